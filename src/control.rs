@@ -1,0 +1,112 @@
+//! Control: what devices send becomes writes to parameters.
+//!
+//! Device threads ([`osc`], [`midi`]) turn bytes into [`Event`]s and put them into one bounded channel;
+//! they never wait for the show: what does not fit is dropped and counted in [`Counts`].
+//! [`mapping`] makes parameter writes of MIDI and key events, inside the frame, so that a show is a function
+//! of its events.
+
+pub mod keys;
+pub mod mapping;
+pub mod midi;
+pub mod osc;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use crate::params::{Target, Value};
+
+/// Who wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    Osc,
+    Midi,
+    Key,
+    Preset,
+}
+
+/// One write to one parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Write {
+    pub target: Target,
+    pub value: Value,
+    pub source: Source,
+}
+
+/// What a device did. Every item counts: the queue is bounded and what does not fit is counted.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    Write(Write),
+    Midi(midi::Message),
+    Key(keys::Key),
+    /// An OSC message whose address is not in the table: presets may have an alias for it.
+    Unknown { address: String, value: Value },
+    /// One line for the HUD and the log: a port came or went, a datagram made no sense.
+    Notice(String),
+}
+
+/// How many events wait at most between two frames.
+pub const QUEUE: usize = 8192;
+
+/// What happened to the events of one kind of device, for the HUD. Shared between threads.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Messages understood.
+    pub received: AtomicU64,
+    /// Dropped because the queue was full.
+    pub dropped: AtomicU64,
+    /// Bytes that made no sense, or values that no parameter could take.
+    pub refused: AtomicU64,
+}
+
+impl Counts {
+    pub fn add(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+    pub fn read(counter: &AtomicU64) -> u64 {
+        counter.load(Ordering::Relaxed)
+    }
+}
+
+/// The sending end of the event queue, one clone per device thread.
+#[derive(Clone)]
+pub struct EventSender {
+    sender: Sender<Event>,
+    /// The oldest event is taken out through this end when the queue is full.
+    overflow: Receiver<Event>,
+}
+
+impl EventSender {
+    /// Puts an event into the queue without waiting. A full queue loses its oldest event, and the loss is counted.
+    pub fn send(&self, event: Event, counts: &Counts) {
+        let mut event = event;
+        // Bounded: other senders may refill the place that was just freed.
+        for _ in 0..4 {
+            match self.sender.try_send(event) {
+                Ok(()) => return,
+                Err(TrySendError::Full(back)) => {
+                    event = back;
+                    if self.overflow.try_recv().is_ok() {
+                        Counts::add(&counts.dropped);
+                    }
+                }
+                Err(TrySendError::Disconnected(_)) => return,
+            }
+        }
+        Counts::add(&counts.dropped);
+    }
+}
+
+/// The event queue between the device threads and the show.
+pub fn queue() -> (EventSender, Receiver<Event>) {
+    let (sender, receiver) = bounded(QUEUE);
+    (EventSender { sender, overflow: receiver.clone() }, receiver)
+}
+
+/// Counts of all devices of a running show.
+#[derive(Clone, Debug, Default)]
+pub struct AllCounts {
+    pub osc: Arc<Counts>,
+    pub midi: Arc<Counts>,
+}

@@ -1,0 +1,91 @@
+//! Engines execute plans: ws in, picture out.
+//!
+//! A network is lowered to a [`plan::Plan`] by `network`; an [`Engine`] turns plans into [`Program`]s that run
+//! them, and knows no architectures, no MIDI, no presets and no window. All allocation, weight transformation
+//! and tuning happens in [`Engine::prepare`], on the loader's thread; [`Program::run`] only computes.
+
+pub mod cpu;
+pub mod plan;
+pub mod thread;
+
+/// How per-layer noise is made (`noise_mode` of the original code).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NoiseMode {
+    /// The network's own `noise_const`.
+    #[default]
+    Const,
+    /// Standard normal numbers from a seed: the same seed gives the same picture.
+    Random { seed: u64 },
+    None,
+}
+
+/// Per-layer noise of one picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Noise {
+    pub mode: NoiseMode,
+    /// Multiplies every layer's `noise_strength`; 1 is the network as it was trained.
+    pub gain: f32,
+}
+
+impl Default for Noise {
+    fn default() -> Self {
+        Noise { mode: NoiseMode::Const, gain: 1.0 }
+    }
+}
+
+/// What a program computes a picture from. Plans read what they need of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Inputs<'a> {
+    /// `[num_ws, w_dim]`, one w per layer.
+    pub ws: &'a [f32],
+    pub noise: Noise,
+    /// The content picture of a style network, `[3, H, W]` in −1..1.
+    pub image: Option<&'a Image>,
+    /// The mixture of styles of a style network, `[styles]`, summing to 1.
+    pub styles: &'a [f32],
+}
+
+/// A picture or feature map in 32-bit floats, `[channels, height, width]`, x fastest.
+/// Pictures are sRGB-encoded, nominally −1..1 but not clamped.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Image {
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
+    pub data: Vec<f32>,
+}
+
+impl Image {
+    pub fn new(channels: usize, height: usize, width: usize) -> Self {
+        Image { channels, height, width, data: vec![0.0; channels * height * width] }
+    }
+}
+
+/// Why an engine could not prepare or run a plan.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("the plan needs {what}: expected {expected}, got {found}")]
+    Input { what: &'static str, expected: String, found: String },
+    #[error("the {engine} engine: {reason}")]
+    Unavailable { engine: &'static str, reason: String },
+}
+
+/// A way to run plans on some hardware.
+pub trait Engine: Send + Sync {
+    /// `cpu`, `gpu` or `torch`, as on the command line.
+    fn name(&self) -> &'static str;
+    /// Builds everything that running `plan` needs. Slow; runs on the loader's thread.
+    ///
+    /// # Errors
+    /// When this hardware cannot run the plan.
+    fn prepare(&self, plan: std::sync::Arc<plan::Plan>) -> Result<Box<dyn Program>, EngineError>;
+}
+
+/// One prepared plan. Allocates nothing after its first run.
+pub trait Program: Send {
+    /// Computes one picture into `out`, which is resized if it must be.
+    ///
+    /// # Errors
+    /// [`EngineError::Input`] when the inputs do not fit the plan; `out` is then untouched.
+    fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError>;
+}

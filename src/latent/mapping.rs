@@ -1,0 +1,112 @@
+//! The mapping network: z and class to w, and truncation.
+//!
+//! Source of the maths: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), and the
+//! `MappingNetwork` of stylegan2-ada-pytorch.
+
+/// A fully connected layer with its gains already multiplied in.
+#[derive(Clone, Debug)]
+pub struct FullyConnected {
+    /// `[out, in]`
+    pub weight: Vec<f32>,
+    /// `[out]`; empty for a layer without bias.
+    pub bias: Vec<f32>,
+    pub inputs: usize,
+    pub outputs: usize,
+}
+
+impl FullyConnected {
+    /// `out[o] = Σ_i weight[o, i]·x[i] + bias[o]`
+    pub fn apply(&self, x: &[f32], out: &mut Vec<f32>) {
+        out.clear();
+        out.extend(self.weight.chunks_exact(self.inputs).enumerate().map(|(o, row)| {
+            let dot: f32 = dot(row, x);
+            dot + self.bias.get(o).copied().unwrap_or(0.0)
+        }));
+    }
+}
+
+/// Sum of products in eight lanes, so that the compiler can vectorise it.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 8];
+    let (a8, a_rest) = a.as_chunks::<8>();
+    let (b8, b_rest) = b.as_chunks::<8>();
+    for (x, y) in a8.iter().zip(b8) {
+        for (lane, (x, y)) in lanes.iter_mut().zip(x.iter().zip(y)) {
+            *lane += x * y;
+        }
+    }
+    lanes.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum::<f32>()
+}
+
+/// The mapping network of one generator. `network` builds it from a file.
+#[derive(Clone, Debug)]
+pub struct Mapping {
+    pub z_dim: usize,
+    /// Number of classes; 0 for a network without.
+    pub c_dim: usize,
+    pub w_dim: usize,
+    /// How many layers of the synthesis network take a w.
+    pub num_ws: usize,
+    /// Label to features, for conditional networks.
+    pub embed: Option<FullyConnected>,
+    /// Each followed by leaky ReLU (slope 0.2) times √2.
+    pub layers: Vec<FullyConnected>,
+    /// `[w_dim]`: the mean w, the centre of truncation.
+    pub w_avg: Vec<f32>,
+}
+
+/// Buffers of [`Mapping::map`], kept between frames so that nothing is allocated.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    x: Vec<f32>,
+    y: Vec<f32>,
+}
+
+/// x / √(mean(x²) + 1e-8)
+fn normalize_2nd_moment(x: &mut [f32]) {
+    let mean = x.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>() / x.len().max(1) as f64;
+    let scale = 1.0 / (mean + 1e-8).sqrt() as f32;
+    x.iter_mut().for_each(|v| *v *= scale);
+}
+
+impl Mapping {
+    /// z `[z_dim]` and label c `[c_dim]` (one-hot, or any blend of classes) to w `[w_dim]`.
+    /// A c shorter than `c_dim` counts as zeros from there on.
+    pub fn map(&self, z: &[f32], c: &[f32], w: &mut Vec<f32>, scratch: &mut Scratch) {
+        let Scratch { x, y } = scratch;
+        x.clear();
+        x.extend_from_slice(&z[..self.z_dim.min(z.len())]);
+        x.resize(self.z_dim, 0.0);
+        normalize_2nd_moment(x);
+        if let Some(embed) = &self.embed {
+            w.clear();
+            w.extend_from_slice(&c[..self.c_dim.min(c.len())]);
+            w.resize(self.c_dim, 0.0);
+            embed.apply(w, y);
+            normalize_2nd_moment(y);
+            x.extend_from_slice(y);
+        }
+        for layer in &self.layers {
+            layer.apply(x, y);
+            for v in y.iter_mut() {
+                *v = std::f32::consts::SQRT_2 * if *v < 0.0 { 0.2 * *v } else { *v };
+            }
+            std::mem::swap(x, y);
+        }
+        w.clear();
+        w.extend_from_slice(x);
+    }
+
+    /// w `[w_dim]` to ws `[num_ws, w_dim]`: repeated, and drawn towards `w_avg` by `psi` below layer `cutoff`
+    /// (ψ = 1 leaves w alone, 0 gives the average picture).
+    pub fn truncate(&self, w: &[f32], psi: f32, cutoff: usize, ws: &mut Vec<f32>) {
+        ws.clear();
+        for layer in 0..self.num_ws {
+            if layer < cutoff && psi != 1.0 {
+                ws.extend(self.w_avg.iter().zip(w).map(|(avg, w)| avg + psi * (w - avg)));
+            } else {
+                ws.extend_from_slice(w);
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The z that everyone knows under a seed: numpy's legacy generator, exactly.
+//!
+//! `np.random.RandomState(seed).randn(z_dim)`: Mersenne Twister MT19937 and Marsaglia's polar method. The same
+//! seed therefore gives the same picture as in NVIDIA's and everybody else's tools.
+
+use rand_mt::Mt19937GenRand32;
+
+/// z `[z_dim]` of a seed, as 64-bit floats rounded to 32-bit.
+pub fn z_from_seed(seed: u32, z_dim: usize) -> Vec<f32> {
+    let mut z = Vec::with_capacity(z_dim + 1);
+    let mut generator = Mt19937GenRand32::new(seed);
+    // A uniform double in 0..1 from 53 random bits.
+    let mut uniform = || {
+        let a = generator.next_u32() >> 5;
+        let b = generator.next_u32() >> 6;
+        (f64::from(a) * 67_108_864.0 + f64::from(b)) / 9_007_199_254_740_992.0
+    };
+    while z.len() < z_dim {
+        let (x1, x2) = (2.0 * uniform() - 1.0, 2.0 * uniform() - 1.0);
+        let r2 = x1 * x1 + x2 * x2;
+        if r2 > 0.0 && r2 < 1.0 {
+            let f = (-2.0 * r2.ln() / r2).sqrt();
+            // numpy hands out the second of the pair first.
+            z.push((f * x2) as f32);
+            z.push((f * x1) as f32);
+        }
+    }
+    z.truncate(z_dim);
+    z
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_lengths_are_prefixes_of_longer_ones() {
+        assert_eq!(z_from_seed(85, 7)[..], z_from_seed(85, 512)[..7]);
+    }
+}

@@ -1,0 +1,37 @@
+//! Latent Jockey: an instrument for playing generative networks on stage.
+//!
+//! ```text
+//! MIDI ┐
+//! OSC  ├─ control ─→ params ─→ patch ─→ latent ─→ engine ─→ effects ─→ window
+//! keys ┘             (one      (presets,  (z, w,    (network   (style     recorder
+//!                     table)    walks)     ws)       → image)   transfer)
+//! ```
+//!
+//! Data moves left to right; a module knows those on its left, never those on its right.
+//!
+//! | module | what it is for |
+//! | --- | --- |
+//! | [`params`] | the table of parameters, each defined once |
+//! | [`control`] | events from devices become writes to parameters |
+//! | [`patch`] | presets, checked as a whole, and their files watched |
+//! | [`modulate`] | easing and smooth random motion: numbers in, numbers out |
+//! | [`latent`] | z, w, ws: seeds, walks, mapping, truncation; pure maths |
+//! | [`network`] | network files become weights and a plan |
+//! | [`engine`] | plans are executed: ws in, picture out |
+//! | [`record`] | pictures become video files and folders of PNGs |
+//! | [`show`] | one frame of the show; the only module that knows the whole path |
+//! | [`commands`] | what the command line does, one file a command |
+//! | `app` | the window (feature `window`): presenting, HUD, keys |
+
+#[cfg(feature = "window")]
+pub mod app;
+pub mod commands;
+pub mod control;
+pub mod engine;
+pub mod latent;
+pub mod modulate;
+pub mod network;
+pub mod params;
+pub mod patch;
+pub mod record;
+pub mod show;

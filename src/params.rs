@@ -1,0 +1,580 @@
+//! The table of parameters: every address that can be played, defined once.
+//!
+//! The OSC namespace, the MIDI targets, the presets, the HUD, `latent-jockey params` and the README's table
+//! all read [`TABLE`]. [`Params`] holds the values of a running show. A parameter's *effective* value is its
+//! base (what a knob, OSC or preset set, smoothed) plus its modulation, clamped to its range.
+//!
+//! Nothing here does I/O or reads a clock. Writes are coerced where the intent is clear and refused otherwise.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// What a parameter holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// A number from `min` to `max`; writes outside are clamped.
+    Float { min: f64, max: f64, default: f64 },
+    /// A whole number from `min` to `max`; writes are rounded and clamped.
+    Int { min: i64, max: i64, default: i64 },
+    Bool { default: bool },
+    /// One word of `options`; a number picks by position.
+    Choice { options: &'static [&'static str], default: usize },
+    Text { default: &'static str },
+    /// Fires once for each write that is not 0, false or "off".
+    Trigger,
+    /// A whole vector of floats, at most `max_len` long.
+    Vector { max_len: usize },
+}
+
+/// How a knob's 0..1 travel is laid over the range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Curve {
+    Linear,
+    /// Fine near the low end: value = min + (max − min)·t².
+    Square,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Def {
+    /// OSC address. A family of numbered parameters ends in `/<n>`.
+    pub address: &'static str,
+    pub kind: Kind,
+    pub unit: &'static str,
+    pub curve: Curve,
+    /// Time constant of the smoothing in seconds; 0 follows at once.
+    pub smoothing_secs: f64,
+    /// For families `/z/<n>`: how many there are (n = 0..count). 1 otherwise.
+    pub count: usize,
+    /// Which of the eight knobs of the default MIDI map (1 to 8) plays it.
+    pub knob: Option<u8>,
+    pub help: &'static str,
+}
+
+const fn def(address: &'static str, kind: Kind) -> Def {
+    Def { address, kind, unit: "", curve: Curve::Linear, smoothing_secs: 0.0, count: 1, knob: None, help: "" }
+}
+const fn float(address: &'static str, min: f64, max: f64, default: f64) -> Def {
+    def(address, Kind::Float { min, max, default })
+}
+const fn int(address: &'static str, min: i64, max: i64, default: i64) -> Def {
+    def(address, Kind::Int { min, max, default })
+}
+const fn boolean(address: &'static str, default: bool) -> Def {
+    def(address, Kind::Bool { default })
+}
+const fn choice(address: &'static str, options: &'static [&'static str], default: usize) -> Def {
+    def(address, Kind::Choice { options, default })
+}
+const fn text(address: &'static str, default: &'static str) -> Def {
+    def(address, Kind::Text { default })
+}
+const fn trigger(address: &'static str) -> Def {
+    def(address, Kind::Trigger)
+}
+const fn vector(address: &'static str, max_len: usize) -> Def {
+    def(address, Kind::Vector { max_len })
+}
+
+impl Def {
+    const fn unit(mut self, unit: &'static str) -> Self {
+        self.unit = unit;
+        self
+    }
+    const fn square(mut self) -> Self {
+        self.curve = Curve::Square;
+        self
+    }
+    const fn smooth(mut self, secs: f64) -> Self {
+        self.smoothing_secs = secs;
+        self
+    }
+    const fn family(mut self, count: usize) -> Self {
+        self.count = count;
+        self
+    }
+    const fn knob(mut self, n: u8) -> Self {
+        self.knob = Some(n);
+        self
+    }
+    const fn help(mut self, help: &'static str) -> Self {
+        self.help = help;
+        self
+    }
+}
+
+/// Largest z or w dimension that `/z/<n>` and `/w/<n>` reach.
+pub const MAX_DIM: usize = 1024;
+
+macro_rules! parameters {
+    ($($name:ident = $def:expr;)*) => {
+        /// Names a row of [`TABLE`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u16)]
+        pub enum Id { $($name),* }
+        /// Every parameter, in the order in which it is printed.
+        pub static TABLE: &[Def] = &[$($def),*];
+        const IDS: &[Id] = &[$(Id::$name),*];
+    };
+}
+
+parameters! {
+    Network = text("/network", "").help("load a network: a name in presets/networks or a path");
+    Preset = text("/preset", "").help("load a preset: a name in presets, a path, or its number in the list");
+    PresetNext = trigger("/preset/next").help("the next preset");
+    PresetPrev = trigger("/preset/prev").help("the preset before");
+    Seed = int("/seed", 0, 4_294_967_295, 0).help("where the walk starts: numpy's legacy generator, as in every StyleGAN tool");
+    SeedNext = trigger("/seed/next").help("go on to the next seed");
+    SeedPrev = trigger("/seed/prev").help("go back to the seed before");
+    Psi = float("/psi", -1.0, 2.0, 0.7).smooth(0.08).knob(1).help("truncation psi: 0 is the average picture, 1 the whole variety");
+    PsiCutoff = int("/psi/cutoff", 0, 64, 64).help("truncate only the first so many layers");
+    Class = float("/class", 0.0, 9999.0, 0.0).smooth(0.15).help("class of a conditional network; between two whole numbers it blends");
+    WalkKind = choice("/walk/kind", &["hold", "drift", "loop", "line"], 1).help("how z moves when nobody touches it: hold still, drift at random, a closed loop, lines from seed to seed");
+    WalkSpeed = float("/walk/speed", -4.0, 4.0, 0.25).smooth(0.1).knob(2).help("speed of the walk; negative goes back, 0 stands still");
+    WalkRadius = float("/walk/radius", 0.0, 2.0, 1.0).smooth(0.15).knob(3).help("how far drift and loop stray from the seed");
+    WalkSync = choice("/walk/sync", &["seconds", "beats"], 0).help("what the speed counts by");
+    WalkEase = choice("/walk/ease", &["linear", "smooth", "hold"], 1).help("easing along a line: even, soft at both ends, or resting on each seed");
+    WalkRestart = trigger("/walk/restart").help("put the walk back to its start");
+    Z = float("/z/<n>", -4.0, 4.0, 0.0).family(MAX_DIM).smooth(0.05).help("offset on one dimension of z");
+    ZVector = vector("/z", MAX_DIM).help("the offsets of all dimensions at once: a list of floats or a blob of 32-bit floats");
+    W = float("/w/<n>", -4.0, 4.0, 0.0).family(MAX_DIM).smooth(0.05).help("offset on one dimension of w, before truncation");
+    NoiseMode = choice("/noise/mode", &["const", "random", "none"], 0).help("per-layer noise: the network's own, new in every picture, or none");
+    NoiseGain = float("/noise/gain", 0.0, 4.0, 1.0).smooth(0.05).knob(4).help("strength of the noise");
+    NoiseSeed = int("/noise/seed", 0, 4_294_967_295, 0).help("where random noise starts");
+    Tempo = float("/tempo", 20.0, 400.0, 120.0).unit("bpm").help("beats per minute");
+    Tap = trigger("/tap").help("tap the tempo");
+    Blackout = float("/blackout", 0.0, 1.0, 0.0).smooth(0.03).help("fade to black");
+    Freeze = boolean("/freeze", false).help("hold the picture");
+    Panic = trigger("/panic").help("back to the preset as it was loaded, all modulation off");
+}
+
+impl Id {
+    pub fn def(self) -> &'static Def {
+        &TABLE[self as usize]
+    }
+    pub fn all() -> impl Iterator<Item = Id> {
+        IDS.iter().copied()
+    }
+}
+
+/// One parameter, or one member of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    pub id: Id,
+    /// The `<n>` of a family, else 0.
+    pub index: u16,
+}
+
+impl From<Id> for Target {
+    fn from(id: Id) -> Self {
+        Target { id, index: 0 }
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let address = self.id.def().address;
+        match address.strip_suffix("<n>") {
+            Some(stem) => write!(f, "{stem}{}", self.index),
+            None => f.write_str(address),
+        }
+    }
+}
+
+/// The target of an address such as `/psi` or `/z/3`; a leading `/latent-jockey` is ignored.
+/// `None` when the table has no such address. Does not allocate.
+pub fn resolve(address: &str) -> Option<Target> {
+    static BY_ADDRESS: OnceLock<HashMap<&'static str, Id>> = OnceLock::new();
+    let table = BY_ADDRESS.get_or_init(|| {
+        IDS.iter().map(|&id| (id.def().address.trim_end_matches("<n>"), id)).collect()
+    });
+    let address = address.strip_prefix("/latent-jockey").filter(|rest| rest.starts_with('/')).unwrap_or(address);
+    if let Some(&id) = table.get(address).filter(|id| id.def().count == 1) {
+        return Some(id.into());
+    }
+    let digits = address.rfind('/')? + 1;
+    let id = *table.get(&address[..digits])?;
+    let number = &address[digits..];
+    if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let index: usize = number.parse().ok()?;
+    (index < id.def().count).then_some(Target { id, index: index as u16 })
+}
+
+/// The address of the table most like `address`, for error messages.
+pub fn nearest(address: &str) -> Option<&'static str> {
+    nearest_of(address, TABLE.iter().map(|d| d.address))
+}
+
+/// The candidate most like `word`, if any is near enough to be a plausible slip.
+pub fn nearest_of<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|c| (strsim::damerau_levenshtein(word, c), c))
+        .min_by_key(|&(distance, _)| distance)
+        .filter(|&(distance, c)| distance <= (c.len().max(word.len()) / 2).max(2))
+        .map(|(_, c)| c)
+}
+
+/// What a writer sends. Coerced to the parameter's kind by [`Params::write`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    Float(f64),
+    Int(i64),
+    Bool(bool),
+    Text(String),
+    List(Vec<f32>),
+    /// No argument at all.
+    Nothing,
+    /// A knob's travel from 0 to 1, laid over the range by the parameter's curve.
+    Travel(f64),
+}
+
+impl Value {
+    fn as_number(&self) -> Option<f64> {
+        let number = match self {
+            Value::Float(x) => *x,
+            Value::Int(i) => *i as f64,
+            Value::Bool(b) => f64::from(u8::from(*b)),
+            Value::Text(s) => s.trim().parse().ok()?,
+            Value::List(v) => f64::from(*v.first()?),
+            Value::Travel(t) => *t,
+            Value::Nothing => return None,
+        };
+        number.is_finite().then_some(number)
+    }
+
+    fn as_bool(&self) -> Option<bool> {
+        match self {
+            Value::Text(s) => match s.trim().to_ascii_lowercase().as_str() {
+                "true" | "on" | "yes" => Some(true),
+                "false" | "off" | "no" => Some(false),
+                other => other.parse::<f64>().ok().filter(|x| x.is_finite()).map(|x| x != 0.0),
+            },
+            Value::Travel(t) => Some(*t >= 0.5),
+            other => other.as_number().map(|x| x != 0.0),
+        }
+    }
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Value::Float(x) => write!(f, "{x}"),
+            Value::Int(i) => write!(f, "{i}"),
+            Value::Bool(b) => write!(f, "{b}"),
+            Value::Text(s) => write!(f, "{s:?}"),
+            Value::List(v) => write!(f, "a list of {}", v.len()),
+            Value::Travel(t) => write!(f, "{:.0}%", t * 100.0),
+            Value::Nothing => f.write_str("nothing"),
+        }
+    }
+}
+
+/// A write that made no sense. The parameter keeps its value.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum WriteError {
+    #[error("{target} takes {expected}, got {found}")]
+    Nonsense { target: Target, expected: String, found: String },
+}
+
+/// What an accepted write did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    Changed,
+    /// The value was there already, or a trigger was released.
+    Unchanged,
+    Fired,
+}
+
+/// One number of the running show.
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    /// What was written last.
+    base: f64,
+    /// The base as it is after smoothing.
+    smoothed: f64,
+    modulation: f64,
+}
+
+/// The values of a running show.
+///
+/// Writes go to the base; [`Params::step`] moves the smoothed values towards it. `set_modulation` is for LFOs,
+/// audio and scripts and never touches the base.
+#[derive(Clone, Debug)]
+pub struct Params {
+    cells: Vec<Cell>,
+    /// First cell of each id.
+    first: Vec<usize>,
+    texts: HashMap<Id, String>,
+    vectors: HashMap<Id, Vec<f32>>,
+    fired: Vec<Id>,
+    /// Cells whose smoothed value has not arrived yet.
+    moving: Vec<(Target, usize)>,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        let (mut cells, mut first) = (Vec::new(), Vec::new());
+        let (mut texts, mut vectors) = (HashMap::new(), HashMap::new());
+        for id in Id::all() {
+            first.push(cells.len());
+            let default = match id.def().kind {
+                Kind::Float { default, .. } => default,
+                Kind::Int { default, .. } => default as f64,
+                Kind::Bool { default } => f64::from(u8::from(default)),
+                Kind::Choice { default, .. } => default as f64,
+                Kind::Text { default } => {
+                    texts.insert(id, default.to_owned());
+                    0.0
+                }
+                Kind::Vector { max_len } => {
+                    vectors.insert(id, Vec::with_capacity(max_len));
+                    0.0
+                }
+                Kind::Trigger => 0.0,
+            };
+            let cell = Cell { base: default, smoothed: default, modulation: 0.0 };
+            cells.extend(std::iter::repeat_n(cell, id.def().count));
+        }
+        Params { cells, first, texts, vectors, fired: Vec::with_capacity(64), moving: Vec::with_capacity(MAX_DIM) }
+    }
+}
+
+impl Params {
+    fn cell(&self, target: Target) -> usize {
+        self.first[target.id as usize] + usize::from(target.index).min(target.id.def().count - 1)
+    }
+
+    /// Writes the base value, coerced to the parameter's kind: a float for an int is rounded, an int for a float
+    /// is widened, a numeric string is parsed, numbers are clamped to the range.
+    ///
+    /// # Errors
+    /// [`WriteError::Nonsense`] when no meaning can be found (text for a number, NaN, an unknown choice); the
+    /// parameter keeps its value.
+    pub fn write(&mut self, target: Target, value: &Value) -> Result<Written, WriteError> {
+        let def = target.id.def();
+        let nonsense = |expected: String| WriteError::Nonsense { target, expected, found: value.to_string() };
+        let number = match def.kind {
+            Kind::Float { min, max, .. } => match value {
+                Value::Travel(t) if t.is_finite() => Some(def.from_travel(*t)),
+                other => other.as_number().map(|x| x.clamp(min, max)),
+            },
+            Kind::Int { min, max, .. } => match value {
+                Value::Travel(t) if t.is_finite() => Some(def.from_travel(*t).round()),
+                other => other.as_number().map(|x| x.round().clamp(min as f64, max as f64)),
+            },
+            Kind::Bool { .. } => match value {
+                Value::Nothing => Some(1.0 - self.cells[self.cell(target)].base),
+                other => other.as_bool().map(|b| f64::from(u8::from(b))),
+            },
+            Kind::Choice { options, .. } => match value {
+                Value::Text(s) => options
+                    .iter()
+                    .position(|o| o.eq_ignore_ascii_case(s.trim()))
+                    .map(|i| i as f64)
+                    .or_else(|| value.as_number().filter(|&x| x >= 0.0 && x < options.len() as f64).map(f64::trunc)),
+                Value::Travel(t) if t.is_finite() => Some((t * options.len() as f64).floor().clamp(0.0, options.len() as f64 - 1.0)),
+                other => other.as_number().map(|x| x.round()).filter(|&x| x >= 0.0 && x < options.len() as f64),
+            },
+            Kind::Text { .. } => {
+                let text = match value {
+                    Value::Text(s) => s.clone(),
+                    Value::Int(i) => i.to_string(),
+                    Value::Float(x) if x.is_finite() => format!("{}", x.round()),
+                    _ => return Err(nonsense(def.expects())),
+                };
+                let slot = self.texts.entry(target.id).or_default();
+                // Writing the same name again is a wish to load it again.
+                *slot = text;
+                self.fired.push(target.id);
+                return Ok(Written::Changed);
+            }
+            Kind::Trigger => {
+                let pressed = match value {
+                    Value::Nothing => true,
+                    other => other.as_bool().ok_or_else(|| nonsense(def.expects()))?,
+                };
+                if !pressed {
+                    return Ok(Written::Unchanged);
+                }
+                if self.fired.len() < self.fired.capacity() {
+                    self.fired.push(target.id);
+                }
+                return Ok(Written::Fired);
+            }
+            Kind::Vector { max_len } => {
+                let slot = self.vectors.entry(target.id).or_default();
+                match value {
+                    Value::List(list) if list.iter().all(|x| x.is_finite()) => {
+                        slot.clear();
+                        slot.extend(list.iter().take(max_len));
+                    }
+                    Value::Nothing => slot.clear(),
+                    Value::Float(_) | Value::Int(_) if value.as_number().is_some() => {
+                        slot.clear();
+                        slot.extend(value.as_number().map(|x| x as f32));
+                    }
+                    _ => return Err(nonsense(def.expects())),
+                }
+                return Ok(Written::Changed);
+            }
+        };
+        let number = number.ok_or_else(|| nonsense(def.expects()))?;
+        let i = self.cell(target);
+        let cell = &mut self.cells[i];
+        if cell.base == number {
+            return Ok(Written::Unchanged);
+        }
+        cell.base = number;
+        if def.smoothing_secs > 0.0 {
+            if !self.moving.iter().any(|&(_, m)| m == i) {
+                self.moving.push((target, i));
+            }
+        } else {
+            cell.smoothed = number;
+        }
+        Ok(Written::Changed)
+    }
+
+    /// Lets the smoothed values follow their bases for `dt` seconds and forgets the triggers of the last frame.
+    pub fn step(&mut self, dt: f64) {
+        self.fired.clear();
+        let cells = &mut self.cells;
+        self.moving.retain(|&(target, i)| {
+            let cell = &mut cells[i];
+            let follow = 1.0 - (-dt / target.id.def().smoothing_secs).exp();
+            cell.smoothed += (cell.base - cell.smoothed) * follow;
+            let arrived = (cell.base - cell.smoothed).abs() < 1e-6 * (1.0 + cell.base.abs());
+            if arrived {
+                cell.smoothed = cell.base;
+            }
+            !arrived
+        });
+    }
+
+    /// Smoothed values jump to their bases: at the start of a show and when a preset is loaded.
+    pub fn settle(&mut self) {
+        for (_, i) in self.moving.drain(..) {
+            self.cells[i].smoothed = self.cells[i].base;
+        }
+    }
+
+    /// Everything back to the table's defaults, modulation off.
+    pub fn reset(&mut self) {
+        *self = Params::default();
+    }
+
+    /// What LFOs, audio and scripts add to a number; 0 takes it away.
+    pub fn set_modulation(&mut self, target: Target, amount: f64) {
+        let i = self.cell(target);
+        self.cells[i].modulation = if amount.is_finite() { amount } else { 0.0 };
+    }
+
+    pub fn clear_modulation(&mut self) {
+        self.cells.iter_mut().for_each(|c| c.modulation = 0.0);
+    }
+
+    /// The effective value: smoothed base plus modulation, clamped to the range.
+    pub fn get(&self, target: impl Into<Target>) -> f64 {
+        let target = target.into();
+        let cell = &self.cells[self.cell(target)];
+        let (min, max) = target.id.def().range();
+        (cell.smoothed + cell.modulation).clamp(min, max)
+    }
+
+    /// The effective value of a whole number or a choice (its position).
+    pub fn int(&self, id: Id) -> i64 {
+        self.get(id).round() as i64
+    }
+
+    pub fn bool(&self, id: Id) -> bool {
+        self.get(id) >= 0.5
+    }
+
+    /// The chosen word; empty for an `id` that is no choice.
+    pub fn choice(&self, id: Id) -> &'static str {
+        match id.def().kind {
+            Kind::Choice { options, .. } => options[(self.int(id).max(0) as usize).min(options.len() - 1)],
+            _ => "",
+        }
+    }
+
+    pub fn text(&self, id: Id) -> &str {
+        self.texts.get(&id).map_or("", String::as_str)
+    }
+
+    pub fn vector(&self, id: Id) -> &[f32] {
+        self.vectors.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The written value, without smoothing and modulation.
+    pub fn base(&self, target: impl Into<Target>) -> f64 {
+        self.cells[self.cell(target.into())].base
+    }
+
+    /// Where the base lies on a knob's 0..1 travel.
+    pub fn travel(&self, target: impl Into<Target>) -> f64 {
+        let target = target.into();
+        target.id.def().to_travel(self.base(target))
+    }
+
+    /// Triggers and texts that were written since the last step, in order.
+    pub fn fired(&self) -> &[Id] {
+        &self.fired
+    }
+
+    /// The base as a value: what `/dump` sends and what a preset saves. `None` for triggers.
+    pub fn value(&self, target: impl Into<Target>) -> Option<Value> {
+        let target = target.into();
+        Some(match target.id.def().kind {
+            Kind::Float { .. } => Value::Float(self.base(target)),
+            Kind::Int { .. } => Value::Int(self.base(target) as i64),
+            Kind::Bool { .. } => Value::Bool(self.base(target) >= 0.5),
+            Kind::Choice { options, .. } => Value::Text(options[self.base(target) as usize].to_owned()),
+            Kind::Text { .. } => Value::Text(self.text(target.id).to_owned()),
+            Kind::Vector { .. } => Value::List(self.vector(target.id).to_vec()),
+            Kind::Trigger => return None,
+        })
+    }
+}
+
+impl Def {
+    /// Smallest and largest number; a switch is 0 to 1, a choice its positions.
+    pub fn range(&self) -> (f64, f64) {
+        match self.kind {
+            Kind::Float { min, max, .. } => (min, max),
+            Kind::Int { min, max, .. } => (min as f64, max as f64),
+            Kind::Choice { options, .. } => (0.0, options.len() as f64 - 1.0),
+            _ => (0.0, 1.0),
+        }
+    }
+
+    /// The value at `travel` 0..1 of a knob.
+    pub fn from_travel(&self, travel: f64) -> f64 {
+        let (min, max) = self.range();
+        let t = travel.clamp(0.0, 1.0);
+        let t = if self.curve == Curve::Square { t * t } else { t };
+        min + (max - min) * t
+    }
+
+    /// The knob position 0..1 of a value; the inverse of [`Def::from_travel`].
+    pub fn to_travel(&self, value: f64) -> f64 {
+        let (min, max) = self.range();
+        let t = ((value - min) / (max - min)).clamp(0.0, 1.0);
+        if self.curve == Curve::Square { t.sqrt() } else { t }
+    }
+
+    /// In words what may be written.
+    pub fn expects(&self) -> String {
+        match self.kind {
+            Kind::Float { min, max, .. } => format!("a number from {min} to {max}"),
+            Kind::Int { min, max, .. } => format!("a whole number from {min} to {max}"),
+            Kind::Bool { .. } => "on or off".to_owned(),
+            Kind::Choice { options, .. } => format!("one of {}", options.join(", ")),
+            Kind::Text { .. } => "a name".to_owned(),
+            Kind::Trigger => "nothing, or 1".to_owned(),
+            Kind::Vector { max_len } => format!("a list of at most {max_len} numbers"),
+        }
+    }
+}
