@@ -13,17 +13,34 @@ use std::sync::OnceLock;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     /// A number from `min` to `max`; writes outside are clamped.
-    Float { min: f64, max: f64, default: f64 },
+    Float {
+        min: f64,
+        max: f64,
+        default: f64,
+    },
     /// A whole number from `min` to `max`; writes are rounded and clamped.
-    Int { min: i64, max: i64, default: i64 },
-    Bool { default: bool },
+    Int {
+        min: i64,
+        max: i64,
+        default: i64,
+    },
+    Bool {
+        default: bool,
+    },
     /// One word of `options`; a number picks by position.
-    Choice { options: &'static [&'static str], default: usize },
-    Text { default: &'static str },
+    Choice {
+        options: &'static [&'static str],
+        default: usize,
+    },
+    Text {
+        default: &'static str,
+    },
     /// Fires once for each write that is not 0, false or "off".
     Trigger,
     /// A whole vector of floats, at most `max_len` long.
-    Vector { max_len: usize },
+    Vector {
+        max_len: usize,
+    },
 }
 
 /// How a knob's 0..1 travel is laid over the range.
@@ -130,19 +147,21 @@ parameters! {
     PsiCutoff = int("/psi/cutoff", 0, 64, 64).help("truncate only the first so many layers");
     Class = float("/class", 0.0, 9999.0, 0.0).smooth(0.15).help("class of a conditional network; between two whole numbers it blends");
     WalkKind = choice("/walk/kind", &["hold", "drift", "loop", "line"], 1).help("how z moves when nobody touches it: hold still, drift at random, a closed loop, lines from seed to seed");
-    WalkSpeed = float("/walk/speed", -4.0, 4.0, 0.25).smooth(0.1).knob(2).help("speed of the walk; negative goes back, 0 stands still");
+    WalkSpeed = float("/walk/speed", -4.0, 4.0, 0.25).smooth(0.1).knob(2).help("speed of the walk: 1 is a new picture about every second, negative goes back, 0 stands still");
     WalkRadius = float("/walk/radius", 0.0, 2.0, 1.0).smooth(0.15).knob(3).help("how far drift and loop stray from the seed");
     WalkSync = choice("/walk/sync", &["seconds", "beats"], 0).help("what the speed counts by");
     WalkEase = choice("/walk/ease", &["linear", "smooth", "hold"], 1).help("easing along a line: even, soft at both ends, or resting on each seed");
+    WalkGlide = float("/walk/glide", 0.0, 20.0, 1.5).unit("s").help("how long a change of seed or kind of walk takes; 0 cuts");
     WalkRestart = trigger("/walk/restart").help("put the walk back to its start");
     Z = float("/z/<n>", -4.0, 4.0, 0.0).family(MAX_DIM).smooth(0.05).help("offset on one dimension of z");
     ZVector = vector("/z", MAX_DIM).help("the offsets of all dimensions at once: a list of floats or a blob of 32-bit floats");
     W = float("/w/<n>", -4.0, 4.0, 0.0).family(MAX_DIM).smooth(0.05).help("offset on one dimension of w, before truncation");
     NoiseMode = choice("/noise/mode", &["const", "random", "none"], 0).help("per-layer noise: the network's own, new in every picture, or none");
-    NoiseGain = float("/noise/gain", 0.0, 4.0, 1.0).smooth(0.05).knob(4).help("strength of the noise");
+    NoiseGain = float("/noise/gain", 0.0, 4.0, 1.0).square().smooth(0.05).knob(4).help("strength of the noise");
     NoiseSeed = int("/noise/seed", 0, 4_294_967_295, 0).help("where random noise starts");
     Tempo = float("/tempo", 20.0, 400.0, 120.0).unit("bpm").help("beats per minute");
     Tap = trigger("/tap").help("tap the tempo");
+    Fit = choice("/fit", &["contain", "cover", "mirror"], 2).help("how the picture fills the window: whole with black sides, cropped, or whole with mirrored sides");
     Blackout = float("/blackout", 0.0, 1.0, 0.0).smooth(0.03).help("fade to black");
     Freeze = boolean("/freeze", false).help("hold the picture");
     Panic = trigger("/panic").help("back to the preset as it was loaded, all modulation off");
@@ -185,9 +204,8 @@ impl std::fmt::Display for Target {
 /// `None` when the table has no such address. Does not allocate.
 pub fn resolve(address: &str) -> Option<Target> {
     static BY_ADDRESS: OnceLock<HashMap<&'static str, Id>> = OnceLock::new();
-    let table = BY_ADDRESS.get_or_init(|| {
-        IDS.iter().map(|&id| (id.def().address.trim_end_matches("<n>"), id)).collect()
-    });
+    let table =
+        BY_ADDRESS.get_or_init(|| IDS.iter().map(|&id| (id.def().address.trim_end_matches("<n>"), id)).collect());
     let address = address.strip_prefix("/latent-jockey").filter(|rest| rest.starts_with('/')).unwrap_or(address);
     if let Some(&id) = table.get(address).filter(|id| id.def().count == 1) {
         return Some(id.into());
@@ -319,21 +337,12 @@ impl Default for Params {
         let (mut texts, mut vectors) = (HashMap::new(), HashMap::new());
         for id in Id::all() {
             first.push(cells.len());
-            let default = match id.def().kind {
-                Kind::Float { default, .. } => default,
-                Kind::Int { default, .. } => default as f64,
-                Kind::Bool { default } => f64::from(u8::from(default)),
-                Kind::Choice { default, .. } => default as f64,
-                Kind::Text { default } => {
-                    texts.insert(id, default.to_owned());
-                    0.0
-                }
-                Kind::Vector { max_len } => {
-                    vectors.insert(id, Vec::with_capacity(max_len));
-                    0.0
-                }
-                Kind::Trigger => 0.0,
-            };
+            let default = id.def().default_number().unwrap_or(0.0);
+            match id.def().kind {
+                Kind::Text { default } => drop(texts.insert(id, default.to_owned())),
+                Kind::Vector { max_len } => drop(vectors.insert(id, Vec::with_capacity(max_len))),
+                _ => {}
+            }
             let cell = Cell { base: default, smoothed: default, modulation: 0.0 };
             cells.extend(std::iter::repeat_n(cell, id.def().count));
         }
@@ -374,7 +383,9 @@ impl Params {
                     .position(|o| o.eq_ignore_ascii_case(s.trim()))
                     .map(|i| i as f64)
                     .or_else(|| value.as_number().filter(|&x| x >= 0.0 && x < options.len() as f64).map(f64::trunc)),
-                Value::Travel(t) if t.is_finite() => Some((t * options.len() as f64).floor().clamp(0.0, options.len() as f64 - 1.0)),
+                Value::Travel(t) if t.is_finite() => {
+                    Some((t * options.len() as f64).floor().clamp(0.0, options.len() as f64 - 1.0))
+                }
                 other => other.as_number().map(|x| x.round()).filter(|&x| x >= 0.0 && x < options.len() as f64),
             },
             Kind::Text { .. } => {
@@ -437,9 +448,13 @@ impl Params {
         Ok(Written::Changed)
     }
 
-    /// Lets the smoothed values follow their bases for `dt` seconds and forgets the triggers of the last frame.
-    pub fn step(&mut self, dt: f64) {
+    /// Starts a frame: forgets the triggers of the last one.
+    pub fn begin(&mut self) {
         self.fired.clear();
+    }
+
+    /// Lets the smoothed values follow their bases for `dt` seconds.
+    pub fn step(&mut self, dt: f64) {
         let cells = &mut self.cells;
         self.moving.retain(|&(target, i)| {
             let cell = &mut cells[i];
@@ -460,9 +475,19 @@ impl Params {
         }
     }
 
-    /// Everything back to the table's defaults, modulation off.
-    pub fn reset(&mut self) {
-        *self = Params::default();
+    /// Writes the table's default to every number and vector, so that smoothed ones glide back; texts stay.
+    pub fn write_defaults(&mut self) {
+        for id in Id::all() {
+            let Some(default) = id.def().default_number() else { continue };
+            for index in 0..id.def().count as u16 {
+                let target = Target { id, index };
+                if self.base(target) != default {
+                    // A default is always of the parameter's own kind.
+                    let _ = self.write(target, &Value::Float(default));
+                }
+            }
+        }
+        self.vectors.values_mut().for_each(Vec::clear);
     }
 
     /// What LFOs, audio and scripts add to a number; 0 takes it away.
@@ -519,7 +544,7 @@ impl Params {
         target.id.def().to_travel(self.base(target))
     }
 
-    /// Triggers and texts that were written since the last step, in order.
+    /// Triggers and texts that were written since the frame began, in order.
     pub fn fired(&self) -> &[Id] {
         &self.fired
     }
@@ -550,6 +575,17 @@ impl Def {
         }
     }
 
+    /// The default of a number, switch or choice (its position).
+    pub fn default_number(&self) -> Option<f64> {
+        match self.kind {
+            Kind::Float { default, .. } => Some(default),
+            Kind::Int { default, .. } => Some(default as f64),
+            Kind::Bool { default } => Some(f64::from(u8::from(default))),
+            Kind::Choice { default, .. } => Some(default as f64),
+            Kind::Text { .. } | Kind::Trigger | Kind::Vector { .. } => None,
+        }
+    }
+
     /// The value at `travel` 0..1 of a knob.
     pub fn from_travel(&self, travel: f64) -> f64 {
         let (min, max) = self.range();
@@ -575,6 +611,113 @@ impl Def {
             Kind::Text { .. } => "a name".to_owned(),
             Kind::Trigger => "nothing, or 1".to_owned(),
             Kind::Vector { max_len } => format!("a list of at most {max_len} numbers"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_resolve_to_themselves() {
+        for id in Id::all() {
+            for index in [0, id.def().count as u16 - 1] {
+                let target = Target { id, index };
+                assert_eq!(resolve(&target.to_string()), Some(target));
+                assert_eq!(resolve(&format!("/latent-jockey{target}")), Some(target));
+            }
+        }
+        for wrong in
+            ["", "/", "/z/", "/z/1024", "/z/-1", "/z/+1", "/z/1/2", "/z/<n>", "/nothing", "psi", "/latent-jockey"]
+        {
+            assert_eq!(resolve(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_row_has_help_and_a_default_in_range() {
+        let mut addresses: Vec<_> = TABLE.iter().map(|d| d.address).collect();
+        addresses.sort_unstable();
+        assert!(addresses.windows(2).all(|w| w[0] != w[1]), "an address twice");
+        for def in TABLE {
+            assert!(!def.help.is_empty(), "{}", def.address);
+            let (min, max) = def.range();
+            assert!(def.default_number().is_none_or(|d| min <= d && d <= max), "{}", def.address);
+            assert_eq!(def.address.ends_with("<n>"), def.count > 1);
+        }
+    }
+
+    #[test]
+    fn writes_are_coerced_where_the_intent_is_clear() {
+        let float = |v: f64| Value::Float(v);
+        let text = |s: &str| Value::Text(s.to_owned());
+        let table: &[(Id, Value, Option<f64>)] = &[
+            (Id::Psi, float(0.5), Some(0.5)),
+            (Id::Psi, Value::Int(1), Some(1.0)),
+            (Id::Psi, text(" 0.25 "), Some(0.25)),
+            (Id::Psi, Value::Bool(true), Some(1.0)),
+            (Id::Psi, Value::List(vec![0.5, 9.0]), Some(0.5)),
+            (Id::Psi, float(99.0), Some(2.0)),
+            (Id::Psi, float(f64::NAN), None),
+            (Id::Psi, text("much"), None),
+            (Id::Psi, Value::Nothing, None),
+            (Id::Psi, Value::Travel(0.0), Some(-1.0)),
+            (Id::Seed, float(84.6), Some(85.0)),
+            (Id::Seed, float(-3.0), Some(0.0)),
+            (Id::Freeze, float(1.0), Some(1.0)),
+            (Id::Freeze, text("true"), Some(1.0)),
+            (Id::Freeze, text("perhaps"), None),
+            (Id::WalkKind, text("LOOP"), Some(2.0)),
+            (Id::WalkKind, float(3.0), Some(3.0)),
+            (Id::WalkKind, Value::Int(4), None),
+            (Id::WalkKind, text("keys"), None),
+        ];
+        for (id, value, expected) in table {
+            let mut params = Params::default();
+            let before = params.base(*id);
+            let written = params.write((*id).into(), value);
+            assert_eq!(written.is_ok(), expected.is_some(), "{id:?} {value:?}: {written:?}");
+            assert_eq!(params.base(*id), expected.unwrap_or(before), "{id:?} {value:?}");
+        }
+    }
+
+    #[test]
+    fn a_smoothed_value_arrives_and_modulation_is_clamped() {
+        let mut params = Params::default();
+        params.write(Id::Psi.into(), &Value::Float(1.5)).expect("a number");
+        params.step(0.01);
+        let soon = params.get(Id::Psi);
+        assert!(soon > 0.7 && soon < 1.0, "{soon}");
+        for _ in 0..200 {
+            params.step(0.01);
+        }
+        assert_eq!(params.get(Id::Psi), 1.5);
+        params.set_modulation(Id::Psi.into(), 9.0);
+        assert_eq!((params.get(Id::Psi), params.base(Id::Psi)), (2.0, 1.5));
+        params.clear_modulation();
+        assert_eq!(params.get(Id::Psi), 1.5);
+    }
+
+    #[test]
+    fn triggers_fire_once_a_press() {
+        let mut params = Params::default();
+        for (value, fires) in
+            [(Value::Nothing, 1), (Value::Float(1.0), 2), (Value::Float(0.0), 2), (Value::Bool(true), 3)]
+        {
+            params.write(Id::SeedNext.into(), &value).expect("a press");
+            assert_eq!(params.fired().len(), fires);
+        }
+        params.begin();
+        assert!(params.fired().is_empty());
+    }
+
+    #[test]
+    fn travel_goes_there_and_back() {
+        for def in TABLE.iter().filter(|d| d.default_number().is_some()) {
+            for t in [0.0, 0.25, 1.0] {
+                assert!((def.to_travel(def.from_travel(t)) - t).abs() < 1e-9, "{}", def.address);
+            }
         }
     }
 }

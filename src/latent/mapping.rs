@@ -110,3 +110,33 @@ impl Mapping {
         }
     }
 }
+
+/// One-hot label `[c_dim]` of a whole number; a mixture of two classes between whole numbers.
+pub fn blend_classes(class: f64, c_dim: usize, label: &mut Vec<f32>) {
+    label.clear();
+    label.resize(c_dim, 0.0);
+    if let Some(last) = c_dim.checked_sub(1) {
+        let class = class.clamp(0.0, last as f64);
+        let (low, part) = (class.floor() as usize, class.fract() as f32);
+        label[low] = 1.0 - part;
+        label[(low + 1).min(last)] += part;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_blend_between_whole_numbers() {
+        let mut label = Vec::new();
+        for (class, expected) in
+            [(0.0, [1.0, 0.0, 0.0]), (1.0, [0.0, 1.0, 0.0]), (1.25, [0.0, 0.75, 0.25]), (99.0, [0.0, 0.0, 1.0])]
+        {
+            blend_classes(class, 3, &mut label);
+            assert_eq!(label, expected, "class {class}");
+        }
+        blend_classes(1.0, 0, &mut label);
+        assert!(label.is_empty());
+    }
+}

@@ -3,12 +3,12 @@
 //! `np.random.RandomState(seed).randn(z_dim)`: Mersenne Twister MT19937 and Marsaglia's polar method. The same
 //! seed therefore gives the same picture as in NVIDIA's and everybody else's tools.
 
-use rand_mt::Mt19937GenRand32;
+use rand_mt::Mt;
 
 /// z `[z_dim]` of a seed, as 64-bit floats rounded to 32-bit.
 pub fn z_from_seed(seed: u32, z_dim: usize) -> Vec<f32> {
     let mut z = Vec::with_capacity(z_dim + 1);
-    let mut generator = Mt19937GenRand32::new(seed);
+    let mut generator = Mt::new(seed);
     // A uniform double in 0..1 from 53 random bits.
     let mut uniform = || {
         let a = generator.next_u32() >> 5;
