@@ -88,4 +88,11 @@ pub trait Program: Send {
     /// # Errors
     /// [`EngineError::Input`] when the inputs do not fit the plan; `out` is then untouched.
     fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError>;
+
+    /// What the last run left in a buffer of the plan, for tests and for looking inside a network. `None` when there is
+    /// no such buffer, or when this program does not keep it. Slow, and allocates.
+    fn tap(&self, buffer: &str) -> Option<Image> {
+        let _ = buffer;
+        None
+    }
 }

@@ -6,3 +6,128 @@
 
 pub mod checkpoint;
 pub mod stylegan2;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::engine::plan::{Plan, PlanError};
+use crate::latent::mapping::Mapping;
+use checkpoint::Checkpoint;
+
+/// A family of networks that compute alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    StyleGan2,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Kind::StyleGan2 => "StyleGAN2",
+        })
+    }
+}
+
+/// A generator: mapping network and synthesis plan, checked and ready for an engine.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// The file's name without its ending.
+    pub name: String,
+    pub path: PathBuf,
+    pub kind: Kind,
+    /// A variant of the kind, such as `skip`.
+    pub architecture: String,
+    /// Height and width of the picture.
+    pub img_resolution: usize,
+    pub img_channels: usize,
+    pub mapping: Mapping,
+    pub plan: Arc<Plan>,
+    /// Names of the classes, when the file has them.
+    pub class_names: Vec<String>,
+    /// The file's own description: licence, data set and so on.
+    pub metadata: BTreeMap<String, String>,
+    /// Size of the file; 0 for a network that comes from none.
+    pub bytes: u64,
+    /// What is odd about the file, though it plays.
+    pub warnings: Vec<String>,
+}
+
+/// What `inspect` tells about a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    pub kind: Kind,
+    pub architecture: String,
+    pub img_resolution: usize,
+    pub img_channels: usize,
+    pub z_dim: usize,
+    pub w_dim: usize,
+    pub num_ws: usize,
+    /// 0 for a network without classes.
+    pub classes: usize,
+    pub mapping_layers: usize,
+    /// Steps of the synthesis plan.
+    pub synthesis_layers: usize,
+    /// Trained numbers, mapping included.
+    pub parameters: usize,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Of one picture's convolutions done directly, 1e9 multiplications and additions.
+    pub gflop: f64,
+}
+
+/// Why a file is not a network that plays.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error("{}: {reason}", path.display())]
+    NotANetwork { path: PathBuf, reason: String },
+    #[error("{}: broken file: {reason}", path.display())]
+    Format { path: PathBuf, reason: String },
+    #[error("{}: {what} cannot be played", path.display())]
+    Unsupported { path: PathBuf, what: String },
+    #[error("{}: tensor {tensor} is missing (expected {expected})", path.display())]
+    Missing { path: PathBuf, tensor: String, expected: String },
+    #[error("{}: tensor {tensor}: expected {expected}, found {found}", path.display())]
+    Shape { path: PathBuf, tensor: String, expected: String, found: String },
+    #[error("{}: tensor {tensor}: number {index} is {value}", path.display())]
+    NotFinite { path: PathBuf, tensor: String, index: usize, value: f32 },
+    #[error("{}: {source}", path.display())]
+    Plan { path: PathBuf, source: PlanError },
+}
+
+/// Opens a generator of any known format and architecture.
+///
+/// # Errors
+/// When the file cannot be read, is no network, or one whose tensors are missing, of the wrong shape or not finite.
+pub fn open(path: impl AsRef<Path>) -> Result<Network, NetworkError> {
+    let checkpoint = Checkpoint::open(path.as_ref())?;
+    if stylegan2::is_stylegan2(&checkpoint) {
+        return stylegan2::lower(&checkpoint);
+    }
+    let what = format!("no known network layout: {}; it", checkpoint.some_names());
+    Err(NetworkError::Unsupported { path: checkpoint.path, what })
+}
+
+impl Network {
+    /// What the network is, in numbers.
+    pub fn summary(&self) -> Summary {
+        let mapping = &self.mapping;
+        Summary {
+            kind: self.kind,
+            architecture: self.architecture.clone(),
+            img_resolution: self.img_resolution,
+            img_channels: self.img_channels,
+            z_dim: mapping.z_dim,
+            w_dim: mapping.w_dim,
+            num_ws: mapping.num_ws,
+            classes: mapping.c_dim,
+            mapping_layers: mapping.layers.len(),
+            synthesis_layers: self.plan.steps.len(),
+            parameters: mapping.parameters() + self.plan.parameters(),
+            bytes: self.bytes,
+            gflop: self.plan.macs() as f64 * 2.0 / 1e9,
+        }
+    }
+}

@@ -1,1 +1,309 @@
-//! (to be written)
+//! The cpu engine: plans in 32-bit floats on all cores.
+//!
+//! Every step of a plan becomes a [`Stage`] with its weights packed for the machine's vectors; feature maps are channels-last
+//! with a border of zeros. All memory is taken in [`Cpu::prepare`]; running a picture allocates nothing. The numbers do
+//! not depend on how many threads there are. Runs on whichever thread calls it, with the help of a [`pool::Pool`].
+
+mod ending;
+mod memory;
+mod noise;
+mod norm;
+mod pool;
+mod product;
+mod simd;
+mod styles;
+mod synthesis;
+mod torgb;
+
+use std::sync::Arc;
+
+use ending::{Ending, RowEnding};
+use memory::{Floats, Map, Planes};
+use pool::{Pool, Turn};
+pub use simd::Isa;
+use styles::{Styled, Styles};
+
+use super::plan::{Buffer, Op, Plan};
+use super::{Engine, EngineError, Image, Inputs, NoiseMode, Program};
+
+/// Runs plans on the processor.
+pub struct Cpu {
+    pool: Arc<Pool>,
+    isa: Isa,
+}
+
+impl Default for Cpu {
+    /// All cores, the best instructions.
+    fn default() -> Self {
+        Cpu::new(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+}
+
+impl Cpu {
+    /// An engine of `threads` threads, the caller's included.
+    pub fn new(threads: usize) -> Cpu {
+        Cpu::with_isa(threads, Isa::best())
+    }
+
+    /// An engine that keeps to certain instructions, for comparing them.
+    pub fn with_isa(threads: usize, isa: Isa) -> Cpu {
+        Cpu { pool: Arc::new(Pool::new(threads)), isa }
+    }
+
+    /// How many threads compute.
+    pub fn threads(&self) -> usize {
+        self.pool.threads()
+    }
+
+    /// Which instructions it uses.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// As [`Engine::prepare`], with the type's own name.
+    ///
+    /// # Errors
+    /// When the plan is not consistent, or uses a picture as a feature map.
+    pub fn program(&self, plan: Arc<Plan>) -> Result<CpuProgram, EngineError> {
+        let unavailable = |reason: String| EngineError::Unavailable { engine: "cpu", reason };
+        plan.check().map_err(|e| unavailable(e.to_string()))?;
+        let lanes = self.isa.lanes();
+        let is_picture = |b: usize| plan.steps.iter().any(|s| s.op.out().0 == b && matches!(s.op, Op::ToRgb(_)));
+        let slots = plan.buffers.iter().enumerate().map(|(i, b)| Slot::new(b, is_picture(i), lanes)).collect();
+        let mut builder = Builder { plan: &plan, lanes, styled: Vec::new(), noises: Vec::new() };
+        let stages = plan.steps.iter().map(|step| builder.stage(&step.op)).collect::<Result<Vec<_>, _>>();
+        let stages = stages.map_err(unavailable)?;
+        let Builder { styled, noises, .. } = builder;
+        let styles = Styles::new(styled, plan.num_ws, plan.w_dim, lanes);
+        let longest = plan.buffers.iter().map(|b| b.width).max().unwrap_or(0);
+        let silence = Floats::new(longest);
+        Ok(CpuProgram { pool: self.pool.clone(), isa: self.isa, slots, stages, styles, noises, silence, plan })
+    }
+}
+
+impl Engine for Cpu {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn prepare(&self, plan: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
+        Ok(Box::new(self.program(plan)?))
+    }
+}
+
+/// The memory of one buffer of the plan.
+enum Slot {
+    Map(Map),
+    Planes(Planes),
+}
+
+impl Slot {
+    fn new(buffer: &Buffer, is_picture: bool, lanes: usize) -> Slot {
+        let Buffer { channels, height, width, .. } = *buffer;
+        match is_picture {
+            true => Slot::Planes(Planes::new(channels, height, width)),
+            false => Slot::Map(Map::new(channels, height, width, lanes)),
+        }
+    }
+
+    fn write_image(&self, buffer: &Buffer, out: &mut Image) {
+        (out.channels, out.height, out.width) = (buffer.channels, buffer.height, buffer.width);
+        out.data.resize(buffer.len(), 0.0);
+        match self {
+            Slot::Map(map) => map.to_planar(&mut out.data),
+            // SAFETY: no stage runs.
+            Slot::Planes(planes) => out.data.copy_from_slice(unsafe { planes.data.as_slice() }),
+        }
+    }
+}
+
+/// The noise of one layer.
+struct NoiseSlot {
+    height: usize,
+    width: usize,
+    /// The network's own; empty when it has none.
+    constant: Floats,
+    has_constant: bool,
+    /// Filled for each picture with random noise.
+    random: Floats,
+}
+
+/// What a stage runs with.
+struct Frame<'a> {
+    turn: &'a Turn<'a>,
+    isa: Isa,
+    slots: &'a [Slot],
+    styles: &'a Styles,
+    noises: &'a [NoiseSlot],
+    silence: &'a Floats,
+    inputs: &'a Inputs<'a>,
+}
+
+impl Frame<'_> {
+    fn map(&self, slot: usize) -> &Map {
+        match &self.slots[slot] {
+            Slot::Map(map) => map,
+            Slot::Planes(_) => unreachable!("`Builder::stage` refuses pictures as feature maps"),
+        }
+    }
+
+    fn planes(&self, slot: usize) -> &Planes {
+        match &self.slots[slot] {
+            Slot::Planes(planes) => planes,
+            Slot::Map(_) => unreachable!("`Builder::stage` refuses feature maps as pictures"),
+        }
+    }
+
+    /// The ending of a layer with this picture's demodulation and noise.
+    fn ending(&self, ending: &Ending, layer: &synthesis::Layer) -> RowEnding {
+        let alpha = &self.styles.layers[layer.styled].alpha;
+        let gain = self.inputs.noise.gain;
+        let noise = layer.noise.map(|n| &self.noises[n]);
+        match (self.inputs.noise.mode, noise) {
+            (NoiseMode::Const, Some(n)) if n.has_constant => ending.for_picture(alpha, n.constant.ptr(), n.width, gain),
+            (NoiseMode::Random { .. }, Some(n)) => ending.for_picture(alpha, n.random.ptr(), n.width, gain),
+            _ => ending.for_picture(alpha, self.silence.ptr(), 0, 0.0),
+        }
+    }
+}
+
+/// One step of a plan, prepared.
+trait Stage: Send {
+    fn run(&mut self, frame: &Frame);
+}
+
+/// Turns the steps of a plan into stages.
+struct Builder<'a> {
+    plan: &'a Plan,
+    lanes: usize,
+    styled: Vec<Styled>,
+    noises: Vec<NoiseSlot>,
+}
+
+impl Builder<'_> {
+    fn stage(&mut self, op: &Op) -> Result<Box<dyn Stage>, String> {
+        let (plan, lanes) = (self.plan, self.lanes);
+        let is_picture = |id| plan.steps.iter().any(|s| s.op.out() == id && matches!(s.op, Op::ToRgb(_)));
+        let picture = if let Op::ToRgb(op) = op { op.picture } else { None };
+        if let Some(id) = op.inputs().find(|&id| is_picture(id) != (Some(id) == picture)) {
+            return Err(format!("{} reads {}, which is not of the kind it needs", op.kind(), plan.get(id).name));
+        }
+        let styled = self.styled.len();
+        self.styled.extend(op.style().map(|style| Styled::new(op, style, lanes)));
+        Ok(match op {
+            Op::Constant(op) => {
+                Box::new(synthesis::Constant { out: op.out.0, value: Floats::from_slice(&op.value), is_done: false })
+            }
+            Op::Synthesis(op) => {
+                let out = plan.get(op.out);
+                let noise = op.noise.as_ref().map(|noise| {
+                    let (height, width) = (out.height, out.width);
+                    let constant = Floats::from_slice(&noise.constant);
+                    let (has_constant, random) = (!noise.constant.is_empty(), Floats::new(height * width));
+                    self.noises.push(NoiseSlot { height, width, constant, has_constant, random });
+                    self.noises.len() - 1
+                });
+                let layer = synthesis::Layer { input: op.input.0, out: op.out.0, styled, noise };
+                match op.up {
+                    true => Box::new(synthesis::Up::new(plan, op, layer, lanes)),
+                    false => Box::new(synthesis::Direct::new(plan, op, layer, lanes)),
+                }
+            }
+            Op::ToRgb(op) => Box::new(torgb::ToRgb::new(plan, op, styled, lanes)),
+            Op::Residual(op) => Box::new(torgb::Residual::new(plan, op, lanes)),
+            Op::Picture(op) => Box::new(norm::Picture { out: op.out.0, gain: op.gain, offset: op.offset }),
+            Op::NormConv(op) => Box::new(norm::NormConv::new(plan, op, lanes)),
+        })
+    }
+}
+
+/// A plan prepared for the cpu engine.
+pub struct CpuProgram {
+    pool: Arc<Pool>,
+    isa: Isa,
+    plan: Arc<Plan>,
+    slots: Vec<Slot>,
+    stages: Vec<Box<dyn Stage>>,
+    styles: Styles,
+    noises: Vec<NoiseSlot>,
+    /// Zeros for layers without noise.
+    silence: Floats,
+}
+
+impl CpuProgram {
+    fn check_inputs(&self, inputs: &Inputs) -> Result<(), EngineError> {
+        let plan = &self.plan;
+        let input = |what, expected: String, found: String| Err(EngineError::Input { what, expected, found });
+        if inputs.ws.len() != plan.num_ws * plan.w_dim {
+            return input("ws", format!("{} x {} numbers", plan.num_ws, plan.w_dim), inputs.ws.len().to_string());
+        }
+        if inputs.styles.len() != plan.styles {
+            return input("a mixture of styles", format!("{} numbers", plan.styles), inputs.styles.len().to_string());
+        }
+        for step in &plan.steps {
+            let Op::Picture(op) = &step.op else { continue };
+            let Buffer { channels, height, width, .. } = *plan.get(op.out);
+            let expected = format!("{channels} x {height} x {width}");
+            match inputs.image {
+                None => return input("a content picture", expected, "none".into()),
+                Some(i) if (i.channels, i.height, i.width) != (channels, height, width) || i.data.len() != channels * height * width => {
+                    let found = format!("{} x {} x {}, {} numbers", i.channels, i.height, i.width, i.data.len());
+                    return input("a content picture", expected, found);
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills the noise images of all layers.
+    fn make_noise(&self, seed: u64, turn: &Turn) {
+        /// Pixels that one task fills.
+        const CHUNK: usize = 4096;
+        let isa = self.isa;
+        for (layer, noise) in self.noises.iter().enumerate() {
+            let len = noise.height * noise.width;
+            turn.run(len.div_ceil(CHUNK), &|task, _| {
+                let first = task * CHUNK;
+                // SAFETY: every task fills a part of its own.
+                let part = unsafe { std::slice::from_raw_parts_mut(noise.random.ptr().add(first), CHUNK.min(len - first)) };
+                noise::fill(isa, part, seed, layer, first);
+            });
+        }
+    }
+}
+
+impl Program for CpuProgram {
+    fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
+        self.check_inputs(inputs)?;
+        let pool = self.pool.clone();
+        let turn = pool.turn();
+        self.styles.update(inputs.ws, &turn, self.isa);
+        if let NoiseMode::Random { seed } = inputs.noise.mode {
+            self.make_noise(seed, &turn);
+        }
+        let frame = Frame {
+            turn: &turn,
+            isa: self.isa,
+            slots: &self.slots,
+            styles: &self.styles,
+            noises: &self.noises,
+            silence: &self.silence,
+            inputs,
+        };
+        for stage in &mut self.stages {
+            stage.run(&frame);
+        }
+        if let Some(id) = self.plan.output {
+            self.slots[id.0].write_image(self.plan.get(id), out);
+        }
+        Ok(())
+    }
+
+    fn tap(&self, buffer: &str) -> Option<Image> {
+        let id = self.plan.find(buffer)?;
+        let mut out = Image::default();
+        self.slots[id.0].write_image(self.plan.get(id), &mut out);
+        Some(out)
+    }
+}

@@ -70,6 +70,11 @@ fn normalize_2nd_moment(x: &mut [f32]) {
 }
 
 impl Mapping {
+    /// Trained numbers in the network, `w_avg` not counted.
+    pub fn parameters(&self) -> usize {
+        self.embed.iter().chain(&self.layers).map(|layer| layer.weight.len() + layer.bias.len()).sum()
+    }
+
     /// z `[z_dim]` and label c `[c_dim]` (one-hot, or any blend of classes) to w `[w_dim]`.
     /// A c shorter than `c_dim` counts as zeros from there on.
     pub fn map(&self, z: &[f32], c: &[f32], w: &mut Vec<f32>, scratch: &mut Scratch) {

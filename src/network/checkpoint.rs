@@ -1,1 +1,211 @@
-//! (to be written)
+//! A checkpoint: the tensors and attributes of a network file by their dotted names, whatever the file's format.
+//!
+//! [`Checkpoint::open`] looks at the first bytes to find out what a file is, and maps it into memory. Tensors stay where
+//! they are until an architecture asks for them ([`Tensors`]); they are then converted to 32-bit floats and checked.
+//! Nothing in a file is executed, and nothing is allocated from a number that a file merely claims.
+//! Runs on the loader's thread. The format was described in `stylegan2-ada-pytorch` names: `synthesis.b8.conv0.weight`.
+
+mod format;
+mod safetensor;
+mod tensor;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use format::Format;
+pub use tensor::{Bytes, Dtype, TensorRef};
+
+use crate::network::NetworkError;
+
+/// A plain value that a file stores beside its tensors.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Attribute {
+    /// Present and without a value, such as a `conv_clamp` that is switched off.
+    None,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<Attribute>),
+}
+
+impl Attribute {
+    /// The value as a number, if it is one.
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Attribute::Bool(b) => Some(f64::from(u8::from(*b))),
+            Attribute::Int(i) => Some(*i as f64),
+            Attribute::Float(f) => Some(*f),
+            _ => None,
+        }
+    }
+
+    /// The value as text, if it is text.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Attribute::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// What a network file holds.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    pub path: PathBuf,
+    pub format: Format,
+    /// Size of the file.
+    pub bytes: u64,
+    pub tensors: BTreeMap<String, TensorRef>,
+    /// Attributes of modules by dotted name: `synthesis.b8.conv1.conv_clamp`, `img_resolution`.
+    pub attributes: BTreeMap<String, Attribute>,
+    /// The file's own description of itself, text by key.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Checkpoint {
+    /// Opens a network file of any known format.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is something else (a web page, a Git LFS pointer, a picture …), or is broken.
+    pub fn open(path: &Path) -> Result<Checkpoint, NetworkError> {
+        let io = |source| NetworkError::Io { path: path.to_path_buf(), source };
+        let file = std::fs::File::open(path).map_err(io)?;
+        let metadata = file.metadata().map_err(io)?;
+        if metadata.is_dir() {
+            let reason = "this is a folder".to_string();
+            return Err(NetworkError::NotANetwork { path: path.to_path_buf(), reason });
+        }
+        if metadata.len() == 0 {
+            let reason = "the file is empty".to_string();
+            return Err(NetworkError::NotANetwork { path: path.to_path_buf(), reason });
+        }
+        // SAFETY: the map is read-only. A file that another program changes meanwhile gives wrong numbers, which the
+        // checks on tensors bear; one that is cut short ends the process, as with every program that maps files.
+        let map = Arc::new(unsafe { memmap2::Mmap::map(&file) }.map_err(io)?);
+        let checkpoint = match Format::of(&map).map_err(|reason| NetworkError::NotANetwork { path: path.into(), reason })? {
+            Format::Safetensors => safetensor::read(path, map)?,
+            other => {
+                let what = format!("{other} files");
+                return Err(NetworkError::Unsupported { path: path.into(), what });
+            }
+        };
+        Ok(checkpoint.without_prefix())
+    }
+
+    /// Training files may hold several networks: keeps `G_ema.` alone and drops the prefix.
+    fn without_prefix(mut self) -> Self {
+        for prefix in ["G_ema.", "g_ema."] {
+            if self.tensors.keys().any(|name| name.starts_with(prefix)) {
+                let inside = |name: String| name.strip_prefix(prefix).map(str::to_string);
+                self.tensors = self.tensors.into_iter().filter_map(|(n, t)| Some((inside(n)?, t))).collect();
+                let attributes = self.attributes.into_iter();
+                self.attributes = attributes.filter_map(|(n, a)| Some((inside(n)?, a))).collect();
+                break;
+            }
+        }
+        self
+    }
+
+    /// A value of the JSON text under the metadata key `config`, where our own trainers describe a network.
+    pub fn config(&self, key: &str) -> Option<serde_json::Value> {
+        let config: serde_json::Value = serde_json::from_str(self.metadata.get("config")?).ok()?;
+        config.get(key).cloned()
+    }
+
+    /// The whole tree of tensors.
+    pub fn root(&self) -> Tensors<'_> {
+        Tensors { checkpoint: self, prefix: String::new() }
+    }
+
+    /// The first dozen tensor names, for messages about unknown layouts.
+    pub fn some_names(&self) -> String {
+        let names: Vec<&str> = self.tensors.keys().take(12).map(String::as_str).collect();
+        match names.len() {
+            0 => "the file holds no tensors".into(),
+            n if n < self.tensors.len() => format!("it holds {} tensors: {}, …", self.tensors.len(), names.join(", ")),
+            _ => format!("it holds {}", names.join(", ")),
+        }
+    }
+}
+
+/// One place in the tree of dotted names; going down is like `cd`.
+#[derive(Clone)]
+pub struct Tensors<'a> {
+    checkpoint: &'a Checkpoint,
+    prefix: String,
+}
+
+impl<'a> Tensors<'a> {
+    /// The place called `name` below this one.
+    pub fn at(&self, name: impl std::fmt::Display) -> Tensors<'a> {
+        Tensors { checkpoint: self.checkpoint, prefix: format!("{}{name}.", self.prefix) }
+    }
+
+    /// The full name of a tensor or attribute of this place.
+    pub fn full_name(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    pub fn path(&self) -> &'a Path {
+        &self.checkpoint.path
+    }
+
+    /// Is there any tensor at or below `name`?
+    pub fn has(&self, name: &str) -> bool {
+        let full = self.full_name(name);
+        let below = format!("{full}.");
+        self.checkpoint.tensors.contains_key(&full)
+            || self.checkpoint.tensors.range(below.clone()..).next().is_some_and(|(k, _)| k.starts_with(&below))
+    }
+
+    /// The shape of a tensor, if the file has it.
+    pub fn shape(&self, name: &str) -> Option<&'a [usize]> {
+        self.checkpoint.tensors.get(&self.full_name(name)).map(|t| t.shape.as_slice())
+    }
+
+    /// An attribute of the module at this place.
+    pub fn attribute(&self, name: &str) -> Option<&'a Attribute> {
+        self.checkpoint.attributes.get(&self.full_name(name))
+    }
+
+    /// The numbers of a tensor of exactly this shape, all finite.
+    ///
+    /// # Errors
+    /// When it is missing, has another shape, is of a type without fractions, or holds NaN or infinity.
+    pub fn get(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, NetworkError> {
+        let (path, tensor) = (self.path().to_path_buf(), self.full_name(name));
+        let Some(found) = self.checkpoint.tensors.get(&tensor) else {
+            return Err(NetworkError::Missing { path, tensor, expected: format!("{shape:?}") });
+        };
+        if found.shape != shape {
+            let (expected, found) = (format!("{shape:?}"), format!("{:?}", found.shape));
+            return Err(NetworkError::Shape { path, tensor, expected, found });
+        }
+        let values = match found.to_f32() {
+            Ok(values) => values,
+            Err(reason) => return Err(NetworkError::Format { path, reason: format!("tensor {tensor}: {reason}") }),
+        };
+        match values.iter().position(|v| !v.is_finite()) {
+            Some(index) => Err(NetworkError::NotFinite { path, tensor, index, value: values[index] }),
+            None => Ok(values),
+        }
+    }
+
+    /// A tensor that may have any sizes, as long as it has this rank.
+    ///
+    /// # Errors
+    /// When it is missing, or has another rank or an axis of length 0.
+    pub fn shape_of_rank<const RANK: usize>(&self, name: &str) -> Result<[usize; RANK], NetworkError> {
+        let (path, tensor) = (self.path().to_path_buf(), self.full_name(name));
+        let expected = || format!("{RANK} axes");
+        let Some(shape) = self.shape(name) else {
+            return Err(NetworkError::Missing { path, tensor, expected: expected() });
+        };
+        match <[usize; RANK]>::try_from(shape) {
+            Ok(shape) if !shape.contains(&0) => Ok(shape),
+            _ => Err(NetworkError::Shape { path, tensor, expected: expected(), found: format!("{shape:?}") }),
+        }
+    }
+}

@@ -1,1 +1,70 @@
-//! (to be written)
+//! StyleGAN2: tensors in the names of stylegan2-ada-pytorch become a mapping network and a plan.
+//!
+//! Sizes are read from the tensors' shapes; what shapes do not tell (clamp, gains, architecture) comes from the modules'
+//! attributes, else from the file's metadata, else from what all known networks have. Source of the maths: Karras et al.,
+//! "Analyzing and Improving the Image Quality of StyleGAN" (2020). Runs on the loader's thread.
+
+mod mapping;
+mod random;
+mod synthesis;
+
+use std::sync::Arc;
+
+use super::checkpoint::{Attribute, Checkpoint, Tensors};
+use super::{Kind, Network, NetworkError};
+
+pub use random::random;
+
+/// Does the file hold a StyleGAN2 generator?
+pub fn is_stylegan2(checkpoint: &Checkpoint) -> bool {
+    checkpoint.tensors.keys().any(|name| name == "synthesis.b4.const" || name.starts_with("synthesis.b4.conv"))
+}
+
+/// Lowers a checkpoint with StyleGAN2 names.
+///
+/// # Errors
+/// The first tensor that is missing, of the wrong shape or not finite; anything that only other architectures have.
+pub fn lower(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
+    let root = checkpoint.root();
+    let mut warnings = Vec::new();
+    let synthesis = synthesis::lower(checkpoint, &root.at("synthesis"), &mut warnings)?;
+    let mapping = mapping::lower(&root.at("mapping"), &synthesis.plan, &mut warnings)?;
+    let path = checkpoint.path.clone();
+    synthesis.plan.check().map_err(|source| NetworkError::Plan { path: path.clone(), source })?;
+    Ok(Network {
+        name: name_of(&path),
+        kind: Kind::StyleGan2,
+        architecture: synthesis.architecture.to_string(),
+        img_resolution: synthesis.img_resolution,
+        img_channels: synthesis.img_channels,
+        mapping,
+        plan: Arc::new(synthesis.plan),
+        class_names: class_names(checkpoint),
+        metadata: checkpoint.metadata.clone(),
+        bytes: checkpoint.bytes,
+        warnings,
+        path,
+    })
+}
+
+/// The file's name without its ending.
+fn name_of(path: &std::path::Path) -> String {
+    path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The JSON list of names under the metadata key `classes`.
+fn class_names(checkpoint: &Checkpoint) -> Vec<String> {
+    let text = checkpoint.metadata.get("classes").map(String::as_str).unwrap_or("[]");
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+/// Refuses a layer whose `activation` attribute is anything else than it should be.
+fn check_activation(at: &Tensors, expected: &str) -> Result<(), NetworkError> {
+    match at.attribute("activation").and_then(Attribute::as_str) {
+        Some(found) if found != expected => {
+            let what = format!("activation {found:?} of {}", at.full_name("activation"));
+            Err(NetworkError::Unsupported { path: at.path().into(), what })
+        }
+        _ => Ok(()),
+    }
+}

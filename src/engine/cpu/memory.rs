@@ -1,0 +1,147 @@
+//! Aligned memory and feature maps that several threads write at once, each in its own part.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+
+/// A cache line: no vector crosses one.
+const ALIGN: usize = 64;
+
+/// Zeroed floats, aligned, at an address that does not change.
+///
+/// Reading and writing go through [`Floats::ptr`], because the threads of a stage write disjoint parts of the same
+/// memory. Whoever does so makes sure that the parts are disjoint and inside.
+pub struct Floats {
+    start: NonNull<f32>,
+    len: usize,
+}
+
+// SAFETY: plain memory; `ptr` is only used in `unsafe` code that keeps threads apart.
+unsafe impl Send for Floats {}
+// SAFETY: as above.
+unsafe impl Sync for Floats {}
+
+impl Floats {
+    pub fn new(len: usize) -> Floats {
+        if len == 0 {
+            return Floats { start: NonNull::dangling(), len };
+        }
+        let layout = Self::layout(len);
+        // SAFETY: the layout is not empty. Zeroed bytes are valid floats.
+        let start = unsafe { alloc_zeroed(layout) }.cast::<f32>();
+        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        Floats { start, len }
+    }
+
+    pub fn from_slice(values: &[f32]) -> Floats {
+        let mut floats = Floats::new(values.len());
+        floats.as_mut_slice().copy_from_slice(values);
+        floats
+    }
+
+    fn layout(len: usize) -> Layout {
+        Layout::array::<f32>(len).and_then(|l| l.align_to(ALIGN)).expect("sizes come from buffers that fit into memory")
+    }
+
+    pub fn ptr(&self) -> *mut f32 {
+        self.start.as_ptr()
+    }
+
+    pub fn as_mut_slice(&mut self) -> &mut [f32] {
+        // SAFETY: `start` points to `len` valid floats and `self` is borrowed alone.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+
+    /// # Safety
+    /// No thread may write the memory while the slice is used.
+    pub unsafe fn as_slice(&self) -> &[f32] {
+        // SAFETY: `start` points to `len` valid floats; nobody writes them, says the caller.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Floats {
+    fn drop(&mut self) {
+        if self.len > 0 {
+            // SAFETY: allocated in `new` with this layout.
+            unsafe { dealloc(self.start.as_ptr().cast(), Self::layout(self.len)) };
+        }
+    }
+}
+
+/// A feature map as the kernels like it: `[H + 2, W + 2, padded channels]`, channels fastest, with a border of zeros
+/// around the picture and channels rounded up to whole vectors. Numbers in surplus channels are finite, but mean nothing.
+pub struct Map {
+    pub data: Floats,
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
+    /// Channels rounded up to whole vectors.
+    pub padded: usize,
+}
+
+impl Map {
+    pub fn new(channels: usize, height: usize, width: usize, lanes: usize) -> Map {
+        let padded = channels.next_multiple_of(lanes);
+        Map { data: Floats::new((height + 2) * (width + 2) * padded), channels, height, width, padded }
+    }
+
+    /// Numbers from one row to the next.
+    pub fn row(&self) -> usize {
+        (self.width + 2) * self.padded
+    }
+
+    /// Where the sample (y, x) starts; −1 and `height`, `width` are in the border of zeros.
+    pub fn at(&self, y: isize, x: isize) -> usize {
+        debug_assert!(y >= -1 && x >= -1 && y <= self.height as isize && x <= self.width as isize);
+        ((y + 1) as usize * (self.width + 2) + (x + 1) as usize) * self.padded
+    }
+
+    /// The sample (y, x).
+    ///
+    /// # Safety
+    /// y and x must be inside the map or its border.
+    pub unsafe fn ptr(&self, y: isize, x: isize) -> *mut f32 {
+        // SAFETY: inside, says the caller.
+        unsafe { self.data.ptr().add(self.at(y, x)) }
+    }
+}
+
+impl Map {
+    /// Fills the map from `[C, H, W]`.
+    ///
+    /// Only for stages that run alone.
+    pub fn write_planar(&self, values: &[f32]) {
+        for (c, plane) in values.chunks_exact(self.height * self.width).take(self.channels).enumerate() {
+            for (i, value) in plane.iter().enumerate() {
+                let (y, x) = (i / self.width, i % self.width);
+                // SAFETY: inside the map; no other thread uses it meanwhile.
+                unsafe { *self.ptr(y as isize, x as isize).add(c) = *value };
+            }
+        }
+    }
+
+    /// The map as `[C, H, W]`.
+    pub fn to_planar(&self, out: &mut [f32]) {
+        for (c, plane) in out.chunks_exact_mut(self.height * self.width).take(self.channels).enumerate() {
+            for (i, value) in plane.iter_mut().enumerate() {
+                let (y, x) = (i / self.width, i % self.width);
+                // SAFETY: inside the map; stages are over.
+                *value = unsafe { *self.ptr(y as isize, x as isize).add(c) };
+            }
+        }
+    }
+}
+
+/// A picture `[C, H, W]`, x fastest.
+pub struct Planes {
+    pub data: Floats,
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
+}
+
+impl Planes {
+    pub fn new(channels: usize, height: usize, width: usize) -> Planes {
+        Planes { data: Floats::new(channels * height * width), channels, height, width }
+    }
+}

@@ -1,0 +1,109 @@
+//! Which vector instructions the machine has, and the few operations that the kernels are written with.
+//!
+//! Every kernel is written once over [`pulp::Simd`] and compiled for AVX-512, AVX2, NEON and for plain code. The plain
+//! twin runs on every machine, so tests can hold the others against it.
+
+use pulp::{Simd, WithSimd};
+
+/// A set of vector instructions that this machine has.
+#[derive(Clone, Copy, Debug)]
+pub enum Isa {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(pulp::x86::V4),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(pulp::x86::V3),
+    #[cfg(target_arch = "aarch64")]
+    Neon(pulp::aarch64::Neon),
+    Portable,
+}
+
+impl Isa {
+    /// All that this machine has, the fastest first.
+    pub fn available() -> Vec<Isa> {
+        let mut all = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            all.extend(pulp::x86::V4::try_new().map(Isa::Avx512));
+            all.extend(pulp::x86::V3::try_new().map(Isa::Avx2));
+        }
+        #[cfg(target_arch = "aarch64")]
+        all.extend(pulp::aarch64::Neon::try_new().map(Isa::Neon));
+        all.push(Isa::Portable);
+        all
+    }
+
+    /// The fastest that this machine has.
+    pub fn best() -> Isa {
+        Isa::available()[0]
+    }
+
+    /// Runs an operation compiled for these instructions.
+    #[inline]
+    pub fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512(simd) => Simd::vectorize(simd, op),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2(simd) => Simd::vectorize(simd, op),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon(simd) => Simd::vectorize(simd, op),
+            Isa::Portable => Simd::vectorize(pulp::Scalar128b, op),
+        }
+    }
+
+    /// Floats in a vector.
+    pub fn lanes(self) -> usize {
+        struct Lanes;
+        impl WithSimd for Lanes {
+            type Output = usize;
+            fn with_simd<S: Simd>(self, _: S) -> usize {
+                S::F32_LANES
+            }
+        }
+        self.run(Lanes)
+    }
+}
+
+impl std::fmt::Display for Isa {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512(_) => "AVX-512",
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2(_) => "AVX2",
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon(_) => "NEON",
+            Isa::Portable => "no vector instructions",
+        })
+    }
+}
+
+/// Reads one vector.
+///
+/// # Safety
+/// A whole vector must be readable at `from`; alignment does not matter.
+#[inline(always)]
+pub unsafe fn load<S: Simd>(from: *const f32) -> S::f32s {
+    // SAFETY: readable, says the caller; every bit pattern is a float.
+    unsafe { from.cast::<S::f32s>().read_unaligned() }
+}
+
+/// Writes one vector.
+///
+/// # Safety
+/// A whole vector must be writable at `to`; alignment does not matter.
+#[inline(always)]
+pub unsafe fn store<S: Simd>(to: *mut f32, value: S::f32s) {
+    // SAFETY: writable, says the caller.
+    unsafe { to.cast::<S::f32s>().write_unaligned(value) }
+}
+
+/// `a·b + c`. Without hardware for it, two roundings instead of one: emulating one takes a hundred times longer.
+#[inline(always)]
+pub fn fma<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+    if std::any::TypeId::of::<S>() == std::any::TypeId::of::<pulp::Scalar128b>() {
+        simd.add_f32s(simd.mul_f32s(a, b), c)
+    } else {
+        simd.mul_add_f32s(a, b, c)
+    }
+}

@@ -1,0 +1,47 @@
+//! Reads the safetensors format: a JSON header, then raw numbers.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use memmap2::Mmap;
+use safetensors::{Dtype as Stored, SafeTensors};
+
+use super::{Bytes, Checkpoint, Dtype, Format, TensorRef};
+use crate::network::NetworkError;
+
+/// The tensors of a mapped file. The crate refuses headers that are too long, holes, overlaps and sizes that do not
+/// agree with shapes.
+pub fn read(path: &Path, map: Arc<Mmap>) -> Result<Checkpoint, NetworkError> {
+    let broken = |reason: String| NetworkError::Format { path: path.into(), reason };
+    let (header, parsed) = SafeTensors::read_metadata(&map).map_err(|e| broken(format!("safetensors: {e}")))?;
+    let data = header.checked_add(8).ok_or_else(|| broken("safetensors: the header is too long".into()))?;
+    let mut tensors = BTreeMap::new();
+    for (name, info) in parsed.tensors() {
+        let (start, end) = info.data_offsets;
+        let storage = match (data.checked_add(start), data.checked_add(end)) {
+            (Some(start), Some(end)) if start <= end && end <= map.len() => Bytes::Mapped(map.clone(), start..end),
+            _ => return Err(broken(format!("tensor {name}: its data lies outside the file: the file is incomplete"))),
+        };
+        let tensor = TensorRef::contiguous(storage, dtype(info.dtype), info.shape.clone());
+        tensors.insert(name.clone(), tensor.map_err(|e| broken(format!("tensor {name}: {e}")))?);
+    }
+    let metadata = parsed.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+    let (path, bytes) = (path.to_path_buf(), map.len() as u64);
+    Ok(Checkpoint { path, format: Format::Safetensors, bytes, tensors, attributes: BTreeMap::new(), metadata })
+}
+
+fn dtype(stored: Stored) -> Dtype {
+    match stored {
+        Stored::F16 => Dtype::F16,
+        Stored::BF16 => Dtype::Bf16,
+        Stored::F32 => Dtype::F32,
+        Stored::F64 => Dtype::F64,
+        Stored::I64 | Stored::U64 => Dtype::Other { name: "64-bit integer", bytes: 8 },
+        Stored::I32 | Stored::U32 => Dtype::Other { name: "32-bit integer", bytes: 4 },
+        Stored::I16 | Stored::U16 => Dtype::Other { name: "16-bit integer", bytes: 2 },
+        Stored::I8 | Stored::U8 | Stored::BOOL => Dtype::Other { name: "8-bit integer", bytes: 1 },
+        // Sub-byte and 8-bit floats: no network has them, and their sizes are the crate's business.
+        _ => Dtype::Other { name: "an exotic type", bytes: 0 },
+    }
+}

@@ -1,0 +1,212 @@
+//! One tensor of a file: where its bytes are, and how they become 32-bit floats.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use half::{bf16, f16};
+
+/// Bytes of a file, either still in it or unpacked.
+#[derive(Clone)]
+pub enum Bytes {
+    /// A part of a mapped file.
+    Mapped(Arc<memmap2::Mmap>, Range<usize>),
+    Owned(Arc<[u8]>),
+}
+
+impl Bytes {
+    pub fn as_slice(&self) -> &[u8] {
+        match self {
+            Bytes::Mapped(map, range) => &map[range.clone()],
+            Bytes::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl std::fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.as_slice().len())
+    }
+}
+
+/// Types of numbers that networks are made of. Everything is little-endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dtype {
+    F16,
+    Bf16,
+    F32,
+    F64,
+    /// A type that no weight has (integers, booleans), with the bytes of one number.
+    Other { name: &'static str, bytes: usize },
+}
+
+impl Dtype {
+    /// Bytes of one number.
+    pub fn bytes(self) -> usize {
+        match self {
+            Dtype::F16 | Dtype::Bf16 => 2,
+            Dtype::F32 => 4,
+            Dtype::F64 => 8,
+            Dtype::Other { bytes, .. } => bytes,
+        }
+    }
+}
+
+/// A tensor in a file: its storage is checked to hold it, but not read yet.
+#[derive(Clone, Debug)]
+pub struct TensorRef {
+    pub shape: Vec<usize>,
+    pub dtype: Dtype,
+    /// Distance of neighbours along each axis, in numbers; as long as `shape`.
+    strides: Vec<usize>,
+    /// Number in `storage` where the tensor starts.
+    offset: usize,
+    storage: Bytes,
+}
+
+/// No known network has tensors of more axes.
+const MAX_RANK: usize = 8;
+
+impl TensorRef {
+    /// A tensor whose numbers lie one after another, x fastest, from the start of `storage`.
+    ///
+    /// # Errors
+    /// When the shape does not fit the storage.
+    pub fn contiguous(storage: Bytes, dtype: Dtype, shape: Vec<usize>) -> Result<TensorRef, String> {
+        let mut strides = vec![1; shape.len()];
+        for axis in (1..shape.len()).rev() {
+            strides[axis - 1] = usize::checked_mul(strides[axis], shape[axis]).ok_or("its size is absurd")?;
+        }
+        TensorRef::strided(storage, dtype, shape, strides, 0)
+    }
+
+    /// A tensor laid out by strides, as torch stores them. `offset` and `strides` count numbers, not bytes.
+    ///
+    /// # Errors
+    /// When it reaches beyond the storage, has more numbers than the storage, or too many axes.
+    pub fn strided(
+        storage: Bytes,
+        dtype: Dtype,
+        shape: Vec<usize>,
+        strides: Vec<usize>,
+        offset: usize,
+    ) -> Result<TensorRef, String> {
+        if shape.len() > MAX_RANK || shape.len() != strides.len() {
+            return Err(format!("{} axes with {} strides", shape.len(), strides.len()));
+        }
+        let stored = storage.as_slice().len() / dtype.bytes().max(1);
+        let count = shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
+        let reach = shape.iter().zip(&strides).try_fold(offset, |end, (&size, &stride)| {
+            end.checked_add(size.saturating_sub(1).checked_mul(stride)?)
+        });
+        match (count, reach) {
+            (Some(0), _) => {}
+            (Some(count), Some(last)) if count <= stored && last < stored => {}
+            _ => return Err(format!("{shape:?} at {offset} with strides {strides:?} does not fit into {stored} numbers")),
+        }
+        Ok(TensorRef { shape, dtype, strides, offset, storage })
+    }
+
+    /// Numbers in the tensor.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The numbers, x fastest.
+    ///
+    /// # Errors
+    /// When the type has no fractions.
+    pub fn to_f32(&self) -> Result<Vec<f32>, String> {
+        let bytes = self.storage.as_slice();
+        match self.dtype {
+            Dtype::F32 => Ok(self.gather(bytes, f32::from_le_bytes)),
+            Dtype::F16 => Ok(self.gather(bytes, |b| f16::from_le_bytes(b).to_f32())),
+            Dtype::Bf16 => Ok(self.gather(bytes, |b| bf16::from_le_bytes(b).to_f32())),
+            Dtype::F64 => Ok(self.gather(bytes, |b| f64::from_le_bytes(b) as f32)),
+            Dtype::Other { name, .. } => Err(format!("a weight of type {name}")),
+        }
+    }
+
+    fn gather<const N: usize>(&self, bytes: &[u8], decode: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+        let (numbers, _) = bytes.as_chunks::<N>();
+        let count = self.len();
+        if self.is_contiguous() {
+            return numbers[self.offset..self.offset + count].iter().map(|b| decode(*b)).collect();
+        }
+        let mut out = Vec::with_capacity(count);
+        let mut index = vec![0usize; self.shape.len()];
+        for _ in 0..count {
+            let at: usize = index.iter().zip(&self.strides).map(|(i, s)| i * s).sum();
+            out.push(decode(numbers[self.offset + at]));
+            for axis in (0..index.len()).rev() {
+                index[axis] += 1;
+                if index[axis] < self.shape[axis] {
+                    break;
+                }
+                index[axis] = 0;
+            }
+        }
+        out
+    }
+
+    fn is_contiguous(&self) -> bool {
+        let mut expected = 1;
+        let axes = self.shape.iter().zip(&self.strides).rev();
+        // An axis of one sample may have any stride. Empty tensors reach nowhere and take the slow way.
+        !self.is_empty()
+            && axes.into_iter().all(|(&size, &stride)| {
+                let ok = size == 1 || stride == expected;
+                expected *= size;
+                ok
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn storage(values: &[f32]) -> Bytes {
+        Bytes::Owned(values.iter().flat_map(|v| v.to_le_bytes()).collect())
+    }
+
+    #[test]
+    fn strides_and_offsets_are_honoured() {
+        let bytes = storage(&[9.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let transposed = TensorRef::strided(bytes, Dtype::F32, vec![2, 3], vec![1, 2], 1).expect("fits");
+        assert_eq!(transposed.to_f32(), Ok(vec![1.0, 3.0, 5.0, 2.0, 4.0, 6.0]));
+    }
+
+    #[test]
+    fn all_float_types_decode() {
+        let cases: [(Dtype, Vec<u8>); 4] = [
+            (Dtype::F32, 1.5f32.to_le_bytes().into()),
+            (Dtype::F64, 1.5f64.to_le_bytes().into()),
+            (Dtype::F16, f16::from_f32(1.5).to_le_bytes().into()),
+            (Dtype::Bf16, bf16::from_f32(1.5).to_le_bytes().into()),
+        ];
+        for (dtype, bytes) in cases {
+            let tensor = TensorRef::contiguous(Bytes::Owned(bytes.into()), dtype, vec![]).expect("fits");
+            assert_eq!(tensor.to_f32(), Ok(vec![1.5]), "{dtype:?}");
+        }
+    }
+
+    #[test]
+    fn tensors_larger_than_their_storage_are_refused() {
+        let bytes = storage(&[0.0; 16]);
+        let strided = |shape: &[usize], strides: &[usize], offset| {
+            TensorRef::strided(bytes.clone(), Dtype::F32, shape.into(), strides.into(), offset)
+        };
+        assert!(strided(&[4, 4], &[4, 1], 0).is_ok());
+        assert!(strided(&[5, 5], &[5, 1], 0).is_err());
+        assert!(strided(&[4], &[1], 14).is_err());
+        assert!(strided(&[1 << 33, 1 << 33], &[0, 0], 0).is_err());
+        assert!(strided(&[200_000, 200_000], &[0, 0], 0).is_err());
+        assert!(strided(&[2], &[usize::MAX], 0).is_err());
+        assert!(strided(&[2, 2], &[1], 0).is_err());
+        assert!(TensorRef::contiguous(bytes.clone(), Dtype::F32, vec![1 << 62, 1 << 62]).is_err());
+    }
+}

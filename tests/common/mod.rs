@@ -1,0 +1,59 @@
+//! Fixtures: networks with the numbers that the original code computed from them.
+#![allow(dead_code, reason = "every test takes what it needs")]
+
+use std::path::PathBuf;
+
+use latent_jockey::network::checkpoint::Checkpoint;
+
+/// A file in tests/fixtures.
+pub fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// The expected numbers of one network.
+pub struct Expected {
+    checkpoint: Checkpoint,
+    /// The description, `NAME.json`.
+    pub description: serde_json::Value,
+}
+
+impl Expected {
+    pub fn open(name: &str) -> Expected {
+        let checkpoint = Checkpoint::open(&fixture(&format!("{name}.expect.safetensors"))).expect("the fixture opens");
+        let text = std::fs::read_to_string(fixture(&format!("{name}.json"))).expect("the description is there");
+        Expected { checkpoint, description: serde_json::from_str(&text).expect("the description is JSON") }
+    }
+
+    pub fn has(&self, tensor: &str) -> bool {
+        self.checkpoint.tensors.contains_key(tensor)
+    }
+
+    /// Shape and numbers of a tensor.
+    pub fn get(&self, tensor: &str) -> (Vec<usize>, Vec<f32>) {
+        let found = self.checkpoint.tensors.get(tensor).unwrap_or_else(|| panic!("no tensor {tensor}"));
+        (found.shape.clone(), found.to_f32().expect("floats"))
+    }
+
+    /// One sample `n` of a tensor `[N, …]`.
+    pub fn sample(&self, tensor: &str, n: usize) -> Vec<f32> {
+        let (shape, values) = self.get(tensor);
+        let size = shape[1..].iter().product::<usize>();
+        values[n * size..][..size].to_vec()
+    }
+}
+
+/// Fails unless the largest and the mean difference are within the limits.
+#[track_caller]
+pub fn assert_close(what: &str, found: &[f32], expected: &[f32], max: f32, mean: f32) {
+    assert_eq!(found.len(), expected.len(), "{what}: length");
+    let differences = || found.iter().zip(expected).map(|(a, b)| (a - b).abs());
+    // NaN must not pass for small.
+    let largest = differences().fold(0.0f32, |a, b| if b.is_nan() || b > a { b } else { a });
+    let average = differences().sum::<f32>() / found.len().max(1) as f32;
+    assert!(largest <= max && average <= mean, "{what}: largest difference {largest:e}, mean {average:e}");
+}
+
+/// The largest magnitude, at least 1e-3.
+pub fn magnitude(values: &[f32]) -> f32 {
+    values.iter().fold(1e-3, |a, v| a.max(v.abs()))
+}
