@@ -5,6 +5,7 @@
 //! [`mapping`] makes parameter writes of MIDI and key events, inside the frame, so that a show is a function
 //! of its events.
 
+pub mod clock;
 pub mod keys;
 pub mod mapping;
 pub mod midi;
@@ -41,7 +42,10 @@ pub enum Event {
     Midi(midi::Message),
     Key(keys::Key),
     /// An OSC message whose address is not in the table: presets may have an alias for it.
-    Unknown { address: String, value: Value },
+    Unknown {
+        address: String,
+        value: Value,
+    },
     /// One line for the HUD and the log: a port came or went, a datagram made no sense.
     Notice(String),
 }
@@ -58,6 +62,8 @@ pub struct Counts {
     pub dropped: AtomicU64,
     /// Bytes that made no sense, or values that no parameter could take.
     pub refused: AtomicU64,
+    /// Time tags so far ahead that the sender's clock must be wrong; applied at once.
+    pub foreign_clock: AtomicU64,
 }
 
 impl Counts {
@@ -109,4 +115,16 @@ pub fn queue() -> (EventSender, Receiver<Event>) {
 pub struct AllCounts {
     pub osc: Arc<Counts>,
     pub midi: Arc<Counts>,
+}
+
+/// A small generator for the tests: xorshift, the same numbers on every machine.
+#[cfg(test)]
+pub(crate) fn test_rng(seed: u64) -> impl FnMut() -> u64 {
+    let mut state = seed | 1;
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state >> 16
+    }
 }

@@ -1,1 +1,206 @@
-//! (to be written)
+//! OSC in over UDP, and answers to those who ask.
+//!
+//! The thread `osc` blocks on its socket, reads each datagram behind the guard in [`packet`], and puts events into
+//! the queue. It never waits for the show and never stops over what it receives: what makes no sense is counted,
+//! and told once. Which parameter takes which value is decided by `params`; aliases are the presets' business.
+
+pub mod feedback;
+mod holder;
+mod message;
+pub mod packet;
+mod pattern;
+pub mod schedule;
+mod server;
+
+pub use feedback::Feedback;
+pub use message::{MAX_ADDRESS, MAX_TEXT};
+pub use packet::Refusal;
+pub use server::OscServer;
+
+use std::net::SocketAddr;
+
+use crate::params::{self, Target, Value};
+use message::Message;
+
+/// Where the instrument listens unless told otherwise: this machine only.
+pub const DEFAULT_ADDRESS: SocketAddr =
+    SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 9000));
+
+/// Why no OSC can be received.
+#[derive(Debug, thiserror::Error)]
+pub enum OscError {
+    #[error("UDP port {} is held by {holder}: end that program, or listen on another port", address.port())]
+    Taken { address: SocketAddr, holder: String },
+    #[error("no address {} on this machine: listen on 127.0.0.1, or on 0.0.0.0 for the whole network", address.ip())]
+    NoSuchAddress { address: SocketAddr },
+    #[error("cannot listen for OSC on {address}: {source}")]
+    Socket { address: SocketAddr, source: std::io::Error },
+}
+
+/// What one message asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Incoming<'a> {
+    Write {
+        target: Target,
+        value: Value,
+    },
+    /// No parameter has this address.
+    Unknown {
+        address: &'a str,
+        value: Value,
+    },
+    Request(Request),
+}
+
+/// A question of a client, answered to where it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// `/subscribe [PREFIX]`: send me what changes, for the next minute.
+    Subscribe { prefix: String },
+    /// `/unsubscribe`
+    Unsubscribe,
+    /// `/get ADDRESS`
+    Get { target: Target },
+    /// `/dump [PREFIX]`: send me everything.
+    Dump { prefix: String },
+}
+
+/// How many parameters the patterns of one datagram reach at most.
+const MAX_REACHED: usize = 2 * params::MAX_DIM;
+/// How many patterns one datagram may hold.
+const MAX_PATTERNS: usize = 16;
+
+/// Reads a datagram: calls `visit` for each thing it asks for, in order, with its time tag, and for each refusal.
+/// Pure, bounded, and without allocation for messages that hold one number.
+pub fn read<'a>(datagram: &'a [u8], mut visit: impl FnMut(Result<(u64, Incoming<'a>), Refusal>)) {
+    let (mut patterns, mut reached) = (0, 0);
+    packet::each_message(datagram, |part| {
+        let (time_tag, message) = match part.and_then(|(tag, bytes)| Ok((tag, Message::parse(bytes)?))) {
+            Ok(read) => read,
+            Err(refusal) => return visit(Err(refusal)),
+        };
+        if pattern::is_pattern(message.address) {
+            patterns += 1;
+            let result = if patterns > MAX_PATTERNS { Err(Refusal::WidePattern) } else { message.value(None) };
+            let result = result.and_then(|value| {
+                pattern::expand(message.address, |target| {
+                    reached += 1;
+                    if reached <= MAX_REACHED {
+                        visit(Ok((time_tag, Incoming::Write { target, value: value.clone() })));
+                    }
+                })
+            });
+            match result {
+                Err(refusal) => visit(Err(refusal)),
+                Ok(()) if reached > MAX_REACHED => visit(Err(Refusal::WidePattern)),
+                Ok(()) => {}
+            }
+            return;
+        }
+        visit(one(&message).map(|incoming| (time_tag, incoming)));
+    });
+}
+
+/// A message whose address is no pattern.
+fn one<'a>(message: &Message<'a>) -> Result<Incoming<'a>, Refusal> {
+    if let Some(target) = params::resolve(message.address) {
+        let value = message.value(Some(target.id.def().kind))?;
+        return Ok(Incoming::Write { target, value });
+    }
+    let address = message.address;
+    let prefix = || message.text().unwrap_or("/").to_owned();
+    match address.strip_prefix("/latent-jockey").unwrap_or(address) {
+        "/subscribe" => Ok(Incoming::Request(Request::Subscribe { prefix: prefix() })),
+        "/unsubscribe" => Ok(Incoming::Request(Request::Unsubscribe)),
+        "/dump" => Ok(Incoming::Request(Request::Dump { prefix: prefix() })),
+        "/get" => message
+            .text()
+            .and_then(params::resolve)
+            .map(|target| Incoming::Request(Request::Get { target }))
+            .ok_or(Refusal::BadRequest),
+        _ => Ok(Incoming::Unknown { address, value: message.value(None)? }),
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use crate::params::Id;
+
+    fn seen(datagram: &[u8]) -> Vec<Result<Incoming<'_>, Refusal>> {
+        let mut seen = Vec::new();
+        read(datagram, |part| seen.push(part.map(|(_, incoming)| incoming)));
+        seen
+    }
+
+    fn write(id: Id, value: Value) -> Result<Incoming<'static>, Refusal> {
+        Ok(Incoming::Write { target: id.into(), value })
+    }
+
+    #[test]
+    fn messages_find_their_parameters() {
+        assert_eq!(seen(b"/psi\0\0\0\0,f\0\0\x3f\x00\0\0"), [write(Id::Psi, Value::Float(0.5))]);
+        assert_eq!(seen(b"/latent-jockey/psi\0\0,i\0\0\0\0\0\x01"), [write(Id::Psi, Value::Int(1))]);
+        let z = Target { id: Id::Z, index: 3 };
+        assert_eq!(
+            seen(b"/z/3\0\0\0\0,f\0\0\x3f\x80\0\0"),
+            [Ok(Incoming::Write { target: z, value: Value::Float(1.0) })]
+        );
+        assert_eq!(seen(b"/z\0\0,ff\0\x3f\x80\0\0\xbf\x80\0\0"), [write(Id::ZVector, Value::List(vec![1.0, -1.0]))]);
+        assert_eq!(seen(b"/1/fader3\0\0\0"), [Ok(Incoming::Unknown { address: "/1/fader3", value: Value::Nothing })]);
+        assert_eq!(seen(b"/p?i\0\0\0\0,F\0\0"), [write(Id::Psi, Value::Bool(false))]);
+    }
+
+    #[test]
+    fn requests_are_told_from_unknown_addresses() {
+        let request = |bytes| match seen(bytes).remove(0) {
+            Ok(Incoming::Request(request)) => Ok(request),
+            Err(refusal) => Err(refusal),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(request(b"/subscribe\0\0"), Ok(Request::Subscribe { prefix: "/".to_owned() }));
+        assert_eq!(request(b"/subscribe\0\0,s\0\0/walk\0\0\0"), Ok(Request::Subscribe { prefix: "/walk".to_owned() }));
+        assert_eq!(request(b"/get\0\0\0\0,s\0\0/psi\0\0\0\0"), Ok(Request::Get { target: Id::Psi.into() }));
+        assert_eq!(request(b"/get\0\0\0\0,s\0\0/pso\0\0\0\0"), Err(Refusal::BadRequest));
+        assert_eq!(request(b"/dump\0\0\0"), Ok(Request::Dump { prefix: "/".to_owned() }));
+    }
+
+    #[test]
+    fn patterns_are_bounded() {
+        let wide: &[u8] = b"/{z,w}/*\0\0\0\0,f\0\0\x3f\x80\0\0";
+        assert_eq!(seen(wide).len(), MAX_REACHED);
+        let twice = packet::test::bundle_of(1, &[wide, wide]);
+        let twice = seen(&twice);
+        assert_eq!((twice.len(), twice.last()), (MAX_REACHED + 1, Some(&Err(Refusal::WidePattern))));
+        let narrow: &[u8] = b"/ps?\0\0\0\0";
+        let many = packet::test::bundle_of(1, &[narrow; 100]);
+        assert_eq!(seen(&many).iter().filter(|part| part.is_ok()).count(), MAX_PATTERNS);
+    }
+
+    /// Random bytes, and good datagrams with a few bytes changed: nothing panics, nothing runs away.
+    #[test]
+    fn no_bytes_make_it_panic() {
+        let mut rng = crate::control::test_rng(1);
+        let good = packet::test::bundle_of(
+            1,
+            &[
+                b"/psi\0\0\0\0,f\0\0\x3f\x00\0\0",
+                b"/[z]/{1,2}\0\0,[sSb]\0\0abc\0def\0\0\0\0\x04abcd",
+                &packet::test::bundle_of(9, &[b"/walk/*\0,T\0\0"]),
+            ],
+        );
+        let mut parts = 0;
+        for _ in 0..30_000 {
+            let mut bytes = good.clone();
+            for _ in 0..1 + rng() % 4 {
+                let i = rng() as usize % bytes.len();
+                bytes[i] = rng() as u8;
+            }
+            bytes.truncate(1 + rng() as usize % bytes.len());
+            read(&bytes, |_| parts += 1);
+            let noise: Vec<u8> = (0..rng() % 64).map(|_| rng() as u8).collect();
+            read(&noise, |_| parts += 1);
+        }
+        assert!(parts > 30_000);
+    }
+}

@@ -1,0 +1,163 @@
+//! Tempo and beat: tapped, or followed from a MIDI clock.
+//!
+//! [`Clock`] counts the beats of the show; [`MidiClock`] finds the tempo in the pulses of another machine. Both
+//! are pure: times are inputs (`dt` of the frame, the driver's time stamps), so a replay gives the same beats.
+
+mod follow;
+
+pub use follow::MidiClock;
+
+use super::midi;
+use super::{Source, Write};
+use crate::params::{Id, Value};
+
+/// Taps further apart than this begin anew.
+const TAP_RESET_SECS: f64 = 2.0;
+/// How many of the last intervals between taps count.
+const TAPS: usize = 7;
+/// Tempos that a tapping hand or a MIDI clock may give, in beats a minute.
+const BPM: std::ops::RangeInclusive<f64> = 20.0..=400.0;
+
+/// The show's beat, and what sets its tempo.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    /// Seconds of the show so far.
+    secs: f64,
+    beat: f64,
+    last_tap: Option<f64>,
+    /// Intervals between the last taps in seconds, oldest first.
+    intervals: Vec<f64>,
+    midi: MidiClock,
+    /// Beats that the MIDI clock is ahead of ours; taken in little by little.
+    behind: f64,
+}
+
+impl Clock {
+    /// Goes on by `dt` seconds at `bpm` beats a minute. While a MIDI clock runs, the beat is drawn towards its
+    /// beat, and stands still while that is stopped.
+    pub fn step(&mut self, dt: f64, bpm: f64) {
+        /// Time constant of the pull towards the other clock: no jump is visible, no drift stays.
+        const PULL_SECS: f64 = 0.3;
+        self.secs += dt;
+        self.midi.step(dt);
+        if self.midi.is_stopped() {
+            return;
+        }
+        if !self.midi.is_running() {
+            self.behind = 0.0;
+        }
+        let pull = self.behind * (1.0 - (-dt / PULL_SECS).exp());
+        self.behind -= pull;
+        self.beat = (self.beat + dt * bpm / 60.0 + pull).max(0.0);
+    }
+
+    /// A tap of the hand, at the time of the last step. The tempo in beats a minute from the second tap on: the
+    /// median of the last intervals, so that one slip does not count.
+    pub fn tap(&mut self) -> Option<f64> {
+        let interval = self.last_tap.replace(self.secs).map(|last| self.secs - last);
+        match interval {
+            // Two taps in one frame: a bouncing pad.
+            Some(interval) if interval < 60.0 / BPM.end() => return None,
+            Some(interval) if interval <= TAP_RESET_SECS => {
+                if self.intervals.len() == TAPS {
+                    self.intervals.remove(0);
+                }
+                self.intervals.push(interval);
+            }
+            _ => {
+                self.intervals.clear();
+                return None;
+            }
+        }
+        let mut sorted = self.intervals.clone();
+        sorted.sort_by(f64::total_cmp);
+        let middle = sorted.len() / 2;
+        let median = if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 };
+        Some((60.0 / median).clamp(*BPM.start(), *BPM.end()))
+    }
+
+    /// Follows the clock messages of MIDI. A write to `/tempo` is appended when the tempo has become certain or
+    /// has changed; other messages are left alone.
+    pub fn midi(&mut self, message: &midi::Message, out: &mut Vec<Write>) {
+        let heard = self.midi.message(message);
+        match heard.beat {
+            Some(beat) if heard.jumped => {
+                self.beat = beat;
+                self.behind = 0.0;
+            }
+            Some(beat) => self.behind = beat - self.beat,
+            None => {}
+        }
+        if let Some(bpm) = heard.bpm {
+            let value = Value::Float(bpm.clamp(*BPM.start(), *BPM.end()));
+            out.push(Write { target: Id::Tempo.into(), value, source: Source::Midi });
+        }
+    }
+
+    /// Beats since the start; the whole part counts beats, the rest is the place inside one.
+    pub fn beat(&self) -> f64 {
+        self.beat
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    fn taps(at: &[f64]) -> Option<f64> {
+        let mut clock = Clock::default();
+        let mut bpm = None;
+        for &at in at {
+            clock.step(at - clock.secs, 120.0);
+            bpm = clock.tap();
+        }
+        bpm
+    }
+
+    #[test]
+    fn taps_give_the_median_tempo() {
+        assert_eq!(taps(&[0.0]), None);
+        assert_eq!(taps(&[0.0, 0.5]), Some(120.0));
+        let near =
+            |bpm: Option<f64>, expected: f64| assert!((bpm.unwrap() - expected).abs() < 0.5, "{bpm:?} {expected}");
+        near(taps(&[0.0, 0.5, 1.0, 1.7, 2.0, 2.5]), 120.0);
+        near(taps(&[0.0, 1.0, 2.0, 5.0, 5.4, 5.8]), 150.0);
+        assert_eq!(taps(&[0.0, 0.5, 5.0]), None, "a pause begins anew");
+        assert_eq!(taps(&[1.0, 1.0]), None, "a bounce is no tap");
+    }
+
+    #[test]
+    fn the_beat_follows_a_midi_clock_smoothly() {
+        let mut clock = Clock::default();
+        let mut bpm = 120.0;
+        let mut out = Vec::new();
+        let message = |kind, secs: f64| midi::Message { port: 0, channel: 0, kind, at_us: (secs * 1e6) as u64 };
+        clock.midi(&message(midi::Kind::Start, 0.0), &mut out);
+        // 140 beats a minute in frames of 1/60 s; the pulses come in bunches, one bunch a frame.
+        let (mut pulses, mut last) = (0, 0.0);
+        for frame in 1..=1200 {
+            let now = f64::from(frame) / 60.0;
+            while f64::from(pulses) * 60.0 / 140.0 / 24.0 <= now {
+                clock.midi(&message(midi::Kind::Clock, now), &mut out);
+                pulses += 1;
+            }
+            out.drain(..).for_each(|write| {
+                let Value::Float(told) = write.value else { panic!("{write:?}") };
+                bpm = told;
+            });
+            clock.step(1.0 / 60.0, bpm);
+            assert!(clock.beat() >= last && clock.beat() - last < 0.1, "a jump at frame {frame}");
+            last = clock.beat();
+        }
+        let expected = 20.0 * 140.0 / 60.0;
+        assert!((bpm - 140.0).abs() < 1.0, "{bpm}");
+        assert!((clock.beat() - expected).abs() < 0.08, "{} {expected}", clock.beat());
+    }
+
+    #[test]
+    fn beats_are_counted() {
+        let mut clock = Clock::default();
+        (0..600).for_each(|_| clock.step(1.0 / 60.0, 90.0));
+        assert!((clock.beat() - 15.0).abs() < 1e-9);
+    }
+}

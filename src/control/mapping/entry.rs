@@ -1,0 +1,332 @@
+//! One entry of a map, as a preset says it and as it is played.
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use super::{Control, ControlSpec, CurveName, Lay, MappingError, lay, parse_control};
+use crate::params::{self, Kind, Target, Value};
+
+/// What a knob does whose position is not the parameter's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Takeover {
+    /// The parameter jumps to the knob.
+    Jump,
+    /// Nothing happens until the knob has met the value.
+    Pickup,
+    /// The value moves in proportion, so that both reach the end together.
+    Scale,
+}
+
+/// How an endless encoder says "left" and "right".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Relative {
+    /// Two's complement: 1, 2, .. right; 127, 126, .. left.
+    Twos,
+    /// 65, 66, .. right; 63, 62, .. left.
+    Offset,
+    /// 1, 2, .. right; 65, 66, .. left.
+    Signed,
+}
+
+/// What a key, pad or button does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Each press writes; a number takes the velocity.
+    Trigger,
+    /// One end of the range while pressed, the other when released.
+    Gate,
+    /// Each press goes to the other end of the range.
+    Toggle,
+}
+
+/// A value that a press writes.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Fixed {
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+}
+
+impl From<&Fixed> for Value {
+    fn from(fixed: &Fixed) -> Self {
+        match fixed {
+            Fixed::Bool(b) => Value::Bool(*b),
+            Fixed::Int(i) => Value::Int(*i),
+            Fixed::Float(x) => Value::Float(*x),
+            Fixed::Text(text) => Value::Text(text.clone()),
+        }
+    }
+}
+
+/// What a preset says of a control or an alias: an address alone, or a table with the address as `to`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MidiOptions {
+    pub to: String,
+    pub range: Option<[f64; 2]>,
+    pub curve: Option<CurveName>,
+    pub invert: bool,
+    pub takeover: Option<Takeover>,
+    pub relative: Option<Relative>,
+    pub mode: Option<Mode>,
+    pub value: Option<Fixed>,
+}
+
+impl<'de> Deserialize<'de> for MidiOptions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, remote = "MidiOptions")]
+        struct Table {
+            to: String,
+            #[serde(default)]
+            range: Option<[f64; 2]>,
+            #[serde(default)]
+            curve: Option<CurveName>,
+            #[serde(default)]
+            invert: bool,
+            #[serde(default)]
+            takeover: Option<Takeover>,
+            #[serde(default)]
+            relative: Option<Relative>,
+            #[serde(default)]
+            mode: Option<Mode>,
+            #[serde(default)]
+            value: Option<Fixed>,
+        }
+        struct AddressOrTable;
+        impl<'de> Visitor<'de> for AddressOrTable {
+            type Value = MidiOptions;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an address such as \"/psi\", or a table such as { to = \"/psi\", range = [0, 1] }")
+            }
+
+            fn visit_str<E>(self, address: &str) -> Result<MidiOptions, E> {
+                Ok(MidiOptions { to: address.to_owned(), ..MidiOptions::default() })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MidiOptions, A::Error> {
+                Table::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_any(AddressOrTable)
+    }
+}
+
+impl MidiOptions {
+    fn target(&self) -> Result<Target, MappingError> {
+        params::resolve(&self.to).ok_or_else(|| MappingError::Address { address: self.to.clone() })
+    }
+
+    fn lay(&self, target: Target) -> Result<Option<Lay>, MappingError> {
+        Lay::new(target, self.range, self.curve, self.invert)
+    }
+}
+
+/// A control and what it plays, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MidiEntry {
+    pub control: ControlSpec,
+    pub to: Target,
+    pub(super) lay: Option<Lay>,
+    pub(super) takeover: Takeover,
+    pub(super) relative: Option<Relative>,
+    pub(super) mode: Option<Mode>,
+    pub(super) value: Option<Value>,
+}
+
+impl MidiEntry {
+    /// Reads an entry of a preset's `[midi]` table.
+    ///
+    /// # Errors
+    /// When the control, the address or an option makes no sense, or the options contradict each other.
+    pub fn new(control: &str, options: &MidiOptions) -> Result<Self, MappingError> {
+        let control = parse_control(control)?;
+        let to = options.target()?;
+        let entry = MidiEntry {
+            lay: options.lay(to)?,
+            takeover: options.takeover.unwrap_or_else(|| takeover_of(control.control)),
+            relative: options.relative,
+            mode: options.mode,
+            value: options.value.as_ref().map(Value::from),
+            control,
+            to,
+        };
+        entry.check(options).map(|()| entry)
+    }
+
+    /// An entry without options, on any channel.
+    pub(super) fn plain(control: Control, to: Target) -> Self {
+        let spec = ControlSpec { channel: None, control };
+        let takeover = takeover_of(control);
+        MidiEntry { control: spec, to, lay: None, takeover, relative: None, mode: None, value: None }
+    }
+
+    pub(super) fn with_mode(self, mode: Mode) -> Self {
+        MidiEntry { mode: Some(mode), ..self }
+    }
+
+    fn check(&self, options: &MidiOptions) -> Result<(), MappingError> {
+        let wrong = |option, reason: &str| {
+            Err(MappingError::Option { option, reason: format!("{reason}, not {}", self.control) })
+        };
+        let control = self.control.control;
+        let is_knob = matches!(control, Control::Cc(_) | Control::Cc14(_));
+        let is_button = matches!(control, Control::Cc(_) | Control::Note(_));
+        if self.relative.is_some() && !matches!(control, Control::Cc(_)) {
+            return wrong("relative", "is for endless knobs that send a cc");
+        }
+        if options.takeover.is_some() && (!is_knob || self.relative.is_some()) {
+            return wrong("takeover", "is for knobs and faders that send where they stand");
+        }
+        if self.mode.is_some() && (!is_button || self.relative.is_some()) {
+            return wrong("mode", "is for keys, pads and buttons");
+        }
+        if self.value.is_some() && !is_button && control != Control::Program {
+            return wrong("value", "is what a key, pad or button writes");
+        }
+        match self.to.id.def().kind {
+            Kind::Vector { .. } => {
+                let reason = format!("takes a whole list: play its members, such as {}/0", self.to);
+                Err(MappingError::Target { to: self.to, reason })
+            }
+            Kind::Text { .. } if self.value.is_none() && control != Control::Program => {
+                let reason = "takes a name: give the key or pad one with value = \"...\"".to_owned();
+                Err(MappingError::Target { to: self.to, reason })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Wheels and pressure spring back and have nothing to catch.
+fn takeover_of(control: Control) -> Takeover {
+    if matches!(control, Control::Cc(_) | Control::Cc14(_)) { Takeover::Pickup } else { Takeover::Jump }
+}
+
+/// An address that other programs send anyway, and the parameter it moves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OscEntry {
+    pub address: String,
+    pub to: Target,
+    lay: Option<Lay>,
+}
+
+impl OscEntry {
+    /// An alias that hands its values on as they are.
+    pub fn plain(address: String, to: Target) -> Self {
+        OscEntry { address, to, lay: None }
+    }
+
+    /// Reads an entry of a preset's `[osc]` table. With a range, curve or invert the sender's numbers from 0 to 1
+    /// are laid over it.
+    ///
+    /// # Errors
+    /// When the address is none of the table, or an option is for MIDI only.
+    pub fn new(address: &str, options: &MidiOptions) -> Result<Self, MappingError> {
+        let to = options.target()?;
+        let foreign = [
+            ("takeover", options.takeover.is_some()),
+            ("relative", options.relative.is_some()),
+            ("mode", options.mode.is_some()),
+            ("value", options.value.is_some()),
+        ];
+        if let Some((option, _)) = foreign.into_iter().find(|(_, given)| *given) {
+            return Err(MappingError::Option { option, reason: "is for MIDI, not for an OSC address".to_owned() });
+        }
+        Ok(OscEntry { address: address.to_owned(), to, lay: options.lay(to)? })
+    }
+
+    /// What the parameter is sent for a value of the alias.
+    pub(super) fn value(&self, sent: &Value) -> Value {
+        let travel = match sent {
+            Value::Float(x) => *x,
+            Value::Int(i) => *i as f64,
+            other => return other.clone(),
+        };
+        self.lay.map_or_else(|| sent.clone(), |lay| lay::laid(Some(&lay), travel))
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use crate::params::Id;
+    use std::collections::BTreeMap;
+
+    fn read(toml: &str) -> Result<MidiEntry, String> {
+        let table: BTreeMap<String, MidiOptions> = toml::from_str(toml).map_err(|e| e.to_string())?;
+        let (control, options) = table.iter().next().unwrap();
+        MidiEntry::new(control, options).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn entries_are_read_from_toml() {
+        let plain = read("'cc 21' = '/walk/speed'").unwrap();
+        assert_eq!((plain.to, plain.takeover, plain.lay), (Id::WalkSpeed.into(), Takeover::Pickup, None));
+        let full = read(
+            "'ch 2 cc 22' = { to = '/psi', range = [0.2, 1], curve = 'square', invert = true, takeover = 'scale' }",
+        )
+        .unwrap();
+        assert_eq!(full.takeover, Takeover::Scale);
+        assert_eq!(full.lay.map(|lay| (lay.from, lay.to)), Some((1.0, 0.2)));
+        assert_eq!(read("'cc 1' = { to = '/psi', relative = 'twos' }").unwrap().relative, Some(Relative::Twos));
+        assert_eq!(read("'note 1' = { to = '/freeze', mode = 'gate' }").unwrap().mode, Some(Mode::Gate));
+        assert_eq!(
+            read("'note 1' = { to = '/preset', value = 'dusk' }").unwrap().value,
+            Some(Value::Text("dusk".to_owned()))
+        );
+        assert_eq!(read("'note 1' = { to = '/psi', value = 1 }").unwrap().value, Some(Value::Int(1)));
+        assert_eq!(read("'bend' = '/psi'").unwrap().takeover, Takeover::Jump);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_told() {
+        for (toml, expected) in [
+            ("'cc 21' = '/pso'", "\"/pso\" is no parameter; did you mean \"/psi\"?"),
+            ("'cc 21' = 3", "an address such as \"/psi\", or a table such as"),
+            ("'cc 21' = { to = '/psi', rnage = [0, 1] }", "unknown field `rnage`, expected one of `to`, `range`"),
+            (
+                "'cc 21' = { to = '/psi', takeover = 'grab' }",
+                "unknown variant `grab`, expected one of `jump`, `pickup`, `scale`",
+            ),
+            ("'cc 21' = { range = [0, 1] }", "missing field `to`"),
+            (
+                "'note 21' = { to = '/psi', relative = 'twos' }",
+                "relative is for endless knobs that send a cc, not note 21",
+            ),
+            (
+                "'bend' = { to = '/psi', takeover = 'jump' }",
+                "takeover is for knobs and faders that send where they stand, not bend",
+            ),
+            ("'bend' = { to = '/psi', mode = 'gate' }", "mode is for keys, pads and buttons, not bend"),
+            ("'cc 1/14' = { to = '/psi', value = 1 }", "value is what a key, pad or button writes, not cc 1/14"),
+            ("'cc 1' = '/z'", "/z takes a whole list: play its members, such as /z/0"),
+            ("'cc 1' = '/network'", "/network takes a name: give the key or pad one with value"),
+            (
+                "'cc 1' = { to = '/seed/next', invert = true }",
+                "/seed/next is no number: it takes no range, curve or invert",
+            ),
+        ] {
+            let error = read(toml).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn aliases_hand_on_or_lay_out() {
+        let options = |toml: &str| toml::from_str::<BTreeMap<String, MidiOptions>>(toml).unwrap().remove("a").unwrap();
+        let plain = OscEntry::new("/1/fader3", &options("a = '/psi'")).unwrap();
+        assert_eq!(plain.value(&Value::Float(0.5)), Value::Float(0.5));
+        let laid = OscEntry::new("/1/fader3", &options("a = { to = '/psi', range = [-1, 1] }")).unwrap();
+        assert_eq!(laid.value(&Value::Float(0.25)), Value::Float(-0.5));
+        assert_eq!(laid.value(&Value::Int(1)), Value::Float(1.0));
+        let error = OscEntry::new("/a", &options("a = { to = '/psi', takeover = 'jump' }")).unwrap_err();
+        assert_eq!(error.to_string(), "takeover is for MIDI, not for an OSC address");
+    }
+}

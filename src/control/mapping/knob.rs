@@ -1,0 +1,216 @@
+//! What one control does: takeover, relative steps, 14-bit pairs, presses.
+
+use super::entry::{MidiEntry, Mode, Relative, Takeover};
+use super::lay::{laid, settled, travel_of};
+use super::{Control, Turn};
+use crate::control::midi::{Kind as Midi, Message};
+use crate::params::{Kind, Params, Value};
+
+/// How near a knob must come to the value to catch it.
+const NEAR: f64 = 1.0 / 127.0;
+/// The travel of one step of an endless knob.
+const STEP: f64 = 1.0 / 128.0;
+/// A button that sends a controller is pressed from this value on.
+const PRESSED: u8 = 64;
+
+/// What follows from a message.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Action {
+    Nothing,
+    Write(Value),
+    /// The knob has not met the value yet.
+    Wait(Turn),
+}
+
+/// What a control did, whatever message said so.
+enum Input {
+    /// Travel 0 to 1.
+    Position(f64),
+    /// Velocity 0 to 1.
+    Press(f64),
+    Release,
+    Program(u8),
+    Steps(i32),
+}
+
+/// What one entry remembers from message to message.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memory {
+    /// Where the knob stood.
+    last: Option<f64>,
+    /// What the parameter holds if nobody else has written since: the knob has caught it.
+    expected: Option<f64>,
+    /// Travel of the value while it is scaled.
+    scaled: f64,
+    pressed: bool,
+    /// High and low half of a 14-bit pair on each channel.
+    halves: [(Option<u8>, Option<u8>); 16],
+}
+
+impl Memory {
+    pub fn act(&mut self, entry: &MidiEntry, message: &Message, params: &Params) -> Action {
+        let Some(input) = self.input(entry, message) else { return Action::Nothing };
+        let write = |value: Option<Value>| value.map_or(Action::Nothing, Action::Write);
+        match input {
+            Input::Position(position) => self.position(entry, position, params),
+            Input::Press(velocity) => write(press(entry, velocity, params)),
+            Input::Release => write(release(entry)),
+            Input::Program(program) => Action::Write(program_value(entry, program)),
+            Input::Steps(steps) => write(stepped(entry, steps, params)),
+        }
+    }
+
+    /// What the message means for this entry; `None` while a pair is incomplete or a button is held.
+    fn input(&mut self, entry: &MidiEntry, message: &Message) -> Option<Input> {
+        Some(match message.kind {
+            Midi::NoteOn { velocity, .. } => Input::Press(f64::from(velocity) / 127.0),
+            Midi::NoteOff { .. } => Input::Release,
+            Midi::PitchBend { bend } => Input::Position((bend + 1.0) / 2.0),
+            Midi::ChannelPressure { pressure } | Midi::PolyPressure { pressure, .. } => {
+                Input::Position(f64::from(pressure) / 127.0)
+            }
+            Midi::ProgramChange { program } => Input::Program(program),
+            Midi::ControlChange { controller, value } => {
+                if let Control::Cc14(high) = entry.control.control {
+                    Input::Position(self.pair(message.channel, controller == high, value)?)
+                } else if let Some(relative) = entry.relative {
+                    Input::Steps(steps(relative, value))
+                } else if is_button(entry) {
+                    let pressed = value >= PRESSED;
+                    if std::mem::replace(&mut self.pressed, pressed) == pressed {
+                        return None;
+                    }
+                    if pressed { Input::Press(f64::from(value) / 127.0) } else { Input::Release }
+                } else {
+                    Input::Position(f64::from(value) / 127.0)
+                }
+            }
+            Midi::Clock | Midi::Start | Midi::Continue | Midi::Stop | Midi::SongPosition { .. } => return None,
+        })
+    }
+
+    /// The travel of a 14-bit pair. Published with its low half; a sender that never sends one has 7 bits.
+    fn pair(&mut self, channel: u8, is_high: bool, value: u8) -> Option<f64> {
+        let (high, low) = self.halves.get_mut(usize::from(channel))?;
+        *(if is_high { &mut *high } else { &mut *low }) = Some(value);
+        match (*high, *low) {
+            (Some(high), None) => Some(f64::from(high) / 127.0),
+            (Some(high), Some(low)) if !is_high => Some(f64::from(u16::from(high) << 7 | u16::from(low)) / 16_383.0),
+            _ => None,
+        }
+    }
+
+    fn position(&mut self, entry: &MidiEntry, position: f64, params: &Params) -> Action {
+        let def = entry.to.id.def();
+        let lay = entry.lay.as_ref();
+        let is_number = matches!(def.kind, Kind::Float { .. } | Kind::Int { .. } | Kind::Choice { .. });
+        let last = self.last.replace(position);
+        if entry.takeover == Takeover::Jump || !is_number {
+            return Action::Write(laid(lay, position));
+        }
+        let base = params.base(entry.to);
+        let value_travel = travel_of(lay, def, base);
+        let is_ours = self.expected.is_some_and(|expected| (base - expected).abs() <= 1e-9 * (1.0 + expected.abs()));
+        let meets = (position - value_travel).abs() <= NEAR || settled(def, &laid(lay, position)) == base;
+        let travel = match entry.takeover {
+            Takeover::Scale => {
+                let from = if is_ours { self.scaled } else { value_travel };
+                last.map(|last| scaled(from, last, position)).or(meets.then_some(position))
+            }
+            Takeover::Pickup | Takeover::Jump => {
+                // A fast turn jumps over the value without coming near.
+                let passed = last.is_some_and(|last| (last - value_travel) * (position - value_travel) <= 0.0);
+                (is_ours || meets || passed).then_some(position)
+            }
+        };
+        let Some(travel) = travel else {
+            self.expected = None;
+            return Action::Wait(if position < value_travel { Turn::Right } else { Turn::Left });
+        };
+        let value = laid(lay, travel);
+        self.expected = Some(settled(def, &value));
+        self.scaled = travel;
+        Action::Write(value)
+    }
+}
+
+/// Where a value at `from` goes when its knob moves, so that both reach the end together.
+fn scaled(from: f64, last: f64, position: f64) -> f64 {
+    if position > last {
+        1.0 - (1.0 - from) * (1.0 - position) / (1.0 - last)
+    } else if position < last {
+        from * position / last
+    } else {
+        from
+    }
+}
+
+fn steps(relative: Relative, value: u8) -> i32 {
+    let value = i32::from(value);
+    match relative {
+        Relative::Twos if value >= 64 => value - 128,
+        Relative::Signed if value >= 64 => 64 - value,
+        Relative::Offset => value - 64,
+        Relative::Twos | Relative::Signed => value,
+    }
+}
+
+/// Whether a controller is read as a button.
+fn is_button(entry: &MidiEntry) -> bool {
+    entry.mode.is_some() || entry.value.is_some() || entry.to.id.def().kind == Kind::Trigger
+}
+
+fn press(entry: &MidiEntry, velocity: f64, params: &Params) -> Option<Value> {
+    if let Some(value) = &entry.value {
+        return Some(value.clone());
+    }
+    let lay = entry.lay.as_ref();
+    let kind = entry.to.id.def().kind;
+    let mode = entry.mode.unwrap_or(if matches!(kind, Kind::Bool { .. }) { Mode::Toggle } else { Mode::Trigger });
+    Some(match (mode, kind) {
+        (_, Kind::Trigger) => Value::Nothing,
+        (Mode::Trigger, Kind::Bool { .. }) | (Mode::Gate, _) => laid(lay, 1.0),
+        (Mode::Trigger, _) => laid(lay, velocity),
+        (Mode::Toggle, _) => {
+            let is_high = travel_of(lay, entry.to.id.def(), params.base(entry.to)) >= 0.5;
+            laid(lay, if is_high { 0.0 } else { 1.0 })
+        }
+    })
+}
+
+fn release(entry: &MidiEntry) -> Option<Value> {
+    let is_gate = entry.mode == Some(Mode::Gate) && entry.value.is_none() && entry.to.id.def().kind != Kind::Trigger;
+    is_gate.then(|| laid(entry.lay.as_ref(), 0.0))
+}
+
+fn program_value(entry: &MidiEntry, program: u8) -> Value {
+    if let Some(value) = &entry.value {
+        return value.clone();
+    }
+    match entry.to.id.def().kind {
+        // Presets are counted from 1, as controllers show their programs.
+        Kind::Text { .. } => Value::Int(i64::from(program) + 1),
+        Kind::Int { .. } | Kind::Choice { .. } if entry.lay.is_none() => Value::Int(i64::from(program)),
+        Kind::Trigger => Value::Nothing,
+        _ => laid(entry.lay.as_ref(), f64::from(program) / 127.0),
+    }
+}
+
+fn stepped(entry: &MidiEntry, steps: i32, params: &Params) -> Option<Value> {
+    let def = entry.to.id.def();
+    let base = params.base(entry.to);
+    let (min, max) = entry.lay.map_or(def.range(), |lay| (lay.from.min(lay.to), lay.from.max(lay.to)));
+    let direction = entry.lay.map_or(1.0, |lay| (lay.to - lay.from).signum());
+    if steps == 0 {
+        return None;
+    }
+    Some(match def.kind {
+        Kind::Trigger => return (steps > 0).then_some(Value::Nothing),
+        Kind::Bool { .. } => Value::Bool(f64::from(steps) * direction > 0.0),
+        Kind::Int { .. } | Kind::Choice { .. } => Value::Float((base + f64::from(steps) * direction).clamp(min, max)),
+        _ => {
+            let travel = travel_of(entry.lay.as_ref(), def, base) + f64::from(steps) * STEP;
+            laid(entry.lay.as_ref(), travel.clamp(0.0, 1.0))
+        }
+    })
+}

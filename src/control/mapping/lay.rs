@@ -1,0 +1,143 @@
+//! How the travel of a control is laid over the values of a parameter, and what a parameter makes of a write.
+
+use serde::Deserialize;
+
+use super::MappingError;
+use crate::params::{Curve, Def, Kind, Target, Value};
+
+/// A curve, as presets name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CurveName {
+    Linear,
+    /// Fine near the first end.
+    Square,
+}
+
+/// Travel 0 to 1 over a range of values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lay {
+    /// Value at travel 0.
+    pub from: f64,
+    /// Value at travel 1; may be the smaller one.
+    pub to: f64,
+    pub curve: Curve,
+}
+
+impl Lay {
+    /// What a preset's options ask for; `None` when they ask for nothing but the parameter's own range and curve.
+    ///
+    /// # Errors
+    /// When the parameter is no number, or the range is no range inside the parameter's.
+    pub(super) fn new(
+        target: Target,
+        range: Option<[f64; 2]>,
+        curve: Option<CurveName>,
+        invert: bool,
+    ) -> Result<Option<Self>, MappingError> {
+        let def = target.id.def();
+        let (min, max) = def.range();
+        if range.is_none() && curve.is_none() && !invert {
+            return Ok(None);
+        }
+        if !matches!(def.kind, Kind::Float { .. } | Kind::Int { .. } | Kind::Choice { .. } | Kind::Bool { .. }) {
+            return Err(MappingError::Target {
+                to: target,
+                reason: "is no number: it takes no range, curve or invert".to_owned(),
+            });
+        }
+        let [from, to] = range.unwrap_or([min, max]);
+        let inside = |x: f64| (min..=max).contains(&x);
+        if !inside(from) || !inside(to) || from == to {
+            let reason = format!("[{from}, {to}] is no range of {target}, which goes from {min} to {max}");
+            return Err(MappingError::Option { option: "range", reason });
+        }
+        let (from, to) = if invert { (to, from) } else { (from, to) };
+        let curve = match curve {
+            None => def.curve,
+            Some(CurveName::Linear) => Curve::Linear,
+            Some(CurveName::Square) => Curve::Square,
+        };
+        Ok(Some(Lay { from, to, curve }))
+    }
+
+    /// The value at a travel of 0 to 1.
+    pub fn value(&self, travel: f64) -> f64 {
+        let t = travel.clamp(0.0, 1.0);
+        let t = if self.curve == Curve::Square { t * t } else { t };
+        self.from + (self.to - self.from) * t
+    }
+
+    /// The travel of a value, 0 to 1; the inverse of [`Lay::value`].
+    pub fn travel(&self, value: f64) -> f64 {
+        let t = ((value - self.from) / (self.to - self.from)).clamp(0.0, 1.0);
+        if self.curve == Curve::Square { t.sqrt() } else { t }
+    }
+}
+
+/// What is written for a travel of 0 to 1.
+pub(super) fn laid(lay: Option<&Lay>, travel: f64) -> Value {
+    lay.map_or(Value::Travel(travel), |lay| Value::Float(lay.value(travel)))
+}
+
+/// Where a value lies on the travel of a control.
+pub(super) fn travel_of(lay: Option<&Lay>, def: &Def, value: f64) -> f64 {
+    match (lay, def.kind) {
+        (Some(lay), _) => lay.travel(value),
+        // The middle of the part of the travel that means this word.
+        (None, Kind::Choice { options, .. }) => (value + 0.5) / options.len() as f64,
+        (None, _) => def.to_travel(value),
+    }
+}
+
+/// The number that a parameter holds after a write of [`laid`]: the same coercion as in `Params::write`.
+pub(super) fn settled(def: &Def, value: &Value) -> f64 {
+    let (min, max) = def.range();
+    let number = match (value, def.kind) {
+        (Value::Travel(t), Kind::Choice { options, .. }) => (t * options.len() as f64).floor(),
+        (Value::Travel(t), Kind::Bool { .. }) => f64::from(u8::from(*t >= 0.5)),
+        (Value::Travel(t), _) => def.from_travel(*t),
+        (Value::Float(x), Kind::Bool { .. }) => f64::from(u8::from(*x != 0.0)),
+        (Value::Float(x), _) => *x,
+        _ => return f64::NAN,
+    };
+    let number = if matches!(def.kind, Kind::Float { .. }) { number } else { number.round() };
+    number.clamp(min, max)
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use crate::params::{Id, Params};
+
+    #[test]
+    fn a_write_settles_as_the_parameters_say() {
+        let mut params = Params::default();
+        let numbers = |id: &Id| !matches!(id.def().kind, Kind::Text { .. } | Kind::Trigger | Kind::Vector { .. });
+        for id in Id::all().filter(numbers) {
+            let lay = Lay::new(id.into(), None, None, true).unwrap().unwrap();
+            for lay in [None, Some(&lay)] {
+                for i in 0..=127 {
+                    let value = laid(lay, f64::from(i) / 127.0);
+                    params.write(id.into(), &value).unwrap();
+                    assert_eq!(settled(id.def(), &value), params.base(id), "{} at {value}", id.def().address);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lays_are_ranges_inside_the_parameter() {
+        let psi = Target::from(Id::Psi);
+        let lay = |range, curve, invert| Lay::new(psi, range, curve, invert);
+        assert_eq!(lay(None, None, false), Ok(None));
+        let square = lay(Some([0.0, 1.0]), Some(CurveName::Square), true).unwrap().unwrap();
+        assert_eq!([square.value(0.0), square.value(0.5), square.value(1.0)], [1.0, 0.75, 0.0]);
+        assert!((square.travel(square.value(0.3)) - 0.3).abs() < 1e-12);
+        for range in [[0.0, 3.0], [0.5, 0.5], [f64::NAN, 1.0]] {
+            let error = lay(Some(range), None, false).unwrap_err().to_string();
+            assert!(error.ends_with("is no range of /psi, which goes from -1 to 2"), "{error}");
+        }
+        assert!(Lay::new(Id::Preset.into(), None, None, true).is_err());
+    }
+}

@@ -1,0 +1,246 @@
+//! Sequences of messages and what they do to the parameters.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::control::midi;
+
+/// A map and its parameters, played by bytes.
+struct Rig {
+    mapping: Mapping,
+    params: Params,
+}
+
+impl Rig {
+    /// With these lines in the preset's `[midi]` table.
+    fn new(toml: &str) -> Rig {
+        let table: BTreeMap<String, MidiOptions> = toml::from_str(toml).unwrap();
+        let entries = table.iter().map(|(control, options)| MidiEntry::new(control, options).unwrap()).collect();
+        Rig { mapping: Mapping::new(entries, Vec::new()), params: Params::default() }
+    }
+
+    /// Plays a message and applies its writes; how many there were.
+    fn play(&mut self, bytes: &[u8]) -> usize {
+        let mut out = Vec::new();
+        let message = midi::parse(bytes, 0, 0).expect("a message");
+        self.mapping.apply(&Event::Midi(message), &self.params, &mut out);
+        for write in &out {
+            self.params.write(write.target, &write.value).unwrap();
+        }
+        out.len()
+    }
+
+    /// Moves a controller from one end to the other, which catches any value.
+    fn sweep(&mut self, status: u8, controller: u8) {
+        for value in [0, 127] {
+            self.play(&[status, controller, value]);
+        }
+    }
+
+    fn set(&mut self, id: Id, value: f64) {
+        self.params.write(id.into(), &Value::Float(value)).unwrap();
+    }
+
+    /// Turns controller 21 of channel 1 through these values; the parameter after each.
+    fn turn(&mut self, id: Id, values: &[u8]) -> Vec<f64> {
+        let mut after = Vec::new();
+        for &value in values {
+            self.play(&[0xb0, 21, value]);
+            after.push((self.params.base(id) * 1000.0).round() / 1000.0);
+        }
+        after
+    }
+}
+
+/// /blackout goes from 0 to 1, so that values and travel are the same.
+const FADER: &str = "'cc 21' = { to = '/blackout', takeover = ";
+
+#[test]
+fn jump_follows_at_once() {
+    let mut rig = Rig::new(&format!("{FADER}'jump' }}"));
+    assert_eq!(rig.turn(Id::Blackout, &[127, 0]), [1.0, 0.0]);
+}
+
+#[test]
+fn pickup_waits_for_the_value() {
+    let mut rig = Rig::new(&format!("{FADER}'pickup' }}"));
+    rig.set(Id::Blackout, 0.5);
+    assert_eq!(rig.turn(Id::Blackout, &[10, 20, 40]), [0.5, 0.5, 0.5]);
+    assert_eq!(rig.mapping.waiting(), Some((Id::Blackout.into(), Turn::Right)));
+    assert_eq!(rig.turn(Id::Blackout, &[63, 70, 127]), [0.496, 0.551, 1.0]);
+    assert_eq!(rig.mapping.waiting(), None);
+    // Anybody else's write lets go.
+    rig.set(Id::Blackout, 0.25);
+    assert_eq!(rig.turn(Id::Blackout, &[126, 120]), [0.25, 0.25]);
+    assert_eq!(rig.mapping.waiting(), Some((Id::Blackout.into(), Turn::Left)));
+    assert_eq!(rig.turn(Id::Blackout, &[32, 33]), [0.252, 0.26]);
+}
+
+#[test]
+fn pickup_catches_a_fast_turn_over_the_value() {
+    let mut rig = Rig::new(&format!("{FADER}'pickup' }}"));
+    rig.set(Id::Blackout, 0.5);
+    assert_eq!(rig.turn(Id::Blackout, &[10, 100, 110]), [0.5, 0.787, 0.866]);
+}
+
+#[test]
+fn pickup_catches_the_words_of_a_choice() {
+    let mut rig = Rig::new("'cc 21' = '/walk/kind'");
+    rig.set(Id::WalkKind, 2.0);
+    assert_eq!(rig.turn(Id::WalkKind, &[10, 70, 100, 127, 0]), [2.0, 2.0, 3.0, 3.0, 0.0]);
+}
+
+#[test]
+fn scale_reaches_both_ends_together() {
+    let mut rig = Rig::new(&format!("{FADER}'scale' }}"));
+    rig.set(Id::Blackout, 0.2);
+    // The first message only tells where the knob stands.
+    assert_eq!(rig.turn(Id::Blackout, &[64]), [0.2]);
+    let up = rig.turn(Id::Blackout, &[80, 100, 127]);
+    assert!(up[0] > 0.2 && up[0] < up[1] && up[1] < up[2] && up[2] == 1.0, "{up:?}");
+    rig.set(Id::Blackout, 0.2);
+    assert_eq!(rig.turn(Id::Blackout, &[64, 0]), [0.101, 0.0]);
+}
+
+#[test]
+fn relative_knobs_step_by_their_encoding() {
+    for (relative, right, left, three_left) in [("twos", 1, 127, 125), ("offset", 65, 63, 61), ("signed", 1, 65, 67)] {
+        let mut rig = Rig::new(&format!("'cc 21' = {{ to = '/blackout', relative = '{relative}' }}"));
+        rig.set(Id::Blackout, 0.5);
+        assert_eq!(
+            rig.turn(Id::Blackout, &[right, right, left, three_left]),
+            [0.508, 0.516, 0.508, 0.484],
+            "{relative}"
+        );
+    }
+    // Whole numbers and words go one by one, and stop at the ends.
+    let mut rig = Rig::new("'cc 21' = { to = '/psi/cutoff', relative = 'twos', range = [0, 64] }");
+    rig.set(Id::PsiCutoff, 63.0);
+    assert_eq!(rig.turn(Id::PsiCutoff, &[1, 1, 127, 120]), [64.0, 64.0, 63.0, 55.0]);
+    let mut rig = Rig::new("'cc 21' = { to = '/blackout', relative = 'twos', invert = true }");
+    rig.set(Id::Blackout, 0.5);
+    assert_eq!(rig.turn(Id::Blackout, &[2]), [0.484]);
+}
+
+#[test]
+fn ranges_curves_and_invert_lay_the_travel() {
+    let entry = "'cc 21' = { to = '/walk/speed', range = [0, 2], curve = 'square', invert = true, takeover = 'jump' }";
+    assert_eq!(Rig::new(entry).turn(Id::WalkSpeed, &[0, 127]), [2.0, 0.0]);
+    let mut rig = Rig::new("'cc 21' = { to = '/walk/speed', range = [0, 2], curve = 'square', takeover = 'jump' }");
+    assert_eq!(rig.turn(Id::WalkSpeed, &[0, 64, 127]), [0.0, 0.508, 2.0]);
+}
+
+#[test]
+fn pairs_have_14_bits() {
+    let mut rig = Rig::new("'cc 1/14' = { to = '/blackout', takeover = 'jump' }");
+    let fader = |rig: &mut Rig, bytes: &[u8]| (rig.play(bytes), (rig.params.base(Id::Blackout) * 16_383.0).round());
+    // Only high halves so far: 7 bits.
+    assert_eq!(fader(&mut rig, &[0xb0, 1, 127]), (1, 16_383.0));
+    assert_eq!(fader(&mut rig, &[0xb0, 33, 5]), (1, f64::from(127 * 128 + 5)));
+    assert_eq!(fader(&mut rig, &[0xb0, 1, 64]).0, 0, "waits for its low half");
+    assert_eq!(fader(&mut rig, &[0xb0, 33, 0]), (1, f64::from(64 * 128)));
+    // Another channel keeps halves of its own.
+    assert_eq!(fader(&mut rig, &[0xb1, 33, 7]).0, 0);
+    assert_eq!(fader(&mut rig, &[0xb0, 33, 1]), (1, f64::from(64 * 128 + 1)));
+}
+
+#[test]
+fn presses_trigger_gate_and_toggle() {
+    let mut rig = Rig::new("'note 60' = { to = '/blackout', range = [0.2, 0.8], mode = 'gate' }");
+    rig.play(&[0x90, 60, 1]);
+    assert_eq!(rig.params.base(Id::Blackout), 0.8);
+    rig.play(&[0x80, 60, 0]);
+    assert_eq!(rig.params.base(Id::Blackout), 0.2);
+
+    let mut rig = Rig::new("'note 60' = { to = '/blackout', range = [0, 0.6], mode = 'toggle' }");
+    for expected in [0.6, 0.0, 0.6] {
+        rig.play(&[0x90, 60, 100]);
+        assert_eq!(rig.play(&[0x90, 60, 0]), 0);
+        assert_eq!(rig.params.base(Id::Blackout), expected);
+    }
+
+    let mut rig = Rig::new("'note 60' = '/blackout'");
+    rig.play(&[0x90, 60, 127]);
+    assert_eq!(rig.params.base(Id::Blackout), 1.0, "a number takes the velocity");
+
+    let mut rig = Rig::new("'note 60' = { to = '/preset', value = 'dusk' }");
+    rig.play(&[0x90, 60, 127]);
+    assert_eq!(rig.params.text(Id::Preset), "dusk");
+
+    // A button that sends a controller fires once for each press.
+    let mut rig = Rig::new("'cc 41' = '/seed/next'");
+    assert_eq!([127, 127, 0, 0, 127].map(|value| rig.play(&[0xb0, 41, value])), [1, 0, 0, 0, 1]);
+    let mut rig = Rig::new("'cc 41' = { to = '/freeze', mode = 'toggle' }");
+    let states = [127, 0, 127, 0].map(|value| {
+        rig.play(&[0xb0, 41, value]);
+        rig.params.base(Id::Freeze)
+    });
+    assert_eq!(states, [1.0, 1.0, 0.0, 0.0]);
+}
+
+#[test]
+fn the_default_map_plays_any_controller() {
+    let mut rig = Rig::new("");
+    for id in Id::all().filter(|id| id.def().knob.is_some()) {
+        let knob = id.def().knob.unwrap();
+        for controller in [15 + knob, 69 + knob] {
+            rig.sweep(0xb5, controller);
+            assert_eq!(rig.params.travel(id), 1.0, "{} by cc {controller}", id.def().address);
+            rig.set(id, id.def().range().0);
+        }
+    }
+    rig.play(&[0x99, 36, 100]);
+    assert_eq!(rig.params.fired(), [Id::SeedNext]);
+    rig.play(&[0x90, 42, 100]);
+    assert!(rig.params.bool(Id::Freeze));
+    rig.play(&[0x90, 43, 100]);
+    assert_eq!(rig.params.base(Id::Blackout), 1.0);
+    rig.play(&[0x80, 43, 0]);
+    assert_eq!(rig.params.base(Id::Blackout), 0.0);
+    rig.play(&[0xc3, 2]);
+    assert_eq!(rig.params.text(Id::Preset), "3");
+    assert_eq!(rig.play(&[0xb0, 99, 1]), 0, "what is not mapped does nothing");
+}
+
+#[test]
+fn a_preset_overrides_the_default_map_control_by_control() {
+    let mut rig = Rig::new("'cc 16' = '/blackout'\n'ch 2 cc 16' = '/noise/gain'");
+    let psi = rig.params.base(Id::Psi);
+    rig.sweep(0xb0, 16);
+    assert_eq!((rig.params.base(Id::Blackout), rig.params.base(Id::Psi)), (1.0, psi));
+    rig.sweep(0xb1, 16);
+    assert_eq!(rig.params.base(Id::NoiseGain), 4.0);
+    rig.sweep(0xb0, 70);
+    assert_eq!(rig.params.base(Id::Psi), 2.0, "the other default entry still plays");
+}
+
+#[test]
+fn aliases_are_written() {
+    let alias = OscEntry::plain("/1/fader3".to_owned(), Id::Psi.into());
+    let mut mapping = Mapping::new(Vec::new(), vec![alias]);
+    let mut out = Vec::new();
+    let event = |address: &str| Event::Unknown { address: address.to_owned(), value: Value::Float(0.5) };
+    mapping.apply(&event("/1/fader4"), &Params::default(), &mut out);
+    assert_eq!(out, []);
+    mapping.apply(&event("/1/fader3"), &Params::default(), &mut out);
+    assert_eq!(out, [Write { target: Id::Psi.into(), value: Value::Float(0.5), source: Source::Osc }]);
+}
+
+/// Any messages at all: no panic, and every write is one that the parameters take.
+#[test]
+fn no_messages_make_it_panic() {
+    let mut rig = Rig::new(
+        "'cc 1/14' = '/psi'\n'cc 2' = { to = '/psi/cutoff', takeover = 'scale' }\n'cc 3' = { to = '/walk/kind', relative = 'offset' }\n\
+         'bend' = '/walk/speed'\n'pressure' = '/freeze'\n'cc 4' = { to = '/blackout', takeover = 'scale' }",
+    );
+    let mut rng = crate::control::test_rng(11);
+    let mut writes = 0;
+    for _ in 0..50_000 {
+        let bytes = [0x80 | rng() as u8, rng() as u8 & 0x2f, rng() as u8 & 0x7f];
+        if midi::parse(&bytes, 0, 0).is_some() {
+            writes += rig.play(&bytes);
+        }
+        assert!((0.0..=1.0).contains(&rig.params.base(Id::Blackout)));
+    }
+    assert!(writes > 1000);
+}
