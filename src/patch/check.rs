@@ -1,0 +1,169 @@
+//! The strict side of a preset: where a mistake is, and what would have been right.
+//!
+//! A live write is coerced and clamped; a file is not. Everything wrong with a file is collected, so that one
+//! reading shows all of it.
+
+use std::ops::Range;
+
+use toml_edit::{Item, TableLike, Value as Toml};
+
+use super::preset::Problem;
+use crate::params::{self, Kind, Target, Value};
+
+/// Collects the problems of one file.
+pub(super) struct Checker<'a> {
+    text: &'a str,
+    pub problems: Vec<Problem>,
+}
+
+impl<'a> Checker<'a> {
+    pub fn new(text: &'a str) -> Self {
+        Checker { text, problems: Vec::new() }
+    }
+
+    /// Notes a problem at the start of `span`, or at the file's start when the parser knows no place.
+    pub fn report(&mut self, span: Option<Range<usize>>, message: String) {
+        let (line, column) = position(self.text, span.map_or(0, |s| s.start));
+        self.problems.push(Problem { line, column, message });
+    }
+
+    /// Reports every key of `table` that is not in `allowed`.
+    pub fn only_keys(&mut self, table: &dyn TableLike, place: &str, allowed: &[&str]) {
+        for (key, item) in table.iter().filter(|(key, _)| !allowed.contains(key)) {
+            let hint = did_you_mean(params::nearest_of(key, allowed.iter().copied()));
+            let message = format!("unknown key \"{key}\" {place}, which takes {}{hint}", allowed.join(", "));
+            self.report(key_span(table, key).or_else(|| item.span()), message);
+        }
+    }
+
+    /// The table under `key`; `None` when it is missing, or is something else, which is reported.
+    pub fn table<'t>(&mut self, table: &'t dyn TableLike, key: &str) -> Option<&'t dyn TableLike> {
+        let item = table.get(key)?;
+        if item.as_table_like().is_none() {
+            self.report(item.span(), format!("[{key}] takes a table; got {}", describe(item)));
+        }
+        item.as_table_like()
+    }
+
+    /// The string under `key`; `None` when it is missing, or is something else, which is reported.
+    pub fn string(&mut self, table: &dyn TableLike, key: &str) -> Option<String> {
+        let item = table.get(key)?;
+        if item.as_str().is_none() {
+            self.report(item.span(), format!("{key} takes a text in quotes; got {}", describe(item)));
+        }
+        item.as_str().map(str::to_owned)
+    }
+
+    /// The parameter at `address`; an unknown one is reported at `span`.
+    pub fn target(&mut self, address: &str, span: Option<Range<usize>>) -> Option<Target> {
+        let target = params::resolve(address);
+        if target.is_none() {
+            self.report(span, unknown_address(address));
+        }
+        target
+    }
+}
+
+/// Where the key itself stands in the file.
+pub(super) fn key_span(table: &dyn TableLike, key: &str) -> Option<Range<usize>> {
+    table.key(key).and_then(toml_edit::Key::span)
+}
+
+/// `; did you mean "x"?`, or nothing.
+pub(super) fn did_you_mean(candidate: Option<&str>) -> String {
+    candidate.map(|c| format!("; did you mean \"{c}\"?")).unwrap_or_default()
+}
+
+/// Line and column of a byte, both counted from 1, columns in characters.
+pub(super) fn position(text: &str, byte: usize) -> (usize, usize) {
+    let before = text.get(..byte).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+fn unknown_address(address: &str) -> String {
+    let family = params::TABLE.iter().find(|def| {
+        let stem = def.address.trim_end_matches("<n>");
+        def.count > 1 && address.strip_prefix(stem).is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
+    });
+    match family {
+        Some(def) => format!("\"{address}\" is no parameter: {} takes n from 0 to {}", def.address, def.count - 1),
+        None => format!("\"{address}\" is no parameter{}", did_you_mean(params::nearest(address))),
+    }
+}
+
+/// Any TOML item in a few words.
+pub(super) fn describe(item: &Item) -> String {
+    match item {
+        Item::Value(value) => describe_value(value),
+        Item::Table(_) | Item::ArrayOfTables(_) => "a table".to_owned(),
+        Item::None => "nothing".to_owned(),
+    }
+}
+
+pub(super) fn describe_value(value: &Toml) -> String {
+    match value {
+        Toml::String(s) => format!("{:?}", s.value()),
+        Toml::Integer(i) => i.value().to_string(),
+        Toml::Float(x) => format!("{:?}", x.value()),
+        Toml::Boolean(b) => b.value().to_string(),
+        Toml::Datetime(d) => format!("the date {}", d.value()),
+        Toml::Array(a) => format!("a list of {}", a.len()),
+        Toml::InlineTable(_) => "a table".to_owned(),
+    }
+}
+
+/// A value of the file as the parameter's own kind.
+///
+/// # Errors
+/// The message for the player: what the parameter takes, what the file says, and the nearest right word.
+pub(super) fn typed(target: Target, item: &Item) -> Result<Value, String> {
+    let def = target.id.def();
+    let wrong = || format!("{target} takes {}; got {}", def.expects(), describe(item));
+    let Some(value) = item.as_value() else { return Err(wrong()) };
+    match def.kind {
+        Kind::Float { min, max, .. } => {
+            let number = value.as_float().or_else(|| value.as_integer().map(|i| i as f64));
+            number.filter(|x| (min..=max).contains(x)).map(Value::Float).ok_or_else(wrong)
+        }
+        Kind::Int { min, max, .. } => {
+            value.as_integer().filter(|i| (min..=max).contains(i)).map(Value::Int).ok_or_else(wrong)
+        }
+        Kind::Bool { .. } => {
+            value.as_bool().map(Value::Bool).ok_or_else(|| format!("{target} takes true or false; got {}", describe(item)))
+        }
+        Kind::Choice { options, .. } => match value.as_str() {
+            Some(word) if options.contains(&word) => Ok(Value::Text(word.to_owned())),
+            Some(word) => Err(wrong() + &did_you_mean(params::nearest_of(word, options.iter().copied()))),
+            None => Err(wrong()),
+        },
+        Kind::Text { .. } => value.as_str().map(|s| Value::Text(s.to_owned())).ok_or_else(wrong),
+        Kind::Vector { max_len } => vector(value, max_len).ok_or_else(wrong),
+        Kind::Trigger => Err(format!("{target} fires and has no value: name it under [midi] or [osc] instead")),
+    }
+}
+
+fn vector(value: &Toml, max_len: usize) -> Option<Value> {
+    let list = value.as_array().filter(|a| a.len() <= max_len)?;
+    let number = |v: &Toml| v.as_float().or_else(|| v.as_integer().map(|i| i as f64)).map(|x| x as f32);
+    list.iter().map(number).map(|x| x.filter(|x| x.is_finite())).collect::<Option<Vec<f32>>>().map(Value::List)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_lines_and_characters_from_one() {
+        assert_eq!(position("", 0), (1, 1));
+        assert_eq!(position("ab\ncd", 4), (2, 2));
+        assert_eq!(position("é = 1", 2), (1, 2));
+        assert_eq!(position("ab\n", 99), (2, 1));
+    }
+
+    #[test]
+    fn a_number_past_a_family_names_the_family() {
+        assert_eq!(unknown_address("/z/2000"), "\"/z/2000\" is no parameter: /z/<n> takes n from 0 to 1023");
+        assert_eq!(unknown_address("/psy"), "\"/psy\" is no parameter; did you mean \"/psi\"?");
+    }
+}

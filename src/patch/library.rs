@@ -1,0 +1,171 @@
+//! The presets of one folder: a list in the order of file names, and a way through it.
+//!
+//! The folder is read anew each time, so that presets which are added while playing are there. Loading reads a
+//! small file; it runs on the thread that asks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::locate::{self, LocateError, name_of};
+use super::preset::{Preset, PresetError};
+
+/// The presets of one folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Library {
+    folder: PathBuf,
+}
+
+impl Library {
+    /// The presets of `folder`.
+    ///
+    /// # Errors
+    /// [`LocateError::Folder`] when it cannot be read.
+    pub fn scan(folder: &Path) -> Result<Self, LocateError> {
+        locate::files(folder, &["toml"])?;
+        Ok(Library { folder: folder.to_owned() })
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The files as they are now, in the order of their names.
+    pub fn files(&self) -> Vec<PathBuf> {
+        locate::files(&self.folder, &["toml"]).unwrap_or_default()
+    }
+
+    /// The presets' names as they are now.
+    pub fn names(&self) -> Vec<String> {
+        self.files().iter().map(|p| name_of(p)).collect()
+    }
+
+    /// The file of a name in any case of letters, or of a number counted from 1. Never a path: for names that
+    /// come from other programs.
+    ///
+    /// # Errors
+    /// [`LocateError::Unknown`] with the nearest known name.
+    pub fn named(&self, name: &str) -> Result<PathBuf, LocateError> {
+        let files = self.files();
+        let exact = files.iter().find(|p| name_of(p) == name);
+        let any_case = || files.iter().find(|p| name_of(p).eq_ignore_ascii_case(name.trim()));
+        let number = || files.get(name.trim().parse::<usize>().ok()?.checked_sub(1)?);
+        exact.or_else(any_case).or_else(number).cloned().ok_or_else(|| LocateError::Unknown {
+            what: "preset",
+            name: name.to_owned(),
+            folder: self.folder.clone(),
+            known: files.iter().map(|p| name_of(p)).collect(),
+        })
+    }
+
+    /// The file of a name or a number as in [`Library::named`], or of a path: for what the player types.
+    ///
+    /// # Errors
+    /// [`LocateError::NoFile`] for a path that leads nowhere, else [`LocateError::Unknown`].
+    pub fn find(&self, query: &str) -> Result<PathBuf, LocateError> {
+        let path = Path::new(query);
+        match self.named(query) {
+            Ok(file) => Ok(file),
+            Err(_) if path.is_file() => Ok(path.to_owned()),
+            Err(_) if query.contains(['/', '\\']) || path.extension().is_some() => {
+                Err(LocateError::NoFile { what: "preset", path: path.to_owned() })
+            }
+            Err(unknown) => Err(unknown),
+        }
+    }
+
+    /// Reads and checks the preset that [`Library::find`] finds.
+    ///
+    /// # Errors
+    /// When there is none, or it is wrong.
+    pub fn load(&self, query: &str) -> Result<Preset, PresetError> {
+        Preset::load(&self.find(query)?)
+    }
+
+    /// The first preset of the list.
+    ///
+    /// # Errors
+    /// When there is none, or it is wrong.
+    pub fn first(&self) -> Result<Preset, PresetError> {
+        self.load("1")
+    }
+
+    /// The preset `by` places after (or before) this one, round and round; from a preset of elsewhere it goes to
+    /// the first or the last. `None` when the folder holds none.
+    pub fn neighbour(&self, preset: &Preset, by: isize) -> Option<Result<Preset, PresetError>> {
+        let files = self.files();
+        let count = isize::try_from(files.len()).ok().filter(|&n| n > 0)?;
+        let next = match files.iter().position(|file| same_file(file, &preset.path)) {
+            Some(here) => (here as isize + by).rem_euclid(count),
+            None if by < 0 => count - 1,
+            None => 0,
+        };
+        Some(Preset::load(&files[next as usize]))
+    }
+
+    /// The network file that the player names: a name of this folder's `networks`, or a path.
+    ///
+    /// # Errors
+    /// When there is no such file, with the nearest known name.
+    pub fn network(&self, name: &str) -> Result<PathBuf, LocateError> {
+        match locate::network_in(&self.folder, name) {
+            Err(_) if locate::is_path(name) => locate::network(Path::new(name)),
+            found => found,
+        }
+    }
+
+    /// Checks every preset and counts them.
+    ///
+    /// # Errors
+    /// The first preset that is wrong, or that there is none.
+    pub fn check(&self) -> Result<usize, PresetError> {
+        self.first()?;
+        self.files().iter().map(|file| Preset::load(file).map(drop)).collect::<Result<Vec<()>, _>>().map(|all| all.len())
+    }
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    a == b || fs::canonicalize(a).ok().is_some_and(|a| fs::canonicalize(b).ok() == Some(a))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::locate::test_folder;
+    use super::*;
+
+    #[test]
+    fn presets_are_found_by_name_number_and_path() {
+        let folder = test_folder("find", &["b.toml", "a.toml", "7.toml", "x.txt", ".hidden.toml"]);
+        let library = Library::scan(&folder).unwrap();
+        assert_eq!(library.names(), ["7", "a", "b"]);
+        for (query, file) in [("a", "a.toml"), ("B", "b.toml"), ("2", "a.toml"), ("7", "7.toml")] {
+            assert_eq!(library.named(query), Ok(folder.join(file)), "{query}");
+            assert_eq!(library.find(query), Ok(folder.join(file)), "{query}");
+        }
+        let path = folder.join("x.txt");
+        assert_eq!(library.find(path.to_str().unwrap()).as_ref(), Ok(&path));
+        assert!(library.named(path.to_str().unwrap()).is_err());
+        for wrong in ["0", "4", "", "no/such.toml"] {
+            assert!(library.find(wrong).is_err(), "{wrong}");
+        }
+        let told = library.load("bb").unwrap_err().to_string();
+        assert_eq!(told, format!("no preset \"bb\" in {}; did you mean \"b\"?", folder.display()));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn neighbours_go_round() {
+        let folder = test_folder("round", &["a.toml", "b.toml", "c.toml"]);
+        let library = Library::scan(&folder).unwrap();
+        let from = |name: &str, by| library.neighbour(&library.load(name).unwrap(), by).unwrap().unwrap().name;
+        assert_eq!([from("a", 1), from("c", 1), from("a", -1), from("b", -4)], ["b", "a", "c", "a"]);
+        let elsewhere = Preset::default();
+        assert_eq!(library.neighbour(&elsewhere, 1).unwrap().unwrap().name, "a");
+        assert_eq!(library.neighbour(&elsewhere, -1).unwrap().unwrap().name, "c");
+        assert_eq!(library.check().unwrap(), 3);
+        fs::write(folder.join("b.toml"), "wrong").unwrap();
+        assert!(library.check().is_err());
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(library.neighbour(&elsewhere, 1).is_none());
+        assert!(Library::scan(&folder).is_err());
+    }
+}

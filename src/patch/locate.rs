@@ -1,0 +1,203 @@
+//! Where presets and networks lie on disk.
+//!
+//! Presets and what the player types may name a network by a path. A bare name is only ever a file of a
+//! `networks` folder, whatever it holds. Nothing here opens a network.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::params::nearest_of;
+
+/// The environment variable that names the folder of presets.
+pub const PRESETS_VARIABLE: &str = "LATENT_JOCKEY_PRESETS";
+
+/// Endings of network files.
+pub const NETWORK_ENDINGS: &[&str] = &["safetensors", "pkl", "pt"];
+
+/// Why a name led to no file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LocateError {
+    #[error("no {what} \"{name}\" in {}{}", folder.display(), hint(known, name))]
+    Unknown { what: &'static str, name: String, folder: PathBuf, known: Vec<String> },
+    #[error("no {what} file {}", path.display())]
+    NoFile { what: &'static str, path: PathBuf },
+    #[error(
+        "no folder of presets: looked for {}; name one with {PRESETS_VARIABLE}",
+        looked.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    NoFolder { looked: Vec<PathBuf> },
+    #[error("cannot read the folder {}: {reason}", folder.display())]
+    Folder { folder: PathBuf, reason: String },
+}
+
+fn hint(known: &[String], name: &str) -> String {
+    if known.is_empty() {
+        return ", which holds none".to_owned();
+    }
+    match nearest_of(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("; did you mean \"{near}\"?"),
+        None => format!(", which holds {}", known.join(", ")),
+    }
+}
+
+/// The folder of presets: the one that [`PRESETS_VARIABLE`] names, else `presets` in the working folder, beside
+/// the executable, in a folder above it, or in the source tree. Its subfolder `networks` holds the networks.
+///
+/// # Errors
+/// [`LocateError::NoFolder`] when there is none; a folder named by the variable must exist.
+pub fn presets() -> Result<PathBuf, LocateError> {
+    first_folder(candidates(std::env::var_os(PRESETS_VARIABLE).map(PathBuf::from)))
+}
+
+fn first_folder(looked: Vec<PathBuf>) -> Result<PathBuf, LocateError> {
+    looked.iter().find(|p| p.is_dir()).cloned().ok_or(LocateError::NoFolder { looked })
+}
+
+fn candidates(named: Option<PathBuf>) -> Vec<PathBuf> {
+    if let Some(named) = named {
+        return vec![named];
+    }
+    let executable = std::env::current_exe().and_then(fs::canonicalize).ok();
+    let above = executable.iter().flat_map(|e| e.ancestors().skip(1)).map(|folder| folder.join("presets"));
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets");
+    std::iter::once(PathBuf::from("presets")).chain(above).chain([sources]).collect()
+}
+
+/// The network file that the player names: a path, or a name of the library.
+///
+/// # Errors
+/// When there is no such file, with the nearest known name.
+pub fn network(named: &Path) -> Result<PathBuf, LocateError> {
+    if named.is_file() {
+        return Ok(named.to_owned());
+    }
+    match named.to_str().filter(|name| !is_path(name)) {
+        Some(name) => network_in(&presets()?, name),
+        None => Err(LocateError::NoFile { what: "network", path: named.to_owned() }),
+    }
+}
+
+/// The network that a preset in the folder `base` names: a path from there, a name in its own `networks`, or a
+/// name of the library.
+///
+/// # Errors
+/// As [`network`].
+pub fn network_from(base: &Path, named: &str) -> Result<PathBuf, LocateError> {
+    if is_path(named) {
+        let path = base.join(named);
+        return if path.is_file() { Ok(path) } else { Err(LocateError::NoFile { what: "network", path }) };
+    }
+    network_in(base, named).or_else(|own| match presets() {
+        Ok(presets) if presets != base => network_in(&presets, named),
+        _ => Err(own),
+    })
+}
+
+/// The network `name` in the `networks` of a folder of presets. Never a path: for names that come from elsewhere.
+///
+/// # Errors
+/// [`LocateError::Unknown`] with the nearest known name.
+pub fn network_in(presets: &Path, name: &str) -> Result<PathBuf, LocateError> {
+    let folder = presets.join("networks");
+    let files = files(&folder, NETWORK_ENDINGS).unwrap_or_default();
+    let exact = files.iter().find(|p| name_of(p) == name);
+    let found = exact.or_else(|| files.iter().find(|p| name_of(p).eq_ignore_ascii_case(name.trim())));
+    found.cloned().ok_or_else(|| LocateError::Unknown {
+        what: "network",
+        name: name.to_owned(),
+        folder,
+        known: files.iter().map(|p| name_of(p)).collect(),
+    })
+}
+
+/// Whether a network's name is a path: it holds a separator or ends as network files do.
+pub(super) fn is_path(name: &str) -> bool {
+    name.contains(['/', '\\']) || has_ending(Path::new(name), NETWORK_ENDINGS)
+}
+
+/// The file's name without folder and ending.
+pub(super) fn name_of(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn has_ending(path: &Path, endings: &[&str]) -> bool {
+    let ending = path.extension().and_then(OsStr::to_str).unwrap_or("");
+    endings.iter().any(|e| e.eq_ignore_ascii_case(ending))
+}
+
+/// The files of a folder with one of these endings, in the order of their names; hidden ones are left out.
+pub(super) fn files(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, LocateError> {
+    let listing = fs::read_dir(folder)
+        .map_err(|error| LocateError::Folder { folder: folder.to_owned(), reason: error.to_string() })?;
+    let hidden = |path: &Path| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+    let mut files: Vec<PathBuf> = listing
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| has_ending(path, endings) && !hidden(path) && path.is_file())
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+/// A folder of its own for one test, with these empty files in it.
+#[cfg(test)]
+pub(super) fn test_folder(name: &str, files: &[&str]) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("latent-jockey-{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(folder.join("networks")).unwrap();
+    for file in files {
+        fs::write(folder.join(file), "").unwrap();
+    }
+    folder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_a_name_or_a_path() {
+        let folder = test_folder("locate", &["networks/a.safetensors", "networks/B.pkl", "networks/x.txt", "c.pt"]);
+        for (named, file) in [
+            ("a", "networks/a.safetensors"),
+            ("b", "networks/B.pkl"),
+            ("c.pt", "c.pt"),
+            ("./c.pt", "./c.pt"),
+            ("networks/x.txt", "networks/x.txt"),
+        ] {
+            assert_eq!(network_from(&folder, named), Ok(folder.join(file)), "{named}");
+        }
+        assert!(matches!(network_from(&folder, "d.pt"), Err(LocateError::NoFile { .. })));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_name_never_leaves_the_folder() {
+        let folder = test_folder("outside", &["c.pt", "networks/n.safetensors"]);
+        assert!(network_in(&folder, "../c").is_err());
+        assert!(network_in(&folder, folder.join("c.pt").to_str().unwrap()).is_err());
+        assert_eq!(network_in(&folder, "n"), Ok(folder.join("networks/n.safetensors")));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_with_the_nearest_one() {
+        let folder = test_folder("near", &["networks/flowers64.safetensors"]);
+        let told = |name: &str| network_in(&folder, name).unwrap_err().to_string();
+        let shown = folder.join("networks").display().to_string();
+        assert_eq!(told("flowres64"), format!("no network \"flowres64\" in {shown}; did you mean \"flowers64\"?"));
+        assert_eq!(told("cats"), format!("no network \"cats\" in {shown}, which holds flowers64"));
+        let none = network_in(&folder.join("networks"), "x").unwrap_err().to_string();
+        assert!(none.ends_with("networks, which holds none"), "{none}");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn the_named_folder_is_the_only_one_looked_for() {
+        assert_eq!(candidates(Some("/here".into())), [PathBuf::from("/here")]);
+        assert_eq!(candidates(None)[0], Path::new("presets"));
+        let error = first_folder(vec!["/no/such/folder".into()]).unwrap_err();
+        assert!(error.to_string().starts_with("no folder of presets: looked for /no/such/folder;"), "{error}");
+    }
+}

@@ -1,0 +1,294 @@
+//! Presets: TOML files that say which network plays, with which values, and who moves them.
+//!
+//! A preset is read strictly and as a whole: an unknown key or address, a value of the wrong kind and a number
+//! out of its range are all named with line and column, and nothing of such a file is played. Reading a preset
+//! loads no network and changes no parameter.
+
+use std::path::{Path, PathBuf};
+
+use toml_edit::{Document, TableLike};
+
+use super::check::{Checker, describe, key_span, typed};
+pub use super::library::Library;
+use super::locate::{self, LocateError, name_of};
+use crate::params::{Id, Target, Value};
+
+/// Everything that a preset may say at its top.
+const KEYS: &[&str] = &["name", "description", "network", "params", "midi", "osc"];
+
+/// How many problems of one file are told.
+const TOLD: usize = 8;
+
+/// A preset, checked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Preset {
+    /// The file it came from.
+    pub path: PathBuf,
+    /// What the player calls it; else its file's name without the ending.
+    pub name: String,
+    pub description: Option<String>,
+    /// The file of the network it plays; `None` leaves the one that is playing.
+    pub network: Option<PathBuf>,
+    /// Values in the order of the file, each of its parameter's own kind and inside its range.
+    pub params: Vec<(Target, Value)>,
+    /// Addresses that other programs send anyway, and the parameters they move.
+    pub osc: Vec<(String, Target)>,
+}
+
+/// One thing wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Counted from 1.
+    pub line: usize,
+    /// In characters, counted from 1.
+    pub column: usize,
+    pub message: String,
+}
+
+/// Why a file is no preset. Displayed with one line a problem; [`PresetError::headline`] is the first alone.
+#[derive(Debug, thiserror::Error)]
+pub enum PresetError {
+    #[error("cannot read the preset {}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{}", lines(path, problems))]
+    Wrong { path: PathBuf, problems: Vec<Problem> },
+    /// A file that is being saved is empty for a moment; only an empty file that stays so is told.
+    #[error("{}: the file is empty", path.display())]
+    Empty { path: PathBuf },
+    #[error(transparent)]
+    Locate(#[from] LocateError),
+}
+
+impl PresetError {
+    /// The first problem in one line, for the HUD.
+    pub fn headline(&self) -> String {
+        self.to_string().lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+fn lines(path: &Path, problems: &[Problem]) -> String {
+    let one = |p: &Problem| format!("{}:{}:{}: {}", path.display(), p.line, p.column, p.message);
+    let mut lines: Vec<String> = problems.iter().take(TOLD).map(one).collect();
+    if problems.len() > TOLD {
+        lines.push(format!("{}: and {} more", path.display(), problems.len() - TOLD));
+    }
+    lines.join("\n")
+}
+
+impl Preset {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is no preset: see [`Preset::parse`].
+    pub fn load(path: &Path) -> Result<Self, PresetError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| PresetError::Read { path: path.to_owned(), source })?;
+        Preset::parse(&text, path)
+    }
+
+    /// Checks the text of a preset. `origin` is its file, for messages and as the base of relative paths.
+    ///
+    /// # Errors
+    /// [`PresetError::Wrong`] with everything that is wrong, in the order of the file.
+    pub fn parse(text: &str, origin: &Path) -> Result<Self, PresetError> {
+        let mut check = Checker::new(text);
+        let preset = match Document::parse(text) {
+            Ok(document) => Some(read(&document, origin, &mut check)),
+            Err(error) => {
+                check.report(error.span(), error.message().replace('\n', ", "));
+                None
+            }
+        };
+        let mut problems = check.problems;
+        problems.sort_by_key(|p| (p.line, p.column));
+        match preset {
+            Some(preset) if problems.is_empty() => Ok(preset),
+            _ => Err(PresetError::Wrong { path: origin.to_owned(), problems }),
+        }
+    }
+}
+
+fn read(document: &Document<&str>, origin: &Path, check: &mut Checker) -> Preset {
+    let top: &dyn TableLike = document.as_table();
+    check.only_keys(top, "in a preset", KEYS);
+    Preset {
+        path: origin.to_owned(),
+        name: check.string(top, "name").unwrap_or_else(|| name_of(origin)),
+        description: check.string(top, "description"),
+        network: network(top, origin, check),
+        params: check.table(top, "params").map(|t| values(t, check)).unwrap_or_default(),
+        osc: check.table(top, "osc").map(|t| aliases(t, check)).unwrap_or_default(),
+    }
+}
+
+fn network(top: &dyn TableLike, origin: &Path, check: &mut Checker) -> Option<PathBuf> {
+    let named = check.string(top, "network")?;
+    match locate::network_from(origin.parent().unwrap_or(Path::new("")), &named) {
+        Ok(file) => Some(file),
+        Err(error) => {
+            check.report(top.get("network").and_then(|item| item.span()), error.to_string());
+            None
+        }
+    }
+}
+
+fn values(table: &dyn TableLike, check: &mut Checker) -> Vec<(Target, Value)> {
+    let mut values: Vec<(Target, Value)> = Vec::new();
+    for (address, item) in table.iter() {
+        let span = key_span(table, address);
+        let Some(target) = check.target(address, span.clone()) else { continue };
+        if let Some(instead) = belongs_elsewhere(target.id) {
+            check.report(span, format!("{target} has no place under [params]: {instead}"));
+        } else if values.iter().any(|(t, _)| *t == target) {
+            check.report(span, format!("{target} has a value already"));
+        } else {
+            match typed(target, item) {
+                Ok(value) => values.push((target, value)),
+                Err(message) => check.report(item.span().or(span), message),
+            }
+        }
+    }
+    values
+}
+
+fn belongs_elsewhere(id: Id) -> Option<&'static str> {
+    match id {
+        Id::Network => Some("write network = \"...\" at the top of the file"),
+        Id::Preset => Some("a preset loads no other preset"),
+        _ => None,
+    }
+}
+
+fn aliases(table: &dyn TableLike, check: &mut Checker) -> Vec<(String, Target)> {
+    let mut aliases = Vec::new();
+    for (alias, item) in table.iter() {
+        let span = key_span(table, alias);
+        if let Some(message) = bad_alias(alias) {
+            check.report(span, message);
+            continue;
+        }
+        let Some(address) = item.as_str() else {
+            check.report(item.span().or(span), format!("\"{alias}\" takes an address in quotes; got {}", describe(item)));
+            continue;
+        };
+        aliases.extend(check.target(address, item.span()).map(|target| (alias.to_owned(), target)));
+    }
+    aliases
+}
+
+/// Why other programs cannot send to this address, if they cannot.
+fn bad_alias(alias: &str) -> Option<String> {
+    if !alias.starts_with('/') || alias.len() < 2 {
+        Some(format!("an OSC address starts with /; got \"{alias}\""))
+    } else if let Some(c) = alias.chars().find(|c| c.is_whitespace() || "#*,?[]{}".contains(*c)) {
+        Some(format!("an OSC address holds no {c:?}; got \"{alias}\""))
+    } else if crate::params::resolve(alias).is_some() {
+        Some(format!("{alias} is a parameter of the instrument already"))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::locate::test_folder;
+    use super::*;
+
+    fn problems(text: &str) -> Vec<String> {
+        match Preset::parse(text, Path::new("p.toml")) {
+            Err(error) => error.to_string().lines().map(str::to_owned).collect(),
+            Ok(preset) => panic!("accepted: {preset:?}"),
+        }
+    }
+
+    #[test]
+    fn a_whole_preset_is_read() {
+        let text = r#"
+            name = "Dusk"
+            network = "n"
+            [params]
+            "/psi" = 0.8
+            "/seed" = 7
+            "/freeze" = true
+            "/walk/kind" = "loop"
+            "/z/3" = -1
+            "/z" = [0.5, 1]
+            [osc]
+            "/1/fader3" = "/psi"
+        "#;
+        let folder = test_folder("whole", &["networks/n.safetensors"]);
+        let preset = Preset::parse(text, &folder.join("dusk.toml")).unwrap();
+        assert_eq!((preset.name.as_str(), preset.network), ("Dusk", Some(folder.join("networks/n.safetensors"))));
+        let expected: [(Target, Value); 6] = [
+            (Id::Psi.into(), Value::Float(0.8)),
+            (Id::Seed.into(), Value::Int(7)),
+            (Id::Freeze.into(), Value::Bool(true)),
+            (Id::WalkKind.into(), Value::Text("loop".into())),
+            (Target { id: Id::Z, index: 3 }, Value::Float(-1.0)),
+            (Id::ZVector.into(), Value::List(vec![0.5, 1.0])),
+        ];
+        assert_eq!(preset.params, expected);
+        assert_eq!(preset.osc, [("/1/fader3".to_owned(), Id::Psi.into())]);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn an_empty_preset_takes_its_files_name() {
+        assert_eq!(Preset::parse("", Path::new("presets/dusk.toml")).unwrap().name, "dusk");
+    }
+
+    #[test]
+    fn each_mistake_names_its_place_and_the_right_word() {
+        let table = [
+            ("nework = \"x\"", "p.toml:1:1: unknown key \"nework\" in a preset, which takes name, description, network, params, midi, osc; did you mean \"network\"?"),
+            ("[params]\n\"/psy\" = 1", "p.toml:2:1: \"/psy\" is no parameter; did you mean \"/psi\"?"),
+            ("[params]\n  \"/psi\" = 2.5", "p.toml:2:12: /psi takes a number from -1 to 2; got 2.5"),
+            ("[params]\n\"/psi\" = nan", "p.toml:2:10: /psi takes a number from -1 to 2; got NaN"),
+            ("[params]\n\"/psi\" = \"0.5\"", "p.toml:2:10: /psi takes a number from -1 to 2; got \"0.5\""),
+            ("[params]\n\"/psi/cutoff\" = 3.0", "p.toml:2:17: /psi/cutoff takes a whole number from 0 to 64; got 3.0"),
+            ("[params]\n\"/freeze\" = 1", "p.toml:2:13: /freeze takes true or false; got 1"),
+            ("[params]\n\"/walk/kind\" = \"drfit\"", "p.toml:2:16: /walk/kind takes one of hold, drift, loop, line; got \"drfit\"; did you mean \"drift\"?"),
+            ("[params]\n\"/z\" = [1, \"a\"]", "p.toml:2:8: /z takes a list of at most 1024 numbers; got a list of 2"),
+            ("[params]\n\"/z/1024\" = 1", "p.toml:2:1: \"/z/1024\" is no parameter: /z/<n> takes n from 0 to 1023"),
+            ("[params]\n\"/seed/next\" = 1", "p.toml:2:16: /seed/next fires and has no value: name it under [midi] or [osc] instead"),
+            ("[params]\n\"/network\" = \"x\"", "p.toml:2:1: /network has no place under [params]: write network = \"...\" at the top of the file"),
+            ("[params]\n\"/psi\" = 1\n\"/latent-jockey/psi\" = 0", "p.toml:3:1: /psi has a value already"),
+            ("network = 3", "p.toml:1:11: network takes a text in quotes; got 3"),
+            ("params = 3", "p.toml:1:10: [params] takes a table; got 3"),
+            ("[osc]\n\"fader\" = \"/psi\"", "p.toml:2:1: an OSC address starts with /; got \"fader\""),
+            ("[osc]\n\"/a b\" = \"/psi\"", "p.toml:2:1: an OSC address holds no ' '; got \"/a b\""),
+            ("[osc]\n\"/seed\" = \"/psi\"", "p.toml:2:1: /seed is a parameter of the instrument already"),
+            ("[osc]\n\"/a\" = \"/psy\"", "p.toml:2:8: \"/psy\" is no parameter; did you mean \"/psi\"?"),
+        ];
+        for (text, message) in table {
+            assert_eq!(problems(text), [message], "{text}");
+        }
+    }
+
+    #[test]
+    fn all_problems_come_at_once_in_the_order_of_the_file() {
+        let found = problems("[osc]\n\"/a\" = 1\n[params]\n\"/psi\" = 9\n\"/psy\" = 1\n");
+        let places: Vec<&str> = found.iter().filter_map(|l| l.split(": ").next()).collect();
+        assert_eq!(places, ["p.toml:2:8", "p.toml:4:10", "p.toml:5:1"]);
+        let many: String = (0..20).map(|i| format!("k{i} = 1\n")).collect();
+        assert_eq!(problems(&many).len(), TOLD + 1);
+        assert_eq!(problems(&many)[TOLD], "p.toml: and 12 more");
+    }
+
+    #[test]
+    fn broken_toml_names_its_line() {
+        let found = problems("[params]\n\"/psi\" = \n");
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("p.toml:2:"), "{found:?}");
+    }
+
+    #[test]
+    fn an_unknown_network_names_its_line_and_the_nearest_one() {
+        let folder = test_folder("unknown", &["networks/flowers64.safetensors"]);
+        let origin = folder.join("p.toml");
+        let error = Preset::parse("\nnetwork = \"flowres64\"", &origin).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{}:2:11: no network \"flowres64\"", origin.display())), "{error}");
+        assert!(error.ends_with("did you mean \"flowers64\"?"), "{error}");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,240 @@
+//! Presets are written: the values of a running show go into a file that keeps what a person wrote there.
+//!
+//! Comments, order, spelling and every table that is not touched stay. Values that the file has are brought up to
+//! date; others are added only where they differ from the table's defaults. The new text is checked as a whole
+//! and takes the old file's place in one step, so that no failure leaves half a preset.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use toml_edit::{Array, DocumentMut, Item, TableLike, Value as Toml, table, value};
+
+use super::locate;
+use super::preset::{Preset, PresetError};
+use crate::params::{Id, Params, Target, Value, resolve};
+
+/// What belongs to the moment and not to a preset, or stands at the top of the file.
+const NOT_SAVED: &[Id] = &[Id::Network, Id::Preset, Id::Blackout, Id::Freeze];
+
+/// Why a preset was not saved. The file is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError {
+    #[error("cannot save the preset {}: {source}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("the file that is there is no preset and stays as it is: {0}")]
+    Broken(#[from] PresetError),
+}
+
+/// What is saved.
+#[derive(Clone, Copy, Debug)]
+pub struct Saving<'a> {
+    pub params: &'a Params,
+    /// The network's file; `None` leaves what the preset says.
+    pub network: Option<&'a Path>,
+}
+
+impl Saving<'_> {
+    /// Writes to `path`, over the preset that may be there, and gives the preset back as it now reads.
+    ///
+    /// # Errors
+    /// When the file that is there is broken, or the disk refuses; either way it stays as it was.
+    pub fn to(&self, path: &Path) -> Result<Preset, SaveError> {
+        let old = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(SaveError::Write { path: path.to_owned(), source }),
+        };
+        let text = self.over(&old, path)?;
+        let preset = Preset::parse(&text, path)?;
+        replace(path, text.as_bytes()).map_err(|source| SaveError::Write { path: path.to_owned(), source })?;
+        Ok(preset)
+    }
+
+    /// The text of `old` brought up to date.
+    fn over(&self, old: &str, path: &Path) -> Result<String, PresetError> {
+        let before = Preset::parse(old, path)?;
+        let mut document: DocumentMut = old.parse().expect("a checked preset is TOML");
+        let base = path.parent().unwrap_or(Path::new(""));
+        if let Some(network) = self.network
+            && before.network.as_deref() != Some(network)
+        {
+            set(document.as_table_mut(), "network", Toml::from(spelled(network, base)));
+        }
+        let params = document.entry("params").or_insert_with(table);
+        let params = params.as_table_like_mut().expect("a checked preset has a table there");
+        write_params(params, self.params);
+        if params.is_empty() {
+            document.remove("params");
+        }
+        Ok(document.to_string())
+    }
+}
+
+/// A network as a preset in the folder `base` names it: by its name, by a path from there, or by a whole path.
+fn spelled(network: &Path, base: &Path) -> String {
+    let name = locate::name_of(network);
+    if locate::network_from(base, &name).is_ok_and(|file| file == network) {
+        return name;
+    }
+    let whole = || std::path::absolute(network).unwrap_or_else(|_| network.to_owned());
+    network.strip_prefix(base).map_or_else(|_| whole(), Path::to_owned).to_string_lossy().into_owned()
+}
+
+fn write_params(table: &mut dyn TableLike, params: &Params) {
+    let defaults = Params::default();
+    let spellings: Vec<(Target, String)> =
+        table.iter().filter_map(|(key, _)| Some((resolve(key)?, key.to_owned()))).collect();
+    for id in Id::all().filter(|id| !NOT_SAVED.contains(id)) {
+        for index in 0..id.def().count {
+            let target = Target { id, index: index as u16 };
+            let Some(now) = params.value(target) else { continue };
+            let spelling = spellings.iter().find(|(t, _)| *t == target).map(|(_, key)| key.as_str());
+            match spelling {
+                Some(key) => set(table, key, toml(&now)),
+                None if Some(&now) != defaults.value(target).as_ref() => set(table, &target.to_string(), toml(&now)),
+                None => {}
+            }
+        }
+    }
+}
+
+/// Puts a value under `key`; the spaces and comments around an old one stay, and so does an equal value's spelling.
+fn set(table: &mut dyn TableLike, key: &str, new: Toml) {
+    match table.get_mut(key).and_then(Item::as_value_mut) {
+        Some(old) if same(old, &new) => {}
+        Some(old) => {
+            let decor = old.decor().clone();
+            *old = new;
+            *old.decor_mut() = decor;
+        }
+        None => {
+            table.insert(key, value(new));
+        }
+    }
+}
+
+fn same(a: &Toml, b: &Toml) -> bool {
+    let number = |v: &Toml| v.as_float().or_else(|| v.as_integer().map(|i| i as f64));
+    match (a, b) {
+        (Toml::Array(a), Toml::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Toml::String(a), Toml::String(b)) => a.value() == b.value(),
+        (Toml::Boolean(a), Toml::Boolean(b)) => a.value() == b.value(),
+        _ => number(a).is_some() && number(a) == number(b),
+    }
+}
+
+fn toml(value: &Value) -> Toml {
+    match value {
+        Value::Float(x) | Value::Travel(x) => short(*x).into(),
+        Value::Int(i) => (*i).into(),
+        Value::Bool(b) => (*b).into(),
+        Value::Text(s) => s.as_str().into(),
+        Value::List(list) => list.iter().map(|x| short(f64::from(*x))).collect::<Array>().into(),
+        Value::Nothing => Array::new().into(),
+    }
+}
+
+/// Numbers that came as 32-bit floats are written with as few digits as tell them apart: 0.8, not 0.800000011920929.
+fn short(x: f64) -> f64 {
+    let narrow = x as f32;
+    let is_f32 = f64::from(narrow) == x;
+    if is_f32 { narrow.to_string().parse().unwrap_or(x) } else { x }
+}
+
+/// Writes a file beside `path` and moves it there in one step. On failure `path` is as it was.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    // A link stays a link: its file is replaced.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let name = path.file_name().ok_or(std::io::ErrorKind::InvalidInput)?.to_string_lossy();
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let aside = path.with_file_name(format!(".{name}.{}-{number}.tmp", std::process::id()));
+    let written = write_aside(&aside, bytes, &path).and_then(|()| fs::rename(&aside, &path));
+    if written.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&aside);
+    }
+    written
+}
+
+fn write_aside(aside: &Path, bytes: &[u8], old: &Path) -> std::io::Result<()> {
+    let mut file = fs::File::create(aside)?;
+    file.write_all(bytes)?;
+    if let Ok(old) = fs::metadata(old) {
+        file.set_permissions(old.permissions())?;
+    }
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::locate::test_folder;
+    use super::*;
+
+    fn params(writes: &[(&str, Value)]) -> Params {
+        let mut params = Params::default();
+        for (address, value) in writes {
+            params.write(resolve(address).unwrap(), value).unwrap();
+        }
+        params
+    }
+
+    fn over(old: &str, writes: &[(&str, Value)]) -> String {
+        Saving { params: &params(writes), network: None }.over(old, Path::new("presets/p.toml")).unwrap()
+    }
+
+    #[test]
+    fn what_a_person_wrote_stays() {
+        let old = "# Dusk\ndescription = 'small' # still\n\n[osc]\n\"/1/fader\" = \"/psi\"\n\n[params] # values\n# slow\n\"/walk/speed\" = 0.10   # per second\n\"/psi\"=0.5\n";
+        let writes = [("/walk/speed", Value::Float(0.1)), ("/psi", Value::Float(0.9)), ("/seed", Value::Int(7))];
+        let expected = "# Dusk\ndescription = 'small' # still\n\n[osc]\n\"/1/fader\" = \"/psi\"\n\n[params] # values\n# slow\n\"/walk/speed\" = 0.10   # per second\n\"/psi\"=0.9\n\"/seed\" = 7\n";
+        assert_eq!(over(old, &writes), expected);
+    }
+
+    #[test]
+    fn only_what_differs_is_added_and_nothing_of_the_moment() {
+        assert_eq!(over("", &[]), "");
+        let writes = [("/z/3", Value::Float(-1.0)), ("/blackout", Value::Float(1.0)), ("/freeze", Value::Bool(true))];
+        assert_eq!(over("", &writes), "[params]\n\"/z/3\" = -1.0\n");
+        assert_eq!(over("[params]\n\"/psi\" = 1\n", &[]), "[params]\n\"/psi\" = 0.7\n");
+    }
+
+    #[test]
+    fn a_network_is_spelled_as_short_as_it_is_found() {
+        let folder = test_folder("spelled", &["networks/a.pkl", "networks/b.pkl", "c.pt"]);
+        let said = |old: &str, network: &str| {
+            let saving = Saving { params: &Params::default(), network: Some(&folder.join(network)) };
+            saving.over(old, &folder.join("p.toml")).unwrap()
+        };
+        assert_eq!(said("network = 'networks/a.pkl' # mine\n", "networks/a.pkl"), "network = 'networks/a.pkl' # mine\n");
+        assert_eq!(said("network = \"a\" # was a\n", "networks/b.pkl"), "network = \"b\" # was a\n");
+        assert_eq!(said("", "c.pt"), "network = \"c.pt\"\n");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn numbers_are_written_short() {
+        for (x, text) in [(f64::from(0.8f32), "0.8"), (0.1, "0.1"), (1.0 / 3.0, "0.3333333333333333"), (-4.0, "-4")] {
+            assert_eq!(short(x).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_saved_preset_reads_as_it_was_saved() {
+        let writes = [
+            ("/psi", Value::Float(0.25)),
+            ("/walk/kind", Value::Text("line".into())),
+            ("/seed", Value::Int(9)),
+            ("/z", Value::List(vec![0.1, -2.0])),
+            ("/w/1023", Value::Float(0.5)),
+        ];
+        let text = over("", &writes);
+        let mut read = Preset::parse(&text, Path::new("p.toml")).unwrap().params;
+        let mut wrote: Vec<_> = writes.iter().map(|(a, v)| (resolve(a).unwrap(), v.clone())).collect();
+        wrote.sort_by_key(|(t, _)| (t.id, t.index));
+        read.sort_by_key(|(t, _)| (t.id, t.index));
+        assert_eq!(read, wrote);
+    }
+}

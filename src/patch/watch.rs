@@ -1,0 +1,236 @@
+//! The playing preset is read again when its file changes: thread `watch`.
+//!
+//! Editors rewrite a file in place, move a new one over it, truncate it first or remove it for a moment. The
+//! operating system's notices only say when to look; what counts is the file's text, read once it has been quiet
+//! for a moment. A look each second catches what brings no notice: network drives, a folder that was replaced.
+//! A broken file is told as an error, and whoever plays keeps the old preset.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher, event::AccessKind};
+
+use super::preset::{Preset, PresetError};
+
+/// A file must be left alone for so long before it is read.
+const QUIET: Duration = Duration::from_millis(20);
+/// A file that never is left alone is read after so long all the same.
+const IMPATIENT: Duration = Duration::from_millis(200);
+/// A file that is missing or empty may come back within this time before that is told.
+const GRACE: Duration = Duration::from_millis(300);
+/// How often the file is looked at without notice.
+const POLL: Duration = Duration::from_secs(1);
+
+/// A preset's file changed.
+#[derive(Debug)]
+pub struct Reload {
+    /// The file that [`Watch::follow`] named; whoever has gone on to another preset ignores this one.
+    pub path: PathBuf,
+    /// The preset as it is now, or why it cannot be played.
+    pub result: Result<Preset, PresetError>,
+}
+
+/// Watches one file at a time. **Latest value wins**: a reload that nobody took is replaced by the next.
+#[derive(Debug)]
+pub struct Watch {
+    orders: Option<Sender<Order>>,
+    reloads: Receiver<Reload>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Follow this file, whose text is known already.
+#[derive(Debug)]
+struct Order {
+    path: PathBuf,
+    text: Option<String>,
+}
+
+impl Watch {
+    /// Starts the thread; it watches nothing yet.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start() -> std::io::Result<Self> {
+        let (orders, order_end) = bounded(4);
+        let (reload_end, reloads) = bounded(1);
+        let outbox = Outbox { sender: reload_end, overflow: reloads.clone() };
+        let thread = std::thread::Builder::new().name("watch".to_owned()).spawn(move || run(&order_end, &outbox))?;
+        Ok(Watch { orders: Some(orders), reloads, thread: Some(thread) })
+    }
+
+    /// Watches this preset's file from now on and no other. What the file says at this moment is taken as known:
+    /// only a change is told. An order that the thread cannot take yet is dropped, which needs five in a moment.
+    pub fn follow(&self, path: &Path) {
+        let order = Order { path: path.to_owned(), text: fs::read_to_string(path).ok() };
+        if let Some(orders) = &self.orders {
+            // Without the thread there is nothing to watch with; the show goes on.
+            let _ = orders.try_send(order);
+        }
+    }
+
+    /// The newest reload since the last call. Never waits.
+    pub fn poll(&self) -> Option<Reload> {
+        self.reloads.try_recv().ok()
+    }
+
+    /// Waits for a reload, at most so long.
+    pub fn wait(&self, at_most: Duration) -> Option<Reload> {
+        self.reloads.recv_timeout(at_most).ok()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // The thread ends when its orders do.
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The sending end of the reloads.
+struct Outbox {
+    sender: Sender<Reload>,
+    overflow: Receiver<Reload>,
+}
+
+impl Outbox {
+    fn put(&self, reload: Reload) {
+        if let Err(TrySendError::Full(reload)) = self.sender.try_send(reload) {
+            let _ = self.overflow.try_recv();
+            // This thread is the only sender: there is a place now.
+            let _ = self.sender.try_send(reload);
+        }
+    }
+}
+
+fn run(orders: &Receiver<Order>, outbox: &Outbox) {
+    let (hint_end, hints) = bounded(1);
+    let mut followed: Option<Followed> = None;
+    loop {
+        let wait = followed.as_ref().map_or(POLL, Followed::wait);
+        select! {
+            recv(orders) -> order => match order {
+                Ok(order) => followed = Some(Followed::new(order, hint_end.clone())),
+                Err(_) => return,
+            },
+            recv(hints) -> _ => followed.iter_mut().for_each(Followed::hint),
+            default(wait) => followed.iter_mut().for_each(|f| f.look(outbox)),
+        }
+    }
+}
+
+/// The file that is watched.
+struct Followed {
+    path: PathBuf,
+    /// What was told last.
+    known: Seen,
+    /// When something happened first and last since the file was read.
+    since: Option<(Instant, Instant)>,
+    /// When the file was first found missing or empty.
+    gone: Option<Instant>,
+    /// Ends the notices when dropped; `None` when the system gives none.
+    notices: Option<RecommendedWatcher>,
+    hints: Sender<()>,
+}
+
+/// What a file said.
+#[derive(Clone, Debug, PartialEq)]
+enum Seen {
+    Text(String),
+    /// Missing or empty, or not to be read.
+    Nothing,
+}
+
+impl Followed {
+    fn new(order: Order, hints: Sender<()>) -> Self {
+        let known = order.text.map_or(Seen::Nothing, Seen::Text);
+        let notices = notices(&order.path, hints.clone());
+        // The file may have changed between the order and the first notice.
+        let since = Some((Instant::now(), Instant::now()));
+        Followed { path: order.path, known, since, gone: None, notices, hints }
+    }
+
+    fn hint(&mut self) {
+        let now = Instant::now();
+        self.since = Some((self.since.map_or(now, |(first, _)| first), now));
+    }
+
+    /// How long nothing needs to be done if nothing happens.
+    fn wait(&self) -> Duration {
+        let now = Instant::now();
+        let quiet = self.since.map(|(first, last)| (last + QUIET).min(first + IMPATIENT));
+        let grace = self.gone.map(|gone| gone + GRACE);
+        quiet.into_iter().chain(grace).map(|at| at.saturating_duration_since(now)).min().unwrap_or(POLL).min(POLL)
+    }
+
+    /// Reads the file and tells what is new.
+    fn look(&mut self, outbox: &Outbox) {
+        self.since = None;
+        let read = fs::read_to_string(&self.path);
+        match read {
+            Ok(text) if !text.trim().is_empty() => {
+                self.gone = None;
+                let seen = Seen::Text(text);
+                if self.known != seen {
+                    let Seen::Text(text) = &seen else { return };
+                    outbox.put(Reload { path: self.path.clone(), result: Preset::parse(text, &self.path) });
+                    self.known = seen;
+                }
+            }
+            Ok(_) => self.missing(PresetError::Empty { path: self.path.clone() }, outbox),
+            Err(source) => {
+                // The folder may be another one when it comes back.
+                self.notices = None;
+                self.missing(PresetError::Read { path: self.path.clone(), source }, outbox);
+            }
+        }
+        if self.notices.is_none() {
+            self.notices = notices(&self.path, self.hints.clone());
+        }
+    }
+
+    fn missing(&mut self, error: PresetError, outbox: &Outbox) {
+        let gone = *self.gone.get_or_insert_with(Instant::now);
+        if gone.elapsed() >= GRACE {
+            self.gone = None;
+            if self.known != Seen::Nothing {
+                self.known = Seen::Nothing;
+                outbox.put(Reload { path: self.path.clone(), result: Err(error) });
+            }
+        }
+    }
+}
+
+/// Notices about the file's folder, since a file that is moved over the old one is another file; and about the
+/// folder of the file that a link leads to.
+fn notices(path: &Path, hints: Sender<()>) -> Option<RecommendedWatcher> {
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let names = [path.file_name()?.to_owned(), real.file_name()?.to_owned()];
+    let concerned = move |event: &notify::Event| {
+        let reading = matches!(event.kind, EventKind::Access(AccessKind::Open(_) | AccessKind::Read));
+        let ours = |p: &PathBuf| p.file_name().is_some_and(|n| names.iter().any(|name| name == n));
+        !reading && (event.paths.is_empty() || event.paths.iter().any(ours))
+    };
+    let handler = move |event: notify::Result<notify::Event>| {
+        if event.as_ref().map_or(true, &concerned) {
+            // A full channel holds a hint already.
+            let _ = hints.try_send(());
+        }
+    };
+    let mut watcher = notify::recommended_watcher(handler)
+        .inspect_err(|error| tracing::debug!("no notices about files, looking once a second: {error}"))
+        .ok()?;
+    for file in [path, &real] {
+        let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        watcher
+            .watch(folder, RecursiveMode::NonRecursive)
+            .inspect_err(|error| tracing::debug!("no notices about {}: {error}", folder.display()))
+            .ok()?;
+    }
+    Some(watcher)
+}
