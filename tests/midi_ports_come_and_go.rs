@@ -161,16 +161,17 @@ mod jack {
         let message = next_message(&events);
         assert_eq!((message.port, message.kind), (number, Kind::ProgramChange { program: 7 }));
 
-        // The whole hub is pulled, and comes back.
-        drop(server);
-        await_notice(&events, "is gone");
-        // Closing these would wait for the dead server.
-        std::mem::forget((nano, twister));
-        let server = Server::start();
-        let mut nano = controller("nanoKONTROL2");
-        await_notice(&events, "nanoKONTROL2:out is connected");
-        nano.send(&[0xb0, 17, 3]).unwrap();
+        // A whole hub is pulled, with two of the same kind on it.
+        let second = controller("Twister");
+        await_notice(&events, "Twister");
+        drop((nano, twister, second));
+        for _ in 0..3 {
+            await_notice(&events, "is gone");
+        }
+        let mut twister = controller("Twister");
+        await_notice(&events, "Twister:out is connected");
+        twister.send(&[0xb0, 17, 3]).unwrap();
         assert_eq!(next_message(&events).kind, Kind::ControlChange { controller: 17, value: 3 });
-        drop((inputs, nano, server));
+        drop((inputs, twister, server));
     }
 }
