@@ -17,7 +17,7 @@ use std::collections::HashMap;
 
 use super::midi::{Kind, Message};
 use super::{Event, Source, Write};
-use crate::params::{self, Id, Params, Target, Value};
+use crate::params::{self, Id, Params, Target};
 use knob::{Action, Memory};
 
 /// What is wrong with an entry of a map.

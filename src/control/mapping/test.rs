@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::control::midi;
+use crate::params::Value;
 
 /// A map and its parameters, played by bytes.
 struct Rig {

@@ -1,7 +1,8 @@
 //! The thread `midi`: looks for input ports, opens new ones and notices when one is gone.
 //!
 //! midir tells nothing about ports that come and go, so the list is read again and again with one client that is
-//! kept. A port is known by its name, and by its number among ports of the same name.
+//! kept. A port is known by its name, and by its number among ports of the same name. JACK goes on listing the
+//! ports of a server that has died: with the feature `jack` its end is not seen.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;

@@ -21,24 +21,27 @@ pub fn expand(pattern: &str, mut visit: impl FnMut(Target)) -> Result<(), Refusa
     let pattern = pattern.strip_prefix("/latent-jockey").filter(|rest| rest.starts_with('/')).unwrap_or(pattern);
     // Matching nothing still reads the whole pattern.
     well_formed(pattern.as_bytes())?;
-    let slashes = |s: &str| s.bytes().filter(|&b| b == b'/').count();
-    let parts = slashes(pattern);
-    for id in Id::all().filter(|id| slashes(id.def().address) == parts) {
+    // Nothing crosses a `/`: the last part can be matched by itself, against the numbers of a family.
+    let (head, last) = pattern.rsplit_once('/').ok_or(Refusal::BadPattern)?;
+    for id in Id::all() {
         let def = id.def();
-        let Some(stem) = def.address.strip_suffix("<n>") else {
+        let Some(stem) = def.address.strip_suffix("/<n>") else {
             if matches(pattern.as_bytes(), def.address.as_bytes()) {
                 visit(id.into());
             }
             continue;
         };
+        if !matches(head.as_bytes(), stem.as_bytes()) {
+            continue;
+        }
         for index in 0..def.count {
-            let mut buffer = [0u8; MAX_LEN];
+            let mut buffer = [0u8; 20];
             let mut free = &mut buffer[..];
-            if write!(free, "{stem}{index}").is_err() {
+            if write!(free, "{index}").is_err() {
                 break;
             }
-            let len = MAX_LEN - free.len();
-            if matches(pattern.as_bytes(), &buffer[..len]) {
+            let len = 20 - free.len();
+            if matches(last.as_bytes(), &buffer[..len]) {
                 visit(Target { id, index: index as u16 });
             }
         }

@@ -1,0 +1,166 @@
+//! Do other programs' OSC messages arrive as what they mean, when they mean it, and are questions answered?
+//! liblo's `oscsend` plays where it is installed; bundles with time tags come from rosc's encoder.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam_channel::Receiver;
+use latent_jockey::control::osc::{OscError, OscServer};
+use latent_jockey::control::{Counts, Event, EventSender, queue};
+use latent_jockey::params::{Id, Params, Value};
+use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType};
+
+fn bind(sender: EventSender, counts: &Arc<Counts>) -> OscServer {
+    OscServer::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), sender, counts.clone()).unwrap()
+}
+
+fn next(events: &Receiver<Event>) -> (String, Value) {
+    match events.recv_timeout(Duration::from_secs(5)).expect("an event within five seconds") {
+        Event::Write(write) => (write.target.to_string(), write.value),
+        Event::Unknown { address, value } => (address, value),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn packet(address: &str, args: Vec<OscType>) -> OscPacket {
+    OscPacket::Message(OscMessage { addr: address.to_owned(), args })
+}
+
+#[test]
+fn oscsend_of_liblo_moves_parameters() {
+    if Command::new("oscsend").output().is_err() {
+        println!("skipped: oscsend not found");
+        return;
+    }
+    let (sender, events) = queue();
+    let server = bind(sender, &Arc::default());
+    let port = server.local_addr().port().to_string();
+    let table: &[(&[&str], &str, Value)] = &[
+        (&["/psi", "f", "0.5"], "/psi", Value::Float(0.5)),
+        (&["/psi", "d", "2.5"], "/psi", Value::Float(2.5)),
+        (&["/seed", "i", "7"], "/seed", Value::Int(7)),
+        (&["/seed", "h", "4000000000"], "/seed", Value::Int(4_000_000_000)),
+        (&["/freeze", "T"], "/freeze", Value::Bool(true)),
+        (&["/freeze", "F"], "/freeze", Value::Bool(false)),
+        (&["/tap", "N"], "/tap", Value::Nothing),
+        (&["/tap", "I"], "/tap", Value::Nothing),
+        (&["/tap"], "/tap", Value::Nothing),
+        (&["/walk/kind", "s", "loop"], "/walk/kind", Value::Text("loop".to_owned())),
+        (&["/walk/kind", "S", "line"], "/walk/kind", Value::Text("line".to_owned())),
+        (&["/walk/kind", "c", "x"], "/walk/kind", Value::Text("x".to_owned())),
+        (&["/z", "fff", "1", "-1", "0.5"], "/z", Value::List(vec![1.0, -1.0, 0.5])),
+        (&["/z/3", "f", "1.5"], "/z/3", Value::Float(1.5)),
+        (&["/latent-jockey/psi", "f", "0.25"], "/psi", Value::Float(0.25)),
+        (&["/{psi,nothing}", "f", "0.75"], "/psi", Value::Float(0.75)),
+        (&["/1/fader3", "f", "0.5"], "/1/fader3", Value::Float(0.5)),
+        (&["/t", "ifsTFNI", "1", "2.5", "hello"], "/t", Value::Int(1)),
+        (&["/d", "dhcm", "2.5", "5000000000", "x", "90404000"], "/d", Value::Float(2.5)),
+    ];
+    for (arguments, address, value) in table {
+        assert!(Command::new("oscsend").args(["127.0.0.1", &port]).args(*arguments).status().unwrap().success());
+        assert_eq!(next(&events), ((*address).to_owned(), value.clone()), "oscsend {arguments:?}");
+    }
+}
+
+#[test]
+fn bundles_wait_for_their_time() {
+    let (sender, events) = queue();
+    let counts = Arc::default();
+    let server = bind(sender, &counts);
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let send = |ahead: Duration, address: &str| {
+        let timetag = OscTime::try_from(SystemTime::now() + ahead).unwrap();
+        let content = vec![packet(address, vec![OscType::Float(1.0)])];
+        let bytes = rosc::encoder::encode(&OscPacket::Bundle(OscBundle { timetag, content })).unwrap();
+        socket.send_to(&bytes, server.local_addr()).unwrap();
+    };
+    let started = Instant::now();
+    send(Duration::from_millis(400), "/later");
+    send(Duration::from_millis(200), "/sooner");
+    send(Duration::ZERO, "/now");
+    let mut arrivals = Vec::new();
+    for _ in 0..3 {
+        let (address, _) = next(&events);
+        arrivals.push((address, started.elapsed().as_millis()));
+    }
+    let names: Vec<&str> = arrivals.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["/now", "/sooner", "/later"]);
+    assert!(arrivals[1].1 >= 190 && arrivals[2].1 >= 390, "{arrivals:?}");
+    // A clock an hour ahead: at once, counted, and told.
+    send(Duration::from_secs(3600), "/foreign");
+    assert_eq!(next(&events).0, "/foreign");
+    assert_eq!(Counts::read(&counts.foreign_clock), 1);
+    assert!(matches!(events.recv_timeout(Duration::from_secs(5)), Ok(Event::Notice(_))));
+}
+
+#[test]
+fn questions_are_answered_and_changes_told() {
+    let (sender, _events) = queue();
+    let server = bind(sender, &Arc::default());
+    let mut feedback = server.feedback();
+    let mut params = Params::default();
+    let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    client.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let ask = |address: &str, args| {
+        let bytes = rosc::encoder::encode(&packet(address, args)).unwrap();
+        client.send_to(&bytes, server.local_addr()).unwrap();
+    };
+    let text = |text: &str| vec![OscType::String(text.to_owned())];
+    // Frames go on until an answer has come.
+    let heard = |feedback: &mut latent_jockey::control::osc::Feedback, params: &Params| {
+        let mut buffer = [0; 65_536];
+        for _ in 0..100 {
+            feedback.step(params, 1.0 / 60.0);
+            if let Ok((len, from)) = client.recv_from(&mut buffer) {
+                assert_eq!(from, server.local_addr(), "answers come from the port that listens");
+                return flat(rosc::decoder::decode_udp(&buffer[..len]).unwrap().1);
+            }
+        }
+        Vec::new()
+    };
+
+    ask("/get", text("/psi"));
+    assert_eq!(heard(&mut feedback, &params), [("/psi".to_owned(), vec![OscType::Float(0.7)])]);
+    ask("/dump", text("/walk"));
+    let walk = heard(&mut feedback, &params);
+    assert!(walk.iter().all(|(address, _)| address.starts_with("/walk/")) && walk.len() >= 4, "{walk:?}");
+    assert!(walk.contains(&("/walk/kind".to_owned(), text("drift"))));
+
+    ask("/subscribe", vec![]);
+    let waited = Instant::now();
+    while feedback.subscribers() == 0 && waited.elapsed() < Duration::from_secs(5) {
+        feedback.step(&params, 0.0);
+    }
+    params.write(Id::Psi.into(), &Value::Float(1.25)).unwrap();
+    assert_eq!(heard(&mut feedback, &params), [("/psi".to_owned(), vec![OscType::Float(1.25)])]);
+    params.write(Id::Freeze.into(), &Value::Bool(true)).unwrap();
+    assert_eq!(heard(&mut feedback, &params), [("/freeze".to_owned(), vec![OscType::Int(1)])]);
+    // It ends unless it is renewed.
+    feedback.step(&params, 61.0);
+    assert_eq!(feedback.subscribers(), 0);
+}
+
+fn flat(packet: OscPacket) -> Vec<(String, Vec<OscType>)> {
+    match packet {
+        OscPacket::Message(message) => vec![(message.addr, message.args)],
+        OscPacket::Bundle(bundle) => bundle.content.into_iter().flat_map(flat).collect(),
+    }
+}
+
+#[test]
+fn a_taken_port_is_told_with_its_holder() {
+    let (sender, _events) = queue();
+    let server = bind(sender.clone(), &Arc::default());
+    let error = OscServer::bind(server.local_addr(), sender.clone(), Arc::default()).err().expect("the port is taken");
+    assert!(matches!(error, OscError::Taken { .. }));
+    if cfg!(target_os = "linux") {
+        assert!(error.to_string().contains(&format!("(process {})", std::process::id())), "{error}");
+    }
+    // Dropping the server frees the port at once.
+    let (address, started) = (server.local_addr(), Instant::now());
+    drop(server);
+    assert!(started.elapsed() < Duration::from_secs(1));
+    assert!(OscServer::bind(address, sender, Arc::default()).is_ok());
+}

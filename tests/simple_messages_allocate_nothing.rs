@@ -1,0 +1,77 @@
+//! Does a number on its way from a device to its parameter allocate? An allocator that counts says no.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use latent_jockey::control::mapping::Mapping;
+use latent_jockey::control::osc::{self, Incoming};
+use latent_jockey::control::{Event, midi};
+use latent_jockey::params::Params;
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is handed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(act: impl FnOnce()) -> usize {
+    let before = COUNT.with(Cell::get);
+    act();
+    COUNT.with(Cell::get) - before
+}
+
+#[test]
+fn simple_messages_allocate_nothing() {
+    let mut params = Params::default();
+    let mut mapping = Mapping::default();
+    let mut writes = Vec::with_capacity(16);
+    let osc: [&[u8]; 4] = [
+        b"/psi\0\0\0\0,f\0\0\x3f\x00\x00\x00",
+        b"/latent-jockey/z/3\0\0,f\0\0\x3f\x00\x00\x00",
+        b"/seed\0\0\0,i\0\0\x00\x00\x00\x07",
+        b"#bundle\0\0\0\0\0\0\0\0\x01\0\0\0\x10/freeze\0,T\0\0\0\0\0\0",
+    ];
+    let mut play = |counts: &mut Vec<usize>| {
+        for bytes in osc {
+            counts.push(allocations(|| {
+                osc::read(bytes, |part| {
+                    if let Ok((_, Incoming::Write { target, value })) = part {
+                        params.write(target, &value).unwrap();
+                    }
+                });
+            }));
+        }
+        for value in 0..128 {
+            counts.push(allocations(|| {
+                let message = midi::parse(&[0xb0, 17, value], 0, 0).unwrap();
+                mapping.apply(&Event::Midi(message), &params, &mut writes);
+                for write in writes.drain(..) {
+                    params.write(write.target, &write.value).unwrap();
+                }
+            }));
+        }
+    };
+    // The first round may build what is kept: the table of addresses.
+    play(&mut Vec::new());
+    let mut counts = Vec::with_capacity(1024);
+    play(&mut counts);
+    assert!(counts.iter().all(|&count| count == 0), "{counts:?}");
+    assert!(allocations(|| drop(std::hint::black_box(vec![1]))) > 0, "the allocator counts");
+}
