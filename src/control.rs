@@ -41,7 +41,10 @@ pub enum Event {
     Midi(midi::Message),
     Key(keys::Key),
     /// An OSC message whose address is not in the table: presets may have an alias for it.
-    Unknown { address: String, value: Value },
+    Unknown {
+        address: String,
+        value: Value,
+    },
     /// One line for the HUD and the log: a port came or went, a datagram made no sense.
     Notice(String),
 }

@@ -273,9 +273,7 @@ impl Op {
         let style = |s: &Style| s.affine.weight.len() + s.affine.bias.len();
         match self {
             Op::Constant(op) => op.value.len(),
-            Op::Synthesis(op) => {
-                style(&op.style) + op.weight.len() + op.bias.len() + usize::from(op.noise.is_some())
-            }
+            Op::Synthesis(op) => style(&op.style) + op.weight.len() + op.bias.len() + usize::from(op.noise.is_some()),
             Op::ToRgb(op) => style(&op.style) + op.weight.len() + op.bias.len(),
             Op::Residual(op) => op.weight.len(),
             Op::Picture(_) => 0,
@@ -344,14 +342,19 @@ impl Plan {
             let check = Check { plan: self, step };
             for id in step.op.inputs() {
                 let is_written = written.get(id.0).copied().unwrap_or(false);
-                check.that(is_written, "its input", "a buffer written by an earlier step", || format!("buffer {}", id.0))?;
+                check.that(is_written, "its input", "a buffer written by an earlier step", || {
+                    format!("buffer {}", id.0)
+                })?;
             }
             let out = step.op.out().0;
-            check.that(written.get(out) == Some(&false), "its output", "a buffer not written yet", || format!("buffer {out}"))?;
+            check.that(written.get(out) == Some(&false), "its output", "a buffer not written yet", || {
+                format!("buffer {out}")
+            })?;
             written[out] = true;
             check.op()?;
         }
-        let last = Step { name: "output".into(), op: Op::Picture(Picture { out: BufferId(0), gain: 1.0, offset: 0.0 }) };
+        let last =
+            Step { name: "output".into(), op: Op::Picture(Picture { out: BufferId(0), gain: 1.0, offset: 0.0 }) };
         let check = Check { plan: self, step: &last };
         let output = self.output.map(|id| id.0).unwrap_or(usize::MAX);
         check.that(written.get(output) == Some(&true), "the picture", "a buffer that a step writes", || "none".into())
@@ -392,11 +395,17 @@ impl Check<'_> {
 
     fn style(&self, style: &Style, channels: usize) -> Result<(), PlanError> {
         let (a, plan) = (&style.affine, self.plan);
-        self.that(a.inputs == plan.w_dim && a.inputs > 0, "width of the style", &plan.w_dim.to_string(), || a.inputs.to_string())?;
+        self.that(a.inputs == plan.w_dim && a.inputs > 0, "width of the style", &plan.w_dim.to_string(), || {
+            a.inputs.to_string()
+        })?;
         self.that(a.outputs == channels, "style", &format!("{channels} factors"), || a.outputs.to_string())?;
         self.len("affine weight", &a.weight, a.inputs * a.outputs)?;
-        self.that(a.bias.is_empty() || a.bias.len() == channels, "affine bias", &channels.to_string(), || a.bias.len().to_string())?;
-        self.that(style.ws_index < plan.num_ws, "index into ws", &format!("below {}", plan.num_ws), || style.ws_index.to_string())
+        self.that(a.bias.is_empty() || a.bias.len() == channels, "affine bias", &channels.to_string(), || {
+            a.bias.len().to_string()
+        })?;
+        self.that(style.ws_index < plan.num_ws, "index into ws", &format!("below {}", plan.num_ws), || {
+            style.ws_index.to_string()
+        })
     }
 
     fn op(&self) -> Result<(), PlanError> {
@@ -412,7 +421,9 @@ impl Check<'_> {
                 self.size("output", op.out, input, 2)?;
                 self.size("branch", op.branch, out, 1)?;
                 let branch = self.plan.get(op.branch).channels;
-                self.that(branch == out.channels, "channels of the branch", &out.channels.to_string(), || branch.to_string())
+                self.that(branch == out.channels, "channels of the branch", &out.channels.to_string(), || {
+                    branch.to_string()
+                })
             }
             Op::Picture(_) => Ok(()),
             Op::NormConv(op) => self.norm_conv(op, out),
@@ -428,7 +439,9 @@ impl Check<'_> {
         self.len("weight", &op.weight, out.channels * input.channels * op.kernel * op.kernel)?;
         self.len("bias", &op.bias, out.channels)?;
         match &op.noise {
-            Some(noise) if !noise.constant.is_empty() => self.len("noise_const", &noise.constant, out.height * out.width),
+            Some(noise) if !noise.constant.is_empty() => {
+                self.len("noise_const", &noise.constant, out.height * out.width)
+            }
             _ => Ok(()),
         }
     }
@@ -443,7 +456,9 @@ impl Check<'_> {
         let Some(picture) = op.picture else { return Ok(()) };
         self.size("output", op.out, self.plan.get(picture), 2)?;
         let colours = self.plan.get(picture).channels;
-        self.that(colours == out.channels, "colours of the picture so far", &out.channels.to_string(), || colours.to_string())
+        self.that(colours == out.channels, "colours of the picture so far", &out.channels.to_string(), || {
+            colours.to_string()
+        })
     }
 
     fn norm_conv(&self, op: &NormConv, out: &Buffer) -> Result<(), PlanError> {

@@ -84,13 +84,14 @@ impl Checkpoint {
         // SAFETY: the map is read-only. A file that another program changes meanwhile gives wrong numbers, which the
         // checks on tensors bear; one that is cut short ends the process, as with every program that maps files.
         let map = Arc::new(unsafe { memmap2::Mmap::map(&file) }.map_err(io)?);
-        let checkpoint = match Format::of(&map).map_err(|reason| NetworkError::NotANetwork { path: path.into(), reason })? {
-            Format::Safetensors => safetensor::read(path, map)?,
-            other => {
-                let what = format!("{other} files");
-                return Err(NetworkError::Unsupported { path: path.into(), what });
-            }
-        };
+        let checkpoint =
+            match Format::of(&map).map_err(|reason| NetworkError::NotANetwork { path: path.into(), reason })? {
+                Format::Safetensors => safetensor::read(path, map)?,
+                other => {
+                    let what = format!("{other} files");
+                    return Err(NetworkError::Unsupported { path: path.into(), what });
+                }
+            };
         Ok(checkpoint.without_prefix())
     }
 

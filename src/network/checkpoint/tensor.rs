@@ -36,7 +36,10 @@ pub enum Dtype {
     F32,
     F64,
     /// A type that no weight has (integers, booleans), with the bytes of one number.
-    Other { name: &'static str, bytes: usize },
+    Other {
+        name: &'static str,
+        bytes: usize,
+    },
 }
 
 impl Dtype {
@@ -95,13 +98,18 @@ impl TensorRef {
         }
         let stored = storage.as_slice().len() / dtype.bytes().max(1);
         let count = shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
-        let reach = shape.iter().zip(&strides).try_fold(offset, |end, (&size, &stride)| {
-            end.checked_add(size.saturating_sub(1).checked_mul(stride)?)
-        });
+        let reach = shape
+            .iter()
+            .zip(&strides)
+            .try_fold(offset, |end, (&size, &stride)| end.checked_add(size.saturating_sub(1).checked_mul(stride)?));
         match (count, reach) {
             (Some(0), _) => {}
             (Some(count), Some(last)) if count <= stored && last < stored => {}
-            _ => return Err(format!("{shape:?} at {offset} with strides {strides:?} does not fit into {stored} numbers")),
+            _ => {
+                return Err(format!(
+                    "{shape:?} at {offset} with strides {strides:?} does not fit into {stored} numbers"
+                ));
+            }
         }
         Ok(TensorRef { shape, dtype, strides, offset, storage })
     }
