@@ -15,7 +15,9 @@ pub enum NoiseMode {
     #[default]
     Const,
     /// Standard normal numbers from a seed: the same seed gives the same picture.
-    Random { seed: u64 },
+    Random {
+        seed: u64,
+    },
     None,
 }
 

@@ -4,8 +4,15 @@
 //! ([`stylegan2`]) checks them and lowers them to a [`crate::engine::plan::Plan`] and a
 //! [`crate::latent::mapping::Mapping`]. Nothing in a file is ever executed. Runs on the loader's thread.
 
+mod bytes;
 pub mod checkpoint;
+mod nvidia;
+pub mod pickle;
+mod pickled;
+mod rosinality;
 pub mod stylegan2;
+mod tensorflow;
+pub mod torch;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -85,6 +92,8 @@ pub enum NetworkError {
     NotANetwork { path: PathBuf, reason: String },
     #[error("{}: broken file: {reason}", path.display())]
     Format { path: PathBuf, reason: String },
+    #[error("{} {source}", path.display())]
+    Pickle { path: PathBuf, source: pickle::PickleError },
     #[error("{}: {what} cannot be played", path.display())]
     Unsupported { path: PathBuf, what: String },
     #[error("{}: tensor {tensor} is missing (expected {expected})", path.display())]

@@ -20,7 +20,8 @@ fn noise(case: &serde_json::Value) -> Noise {
 fn check_pictures(network: &Network, expected: &Expected, cpu: &Cpu, (max, mean): (f32, f32), taps: bool) {
     let mut program = cpu.program(network.plan.clone()).expect("the plan runs");
     for case in expected.description["cases"].as_array().expect("cases") {
-        let (id, image, ws) = (case["id"].as_str().unwrap(), case["image"].as_str().unwrap(), case["ws"].as_str().unwrap());
+        let (id, image, ws) =
+            (case["id"].as_str().unwrap(), case["image"].as_str().unwrap(), case["ws"].as_str().unwrap());
         for n in 0..expected.get(image).0[0] {
             let ws = expected.sample(ws, n);
             let mut out = Image::default();
@@ -62,7 +63,7 @@ fn pictures_and_feature_maps_agree_on_every_instruction_set() {
 #[test]
 fn a_half_precision_file_gives_nearly_the_same_picture() {
     let network = network::open(fixture("sg2_32_f16.safetensors")).expect("opens");
-    check_pictures(&network, &Expected::open("sg2_32"), &Cpu::default(), (1e-2, 2e-3), false);
+    check_pictures(&network, &Expected::open("sg2_32"), &Cpu::default(), (2e-2, 3e-3), false);
 }
 
 #[test]

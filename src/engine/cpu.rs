@@ -246,7 +246,10 @@ impl CpuProgram {
             let expected = format!("{channels} x {height} x {width}");
             match inputs.image {
                 None => return input("a content picture", expected, "none".into()),
-                Some(i) if (i.channels, i.height, i.width) != (channels, height, width) || i.data.len() != channels * height * width => {
+                Some(i)
+                    if (i.channels, i.height, i.width) != (channels, height, width)
+                        || i.data.len() != channels * height * width =>
+                {
                     let found = format!("{} x {} x {}, {} numbers", i.channels, i.height, i.width, i.data.len());
                     return input("a content picture", expected, found);
                 }
@@ -266,7 +269,8 @@ impl CpuProgram {
             turn.run(len.div_ceil(CHUNK), &|task, _| {
                 let first = task * CHUNK;
                 // SAFETY: every task fills a part of its own.
-                let part = unsafe { std::slice::from_raw_parts_mut(noise.random.ptr().add(first), CHUNK.min(len - first)) };
+                let part =
+                    unsafe { std::slice::from_raw_parts_mut(noise.random.ptr().add(first), CHUNK.min(len - first)) };
                 noise::fill(isa, part, seed, layer, first);
             });
         }

@@ -11,12 +11,12 @@ mod tensor;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+pub use super::bytes::Bytes;
 pub use format::Format;
-pub use tensor::{Bytes, Dtype, TensorRef};
+pub use tensor::{Dtype, TensorRef};
 
-use crate::network::NetworkError;
+use crate::network::{NetworkError, pickled, rosinality};
 
 /// A plain value that a file stores beside its tensors.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +62,8 @@ pub struct Checkpoint {
     pub attributes: BTreeMap<String, Attribute>,
     /// The file's own description of itself, text by key.
     pub metadata: BTreeMap<String, String>,
+    /// What is odd about the file, though it opens.
+    pub warnings: Vec<String>,
 }
 
 impl Checkpoint {
@@ -83,15 +85,13 @@ impl Checkpoint {
         }
         // SAFETY: the map is read-only. A file that another program changes meanwhile gives wrong numbers, which the
         // checks on tensors bear; one that is cut short ends the process, as with every program that maps files.
-        let map = Arc::new(unsafe { memmap2::Mmap::map(&file) }.map_err(io)?);
-        let checkpoint = match Format::of(&map).map_err(|reason| NetworkError::NotANetwork { path: path.into(), reason })? {
-            Format::Safetensors => safetensor::read(path, map)?,
-            other => {
-                let what = format!("{other} files");
-                return Err(NetworkError::Unsupported { path: path.into(), what });
-            }
-        };
-        Ok(checkpoint.without_prefix())
+        let map = Bytes::new(unsafe { memmap2::Mmap::map(&file) }.map_err(io)?);
+        let checkpoint =
+            match Format::of(&map).map_err(|reason| NetworkError::NotANetwork { path: path.into(), reason })? {
+                Format::Safetensors => safetensor::read(path, map)?,
+                format => pickled::read(path, format, &map)?,
+            };
+        checkpoint.without_prefix().with_ada_names()
     }
 
     /// Training files may hold several networks: keeps `G_ema.` alone and drops the prefix.
@@ -106,6 +106,15 @@ impl Checkpoint {
             }
         }
         self
+    }
+
+    /// Safetensors files come in rosinality's names too.
+    fn with_ada_names(mut self) -> Result<Self, NetworkError> {
+        if rosinality::is_rosinality(self.tensors.keys().map(String::as_str)) {
+            let renamed = rosinality::rename(self.tensors);
+            self.tensors = renamed.map_err(|what| NetworkError::Unsupported { path: self.path.clone(), what })?;
+        }
+        Ok(self)
     }
 
     /// A value of the JSON text under the metadata key `config`, where our own trainers describe a network.

@@ -26,7 +26,7 @@ pub fn is_stylegan2(checkpoint: &Checkpoint) -> bool {
 /// The first tensor that is missing, of the wrong shape or not finite; anything that only other architectures have.
 pub fn lower(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
     let root = checkpoint.root();
-    let mut warnings = Vec::new();
+    let mut warnings = checkpoint.warnings.clone();
     let synthesis = synthesis::lower(checkpoint, &root.at("synthesis"), &mut warnings)?;
     let mapping = mapping::lower(&root.at("mapping"), &synthesis.plan, &mut warnings)?;
     let path = checkpoint.path.clone();

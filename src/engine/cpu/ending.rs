@@ -85,7 +85,16 @@ impl RowEnding {
     /// # Safety
     /// That part of the row must belong to the caller alone, and everything must be inside.
     #[inline(always)]
-    pub unsafe fn row<S: Simd>(&self, simd: S, row: *mut f32, step: usize, y: usize, width: usize, channel: usize, vectors: usize) {
+    pub unsafe fn row<S: Simd>(
+        &self,
+        simd: S,
+        row: *mut f32,
+        step: usize,
+        y: usize,
+        width: usize,
+        channel: usize,
+        vectors: usize,
+    ) {
         for v in 0..vectors {
             // SAFETY: inside, says the caller.
             unsafe {

@@ -68,7 +68,8 @@ impl NormConv {
         let sums = unsafe { self.sums.as_slice() };
         let scale = self.scale.as_mut_slice();
         for channel in 0..out.channels {
-            let total = |which: usize| sums.iter().skip(which * c + channel).step_by(2 * c).map(|v| f64::from(*v)).sum::<f64>();
+            let total =
+                |which: usize| sums.iter().skip(which * c + channel).step_by(2 * c).map(|v| f64::from(*v)).sum::<f64>();
             let mean = total(0) / count;
             let variance = (total(1) / count - mean * mean).max(0.0);
             let mix = |table: &[f32]| {

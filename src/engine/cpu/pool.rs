@@ -238,7 +238,10 @@ mod tests {
                         assert!(thread < threads);
                         done[task].fetch_add(1, Ordering::Relaxed);
                     });
-                    assert!(done.iter().all(|d| d.load(Ordering::Relaxed) == round), "{threads} threads, {tasks} tasks");
+                    assert!(
+                        done.iter().all(|d| d.load(Ordering::Relaxed) == round),
+                        "{threads} threads, {tasks} tasks"
+                    );
                 }
             }
         }

@@ -27,7 +27,13 @@ pub struct Packed {
 
 impl Packed {
     /// Packs `value(tap, k, o)`.
-    pub fn new(taps: usize, k: usize, outputs: usize, lanes: usize, value: impl Fn(usize, usize, usize) -> f32) -> Self {
+    pub fn new(
+        taps: usize,
+        k: usize,
+        outputs: usize,
+        lanes: usize,
+        value: impl Fn(usize, usize, usize) -> f32,
+    ) -> Self {
         let (padded_k, vectors) = (k.next_multiple_of(K_STEP), outputs.div_ceil(lanes));
         let mut data = Floats::new(taps * padded_k * vectors * lanes);
         let mut packed = Packed { data: Floats::new(0), taps, k: padded_k, lanes, vectors };
@@ -169,7 +175,8 @@ impl Product<'_> {
                 let rows: [*const f32; ROWS] = std::array::from_fn(|r| self.a.add(self.a_rows.at(first + r) + tap));
                 for k in (0..self.b.k).step_by(K_STEP) {
                     for u in 0..K_STEP {
-                        let weights: [S::f32s; VECTORS] = std::array::from_fn(|v| load::<S>(b.add((u * VECTORS + v) * lanes)));
+                        let weights: [S::f32s; VECTORS] =
+                            std::array::from_fn(|v| load::<S>(b.add((u * VECTORS + v) * lanes)));
                         for r in 0..ROWS {
                             let x = simd.splat_f32s(*rows[r].add(k + u));
                             for v in 0..VECTORS {

@@ -126,7 +126,8 @@ pub struct Styles {
 
 impl Styles {
     pub fn new(layers: Vec<Styled>, num_ws: usize, w_dim: usize, lanes: usize) -> Styles {
-        let blocks = |layer: usize, m: &Matrix| (0..m.rows).step_by(ROWS).map(move |row| (layer, row)).collect::<Vec<_>>();
+        let blocks =
+            |layer: usize, m: &Matrix| (0..m.rows).step_by(ROWS).map(move |row| (layer, row)).collect::<Vec<_>>();
         let affine_tasks = layers.iter().enumerate().flat_map(|(i, l)| blocks(i, &l.affine)).collect();
         let with = layers.iter().enumerate().filter_map(|(i, l)| Some((i, l.demodulation.as_ref()?)));
         let demodulation_tasks = with.flat_map(|(i, m)| blocks(i, m)).collect();

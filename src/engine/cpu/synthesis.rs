@@ -120,7 +120,12 @@ impl WithSimd for DirectTask<'_> {
         let first = self.rows.start as isize;
         let product = Product {
             a: from.data.ptr(),
-            a_rows: Rows { start: from.at(first - border, -border), width: out.width, row: from.row(), step: from.padded },
+            a_rows: Rows {
+                start: from.at(first - border, -border),
+                width: out.width,
+                row: from.row(),
+                step: from.padded,
+            },
             taps: &taps[..self.stage.kernel * self.stage.kernel],
             b: weight,
             panel: self.panel,
@@ -265,7 +270,8 @@ impl WithSimd for Filter<'_> {
                 let column = |x: usize| {
                     let at = top.add(x * step);
                     let upper = fma(simd, load::<S>(at.add(row)), f[1], simd.mul_f32s(load::<S>(at), f[0]));
-                    let lower = fma(simd, load::<S>(at.add(3 * row)), f[3], simd.mul_f32s(load::<S>(at.add(2 * row)), f[2]));
+                    let lower =
+                        fma(simd, load::<S>(at.add(3 * row)), f[3], simd.mul_f32s(load::<S>(at.add(2 * row)), f[2]));
                     simd.add_f32s(upper, lower)
                 };
                 let to = out.ptr(y as isize, 0).add(channel);

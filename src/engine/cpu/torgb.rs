@@ -118,7 +118,8 @@ fn add_upsampled(row: &mut [f32], picture: &Planes, colour: usize, y: usize, fir
         let start = (colour * height + sample as usize) * width;
         // SAFETY: inside the picture; it was finished by an earlier stage.
         let from = unsafe { &picture.data.as_slice()[start..start + width] };
-        let (even_back, even, odd, odd_next) = (weight * 2.0 * fir[0], weight * 2.0 * fir[2], weight * 2.0 * fir[1], weight * 2.0 * fir[3]);
+        let (even_back, even, odd, odd_next) =
+            (weight * 2.0 * fir[0], weight * 2.0 * fir[2], weight * 2.0 * fir[1], weight * 2.0 * fir[3]);
         let (pairs, _) = row.as_chunks_mut::<2>();
         for (x, pair) in pairs.iter_mut().enumerate() {
             let back = if x > 0 { from[x - 1] } else { 0.0 };
@@ -220,9 +221,8 @@ impl WithSimd for AddRow<'_> {
                 let (row, step) = (small.row(), small.padded);
                 let (add, to) = (branch.ptr(y as isize, x as isize).cast_const(), out.ptr(y as isize, x as isize));
                 for v in (0..out.padded).step_by(S::F32_LANES) {
-                    let column = |at: *const f32| {
-                        fma(simd, load::<S>(at.add(row)), lower, simd.mul_f32s(load::<S>(at), upper))
-                    };
+                    let column =
+                        |at: *const f32| fma(simd, load::<S>(at.add(row)), lower, simd.mul_f32s(load::<S>(at), upper));
                     let (a, b) = (column(from.add(v)), column(from.add(v + step)));
                     let sum = fma(simd, b, second, fma(simd, a, first, load::<S>(add.add(v))));
                     store::<S>(to.add(v), sum);

@@ -68,7 +68,7 @@ impl Format {
         if text == Some(&b'<') {
             return Err("this is a web page, not a network: the download went wrong".into());
         }
-        if matches!(bytes, [0x80, 0..=9, ..]) || bytes.starts_with(b"(") || bytes.starts_with(b"c") {
+        if bytes.starts_with(b"\x80") || bytes.starts_with(b"(") || bytes.starts_with(b"c") {
             return Ok(Format::Pickle);
         }
         let start: Vec<String> = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
-use memmap2::Mmap;
 use safetensors::{Dtype as Stored, SafeTensors};
 
 use super::{Bytes, Checkpoint, Dtype, Format, TensorRef};
@@ -12,23 +10,23 @@ use crate::network::NetworkError;
 
 /// The tensors of a mapped file. The crate refuses headers that are too long, holes, overlaps and sizes that do not
 /// agree with shapes.
-pub fn read(path: &Path, map: Arc<Mmap>) -> Result<Checkpoint, NetworkError> {
+pub fn read(path: &Path, map: Bytes) -> Result<Checkpoint, NetworkError> {
     let broken = |reason: String| NetworkError::Format { path: path.into(), reason };
     let (header, parsed) = SafeTensors::read_metadata(&map).map_err(|e| broken(format!("safetensors: {e}")))?;
     let data = header.checked_add(8).ok_or_else(|| broken("safetensors: the header is too long".into()))?;
     let mut tensors = BTreeMap::new();
     for (name, info) in parsed.tensors() {
         let (start, end) = info.data_offsets;
-        let storage = match (data.checked_add(start), data.checked_add(end)) {
-            (Some(start), Some(end)) if start <= end && end <= map.len() => Bytes::Mapped(map.clone(), start..end),
-            _ => return Err(broken(format!("tensor {name}: its data lies outside the file: the file is incomplete"))),
-        };
+        let range = data.checked_add(start).zip(data.checked_add(end));
+        let storage = range.and_then(|(start, end)| map.slice(start..end));
+        let outside = || broken(format!("tensor {name}: its data lies outside the file: the file is incomplete"));
+        let storage = storage.ok_or_else(outside)?;
         let tensor = TensorRef::contiguous(storage, dtype(info.dtype), info.shape.clone());
         tensors.insert(name.clone(), tensor.map_err(|e| broken(format!("tensor {name}: {e}")))?);
     }
     let metadata = parsed.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
     let (path, bytes) = (path.to_path_buf(), map.len() as u64);
-    Ok(Checkpoint { path, format: Format::Safetensors, bytes, tensors, attributes: BTreeMap::new(), metadata })
+    Ok(Checkpoint { path, format: Format::Safetensors, bytes, tensors, attributes: BTreeMap::new(), metadata, warnings: Vec::new() })
 }
 
 fn dtype(stored: Stored) -> Dtype {

@@ -1,32 +1,8 @@
 //! One tensor of a file: where its bytes are, and how they become 32-bit floats.
 
-use std::ops::Range;
-use std::sync::Arc;
-
 use half::{bf16, f16};
 
-/// Bytes of a file, either still in it or unpacked.
-#[derive(Clone)]
-pub enum Bytes {
-    /// A part of a mapped file.
-    Mapped(Arc<memmap2::Mmap>, Range<usize>),
-    Owned(Arc<[u8]>),
-}
-
-impl Bytes {
-    pub fn as_slice(&self) -> &[u8] {
-        match self {
-            Bytes::Mapped(map, range) => &map[range.clone()],
-            Bytes::Owned(bytes) => bytes,
-        }
-    }
-}
-
-impl std::fmt::Debug for Bytes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} bytes", self.as_slice().len())
-    }
-}
+use crate::network::bytes::Bytes;
 
 /// Types of numbers that networks are made of. Everything is little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +12,10 @@ pub enum Dtype {
     F32,
     F64,
     /// A type that no weight has (integers, booleans), with the bytes of one number.
-    Other { name: &'static str, bytes: usize },
+    Other {
+        name: &'static str,
+        bytes: usize,
+    },
 }
 
 impl Dtype {
@@ -95,13 +74,18 @@ impl TensorRef {
         }
         let stored = storage.as_slice().len() / dtype.bytes().max(1);
         let count = shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
-        let reach = shape.iter().zip(&strides).try_fold(offset, |end, (&size, &stride)| {
-            end.checked_add(size.saturating_sub(1).checked_mul(stride)?)
-        });
+        let reach = shape
+            .iter()
+            .zip(&strides)
+            .try_fold(offset, |end, (&size, &stride)| end.checked_add(size.saturating_sub(1).checked_mul(stride)?));
         match (count, reach) {
             (Some(0), _) => {}
             (Some(count), Some(last)) if count <= stored && last < stored => {}
-            _ => return Err(format!("{shape:?} at {offset} with strides {strides:?} does not fit into {stored} numbers")),
+            _ => {
+                return Err(format!(
+                    "{shape:?} at {offset} with strides {strides:?} does not fit into {stored} numbers"
+                ));
+            }
         }
         Ok(TensorRef { shape, dtype, strides, offset, storage })
     }
@@ -113,6 +97,48 @@ impl TensorRef {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The same numbers without axes of length 1, from the first on, until at most `rank` axes are left.
+    pub fn trimmed(&self, rank: usize) -> TensorRef {
+        let mut trimmed = self.clone();
+        while trimmed.shape.len() > rank
+            && let Some(axis) = trimmed.shape.iter().position(|&size| size == 1)
+        {
+            trimmed.shape.remove(axis);
+            trimmed.strides.remove(axis);
+        }
+        trimmed
+    }
+
+    /// The same numbers with their axes in another order: axis i of the result is axis `order[i]` of this one.
+    /// `None` when `order` does not name each axis once.
+    pub fn permuted(&self, order: &[usize]) -> Option<TensorRef> {
+        let mut axes: Vec<usize> = order.to_vec();
+        axes.sort_unstable();
+        if !axes.into_iter().eq(0..self.shape.len()) {
+            return None;
+        }
+        let pick = |from: &[usize]| order.iter().map(|&axis| from[axis]).collect();
+        Some(TensorRef { shape: pick(&self.shape), strides: pick(&self.strides), ..self.clone() })
+    }
+
+    /// New numbers of the same shape, each the `change` of the old. `None` when the type has no fractions.
+    pub fn mapped(&self, change: impl Fn(f32) -> f32) -> Option<TensorRef> {
+        TensorRef::of_numbers(self.shape.clone(), self.to_f32().ok()?.into_iter().map(change))
+    }
+
+    /// New numbers: each kernel `[.., kh, kw]` mirrored in both axes. `None` when there are fewer than two axes.
+    pub fn flipped_kernel(&self) -> Option<TensorRef> {
+        let &[.., height, width] = self.shape.as_slice() else { return None };
+        let mut numbers = self.to_f32().ok()?;
+        numbers.chunks_exact_mut((height * width).max(1)).for_each(<[f32]>::reverse);
+        TensorRef::of_numbers(self.shape.clone(), numbers.into_iter())
+    }
+
+    fn of_numbers(shape: Vec<usize>, numbers: impl Iterator<Item = f32>) -> Option<TensorRef> {
+        let bytes: Vec<u8> = numbers.flat_map(f32::to_le_bytes).collect();
+        TensorRef::contiguous(Bytes::new(bytes), Dtype::F32, shape).ok()
     }
 
     /// The numbers, x fastest.
@@ -170,7 +196,7 @@ mod tests {
     use super::*;
 
     fn storage(values: &[f32]) -> Bytes {
-        Bytes::Owned(values.iter().flat_map(|v| v.to_le_bytes()).collect())
+        Bytes::new(values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())
     }
 
     #[test]
@@ -189,7 +215,7 @@ mod tests {
             (Dtype::Bf16, bf16::from_f32(1.5).to_le_bytes().into()),
         ];
         for (dtype, bytes) in cases {
-            let tensor = TensorRef::contiguous(Bytes::Owned(bytes.into()), dtype, vec![]).expect("fits");
+            let tensor = TensorRef::contiguous(Bytes::new(bytes), dtype, vec![]).expect("fits");
             assert_eq!(tensor.to_f32(), Ok(vec![1.5]), "{dtype:?}");
         }
     }

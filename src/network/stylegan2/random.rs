@@ -18,8 +18,9 @@ pub fn random(res: usize, channel_base: usize, channel_max: usize, w_dim: usize,
         let count = shape.iter().product::<usize>();
         // numpy's generator is slow; repeating a stretch of a prime length is random enough for timing.
         let stretch = z_from_seed(next, count.min(8191));
-        let bytes = stretch.iter().cycle().take(count).flat_map(|z| (mean + spread * z).to_le_bytes()).collect();
-        let tensor = TensorRef::contiguous(Bytes::Owned(bytes), Dtype::F32, shape);
+        let bytes = stretch.iter().cycle().take(count).flat_map(|z| (mean + spread * z).to_le_bytes());
+        let bytes: Vec<u8> = bytes.collect();
+        let tensor = TensorRef::contiguous(Bytes::new(bytes), Dtype::F32, shape);
         tensors.insert(name, tensor.expect("the shape fits the bytes made from it"));
     };
     let fully_connected = |add: &mut dyn FnMut(String, Vec<usize>, f32, f32), at: &str, out, inputs, bias, spread| {
@@ -59,6 +60,7 @@ pub fn random(res: usize, channel_base: usize, channel_max: usize, w_dim: usize,
         tensors,
         attributes: BTreeMap::new(),
         metadata: BTreeMap::new(),
+        warnings: Vec::new(),
     };
     super::lower(&checkpoint).expect("a network made by the rules follows them")
 }

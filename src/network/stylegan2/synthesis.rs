@@ -40,11 +40,7 @@ pub struct Synthesis {
 }
 
 /// Lowers the tensors at `synthesis.`.
-pub fn lower(
-    checkpoint: &Checkpoint,
-    at: &Tensors,
-    warnings: &mut Vec<String>,
-) -> Result<Synthesis, NetworkError> {
+pub fn lower(checkpoint: &Checkpoint, at: &Tensors, warnings: &mut Vec<String>) -> Result<Synthesis, NetworkError> {
     let img_resolution = resolution(checkpoint, at)?;
     let last = at.at(format!("b{img_resolution}"));
     let [img_channels, _, _, _] = last.at("torgb").shape_of_rank("weight")?;

@@ -1,0 +1,326 @@
+//! Python pickles, read as data: protocols 0 to 5, without Python and without ever calling anything.
+//!
+//! A pickle is a program for a stack machine. [`read`] runs the part of it that builds values, into one flat
+//! table of [`Node`]s that point to one another by number: shared and self-containing values cost nothing, and
+//! dropping a million nested lists is dropping one table. What a pickle asks to have called stays an
+//! [`Node::Object`]; names with no business in a network file refuse the whole file ([`globals`]).
+//!
+//! Bytes stay ranges of the file. All work and memory is bounded ([`Budget`]). Runs on the loader's thread.
+
+mod cursor;
+pub mod globals;
+mod machine;
+mod numpy;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+pub use globals::{Element, Known};
+pub use machine::{Level, Persistent, read};
+
+use super::bytes::Bytes;
+use super::checkpoint::TensorRef;
+use super::torch::Storage;
+
+/// What is wrong with a file. Each message goes on after the file's name: "x.pkl asks to call …".
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PickleError {
+    #[error("asks to call {0}; refused, nothing was run")]
+    Harmful(String),
+    #[error("ends early: byte {at} needs {needed} more bytes, {left} are left")]
+    EndsEarly { at: usize, needed: u64, left: usize },
+    #[error("is no pickle that a network would be in: opcode 0x{byte:02x} at byte {at}")]
+    Opcode { byte: u8, at: usize },
+    #[error("has pickle protocol {0}; 0 to 5 are known")]
+    Protocol(u8),
+    #[error("names an entry of Python's extension registry at byte {at}, which means nothing here; refused")]
+    Extension { at: usize },
+    #[error("has a persistent id at byte {at}, which only torch files have")]
+    PersistentId { at: usize },
+    #[error("is damaged: {what}, at byte {at}")]
+    Malformed { what: &'static str, at: usize },
+    #[error("is larger than any network: more than {limit} {what}")]
+    Limit { what: &'static str, limit: u64 },
+    #[error("has a torch file inside a torch file inside a pickle; one level is allowed")]
+    TooDeep,
+    #[error("is no torch file: {0}")]
+    Container(String),
+    #[error("is a TorchScript archive; only state dicts and pickled networks are supported")]
+    TorchScript,
+    #[error("is incomplete: the zip's directory at its end is missing or damaged ({0})")]
+    ZipDirectory(String),
+    #[error("has no entry {0:?} in its zip")]
+    MissingEntry(String),
+    #[error("holds no network: {0}")]
+    NoNetwork(String),
+    #[error("holds a tensor that cannot be: {0}")]
+    Tensor(String),
+}
+
+/// Position of a value in its [`Document`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NodeId(u32);
+
+/// One value of a pickle.
+#[derive(Clone, Debug)]
+pub enum Node<'a> {
+    None,
+    Bool(bool),
+    Int(i64),
+    /// A whole number outside 64 bits, as it is in the file; nothing in a network is one.
+    Long(&'a [u8]),
+    Float(f64),
+    Text(Cow<'a, str>),
+    /// A range of the file.
+    Bytes {
+        start: usize,
+        len: usize,
+    },
+    /// Bytes that protocol 2 and older spell as text.
+    Decoded(Arc<Vec<u8>>),
+    Tuple(Box<[NodeId]>),
+    List(Vec<NodeId>),
+    Set(Vec<NodeId>),
+    /// In the order of the file; of equal keys the last counts.
+    Dict(Vec<(NodeId, NodeId)>),
+    /// A name in a Python module; both are [`Node::Text`].
+    Global {
+        known: Option<Known>,
+        module: NodeId,
+        name: NodeId,
+    },
+    /// What a call of `callable` with `args` would have made; nothing was called.
+    Object {
+        callable: NodeId,
+        args: NodeId,
+        state: Option<NodeId>,
+    },
+    /// Numbers for tensors: an index into [`Document::storages`].
+    Storage(u32),
+}
+
+/// How much work and memory a file may ask for; what nested torch files use counts as well.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    operations: u64,
+    nodes: u64,
+    decoded_bytes: u64,
+    storages: u64,
+}
+
+impl Budget {
+    const OPERATIONS: u64 = 5_000_000;
+    const NODES: u64 = 1_000_000;
+    const STORAGES: u64 = 50_000;
+
+    /// For a file of `len` bytes. A 1024 network has about 100,000 nodes.
+    pub fn for_file(len: usize) -> Self {
+        Budget {
+            operations: Self::OPERATIONS,
+            nodes: Self::NODES,
+            decoded_bytes: len as u64 + (1 << 20),
+            storages: Self::STORAGES,
+        }
+    }
+
+    fn spend(left: &mut u64, count: u64, what: &'static str, limit: u64) -> Result<(), PickleError> {
+        *left = left.checked_sub(count).ok_or(PickleError::Limit { what, limit })?;
+        Ok(())
+    }
+
+    fn operation(&mut self, count: u64) -> Result<(), PickleError> {
+        Self::spend(&mut self.operations, count, "operations", Self::OPERATIONS)
+    }
+
+    fn node(&mut self) -> Result<(), PickleError> {
+        Self::spend(&mut self.nodes, 1, "values", Self::NODES)
+    }
+
+    fn storage(&mut self) -> Result<(), PickleError> {
+        Self::spend(&mut self.storages, 1, "storages", Self::STORAGES)
+    }
+
+    pub(super) fn decoded(&mut self, bytes: usize) -> Result<(), PickleError> {
+        let limit = self.decoded_bytes;
+        Self::spend(&mut self.decoded_bytes, bytes as u64, "bytes of escaped text", limit)
+    }
+}
+
+/// Everything one pickle built.
+#[derive(Debug)]
+pub struct Document<'a> {
+    source: &'a Bytes,
+    nodes: Vec<Node<'a>>,
+    /// What the pickle is: the value on the stack at its end.
+    pub root: NodeId,
+    /// Offset behind the pickle's last byte.
+    pub end: usize,
+    /// The storages its tensors lie in. A torch reader fills in where their bytes are.
+    pub storages: Vec<Storage>,
+}
+
+/// A module of NVIDIA's code, or a plain `torch.nn` one: its class and its attributes.
+#[derive(Clone, Copy, Debug)]
+pub struct Module<'d> {
+    pub class_name: &'d str,
+    /// A dict with `_parameters`, `_buffers`, `_modules` and plain attributes.
+    pub state: NodeId,
+}
+
+impl<'a> Document<'a> {
+    pub fn node(&self, id: NodeId) -> &Node<'a> {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// Every value, in the order in which they were built.
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes.len() as u32).map(NodeId)
+    }
+
+    /// The entries of a dict; empty for anything else.
+    pub fn entries(&self, id: NodeId) -> &[(NodeId, NodeId)] {
+        match self.node(id) {
+            Node::Dict(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The value of a text key of a dict.
+    pub fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
+        self.entries(id).iter().rev().find(|(k, _)| self.text(*k) == Some(key)).map(|&(_, value)| value)
+    }
+
+    /// The value of a text key, unless it is None.
+    pub fn get_some(&self, id: NodeId, key: &str) -> Option<NodeId> {
+        self.get(id, key).filter(|&value| !matches!(self.node(value), Node::None))
+    }
+
+    /// The items of a tuple or list; `None` for anything else.
+    pub fn items(&self, id: NodeId) -> Option<&[NodeId]> {
+        match self.node(id) {
+            Node::Tuple(items) => Some(items),
+            Node::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    pub fn text(&self, id: NodeId) -> Option<&str> {
+        match self.node(id) {
+            Node::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The bytes of a bytes value, without copying them.
+    pub fn blob(&self, id: NodeId) -> Option<Bytes> {
+        match self.node(id) {
+            Node::Bytes { start, len } => self.source.slice(*start..start + len),
+            Node::Decoded(bytes) => Some(Bytes::new(SharedBytes(bytes.clone()))),
+            _ => None,
+        }
+    }
+
+    /// A whole number: an int, a bool, or a numpy scalar of such a type.
+    pub fn int(&self, id: NodeId) -> Option<i64> {
+        match self.node(id) {
+            Node::Int(i) => Some(*i),
+            Node::Bool(b) => Some(i64::from(*b)),
+            Node::Object { .. } => self.numpy_scalar(id).filter(|x| x.fract() == 0.0).map(|x| x as i64),
+            _ => None,
+        }
+    }
+
+    /// Any number as 64-bit float.
+    pub fn number(&self, id: NodeId) -> Option<f64> {
+        match self.node(id) {
+            Node::Float(x) => Some(*x),
+            Node::Int(i) => Some(*i as f64),
+            Node::Bool(b) => Some(f64::from(u8::from(*b))),
+            Node::Object { .. } => self.numpy_scalar(id),
+            _ => None,
+        }
+    }
+
+    /// What a global means, if it is a known one.
+    pub fn known(&self, id: NodeId) -> Option<Known> {
+        match self.node(id) {
+            Node::Global { known, .. } => *known,
+            _ => None,
+        }
+    }
+
+    /// `module.name` of a global, for messages.
+    pub fn global_name(&self, id: NodeId) -> Option<String> {
+        let Node::Global { module, name, .. } = self.node(id) else { return None };
+        Some(format!("{}.{}", self.text(*module)?, self.text(*name)?))
+    }
+
+    /// The known callable, arguments and state of an object.
+    pub fn object(&self, id: NodeId) -> Option<(Known, &[NodeId], Option<NodeId>)> {
+        let Node::Object { callable, args, state } = self.node(id) else { return None };
+        Some((self.known(*callable)?, self.items(*args)?, *state))
+    }
+
+    /// A value as a module with tensors and attributes, if it is one.
+    pub fn module(&self, id: NodeId) -> Option<Module<'_>> {
+        match self.object(id)? {
+            (Known::PersistentObject, [meta, ..], _) => Some(Module {
+                class_name: self.text(self.get(*meta, "class_name")?)?,
+                state: self.get(*meta, "state")?,
+            }),
+            (Known::Embedding, _, Some(state)) => Some(Module { class_name: "Embedding", state }),
+            _ => None,
+        }
+    }
+
+    /// A tensor, parameter, numpy array or numpy scalar. `Ok(None)` when the value is something else.
+    ///
+    /// # Errors
+    /// When it is one, but its parts do not fit together or its numbers are not in the file.
+    pub fn tensor(&self, id: NodeId) -> Result<Option<TensorRef>, PickleError> {
+        match self.object(id) {
+            Some((Known::RebuildParameter, args, _)) => match args.first() {
+                // One level: a parameter of a parameter is no tensor.
+                Some(&inner) => match self.object(inner) {
+                    Some((Known::RebuildTensor, args, _)) => self.torch_tensor(args).map(Some),
+                    _ => Err(PickleError::Tensor("a parameter without a tensor".into())),
+                },
+                None => Err(PickleError::Tensor("a parameter without a tensor".into())),
+            },
+            Some((Known::RebuildTensor, args, _)) => self.torch_tensor(args).map(Some),
+            Some((Known::NumpyScalar | Known::NumpyReconstruct | Known::NumpyFromBuffer | Known::DillArray, ..)) => {
+                self.numpy_array(id).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// `(storage, offset, size, stride, …)` as torch writes it.
+    fn torch_tensor(&self, args: &[NodeId]) -> Result<TensorRef, PickleError> {
+        let bad = |what: &str| PickleError::Tensor(what.to_owned());
+        let &[storage, offset, size, stride, ..] = args else { return Err(bad("too few arguments")) };
+        let Node::Storage(index) = *self.node(storage) else { return Err(bad("its storage is no storage")) };
+        let offset = self.int(offset).ok_or_else(|| bad("its offset is no number"))?;
+        let size = self.ints(size).ok_or_else(|| bad("its size is no list of numbers"))?;
+        let stride = self.ints(stride).ok_or_else(|| bad("its stride is no list of numbers"))?;
+        self.storages[index as usize].tensor(offset, &size, &stride)
+    }
+
+    /// A tuple or list of whole numbers, also inside `torch.Size`. At most nine are read: more than any tensor has.
+    fn ints(&self, id: NodeId) -> Option<Vec<i64>> {
+        let id = match self.object(id) {
+            Some((Known::Size, [inner], _)) => *inner,
+            _ => id,
+        };
+        self.items(id)?.iter().take(9).map(|&i| self.int(i)).collect()
+    }
+}
+
+/// Lets a [`Bytes`] own decoded bytes together with the document.
+struct SharedBytes(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for SharedBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}

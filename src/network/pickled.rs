@@ -1,0 +1,155 @@
+//! What a pickle or torch file is: which of its values is the network, and in whose names.
+//!
+//! NVIDIA's pickles hold `G_ema` (used) and G beside D; rosinality's checkpoints hold `g_ema` as a state dict; a file
+//! may also be nothing but a network. All become tensors and attributes under the names of NVIDIA's generators.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::NetworkError;
+use super::bytes::Bytes;
+use super::checkpoint::{Attribute, Checkpoint, Format, TensorRef};
+use super::pickle::{self, Budget, Document, Level, Node, NodeId, Persistent, PickleError};
+use super::torch::{legacy, zipped::Archive};
+use super::{nvidia, rosinality, tensorflow};
+
+/// Reads a mapped pickle or torch file.
+///
+/// # Errors
+/// When it is damaged, asks for something harmful, or holds no network.
+pub fn read(path: &Path, format: Format, bytes: &Bytes) -> Result<Checkpoint, NetworkError> {
+    let mut budget = Budget::for_file(bytes.len());
+    let found = match format {
+        Format::TorchZip => Archive::open(bytes).and_then(|a| a.read(Level::File, &mut budget, find)),
+        Format::TorchLegacy => legacy::read(bytes, Level::File, &mut budget).and_then(find),
+        _ => pickle::read(bytes, 0, Persistent::Refused, Level::File, &mut budget).and_then(find),
+    };
+    let found = found.and_then(|found| found.bounded(bytes.len()));
+    let found = found.map_err(|source| NetworkError::Pickle { path: path.into(), source })?;
+    Ok(Checkpoint {
+        path: path.into(),
+        format,
+        bytes: bytes.len() as u64,
+        tensors: found.tensors,
+        attributes: found.attributes,
+        metadata: BTreeMap::new(),
+        warnings: found.warnings,
+    })
+}
+
+/// The network of a file.
+#[derive(Default)]
+struct Found {
+    tensors: BTreeMap<String, TensorRef>,
+    attributes: BTreeMap<String, Attribute>,
+    warnings: Vec<String>,
+}
+
+impl From<nvidia::Contents> for Found {
+    fn from(contents: nvidia::Contents) -> Self {
+        Found { tensors: contents.tensors, attributes: contents.attributes, warnings: Vec::new() }
+    }
+}
+
+impl Found {
+    /// Tensors may overlap in the file; this bounds what they take when they are read.
+    fn bounded(self, file_len: usize) -> Result<Self, PickleError> {
+        let limit = 4 * file_len as u64 + (64 << 20);
+        let total = self.tensors.values().try_fold(0u64, |sum, t| sum.checked_add(4 * t.len() as u64));
+        match total {
+            Some(total) if total <= limit => Ok(self),
+            _ => Err(PickleError::Limit { what: "bytes of weights in a file of this size", limit }),
+        }
+    }
+}
+
+/// The network in a pickle, whoever wrote it.
+fn find(document: Document) -> Result<Found, PickleError> {
+    let root = document.root;
+    if tensorflow::is_tensorflow(&document) {
+        return tensorflow::read(&document).map(Found::from);
+    }
+    if document.module(root).is_some() {
+        return module(&document, root);
+    }
+    if let Some(g_ema) = document.get_some(root, "G_ema").filter(|&id| document.module(id).is_some()) {
+        return module(&document, g_ema);
+    }
+    if let Some(g) = document.get_some(root, "G").filter(|&id| document.module(id).is_some()) {
+        let mut found = module(&document, g)?;
+        found.warnings.push("the file has no G_ema; G is played, whose pictures are rougher".into());
+        return Ok(found);
+    }
+    if document.get(root, "GAN").is_some() {
+        return Err(PickleError::Container("lucidrains' stylegan2-pytorch is another kind of network".into()));
+    }
+    let dict = document.get_some(root, "g_ema").unwrap_or(root);
+    state_dict(&document, dict).and_then(|found| found.map_or_else(|| Err(no_network(&document)), Ok))
+}
+
+/// A pickled generator module.
+fn module(document: &Document, id: NodeId) -> Result<Found, PickleError> {
+    let contents = nvidia::read(document, id)?;
+    if !contents.tensors.keys().any(|name| name.starts_with("synthesis.")) {
+        let class = contents.attributes.get("class_name").and_then(Attribute::as_str).unwrap_or("?").to_owned();
+        return Err(PickleError::NoNetwork(format!("its {class} has no synthesis network")));
+    }
+    Ok(contents.into())
+}
+
+/// A state dict in rosinality's or NVIDIA's names. `Ok(None)` when it is neither.
+fn state_dict(document: &Document, dict: NodeId) -> Result<Option<Found>, PickleError> {
+    let names = || document.entries(dict).iter().filter_map(|&(name, _)| document.text(name));
+    let is_rosinality = rosinality::is_rosinality(names());
+    if !is_rosinality && !names().any(|n| n.starts_with("synthesis.") || n.starts_with("G_ema.synthesis.")) {
+        return Ok(None);
+    }
+    let mut tensors = BTreeMap::new();
+    for &(name, value) in document.entries(dict) {
+        let Some(name) = document.text(name).filter(|n| n.len() <= 256) else { continue };
+        if let Some(tensor) = document.tensor(value)? {
+            tensors.insert(name.to_owned(), tensor);
+        }
+    }
+    if is_rosinality {
+        // It stands beside g_ema, not in it.
+        if let Some(average) = document.get_some(document.root, "latent_avg")
+            && let Some(tensor) = document.tensor(average)?
+        {
+            tensors.insert("latent_avg.".into(), tensor);
+        }
+        tensors = rosinality::rename(tensors).map_err(PickleError::NoNetwork)?;
+    }
+    Ok(Some(Found { tensors, ..Found::default() }))
+}
+
+/// Why there is no network: the first tensor that cannot be, or what stands there instead.
+fn no_network(document: &Document) -> PickleError {
+    if let Some(problem) = document.ids().find_map(|id| document.tensor(id).err()) {
+        return problem;
+    }
+    let keys: Vec<&str> =
+        document.entries(document.root).iter().take(12).filter_map(|&(k, _)| document.text(k)).collect();
+    PickleError::NoNetwork(match document.node(document.root) {
+        Node::Dict(entries) if entries.is_empty() => "it is an empty dict".into(),
+        Node::Dict(_) if keys.iter().any(|k| k.starts_with("synthesis.init") || k.starts_with("feat_8")) => {
+            "it looks like FastGAN, which is another kind of network".into()
+        }
+        Node::Dict(_) => {
+            let keys: Vec<String> = keys.iter().map(|k| clipped(k)).collect();
+            format!("no G_ema and no state dict of a generator among its {}", keys.join(", "))
+        }
+        Node::Object { callable, .. } => {
+            format!(
+                "it is an object made by {}",
+                document.global_name(*callable).unwrap_or_else(|| "something unknown".into())
+            )
+        }
+        _ => "it is no dict and no module".into(),
+    })
+}
+
+/// A key short enough for a message of one line.
+fn clipped(key: &str) -> String {
+    key.chars().take(40).filter(|c| !c.is_control()).collect()
+}

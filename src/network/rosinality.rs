@@ -1,0 +1,131 @@
+//! rosinality's stylegan2-pytorch, and ports that save with the same names: other names for the same network.
+//!
+//! Renames the tensors of a state dict to those of stylegan2-ada-pytorch, so that one architecture reads both.
+//! Axes of length 1 that its code keeps are dropped, and the filters, which hold the gain of 4 there, are scaled
+//! back. Nothing is computed with weights: both repositories use the same orientation and the same raw values.
+
+use std::collections::BTreeMap;
+
+use super::checkpoint::TensorRef;
+
+/// Is this a state dict in rosinality's names?
+pub fn is_rosinality<'a>(mut names: impl Iterator<Item = &'a str>) -> bool {
+    names.any(|name| name.strip_prefix(PARALLEL).unwrap_or(name) == "input.input")
+}
+
+/// What torch's DataParallel puts before every name.
+const PARALLEL: &str = "module.";
+
+/// The tensors under their names in stylegan2-ada-pytorch. Tensors that have none there are left out.
+///
+/// # Errors
+/// When the names are of a relative whose networks compute something else.
+pub fn rename(tensors: BTreeMap<String, TensorRef>) -> Result<BTreeMap<String, TensorRef>, String> {
+    if tensors.keys().any(|n| n.contains("iwt.") || n.contains("dwt.")) {
+        return Err("a SWAGAN network (StyleGAN2 over wavelets)".into());
+    }
+    let renamed = tensors.into_iter().filter_map(|(name, tensor)| {
+        let name = name.strip_prefix(PARALLEL).unwrap_or(&name);
+        let (place, rest) = place(name)?;
+        let (leaf, rank) = leaf(rest)?;
+        let mut tensor = tensor.trimmed(rank);
+        if leaf == "resample_filter" {
+            tensor = tensor.mapped(|x| x * 0.25)?;
+        }
+        Some((if place.is_empty() { leaf.to_owned() } else { format!("{place}.{leaf}") }, tensor))
+    });
+    Ok(renamed.collect())
+}
+
+/// The module that a name lies in, in ada's terms, and what follows it.
+fn place(name: &str) -> Option<(String, &str)> {
+    if let Some(rest) = name.strip_prefix("noises.noise_") {
+        let layer: usize = rest.parse().ok()?;
+        return Some((synthesis_layer(layer)?, "noise_const"));
+    }
+    let (head, rest) = name.split_once('.')?;
+    match head {
+        "input" => Some(("synthesis.b4".into(), name)),
+        "latent_avg" => Some(("mapping".into(), "w_avg")),
+        "conv1" => Some((synthesis_layer(0)?, rest)),
+        "to_rgb1" => Some(("synthesis.b4.torgb".into(), rest)),
+        _ => {
+            let (index, rest) = rest.split_once('.')?;
+            let index: usize = index.parse().ok().filter(|&i| i < 64)?;
+            match head {
+                // style.0 is the normalisation and has no numbers.
+                "style" => Some((format!("mapping.fc{}", index.checked_sub(1)?), rest)),
+                "convs" => Some((synthesis_layer(index + 1)?, rest)),
+                // The filter for the picture belongs to the block.
+                "to_rgbs" if rest == "upsample.kernel" => Some((block(index)?, rest)),
+                "to_rgbs" => Some((format!("{}.torgb", block(index)?), rest)),
+                _ => None,
+            }
+        }
+    }
+}
+
+/// The block that the `index`-th up-sampling leads to.
+fn block(index: usize) -> Option<String> {
+    Some(format!("synthesis.b{}", 8usize.checked_shl(index as u32).filter(|_| index < 32)?))
+}
+
+/// The `layer`-th convolution: b4.conv1, b8.conv0, b8.conv1, b16.conv0, …
+fn synthesis_layer(layer: usize) -> Option<String> {
+    match layer.checked_sub(1) {
+        None => Some("synthesis.b4.conv1".into()),
+        Some(above) => Some(format!("{}.conv{}", block(above / 2)?, above % 2)),
+    }
+}
+
+/// The tensor's name inside its module in ada's terms, and its number of axes there.
+fn leaf(name: &str) -> Option<(&'static str, usize)> {
+    Some(match name {
+        "input.input" => ("const", 3),
+        "noise_const" => ("noise_const", 2),
+        "w_avg" => ("w_avg", 1),
+        "weight" => ("weight", 2),
+        "bias" | "activate.bias" => ("bias", 1),
+        "conv.weight" => ("weight", 4),
+        "conv.modulation.weight" => ("affine.weight", 2),
+        "conv.modulation.bias" => ("affine.bias", 1),
+        "noise.weight" => ("noise_strength", 0),
+        "conv.blur.kernel" | "upsample.kernel" => ("resample_filter", 2),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ada(name: &str) -> Option<String> {
+        let (place, rest) = place(name)?;
+        Some(format!("{place}.{}", leaf(rest)?.0))
+    }
+
+    #[test]
+    fn names_are_those_of_ada() {
+        let table = [
+            ("style.1.weight", "mapping.fc0.weight"),
+            ("style.8.bias", "mapping.fc7.bias"),
+            ("input.input", "synthesis.b4.const"),
+            ("conv1.conv.weight", "synthesis.b4.conv1.weight"),
+            ("convs.0.conv.weight", "synthesis.b8.conv0.weight"),
+            ("convs.5.activate.bias", "synthesis.b32.conv1.bias"),
+            ("convs.4.conv.blur.kernel", "synthesis.b32.conv0.resample_filter"),
+            ("noises.noise_0", "synthesis.b4.conv1.noise_const"),
+            ("noises.noise_3", "synthesis.b16.conv0.noise_const"),
+            ("noises.noise_4", "synthesis.b16.conv1.noise_const"),
+            ("to_rgb1.conv.modulation.bias", "synthesis.b4.torgb.affine.bias"),
+            ("to_rgbs.1.bias", "synthesis.b16.torgb.bias"),
+            ("to_rgbs.1.upsample.kernel", "synthesis.b16.resample_filter"),
+        ];
+        for (rosinality, expected) in table {
+            assert_eq!(ada(rosinality).as_deref(), Some(expected), "{rosinality}");
+        }
+        for nothing in ["style.0.weight", "convs.99.conv.weight", "noises.noise_x", "g_optim.state", "to_rgbs.0"] {
+            assert_eq!(ada(nothing), None, "{nothing}");
+        }
+    }
+}

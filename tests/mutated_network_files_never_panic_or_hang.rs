@@ -1,0 +1,152 @@
+//! What happens when the bytes of a network file are wrong in ways nobody thought of?
+//!
+//! Good fixtures are damaged at random (from fixed seeds: every run does the same) and opened. Nothing may panic, take
+//! longer than two seconds, or take more memory than four times the file plus a fixed bound. The number of damaged
+//! files is bounded for CI; `LATENT_JOCKEY_FUZZ=100000` in the environment makes it larger.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use latent_jockey::network::checkpoint::Checkpoint;
+
+/// Counts what is allocated now and what was at most.
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator with the same arguments.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        PEAK.fetch_max(now, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const MAX_TIME: Duration = Duration::from_secs(2);
+/// Beyond four times the file's size.
+const MAX_MEMORY: usize = 64 << 20;
+/// Damaged copies of each fixture.
+const ROUNDS: usize = 40;
+
+/// A small generator of pseudo-random numbers (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n.max(1) as u64) as usize
+    }
+}
+
+/// Bytes that mean much to the formats: opcodes, and numbers at the edge of their range.
+const TELLING: &[u8] =
+    b"(.012BCJKMNQRTUVXabcdeghijlpqrstu]})\x80\x81\x85\x86\x87\x88\x8a\x8b\x8c\x8e\x8f\x92\x93\x94\x95\x00\x01\x7f\xff";
+
+/// One to eight wounds. Most go to the description, not to the numbers, where nothing would notice them.
+fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
+    for _ in 0..=random.below(8) {
+        if bytes.is_empty() {
+            return;
+        }
+        let near = [bytes.len(), 4096, bytes.len() / 8][random.below(3)].clamp(1, bytes.len());
+        let at = if random.below(4) == 0 { bytes.len() - 1 - random.below(near) } else { random.below(near) };
+        let len = (1 + random.below(64)).min(bytes.len() - at);
+        match random.below(8) {
+            0 => bytes[at] ^= 1 << random.below(8),
+            1 | 2 => bytes[at] = TELLING[random.below(TELLING.len())],
+            3 => bytes[at..at + len.min(8)].fill(0xff),
+            4 => drop(bytes.drain(at..at + len)),
+            5 => {
+                let again = bytes[at..at + len].to_vec();
+                bytes.splice(at..at, again);
+            }
+            6 => {
+                let from = random.below(bytes.len() - len + 1);
+                bytes.copy_within(from..from + len, at);
+            }
+            _ if random.below(4) == 0 => bytes.truncate(at),
+            _ => bytes.insert(at, TELLING[random.below(TELLING.len())]),
+        }
+    }
+}
+
+/// Opens a file and reads every tensor of it.
+fn open(path: &Path) {
+    let Ok(checkpoint) = Checkpoint::open(path) else { return };
+    for tensor in checkpoint.tensors.values() {
+        // Weights of the wrong type are an error like any other.
+        let _ = tensor.to_f32();
+    }
+    drop(checkpoint);
+    let _ = latent_jockey::network::open(path);
+}
+
+fn list(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the fixtures are there");
+    entries.map(|entry| entry.expect("a folder that can be listed").path()).collect()
+}
+
+fn fixtures() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let is_small = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() < 250_000);
+    let is_network =
+        |path: &PathBuf| path.extension().is_some_and(|e| ["pkl", "pt", "safetensors"].iter().any(|&known| e == known));
+    let mut paths: Vec<_> = list(&folder).into_iter().chain(list(&folder.join("hostile"))).collect();
+    paths.retain(|path| is_small(path) && is_network(path));
+    paths.sort();
+    paths
+}
+
+#[test]
+fn damaged_files_are_errors_and_nothing_else() {
+    let paths = fixtures();
+    assert!(paths.len() > 100, "{}", paths.len());
+    let rounds = std::env::var("LATENT_JOCKEY_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS);
+    let target = std::env::temp_dir().join(format!("latent-jockey-mutated-{}", std::process::id()));
+    let mut slowest = Duration::ZERO;
+    let mut largest = 0;
+    for (index, path) in paths.iter().enumerate() {
+        let good = std::fs::read(path).unwrap();
+        for round in 0..rounds {
+            let seed = (index as u64) << 32 | round as u64;
+            let mut bytes = good.clone();
+            damage(&mut bytes, &mut Random(seed));
+            std::fs::write(&target, &bytes).unwrap();
+            let allowed = 4 * bytes.len() + MAX_MEMORY;
+            drop(bytes);
+            let before = NOW.load(Ordering::Relaxed);
+            PEAK.store(before, Ordering::Relaxed);
+            let start = Instant::now();
+            let outcome = catch_unwind(AssertUnwindSafe(|| open(&target)));
+            let (time, memory) = (start.elapsed(), PEAK.load(Ordering::Relaxed) - before);
+            let name = path.file_name().unwrap().to_string_lossy();
+            assert!(outcome.is_ok(), "{name}, damaged with seed {seed:#x}, panics");
+            assert!(time < MAX_TIME, "{name}, damaged with seed {seed:#x}, takes {time:?}");
+            assert!(memory < allowed, "{name}, damaged with seed {seed:#x}, takes {memory} bytes of {allowed}");
+            slowest = slowest.max(time);
+            largest = largest.max(memory);
+        }
+    }
+    std::fs::remove_file(&target).unwrap();
+    println!("{} files: slowest {slowest:?}, largest {largest} bytes", paths.len() * rounds);
+}

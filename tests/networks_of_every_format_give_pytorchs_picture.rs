@@ -1,0 +1,112 @@
+//! Does every kind of network file give the picture that PyTorch computes from it?
+//!
+//! Each file is opened by its bytes alone and played by the cpu engine; w, ws and pictures of all cases in the fixture's
+//! description are compared within its limits.
+
+mod common;
+
+use common::{Expected, assert_close, fixture};
+use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::engine::{Image, Inputs, Noise, NoiseMode, Program};
+use latent_jockey::latent::mapping::Scratch;
+use latent_jockey::network::{self, Network};
+use serde_json::Value;
+
+/// Largest and mean difference of 32-bit pictures.
+const IMAGE: (f32, f32) = (2e-4, 2e-5);
+
+/// Network, file, and what is special about it.
+const FILES: &[(&str, &str, Special)] = &[
+    ("sg2_32", "sg2_32.pkl", Special::Nothing),
+    ("sg2_16", "sg2_16_p2.pkl", Special::Nothing),
+    ("sg2_16", "sg2_16_p3.pkl", Special::Nothing),
+    ("sg2_16", "sg2_16_p5.pkl", Special::Nothing),
+    ("sg2_16", "sg2_16_gema_only.pkl", Special::Nothing),
+    ("sg2_16", "sg2_16_bare_module.pkl", Special::Nothing),
+    ("sg2_16", "sg2_16_zipnested.pkl", Special::Nothing),
+    ("sg2_16_legacy", "sg2_16_legacy_resaved.pkl", Special::Nothing),
+    ("sg2_16_legacy", "sg2_16_legacy_tf.pkl", Special::Nothing),
+    ("sg2_16_orig_gray", "sg2_16_orig_gray.pkl", Special::Nothing),
+    ("sg2_32_cond", "sg2_32_cond.pkl", Special::Nothing),
+    ("sg2_32_resnet", "sg2_32_resnet.pkl", Special::Nothing),
+    ("rosi_32", "rosi_32_converted_legacy.pt", Special::Nothing),
+    ("rosi_32", "rosi_32_train.pt", Special::NoAverage),
+    ("rosi_32", "rosi_32_bare.pt", Special::NoAverage),
+    ("rosi_32", "rosi_32_bare_no_noises.pt", Special::NoNoises),
+    ("rosi_32", "rosi_32.safetensors", Special::NoAverage),
+];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Special {
+    Nothing,
+    /// No `w_avg` in the file: truncated ws are its own.
+    NoAverage,
+    /// Neither `w_avg` nor noise.
+    NoNoises,
+}
+
+fn noise(case: &Value) -> Noise {
+    let mode = if case["noise"] == "none" { NoiseMode::None } else { NoiseMode::Const };
+    Noise { mode, gain: 1.0 }
+}
+
+fn text<'a>(case: &'a Value, key: &str) -> &'a str {
+    case[key].as_str().unwrap_or_else(|| panic!("{key} in {case}"))
+}
+
+/// Compares the mapping network and truncation of every case that has a z.
+fn check_mapping(network: &Network, expected: &Expected, special: Special) {
+    let (mapping, mut w, mut ws) = (&network.mapping, Vec::new(), Vec::new());
+    let has_classes = expected.has("c");
+    assert_eq!(mapping.c_dim > 0, has_classes, "{}", network.name);
+    for case in expected.description["cases"].as_array().expect("cases").iter().filter(|c| c.get("z").is_some()) {
+        let psi = case["psi"].as_f64().expect("psi") as f32;
+        if psi != 1.0 && special != Special::Nothing {
+            continue;
+        }
+        let cutoff = case["cutoff"].as_u64().map_or(usize::MAX, |c| c as usize);
+        for n in 0..expected.get(text(case, "ws")).0[0] {
+            let what = format!("{} {} sample {n}", network.name, text(case, "id"));
+            let c = if has_classes { expected.sample("c", n) } else { Vec::new() };
+            mapping.map(&expected.sample(text(case, "z"), n), &c, &mut w, &mut Scratch::default());
+            mapping.truncate(&w, psi, cutoff, &mut ws);
+            assert_close(&what, &ws, &expected.sample(text(case, "ws"), n), 1e-5, 1e-5);
+        }
+    }
+}
+
+/// Compares the pictures of every case; the largest difference that was seen.
+fn check_pictures(network: &Network, expected: &Expected, special: Special) -> f32 {
+    let mut program = Cpu::default().program(network.plan.clone()).expect("the plan runs");
+    let mut worst = 0.0f32;
+    for case in expected.description["cases"].as_array().expect("cases") {
+        if special == Special::NoNoises && case["noise"] != "none" {
+            continue;
+        }
+        let image = text(case, "image");
+        for n in 0..expected.get(image).0[0] {
+            let ws = expected.sample(text(case, "ws"), n);
+            let mut out = Image::default();
+            program.run(&Inputs { ws: &ws, noise: noise(case), ..Inputs::default() }, &mut out).expect("runs");
+            let what = format!("{} {} sample {n}", network.name, text(case, "id"));
+            assert_eq!([out.channels, out.height, out.width], expected.get(image).0[1..], "{what}");
+            let expected = expected.sample(image, n);
+            assert_close(&what, &out.data, &expected, IMAGE.0, IMAGE.1);
+            worst = out.data.iter().zip(&expected).fold(worst, |w, (a, b)| w.max((a - b).abs()));
+        }
+    }
+    worst
+}
+
+#[test]
+fn every_file_gives_the_picture_of_its_network() {
+    for &(name, file, special) in FILES {
+        let expected = Expected::open(name);
+        let network = network::open(fixture(file)).unwrap_or_else(|e| panic!("{e}"));
+        let expects_warnings = special != Special::Nothing;
+        assert_eq!(!network.warnings.is_empty(), expects_warnings, "{file}: {:?}", network.warnings);
+        check_mapping(&network, &expected, special);
+        let worst = check_pictures(&network, &expected, special);
+        println!("{file:32} largest difference {worst:.1e}");
+    }
+}
