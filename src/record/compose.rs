@@ -1,0 +1,386 @@
+//! A picture is brought to the size of the output, on the processor.
+//!
+//! Resampling and brightness work in linear light: the mean of black and white is the grey that reflects half of
+//! the light. Enlarging takes Mitchell and Netravali's filter (SIGGRAPH 1988, B = C = 1/3), which hardly rings;
+//! shrinking takes Lanczos' with three lobes. Plain arithmetic in a fixed order: the same pixels on every machine.
+
+use std::f32::consts::PI;
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
+
+/// How a picture fills an output of another shape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Fit {
+    /// The whole picture; the rest is black.
+    Contain,
+    /// The output is full; what stands over is cropped evenly.
+    Cover,
+    /// The whole picture; the rest shows its mirror image.
+    #[default]
+    Mirror,
+}
+
+/// One pixel in linear light; the fourth number only fills a register.
+type Linear = [f32; 4];
+
+const BLACK: [u8; 4] = [0, 0, 0, 255];
+
+/// Makes frames of one size. Allocates when the picture's size or the fit changes, not from frame to frame.
+#[derive(Debug)]
+pub struct Composer {
+    width: usize,
+    height: usize,
+    layout: Option<Layout>,
+    /// The picture after the horizontal pass, `[picture height][placed width]`.
+    rows: Vec<Linear>,
+    frame: Vec<u8>,
+}
+
+impl Composer {
+    /// Makes frames of `width` x `height` pixels.
+    pub fn new(width: u32, height: u32) -> Self {
+        let (width, height) = (width as usize, height as usize);
+        Composer { width, height, layout: None, rows: Vec::new(), frame: BLACK.repeat(width * height) }
+    }
+
+    /// The frame that shows a picture of `width` x `height` pixels, sRGB-encoded RGBA in and out, alpha ignored in
+    /// and 255 out. `brightness` from 0 to 1 multiplies the light. A picture whose length does not fit its size
+    /// gives a black frame.
+    pub fn compose(&mut self, rgba: &[u8], width: u32, height: u32, fit: Fit, brightness: f32) -> &[u8] {
+        let (width, height) = (width as usize, height as usize);
+        let (pixels, _) = rgba.as_chunks::<4>();
+        if pixels.is_empty() || pixels.len() != width * height || self.frame.is_empty() || !(brightness > 0.0) {
+            self.frame.as_chunks_mut::<4>().0.fill(BLACK);
+            return &self.frame;
+        }
+        if self.layout.as_ref().is_none_or(|l| (l.picture, l.fit) != ((width, height), fit)) {
+            self.layout = Some(Layout::new((width, height), (self.width, self.height), fit));
+            self.frame.as_chunks_mut::<4>().0.fill(BLACK);
+        }
+        if let Some(layout) = &self.layout {
+            layout.spread_rows(pixels, &mut self.rows);
+            layout.place(&self.rows, brightness, self.frame.as_chunks_mut::<4>().0, self.width);
+            if fit == Fit::Mirror {
+                layout.mirror(self.frame.as_chunks_mut::<4>().0, self.width);
+            }
+        }
+        &self.frame
+    }
+}
+
+/// Where a picture goes, and the filters that take it there.
+#[derive(Debug)]
+struct Layout {
+    picture: (usize, usize),
+    fit: Fit,
+    /// Left and top of the placed picture in the frame.
+    origin: (usize, usize),
+    across: Filter,
+    down: Filter,
+}
+
+impl Layout {
+    fn new(picture: (usize, usize), frame: (usize, usize), fit: Fit) -> Self {
+        let ratios = (frame.0 as f64 / picture.0 as f64, frame.1 as f64 / picture.1 as f64);
+        let scale = if fit == Fit::Cover { ratios.0.max(ratios.1) } else { ratios.0.min(ratios.1) };
+        let placed = |picture: usize, frame: usize| ((picture as f64 * scale).round() as usize).clamp(1, frame);
+        let (width, height) = (placed(picture.0, frame.0), placed(picture.1, frame.1));
+        // What the frame shows of each side, in the picture's pixels; the rest is cropped.
+        let shown = |picture: usize, frame: usize| {
+            if fit == Fit::Cover { (frame as f64 / scale).min(picture as f64) } else { picture as f64 }
+        };
+        Layout {
+            picture,
+            fit,
+            origin: ((frame.0 - width) / 2, (frame.1 - height) / 2),
+            across: Filter::new(picture.0, shown(picture.0, frame.0), width),
+            down: Filter::new(picture.1, shown(picture.1, frame.1), height),
+        }
+    }
+
+    /// The horizontal pass: each row of the picture in linear light at the placed width.
+    fn spread_rows(&self, pixels: &[[u8; 4]], rows: &mut Vec<Linear>) {
+        let table = linear_table();
+        rows.resize(self.picture.1 * self.across.len(), [0.0; 4]);
+        let lines = rows.par_chunks_mut(self.across.len()).zip(pixels.par_chunks(self.picture.0));
+        lines.for_each_init(Vec::new, |linear: &mut Vec<Linear>, (row, pixels)| {
+            linear.clear();
+            let light = |byte: u8| table[usize::from(byte)];
+            linear.extend(pixels.iter().map(|&[r, g, b, _]| [light(r), light(g), light(b), 0.0]));
+            for (out, (start, weights)) in row.iter_mut().zip(self.across.taps()) {
+                *out = [0.0; 4];
+                for (pixel, weight) in linear[start..].iter().zip(weights) {
+                    add(out, pixel, *weight);
+                }
+            }
+        });
+    }
+
+    /// The vertical pass: the placed picture into the frame.
+    fn place(&self, rows: &[Linear], brightness: f32, frame: &mut [[u8; 4]], frame_width: usize) {
+        let width = self.across.len();
+        let encoder = Encoder::get();
+        let lines = frame.par_chunks_mut(frame_width).skip(self.origin.1).zip(self.down.par_taps());
+        lines.for_each_init(Vec::new, |sums: &mut Vec<Linear>, (line, (start, weights))| {
+            sums.clear();
+            sums.resize(width, [0.0; 4]);
+            for (row, weight) in rows.chunks_exact(width).skip(start).zip(weights) {
+                sums.iter_mut().zip(row).for_each(|(sum, pixel)| add(sum, pixel, *weight * brightness));
+            }
+            for (pixel, &[r, g, b, _]) in line[self.origin.0..].iter_mut().zip(sums.iter()) {
+                *pixel = [encoder.byte(r), encoder.byte(g), encoder.byte(b), 255];
+            }
+        });
+    }
+
+    /// Fills what lies around the placed picture with its mirror image, again and again.
+    fn mirror(&self, frame: &mut [[u8; 4]], frame_width: usize) {
+        let (left, top) = self.origin;
+        let (width, height) = (self.across.len(), self.down.len());
+        if width < frame_width {
+            for line in frame.chunks_exact_mut(frame_width).skip(top).take(height) {
+                for x in (0..left).chain(left + width..frame_width) {
+                    line[x] = line[left + reflected(x, left, width)];
+                }
+            }
+        }
+        let frame_height = frame.len() / frame_width;
+        for y in (0..top).chain(top + height..frame_height) {
+            let from = (top + reflected(y, top, height)) * frame_width;
+            frame.copy_within(from..from + frame_width, y * frame_width);
+        }
+    }
+}
+
+fn add(sum: &mut Linear, pixel: &Linear, weight: f32) {
+    for (sum, x) in sum.iter_mut().zip(pixel) {
+        *sum += x * weight;
+    }
+}
+
+/// Which of `len` places shows at `x` when they begin at `start` and are mirrored at both ends.
+fn reflected(x: usize, start: usize, len: usize) -> usize {
+    let period = 2 * len as i64;
+    let place = (x as i64 - start as i64).rem_euclid(period);
+    place.min(period - 1 - place) as usize
+}
+
+/// Weights that make each place of a line from neighbouring places of another.
+#[derive(Debug)]
+struct Filter {
+    taps: usize,
+    starts: Vec<usize>,
+    weights: Vec<f32>,
+}
+
+impl Filter {
+    /// From the middle `shown` of `from` places to `to` places. Beyond the ends the last place goes on.
+    fn new(from: usize, shown: f64, to: usize) -> Self {
+        let scale = shown / to as f64;
+        let first = (from as f64 - shown) / 2.0;
+        // Same size: the places themselves, unfiltered.
+        let (radius, kernel): (f64, fn(f32) -> f32) = match scale {
+            1.0 => (0.5, |_| 1.0),
+            s if s < 1.0 => (2.0, mitchell),
+            _ => (3.0, lanczos3),
+        };
+        let stretch = scale.max(1.0);
+        let reach = radius * stretch;
+        let taps = if scale == 1.0 { 1 } else { (2.0 * reach).ceil() as usize + 1 }.min(from);
+        let (mut starts, mut weights) = (Vec::with_capacity(to), vec![0.0; to * taps]);
+        for (i, weights) in weights.chunks_exact_mut(taps).enumerate() {
+            let center = first + (i as f64 + 0.5) * scale;
+            let lowest = if scale == 1.0 { (center - 0.5).round() } else { (center - reach - 0.5).ceil() } as i64;
+            let start = lowest.clamp(0, (from - taps) as i64);
+            let highest = if scale == 1.0 { lowest } else { (center + reach - 0.5).floor() as i64 };
+            for place in lowest..=highest {
+                let distance = (place as f64 + 0.5 - center) / stretch;
+                let inside = place.clamp(start, start + taps as i64 - 1);
+                weights[(inside - start) as usize] += kernel(distance as f32);
+            }
+            let sum: f32 = weights.iter().sum();
+            weights.iter_mut().for_each(|w| *w /= sum);
+            starts.push(start as usize);
+        }
+        Filter { taps, starts, weights }
+    }
+
+    fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// For each place of the result: the first place it is made from, and the weights from there on.
+    fn taps(&self) -> impl Iterator<Item = (usize, &[f32])> {
+        self.starts.iter().copied().zip(self.weights.chunks_exact(self.taps))
+    }
+
+    fn par_taps(&self) -> impl IndexedParallelIterator<Item = (usize, &[f32])> {
+        self.starts.par_iter().copied().zip(self.weights.par_chunks_exact(self.taps))
+    }
+}
+
+fn mitchell(x: f32) -> f32 {
+    let x = x.abs();
+    if x < 1.0 {
+        (7.0 * x.powi(3) - 12.0 * x.powi(2) + 16.0 / 3.0) / 6.0
+    } else if x < 2.0 {
+        (-7.0 / 3.0 * x.powi(3) + 12.0 * x.powi(2) - 20.0 * x + 32.0 / 3.0) / 6.0
+    } else {
+        0.0
+    }
+}
+
+fn lanczos3(x: f32) -> f32 {
+    let sinc = |x: f32| if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) };
+    if x.abs() < 3.0 { sinc(x) * sinc(x / 3.0) } else { 0.0 }
+}
+
+/// Linear light 0 to 1 of an sRGB-encoded value 0 to 1 (IEC 61966-2-1).
+pub fn linear_from_srgb(x: f64) -> f64 {
+    if x <= 0.040_45 { x / 12.92 } else { ((x + 0.055) / 1.055).powf(2.4) }
+}
+
+/// Linear light of each byte.
+fn linear_table() -> &'static [f32; 256] {
+    static TABLE: OnceLock<[f32; 256]> = OnceLock::new();
+    TABLE.get_or_init(|| std::array::from_fn(|byte| linear_from_srgb(byte as f64 / 255.0) as f32))
+}
+
+/// Linear light to sRGB-encoded bytes, correctly rounded.
+struct Encoder {
+    /// The byte at the lower end of each of [`Encoder::CELLS`] equal parts of 0 to 1.
+    guess: Vec<u8>,
+    /// From which linear light on each byte is the nearest.
+    from: [f32; 257],
+}
+
+impl Encoder {
+    const CELLS: usize = 4096;
+
+    fn get() -> &'static Encoder {
+        static ENCODER: OnceLock<Encoder> = OnceLock::new();
+        ENCODER.get_or_init(|| {
+            let edge = |byte: usize| match byte {
+                0 => 0.0,
+                256 => f32::INFINITY,
+                _ => linear_from_srgb((byte as f64 - 0.5) / 255.0) as f32,
+            };
+            let from: [f32; 257] = std::array::from_fn(edge);
+            let guess = (0..=Self::CELLS).map(|cell| {
+                let low = cell as f32 / Self::CELLS as f32;
+                (from.partition_point(|&edge| edge <= low) - 1) as u8
+            });
+            Encoder { guess: guess.collect(), from }
+        })
+    }
+
+    fn byte(&self, light: f32) -> u8 {
+        let light = light.clamp(0.0, 1.0);
+        let mut byte = self.guess[(light * Self::CELLS as f32) as usize];
+        while light >= self.from[usize::from(byte) + 1] {
+            byte += 1;
+        }
+        byte
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grey(levels: &[u8]) -> Vec<u8> {
+        levels.iter().flat_map(|&l| [l, l, l, 0]).collect()
+    }
+
+    fn levels(frame: &[u8]) -> Vec<u8> {
+        assert!(frame.as_chunks::<4>().0.iter().all(|p| p[3] == 255));
+        frame.iter().step_by(4).copied().collect()
+    }
+
+    fn composed(picture: &[u8], size: (u32, u32), frame: (u32, u32), fit: Fit) -> Vec<u8> {
+        levels(Composer::new(frame.0, frame.1).compose(&grey(picture), size.0, size.1, fit, 1.0))
+    }
+
+    #[test]
+    fn every_byte_survives_its_own_size() {
+        let all: Vec<u8> = (0..=255).collect();
+        for fit in [Fit::Contain, Fit::Cover, Fit::Mirror] {
+            assert_eq!(composed(&all, (32, 8), (32, 8), fit), all);
+        }
+    }
+
+    #[test]
+    fn light_is_encoded_to_the_nearest_byte() {
+        let encoder = Encoder::get();
+        for i in 0..=100_000 {
+            let light = i as f32 / 100_000.0;
+            let x = f64::from(light);
+            let srgb = if x <= 0.003_130_8 { x * 12.92 } else { 1.055 * x.powf(1.0 / 2.4) - 0.055 };
+            let distance = (f64::from(encoder.byte(light)) - srgb * 255.0).abs();
+            assert!(distance < 0.501, "{light}: {distance}");
+        }
+        assert_eq!([-1.0, 0.0, 1.0, 9.0].map(|x| encoder.byte(x)), [0, 0, 255, 255]);
+    }
+
+    #[test]
+    fn mixing_and_brightness_are_of_light() {
+        // Half of the light is 188 in sRGB, not 128.
+        let board: Vec<u8> = (0..64 * 64).map(|i| if (i + i / 64) % 2 == 0 { 0 } else { 255 }).collect();
+        let middle = composed(&board, (64, 64), (8, 8), Fit::Contain)[27];
+        assert!(middle.abs_diff(188) <= 1, "{middle}");
+        let half = Composer::new(1, 1).compose(&grey(&[255]), 1, 1, Fit::Contain, 0.5)[0];
+        assert_eq!(half, 188);
+        let mut composer = Composer::new(2, 2);
+        composer.compose(&grey(&[255; 4]), 2, 2, Fit::Contain, 1.0);
+        for brightness in [0.0, -1.0, f32::NAN] {
+            let dark = composer.compose(&grey(&[255; 4]), 2, 2, Fit::Contain, brightness);
+            assert_eq!(levels(dark), [0; 4], "{brightness}");
+        }
+    }
+
+    #[test]
+    fn an_even_picture_stays_even_at_any_size() {
+        for size in [(1, 1), (3, 3), (7, 7), (16, 16), (100, 100), (255, 255)] {
+            let out = composed(&[77; 49], (7, 7), size, Fit::Cover);
+            assert!(out.iter().all(|&x| x == 77), "{size:?}");
+        }
+    }
+
+    #[test]
+    fn contain_leaves_black_sides_and_cover_crops() {
+        let picture = [10, 20, 30, 40];
+        assert_eq!(composed(&picture, (2, 2), (4, 2), Fit::Contain), [0, 10, 20, 0, 0, 30, 40, 0]);
+        assert_eq!(composed(&picture, (2, 2), (2, 4), Fit::Contain), [0, 0, 10, 20, 30, 40, 0, 0]);
+        assert_eq!(composed(&[1, 2, 3, 4, 5, 6, 7, 8], (4, 2), (2, 2), Fit::Cover), [2, 3, 6, 7]);
+    }
+
+    #[test]
+    fn mirror_goes_on_and_on() {
+        assert_eq!(composed(&[10, 20, 30, 40], (2, 2), (4, 2), Fit::Mirror), [10, 10, 20, 20, 30, 30, 40, 40]);
+        assert_eq!(composed(&[10, 20], (1, 2), (1, 8), Fit::Contain)[3..5], [10, 20]);
+        let tall = composed(&[10, 20], (2, 1), (2, 7), Fit::Mirror);
+        assert_eq!(tall, [10, 20].repeat(7));
+        let wide = composed(&[1, 2, 3, 4, 5, 6], (3, 2), (11, 2), Fit::Mirror);
+        assert_eq!(wide[..11], [3, 3, 2, 1, 1, 2, 3, 3, 2, 1, 1]);
+    }
+
+    #[test]
+    fn enlarging_keeps_the_middle_where_it_is() {
+        let ramp: Vec<u8> = (0..16).flat_map(|_| (0..16).map(|x| 100 + 4 * x)).collect();
+        let large = composed(&ramp, (16, 16), (64, 64), Fit::Contain);
+        let line = &large[32 * 64..33 * 64];
+        assert!(line.windows(2).all(|w| w[0] <= w[1]), "{line:?}");
+        // The light of a ramp and its mirror image meets in the middle.
+        let (left, right) = (u32::from(line[31]), u32::from(line[32]));
+        assert!((left + right).abs_diff(2 * 130) <= 1, "{left} {right}");
+    }
+
+    #[test]
+    fn a_picture_of_the_wrong_length_is_black() {
+        let mut composer = Composer::new(2, 1);
+        assert_eq!(levels(composer.compose(&grey(&[255; 3]), 2, 2, Fit::Cover, 1.0)), [0, 0]);
+        assert_eq!(levels(composer.compose(&[], 0, 0, Fit::Cover, 1.0)), [0, 0]);
+        assert_eq!(Composer::new(0, 0).compose(&grey(&[1]), 1, 1, Fit::Cover, 1.0), [0; 0]);
+    }
+}

@@ -1,0 +1,130 @@
+//! A folder of PNGs: frame_000001.png, frame_000002.png, and so on.
+//!
+//! Frames of an earlier recording are overwritten number by number; nothing is ever deleted, and what stays
+//! behind is told. Runs on whatever thread calls it.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
+
+use super::{RecordError, Summary, check_frame};
+
+/// Writes numbered PNGs into one folder.
+#[derive(Debug)]
+pub struct PngFolder {
+    folder: PathBuf,
+    width: u32,
+    height: u32,
+    frames: u64,
+    /// The highest number that was there before.
+    before: u64,
+    rgb: Vec<u8>,
+}
+
+impl PngFolder {
+    /// Makes the folder, with those above it, if it is not there. The text tells of frames that are there already.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or read, or the frames would have no size.
+    pub fn create(folder: &Path, width: u32, height: u32) -> Result<(Self, Option<String>), RecordError> {
+        let wrong = |source| RecordError::Write { path: folder.to_owned(), source };
+        if width == 0 || height == 0 {
+            let reason = format!("a frame of {width}x{height} has no pixels");
+            return Err(wrong(std::io::Error::new(std::io::ErrorKind::InvalidInput, reason)));
+        }
+        fs::create_dir_all(folder).map_err(wrong)?;
+        let listing = fs::read_dir(folder).map_err(wrong)?;
+        let before = listing.flatten().filter_map(|entry| number(&entry.file_name().to_string_lossy())).max().unwrap_or(0);
+        let remark = (before > 0).then(|| {
+            format!("{} holds frames up to {before} of an earlier recording, which are overwritten", folder.display())
+        });
+        Ok((PngFolder { folder: folder.to_owned(), width, height, frames: 0, before, rgb: Vec::new() }, remark))
+    }
+
+    /// Bytes of one frame.
+    pub fn frame_bytes(&self) -> usize {
+        self.width as usize * self.height as usize * 4
+    }
+
+    /// Writes the next frame: sRGB-encoded RGBA. Alpha is left out: what the audience sees has none.
+    ///
+    /// # Errors
+    /// When the frame has another size, or the disk refuses.
+    pub fn write(&mut self, rgba: &[u8]) -> Result<(), RecordError> {
+        check_frame(self.width, self.height, rgba)?;
+        self.rgb.clear();
+        self.rgb.extend(rgba.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]));
+        let path = self.folder.join(format!("frame_{:06}.png", self.frames + 1));
+        encode(&path, &self.rgb, self.width, self.height).map_err(|source| RecordError::Write { path, source })?;
+        self.frames += 1;
+        Ok(())
+    }
+
+    /// What was written.
+    pub fn finish(self) -> Summary {
+        let stale = self.before.saturating_sub(self.frames);
+        let remark = (stale > 0 && self.frames > 0)
+            .then(|| format!("frames {} to {} are of an earlier recording", self.frames + 1, self.before));
+        Summary {
+            path: self.folder,
+            frames: self.frames,
+            width: self.width,
+            height: self.height,
+            seconds: None,
+            remark,
+        }
+    }
+}
+
+fn encode(path: &Path, rgb: &[u8], width: u32, height: u32) -> std::io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Adaptive)
+        .write_image(rgb, width, height, ExtendedColorType::Rgb8)
+        .map_err(|error| match error {
+            image::ImageError::IoError(error) => error,
+            other => std::io::Error::other(other),
+        })?;
+    file.flush()
+}
+
+/// The number of a frame's file.
+fn number(file: &str) -> Option<u64> {
+    file.strip_prefix("frame_")?.strip_suffix(".png")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_numbered_and_overwritten() {
+        let folder = std::env::temp_dir().join(format!("latent-jockey-frames-{}/deep", std::process::id()));
+        let (mut first, remark) = PngFolder::create(&folder, 2, 1).unwrap();
+        assert_eq!(remark, None);
+        for level in [10, 20, 30] {
+            first.write(&[level, 0, 0, 0, 0, level, 0, 255]).unwrap();
+        }
+        assert!(matches!(first.write(&[0; 4]), Err(RecordError::FrameSize { expected: 8, found: 4, .. })));
+        assert_eq!((first.frames, first.finish().remark), (3, None));
+        let (mut second, remark) = PngFolder::create(&folder, 2, 1).unwrap();
+        assert!(remark.unwrap().ends_with("holds frames up to 3 of an earlier recording, which are overwritten"));
+        second.write(&[40, 0, 0, 255, 0, 40, 0, 255]).unwrap();
+        assert_eq!(second.finish().remark.unwrap(), "frames 2 to 3 are of an earlier recording");
+        let read = |n: u32| image::open(folder.join(format!("frame_{n:06}.png"))).unwrap().into_rgb8().into_raw();
+        assert_eq!([read(1), read(2)], [[40, 0, 0, 0, 40, 0], [20, 0, 0, 0, 20, 0]]);
+        fs::remove_dir_all(folder.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_named() {
+        let file = std::env::temp_dir().join(format!("latent-jockey-in-the-way-{}", std::process::id()));
+        fs::write(&file, "").unwrap();
+        let error = PngFolder::create(&file, 2, 2).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot write {}: ", file.display())), "{error}");
+        assert!(PngFolder::create(&file, 0, 2).unwrap_err().to_string().ends_with("a frame of 0x2 has no pixels"));
+        fs::remove_file(file).unwrap();
+    }
+}

@@ -1,0 +1,82 @@
+//! A contact sheet: pictures side by side on one dark page.
+
+use image::{Rgba, RgbaImage, imageops};
+
+/// Behind and between the pictures.
+const BACKGROUND: Rgba<u8> = Rgba([24, 24, 24, 255]);
+
+/// The longest side of a sheet in pixels; more would not open in many programs.
+const MAX_SIDE: u32 = 16_384;
+
+/// Lays pictures out row by row on a sheet about as wide as it is high, with thin gaps between them and around.
+/// The pictures should have one size: each place has the size of the largest. When the page would be larger than
+/// can be opened, the pictures are made smaller. No pictures give one dark pixel.
+pub fn contact_sheet(pictures: &[RgbaImage]) -> RgbaImage {
+    let width = pictures.iter().map(RgbaImage::width).max().unwrap_or(0);
+    let height = pictures.iter().map(RgbaImage::height).max().unwrap_or(0);
+    if width == 0 || height == 0 {
+        return RgbaImage::from_pixel(1, 1, BACKGROUND);
+    }
+    let count = pictures.len() as u32;
+    let columns = columns(count, width, height);
+    let rows = count.div_ceil(columns);
+    let fits = |d: &u32| page(columns, width / d) <= MAX_SIDE && page(rows, height / d) <= MAX_SIDE;
+    let divisor = (1..width.max(height)).find(fits).unwrap_or(width.max(height));
+    let (width, height) = ((width / divisor).max(1), (height / divisor).max(1));
+    let gap = gap(width.min(height));
+    let mut sheet = RgbaImage::from_pixel(gap + columns * (width + gap), gap + rows * (height + gap), BACKGROUND);
+    for (i, picture) in (0..).zip(pictures) {
+        let x = gap + i % columns * (width + gap);
+        let y = gap + i / columns * (height + gap);
+        if divisor == 1 {
+            imageops::replace(&mut sheet, picture, x.into(), y.into());
+        } else {
+            imageops::replace(&mut sheet, &imageops::thumbnail(picture, width, height), x.into(), y.into());
+        }
+    }
+    sheet
+}
+
+/// The side of a page of `count` pictures.
+fn page(count: u32, side: u32) -> u32 {
+    gap(side) + count * (side + gap(side))
+}
+
+/// A thirty-second of a picture, from 2 to 16 pixels.
+fn gap(side: u32) -> u32 {
+    (side / 32).clamp(2, 16)
+}
+
+/// As many as make the page about square.
+fn columns(count: u32, width: u32, height: u32) -> u32 {
+    let square = (f64::from(count) * f64::from(height) / f64::from(width)).sqrt();
+    (square.ceil() as u32).clamp(1, count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_lie_in_rows() {
+        let pictures: Vec<RgbaImage> = (0..5).map(|i| RgbaImage::from_pixel(64, 64, Rgba([100 + i, 0, 0, 255]))).collect();
+        let sheet = contact_sheet(&pictures);
+        assert_eq!(sheet.dimensions(), (2 + 3 * 66, 2 + 2 * 66));
+        for (x, y, level) in [(2, 2, 100), (67 + 2, 65, 101), (2 + 2 * 66, 2, 102), (2, 68, 103), (68, 68, 104)] {
+            assert_eq!(sheet.get_pixel(x, y)[0], level, "{x} {y}");
+        }
+        for (x, y) in [(0, 0), (66, 10), (2 + 2 * 66, 68)] {
+            assert_eq!(*sheet.get_pixel(x, y), BACKGROUND, "{x} {y}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_about_square_and_never_too_large() {
+        assert_eq!([1, 2, 16, 17, 100].map(|n| columns(n, 64, 64)), [1, 2, 4, 5, 10]);
+        assert_eq!(columns(8, 128, 64), 2);
+        let many: Vec<RgbaImage> = (0..90).map(|_| RgbaImage::new(2048, 1024)).collect();
+        let sheet = contact_sheet(&many);
+        assert!(sheet.width() <= MAX_SIDE && sheet.height() <= MAX_SIDE, "{:?}", sheet.dimensions());
+        assert_eq!(contact_sheet(&[]).dimensions(), (1, 1));
+    }
+}

@@ -1,0 +1,353 @@
+//! A video: raw frames go to the standard input of an ffmpeg of its own.
+//!
+//! The ffmpeg process runs in its own process group, so that Ctrl-C reaches us alone and the file is finished in
+//! order. While it grows, the file is a sequence of fragments that plays up to the last half second if anybody is
+//! killed; finishing turns an .mp4 or .mov into one that every editor opens. The same frames give the same bytes.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use super::{RecordError, Summary, check_frame};
+
+/// The program, looked for on the PATH.
+pub const FFMPEG: &str = "ffmpeg";
+
+/// How many lines of ffmpeg's complaints are kept.
+const KEPT_LINES: usize = 6;
+
+/// Why a video could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum VideoError {
+    #[error("no ffmpeg on the PATH: install it for videos")]
+    NoFfmpeg,
+    #[error("cannot start ffmpeg: {0}")]
+    Start(std::io::Error),
+    #[error("a video takes {what}; got {found}")]
+    Settings { what: &'static str, found: String },
+    #[error("ffmpeg ended with {status} while writing {}: {said}", path.display())]
+    Encoder { path: PathBuf, status: String, said: String },
+    #[error("{}: no frame was recorded", path.display())]
+    NoFrames { path: PathBuf },
+}
+
+/// How much work goes into each frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effort {
+    /// For offline rendering: small and near lossless to the eye.
+    #[default]
+    Best,
+    /// For recording beside a live show: light on the processor.
+    Live,
+}
+
+/// Size, pace and effort of a video.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct VideoSettings {
+    /// Even, 2 to 16,384 pixels.
+    pub width: u32,
+    /// Even, 2 to 16,384 pixels.
+    pub height: u32,
+    /// Frames per second, above 0 and at most 1000.
+    pub fps: f64,
+    pub effort: Effort,
+}
+
+impl VideoSettings {
+    /// Bytes of one frame.
+    pub fn frame_bytes(&self) -> usize {
+        self.width as usize * self.height as usize * 4
+    }
+
+    fn check(&self) -> Result<(), VideoError> {
+        let VideoSettings { width, height, fps, .. } = *self;
+        let in_range = |side: u32| (2..=16_384).contains(&side);
+        if !in_range(width) || !in_range(height) {
+            let found = format!("{width}x{height}");
+            return Err(VideoError::Settings { what: "a width and height from 2 to 16384", found });
+        }
+        if width % 2 == 1 || height % 2 == 1 {
+            let found = format!("{width}x{height} (take {}x{})", width & !1, height & !1);
+            return Err(VideoError::Settings { what: "an even width and height", found });
+        }
+        if !(fps > 0.0 && fps <= 1000.0) {
+            return Err(VideoError::Settings { what: "above 0 and at most 1000 frames per second", found: fps.to_string() });
+        }
+        Ok(())
+    }
+}
+
+/// A video that is being written. Dropping it closes the file, which then plays but is not finished for editors.
+#[derive(Debug)]
+pub struct VideoWriter {
+    ffmpeg: OsString,
+    path: PathBuf,
+    settings: VideoSettings,
+    child: Child,
+    /// `None` once the end of the frames was told.
+    frames_in: Option<ChildStdin>,
+    complaints: Complaints,
+    frames: u64,
+}
+
+impl VideoWriter {
+    /// Starts ffmpeg, which overwrites `out`; makes the folders above it.
+    ///
+    /// # Errors
+    /// [`VideoError::NoFfmpeg`] when there is none, and when the settings suit no video or `out` cannot be written.
+    pub fn start(out: &Path, settings: &VideoSettings) -> Result<Self, RecordError> {
+        VideoWriter::start_by(OsStr::new(FFMPEG), out, settings)
+    }
+
+    pub(super) fn start_by(ffmpeg: &OsStr, out: &Path, settings: &VideoSettings) -> Result<Self, RecordError> {
+        settings.check()?;
+        let new = !out.exists();
+        writable(out).map_err(|source| RecordError::Write { path: out.to_owned(), source })?;
+        let mut command = command(ffmpeg);
+        command.args(arguments(out, settings)).stdin(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| {
+            if new {
+                // Only to leave no empty file behind.
+                let _ = fs::remove_file(out);
+            }
+            if error.kind() == std::io::ErrorKind::NotFound { VideoError::NoFfmpeg } else { VideoError::Start(error) }
+        })?;
+        Ok(VideoWriter {
+            ffmpeg: ffmpeg.to_owned(),
+            path: out.to_owned(),
+            settings: *settings,
+            frames_in: child.stdin.take(),
+            complaints: Complaints::of(&mut child).map_err(VideoError::Start)?,
+            child,
+            frames: 0,
+        })
+    }
+
+    pub fn settings(&self) -> &VideoSettings {
+        &self.settings
+    }
+
+    /// The id of the ffmpeg process.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Writes one frame: sRGB-encoded RGBA, rows from top to bottom. Waits while ffmpeg is behind.
+    ///
+    /// # Errors
+    /// When the frame has another size, or ffmpeg has ended.
+    pub fn write(&mut self, rgba: &[u8]) -> Result<(), RecordError> {
+        check_frame(self.settings.width, self.settings.height, rgba)?;
+        let written = self.frames_in.as_mut().map(|frames| frames.write_all(rgba));
+        if matches!(written, Some(Ok(()))) {
+            self.frames += 1;
+            return Ok(());
+        }
+        Err(self.end().err().unwrap_or_else(|| self.encoder_error("no error".to_owned())).into())
+    }
+
+    /// Tells ffmpeg that no frames follow, waits for it and makes the file one that every program opens.
+    ///
+    /// # Errors
+    /// When ffmpeg failed, or there was no frame.
+    pub fn finish(mut self) -> Result<Summary, RecordError> {
+        self.end()?;
+        let path = self.path.clone();
+        if self.frames == 0 {
+            // Nothing plays in it.
+            let _ = fs::remove_file(&path);
+            return Err(VideoError::NoFrames { path }.into());
+        }
+        let remark = self.index().err().map(|why| format!("it plays, but some editors may not seek in it: {why}"));
+        let VideoSettings { width, height, fps, .. } = self.settings;
+        Ok(Summary { path, frames: self.frames, width, height, seconds: Some(self.frames as f64 / fps), remark })
+    }
+
+    fn end(&mut self) -> Result<(), VideoError> {
+        self.frames_in = None;
+        match self.child.wait() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(self.encoder_error(status.to_string())),
+            Err(error) => Err(self.encoder_error(error.to_string())),
+        }
+    }
+
+    fn encoder_error(&mut self, status: String) -> VideoError {
+        VideoError::Encoder { path: self.path.clone(), status, said: self.complaints.all() }
+    }
+
+    /// Copies the fragments of an .mp4 or .mov into a file with one index at its start, which takes their place.
+    fn index(&self) -> Result<(), String> {
+        if container(&self.path) == "matroska" {
+            return Ok(());
+        }
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let aside = self.path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+        let mut command = command(&self.ffmpeg);
+        command.stdin(Stdio::null()).arg("-i").arg(file_url(&self.path)).args(["-c", "copy", "-map_metadata", "-1"]);
+        command.args(["-fflags", "+bitexact", "-movflags", "+faststart", "-f", container(&self.path)]);
+        let ended = command.arg(file_url(&aside)).output().map_err(|error| error.to_string());
+        let indexed = ended.and_then(|output| {
+            let said = String::from_utf8_lossy(&output.stderr);
+            if output.status.success() { Ok(()) } else { Err(said.lines().last().unwrap_or("no reason given").to_owned()) }
+        });
+        let replaced = indexed.and_then(|()| fs::rename(&aside, &self.path).map_err(|error| error.to_string()));
+        if replaced.is_err() {
+            // The fragments are still there and play.
+            let _ = fs::remove_file(&aside);
+        }
+        replaced
+    }
+}
+
+impl Drop for VideoWriter {
+    fn drop(&mut self) {
+        self.frames_in = None;
+        // The file is closed in order, and no process is left behind.
+        let _ = self.child.wait();
+    }
+}
+
+/// The last lines that ffmpeg wrote to its standard error, read by a thread: ffmpeg stops when nobody reads them.
+#[derive(Debug)]
+struct Complaints {
+    lines: Arc<Mutex<VecDeque<String>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Complaints {
+    fn of(child: &mut Child) -> std::io::Result<Self> {
+        let lines = Arc::new(Mutex::new(VecDeque::with_capacity(KEPT_LINES)));
+        let kept = lines.clone();
+        let thread = match child.stderr.take() {
+            Some(stderr) => Some(std::thread::Builder::new().name("record-errors".to_owned()).spawn(move || {
+                for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                    if kept.len() == KEPT_LINES {
+                        kept.pop_front();
+                    }
+                    kept.push_back(String::from_utf8_lossy(&line).trim().to_owned());
+                }
+            })?),
+            None => None,
+        };
+        Ok(Complaints { lines, thread })
+    }
+
+    /// All of them in one line, once ffmpeg has ended.
+    fn all(&mut self) -> String {
+        if let Some(thread) = self.thread.take() {
+            // A reader that failed has left what it read.
+            let _ = thread.join();
+        }
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.is_empty() { "it said nothing".to_owned() } else { lines.iter().cloned().collect::<Vec<_>>().join("; ") }
+    }
+}
+
+/// ffmpeg in a process group of its own, saying only what is wrong.
+fn command(ffmpeg: &OsStr) -> Command {
+    let mut command = Command::new(ffmpeg);
+    command.args(["-hide_banner", "-loglevel", "warning", "-nostdin", "-y"]);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    #[cfg(windows)]
+    {
+        const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+        std::os::windows::process::CommandExt::creation_flags(&mut command, CREATE_NEW_PROCESS_GROUP);
+    }
+    command
+}
+
+/// Everything that ffmpeg is told, after what [`command`] says.
+fn arguments(out: &Path, settings: &VideoSettings) -> Vec<OsString> {
+    let VideoSettings { width, height, fps, effort } = *settings;
+    let (preset, crf) = match effort {
+        Effort::Best => ("medium", "14"),
+        Effort::Live => ("ultrafast", "16"),
+    };
+    let keyframes = (fps * 2.0).round().max(1.0).to_string();
+    let mut arguments: Vec<OsString> = Vec::new();
+    let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
+    add(&["-f", "rawvideo", "-pix_fmt", "rgba", "-s", &format!("{width}x{height}"), "-framerate", &fps.to_string()]);
+    add(&["-i", "pipe:0", "-an", "-c:v", "libx264", "-preset", preset, "-crf", crf, "-g", &keyframes]);
+    add(&["-pix_fmt", "yuv420p", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]);
+    add(&["-vf", "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_inp+bitexact"]);
+    // The number of threads changes the bytes: it is the same on every machine.
+    add(&["-threads", "8", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1"]);
+    add(&["-flush_packets", "1", "-f", container(out)]);
+    match container(out) {
+        "matroska" => add(&["-cluster_time_limit", "500"]),
+        _ => add(&["-movflags", "+frag_keyframe+empty_moov+default_base_moof", "-frag_duration", "500000"]),
+    }
+    arguments.push(file_url(out));
+    arguments
+}
+
+/// ffmpeg's name of the file format that the ending asks for.
+fn container(out: &Path) -> &'static str {
+    match out.extension().map(|e| e.to_ascii_lowercase()).as_deref().and_then(OsStr::to_str) {
+        Some("mkv") => "matroska",
+        Some("mov") => "mov",
+        _ => "mp4",
+    }
+}
+
+/// A path that ffmpeg takes for an option or a protocol under no circumstances.
+fn file_url(path: &Path) -> OsString {
+    let mut url = OsString::from("file:");
+    url.push(path);
+    url
+}
+
+/// Makes the folders above the file, and finds out before ffmpeg does whether it can be written.
+fn writable(out: &Path) -> std::io::Result<()> {
+    if let Some(folder) = out.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::OpenOptions::new().create(true).append(true).open(out).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_suit_no_video_are_told() {
+        let settings = |width, height, fps| VideoSettings { width, height, fps, effort: Effort::Best };
+        for (settings, message) in [
+            (settings(511, 512, 30.0), "a video takes an even width and height; got 511x512 (take 510x512)"),
+            (settings(0, 512, 30.0), "a video takes a width and height from 2 to 16384; got 0x512"),
+            (settings(64, 64, 0.0), "a video takes above 0 and at most 1000 frames per second; got 0"),
+            (settings(64, 64, f64::NAN), "a video takes above 0 and at most 1000 frames per second; got NaN"),
+        ] {
+            assert_eq!(settings.check().unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn without_ffmpeg_nothing_is_left_behind() {
+        let out = std::env::temp_dir().join(format!("latent-jockey-no-ffmpeg-{}.mp4", std::process::id()));
+        let settings = VideoSettings { width: 64, height: 64, fps: 30.0, effort: Effort::Best };
+        let error = VideoWriter::start_by(OsStr::new("no-such-ffmpeg"), &out, &settings).unwrap_err();
+        assert!(matches!(error, RecordError::Video(VideoError::NoFfmpeg)), "{error}");
+        assert!(!out.exists());
+    }
+
+    #[test]
+    fn an_out_that_cannot_be_written_is_named() {
+        let settings = VideoSettings { width: 64, height: 64, fps: 30.0, effort: Effort::Best };
+        let file = std::env::temp_dir().join(format!("latent-jockey-a-file-{}", std::process::id()));
+        fs::write(&file, "").unwrap();
+        let out = file.join("x.mp4");
+        let error = VideoWriter::start(&out, &settings).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot write {}: ", out.display())), "{error}");
+        fs::remove_file(file).unwrap();
+    }
+}
