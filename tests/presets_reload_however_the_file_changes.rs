@@ -1,0 +1,178 @@
+//! Does a preset that is saved reach the show, however the editor writes it?
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use latent_jockey::params::{Id, Value};
+use latent_jockey::patch::preset::Preset;
+use latent_jockey::patch::watch::{Reload, Watch};
+
+/// A machine that is busy may need long; nothing here depends on being quick.
+const GENEROUS: Duration = Duration::from_secs(60);
+
+/// A preset that says psi, in a folder of its own, and the thread that watches it.
+struct Stage {
+    folder: PathBuf,
+    file: PathBuf,
+    watch: Watch,
+}
+
+impl Stage {
+    fn new(name: &str) -> Stage {
+        let folder = std::env::temp_dir().join(format!("latent-jockey-watch-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("p.toml");
+        fs::write(&file, text(0.0)).unwrap();
+        let watch = Watch::start().unwrap();
+        watch.follow(&file);
+        Stage { folder, file, watch }
+    }
+
+    fn next(&self) -> Reload {
+        let reload = self.watch.wait(GENEROUS).expect("the change is told");
+        assert_eq!(reload.path, self.file);
+        reload
+    }
+
+    /// Waits until the preset arrives with this psi; steps of the way there may come first, as good presets.
+    fn arrives(&self, psi: f64) {
+        while psi_of(&self.next().result.expect("a good preset")) != psi {}
+    }
+
+    /// Waits for an error that says this.
+    fn fails(&self, what: &str) {
+        let error = self.next().result.expect_err("a broken preset").to_string();
+        assert!(error.contains(what), "{error}");
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn text(psi: f64) -> String {
+    format!("[params]\n\"/psi\" = {psi:?}\n")
+}
+
+fn psi_of(preset: &Preset) -> f64 {
+    match preset.params[..] {
+        [(target, Value::Float(psi))] if target == Id::Psi.into() => psi,
+        ref other => panic!("{other:?}"),
+    }
+}
+
+fn move_over(from: &Path, to: &Path) {
+    fs::rename(from, to).unwrap();
+}
+
+#[test]
+fn rewritten_in_place() {
+    let stage = Stage::new("rewritten");
+    for psi in [0.25, 0.5, 1.0] {
+        fs::write(&stage.file, text(psi)).unwrap();
+        stage.arrives(psi);
+    }
+}
+
+#[test]
+fn another_file_is_moved_over_it() {
+    let stage = Stage::new("moved");
+    for psi in [0.25, 0.5] {
+        let aside = stage.folder.join(".p.toml.swp");
+        fs::write(&aside, text(psi)).unwrap();
+        move_over(&aside, &stage.file);
+        stage.arrives(psi);
+    }
+}
+
+#[test]
+fn moved_away_as_a_backup_and_written_anew() {
+    let stage = Stage::new("backup");
+    move_over(&stage.file, &stage.folder.join("p.toml~"));
+    fs::write(&stage.file, text(0.5)).unwrap();
+    stage.arrives(0.5);
+}
+
+#[test]
+fn truncated_and_left_so_then_written() {
+    let stage = Stage::new("truncated");
+    fs::write(&stage.file, "").unwrap();
+    stage.fails("the file is empty");
+    fs::write(&stage.file, text(0.5)).unwrap();
+    stage.arrives(0.5);
+}
+
+#[test]
+fn removed_and_made_again() {
+    let stage = Stage::new("removed");
+    fs::remove_file(&stage.file).unwrap();
+    stage.fails("cannot read the preset");
+    fs::write(&stage.file, text(0.5)).unwrap();
+    stage.arrives(0.5);
+}
+
+#[test]
+fn broken_and_repaired() {
+    let stage = Stage::new("broken");
+    fs::write(&stage.file, "[params]\n\"/psy\" = 1\n").unwrap();
+    stage.fails("p.toml:2:1: \"/psy\" is no parameter; did you mean \"/psi\"?");
+    // As it was before it broke: that is a change, too.
+    fs::write(&stage.file, text(0.0)).unwrap();
+    stage.arrives(0.0);
+}
+
+#[test]
+fn the_whole_folder_is_replaced() {
+    let stage = Stage::new("folder");
+    let aside = stage.folder.with_extension("old");
+    let _ = fs::remove_dir_all(&aside);
+    fs::rename(&stage.folder, &aside).unwrap();
+    fs::create_dir(&stage.folder).unwrap();
+    fs::write(&stage.file, text(0.5)).unwrap();
+    stage.arrives(0.5);
+    // The new folder is watched as the old one was.
+    fs::write(&stage.file, text(0.75)).unwrap();
+    stage.arrives(0.75);
+    fs::remove_dir_all(aside).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_and_what_it_leads_to() {
+    let stage = Stage::new("link");
+    let real = stage.folder.join("elsewhere");
+    fs::create_dir(&real).unwrap();
+    fs::write(real.join("real.toml"), text(0.25)).unwrap();
+    let link = stage.folder.join("link.toml");
+    std::os::unix::fs::symlink(real.join("real.toml"), &link).unwrap();
+    stage.watch.follow(&link);
+    fs::write(real.join("real.toml"), text(0.5)).unwrap();
+    let reload = stage.watch.wait(GENEROUS).expect("the change is told");
+    assert_eq!((reload.path, psi_of(&reload.result.unwrap())), (link, 0.5));
+}
+
+#[test]
+fn only_the_followed_file_and_only_changes_are_told() {
+    let stage = Stage::new("followed");
+    let other = stage.folder.join("q.toml");
+    fs::write(&other, text(0.25)).unwrap();
+    stage.watch.follow(&other);
+    fs::write(&stage.file, text(0.5)).unwrap();
+    fs::write(&other, text(0.25)).unwrap();
+    fs::write(&other, text(0.75)).unwrap();
+    let reload = stage.watch.wait(GENEROUS).expect("the change is told");
+    assert_eq!((reload.path, psi_of(&reload.result.unwrap())), (other, 0.75));
+}
+
+#[test]
+fn the_newest_version_wins() {
+    let stage = Stage::new("newest");
+    for step in 1..=50 {
+        fs::write(&stage.file, text(f64::from(step) / 100.0)).unwrap();
+    }
+    stage.arrives(0.5);
+}
