@@ -18,6 +18,7 @@
 //! | [`latent`] | z, w, ws: seeds, walks, mapping, truncation; pure maths |
 //! | [`network`] | network files become weights and a plan |
 //! | [`engine`] | plans are executed: ws in, picture out |
+//! | [`effects`] | painting over the picture, with feedback |
 //! | [`record`] | pictures become video files and folders of PNGs |
 //! | [`show`] | one frame of the show; the only module that knows the whole path |
 //! | [`commands`] | what the command line does, one file a command |
@@ -27,6 +28,7 @@
 pub mod app;
 pub mod commands;
 pub mod control;
+pub mod effects;
 pub mod engine;
 pub mod latent;
 pub mod modulate;

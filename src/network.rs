@@ -10,6 +10,7 @@ mod nvidia;
 pub mod pickle;
 mod pickled;
 mod rosinality;
+pub mod style_transfer;
 pub mod stylegan2;
 mod tensorflow;
 pub mod torch;

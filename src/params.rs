@@ -122,6 +122,8 @@ impl Def {
 
 /// Largest z or w dimension that `/z/<n>` and `/w/<n>` reach.
 pub const MAX_DIM: usize = 1024;
+/// How many styles `/style/mix/<n>` reaches.
+pub const STYLE_KNOBS: usize = 32;
 
 macro_rules! parameters {
     ($($name:ident = $def:expr;)*) => {
@@ -159,6 +161,22 @@ parameters! {
     NoiseMode = choice("/noise/mode", &["const", "random", "none"], 0).help("per-layer noise: the network's own, new in every picture, or none");
     NoiseGain = float("/noise/gain", 0.0, 4.0, 1.0).square().smooth(0.05).knob(4).help("strength of the noise");
     NoiseSeed = int("/noise/seed", 0, 4_294_967_295, 0).help("where random noise starts");
+    StyleNetwork = text("/style/network", "").help("paint with a style network: a name in presets/networks or a path; empty paints nothing");
+    StyleA = int("/style/a", 0, 255, 0).help("the first style of the network, counted from 0; beyond the last it starts again");
+    StyleB = int("/style/b", 0, 255, 0).help("the second style, to blend with the first");
+    StyleBlend = float("/style/blend", 0.0, 1.0, 0.0).smooth(0.15).help("between the styles: 0 is a, 1 is b");
+    StyleMix = float("/style/mix/<n>", 0.0, 1.0, 0.0).family(STYLE_KNOBS).smooth(0.15).help("share of one style, added to a and b; the shares are brought to a sum of 1");
+    StyleAmount = float("/style/amount", 0.0, 1.0, 1.0).smooth(0.08).knob(5).help("how much of the painting is seen over the picture");
+    StylePasses = int("/style/passes", 0, 8, 1).help("how often the network paints over its own output in each picture; 0 is feedback alone");
+    StyleFeedback = float("/style/feedback", 0.0, 1.0, 0.4).smooth(0.08).knob(6).help("share of the last painting in what is painted next; 1 leaves the picture and travels on alone");
+    StyleSize = choice("/style/size", &["128", "192", "256", "384", "512"], 2).unit("px").help("shorter side of the painting; the picture is resized to it first");
+    StyleEvery = int("/style/every", 1, 16, 1).help("paint only each n-th picture and fade between the paintings");
+    StyleKeep = float("/style/keep", 0.0, 1.0, 0.0).smooth(0.08).help("how much of the picture's own colour, or light, stays in the painting");
+    StyleKeepWhat = choice("/style/keep/what", &["colour", "light"], 0).help("what /style/keep keeps");
+    FeedbackZoom = float("/feedback/zoom", 0.5, 1.5, 1.12).unit("a second").smooth(0.15).knob(7).help("how the last painting grows as it comes back: above 1 flies in, below 1 out, 1 stands");
+    FeedbackRotate = float("/feedback/rotate", -180.0, 180.0, 0.0).unit("degrees a second").smooth(0.15).knob(8).help("how the last painting turns as it comes back, clockwise");
+    FeedbackX = float("/feedback/x", -1.0, 1.0, 0.0).unit("widths a second").smooth(0.15).help("how the last painting slides to the right as it comes back");
+    FeedbackY = float("/feedback/y", -1.0, 1.0, 0.0).unit("heights a second").smooth(0.15).help("how the last painting slides down as it comes back");
     Tempo = float("/tempo", 20.0, 400.0, 120.0).unit("bpm").help("beats per minute");
     Tap = trigger("/tap").help("tap the tempo");
     Fit = choice("/fit", &["contain", "cover", "mirror"], 2).help("how the picture fills the window: whole with black sides, cropped, or whole with mirrored sides");

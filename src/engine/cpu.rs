@@ -4,10 +4,12 @@
 //! with a border of zeros. All memory is taken in [`Cpu::prepare`]; running a picture allocates nothing. The numbers do
 //! not depend on how many threads there are. Runs on whichever thread calls it, with the help of a [`pool::Pool`].
 
+mod conv;
 mod ending;
 mod memory;
 mod noise;
 mod norm;
+mod painting;
 mod pool;
 mod product;
 mod simd;
@@ -87,6 +89,9 @@ impl Engine for Cpu {
     }
 
     fn prepare(&self, plan: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
+        if painting::Painting::runs(&plan) {
+            return Ok(Box::new(painting::Painting::new(plan, self.pool.clone(), self.isa)?));
+        }
         Ok(Box::new(self.program(plan)?))
     }
 }
@@ -211,8 +216,9 @@ impl Builder<'_> {
             }
             Op::ToRgb(op) => Box::new(torgb::ToRgb::new(plan, op, styled, lanes)),
             Op::Residual(op) => Box::new(torgb::Residual::new(plan, op, lanes)),
-            Op::Picture(op) => Box::new(norm::Picture { out: op.out.0, gain: op.gain, offset: op.offset }),
-            Op::NormConv(op) => Box::new(norm::NormConv::new(plan, op, lanes)),
+            Op::Picture(_) | Op::NormConv(_) | Op::Convolution(_) => {
+                return Err(format!("{} belongs to style networks, not into this plan", op.kind()));
+            }
         })
     }
 }

@@ -46,6 +46,7 @@ pub enum Op {
     Residual(Residual),
     Picture(Picture),
     NormConv(NormConv),
+    Convolution(Convolution),
 }
 
 /// `out = value`, the learned constant at the start of StyleGAN2.
@@ -184,6 +185,22 @@ pub struct NormConv {
     pub activation: Activation,
 }
 
+/// `out = clamp(conv(weight, pad(x)) + bias)` with reflection padding by `kernel/2`: the last layer of style networks
+/// that end without normalisation (Johnson et al. 2016).
+#[derive(Clone, Debug)]
+pub struct Convolution {
+    pub input: BufferId,
+    /// As large as the input.
+    pub out: BufferId,
+    /// `[O, I, kernel, kernel]`
+    pub weight: Weights,
+    /// Odd.
+    pub kernel: usize,
+    /// `[O]`
+    pub bias: Weights,
+    pub clamp: Option<f32>,
+}
+
 /// A network ready for engines.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -232,6 +249,7 @@ impl Op {
             Op::Residual(_) => "residual",
             Op::Picture(_) => "picture",
             Op::NormConv(_) => "normalised convolution",
+            Op::Convolution(_) => "convolution",
         }
     }
 
@@ -244,6 +262,7 @@ impl Op {
             Op::Residual(op) => op.out,
             Op::Picture(op) => op.out,
             Op::NormConv(op) => op.out,
+            Op::Convolution(op) => op.out,
         }
     }
 
@@ -255,6 +274,7 @@ impl Op {
             Op::ToRgb(op) => (Some(op.input), op.picture),
             Op::Residual(op) => (Some(op.input), Some(op.branch)),
             Op::NormConv(op) => (Some(op.input), op.residual),
+            Op::Convolution(op) => (Some(op.input), None),
         };
         first.into_iter().chain(second)
     }
@@ -278,6 +298,7 @@ impl Op {
             Op::Residual(op) => op.weight.len(),
             Op::Picture(_) => 0,
             Op::NormConv(op) => op.weight.len() + op.gamma.len() + op.beta.len(),
+            Op::Convolution(op) => op.weight.len() + op.bias.len(),
         }
     }
 }
@@ -324,6 +345,7 @@ impl Plan {
             Op::ToRgb(op) => op.weight.len() as u64 * pixels(op.input),
             Op::Residual(op) => op.weight.len() as u64 * pixels(op.input),
             Op::NormConv(op) => op.weight.len() as u64 * pixels(op.out),
+            Op::Convolution(op) => op.weight.len() as u64 * pixels(op.out),
         }
     }
 
@@ -427,6 +449,7 @@ impl Check<'_> {
             }
             Op::Picture(_) => Ok(()),
             Op::NormConv(op) => self.norm_conv(op, out),
+            Op::Convolution(op) => self.convolution(op, out),
         }
     }
 
@@ -459,6 +482,14 @@ impl Check<'_> {
         self.that(colours == out.channels, "colours of the picture so far", &out.channels.to_string(), || {
             colours.to_string()
         })
+    }
+
+    fn convolution(&self, op: &Convolution, out: &Buffer) -> Result<(), PlanError> {
+        let input = self.plan.get(op.input);
+        self.that(op.kernel % 2 == 1, "kernel", "an odd number", || op.kernel.to_string())?;
+        self.size("output", op.out, input, 1)?;
+        self.len("weight", &op.weight, out.channels * input.channels * op.kernel * op.kernel)?;
+        self.len("bias", &op.bias, out.channels)
     }
 
     fn norm_conv(&self, op: &NormConv, out: &Buffer) -> Result<(), PlanError> {

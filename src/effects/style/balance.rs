@@ -1,0 +1,150 @@
+//! What keeps the style loop alive, and what keeps the picture's colours in it.
+//!
+//! A loop that feeds on itself can only end in three ways: black or white (its mean leaves), grey (its deviation goes to
+//! 0), or noise (its fine detail grows). [`steady`] holds the canvas inside a wide band of mean and deviation by small
+//! steps: paintings inside the band, and that is all that the networks make of a picture, pass unchanged. A canvas without
+//! any contrast gets a little grain, of which the network makes brush strokes. Detail is bounded by the network itself,
+//! whose last layer cannot make more than it was trained to, and by the bilinear motion. Plain maths on −1..1 pictures.
+
+use super::Keep;
+use crate::engine::Image;
+
+/// Furthest that the mean of a canvas may be from middle grey.
+pub const MEAN_LIMIT: f32 = 0.75;
+/// Least and greatest standard deviation of a canvas over all its numbers.
+pub const DEVIATION_LIMITS: [f32; 2] = [0.12, 0.8];
+/// Largest step of one frame: a mean moves by this much, a deviation by this factor more or less.
+const STEP: f32 = 0.06;
+/// Below this deviation a canvas counts as empty, and grain of as much is added.
+const EMPTY: f32 = 0.02;
+
+/// Mean and standard deviation of all numbers.
+pub fn mean_and_deviation(data: &[f32]) -> (f32, f32) {
+    let count = data.len().max(1) as f64;
+    // Runs of 32-bit sums, which vectorise, added in 64 bits.
+    let sum = |f: &dyn Fn(&[f32]) -> f32| data.chunks(256).map(|run| f64::from(f(run))).sum::<f64>();
+    let mean = (sum(&|run| run.iter().sum()) / count) as f32;
+    let variance = sum(&|run| run.iter().map(|x| (x - mean) * (x - mean)).sum()) / count;
+    (mean, variance.sqrt() as f32)
+}
+
+/// Takes a canvas that has left the band one small step back; `share` (0 to 1) of it comes from the loop, and only as
+/// much of the step is taken.
+pub fn steady(canvas: &mut Image, share: f32) {
+    let (mean, deviation) = mean_and_deviation(&canvas.data);
+    if !mean.is_finite() || !deviation.is_finite() {
+        canvas.data.iter_mut().filter(|x| !x.is_finite()).for_each(|x| *x = 0.0);
+        return;
+    }
+    if deviation < EMPTY {
+        grain(&mut canvas.data, share * EMPTY);
+    }
+    let wanted = mean.clamp(-MEAN_LIMIT, MEAN_LIMIT);
+    let shift = (wanted - mean).clamp(-STEP, STEP) * share;
+    let [least, greatest] = DEVIATION_LIMITS;
+    let stretch = deviation.clamp(least, greatest) / deviation.max(1e-6);
+    let stretch = 1.0 + (stretch.clamp(1.0 - STEP, 1.0 + STEP) - 1.0) * share;
+    if shift == 0.0 && stretch == 1.0 {
+        return;
+    }
+    canvas.data.iter_mut().for_each(|x| *x = ((*x - mean) * stretch + mean + shift).clamp(-1.0, 1.0));
+}
+
+/// Adds numbers of about this deviation, always the same ones.
+fn grain(data: &mut [f32], deviation: f32) {
+    for (i, x) in data.iter_mut().enumerate() {
+        // The finaliser of MurmurHash3.
+        let mut hash = i as u32;
+        hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
+        hash = (hash ^ (hash >> 13)).wrapping_mul(0xc2b2_ae35);
+        hash ^= hash >> 16;
+        // Evenly spread over ±√3 deviations.
+        *x += (hash as f32 / u32::MAX as f32 - 0.5) * (12f32.sqrt() * deviation);
+    }
+}
+
+/// Brightness of one pixel by the weights of Rec. 601, on the encoded values as televisions do it.
+fn light(rgb: [f32; 3]) -> f32 {
+    0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]
+}
+
+/// Brings back `amount` (0 to 1) of the picture's colour or light into a painting of the same size.
+pub fn keep(painting: &mut Image, picture: &Image, amount: f32, what: Keep) {
+    if amount <= 0.0 {
+        return;
+    }
+    let plane = painting.height * painting.width;
+    let (reds, rest) = painting.data.split_at_mut(plane);
+    let (greens, blues) = rest.split_at_mut(plane);
+    for i in 0..plane {
+        let painted = [reds[i], greens[i], blues[i]];
+        let original = [picture.data[i], picture.data[plane + i], picture.data[2 * plane + i]];
+        let (to, from) = (light(painted), light(original));
+        let kept: [f32; 3] = match what {
+            Keep::Colour => std::array::from_fn(|c| painted[c] + amount * (original[c] - from + to - painted[c])),
+            Keep::Light => painted.map(|v| v + amount * (from - to)),
+        };
+        [reds[i], greens[i], blues[i]] = kept.map(|v| v.clamp(-1.0, 1.0));
+    }
+}
+
+/// Limits to −1..1; a number that is none becomes 0.
+pub fn clamp(data: &mut [f32]) {
+    data.iter_mut().for_each(|x| *x = if x.is_nan() { 0.0 } else { x.clamp(-1.0, 1.0) });
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    fn image(f: impl Fn(usize) -> f32) -> Image {
+        let mut image = Image::new(3, 16, 16);
+        image.data.iter_mut().enumerate().for_each(|(i, x)| *x = f(i));
+        image
+    }
+
+    #[test]
+    fn a_canvas_inside_the_band_is_not_touched() {
+        let mut canvas = image(|i| if i % 2 == 0 { 0.6 } else { -0.2 });
+        let before = canvas.clone();
+        steady(&mut canvas, 1.0);
+        assert_eq!(canvas, before);
+    }
+
+    #[test]
+    fn black_white_grey_and_noise_come_back() {
+        type Start = fn(usize) -> f32;
+        let starts: [(&str, Start); 5] = [
+            ("black", |_| -1.0),
+            ("white", |_| 1.0),
+            ("grey", |_| 0.0),
+            ("hard noise", |i| if (i * 7919) % 13 < 6 { -1.0 } else { 1.0 }),
+            ("nothing", |_| f32::NAN),
+        ];
+        for (name, start) in starts {
+            let mut canvas = image(start);
+            (0..200).for_each(|_| steady(&mut canvas, 0.9));
+            let (mean, deviation) = mean_and_deviation(&canvas.data);
+            assert!(mean.abs() < MEAN_LIMIT + 0.03, "{name}: mean {mean}");
+            assert!((0.1..0.83).contains(&deviation), "{name}: deviation {deviation}");
+        }
+    }
+
+    #[test]
+    fn light_and_colour_are_kept() {
+        let picture = image(|i| i as f32 / 768.0 - 0.5);
+        let painted = image(|i| (i % 16) as f32 / 40.0);
+        let pixel = |i: &Image, at: usize| [i.data[at], i.data[256 + at], i.data[512 + at]];
+        let mut out = painted.clone();
+        keep(&mut out, &picture, 1.0, Keep::Light);
+        assert!((light(pixel(&out, 40)) - light(pixel(&picture, 40))).abs() < 1e-6);
+        let mut out = painted.clone();
+        keep(&mut out, &picture, 1.0, Keep::Colour);
+        assert!((light(pixel(&out, 40)) - light(pixel(&painted, 40))).abs() < 1e-6);
+        let difference = |i: &Image| i.data[40] - i.data[512 + 40];
+        assert!((difference(&out) - difference(&picture)).abs() < 1e-6);
+        let mut out = painted.clone();
+        keep(&mut out, &picture, 0.0, Keep::Colour);
+        assert_eq!(out, painted);
+    }
+}

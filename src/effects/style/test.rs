@@ -1,0 +1,102 @@
+use super::*;
+use crate::engine::plan::Plan;
+
+/// An engine whose programs answer with the negative of the picture, and count.
+struct Negative;
+
+impl Engine for Negative {
+    fn name(&self) -> &'static str {
+        "negative"
+    }
+    fn prepare(&self, _: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
+        Ok(Box::new(Negative))
+    }
+}
+
+impl Program for Negative {
+    fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
+        copy(inputs.image.expect("a picture"), out);
+        out.data.iter_mut().for_each(|x| *x = -*x);
+        Ok(())
+    }
+}
+
+fn plain() -> StyleSettings {
+    StyleSettings { size: 16, feedback: 0.0, zoom: 1.0, ..StyleSettings::default() }
+}
+
+fn negative() -> StyleLoop {
+    StyleLoop::new(Arc::new(Negative), Arc::new(StyleNetwork::without_layers(3)))
+}
+
+fn picture(value: f32) -> Image {
+    let mut image = Image::new(3, 16, 16);
+    image.data.iter_mut().enumerate().for_each(|(i, x)| *x = if i % 2 == 0 { value } else { value - 0.5 });
+    image
+}
+
+/// The first number of each frame.
+fn play(style: &mut StyleLoop, settings: &StyleSettings, pictures: &[f32]) -> Vec<f32> {
+    let mut out = Image::default();
+    let frame = |&value: &f32| {
+        style.process(&picture(value), settings, &mut out).expect("frames fit");
+        out.data[0]
+    };
+    pictures.iter().map(frame).collect()
+}
+
+#[test]
+fn passes_paint_over_their_own_output() {
+    for (passes, expected) in [(0, 0.5), (1, -0.5), (2, 0.5), (5, -0.5)] {
+        assert_eq!(play(&mut negative(), &StyleSettings { passes, ..plain() }, &[0.5]), [expected], "{passes} passes");
+    }
+}
+
+#[test]
+fn amount_mixes_painting_and_picture() {
+    for (amount, expected) in [(0.0, 0.5), (0.25, 0.25), (1.0, -0.5)] {
+        assert_eq!(play(&mut negative(), &StyleSettings { amount, ..plain() }, &[0.5]), [expected], "amount {amount}");
+    }
+}
+
+#[test]
+fn feedback_brings_the_last_painting_back() {
+    let settings = StyleSettings { feedback: 0.25, ..plain() };
+    // 0.5 → −0.5; then the canvas is 0.75·0.3 + 0.25·(−0.5) = 0.1.
+    let shown = play(&mut negative(), &settings, &[0.5, 0.3]);
+    assert!((shown[1] + 0.1).abs() < 1e-6, "{shown:?}");
+}
+
+#[test]
+fn frames_between_paintings_fade() {
+    let settings = StyleSettings { every: 2, ..plain() };
+    // Painted at the first, third and fifth frame.
+    let shown = play(&mut negative(), &settings, &[0.5, 0.9, 0.3, 0.9, 0.1]);
+    assert_eq!(shown[..2], [-0.5, -0.5]);
+    assert!(
+        (shown[2] + 0.4).abs() < 1e-6 && (shown[3] + 0.3).abs() < 1e-6 && (shown[4] + 0.2).abs() < 1e-6,
+        "{shown:?}"
+    );
+}
+
+#[test]
+fn another_size_goes_on_from_the_same_painting() {
+    let mut style = negative();
+    let settings = StyleSettings { feedback: 0.5, ..plain() };
+    play(&mut style, &settings, &[0.5]);
+    let mut out = Image::default();
+    style.process(&picture(0.3), &StyleSettings { size: 32, ..settings }, &mut out).expect("another size");
+    assert_eq!((out.height, out.width, out.data.len()), (32, 32, 3 * 32 * 32));
+    style
+        .process(&picture(0.3), &StyleSettings { size: 16, every: 4, ..settings }, &mut out)
+        .expect("back, between paintings");
+    assert_eq!(out.data.len(), 3 * 16 * 16);
+}
+
+#[test]
+fn a_grey_picture_is_refused() {
+    let (mut style, mut out) = (negative(), Image::default());
+    assert!(style.process(&Image::new(1, 8, 8), &plain(), &mut out).is_err());
+    assert!(style.process(&Image::default(), &plain(), &mut out).is_err());
+    assert!(style.process(&picture(0.1), &plain(), &mut out).is_ok());
+}

@@ -1,0 +1,151 @@
+//! Runs the plans of style networks: picture in, picture out.
+//!
+//! Maps lie as `[channels, height, width]`, x fastest, which suits large kernels on few channels; generators have
+//! programs of their own. Everything is allocated by [`Painting::new`]; a run only computes.
+
+use std::sync::Arc;
+
+use super::conv::{Conv, ConvShape, Input};
+use super::norm::InstanceNorm;
+use super::pool::{Pool, Turn};
+use super::simd::Isa;
+use crate::engine::plan::{BufferId, Op, Plan};
+use crate::engine::{EngineError, Image, Inputs, Program};
+
+/// A prepared plan of a style network.
+pub struct Painting {
+    plan: Arc<Plan>,
+    pool: Arc<Pool>,
+    isa: Isa,
+    steps: Vec<Step>,
+    /// One map per buffer of the plan.
+    maps: Vec<Vec<f32>>,
+    scratch: Vec<f32>,
+    output: usize,
+}
+
+/// One operation with its weights packed.
+enum Step {
+    Picture { out: usize, gain: f32, offset: f32 },
+    Conv { conv: Conv, input: usize, out: usize, after: After },
+}
+
+enum After {
+    Norm { norm: InstanceNorm, residual: Option<usize> },
+    Clamp(f32),
+}
+
+impl Painting {
+    /// Can this plan be run here?
+    pub fn runs(plan: &Plan) -> bool {
+        plan.steps.iter().all(|step| matches!(step.op, Op::Picture(_) | Op::NormConv(_) | Op::Convolution(_)))
+    }
+
+    /// Packs the weights and allocates the maps of a checked plan.
+    ///
+    /// # Errors
+    /// When the plan has operations other than those of style networks.
+    pub fn new(plan: Arc<Plan>, pool: Arc<Pool>, isa: Isa) -> Result<Painting, EngineError> {
+        let unavailable = |reason: String| EngineError::Unavailable { engine: "cpu", reason };
+        plan.check().map_err(|e| unavailable(e.to_string()))?;
+        let mut scratch = 0;
+        let mut steps = Vec::new();
+        for step in &plan.steps {
+            let prepared = Step::new(&plan, &step.op).ok_or_else(|| {
+                unavailable(format!("step {} ({}) does not belong into a style network", step.name, step.op.kind()))
+            })?;
+            if let Step::Conv { conv, input, .. } = &prepared {
+                let input = &plan.buffers[*input];
+                scratch = scratch.max(conv.scratch_len(input.height, input.width));
+            }
+            steps.push(prepared);
+        }
+        let output = plan.output.unwrap_or(BufferId(0)).0;
+        let maps = plan.buffers.iter().map(|b| vec![0.0; b.len()]).collect();
+        Ok(Painting { plan, pool, isa, steps, maps, scratch: vec![0.0; scratch], output })
+    }
+
+    fn check(&self, inputs: &Inputs) -> Result<(), EngineError> {
+        let found = |what, expected: String, found: String| Err(EngineError::Input { what, expected, found });
+        if inputs.styles.len() != self.plan.styles {
+            return found("a weight per style", self.plan.styles.to_string(), inputs.styles.len().to_string());
+        }
+        for step in &self.steps {
+            let Step::Picture { out, .. } = step else { continue };
+            let b = &self.plan.buffers[*out];
+            let expected = [b.channels, b.height, b.width];
+            let size = inputs.image.map(|i| [i.channels, i.height, i.width]);
+            if size != Some(expected) || inputs.image.is_none_or(|i| i.data.len() != b.len()) {
+                return found("a picture", format!("{expected:?}"), size.map_or("none".into(), |s| format!("{s:?}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Step {
+    fn new(plan: &Plan, op: &Op) -> Option<Step> {
+        let (input, shape, weight, after) = match op {
+            Op::Picture(p) => return Some(Step::Picture { out: p.out.0, gain: p.gain, offset: p.offset }),
+            Op::NormConv(op) => {
+                let channels = plan.get(op.out).channels;
+                let norm = InstanceNorm::new(channels, &op.gamma, &op.beta, op.eps, op.activation);
+                let after = After::Norm { norm, residual: op.residual.map(|id| id.0) };
+                (op.input, (op.kernel, op.stride, op.up == 2), (&op.weight[..], &[][..]), after)
+            }
+            Op::Convolution(op) => {
+                let after = After::Clamp(op.clamp.unwrap_or(f32::INFINITY));
+                (op.input, (op.kernel, 1, false), (&op.weight[..], &op.bias[..]), after)
+            }
+            _ => return None,
+        };
+        let (in_channels, out_channels) = (plan.get(input).channels, plan.get(op.out()).channels);
+        let (kernel, stride, upsample) = shape;
+        let shape = ConvShape { in_channels, out_channels, kernel, stride, upsample };
+        Some(Step::Conv { conv: Conv::new(shape, weight.0, weight.1), input: input.0, out: op.out().0, after })
+    }
+
+    fn run(&self, turn: &Turn, isa: Isa, plan: &Plan, inputs: &Inputs, maps: &mut [Vec<f32>], scratch: &mut [f32]) {
+        match self {
+            Step::Picture { out, gain, offset } => {
+                let image = inputs.image.map_or(&[][..], |image| &image.data);
+                maps[*out].iter_mut().zip(image).for_each(|(to, from)| *to = from * gain + offset);
+            }
+            Step::Conv { conv, input, out, after } => {
+                let b = &plan.buffers[*input];
+                // Taken out for the time of the step, so that the others can be read.
+                let mut map = std::mem::take(&mut maps[*out]);
+                let source = Input { data: &maps[*input], height: b.height, width: b.width };
+                conv.run(turn, isa, source, scratch, &mut map);
+                match after {
+                    After::Norm { norm, residual } => {
+                        norm.run(turn, isa, &mut map, inputs.styles, residual.map(|id| &maps[id][..]));
+                    }
+                    After::Clamp(limit) => map.iter_mut().for_each(|x| *x = x.clamp(-limit, *limit)),
+                }
+                maps[*out] = map;
+            }
+        }
+    }
+}
+
+impl Program for Painting {
+    fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
+        self.check(inputs)?;
+        let turn = self.pool.turn();
+        for step in &self.steps {
+            step.run(&turn, self.isa, &self.plan, inputs, &mut self.maps, &mut self.scratch);
+        }
+        let b = &self.plan.buffers[self.output];
+        (out.channels, out.height, out.width) = (b.channels, b.height, b.width);
+        out.data.resize(b.len(), 0.0);
+        out.data.copy_from_slice(&self.maps[self.output]);
+        Ok(())
+    }
+
+    fn tap(&self, buffer: &str) -> Option<Image> {
+        let id = self.plan.find(buffer)?;
+        let (b, data) = (self.plan.get(id), self.maps[id.0].clone());
+        Some(Image { channels: b.channels, height: b.height, width: b.width, data })
+    }
+}

@@ -1,0 +1,75 @@
+//! Do the layers and pictures of style networks agree with PyTorch's?
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{assert_close, fixture, magnitude};
+use latent_jockey::engine::cpu::{Cpu, Isa};
+use latent_jockey::engine::{Engine, Image, Inputs};
+use latent_jockey::network::checkpoint::Checkpoint;
+use latent_jockey::network::style_transfer::StyleNetwork;
+
+fn expected(file: &str, tensor: &str) -> (Vec<usize>, Vec<f32>) {
+    let checkpoint = Checkpoint::open(&fixture(&format!("style/{file}.expect.safetensors"))).expect("the fixture opens");
+    let found = checkpoint.tensors.get(tensor).unwrap_or_else(|| panic!("no tensor {tensor}"));
+    (found.shape.clone(), found.to_f32().expect("floats"))
+}
+
+fn picture(file: &str) -> Image {
+    let (shape, data) = expected(file, "image");
+    Image { channels: shape[0], height: shape[1], width: shape[2], data }
+}
+
+#[test]
+fn every_layer_of_painters8_agrees_on_every_instruction_set() {
+    let network = StyleNetwork::open(&fixture("style/painters8.safetensors")).expect("opens");
+    let (image, (_, mix)) = (picture("painters8"), expected("painters8", "mix"));
+    for isa in Isa::available() {
+        let plan = Arc::new(network.plan_for(image.height, image.width));
+        let mut program = Cpu::with_isa(2, isa).prepare(plan.clone()).expect("the plan runs");
+        let mut out = Image::default();
+        // Twice: nothing may be left over from the first run.
+        for _ in 0..2 {
+            let inputs = Inputs { image: Some(&image), styles: &mix, ..Inputs::default() };
+            program.run(&inputs, &mut out).expect("runs");
+        }
+        for buffer in plan.buffers.iter().skip(1) {
+            let (shape, values) = expected("painters8", &buffer.name);
+            let tap = program.tap(&buffer.name).expect("every map is kept");
+            assert_eq!([tap.channels, tap.height, tap.width], shape[..], "{isa} {}", buffer.name);
+            assert_close(&format!("{isa} {}", buffer.name), &tap.data, &values, 2e-4 * magnitude(&values), 5e-5);
+        }
+        assert_close(&format!("{isa} picture"), &out.data, &expected("painters8", "dec.2").1, 2e-4, 2e-5);
+    }
+}
+
+#[test]
+fn both_spellings_of_the_well_known_example_give_its_picture() {
+    let (image, (shape, values)) = (picture("johnson"), expected("johnson", "picture"));
+    for file in ["johnson-new", "johnson-old"] {
+        let network = StyleNetwork::open(&fixture(&format!("style/{file}.safetensors"))).expect(file);
+        let mut program = Cpu::new(2).prepare(Arc::new(network.plan_for(image.height, image.width))).expect(file);
+        let mut out = Image::default();
+        program.run(&Inputs { image: Some(&image), styles: &[1.0], ..Inputs::default() }, &mut out).expect(file);
+        assert_eq!([out.channels, out.height, out.width], shape[..], "{file}");
+        assert_close(file, &out.data, &values, 2e-3, 2e-4);
+    }
+}
+
+#[test]
+fn the_file_names_its_painters() {
+    let network = StyleNetwork::open(&fixture("style/painters8.safetensors")).expect("opens");
+    assert_eq!((network.name.as_str(), network.styles.len()), ("painters8", 8));
+    assert_eq!(network.styles[2].name, "hokusai-great-wave");
+    assert_eq!(network.styles[2].artist, "Katsushika Hokusai");
+    let johnson = StyleNetwork::open(&fixture("style/johnson-old.safetensors")).expect("opens");
+    assert_eq!(johnson.styles.len(), 1);
+    assert_eq!(johnson.styles[0].name, "johnson-old");
+}
+
+#[test]
+fn a_generator_is_no_style_network() {
+    let error = StyleNetwork::open(&fixture("sg2_32.safetensors")).expect_err("a generator");
+    assert!(error.to_string().contains("style network"), "{error}");
+}
