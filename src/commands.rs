@@ -1,1 +1,85 @@
-//! (to be written)
+//! What the command line does, one file a command.
+//!
+//! Each command has its options (read by clap) and a `run` that prints to the terminal and returns what went
+//! wrong; `main` prints that. Everything that a command computes lives in the other modules.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to the terminal")]
+
+pub mod bench;
+pub mod doctor;
+pub mod generate;
+pub mod inspect;
+pub mod params;
+pub mod play;
+pub mod render;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::engine::Engine;
+use crate::engine::cpu::Cpu;
+use crate::patch::library::Library;
+use crate::patch::locate;
+use crate::patch::preset::Preset;
+
+/// Which engine makes the pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum EngineChoice {
+    /// The fastest that this machine has.
+    #[default]
+    Auto,
+    /// All processor cores.
+    Cpu,
+}
+
+impl EngineChoice {
+    pub fn build(self) -> Arc<dyn Engine> {
+        match self {
+            EngineChoice::Auto | EngineChoice::Cpu => Arc::new(Cpu::default()),
+        }
+    }
+}
+
+/// A progress bar on standard error; silent when that is not a terminal.
+fn progress(steps: u64) -> indicatif::ProgressBar {
+    let style =
+        indicatif::ProgressStyle::with_template("{bar:40.cyan/dim} {pos}/{len}  {per_sec:.1}  {eta} left  {msg}")
+            .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
+    indicatif::ProgressBar::new(steps).with_style(style)
+}
+
+/// A flag that Ctrl-C (or a polite kill) raises; the second time ends the program at once.
+fn interrupted() -> Arc<AtomicBool> {
+    static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    let flag = FLAG.get_or_init(|| {
+        let flag = Arc::new(AtomicBool::new(false));
+        let raised = flag.clone();
+        let handler = ctrlc::set_handler(move || {
+            if raised.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        });
+        if let Err(error) = handler {
+            tracing::warn!("Ctrl-C ends the program without finishing files: {error}");
+        }
+        flag
+    });
+    flag.clone()
+}
+
+/// `WxH` in pixels, each from 16 to 16384.
+fn parse_size(text: &str) -> Result<(u32, u32), String> {
+    let wrong = || format!("expected WIDTHxHEIGHT such as 1280x720, each 16 to 16384, got {text:?}");
+    let (width, height) = text.split_once(['x', 'X']).ok_or_else(wrong)?;
+    let number = |s: &str| s.trim().parse().ok().filter(|n| (16..=16_384).contains(n)).ok_or_else(wrong);
+    Ok((number(width)?, number(height)?))
+}
+
+/// The presets, and the one that the player named, or the first.
+fn presets(name: Option<&str>) -> anyhow::Result<(Library, Preset)> {
+    let library = Library::scan(&locate::presets()?)?;
+    let preset = match name {
+        Some(name) => library.load(name)?,
+        None => library.first()?,
+    };
+    Ok((library, preset))
+}

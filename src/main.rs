@@ -1,1 +1,62 @@
-fn main() {}
+//! The command line: options, logging, and the one place that prints an error and exits.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use latent_jockey::commands::{bench, doctor, generate, inspect, params, play, render};
+
+/// An instrument for playing generative networks on stage.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Play live: a window, every MIDI port, OSC on UDP 9000 (this is what no command does)
+    Play(play::Options),
+    /// Write a preset as a video or PNGs, offline, always the same
+    Render(render::Options),
+    /// Still pictures of seeds, and a contact sheet
+    Generate(generate::Options),
+    /// What a network file holds, and whether it will play
+    Inspect(inspect::Options),
+    /// Time per picture and from knob to picture
+    Bench(bench::Options),
+    /// What works on this machine, and what to do about the rest
+    Doctor,
+    /// The table of parameters
+    Params(params::Options),
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    // The window brings its own logging; everything else logs to standard error, warnings only unless RUST_LOG asks.
+    if !matches!(command, None | Some(Command::Play(_))) || cfg!(not(feature = "window")) {
+        let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    }
+    let result = match command {
+        None => play::run(&play::Options::default()),
+        Some(Command::Play(options)) => play::run(&options),
+        Some(Command::Render(options)) => render::run(&options),
+        Some(Command::Generate(options)) => generate::run(&options),
+        Some(Command::Inspect(options)) => inspect::run(&options),
+        Some(Command::Bench(options)) => bench::run(&options),
+        Some(Command::Doctor) => doctor::run(),
+        Some(Command::Params(options)) => params::run(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Prints an error with its causes on one line. A reader that went away (`| head`) is no error.
+#[allow(clippy::print_stderr, reason = "the one place that prints an error")]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("latent-jockey: {error:#}");
+    ExitCode::FAILURE
+}

@@ -1,1 +1,631 @@
-//! (to be written)
+//! One frame of the show, from events and `dt`: the only module that knows the whole path.
+//!
+//! [`Show::step`] applies events to parameters, moves the walk, maps z to ws and asks the stage for a picture.
+//! Time is an input: nothing here reads a clock, so the same steps give the same requests. Live, pictures come
+//! from the `engine` thread and networks from the `loader` thread, and `step` never waits for either; offline
+//! ([`Mode::Offline`]) each step makes its own picture before it returns.
+
+pub mod loader;
+pub mod stage;
+mod status;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::control::clock::Clock;
+use crate::control::mapping::Mapping;
+use crate::control::midi::MidiInputs;
+use crate::control::osc::{Feedback, OscServer};
+use crate::control::{AllCounts, Event, Source, Write, keys};
+use crate::effects::style::StyleSettings;
+use crate::engine::{Engine, Noise, NoiseMode};
+use crate::latent::mapping::{Scratch, blend_classes};
+use crate::latent::walk::{self, Walk};
+use crate::modulate::Ease;
+use crate::network::Network;
+use crate::params::{Id, Params, Target, Value, Written};
+use crate::patch::library::Library;
+use crate::patch::locate::LocateError;
+use crate::patch::preset::{Preset, PresetError};
+use crate::patch::watch::Watch;
+pub use crate::record::compose::Fit;
+use loader::{LoadError, Loaded, Loader, Wish};
+pub use stage::Picture;
+use stage::{Change, Drawn, Live, Request, Scene, Stage};
+use status::History;
+pub use status::Status;
+
+/// Why a show cannot begin. Once it plays, nothing ends it.
+#[derive(Debug, thiserror::Error)]
+pub enum ShowError {
+    #[error(transparent)]
+    Preset(#[from] PresetError),
+    #[error(transparent)]
+    Locate(#[from] LocateError),
+    #[error(transparent)]
+    Network(#[from] LoadError),
+    #[error("the preset {preset} names no network: add a line such as network = \"flowers64\"")]
+    NoNetwork { preset: String },
+    #[error("no thread for the {what}: {source}")]
+    Thread { what: &'static str, source: std::io::Error },
+}
+
+/// Who makes the pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The engine's thread, as fast as it can; a step never waits.
+    Live,
+    /// The step itself: one picture a step, always the same.
+    Offline,
+}
+
+/// What a show begins with.
+pub struct Options {
+    pub library: Library,
+    pub preset: Preset,
+    /// Plays this file instead of the preset's network.
+    pub network: Option<PathBuf>,
+    pub seed: Option<u32>,
+    pub engine: Arc<dyn Engine>,
+    pub mode: Mode,
+}
+
+/// The picture-making end of the path.
+enum Output {
+    Live { live: Live, loader: Loader },
+    Offline { stage: Box<Stage> },
+}
+
+/// A running show.
+pub struct Show {
+    params: Params,
+    mapping: Mapping,
+    clock: Clock,
+    library: Library,
+    preset: Preset,
+    /// Sees the preset's file change; live only.
+    watch: Option<Watch>,
+    engine: Arc<dyn Engine>,
+    network: Arc<Network>,
+    /// The style network that paints, or is about to.
+    style_file: Option<PathBuf>,
+    walk: Walk,
+    output: Output,
+    /// Counts networks; a request says which one it is for.
+    generation: u64,
+    pictures_asked: u64,
+    /// Seconds of the show so far, frozen ones not counted.
+    secs: f64,
+    request: Request,
+    last_request: Request,
+    scratch: Scratch,
+    w: Vec<f32>,
+    class: Vec<f32>,
+    writes: Vec<Write>,
+    drawn: Drawn,
+    picture: Option<Arc<Picture>>,
+    history: History,
+    /// Presets named over OSC may only be names of the library, not paths, when the port is open to the network.
+    names_only: bool,
+    devices: Devices,
+    feedback: Option<Feedback>,
+}
+
+/// What plays a show from outside, and how much of it came.
+#[derive(Default)]
+pub struct Devices {
+    pub osc: Option<OscServer>,
+    pub midi: Option<MidiInputs>,
+    pub counts: AllCounts,
+}
+
+impl Show {
+    /// Loads the preset's network and starts the threads that a live show needs.
+    ///
+    /// # Errors
+    /// When the network cannot be played.
+    pub fn new(options: Options) -> Result<Self, ShowError> {
+        let Options { library, mut preset, network, seed, engine, mode } = options;
+        preset.network = network.or(preset.network);
+        let Some(file) = &preset.network else {
+            return Err(ShowError::NoNetwork { preset: preset.name });
+        };
+        let (network, program) = loader::load_network(file, &engine)?;
+        let stage = Stage::new(Scene { generation: 0, program });
+        let output = match mode {
+            Mode::Offline => Output::Offline { stage: Box::new(stage) },
+            Mode::Live => Output::Live {
+                live: Live::start(stage).map_err(|source| ShowError::Thread { what: "engine", source })?,
+                loader: Loader::start(engine.clone()).map_err(|source| ShowError::Thread { what: "loader", source })?,
+            },
+        };
+        let watch = match mode {
+            Mode::Offline => None,
+            Mode::Live => Some(Watch::start().map_err(|source| ShowError::Thread { what: "watch", source })?),
+        };
+        let mut show = Show {
+            params: Params::default(),
+            mapping: Mapping::default(),
+            clock: Clock::default(),
+            library,
+            watch,
+            walk: Walk::new(network.mapping.z_dim, walk::Settings::default()),
+            network,
+            style_file: None,
+            output,
+            engine,
+            generation: 0,
+            pictures_asked: 0,
+            secs: 0.0,
+            request: Request::default(),
+            last_request: Request::default(),
+            scratch: Scratch::default(),
+            w: Vec::new(),
+            class: Vec::new(),
+            writes: Vec::new(),
+            drawn: Drawn::default(),
+            picture: None,
+            history: History::default(),
+            names_only: false,
+            devices: Devices::default(),
+            feedback: None,
+            preset: preset.clone(),
+        };
+        show.apply_preset(preset);
+        if let Some(seed) = seed {
+            show.write(&Write { target: Id::Seed.into(), value: Value::Int(seed.into()), source: Source::Preset });
+        }
+        show.params.settle();
+        show.begin_painting()?;
+        show.params.begin();
+        show.walk = Walk::new(show.network.mapping.z_dim, show.walk_settings());
+        Ok(show)
+    }
+
+    /// Whether presets and networks may only be named, not given as paths, by OSC messages.
+    pub fn set_names_only(&mut self, names_only: bool) {
+        self.names_only = names_only;
+    }
+
+    /// One frame: `events` since the last one, `dt` seconds later.
+    pub fn step(&mut self, dt: f64, events: &[Event]) {
+        self.params.begin();
+        self.history.step(dt);
+        for event in events {
+            self.take(event);
+        }
+        self.answer_triggers();
+        self.params.step(dt);
+        let tempo = self.params.get(Id::Tempo);
+        self.clock.step(dt, tempo);
+        self.poll_loader();
+        self.poll_watch();
+        // A frozen picture holds the walk too, so that it goes on from where it was held.
+        if !self.params.bool(Id::Freeze) {
+            self.secs += dt;
+            self.walk.step(dt, &self.walk_settings());
+            self.make_request();
+            self.submit();
+        }
+        self.collect();
+        if let Some(feedback) = &mut self.feedback {
+            feedback.step(&self.params, dt);
+        }
+    }
+
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::Write(write) => self.write(&write.clone()),
+            Event::Notice(line) => self.history.notice(line.clone()),
+            Event::Midi(_) | Event::Key(_) | Event::Unknown { .. } => {
+                let mut writes = std::mem::take(&mut self.writes);
+                match event {
+                    Event::Midi(message) => self.clock.midi(message, &mut writes),
+                    Event::Key(key) => keys::writes(*key, &self.params, &mut writes),
+                    _ => {}
+                }
+                self.mapping.apply(event, &self.params, &mut writes);
+                for write in &writes {
+                    self.write(write);
+                }
+                if writes.is_empty()
+                    && let Event::Unknown { address, .. } = event
+                {
+                    self.history.refuse(&format!("no parameter {address}"));
+                }
+                writes.clear();
+                self.writes = writes;
+            }
+        }
+    }
+
+    fn write(&mut self, write: &Write) {
+        match self.params.write(write.target, &write.value) {
+            Ok(Written::Unchanged) => {}
+            Ok(_) if write.source == Source::Preset => {}
+            Ok(_) => self.history.message(write),
+            Err(error) => self.history.refuse(&error.to_string()),
+        }
+    }
+
+    fn answer_triggers(&mut self) {
+        // A preset that is loaded here may itself name a style network: so the list can grow while it is read.
+        let mut answered = 0;
+        while let Some(&id) = self.params.fired().get(answered) {
+            answered += 1;
+            let seed = self.params.base(Id::Seed);
+            match id {
+                Id::SeedNext => self.set(Id::Seed, Value::Float((seed + 1.0) % 4_294_967_296.0)),
+                Id::SeedPrev => self.set(Id::Seed, Value::Float((seed - 1.0).rem_euclid(4_294_967_296.0))),
+                Id::WalkRestart => self.walk.restart(),
+                Id::Tap => {
+                    if let Some(bpm) = self.clock.tap() {
+                        self.set(Id::Tempo, Value::Float(bpm));
+                    }
+                }
+                Id::Panic => {
+                    self.params.clear_modulation();
+                    self.apply_preset(self.preset.clone());
+                    self.history.notice(format!("back to the preset {}", self.preset.name));
+                }
+                Id::StyleNetwork => self.wish_style(&self.params.text(Id::StyleNetwork).to_owned()),
+                Id::Network => self.wish_network(&self.params.text(Id::Network).to_owned()),
+                Id::Preset => self.change_preset(&self.params.text(Id::Preset).to_owned()),
+                Id::PresetNext => self.step_preset(1),
+                Id::PresetPrev => self.step_preset(-1),
+                _ => {}
+            }
+        }
+    }
+
+    fn set(&mut self, id: Id, value: Value) {
+        self.write(&Write { target: id.into(), value, source: Source::Preset });
+    }
+
+    fn is_path(name: &str) -> bool {
+        name.contains(['/', '\\'])
+    }
+
+    fn wish_network(&mut self, name: &str) {
+        if self.names_only && Self::is_path(name) {
+            return self
+                .history
+                .notice(format!("network {name}: only names are taken while the OSC port is open to the network"));
+        }
+        match self.library.network(name) {
+            Ok(file) => self.load_network(file),
+            Err(error) => self.history.notice(format!("{error}; {} plays on", self.network.name)),
+        }
+    }
+
+    fn load_network(&mut self, file: PathBuf) {
+        if file != self.network.path {
+            self.wish(Wish::Network(file));
+        }
+    }
+
+    fn wish_style(&mut self, name: &str) {
+        if name.is_empty() {
+            self.style_file = None;
+            return self.hand_over(Change::Style(None));
+        }
+        if self.names_only && Self::is_path(name) {
+            return self
+                .history
+                .notice(format!("style {name}: only names are taken while the OSC port is open to the network"));
+        }
+        match self.library.network(name) {
+            Ok(file) if self.style_file.as_ref() == Some(&file) => {}
+            Ok(file) => {
+                self.style_file = Some(file.clone());
+                self.wish(self.style_wish(file));
+            }
+            Err(error) => self.history.notice(error.to_string()),
+        }
+    }
+
+    fn style_wish(&self, file: PathBuf) -> Wish {
+        let settings = StyleSettings::from_params(&self.params);
+        Wish::Style { file, resolution: self.network.img_resolution, settings }
+    }
+
+    fn wish(&mut self, wish: Wish) {
+        match &mut self.output {
+            Output::Live { loader, .. } => {
+                if !loader.wish(wish) {
+                    self.history.notice("too many networks are waiting to be loaded: try that one again".to_owned());
+                }
+            }
+            Output::Offline { .. } => {
+                let loaded = loader::load(&wish, &self.engine);
+                self.take_up(loaded);
+            }
+        }
+    }
+
+    fn poll_loader(&mut self) {
+        if let Output::Live { loader, .. } = &mut self.output
+            && let Some(result) = loader.poll()
+        {
+            self.take_up(result);
+        }
+    }
+
+    /// Swaps in whole what was loaded, or keeps the old one and says why.
+    fn take_up(&mut self, result: Result<Loaded, LoadError>) {
+        match result {
+            Ok(Loaded::Network { network, program }) => {
+                self.generation += 1;
+                self.hand_over(Change::Scene(Scene { generation: self.generation, program }));
+                self.network = network;
+                self.walk = Walk::new(self.network.mapping.z_dim, self.walk_settings());
+            }
+            // A style that was wished away meanwhile is let go.
+            Ok(Loaded::Style { file, style }) if self.style_file.as_ref() == Some(&file) => {
+                self.hand_over(Change::Style(Some(style)));
+            }
+            Ok(Loaded::Style { .. }) => {}
+            Err(error) => self.history.notice(format!("{error}; {} plays on", self.network.name)),
+        }
+    }
+
+    fn hand_over(&mut self, change: Change) {
+        let taken = match &mut self.output {
+            Output::Live { live, .. } => live.change(change).is_ok(),
+            Output::Offline { stage } => {
+                stage.change(change);
+                true
+            }
+        };
+        if !taken {
+            self.history.notice("the engine is busy: load that network once more".to_owned());
+        }
+    }
+
+    fn poll_watch(&mut self) {
+        if let Some(reload) = self.watch.as_ref().and_then(Watch::poll)
+            && reload.path == self.preset.path
+        {
+            self.reload_preset(reload.result);
+        }
+    }
+
+    fn step_preset(&mut self, by: isize) {
+        match self.library.neighbour(&self.preset, by) {
+            Some(preset) => self.take_preset(preset),
+            None => self.history.notice("there are no presets to go to".to_owned()),
+        }
+    }
+
+    fn change_preset(&mut self, name: &str) {
+        if self.names_only && Self::is_path(name) {
+            return self
+                .history
+                .notice(format!("preset {name}: only names are taken while the OSC port is open to the network"));
+        }
+        self.take_preset(self.library.load(name));
+    }
+
+    fn take_preset(&mut self, preset: Result<Preset, PresetError>) {
+        match preset {
+            Ok(preset) => self.apply_preset(preset),
+            Err(error) => self.history.notice(format!("{}; {} plays on", error.headline(), self.preset.name)),
+        }
+    }
+
+    /// Every parameter to what the preset says, or its default; smoothed ones glide there.
+    fn apply_preset(&mut self, preset: Preset) {
+        self.params.write_defaults();
+        if !preset.params.iter().any(|(target, _)| target.id == Id::StyleNetwork) {
+            self.set(Id::StyleNetwork, Value::Text(String::new()));
+        }
+        for (target, value) in &preset.params {
+            self.write(&Write { target: *target, value: value.clone(), source: Source::Preset });
+        }
+        self.mapping = mapping_of(&preset);
+        if let Some(file) = preset.network.clone() {
+            self.load_network(file);
+        }
+        if let Some(watch) = &self.watch {
+            watch.follow(&preset.path);
+        }
+        self.preset = preset;
+    }
+
+    /// The preset's file was saved: what it says differently from before is applied, the rest stays as played.
+    fn reload_preset(&mut self, reloaded: Result<Preset, PresetError>) {
+        let preset = match reloaded {
+            Ok(preset) => preset,
+            Err(error) => return self.history.notice(format!("{}; the last good version plays on", error.headline())),
+        };
+        let changed = preset.params.iter().filter(|entry| !self.preset.params.contains(entry));
+        let gone = self.preset.params.iter().map(|(target, _)| *target);
+        let gone = gone.filter(|target| !preset.params.iter().any(|(kept, _)| kept == target));
+        let writes: Vec<(Target, Value)> = gone
+            .filter_map(|target| Some((target, Value::Float(target.id.def().default_number()?))))
+            .chain(changed.cloned())
+            .collect();
+        for (target, value) in writes {
+            self.write(&Write { target, value, source: Source::Preset });
+        }
+        self.mapping = mapping_of(&preset);
+        if preset.network != self.preset.network
+            && let Some(file) = preset.network.clone()
+        {
+            self.load_network(file);
+        }
+        self.history.notice(format!("preset {} reloaded", preset.name));
+        self.preset = preset;
+    }
+
+    fn walk_settings(&self) -> walk::Settings {
+        let p = &self.params;
+        let per_second = if p.choice(Id::WalkSync) == "beats" { p.get(Id::Tempo) / 60.0 } else { 1.0 };
+        walk::Settings {
+            kind: match p.choice(Id::WalkKind) {
+                "hold" => walk::Kind::Hold,
+                "loop" => walk::Kind::Loop,
+                "line" => walk::Kind::Line,
+                _ => walk::Kind::Drift,
+            },
+            seed: p.base(Id::Seed) as u32,
+            speed: p.get(Id::WalkSpeed) * per_second,
+            radius: p.get(Id::WalkRadius),
+            ease: match p.choice(Id::WalkEase) {
+                "linear" => Ease::Linear,
+                "hold" => Ease::Hold,
+                _ => Ease::Smooth,
+            },
+            glide_secs: p.get(Id::WalkGlide),
+        }
+    }
+
+    /// z with the player's offsets → w → ws, and the noise.
+    fn make_request(&mut self) {
+        let (p, mapping) = (&self.params, &self.network.mapping);
+        self.request.ws.clear();
+        self.request.ws.extend_from_slice(self.walk.z());
+        offset(&mut self.request.ws, p, Id::Z, p.vector(Id::ZVector));
+        blend_classes(p.get(Id::Class), mapping.c_dim, &mut self.class);
+        mapping.map(&self.request.ws, &self.class, &mut self.w, &mut self.scratch);
+        offset(&mut self.w, p, Id::W, &[]);
+        let cutoff = p.int(Id::PsiCutoff) as usize;
+        mapping.truncate(&self.w, p.get(Id::Psi) as f32, cutoff, &mut self.request.ws);
+        self.pictures_asked += 1;
+        let mode = match p.choice(Id::NoiseMode) {
+            "random" => NoiseMode::Random { seed: p.base(Id::NoiseSeed) as u64 ^ (self.pictures_asked << 32) },
+            "none" => NoiseMode::None,
+            _ => NoiseMode::Const,
+        };
+        self.request.noise = Noise { mode, gain: p.get(Id::NoiseGain) as f32 };
+        self.request.generation = self.generation;
+        self.request.style = StyleSettings::from_params(p);
+        self.request.at_secs = self.secs;
+    }
+
+    fn submit(&mut self) {
+        // A style loop lives on without new latents.
+        let same = self.style_file.is_none()
+            && self.request.generation == self.last_request.generation
+            && self.request.ws == self.last_request.ws
+            && self.request.noise == self.last_request.noise;
+        if same && self.picture.is_some() {
+            return;
+        }
+        self.last_request.clone_from(&self.request);
+        match &mut self.output {
+            Output::Live { live, .. } => live.submit(&mut self.request),
+            Output::Offline { stage } => match stage.draw(&self.request) {
+                Ok(Some(picture)) => self.picture = Some(picture),
+                Ok(None) => {}
+                Err(error) => self.history.notice(error.to_string()),
+            },
+        }
+    }
+
+    /// Takes the newest picture when there is one; else the last good one stays.
+    fn collect(&mut self) {
+        let Output::Live { live, .. } = &mut self.output else { return };
+        if !live.newest(&mut self.drawn) {
+            return;
+        }
+        if let Some(error) = self.drawn.error.take() {
+            self.history.notice(error);
+        }
+        if let Some(picture) = self.drawn.picture.take() {
+            self.history.drawn(self.drawn.took);
+            self.picture = Some(picture);
+        }
+    }
+
+    /// The newest finished picture.
+    pub fn picture(&self) -> Option<&Arc<Picture>> {
+        self.picture.as_ref()
+    }
+
+    /// 1 shows the picture, 0 is black; to be multiplied in linear light.
+    pub fn brightness(&self) -> f32 {
+        1.0 - self.params.get(Id::Blackout) as f32
+    }
+
+    /// How the picture fills what it is shown on.
+    pub fn fit(&self) -> Fit {
+        match self.params.choice(Id::Fit) {
+            "contain" => Fit::Contain,
+            "cover" => Fit::Cover,
+            _ => Fit::Mirror,
+        }
+    }
+
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    pub fn preset(&self) -> &Preset {
+        &self.preset
+    }
+
+    /// What the HUD and the status line show.
+    pub fn status(&self) -> Status {
+        let mut status = Status::new(&self.history, &self.devices.counts);
+        status.network.clone_from(&self.network.name);
+        status.resolution = [self.network.img_resolution as u32; 2];
+        status.engine = self.engine.name().to_owned();
+        status.preset.clone_from(&self.preset.name);
+        status.osc = self.devices.osc.as_ref().map_or_else(|| "off".to_owned(), |osc| osc.local_addr().to_string());
+        status.midi_ports = self.devices.midi.as_ref().map(|midi| midi.names().list()).unwrap_or_default();
+        status.bpm = self.params.get(Id::Tempo);
+        status.beat = self.clock.beat();
+        if let Output::Live { live, loader } = &self.output {
+            status.skipped_pictures = live.skipped();
+            status.loading = loader.loading().map(|file| name_of(file).to_owned());
+        }
+        status
+    }
+
+    /// The first picture is to be painted already: the preset's style network is loaded before the show begins.
+    fn begin_painting(&mut self) -> Result<(), ShowError> {
+        let name = self.params.text(Id::StyleNetwork).to_owned();
+        if name.is_empty() {
+            return Ok(());
+        }
+        let wish = self.style_wish(self.library.network(&name)?);
+        self.style_file = Some(wish.file().to_owned());
+        let loaded = loader::load(&wish, &self.engine)?;
+        self.take_up(Ok(loaded));
+        Ok(())
+    }
+
+    /// The devices that play this show. It answers OSC clients from now on, and the devices live as long as it.
+    pub fn connect(&mut self, devices: Devices) {
+        self.feedback = devices.osc.as_ref().map(OscServer::feedback);
+        self.devices = devices;
+    }
+
+    /// One line for the HUD, from outside the show.
+    pub fn notice(&mut self, line: String) {
+        self.history.notice(line);
+    }
+}
+
+fn mapping_of(preset: &Preset) -> Mapping {
+    let osc = preset.osc.iter().map(|(a, t)| crate::control::mapping::OscEntry::plain(a.clone(), *t)).collect();
+    Mapping::new(Vec::new(), osc)
+}
+
+/// The file's name without folder and ending.
+fn name_of(file: &Path) -> &str {
+    file.file_stem().and_then(|s| s.to_str()).unwrap_or("?")
+}
+
+/// Adds the player's offsets, of single dimensions (`family`) and of a whole vector.
+fn offset(values: &mut [f32], params: &Params, family: Id, vector: &[f32]) {
+    for (index, value) in values.iter_mut().enumerate().take(family.def().count) {
+        *value += params.get(Target { id: family, index: index as u16 }) as f32;
+    }
+    values.iter_mut().zip(vector).for_each(|(value, offset)| *value += offset);
+}

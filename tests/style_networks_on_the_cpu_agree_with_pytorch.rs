@@ -11,7 +11,8 @@ use latent_jockey::network::checkpoint::Checkpoint;
 use latent_jockey::network::style_transfer::StyleNetwork;
 
 fn expected(file: &str, tensor: &str) -> (Vec<usize>, Vec<f32>) {
-    let checkpoint = Checkpoint::open(&fixture(&format!("style/{file}.expect.safetensors"))).expect("the fixture opens");
+    let checkpoint =
+        Checkpoint::open(&fixture(&format!("style/{file}.expect.safetensors"))).expect("the fixture opens");
     let found = checkpoint.tensors.get(tensor).unwrap_or_else(|| panic!("no tensor {tensor}"));
     (found.shape.clone(), found.to_f32().expect("floats"))
 }

@@ -36,6 +36,10 @@ pub fn read(document: &Document, root: NodeId) -> Result<Contents, PickleError> 
 }
 
 impl Contents {
+    pub fn new(tensors: BTreeMap<String, TensorRef>, attributes: BTreeMap<String, Attribute>) -> Self {
+        Contents { tensors, attributes, modules: 0 }
+    }
+
     fn module(&mut self, document: &Document, id: NodeId, prefix: &str, depth: usize) -> Result<(), PickleError> {
         let Some(module) = document.module(id) else { return Ok(()) };
         self.modules += 1;

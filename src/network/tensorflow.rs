@@ -66,7 +66,7 @@ pub fn read(document: &Document) -> Result<Contents, PickleError> {
             }
         }
     }
-    Ok(Contents { tensors, attributes, ..Contents::default() })
+    Ok(Contents::new(tensors, attributes))
 }
 
 /// Adds the variables of one component.

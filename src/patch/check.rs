@@ -129,9 +129,10 @@ pub(super) fn typed(target: Target, item: &Item) -> Result<Value, String> {
         Kind::Int { min, max, .. } => {
             value.as_integer().filter(|i| (min..=max).contains(i)).map(Value::Int).ok_or_else(wrong)
         }
-        Kind::Bool { .. } => {
-            value.as_bool().map(Value::Bool).ok_or_else(|| format!("{target} takes true or false; got {}", describe(item)))
-        }
+        Kind::Bool { .. } => value
+            .as_bool()
+            .map(Value::Bool)
+            .ok_or_else(|| format!("{target} takes true or false; got {}", describe(item))),
         Kind::Choice { options, .. } => match value.as_str() {
             Some(word) if options.contains(&word) => Ok(Value::Text(word.to_owned())),
             Some(word) => Err(wrong() + &did_you_mean(params::nearest_of(word, options.iter().copied()))),

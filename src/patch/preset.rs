@@ -168,7 +168,10 @@ fn aliases(table: &dyn TableLike, check: &mut Checker) -> Vec<(String, Target)> 
             continue;
         }
         let Some(address) = item.as_str() else {
-            check.report(item.span().or(span), format!("\"{alias}\" takes an address in quotes; got {}", describe(item)));
+            check.report(
+                item.span().or(span),
+                format!("\"{alias}\" takes an address in quotes; got {}", describe(item)),
+            );
             continue;
         };
         aliases.extend(check.target(address, item.span()).map(|target| (alias.to_owned(), target)));
@@ -240,18 +243,30 @@ mod tests {
     #[test]
     fn each_mistake_names_its_place_and_the_right_word() {
         let table = [
-            ("nework = \"x\"", "p.toml:1:1: unknown key \"nework\" in a preset, which takes name, description, network, params, midi, osc; did you mean \"network\"?"),
+            (
+                "nework = \"x\"",
+                "p.toml:1:1: unknown key \"nework\" in a preset, which takes name, description, network, params, midi, osc; did you mean \"network\"?",
+            ),
             ("[params]\n\"/psy\" = 1", "p.toml:2:1: \"/psy\" is no parameter; did you mean \"/psi\"?"),
             ("[params]\n  \"/psi\" = 2.5", "p.toml:2:12: /psi takes a number from -1 to 2; got 2.5"),
             ("[params]\n\"/psi\" = nan", "p.toml:2:10: /psi takes a number from -1 to 2; got NaN"),
             ("[params]\n\"/psi\" = \"0.5\"", "p.toml:2:10: /psi takes a number from -1 to 2; got \"0.5\""),
             ("[params]\n\"/psi/cutoff\" = 3.0", "p.toml:2:17: /psi/cutoff takes a whole number from 0 to 64; got 3.0"),
             ("[params]\n\"/freeze\" = 1", "p.toml:2:13: /freeze takes true or false; got 1"),
-            ("[params]\n\"/walk/kind\" = \"drfit\"", "p.toml:2:16: /walk/kind takes one of hold, drift, loop, line; got \"drfit\"; did you mean \"drift\"?"),
+            (
+                "[params]\n\"/walk/kind\" = \"drfit\"",
+                "p.toml:2:16: /walk/kind takes one of hold, drift, loop, line; got \"drfit\"; did you mean \"drift\"?",
+            ),
             ("[params]\n\"/z\" = [1, \"a\"]", "p.toml:2:8: /z takes a list of at most 1024 numbers; got a list of 2"),
             ("[params]\n\"/z/1024\" = 1", "p.toml:2:1: \"/z/1024\" is no parameter: /z/<n> takes n from 0 to 1023"),
-            ("[params]\n\"/seed/next\" = 1", "p.toml:2:16: /seed/next fires and has no value: name it under [midi] or [osc] instead"),
-            ("[params]\n\"/network\" = \"x\"", "p.toml:2:1: /network has no place under [params]: write network = \"...\" at the top of the file"),
+            (
+                "[params]\n\"/seed/next\" = 1",
+                "p.toml:2:16: /seed/next fires and has no value: name it under [midi] or [osc] instead",
+            ),
+            (
+                "[params]\n\"/network\" = \"x\"",
+                "p.toml:2:1: /network has no place under [params]: write network = \"...\" at the top of the file",
+            ),
             ("[params]\n\"/psi\" = 1\n\"/latent-jockey/psi\" = 0", "p.toml:3:1: /psi has a value already"),
             ("network = 3", "p.toml:1:11: network takes a text in quotes; got 3"),
             ("params = 3", "p.toml:1:10: [params] takes a table; got 3"),

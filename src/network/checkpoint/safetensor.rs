@@ -26,7 +26,15 @@ pub fn read(path: &Path, map: Bytes) -> Result<Checkpoint, NetworkError> {
     }
     let metadata = parsed.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
     let (path, bytes) = (path.to_path_buf(), map.len() as u64);
-    Ok(Checkpoint { path, format: Format::Safetensors, bytes, tensors, attributes: BTreeMap::new(), metadata, warnings: Vec::new() })
+    Ok(Checkpoint {
+        path,
+        format: Format::Safetensors,
+        bytes,
+        tensors,
+        attributes: BTreeMap::new(),
+        metadata,
+        warnings: Vec::new(),
+    })
 }
 
 fn dtype(stored: Stored) -> Dtype {

@@ -1,0 +1,144 @@
+//! `bench`: how fast this machine plays a network.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+
+use super::EngineChoice;
+use crate::control::{Event, Source, Write};
+use crate::engine::{Engine, Image, Inputs};
+use crate::network::{self, Network, stylegan2};
+use crate::params::{Id, Value};
+use crate::patch::library::Library;
+use crate::patch::locate;
+use crate::patch::preset::Preset;
+use crate::show::{Mode, Show};
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The network to play [default: the one of the first preset]
+    #[arg(long, value_name = "FILE", conflicts_with = "random")]
+    network: Option<PathBuf>,
+    /// A StyleGAN2 with random weights instead: resolution, channel base, largest number of channels
+    #[arg(long, value_name = "RES,BASE,MAX", value_delimiter = ',', num_args = 3)]
+    random: Option<Vec<usize>>,
+    #[arg(long, value_enum, default_value_t)]
+    engine: EngineChoice,
+    /// How long each measurement goes on
+    #[arg(long, default_value_t = 5.0, value_name = "S")]
+    seconds: f64,
+}
+
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    ensure!(options.seconds > 0.0, "--seconds takes more than 0, got {}", options.seconds);
+    let engine = options.engine.build();
+    let (library, mut preset) = super::presets(None)?;
+    preset.network = options.network.as_deref().map(locate::network).transpose()?.or(preset.network);
+    let started = Instant::now();
+    let network = match (&options.random, &preset.network) {
+        (Some(sizes), _) => stylegan2::random(sizes[0], sizes[1], sizes[2], 512, 0),
+        (None, Some(network)) => network::open(network)?,
+        (None, None) => anyhow::bail!("the first preset names no network; give one with --network"),
+    };
+    let opened = started.elapsed();
+    let gmac = network.plan.macs() as f64 / 1e9;
+    println!("network   {} · {:.2} GMAC a picture · {} engine", network.name, gmac, engine.name());
+    picture_time(&network, &*engine, opened, options.seconds)?;
+    if options.random.is_none() {
+        knob_to_picture(preset, library, options)?;
+    }
+    Ok(())
+}
+
+fn picture_time(network: &Network, engine: &dyn Engine, opened: Duration, seconds: f64) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let mut program = engine.prepare(network.plan.clone())?;
+    let prepared = started.elapsed();
+    let mut ws = vec![0.0; network.mapping.num_ws * network.mapping.w_dim];
+    let z = crate::latent::seed::z_from_seed(85, ws.len());
+    let mut image = Image::default();
+    let mut millis = Vec::new();
+    let until = Instant::now() + Duration::from_secs_f64(seconds);
+    while Instant::now() < until || millis.len() < 8 {
+        // Each picture another one, as on stage.
+        ws.iter_mut().zip(z.iter().cycle().skip(millis.len() % 97)).for_each(|(w, z)| *w = *z);
+        let started = Instant::now();
+        program.run(&Inputs { ws: &ws, ..Inputs::default() }, &mut image)?;
+        millis.push(started.elapsed().as_secs_f64() * 1e3);
+    }
+    let first = millis[0];
+    // The first pictures touch memory for the first time.
+    millis.drain(..3);
+    println!("load      open {:.0} ms, prepare {:.0} ms, first picture {first:.1} ms", ms(opened), ms(prepared));
+    println!("picture   {}", percentiles(&mut millis));
+    let median = millis[millis.len() / 2];
+    let gmac = network.plan.macs() as f64 / 1e9;
+    println!("rate      {:.1} pictures/s, {:.1} GMAC/s", 1e3 / median, gmac / median * 1e3);
+    Ok(())
+}
+
+/// How long a knob's move takes to be in a finished picture, the show running live.
+fn knob_to_picture(preset: Preset, library: Library, options: &Options) -> anyhow::Result<()> {
+    let mut show = Show::new(crate::show::Options {
+        library,
+        preset,
+        network: None,
+        seed: Some(85),
+        engine: options.engine.build(),
+        mode: Mode::Live,
+    })?;
+    let set = |id: Id, value: Value| Event::Write(Write { target: id.into(), value, source: Source::Osc });
+    show.step(0.0, &[set(Id::WalkKind, Value::Text("hold".to_owned()))]);
+    let mut millis = Vec::new();
+    let until = Instant::now() + Duration::from_secs_f64(options.seconds);
+    while Instant::now() < until || millis.len() < 8 {
+        settle(&mut show);
+        let psi = if millis.len() % 2 == 0 { 1.0 } else { 0.5 };
+        let before = show.picture().map(|p| p.serial);
+        let started = Instant::now();
+        show.step(0.016, &[set(Id::Psi, Value::Float(psi))]);
+        while show.picture().map(|p| p.serial) == before {
+            std::thread::sleep(Duration::from_micros(200));
+            show.step(0.0, &[]);
+        }
+        millis.push(started.elapsed().as_secs_f64() * 1e3);
+    }
+    println!("knob      {} from the event to the finished picture", percentiles(&mut millis));
+    Ok(())
+}
+
+/// Lets the picture of a held walk come to rest, so that the next one shows the next event.
+fn settle(show: &mut Show) {
+    let mut quiet = 0;
+    let mut last = None;
+    while quiet < 100 {
+        show.step(0.1, &[]);
+        let serial = show.picture().map(|p| p.serial);
+        quiet = if serial == last && serial.is_some() { quiet + 1 } else { 0 };
+        last = serial;
+        std::thread::sleep(Duration::from_micros(300));
+    }
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+/// `p50 … p95 … p99 …` of some milliseconds, which are sorted.
+fn percentiles(millis: &mut [f64]) -> String {
+    millis.sort_by(f64::total_cmp);
+    let at = |q: f64| millis[((millis.len() - 1) as f64 * q).round() as usize];
+    format!("p50 {:.2} ms  p95 {:.2} ms  p99 {:.2} ms  ({} measured)", at(0.5), at(0.95), at(0.99), millis.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_of_the_sorted_values() {
+        let mut millis: Vec<f64> = (0..=100).rev().map(f64::from).collect();
+        assert_eq!(percentiles(&mut millis), "p50 50.00 ms  p95 95.00 ms  p99 99.00 ms  (101 measured)");
+    }
+}

@@ -1,0 +1,97 @@
+//! `doctor`: what works on this machine, and what to do about what does not.
+
+use std::net::UdpSocket;
+use std::process::Command;
+
+use super::play::OSC_PORT;
+use crate::control::midi;
+use crate::patch::library::Library;
+use crate::patch::locate;
+
+/// How one thing is.
+enum Health {
+    Good(String),
+    /// Works without it, in a lesser way.
+    Lesser(String),
+    Bad(String),
+}
+
+use Health::{Bad, Good, Lesser};
+
+pub fn run() -> anyhow::Result<()> {
+    let checks: [(&str, fn() -> Health); 6] = [
+        ("presets", presets),
+        ("processor", processor),
+        ("display", display),
+        ("midi", midi_ports),
+        ("osc", osc),
+        ("ffmpeg", ffmpeg),
+    ];
+    let mut bad = 0;
+    for (name, check) in checks {
+        let (sign, line) = match check() {
+            Good(line) => ("ok  ", line),
+            Lesser(line) => ("-   ", line),
+            Bad(line) => {
+                bad += 1;
+                ("BAD ", line)
+            }
+        };
+        println!("{sign}{name:<10} {line}");
+    }
+    anyhow::ensure!(bad == 0, "{bad} of the above keeps the instrument from playing");
+    Ok(())
+}
+
+/// Are there presets, can all be read, and are their networks there?
+fn presets() -> Health {
+    let library = match locate::presets().and_then(|folder| Library::scan(&folder)) {
+        Ok(library) => library,
+        Err(error) => return Bad(error.to_string()),
+    };
+    match library.check() {
+        Ok(count) => Good(format!("{count} in {}", library.folder().display())),
+        Err(error) => Bad(error.headline()),
+    }
+}
+
+fn processor() -> Health {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let line = format!("{cores} cores, {}", crate::engine::cpu::Cpu::default().isa());
+    if cores > 1 { Good(line) } else { Lesser(format!("{line}; one core plays small networks only")) }
+}
+
+#[cfg(feature = "window")]
+fn display() -> Health {
+    match crate::app::display_available() {
+        Ok(()) => Good("a display and a graphics driver".to_owned()),
+        Err(why) => Lesser(format!("{why}; `play` goes on headless")),
+    }
+}
+
+#[cfg(not(feature = "window"))]
+fn display() -> Health {
+    Lesser("this build has no window: build it with the default features".to_owned())
+}
+
+fn midi_ports() -> Health {
+    match midi::ports() {
+        Err(error) => Lesser(error.to_string()),
+        Ok(ports) if ports.is_empty() => Lesser("no MIDI input; plug one in at any time".to_owned()),
+        Ok(ports) => Good(ports.join(", ")),
+    }
+}
+
+fn osc() -> Health {
+    match UdpSocket::bind(("127.0.0.1", OSC_PORT)) {
+        Ok(_) => Good(format!("UDP port {OSC_PORT} is free")),
+        Err(error) => Lesser(format!("UDP port {OSC_PORT}: {error}; choose another with `play --osc PORT`")),
+    }
+}
+
+fn ffmpeg() -> Health {
+    match Command::new("ffmpeg").arg("-version").output() {
+        Ok(output) => Good(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or("found").to_owned()),
+        Err(_) => Lesser("not found: `render` writes PNGs; install ffmpeg for videos".to_owned()),
+    }
+}

@@ -1,0 +1,202 @@
+//! `generate`: still pictures of seeds or exact latents, and a contact sheet.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use image::RgbaImage;
+use safetensors::SafeTensors;
+
+use super::EngineChoice;
+use crate::engine::{Image, Inputs, Noise, NoiseMode, Program};
+use crate::latent::mapping::Scratch;
+use crate::latent::seed::z_from_seed;
+use crate::network::{self, Network};
+use crate::patch::locate;
+use crate::record::sheet;
+use crate::show::stage::rgba8_from_image;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum NoiseChoice {
+    #[default]
+    Const,
+    None,
+    Random,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The network: a file, or the name of one in presets/networks
+    network: PathBuf,
+    /// Seeds and ranges of seeds, such as 0-15,85
+    #[arg(long, default_value = "0-15", value_name = "LIST")]
+    seeds: String,
+    /// Truncation psi
+    #[arg(long, default_value_t = 0.7)]
+    psi: f32,
+    /// Truncate only the first so many layers
+    #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
+    cutoff: usize,
+    /// Class of a conditional network; between two whole numbers it blends
+    #[arg(long)]
+    class: Option<f64>,
+    #[arg(long, value_enum, default_value_t)]
+    noise: NoiseChoice,
+    /// Folder for the PNGs and the contact sheet
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Take exact latents from a tensor in this file instead of seeds
+    #[arg(long, value_name = "FILE.safetensors", requires = "tensor")]
+    latents: Option<PathBuf>,
+    /// The tensor in that file: z [N, z_dim] or ws [N, num_ws, w_dim]
+    #[arg(long, requires = "latents")]
+    tensor: Option<String>,
+    #[arg(long, value_enum, default_value_t)]
+    engine: EngineChoice,
+}
+
+/// Where one picture comes from.
+enum Latent {
+    Z(Vec<f32>),
+    Ws(Vec<f32>),
+}
+
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let file = locate::network(&options.network)?;
+    let network = network::open(&file)?;
+    let c_dim = network.mapping.c_dim;
+    if let Some(class) = options.class {
+        ensure!(c_dim > 0, "{}: --class {class}, but the network has no classes", file.display());
+        ensure!(
+            (0.0..=(c_dim - 1) as f64).contains(&class),
+            "{}: --class takes 0 to {}, got {class}",
+            file.display(),
+            c_dim - 1
+        );
+    }
+    let latents = latents(options, &network)?;
+    let mut program = options.engine.build().prepare(network.plan.clone())?;
+    std::fs::create_dir_all(&options.out)
+        .with_context(|| format!("cannot make the folder {}", options.out.display()))?;
+    let bar = super::progress(latents.len() as u64);
+    let mut pictures = Vec::with_capacity(latents.len());
+    for (index, (name, latent)) in latents.iter().enumerate() {
+        let picture = picture(options, &network, &mut *program, latent, index as u64)?;
+        save(&picture, &options.out.join(format!("{name}.png")))?;
+        pictures.push(picture);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let sheet_file = options.out.join("sheet.png");
+    save(&sheet::contact_sheet(&pictures), &sheet_file)?;
+    println!("{} pictures and {}", pictures.len(), sheet_file.display());
+    Ok(())
+}
+
+fn save(picture: &RgbaImage, file: &Path) -> anyhow::Result<()> {
+    picture.save(file).with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn latents(options: &Options, network: &Network) -> anyhow::Result<Vec<(String, Latent)>> {
+    if let (Some(file), Some(tensor)) = (&options.latents, &options.tensor) {
+        return read_latents(file, tensor, network);
+    }
+    let seeds = parse_seeds(&options.seeds)?;
+    Ok(seeds
+        .into_iter()
+        .map(|seed| (format!("seed{seed:04}"), Latent::Z(z_from_seed(seed, network.mapping.z_dim))))
+        .collect())
+}
+
+/// Seeds of a list such as `0-15,85`; each range at most 100,000 long.
+pub fn parse_seeds(list: &str) -> anyhow::Result<Vec<u32>> {
+    let mut seeds = Vec::new();
+    for part in list.split(',').map(str::trim) {
+        let number = |s: &str| {
+            s.trim()
+                .parse::<u32>()
+                .with_context(|| format!("--seeds takes numbers and ranges such as 0-15,85; got {part:?}"))
+        };
+        let (first, last) = match part.split_once('-') {
+            Some((first, last)) => (number(first)?, number(last)?),
+            None => (number(part)?, number(part)?),
+        };
+        ensure!(first <= last, "--seeds: the range {part} goes backwards");
+        ensure!(last - first < 100_000, "--seeds: the range {part} is longer than 100,000");
+        seeds.extend(first..=last);
+    }
+    Ok(seeds)
+}
+
+fn read_latents(file: &Path, tensor: &str, network: &Network) -> anyhow::Result<Vec<(String, Latent)>> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let tensors =
+        SafeTensors::deserialize(&bytes).with_context(|| format!("{} is no safetensors file", file.display()))?;
+    let Ok(view) = tensors.tensor(tensor) else {
+        bail!("{} has no tensor {tensor}; it has {}", file.display(), tensors.names().join(", "));
+    };
+    ensure!(
+        view.dtype() == safetensors::Dtype::F32,
+        "{}: {tensor} is {:?}, expected 32-bit floats",
+        file.display(),
+        view.dtype()
+    );
+    let mapping = &network.mapping;
+    let make: fn(Vec<f32>) -> Latent = match *view.shape() {
+        [_, z] if z == mapping.z_dim => Latent::Z,
+        [_, n, w] if n == mapping.num_ws && w == mapping.w_dim => Latent::Ws,
+        ref found => bail!(
+            "{}: {tensor} is {found:?}; {} takes z [N, {}] or ws [N, {}, {}]",
+            file.display(),
+            network.name,
+            mapping.z_dim,
+            mapping.num_ws,
+            mapping.w_dim
+        ),
+    };
+    let each: usize = view.shape()[1..].iter().product();
+    let numbers: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    Ok(numbers.chunks_exact(each).enumerate().map(|(i, x)| (format!("{tensor}{i:04}"), make(x.to_vec()))).collect())
+}
+
+fn picture(
+    options: &Options,
+    network: &Network,
+    program: &mut dyn Program,
+    latent: &Latent,
+    index: u64,
+) -> anyhow::Result<RgbaImage> {
+    let mapping = &network.mapping;
+    let ws = match latent {
+        Latent::Ws(ws) => ws.clone(),
+        Latent::Z(z) => {
+            let (mut class, mut w, mut ws) = (Vec::new(), Vec::new(), Vec::new());
+            crate::latent::mapping::blend_classes(options.class.unwrap_or(0.0), mapping.c_dim, &mut class);
+            mapping.map(z, &class, &mut w, &mut Scratch::default());
+            mapping.truncate(&w, options.psi, options.cutoff, &mut ws);
+            ws
+        }
+    };
+    let mode = match options.noise {
+        NoiseChoice::Const => NoiseMode::Const,
+        NoiseChoice::None => NoiseMode::None,
+        NoiseChoice::Random => NoiseMode::Random { seed: index },
+    };
+    let mut image = Image::default();
+    program.run(&Inputs { ws: &ws, noise: Noise { mode, gain: 1.0 }, ..Inputs::default() }, &mut image)?;
+    let mut rgba = Vec::new();
+    rgba8_from_image(&image, &mut rgba);
+    RgbaImage::from_raw(image.width as u32, image.height as u32, rgba).context("a picture of no size")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_lists_of_numbers_and_ranges() {
+        assert_eq!(parse_seeds("0-3, 85").expect("valid"), [0, 1, 2, 3, 85]);
+        for wrong in ["", "a", "3-1", "0-4294967295", "-1", "1,,2"] {
+            assert!(parse_seeds(wrong).is_err(), "{wrong}");
+        }
+    }
+}

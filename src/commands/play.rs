@@ -1,0 +1,141 @@
+//! `play`: the show, live, in a window or headless.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+
+use super::EngineChoice;
+use crate::control::midi::MidiInputs;
+use crate::control::osc::OscServer;
+use crate::control::{self, AllCounts, Event};
+use crate::patch::locate;
+use crate::show::{Devices, Mode, Show};
+
+/// The address on which OSC is heard.
+pub const OSC_PORT: u16 = 9000;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The preset: a name, a number in the list, or a file
+    preset: Option<String>,
+    /// Play this network instead of the preset's: a file, or a name in presets/networks
+    #[arg(long, value_name = "FILE")]
+    network: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    engine: EngineChoice,
+    /// Start from this seed instead of the preset's
+    #[arg(long)]
+    seed: Option<u32>,
+    /// UDP port for OSC
+    #[arg(long, default_value_t = OSC_PORT, value_name = "PORT")]
+    osc: u16,
+    /// Hear OSC on this address; 0.0.0.0 is every network
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    listen: std::net::IpAddr,
+    /// No window: OSC and MIDI in, a status line a second, Ctrl-C ends it
+    #[arg(long)]
+    headless: bool,
+    /// Full screen, on this monitor (0 is the first)
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "0")]
+    fullscreen: Option<usize>,
+    /// A second window with the picture alone, full screen on this monitor
+    #[arg(long, value_name = "N")]
+    output: Option<usize>,
+    /// Size of the window
+    #[arg(long, default_value = "1280x720", value_parser = super::parse_size, value_name = "WxH")]
+    size: (u32, u32),
+    /// Start without the HUD (H shows it)
+    #[arg(long)]
+    no_hud: bool,
+    /// End by itself after so many seconds
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
+}
+
+impl Default for Options {
+    /// What the command line means without any option.
+    fn default() -> Self {
+        #[derive(clap::Parser)]
+        struct Bare {
+            #[command(flatten)]
+            options: Options,
+        }
+        <Bare as clap::Parser>::parse_from(["latent-jockey"]).options
+    }
+}
+
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let (library, preset) = super::presets(options.preset.as_deref())?;
+    let mut show = Show::new(crate::show::Options {
+        library,
+        preset,
+        network: options.network.as_deref().map(locate::network).transpose()?,
+        seed: options.seed,
+        engine: options.engine.build(),
+        mode: Mode::Live,
+    })?;
+    show.set_names_only(!options.listen.is_loopback());
+    let (sender, events) = control::queue();
+    let counts = AllCounts::default();
+    // A device that is not to be had is one line; the show goes on without.
+    let mut without = |error: String| {
+        eprintln!("{error}");
+        show.notice(error);
+    };
+    let osc = OscServer::bind((options.listen, options.osc).into(), sender.clone(), counts.osc.clone());
+    let osc = osc.map_err(|error| without(error.to_string())).ok();
+    let midi = Some(MidiInputs::start(sender, counts.midi.clone()));
+    show.connect(Devices { osc, midi, counts });
+    open(show, events, options)
+}
+
+#[cfg(feature = "window")]
+fn open(show: Show, events: Receiver<Event>, options: &Options) -> anyhow::Result<()> {
+    if options.headless {
+        return headless(show, &events, options.seconds);
+    }
+    if let Err(why) = crate::app::display_available() {
+        eprintln!("{why}; playing headless");
+        return headless(show, &events, options.seconds);
+    }
+    let window = crate::app::Options {
+        fullscreen: options.fullscreen,
+        output: options.output,
+        size: options.size,
+        hud: !options.no_hud,
+        seconds: options.seconds,
+    };
+    Ok(crate::app::run(show, events, window)?)
+}
+
+#[cfg(not(feature = "window"))]
+fn open(show: Show, events: Receiver<Event>, options: &Options) -> anyhow::Result<()> {
+    if !options.headless {
+        eprintln!("this build has no window (feature `window`); playing headless");
+    }
+    headless(show, &events, options.seconds)
+}
+
+/// Plays without a window until Ctrl-C.
+fn headless(mut show: Show, events: &Receiver<Event>, seconds: Option<f64>) -> anyhow::Result<()> {
+    let stop = super::interrupted();
+    let frame = Duration::from_secs_f64(1.0 / 60.0);
+    let started = Instant::now();
+    let (mut last, mut next_line) = (started, started + Duration::from_secs(1));
+    let mut batch = Vec::with_capacity(control::QUEUE);
+    while !stop.load(Ordering::Relaxed) && seconds.is_none_or(|s| started.elapsed().as_secs_f64() < s) {
+        let now = Instant::now();
+        batch.clear();
+        batch.extend(events.try_iter().take(control::QUEUE));
+        show.step((now - last).as_secs_f64(), &batch);
+        last = now;
+        if now >= next_line {
+            next_line += Duration::from_secs(1);
+            println!("{}", show.status());
+        }
+        std::thread::sleep(frame.saturating_sub(now.elapsed()));
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! `render`: a preset as a video or a folder of pictures, offline and always the same.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context, ensure};
+
+use super::EngineChoice;
+use crate::patch::locate;
+use crate::record::Sink;
+use crate::record::compose::Composer;
+use crate::show::{Mode, Show};
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The preset: a name, a number in the list, or a file
+    preset: String,
+    /// A video (.mp4, .mkv, .mov) or a folder for PNGs
+    #[arg(long, value_name = "FILE|DIR")]
+    out: PathBuf,
+    #[arg(long, default_value_t = 10.0, value_name = "S")]
+    seconds: f64,
+    #[arg(long, default_value_t = 30.0, value_name = "F")]
+    fps: f64,
+    /// Width and height of the frames [default: the network's own]
+    #[arg(long, value_parser = super::parse_size, value_name = "WxH")]
+    size: Option<(u32, u32)>,
+    /// Start from this seed instead of the preset's
+    #[arg(long)]
+    seed: Option<u32>,
+    /// Play this network instead of the preset's
+    #[arg(long, value_name = "FILE")]
+    network: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    engine: EngineChoice,
+}
+
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    ensure!(options.fps > 0.0 && options.fps <= 1000.0, "--fps takes 1 to 1000, got {}", options.fps);
+    ensure!(
+        options.seconds > 0.0 && options.seconds <= 86_400.0,
+        "--seconds takes up to a day, got {}",
+        options.seconds
+    );
+    let (library, preset) = super::presets(Some(&options.preset))?;
+    let mut show = Show::new(crate::show::Options {
+        library,
+        preset,
+        network: options.network.as_deref().map(locate::network).transpose()?,
+        seed: options.seed,
+        engine: options.engine.build(),
+        mode: Mode::Offline,
+    })?;
+    let own = show.network().img_resolution as u32;
+    let (width, height) = options.size.unwrap_or((own, own));
+    let (mut sink, remark) = Sink::open(&options.out, width, height, options.fps)?;
+    if let Some(remark) = remark {
+        eprintln!("{remark}");
+    }
+    let stop = super::interrupted();
+    let frames = (options.seconds * options.fps).round().max(1.0) as u64;
+    let bar = super::progress(frames);
+    let mut composer = Composer::new(width, height);
+    for frame in 0..frames {
+        if stop.load(Ordering::Relaxed) {
+            bar.println("stopped; finishing the file");
+            break;
+        }
+        // The first frame is the start itself.
+        show.step(if frame == 0 { 0.0 } else { 1.0 / options.fps }, &[]);
+        let picture = show.picture().context("the network gave no picture")?;
+        let pixels = composer.compose(&picture.rgba, picture.width, picture.height, show.fit(), show.brightness());
+        sink.write(pixels)?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    println!("{}", sink.finish()?);
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! Networks are loaded and prepared aside, on the `loader` thread, while the show plays on.
+//!
+//! The newest wish of each kind wins. What comes back is whole: a network with its program, a style network with
+//! its loop, or one line that says why not.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::effects::style::{StyleLoop, StyleSettings};
+use crate::engine::{Engine, EngineError, Program};
+use crate::network::style_transfer::StyleNetwork;
+use crate::network::{self, Network, NetworkError};
+
+/// How many wishes wait at most.
+const WISHES: usize = 32;
+
+/// What the show would like to have.
+#[derive(Clone, Debug)]
+pub enum Wish {
+    Network(PathBuf),
+    Style {
+        file: PathBuf,
+        /// The size of picture and the settings it will be used with first.
+        resolution: usize,
+        settings: StyleSettings,
+    },
+}
+
+impl Wish {
+    /// The file that is to be loaded.
+    pub fn file(&self) -> &Path {
+        match self {
+            Wish::Network(file) | Wish::Style { file, .. } => file,
+        }
+    }
+}
+
+/// Something that is ready to be played.
+pub enum Loaded {
+    Network { network: Arc<Network>, program: Box<dyn Program> },
+    Style { file: PathBuf, style: Box<StyleLoop> },
+}
+
+/// Why a network cannot be played.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error("{}: {source}", file.display())]
+    Engine { file: PathBuf, source: EngineError },
+}
+
+/// Opens a generator and prepares it for `engine`.
+///
+/// # Errors
+/// When the file holds no network that can be played, or the engine cannot run it.
+pub fn load_network(file: &Path, engine: &Arc<dyn Engine>) -> Result<(Arc<Network>, Box<dyn Program>), LoadError> {
+    let network = network::open(file)?;
+    let failed = |source| LoadError::Engine { file: file.to_owned(), source };
+    let program = engine.prepare(network.plan.clone()).map_err(failed)?;
+    Ok((Arc::new(network), program))
+}
+
+/// Fulfils a wish.
+///
+/// # Errors
+/// As [`load_network`].
+pub fn load(wish: &Wish, engine: &Arc<dyn Engine>) -> Result<Loaded, LoadError> {
+    match wish {
+        Wish::Network(file) => {
+            load_network(file, engine).map(|(network, program)| Loaded::Network { network, program })
+        }
+        Wish::Style { file, resolution, settings } => {
+            let network = StyleNetwork::open(file)?;
+            let mut style = Box::new(StyleLoop::new(engine.clone(), Arc::new(network)));
+            let failed = |source| LoadError::Engine { file: file.clone(), source };
+            style.prepare(*resolution, *resolution, settings).map_err(failed)?;
+            Ok(Loaded::Style { file: file.clone(), style })
+        }
+    }
+}
+
+/// The `loader` thread. It ends when the loader is dropped and its last wish is done.
+pub struct Loader {
+    wishes: Sender<Wish>,
+    results: Receiver<(PathBuf, Result<Loaded, LoadError>)>,
+    /// Keeps the name of the thread's owner visible to debuggers; it is never joined, so that quitting is instant.
+    _thread: JoinHandle<()>,
+    loading: Vec<PathBuf>,
+}
+
+impl Loader {
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(engine: Arc<dyn Engine>) -> std::io::Result<Self> {
+        let (wishes, wished) = bounded::<Wish>(WISHES);
+        let (done, results) = bounded(WISHES);
+        let thread = std::thread::Builder::new().name("loader".to_owned()).spawn(move || {
+            while let Ok(first) = wished.recv() {
+                for wish in newest_of_each_kind(std::iter::once(first).chain(wished.try_iter())) {
+                    let file = wish.file().to_owned();
+                    if done.send((file, load(&wish, &engine))).is_err() {
+                        return;
+                    }
+                }
+            }
+        })?;
+        Ok(Loader { wishes, results, _thread: thread, loading: Vec::new() })
+    }
+
+    /// Asks for something; an older wish of its kind that was not begun yet is forgotten. False when too many wait.
+    pub fn wish(&mut self, wish: Wish) -> bool {
+        let file = wish.file().to_owned();
+        let accepted = self.wishes.try_send(wish).is_ok();
+        if accepted {
+            self.loading.push(file);
+        }
+        accepted
+    }
+
+    /// What is being loaded.
+    pub fn loading(&self) -> Option<&Path> {
+        self.loading.last().map(PathBuf::as_path)
+    }
+
+    /// Something that became ready since the last call, or why it did not.
+    pub fn poll(&mut self) -> Option<Result<Loaded, LoadError>> {
+        let (file, result) = self.results.try_recv().ok()?;
+        // Wishes that were passed over for this one are done with too.
+        let done = self.loading.iter().position(|f| *f == file).map_or(0, |i| i + 1);
+        self.loading.drain(..done);
+        Some(result)
+    }
+}
+
+fn newest_of_each_kind(wishes: impl Iterator<Item = Wish>) -> impl Iterator<Item = Wish> {
+    let (mut network, mut style) = (None, None);
+    for wish in wishes {
+        match wish {
+            Wish::Network(_) => network = Some(wish),
+            Wish::Style { .. } => style = Some(wish),
+        }
+    }
+    network.into_iter().chain(style)
+}

@@ -1,0 +1,264 @@
+//! Where pictures are made: a program, the style loop over it, and the pictures they hand out.
+//!
+//! A [`Stage`] turns a [`Request`] into a [`Picture`]. Live it lives on the `engine` thread ([`Live`]), which
+//! takes the newest request and leaves the newest picture; offline it is called directly. Knows nothing of
+//! parameters, devices or windows.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::effects::style::{StyleLoop, StyleSettings};
+use crate::engine::thread::Slot;
+use crate::engine::{EngineError, Image, Inputs, Noise, Program};
+
+/// A finished picture, ready to be shown or written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Picture {
+    pub width: u32,
+    pub height: u32,
+    /// sRGB-encoded RGBA, 8 bits each, rows from top to bottom.
+    pub rgba: Vec<u8>,
+    /// Grows with each new picture.
+    pub serial: u64,
+}
+
+/// Everything that a picture is made from. **Latest value wins.**
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Which network `ws` is meant for; a request for another one is not drawn.
+    pub generation: u64,
+    /// `[num_ws, w_dim]`
+    pub ws: Vec<f32>,
+    pub noise: Noise,
+    pub style: StyleSettings,
+    /// When in the show it was made, in seconds.
+    pub at_secs: f64,
+}
+
+/// A prepared network on its way to the stage.
+pub struct Scene {
+    pub generation: u64,
+    pub program: Box<dyn Program>,
+}
+
+/// What a stage can take up between two pictures; it gives the old one back.
+pub enum Change {
+    Scene(Scene),
+    /// `None` paints nothing.
+    Style(Option<Box<StyleLoop>>),
+}
+
+/// Makes pictures of requests.
+pub struct Stage {
+    scene: Scene,
+    style: Option<Box<StyleLoop>>,
+    /// What the network made.
+    image: Image,
+    /// What the style loop made of it.
+    painting: Image,
+    /// When the last picture was asked for.
+    last_secs: f64,
+    /// Pictures handed out before; one that nobody holds any more is filled again.
+    pool: Vec<Arc<Picture>>,
+    serial: u64,
+}
+
+impl Stage {
+    pub fn new(scene: Scene) -> Self {
+        let (image, painting) = (Image::default(), Image::default());
+        Stage { scene, style: None, image, painting, last_secs: 0.0, pool: Vec::new(), serial: 0 }
+    }
+
+    /// Takes up something new, whole, and gives the old one back.
+    pub fn change(&mut self, change: Change) -> Change {
+        match change {
+            Change::Scene(scene) => Change::Scene(std::mem::replace(&mut self.scene, scene)),
+            Change::Style(style) => Change::Style(std::mem::replace(&mut self.style, style)),
+        }
+    }
+
+    /// The picture of `request`; `None` when it is meant for another network.
+    ///
+    /// # Errors
+    /// When the engine fails; the next request may succeed.
+    pub fn draw(&mut self, request: &Request) -> Result<Option<Arc<Picture>>, EngineError> {
+        if request.generation != self.scene.generation {
+            return Ok(None);
+        }
+        let inputs = Inputs { ws: &request.ws, noise: request.noise, ..Inputs::default() };
+        self.scene.program.run(&inputs, &mut self.image)?;
+        let dt = (request.at_secs - self.last_secs).max(0.0) as f32;
+        self.last_secs = request.at_secs;
+        // Style networks paint in colour only: a grey picture is shown as it is.
+        let painted = match &mut self.style {
+            Some(style) if self.image.channels == 3 => {
+                style.process(&self.image, &request.style.after(dt), &mut self.painting)?;
+                true
+            }
+            _ => false,
+        };
+        self.serial += 1;
+        Ok(Some(self.develop(painted)))
+    }
+
+    /// The image, or the painting of it, as a picture, in a buffer of the pool when one is free.
+    fn develop(&mut self, painted: bool) -> Arc<Picture> {
+        let image = if painted { &self.painting } else { &self.image };
+        let free = self.pool.iter_mut().position(|picture| Arc::get_mut(picture).is_some());
+        let index = free.unwrap_or_else(|| {
+            self.pool.push(Arc::default());
+            self.pool.len() - 1
+        });
+        if let Some(picture) = Arc::get_mut(&mut self.pool[index]) {
+            picture.width = image.width as u32;
+            picture.height = image.height as u32;
+            picture.serial = self.serial;
+            rgba8_from_image(image, &mut picture.rgba);
+        }
+        self.pool[index].clone()
+    }
+}
+
+/// A picture of −1..1 as 8-bit RGBA: trunc(clamp(127.5·x + 128, 0, 255)), as the original tools save it.
+/// Grey pictures become RGB; an alpha channel is left out.
+pub fn rgba8_from_image(image: &Image, rgba: &mut Vec<u8>) {
+    let plane = image.width * image.height;
+    rgba.resize(plane * 4, 255);
+    if plane == 0 {
+        return;
+    }
+    let byte = |x: f32| (x * 127.5 + 128.0).clamp(0.0, 255.0) as u8;
+    let channel = |c: usize| &image.data[c.min(image.channels - 1) * plane..][..plane];
+    let (r, g, b) =
+        if image.channels < 3 { (channel(0), channel(0), channel(0)) } else { (channel(0), channel(1), channel(2)) };
+    for (pixel, ((r, g), b)) in rgba.as_chunks_mut::<4>().0.iter_mut().zip(r.iter().zip(g).zip(b)) {
+        *pixel = [byte(*r), byte(*g), byte(*b), 255];
+    }
+}
+
+/// A picture and how long it took.
+#[derive(Clone, Debug, Default)]
+pub struct Drawn {
+    pub picture: Option<Arc<Picture>>,
+    pub took: Duration,
+    /// Why there is no picture.
+    pub error: Option<String>,
+}
+
+/// A stage on a thread of its own. Neither side waits for the other.
+pub struct Live {
+    requests: Arc<Slot<Request>>,
+    drawn: Arc<Slot<Drawn>>,
+    changes: Sender<Change>,
+    used: Receiver<Change>,
+    skipped: u64,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Live {
+    /// Starts the `engine` thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(stage: Stage) -> std::io::Result<Self> {
+        let (requests, drawn) = (Arc::new(Slot::default()), Arc::new(Slot::default()));
+        let (changes, new_changes) = bounded(4);
+        let (done, used) = bounded(8);
+        let thread = {
+            let (requests, drawn) = (requests.clone(), drawn.clone());
+            std::thread::Builder::new()
+                .name("engine".to_owned())
+                .spawn(move || engine_thread(stage, &requests, &drawn, &new_changes, &done))?
+        };
+        Ok(Live { requests, drawn, changes, used, skipped: 0, thread: Some(thread) })
+    }
+
+    /// Asks for a picture; a request that the engine did not get to is replaced and counted.
+    /// `request` gets an old buffer back.
+    pub fn submit(&mut self, request: &mut Request) {
+        if self.requests.put(request) {
+            self.skipped += 1;
+        }
+    }
+
+    /// The newest picture, if one was finished since the last call.
+    pub fn newest(&mut self, drawn: &mut Drawn) -> bool {
+        // What the engine no longer plays is freed here, not on its thread.
+        while self.used.try_recv().is_ok() {}
+        self.drawn.take(drawn)
+    }
+
+    /// Gives the engine something new.
+    ///
+    /// # Errors
+    /// Gives it back when the engine has not even taken up the last ones.
+    pub fn change(&self, change: Change) -> Result<(), Change> {
+        self.changes.try_send(change).map_err(crossbeam_channel::TrySendError::into_inner)
+    }
+
+    /// Requests that were replaced before the engine got to them.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.requests.close();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the engine was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn engine_thread(
+    mut stage: Stage,
+    requests: &Slot<Request>,
+    drawn: &Slot<Drawn>,
+    changes: &Receiver<Change>,
+    done: &Sender<Change>,
+) {
+    let mut request = Request::default();
+    let mut result = Drawn::default();
+    while !requests.closed() {
+        for change in changes.try_iter() {
+            // A full channel means that the show is gone: then it is freed here.
+            let _ = done.try_send(stage.change(change));
+        }
+        // Short enough that a new network is taken up soon even when nothing is asked for.
+        if !requests.wait(&mut request, Duration::from_millis(100)) {
+            continue;
+        }
+        let started = Instant::now();
+        let drawing = stage.draw(&request);
+        result.took = started.elapsed();
+        (result.picture, result.error) = match drawing {
+            Ok(None) => continue,
+            Ok(picture) => (picture, None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        drawn.put(&mut result);
+        // The buffer that came back holds an older picture: let it go, so that the pool can fill it again.
+        result.picture = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_rounded_as_the_original_tools_do() {
+        let image = Image { channels: 3, height: 1, width: 2, data: vec![-1.0, 0.0, 1.0, -9.0, 9.0, 0.5] };
+        let mut rgba = Vec::new();
+        rgba8_from_image(&image, &mut rgba);
+        assert_eq!(rgba, [0, 255, 255, 255, 128, 0, 191, 255]);
+        let grey = Image { channels: 1, height: 1, width: 1, data: vec![0.0] };
+        rgba8_from_image(&grey, &mut rgba);
+        assert_eq!(rgba, [128, 128, 128, 255]);
+    }
+}

@@ -1,0 +1,142 @@
+//! What happened lately, for the HUD and the status line. Nothing here changes the show.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::control::{AllCounts, Counts, Write};
+
+/// How long a notice stays.
+const NOTICE_SECS: f64 = 8.0;
+/// Pictures over which the synthesis time is judged.
+const PICTURES: usize = 61;
+
+/// What the HUD shows.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    pub network: String,
+    /// Width and height of the network's picture.
+    pub resolution: [u32; 2],
+    pub engine: String,
+    pub preset: String,
+    /// Median of the last pictures.
+    pub synthesis_ms: f32,
+    pub pictures_per_sec: f32,
+    /// Name of the network that is being loaded.
+    pub loading: Option<String>,
+    pub bpm: f64,
+    /// Beats since the start.
+    pub beat: f64,
+    pub midi_ports: Vec<String>,
+    /// Where OSC is heard, or why not.
+    pub osc: String,
+    pub last_message: String,
+    pub received: u64,
+    pub dropped: u64,
+    pub refused: u64,
+    /// Requests that were replaced by newer ones before the engine got to them.
+    pub skipped_pictures: u64,
+    /// The one line that needs attention.
+    pub notice: Option<String>,
+    pub recording: Option<String>,
+}
+
+/// What the show remembers of the last seconds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct History {
+    now: f64,
+    millis: VecDeque<f32>,
+    times: VecDeque<f64>,
+    last_message: String,
+    notice: Option<(f64, String)>,
+    /// Values that no parameter could take.
+    refused: u64,
+    last_refusal: String,
+}
+
+impl History {
+    pub fn step(&mut self, dt: f64) {
+        self.now += dt;
+        if self.notice.as_ref().is_some_and(|(until, _)| *until < self.now) {
+            self.notice = None;
+        }
+    }
+
+    pub fn drawn(&mut self, took: Duration) {
+        if self.millis.len() == PICTURES {
+            self.millis.pop_front();
+            self.times.pop_front();
+        }
+        self.millis.push_back(took.as_secs_f32() * 1e3);
+        self.times.push_back(self.now);
+    }
+
+    pub fn message(&mut self, write: &Write) {
+        self.last_message.clear();
+        // Writing to a string cannot fail.
+        let _ = std::fmt::Write::write_fmt(&mut self.last_message, format_args!("{} {}", write.target, write.value));
+    }
+
+    pub fn notice(&mut self, line: String) {
+        tracing::info!("{line}");
+        self.notice = Some((self.now + NOTICE_SECS, line));
+    }
+
+    /// A write that made no sense: counted always, said once per change.
+    pub fn refuse(&mut self, why: &str) {
+        self.refused += 1;
+        if self.last_refusal != why {
+            why.clone_into(&mut self.last_refusal);
+            self.notice(why.to_owned());
+        }
+    }
+}
+
+impl Status {
+    pub(super) fn new(history: &History, counts: &AllCounts) -> Self {
+        let mut sorted: Vec<f32> = history.millis.iter().copied().collect();
+        sorted.sort_by(f32::total_cmp);
+        let span = match (history.times.front(), history.times.back()) {
+            (Some(first), Some(last)) => (last - first) as f32,
+            _ => 0.0,
+        };
+        let sum = |counter: fn(&Counts) -> u64| counter(&counts.osc) + counter(&counts.midi);
+        Status {
+            synthesis_ms: sorted.get(sorted.len() / 2).copied().unwrap_or(0.0),
+            pictures_per_sec: if span > 0.0 { (history.times.len() - 1) as f32 / span } else { 0.0 },
+            last_message: history.last_message.clone(),
+            received: sum(|c| Counts::read(&c.received)),
+            dropped: sum(|c| Counts::read(&c.dropped)),
+            refused: sum(|c| Counts::read(&c.refused)) + history.refused,
+            notice: history.notice.as_ref().map(|(_, line)| line.clone()),
+            ..Status::default()
+        }
+    }
+}
+
+impl std::fmt::Display for Status {
+    /// The status line of a show without a window.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{:.1} pictures/s · {:.1} ms · {} {}x{} · preset {} · osc {} · midi {} · {} received, {} dropped, {} refused",
+            self.pictures_per_sec,
+            self.synthesis_ms,
+            self.network,
+            self.resolution[0],
+            self.resolution[1],
+            self.preset,
+            self.osc,
+            if self.midi_ports.is_empty() { "none".to_owned() } else { self.midi_ports.join(", ") },
+            self.received,
+            self.dropped,
+            self.refused
+        )?;
+        if !self.last_message.is_empty() {
+            write!(f, " · last {}", self.last_message)?;
+        }
+        match &self.notice {
+            Some(notice) => write!(f, " · {notice}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Nonsense from outside is one line and a count; the picture goes on.
+
+use std::sync::Arc;
+
+use latent_jockey::control::{Event, Source, Write};
+use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::params::{Id, Value};
+use latent_jockey::patch::library::Library;
+use latent_jockey::patch::locate;
+use latent_jockey::show::{Mode, Options, Show};
+
+fn show() -> Show {
+    let library = Library::scan(&locate::presets().expect("a folder")).expect("the presets");
+    let preset = Preset::load(&library.presets().find("1").expect("a preset")).expect("a preset");
+    let engine = Arc::new(Cpu::default());
+    Show::new(Options { library, preset, network: None, seed: None, engine, mode: Mode::Offline }).expect("a show")
+}
+
+fn write(id: Id, value: Value) -> Event {
+    Event::Write(Write { target: id.into(), value, source: Source::Osc })
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+#[test]
+fn a_mistake_never_stops_the_show() {
+    let mistakes = [
+        (write(Id::Network, text("no-such-network")), "no-such-network"),
+        (write(Id::Network, text("/no/such/file.pkl")), "/no/such/file.pkl"),
+        (write(Id::Preset, text("no-such-preset")), "no-such-preset"),
+        (write(Id::Psi, text("loud")), "/psi"),
+        (write(Id::WalkKind, text("sideways")), "drift"),
+        (Event::Unknown { address: "/nothing/here".to_owned(), value: Value::Nothing }, "/nothing/here"),
+    ];
+    let mut show = show();
+    show.step(0.0, &[]);
+    for (event, named) in mistakes {
+        let before = show.picture().expect("a picture").serial;
+        show.step(0.1, &[event]);
+        let notice = show.status().notice.unwrap_or_default();
+        assert!(notice.contains(named), "{notice:?} does not name {named}");
+        assert!(show.picture().expect("a picture").serial > before, "the picture stopped");
+    }
+    assert_eq!(show.status().refused, 3);
+}
+
+#[test]
+fn a_write_is_in_the_next_picture() {
+    let mut show = show();
+    show.step(0.0, &[write(Id::WalkKind, text("hold"))]);
+    for _ in 0..40 {
+        show.step(0.2, &[]);
+    }
+    let still = show.picture().expect("a picture").clone();
+    show.step(0.05, &[]);
+    assert_eq!(show.picture().expect("a picture").rgba, still.rgba, "a held walk moved");
+    for id in [Id::Psi, Id::Class] {
+        show.step(0.05, &[write(id, Value::Float(0.1))]);
+    }
+    assert_ne!(show.picture().expect("a picture").rgba, still.rgba, "/psi changed nothing");
+}
+
+#[test]
+fn panic_goes_back_to_the_preset() {
+    let mut show = show();
+    let psi = show.params().base(Id::Psi);
+    show.step(0.1, &[write(Id::Psi, Value::Float(psi + 0.4)), write(Id::Blackout, Value::Int(1))]);
+    assert_ne!(show.params().base(Id::Psi), psi);
+    show.step(0.1, &[write(Id::Panic, Value::Nothing)]);
+    assert_eq!((show.params().base(Id::Psi), show.params().base(Id::Blackout)), (psi, 0.0));
+}
+
+#[test]
+fn frozen_is_frozen_and_goes_on_where_it_was() {
+    let mut show = show();
+    show.step(0.0, &[]);
+    show.step(0.1, &[write(Id::Freeze, Value::Bool(true))]);
+    let held = show.picture().expect("a picture").serial;
+    show.step(5.0, &[]);
+    assert_eq!(show.picture().expect("a picture").serial, held);
+    show.step(0.1, &[write(Id::Freeze, Value::Bool(false))]);
+    assert!(show.picture().expect("a picture").serial > held);
+}
+
+#[test]
+fn presets_follow_one_another() {
+    let mut show = show();
+    let first = show.status().preset;
+    show.step(0.1, &[write(Id::PresetNext, Value::Nothing)]);
+    assert_ne!(show.status().preset, first);
+    show.step(0.1, &[write(Id::PresetPrev, Value::Nothing)]);
+    assert_eq!(show.status().preset, first);
+    show.step(0.1, &[write(Id::Preset, Value::Float(2.0))]);
+    assert_ne!(show.status().preset, first);
+}

@@ -1,0 +1,66 @@
+//! Every preset that ships renders frames that are alive, and no two look alike.
+
+use std::sync::Arc;
+
+use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::patch::library::Library;
+use latent_jockey::patch::locate;
+use latent_jockey::patch::preset::Preset;
+use latent_jockey::show::{Mode, Options, Picture, Show};
+
+fn pictures(preset: Preset, library: &Library, frames: usize) -> Vec<Arc<Picture>> {
+    let engine = Arc::new(Cpu::default());
+    let options = Options { library: library.clone(), preset, network: None, seed: None, engine, mode: Mode::Offline };
+    let mut show = Show::new(options).expect("a show");
+    (0..frames)
+        .map(|frame| {
+            show.step(if frame == 0 { 0.0 } else { 0.25 }, &[]);
+            assert_eq!(show.status().notice, None);
+            show.picture().expect("a picture").clone()
+        })
+        .collect()
+}
+
+/// Mean difference of two pictures of one size, in 8-bit steps.
+fn difference(a: &Picture, b: &Picture) -> f64 {
+    let sum: u64 = a.rgba.iter().zip(&b.rgba).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f64 / a.rgba.len() as f64
+}
+
+/// Standard deviation of the green channel, in 8-bit steps.
+fn spread(picture: &Picture) -> f64 {
+    let green: Vec<f64> = picture.rgba.chunks_exact(4).map(|p| f64::from(p[1])).collect();
+    let mean = green.iter().sum::<f64>() / green.len() as f64;
+    (green.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / green.len() as f64).sqrt()
+}
+
+#[test]
+fn every_preset_plays() {
+    let library = Library::scan(&locate::presets().expect("a folder")).expect("the presets");
+    let files = library.files();
+    assert!(files.len() >= 4, "only {} presets", files.len());
+    let mut firsts: Vec<(String, Arc<Picture>)> = Vec::new();
+    for file in files {
+        let preset = Preset::load(&file).expect("a preset");
+        let name = preset.name.clone();
+        let shown = pictures(preset, &library, 4);
+        let last = &shown[3];
+        assert!(spread(last) > 8.0, "{} is flat: {}", name, spread(last));
+        assert!(difference(&shown[0], last) > 0.5, "{} stands still", name);
+        for (other, picture) in &firsts {
+            if (picture.width, picture.height) == (last.width, last.height) {
+                assert!(difference(picture, last) > 10.0, "{} looks like {other}", name);
+            }
+        }
+        firsts.push((name, last.clone()));
+    }
+}
+
+#[test]
+fn the_same_steps_give_the_same_pictures() {
+    let library = Library::scan(&locate::presets().expect("a folder")).expect("the presets");
+    let preset = || library.first().expect("a preset");
+    let (a, b) = (pictures(preset(), &library, 3), pictures(preset(), &library, 3));
+    assert!(a.iter().zip(&b).all(|(a, b)| a.rgba == b.rgba));
+    assert_ne!(a[0].rgba, a[2].rgba, "the comparison can fail");
+}
