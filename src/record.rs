@@ -148,7 +148,11 @@ impl fmt::Display for Summary {
 /// The number of bytes of an RGBA frame, checked against what came.
 fn check_frame(width: u32, height: u32, rgba: &[u8]) -> Result<(), RecordError> {
     let expected = width as usize * height as usize * 4;
-    if rgba.len() == expected { Ok(()) } else { Err(RecordError::FrameSize { width, height, expected, found: rgba.len() }) }
+    if rgba.len() == expected {
+        Ok(())
+    } else {
+        Err(RecordError::FrameSize { width, height, expected, found: rgba.len() })
+    }
 }
 
 #[cfg(test)]

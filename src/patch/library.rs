@@ -119,7 +119,11 @@ impl Library {
     /// The first preset that is wrong, or that there is none.
     pub fn check(&self) -> Result<usize, PresetError> {
         self.first()?;
-        self.files().iter().map(|file| Preset::load(file).map(drop)).collect::<Result<Vec<()>, _>>().map(|all| all.len())
+        self.files()
+            .iter()
+            .map(|file| Preset::load(file).map(drop))
+            .collect::<Result<Vec<()>, _>>()
+            .map(|all| all.len())
     }
 }
 

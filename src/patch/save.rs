@@ -208,7 +208,10 @@ mod tests {
             let saving = Saving { params: &Params::default(), network: Some(&folder.join(network)) };
             saving.over(old, &folder.join("p.toml")).unwrap()
         };
-        assert_eq!(said("network = 'networks/a.pkl' # mine\n", "networks/a.pkl"), "network = 'networks/a.pkl' # mine\n");
+        assert_eq!(
+            said("network = 'networks/a.pkl' # mine\n", "networks/a.pkl"),
+            "network = 'networks/a.pkl' # mine\n"
+        );
         assert_eq!(said("network = \"a\" # was a\n", "networks/b.pkl"), "network = \"b\" # was a\n");
         assert_eq!(said("", "c.pt"), "network = \"c.pt\"\n");
         fs::remove_dir_all(folder).unwrap();

@@ -37,7 +37,8 @@ impl PngFolder {
         }
         fs::create_dir_all(folder).map_err(wrong)?;
         let listing = fs::read_dir(folder).map_err(wrong)?;
-        let before = listing.flatten().filter_map(|entry| number(&entry.file_name().to_string_lossy())).max().unwrap_or(0);
+        let before =
+            listing.flatten().filter_map(|entry| number(&entry.file_name().to_string_lossy())).max().unwrap_or(0);
         let remark = (before > 0).then(|| {
             format!("{} holds frames up to {before} of an earlier recording, which are overwritten", folder.display())
         });

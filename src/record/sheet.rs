@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn pictures_lie_in_rows() {
-        let pictures: Vec<RgbaImage> = (0..5).map(|i| RgbaImage::from_pixel(64, 64, Rgba([100 + i, 0, 0, 255]))).collect();
+        let pictures: Vec<RgbaImage> =
+            (0..5).map(|i| RgbaImage::from_pixel(64, 64, Rgba([100 + i, 0, 0, 255]))).collect();
         let sheet = contact_sheet(&pictures);
         assert_eq!(sheet.dimensions(), (2 + 3 * 66, 2 + 2 * 66));
         for (x, y, level) in [(2, 2, 100), (67 + 2, 65, 101), (2 + 2 * 66, 2, 102), (2, 68, 103), (68, 68, 104)] {

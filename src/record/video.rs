@@ -76,7 +76,10 @@ impl VideoSettings {
             return Err(VideoError::Settings { what: "an even width and height", found });
         }
         if !(fps > 0.0 && fps <= 1000.0) {
-            return Err(VideoError::Settings { what: "above 0 and at most 1000 frames per second", found: fps.to_string() });
+            return Err(VideoError::Settings {
+                what: "above 0 and at most 1000 frames per second",
+                found: fps.to_string(),
+            });
         }
         Ok(())
     }
@@ -194,7 +197,11 @@ impl VideoWriter {
         let ended = command.arg(file_url(&aside)).output().map_err(|error| error.to_string());
         let indexed = ended.and_then(|output| {
             let said = String::from_utf8_lossy(&output.stderr);
-            if output.status.success() { Ok(()) } else { Err(said.lines().last().unwrap_or("no reason given").to_owned()) }
+            if output.status.success() {
+                Ok(())
+            } else {
+                Err(said.lines().last().unwrap_or("no reason given").to_owned())
+            }
         });
         let replaced = indexed.and_then(|()| fs::rename(&aside, &self.path).map_err(|error| error.to_string()));
         if replaced.is_err() {
@@ -246,7 +253,11 @@ impl Complaints {
             let _ = thread.join();
         }
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.is_empty() { "it said nothing".to_owned() } else { lines.iter().cloned().collect::<Vec<_>>().join("; ") }
+        if lines.is_empty() {
+            "it said nothing".to_owned()
+        } else {
+            lines.iter().cloned().collect::<Vec<_>>().join("; ")
+        }
     }
 }
 
