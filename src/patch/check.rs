@@ -5,9 +5,11 @@
 
 use std::ops::Range;
 
+use serde::Deserialize;
 use toml_edit::{Item, TableLike, Value as Toml};
 
 use super::preset::Problem;
+use crate::control::mapping::MidiOptions;
 use crate::params::{self, Kind, Target, Value};
 
 /// Collects the problems of one file.
@@ -61,6 +63,34 @@ impl<'a> Checker<'a> {
             self.report(span, unknown_address(address));
         }
         target
+    }
+}
+
+/// What an entry of `[midi]` or `[osc]` may say.
+const ENTRY_KEYS: &[&str] = &["to", "range", "curve", "invert", "takeover", "relative", "mode", "value"];
+
+impl Checker<'_> {
+    /// Reads an entry of `[midi]` or `[osc]`: an address, or a table. What is wrong is reported at its place.
+    pub fn entry(&mut self, item: &Item, key_span: Option<Range<usize>>) -> Option<MidiOptions> {
+        let known = self.problems.len();
+        if let Some(table) = item.as_table_like() {
+            self.only_keys(table, "in an entry", ENTRY_KEYS);
+        }
+        let inside = item.is_value().then(|| item.span()).flatten();
+        // A sub-table has no text of its own that is a value; its mistakes are placed at its start.
+        let text = match inside.clone().and_then(|span| self.text.get(span)) {
+            Some(text) => text.to_owned(),
+            None => item.clone().into_value().ok()?.to_string(),
+        };
+        let read = toml::de::ValueDeserializer::parse(&text).and_then(MidiOptions::deserialize);
+        if let Err(error) = &read
+            && self.problems.len() == known
+        {
+            let place = inside.map(|span| span.start + error.span().map_or(0, |s| s.start));
+            let span = place.map(|start| start..start).or_else(|| item.span()).or(key_span);
+            self.report(span, error.message().replace('\n', ", "));
+        }
+        read.ok().filter(|_| self.problems.len() == known)
     }
 }
 

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Document, TableLike};
 
-use super::check::{Checker, describe, key_span, typed};
-pub use super::library::Library;
+use super::check::{Checker, key_span, typed};
 use super::locate::{self, LocateError, name_of};
+use crate::control::mapping::{Mapping, MappingError, MidiEntry, OscEntry};
 use crate::params::{Id, Target, Value};
 
 /// Everything that a preset may say at its top.
@@ -31,8 +31,10 @@ pub struct Preset {
     pub network: Option<PathBuf>,
     /// Values in the order of the file, each of its parameter's own kind and inside its range.
     pub params: Vec<(Target, Value)>,
+    /// What controllers play, over the default map.
+    pub midi: Vec<MidiEntry>,
     /// Addresses that other programs send anyway, and the parameters they move.
-    pub osc: Vec<(String, Target)>,
+    pub osc: Vec<OscEntry>,
 }
 
 /// One thing wrong with a file.
@@ -86,6 +88,11 @@ impl Preset {
         Preset::parse(&text, path)
     }
 
+    /// The preset's controllers and aliases over the default map, with nothing remembered yet.
+    pub fn mapping(&self) -> Mapping {
+        Mapping::new(self.midi.clone(), self.osc.clone())
+    }
+
     /// Checks the text of a preset. `origin` is its file, for messages and as the base of relative paths.
     ///
     /// # Errors
@@ -117,6 +124,7 @@ fn read(document: &Document<&str>, origin: &Path, check: &mut Checker) -> Preset
         description: check.string(top, "description"),
         network: network(top, origin, check),
         params: check.table(top, "params").map(|t| values(t, check)).unwrap_or_default(),
+        midi: check.table(top, "midi").map(|t| controls(t, check)).unwrap_or_default(),
         osc: check.table(top, "osc").map(|t| aliases(t, check)).unwrap_or_default(),
     }
 }
@@ -159,7 +167,21 @@ fn belongs_elsewhere(id: Id) -> Option<&'static str> {
     }
 }
 
-fn aliases(table: &dyn TableLike, check: &mut Checker) -> Vec<(String, Target)> {
+fn controls(table: &dyn TableLike, check: &mut Checker) -> Vec<MidiEntry> {
+    let mut controls = Vec::new();
+    for (control, item) in table.iter() {
+        let span = key_span(table, control);
+        let Some(options) = check.entry(item, span.clone()) else { continue };
+        match MidiEntry::new(control, &options) {
+            Ok(entry) => controls.push(entry),
+            Err(error @ MappingError::Control { .. }) => check.report(span, error.to_string()),
+            Err(error) => check.report(item.span().or(span), error.to_string()),
+        }
+    }
+    controls
+}
+
+fn aliases(table: &dyn TableLike, check: &mut Checker) -> Vec<OscEntry> {
     let mut aliases = Vec::new();
     for (alias, item) in table.iter() {
         let span = key_span(table, alias);
@@ -167,14 +189,11 @@ fn aliases(table: &dyn TableLike, check: &mut Checker) -> Vec<(String, Target)> 
             check.report(span, message);
             continue;
         }
-        let Some(address) = item.as_str() else {
-            check.report(
-                item.span().or(span),
-                format!("\"{alias}\" takes an address in quotes; got {}", describe(item)),
-            );
-            continue;
-        };
-        aliases.extend(check.target(address, item.span()).map(|target| (alias.to_owned(), target)));
+        let Some(options) = check.entry(item, span.clone()) else { continue };
+        match OscEntry::new(alias, &options) {
+            Ok(entry) => aliases.push(entry),
+            Err(error) => check.report(item.span().or(span), error.to_string()),
+        }
     }
     aliases
 }
@@ -216,8 +235,15 @@ mod tests {
             "/walk/kind" = "loop"
             "/z/3" = -1
             "/z" = [0.5, 1]
+            [midi]
+            "cc 21" = "/walk/speed"
+            "ch 2 cc 22" = { to = "/psi", range = [0.2, 1], takeover = "jump" }
+            [midi."note 36"]
+            to = "/preset"
+            value = "dusk"
             [osc]
             "/1/fader3" = "/psi"
+            "/1/fader4" = { to = "/psi", range = [0, 1] }
         "#;
         let folder = test_folder("whole", &["networks/n.safetensors"]);
         let preset = Preset::parse(text, &folder.join("dusk.toml")).unwrap();
@@ -231,7 +257,10 @@ mod tests {
             (Id::ZVector.into(), Value::List(vec![0.5, 1.0])),
         ];
         assert_eq!(preset.params, expected);
-        assert_eq!(preset.osc, [("/1/fader3".to_owned(), Id::Psi.into())]);
+        let controls: Vec<String> = preset.midi.iter().map(|e| format!("{} {}", e.control, e.to)).collect();
+        assert_eq!(controls, ["cc 21 /walk/speed", "ch 2 cc 22 /psi", "note 36 /preset"]);
+        assert_eq!(preset.osc[0], OscEntry::plain("/1/fader3".to_owned(), Id::Psi.into()));
+        assert_eq!((preset.osc[1].address.as_str(), preset.osc[1].to), ("/1/fader4", Id::Psi.into()));
         std::fs::remove_dir_all(folder).unwrap();
     }
 
@@ -274,10 +303,35 @@ mod tests {
             ("[osc]\n\"/a b\" = \"/psi\"", "p.toml:2:1: an OSC address holds no ' '; got \"/a b\""),
             ("[osc]\n\"/seed\" = \"/psi\"", "p.toml:2:1: /seed is a parameter of the instrument already"),
             ("[osc]\n\"/a\" = \"/psy\"", "p.toml:2:8: \"/psy\" is no parameter; did you mean \"/psi\"?"),
+            ("[midi]\n\"cc 21\" = \"/psy\"", "p.toml:2:11: \"/psy\" is no parameter; did you mean \"/psi\"?"),
+            (
+                "[midi]\n\"cc 21\" = { to = \"/psi\", rnage = [0, 1] }",
+                "p.toml:2:26: unknown key \"rnage\" in an entry, which takes to, range, curve, invert, takeover, relative, mode, value; did you mean \"range\"?",
+            ),
+            (
+                "[midi]\n\"cc 21\" = { to = \"/psi\", takeover = \"grab\" }",
+                "p.toml:2:37: unknown variant `grab`, expected one of `jump`, `pickup`, `scale`",
+            ),
+            (
+                "[midi]\n\"cc 21\" = { to = \"/psi\", range = [0, 3] }",
+                "p.toml:2:11: range [0, 3] is no range of /psi, which goes from -1 to 2",
+            ),
+            ("[midi.\"cc 21\"]\nrange = [0, 1]", "p.toml:1:1: missing field `to`"),
+            (
+                "[osc]\n\"/a\" = { to = \"/psi\", mode = \"gate\" }",
+                "p.toml:2:8: mode is for MIDI, not for an OSC address",
+            ),
         ];
         for (text, message) in table {
             assert_eq!(problems(text), [message], "{text}");
         }
+    }
+
+    #[test]
+    fn a_wrong_control_is_told_at_its_key() {
+        let found = problems("[midi]\n  \"cc 121\" = \"/psi\"");
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("p.toml:2:3: \"cc 121\" is no control: "), "{found:?}");
     }
 
     #[test]
