@@ -422,7 +422,7 @@ impl Show {
         for (target, value) in &preset.params {
             self.write(&Write { target: *target, value: value.clone(), source: Source::Preset });
         }
-        self.mapping = mapping_of(&preset);
+        self.mapping = preset.mapping();
         if let Some(file) = preset.network.clone() {
             self.load_network(file);
         }
@@ -448,7 +448,7 @@ impl Show {
         for (target, value) in writes {
             self.write(&Write { target, value, source: Source::Preset });
         }
-        self.mapping = mapping_of(&preset);
+        self.mapping = preset.mapping();
         if preset.network != self.preset.network
             && let Some(file) = preset.network.clone()
         {
@@ -610,11 +610,6 @@ impl Show {
     pub fn notice(&mut self, line: String) {
         self.history.notice(line);
     }
-}
-
-fn mapping_of(preset: &Preset) -> Mapping {
-    let osc = preset.osc.iter().map(|(a, t)| crate::control::mapping::OscEntry::plain(a.clone(), *t)).collect();
-    Mapping::new(Vec::new(), osc)
 }
 
 /// The file's name without folder and ending.

@@ -10,8 +10,12 @@ use latent_jockey::patch::locate;
 use latent_jockey::show::{Mode, Options, Show};
 
 fn show() -> Show {
+    show_of("1")
+}
+
+fn show_of(preset: &str) -> Show {
     let library = Library::scan(&locate::presets().expect("a folder")).expect("the presets");
-    let preset = Preset::load(&library.presets().find("1").expect("a preset")).expect("a preset");
+    let preset = library.load(preset).expect("a preset");
     let engine = Arc::new(Cpu::default());
     Show::new(Options { library, preset, network: None, seed: None, engine, mode: Mode::Offline }).expect("a show")
 }
@@ -48,18 +52,17 @@ fn a_mistake_never_stops_the_show() {
 
 #[test]
 fn a_write_is_in_the_next_picture() {
-    let mut show = show();
+    // Without a style network, which would go on painting by itself.
+    let mut show = show_of("6-flowers");
     show.step(0.0, &[write(Id::WalkKind, text("hold"))]);
     for _ in 0..40 {
         show.step(0.2, &[]);
     }
     let still = show.picture().expect("a picture").clone();
     show.step(0.05, &[]);
-    assert_eq!(show.picture().expect("a picture").rgba, still.rgba, "a held walk moved");
-    for id in [Id::Psi, Id::Class] {
-        show.step(0.05, &[write(id, Value::Float(0.1))]);
-    }
-    assert_ne!(show.picture().expect("a picture").rgba, still.rgba, "/psi changed nothing");
+    assert!(show.picture().expect("a picture").rgba == still.rgba, "a held walk moved");
+    show.step(0.05, &[write(Id::Psi, Value::Float(0.1))]);
+    assert!(show.picture().expect("a picture").rgba != still.rgba, "/psi changed nothing");
 }
 
 #[test]

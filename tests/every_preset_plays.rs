@@ -62,5 +62,5 @@ fn the_same_steps_give_the_same_pictures() {
     let preset = || library.first().expect("a preset");
     let (a, b) = (pictures(preset(), &library, 3), pictures(preset(), &library, 3));
     assert!(a.iter().zip(&b).all(|(a, b)| a.rgba == b.rgba));
-    assert_ne!(a[0].rgba, a[2].rgba, "the comparison can fail");
+    assert!(a[0].rgba != a[2].rgba, "the comparison can fail");
 }
