@@ -1,1 +1,308 @@
-//! The window.
+//! The window: nannou and Bevy present the show, read keys and dropped files, and lay the HUD over the picture.
+//!
+//! Every frame takes the waiting events, steps the show by the time that passed and shows its newest picture;
+//! nothing here waits for a picture. The main thread runs all of it. Only this module imports nannou and Bevy:
+//! the rest of the crate builds without a window.
+
+mod fit;
+mod hud;
+mod keys;
+mod list;
+mod present;
+mod windows;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bevy::app::{PanicHandlerPlugin, PluginGroup};
+use bevy::log::LogPlugin;
+use bevy::prelude::*;
+use bevy::render::renderer::RenderAdapterInfo;
+use bevy::window::{ExitCondition, WindowPlugin};
+use bevy::winit::{UpdateMode, WinitSettings};
+use bevy_egui::{EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass};
+use crossbeam_channel::Receiver;
+use nannou::wgpu::{Backends, DeviceType, Instance};
+use tracing_subscriber::EnvFilter;
+
+use crate::control::{Event, QUEUE};
+use crate::show::Show;
+
+/// What the windows are like.
+#[derive(Resource, Clone, Debug)]
+pub struct Options {
+    /// Full screen on this monitor, counted from 0.
+    pub fullscreen: Option<usize>,
+    /// A second window, without the HUD, full screen on this monitor.
+    pub output: Option<usize>,
+    /// Width and height of a window that is not full screen, in pixels.
+    pub size: (u32, u32),
+    /// Whether the HUD is shown at the start.
+    pub hud: bool,
+    /// Ends the show after so many seconds.
+    pub seconds: Option<f64>,
+}
+
+/// Why the window could not be opened or went away.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error("no window: {0}")]
+    NoDisplay(String),
+    #[error("the window stopped: {0}")]
+    Stopped(String),
+}
+
+/// What the log shows unless `RUST_LOG` says otherwise: Bevy, wgpu and winit only when something broke.
+const LOG_FILTER: &str = "warn,bevy=error,bevy_render=error,bevy_winit=error,bevy_app=error,bevy_egui=error,\
+                              nannou=error,winit=error,wgpu=error,wgpu_core=error,wgpu_hal=off,naga=error,egui=error";
+
+/// A frame never counts as longer than this: after a pause the show goes on instead of jumping.
+const LONGEST_FRAME_SECS: f64 = 0.25;
+/// How often a window is drawn at most by a software driver, which has no display rate of its own.
+const SOFTWARE_FRAME: Duration = Duration::from_micros(16_667);
+
+/// The show and the state of its windows.
+#[derive(Resource)]
+struct Stage {
+    /// `Show` may move between threads but not be shared; the mutex is never contended.
+    show: Mutex<Show>,
+    events: Receiver<Event>,
+    /// Events of the next step: key presses, then what the devices sent.
+    pending: Vec<Event>,
+    stepped: Instant,
+    rate: Rate,
+    /// When the show ends by itself.
+    until: Option<Instant>,
+    hud_shown: bool,
+    list_shown: bool,
+    output_wanted: bool,
+}
+
+/// Frames per second over the last half second: a figure that can be read.
+#[derive(Debug)]
+struct Rate {
+    since: Instant,
+    frames: u32,
+    per_sec: f32,
+}
+
+impl Rate {
+    fn new(now: Instant) -> Self {
+        Rate { since: now, frames: 0, per_sec: 0.0 }
+    }
+
+    fn frame(&mut self, now: Instant) {
+        self.frames += 1;
+        let passed = now.duration_since(self.since).as_secs_f32();
+        if passed >= 0.5 {
+            *self = Rate { since: now, frames: 0, per_sec: self.frames as f32 / passed };
+        }
+    }
+
+    fn per_sec(&self) -> f32 {
+        self.per_sec
+    }
+}
+
+/// Whether a window can be opened, and if not, why, in a few words. Call it before [`run`].
+///
+/// # Errors
+/// When no display answers or no graphics driver is there.
+pub fn display_available() -> Result<(), String> {
+    #[cfg(all(unix, not(target_os = "macos")))]
+    display::answers(|name| std::env::var(name).ok())?;
+    let backends = bevy::render::settings::WgpuSettings::default().backends.unwrap_or(Backends::all());
+    let adapters = bevy::tasks::block_on(Instance::default().enumerate_adapters(backends));
+    if adapters.is_empty() {
+        return Err("no graphics driver was found (neither Vulkan nor OpenGL)".to_owned());
+    }
+    Ok(())
+}
+
+/// Opens the window and plays until it is closed.
+///
+/// `events` is the receiving end of the event queue; every waiting event goes into the next frame's step.
+/// Must be called on the main thread.
+///
+/// # Errors
+/// When there is no display, or when the graphics driver fails for good.
+pub fn run(show: Show, events: Receiver<Event>, options: Options) -> Result<(), AppError> {
+    log();
+    let now = Instant::now();
+    let stage = Stage {
+        show: Mutex::new(show),
+        events,
+        pending: Vec::with_capacity(QUEUE),
+        stepped: now,
+        rate: Rate::new(now),
+        until: options.seconds.and_then(|secs| now.checked_add(Duration::try_from_secs_f64(secs).ok()?)),
+        hud_shown: options.hud,
+        list_shown: false,
+        output_wanted: options.output.is_some(),
+    };
+    // Bevy panics where a driver fails; here that becomes an error like any other.
+    let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| build(stage, options).run()));
+    match played {
+        Ok(AppExit::Success) => Ok(()),
+        // Ctrl-C in the terminal.
+        Ok(AppExit::Error(code)) if code.get() == INTERRUPTED => Ok(()),
+        Ok(AppExit::Error(_)) => Err(AppError::Stopped("the graphics driver failed".to_owned())),
+        Err(panic) => Err(AppError::Stopped(message(&*panic))),
+    }
+}
+
+/// Logs to standard error, unless the program has set up a log already.
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| LOG_FILTER.into());
+    // Fails only where a log is set up, which is then the one to use.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+/// Bevy's exit code for Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("unknown").lines().next().unwrap_or_default().to_owned()
+}
+
+fn build(stage: Stage, options: Options) -> App {
+    let mut app = App::new();
+    let window = WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, close_when_requested: false, ..default() };
+    app.add_plugins((
+        DefaultPlugins.set(window).disable::<LogPlugin>().disable::<PanicHandlerPlugin>(),
+        EguiPlugin::default(),
+        nannou::NannouPlugin,
+        present::PresentPlugin,
+    ));
+    app.insert_resource(EguiGlobalSettings { auto_create_primary_context: false, ..default() })
+        .insert_resource(ClearColor(Color::BLACK))
+        .insert_resource(stage)
+        .insert_resource(options)
+        .init_resource::<windows::Output>()
+        .add_systems(Startup, (windows::open_control, set_pace))
+        .add_systems(Update, (keys::read_keys, keys::read_drops, step, windows::choose_passes).chain())
+        .add_systems(Update, (windows::keep_output, windows::hide_pointer, windows::quit_when_closed))
+        .add_systems(EguiPrimaryContextPass, hud::paint);
+    app
+}
+
+/// Draws at the display's rate, in the background too. A software driver has none and shares the processor with
+/// the engine, so it gets a timer.
+fn set_pace(adapter: Option<Res<RenderAdapterInfo>>, mut winit: ResMut<WinitSettings>) {
+    let software = adapter.is_some_and(|adapter| adapter.device_type == DeviceType::Cpu);
+    let mode = if software { UpdateMode::reactive_low_power(SOFTWARE_FRAME) } else { UpdateMode::Continuous };
+    *winit = WinitSettings { focused_mode: mode, unfocused_mode: mode };
+}
+
+/// One frame of the show.
+fn step(mut stage: ResMut<Stage>, mut frame: ResMut<present::Frame>, mut exit: MessageWriter<AppExit>) {
+    let now = Instant::now();
+    let stage = &mut *stage;
+    let dt = now.duration_since(stage.stepped).as_secs_f64().min(LONGEST_FRAME_SECS);
+    stage.stepped = now;
+    stage.rate.frame(now);
+    // Bounded: devices that send without pause must not hold up the frame.
+    stage.pending.extend(stage.events.try_iter().take(QUEUE));
+
+    let show = stage.show.get_mut().unwrap_or_else(PoisonError::into_inner);
+    show.step(dt, &stage.pending);
+    stage.pending.clear();
+    *frame = present::Frame { picture: show.picture().cloned(), brightness: show.brightness(), fit: show.fit() };
+
+    if stage.until.is_some_and(|until| now >= until) {
+        exit.write(AppExit::Success);
+    }
+}
+
+/// Whether an X11 or Wayland display answers.
+#[cfg(all(unix, not(target_os = "macos")))]
+mod display {
+    use std::net::TcpStream;
+    use std::os::unix::net::UnixStream;
+    use std::path::{Path, PathBuf};
+
+    /// Looks where `WAYLAND_DISPLAY` and `DISPLAY` point; `variable` reads the environment.
+    pub(super) fn answers(variable: impl Fn(&str) -> Option<String>) -> Result<(), String> {
+        let set = |name| variable(name).filter(|value| !value.is_empty());
+        if let Some(name) = set("WAYLAND_DISPLAY") {
+            let folder = set("XDG_RUNTIME_DIR").unwrap_or_default();
+            if UnixStream::connect(Path::new(&folder).join(&name)).is_ok() {
+                return Ok(());
+            }
+        }
+        match set("DISPLAY") {
+            Some(name) if x11(&name) => Ok(()),
+            Some(name) => Err(format!("no display answers at {name:?} (DISPLAY)")),
+            None if set("WAYLAND_DISPLAY").is_some() => Err("no display answers at WAYLAND_DISPLAY".to_owned()),
+            None => Err("there is no display (neither WAYLAND_DISPLAY nor DISPLAY is set)".to_owned()),
+        }
+    }
+
+    /// Connects to `host:number.screen`; without a host, or with `unix`, on this machine.
+    fn x11(name: &str) -> bool {
+        let Some((host, number)) = name.rsplit_once(':') else { return false };
+        let Ok(number) = number.split('.').next().unwrap_or_default().parse::<u16>() else { return false };
+        if host.is_empty() || host == "unix" {
+            return UnixStream::connect(PathBuf::from(format!("/tmp/.X11-unix/X{number}"))).is_ok() || abstract_x11(number);
+        }
+        let Some(port) = number.checked_add(6000) else { return false };
+        // A path is how some systems name a socket of their own.
+        if host.starts_with('/') {
+            return UnixStream::connect(name).is_ok() || UnixStream::connect(host).is_ok();
+        }
+        TcpStream::connect((host, port)).is_ok()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn abstract_x11(number: u16) -> bool {
+        use std::os::linux::net::SocketAddrExt;
+        std::os::unix::net::SocketAddr::from_abstract_name(format!("/tmp/.X11-unix/X{number}"))
+            .and_then(|address| UnixStream::connect_addr(&address))
+            .is_ok()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn abstract_x11(_number: u16) -> bool {
+        false
+    }
+
+    #[cfg(test)]
+    mod test {
+        use super::*;
+
+        #[test]
+        fn a_missing_display_is_named() {
+            let with = |display: Option<&str>| {
+                let display = display.map(str::to_owned);
+                answers(move |name| if name == "DISPLAY" { display.clone() } else { None })
+            };
+            assert!(with(None).unwrap_err().contains("neither"));
+            assert!(with(Some("")).unwrap_err().contains("neither"));
+            for wrong in [":4711", "nonsense", ":x", ":99999", "/nowhere:0"] {
+                assert!(with(Some(wrong)).unwrap_err().contains(wrong), "{wrong}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_counted_over_half_a_second() {
+        let start = Instant::now();
+        let mut rate = Rate::new(start);
+        for frame in 1..=29u32 {
+            rate.frame(start + Duration::from_millis(20) * frame);
+        }
+        assert!((rate.per_sec() - 50.0).abs() < 0.01, "{}", rate.per_sec());
+    }
+
+    #[test]
+    fn a_panic_becomes_one_line() {
+        let panic = std::panic::catch_unwind(|| panic!("no {}\nsecond line", "device")).unwrap_err();
+        assert_eq!(message(&*panic), "no device");
+    }
+}

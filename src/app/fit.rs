@@ -1,0 +1,53 @@
+//! How a picture is laid over a window: pure maths, no device.
+
+use crate::show::Fit;
+
+/// What the window's coordinates are multiplied by, about its centre, to give the picture's:
+/// `picture = (window - 0.5) * scale + 0.5`, both 0..1 from the top left. A scale above 1 leaves bars (or room
+/// for mirrored sides) on that axis, below 1 crops it. Sizes in pixels; anything empty gives no change.
+pub(super) fn scale(fit: Fit, window: [u32; 2], picture: [u32; 2]) -> [f32; 2] {
+    if window.contains(&0) || picture.contains(&0) {
+        return [1.0, 1.0];
+    }
+    let enlargement = [0, 1].map(|axis| f64::from(window[axis]) / f64::from(picture[axis]));
+    let chosen = match fit {
+        Fit::Contain | Fit::Mirror => enlargement[0].min(enlargement[1]),
+        Fit::Cover => enlargement[0].max(enlargement[1]),
+    };
+    enlargement.map(|e| (e / chosen) as f32)
+}
+
+/// Whether the picture is shown larger than it is.
+pub(super) fn enlarges(scale: [f32; 2], window: [u32; 2], picture: [u32; 2]) -> bool {
+    f64::from(window[0]) > f64::from(picture[0]) * f64::from(scale[0]) * 1.001
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn a_square_picture_lies_in_a_wide_window_as_the_fit_says() {
+        let (window, picture) = ([1600, 800], [100, 100]);
+        assert_eq!(scale(Fit::Contain, window, picture), [2.0, 1.0]);
+        assert_eq!(scale(Fit::Mirror, window, picture), [2.0, 1.0]);
+        assert_eq!(scale(Fit::Cover, window, picture), [1.0, 0.5]);
+        assert_eq!(scale(Fit::Contain, [800, 1600], picture), [1.0, 2.0]);
+        assert_eq!(scale(Fit::Cover, [0, 1600], picture), [1.0, 1.0]);
+    }
+
+    #[test]
+    fn enlarging_is_told_from_shrinking_whatever_the_fit() {
+        let window = [1600, 800];
+        for (side, fit, larger) in [
+            (100, Fit::Contain, true),
+            (800, Fit::Contain, false),
+            (1024, Fit::Contain, false),
+            (1024, Fit::Cover, true),
+            (1600, Fit::Cover, false),
+        ] {
+            let picture = [side, side];
+            assert_eq!(enlarges(scale(fit, window, picture), window, picture), larger, "{side} {fit:?}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Keyboard and dropped files: what the window does itself, and what it passes on to the show.
+//!
+//! Keys that play are listed in `control::keys` and become events; the window's own are listed in [`OWN`].
+//! Runs on the main thread.
+
+use bevy::input::keyboard::{Key as Logical, KeyboardInput};
+use bevy::prelude::*;
+use bevy::window::FileDragAndDrop;
+
+use super::{Stage, windows};
+use crate::control::keys::{Action, BINDINGS, Key};
+use crate::control::{Event, Source, Write};
+use crate::params::{Id, Value};
+
+/// The window's own keys and what they do, for the list of keys.
+pub(super) const OWN: &[(&str, &str)] = &[
+    ("H", "show or hide the HUD"),
+    ("F  F11", "full screen"),
+    ("O", "output window on or off"),
+    ("?  F1", "this list"),
+    ("Esc", "close the list, leave full screen"),
+    ("Ctrl Q", "quit"),
+];
+
+/// Something the window does itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Own {
+    Hud,
+    Fullscreen,
+    Output,
+    List,
+    Escape,
+    Quit,
+}
+
+/// What a key press means to the window, if anything. `command` is Ctrl or, on a Mac, Cmd.
+fn own(key: &Logical, command: bool) -> Option<Own> {
+    match key {
+        Logical::Character(c) if command => c.eq_ignore_ascii_case("q").then_some(Own::Quit),
+        Logical::Character(c) => match c.to_ascii_lowercase().as_str() {
+            "h" => Some(Own::Hud),
+            "f" => Some(Own::Fullscreen),
+            "o" => Some(Own::Output),
+            "?" => Some(Own::List),
+            _ => None,
+        },
+        Logical::F11 => Some(Own::Fullscreen),
+        Logical::F1 => Some(Own::List),
+        Logical::Escape => Some(Own::Escape),
+        _ => None,
+    }
+}
+
+/// The show's name for a key, if it has one.
+fn played(key: &Logical) -> Option<Key> {
+    Some(match key {
+        Logical::Character(c) => {
+            let mut characters = c.chars();
+            let first = characters.next()?;
+            characters.next().is_none().then(|| Key::from(first))?
+        }
+        Logical::Space => Key::Space,
+        Logical::ArrowLeft => Key::Left,
+        Logical::ArrowRight => Key::Right,
+        Logical::ArrowUp => Key::Up,
+        Logical::ArrowDown => Key::Down,
+        Logical::Enter => Key::Enter,
+        Logical::Backspace => Key::Backspace,
+        Logical::Tab => Key::Tab,
+        _ => return None,
+    })
+}
+
+/// Whether holding the key down goes on doing what it does. Holding one that fires or toggles does it once.
+fn repeats(key: Key) -> bool {
+    BINDINGS.iter().any(|binding| binding.key == key && matches!(binding.action, Action::Nudge(..)))
+}
+
+/// Passes the keys that play on to the show and does the window's own.
+pub(super) fn read_keys(
+    mut pressed: MessageReader<KeyboardInput>,
+    held: Res<ButtonInput<KeyCode>>,
+    mut stage: ResMut<Stage>,
+    mut windows: Query<&mut Window>,
+    mut exit: MessageWriter<AppExit>,
+) {
+    let command = held.any_pressed([KeyCode::ControlLeft, KeyCode::ControlRight, KeyCode::SuperLeft, KeyCode::SuperRight]);
+    for input in pressed.read().filter(|input| input.state.is_pressed()) {
+        if let Some(own) = own(&input.logical_key, command) {
+            if input.repeat {
+                continue;
+            }
+            match own {
+                Own::Hud => stage.hud_shown = !stage.hud_shown,
+                Own::List => stage.list_shown = !stage.list_shown,
+                Own::Output => stage.output_wanted = !stage.output_wanted,
+                Own::Quit => {
+                    exit.write(AppExit::Success);
+                }
+                Own::Fullscreen => windows.get_mut(input.window).iter_mut().for_each(windows::toggle_fullscreen),
+                Own::Escape if stage.list_shown => stage.list_shown = false,
+                Own::Escape => windows.get_mut(input.window).iter_mut().for_each(windows::leave_fullscreen),
+            }
+        } else if let Some(key) = played(&input.logical_key)
+            && !command
+            && (!input.repeat || repeats(key))
+        {
+            stage.pending.push(Event::Key(key));
+        }
+    }
+}
+
+/// A file dropped on a window is a network to load.
+pub(super) fn read_drops(mut dropped: MessageReader<FileDragAndDrop>, mut stage: ResMut<Stage>) {
+    for drop in dropped.read() {
+        if let FileDragAndDrop::DroppedFile { path_buf, .. } = drop {
+            let value = Value::Text(path_buf.to_string_lossy().into_owned());
+            stage.pending.push(Event::Write(Write { target: Id::Network.into(), value, source: Source::Key }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn the_window_keeps_its_own_keys_and_passes_the_rest_on() {
+        let character = |c: &str| Logical::Character(c.into());
+        for (key, expected) in [("h", Own::Hud), ("H", Own::Hud), ("f", Own::Fullscreen), ("o", Own::Output), ("?", Own::List)] {
+            assert_eq!(own(&character(key), false), Some(expected), "{key}");
+            assert_eq!(own(&character(key), true), None, "Ctrl {key}");
+        }
+        assert_eq!(own(&character("q"), true), Some(Own::Quit));
+        assert_eq!(own(&character("q"), false), None);
+        for binding in BINDINGS {
+            let key = match binding.key {
+                Key::Char(c) => character(&c.to_string()),
+                Key::Space => Logical::Space,
+                Key::Left => Logical::ArrowLeft,
+                Key::Right => Logical::ArrowRight,
+                Key::Up => Logical::ArrowUp,
+                Key::Down => Logical::ArrowDown,
+                Key::Enter => Logical::Enter,
+                Key::Backspace => Logical::Backspace,
+                Key::Tab => Logical::Tab,
+                Key::Escape => Logical::Escape,
+            };
+            let windows_own = own(&key, false).is_some();
+            assert_eq!(windows_own, binding.action == Action::Window, "{}", binding.key);
+            if !windows_own {
+                assert_eq!(played(&key), Some(binding.key));
+            }
+        }
+        assert!(repeats(Key::Right) && !repeats(Key::Space));
+    }
+}

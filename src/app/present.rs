@@ -1,0 +1,351 @@
+//! Presenting: the newest picture on every window, in one pass a frame.
+//!
+//! A camera in Bevy is a list of passes for one window. Ours have two such lists of their own, so that none of
+//! Bevy's passes (prepass, lights, tone mapping) runs: [`Bare`] draws the picture straight onto the window;
+//! [`UnderHud`] draws it into the camera's own texture, egui on top, and copies both to the window.
+//! The picture is uploaded once for each new serial number. Runs on the main thread; it never waits for a picture.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bevy::core_pipeline::upscaling::upscaling;
+use bevy::ecs::schedule::{ScheduleBuildSettings, ScheduleLabel};
+use bevy::prelude::*;
+use bevy::render::extract_resource::{ExtractResource, ExtractResourcePlugin};
+use bevy::render::render_resource::binding_types::{sampler, texture_2d, uniform_buffer_sized};
+use bevy::render::render_resource::{
+    AddressMode, BindGroup, BindGroupEntries, BindGroupLayout, BindGroupLayoutEntries, Buffer, BufferDescriptor,
+    BufferUsages, ColorTargetState, ColorWrites, Extent3d, FilterMode, MultisampleState,
+    PipelineCompilationOptions, PipelineLayoutDescriptor, PrimitiveState, RawFragmentState,
+    RawRenderPipelineDescriptor, RawVertexState, RenderPassColorAttachment, RenderPassDescriptor, RenderPipeline,
+    Sampler, SamplerBindingType, SamplerDescriptor, ShaderModule, ShaderModuleDescriptor, ShaderSource, ShaderStages,
+    TexelCopyBufferLayout, Texture, TextureDescriptor, TextureDimension, TextureFormat, TextureId,
+    TextureSampleType, TextureUsages, TextureView, TextureViewDescriptor,
+};
+use bevy::render::renderer::{RenderAdapterInfo, RenderContext, RenderDevice, RenderQueue, ViewQuery};
+use bevy::render::view::ViewTarget;
+use bevy::render::{Render, RenderApp, RenderStartup, RenderSystems};
+use bevy_egui::render::{egui_pass, prepare_egui_pass};
+use nannou::wgpu::DeviceType;
+
+use super::fit;
+use crate::show::{Fit, Picture};
+
+const SHADER: &str = include_str!("../../shaders/present.wgsl");
+
+/// The passes of a camera that shows the picture alone.
+#[derive(ScheduleLabel, Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Bare;
+
+/// The passes of a camera that shows the picture and egui over it.
+#[derive(ScheduleLabel, Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct UnderHud;
+
+/// What the windows show. Latest value wins; cheap to clone.
+#[derive(Resource, Clone)]
+pub(super) struct Frame {
+    pub picture: Option<Arc<Picture>>,
+    /// Multiplies linear light, 0 to 1.
+    pub brightness: f32,
+    pub fit: Fit,
+}
+
+impl Default for Frame {
+    fn default() -> Self {
+        Frame { picture: None, brightness: 1.0, fit: Fit::Contain }
+    }
+}
+
+impl ExtractResource for Frame {
+    type Source = Frame;
+
+    fn extract_resource(source: &Frame) -> Frame {
+        source.clone()
+    }
+}
+
+/// Adds the two lists of passes and what they need.
+pub(super) struct PresentPlugin;
+
+impl Plugin for PresentPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<Frame>().add_plugins(ExtractResourcePlugin::<Frame>::default());
+        let Some(render) = app.get_sub_app_mut(RenderApp) else { return };
+        render
+            .add_schedule(passes(Bare))
+            .add_schedule(passes(UnderHud))
+            .add_systems(RenderStartup, |mut commands: Commands, device: Res<RenderDevice>, adapter: Res<RenderAdapterInfo>| {
+                commands.insert_resource(Presenter::new(&device, adapter.device_type == DeviceType::Cpu));
+            })
+            .add_systems(Render, upload.in_set(RenderSystems::PrepareResources))
+            .add_systems(Bare, present_bare)
+            .add_systems(UnderHud, (prepare_egui_pass, present_under_hud, egui_pass, upscaling).chain());
+    }
+}
+
+fn passes(label: impl ScheduleLabel) -> Schedule {
+    let mut schedule = Schedule::new(label);
+    // As in Bevy's own lists: command buffers are handed in once, at the end, in the order of the systems.
+    schedule.set_build_settings(ScheduleBuildSettings { auto_insert_apply_deferred: false, ..default() });
+    schedule
+}
+
+/// As `Present` in the shader.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+struct Uniform {
+    scale: [f32; 2],
+    texels: [f32; 2],
+    brightness: f32,
+    mirror: f32,
+    cubic: f32,
+    padding: f32,
+}
+
+/// The uploaded picture.
+struct Uploaded {
+    texture: Texture,
+    view: TextureView,
+    size: [u32; 2],
+    serial: u64,
+}
+
+/// What one window was last drawn with.
+struct Target {
+    buffer: Buffer,
+    bind_group: BindGroup,
+    uniform: Uniform,
+    /// Of the picture that `bind_group` names.
+    texture: TextureId,
+    /// Size of the window and serial number of the picture on it.
+    drawn: Option<([u32; 2], u64)>,
+    /// Frames since it was drawn.
+    rested: u32,
+}
+
+/// A resting window is drawn again after so many frames: another window may have lain over it.
+const LONGEST_REST: u32 = 30;
+
+/// Pipelines, textures and buffers of the presenting pass.
+#[derive(Resource)]
+struct Presenter {
+    /// A software driver: no Catmull-Rom, and a window whose picture has not changed is left as it is.
+    software: bool,
+    shader: ShaderModule,
+    layout: BindGroupLayout,
+    sampler: Sampler,
+    pipelines: HashMap<TextureFormat, RenderPipeline>,
+    uploaded: Option<Uploaded>,
+    targets: HashMap<Entity, Target>,
+}
+
+impl Presenter {
+    fn new(device: &RenderDevice, software: bool) -> Self {
+        let shader = device.create_and_validate_shader_module(ShaderModuleDescriptor {
+            label: Some("present"),
+            source: ShaderSource::Wgsl(SHADER.into()),
+        });
+        let layout = device.create_bind_group_layout(
+            "present",
+            &BindGroupLayoutEntries::sequential(
+                ShaderStages::FRAGMENT,
+                (
+                    uniform_buffer_sized(false, None),
+                    texture_2d(TextureSampleType::Float { filterable: true }),
+                    sampler(SamplerBindingType::Filtering),
+                ),
+            ),
+        );
+        let sampler = device.create_sampler(&SamplerDescriptor {
+            label: Some("present"),
+            address_mode_u: AddressMode::MirrorRepeat,
+            address_mode_v: AddressMode::MirrorRepeat,
+            mag_filter: FilterMode::Linear,
+            min_filter: FilterMode::Linear,
+            ..default()
+        });
+        Presenter { software, shader, layout, sampler, pipelines: HashMap::new(), uploaded: None, targets: HashMap::new() }
+    }
+
+    /// The pipeline for windows of `format`, built when first needed.
+    fn pipeline(&mut self, device: &RenderDevice, format: TextureFormat) -> RenderPipeline {
+        let Presenter { shader, layout, pipelines, .. } = self;
+        let build = || {
+            let pipeline_layout = device.create_pipeline_layout(&PipelineLayoutDescriptor {
+                label: Some("present"),
+                bind_group_layouts: &[Some(&**layout)],
+                immediate_size: 0,
+            });
+            let encode = f64::from(u8::from(!format.is_srgb()));
+            device.create_render_pipeline(&RawRenderPipelineDescriptor {
+                label: Some("present"),
+                layout: Some(&pipeline_layout),
+                vertex: RawVertexState {
+                    module: shader,
+                    entry_point: Some("vertex"),
+                    compilation_options: PipelineCompilationOptions::default(),
+                    buffers: &[],
+                },
+                primitive: PrimitiveState::default(),
+                depth_stencil: None,
+                multisample: MultisampleState::default(),
+                fragment: Some(RawFragmentState {
+                    module: shader,
+                    entry_point: Some("fragment"),
+                    compilation_options: PipelineCompilationOptions { constants: &[("encode", encode)], ..default() },
+                    targets: &[Some(ColorTargetState { format, blend: None, write_mask: ColorWrites::ALL })],
+                }),
+                multiview_mask: None,
+                cache: None,
+            })
+        };
+        pipelines.entry(format).or_insert_with(build).clone()
+    }
+
+    /// What the shader needs for a window of `window` pixels.
+    fn uniform(&self, frame: &Frame, window: [u32; 2], picture: [u32; 2]) -> Uniform {
+        let scale = fit::scale(frame.fit, window, picture);
+        let cubic = !self.software && fit::enlarges(scale, window, picture);
+        Uniform {
+            scale,
+            texels: picture.map(|side| side as f32),
+            brightness: frame.brightness.clamp(0.0, 1.0),
+            mirror: f32::from(u8::from(frame.fit == Fit::Mirror)),
+            cubic: f32::from(u8::from(cubic)),
+            padding: 0.0,
+        }
+    }
+
+    /// Brings the buffer and bind group of one window up to date. False when the window shows all this already.
+    fn prepare(&mut self, view: Entity, frame: &Frame, window: [u32; 2], device: &RenderDevice, queue: &RenderQueue) -> bool {
+        let Some(uploaded) = &self.uploaded else { return true };
+        let uniform = self.uniform(frame, window, uploaded.size);
+        let known = self.targets.get(&view).is_some_and(|target| target.texture == uploaded.texture.id());
+        if !known {
+            let buffer = device.create_buffer(&BufferDescriptor {
+                label: Some("present"),
+                size: size_of::<Uniform>() as u64,
+                usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            });
+            queue.write_buffer(&buffer, 0, bytemuck::bytes_of(&uniform));
+            let bind_group = device.create_bind_group(
+                "present",
+                &self.layout,
+                &BindGroupEntries::sequential((buffer.as_entire_binding(), &uploaded.view, &self.sampler)),
+            );
+            let texture = uploaded.texture.id();
+            self.targets.insert(view, Target { buffer, bind_group, uniform, texture, drawn: None, rested: 0 });
+        }
+        let Some(target) = self.targets.get_mut(&view) else { return true };
+        let drawn = Some((window, uploaded.serial));
+        if target.uniform != uniform {
+            queue.write_buffer(&target.buffer, 0, bytemuck::bytes_of(&uniform));
+            target.uniform = uniform;
+        } else if target.drawn == drawn && target.rested < LONGEST_REST {
+            target.rested += 1;
+            return false;
+        }
+        target.drawn = drawn;
+        target.rested = 0;
+        true
+    }
+
+    /// The pass itself: the picture, or black while there is none.
+    fn draw(&mut self, view: Entity, format: TextureFormat, attachment: RenderPassColorAttachment, ctx: &mut RenderContext) {
+        let pipeline = self.pipeline(&ctx.render_device().clone(), format);
+        let mut pass = ctx.command_encoder().begin_render_pass(&RenderPassDescriptor {
+            label: Some("present"),
+            color_attachments: &[Some(attachment)],
+            ..default()
+        });
+        if let Some(target) = self.targets.get(&view) {
+            pass.set_pipeline(&pipeline);
+            pass.set_bind_group(0, &*target.bind_group, &[]);
+            pass.draw(0..3, 0..1);
+        }
+    }
+}
+
+/// Takes a new picture to the device; a picture whose bytes do not fit its size is passed over.
+fn upload(
+    frame: Res<Frame>,
+    presenter: Option<ResMut<Presenter>>,
+    views: Query<(), With<ViewTarget>>,
+    device: Res<RenderDevice>,
+    queue: Res<RenderQueue>,
+) {
+    let (Some(mut presenter), Some(picture)) = (presenter, frame.picture.as_deref()) else { return };
+    presenter.targets.retain(|&view, _| views.contains(view));
+    let size = [picture.width, picture.height];
+    let largest = device.limits().max_texture_dimension_2d;
+    let bytes = size[0] as usize * size[1] as usize * 4;
+    if size.iter().any(|&side| side == 0 || side > largest) || picture.rgba.len() != bytes {
+        return;
+    }
+    if presenter.uploaded.as_ref().is_some_and(|u| u.serial == picture.serial && u.size == size) {
+        return;
+    }
+    let texture = match presenter.uploaded.take() {
+        Some(uploaded) if uploaded.size == size => (uploaded.texture, uploaded.view),
+        _ => create_texture(&device, size),
+    };
+    let extent = Extent3d { width: size[0], height: size[1], depth_or_array_layers: 1 };
+    let rows = TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(size[0] * 4), rows_per_image: None };
+    queue.write_texture(texture.0.as_image_copy(), &picture.rgba, rows, extent);
+    presenter.uploaded = Some(Uploaded { texture: texture.0, view: texture.1, size, serial: picture.serial });
+}
+
+/// A texture for pictures of `size`; sampled, it gives linear light.
+fn create_texture(device: &RenderDevice, size: [u32; 2]) -> (Texture, TextureView) {
+    let texture = device.create_texture(&TextureDescriptor {
+        label: Some("picture"),
+        size: Extent3d { width: size[0], height: size[1], depth_or_array_layers: 1 },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: TextureDimension::D2,
+        format: TextureFormat::Rgba8UnormSrgb,
+        usage: TextureUsages::TEXTURE_BINDING | TextureUsages::COPY_DST,
+        view_formats: &[],
+    });
+    let view = texture.create_view(&TextureViewDescriptor::default());
+    (texture, view)
+}
+
+fn window_size(target: &ViewTarget) -> [u32; 2] {
+    let size = target.main_texture().size();
+    [size.width, size.height]
+}
+
+fn present_bare(
+    view: ViewQuery<(Entity, &ViewTarget)>,
+    mut presenter: ResMut<Presenter>,
+    frame: Res<Frame>,
+    queue: Res<RenderQueue>,
+    mut ctx: RenderContext,
+) {
+    let (entity, target) = view.into_inner();
+    let changed = presenter.prepare(entity, &frame, window_size(target), &ctx.render_device().clone(), &queue);
+    if presenter.software && !changed {
+        return;
+    }
+    let Some(format) = target.out_texture_view_format() else { return };
+    let Some(attachment) = target.out_texture_color_attachment(Some(LinearRgba::BLACK)) else { return };
+    presenter.draw(entity, format, attachment, &mut ctx);
+}
+
+fn present_under_hud(
+    view: ViewQuery<(Entity, &ViewTarget)>,
+    mut presenter: ResMut<Presenter>,
+    frame: Res<Frame>,
+    queue: Res<RenderQueue>,
+    mut ctx: RenderContext,
+) {
+    let (entity, target) = view.into_inner();
+    presenter.prepare(entity, &frame, window_size(target), &ctx.render_device().clone(), &queue);
+    // The HUD is not part of what `prepare` compares: the window must be drawn again when it goes.
+    if let Some(target) = presenter.targets.get_mut(&entity) {
+        target.drawn = None;
+    }
+    presenter.draw(entity, target.main_texture_format(), target.get_unsampled_color_attachment(), &mut ctx);
+}

@@ -1,0 +1,128 @@
+//! Windows: the control window, the output window, full screen, the pointer, and closing.
+//!
+//! The control window carries the HUD; the output window shows the picture and nothing else. Each has a camera
+//! with one of the two lists of passes of `present`. Closing either window ends the show. Runs on the main thread.
+
+use std::time::Instant;
+
+use bevy::prelude::*;
+use bevy::render::camera::CameraRenderGraph;
+use bevy::window::{CursorMoved, CursorOptions, MonitorSelection, PresentMode, WindowCloseRequested, WindowMode};
+use bevy_egui::PrimaryEguiContext;
+use nannou::App as Nannou;
+
+use super::present::{Bare, UnderHud};
+use super::{Options, Stage};
+
+/// The window's name, and what X11 and Wayland know the program by.
+const TITLE: &str = "Latent Jockey";
+/// After so long without a movement the pointer over a full-screen picture is hidden.
+const POINTER_SECS: f32 = 2.0;
+
+/// Marks the control window's camera.
+#[derive(Component)]
+pub(super) struct ControlCamera;
+
+/// The output window and its camera, while they are open.
+#[derive(Resource, Default)]
+pub(super) struct Output(Option<(Entity, Entity)>);
+
+/// A camera that draws nothing by itself. nannou's window builder gives it its window.
+fn camera(passes: CameraRenderGraph) -> impl Bundle {
+    let black = ClearColorConfig::Custom(Color::BLACK);
+    (Camera { clear_color: black, ..default() }, Projection::default(), Msaa::Off, passes)
+}
+
+fn window(title: &str, (width, height): (u32, u32), monitor: Option<usize>) -> Window {
+    Window {
+        title: title.to_owned(),
+        name: Some("latent-jockey".to_owned()),
+        resolution: (width, height).into(),
+        present_mode: PresentMode::AutoVsync,
+        mode: monitor.map_or(WindowMode::Windowed, |n| WindowMode::BorderlessFullscreen(MonitorSelection::Index(n))),
+        ..default()
+    }
+}
+
+/// Opens the control window.
+pub(super) fn open_control(app: Nannou, options: Res<Options>) {
+    let camera = app.command_scope(|mut commands| {
+        commands.spawn((camera(CameraRenderGraph::new(UnderHud)), ControlCamera, PrimaryEguiContext)).id()
+    });
+    let monitor = existing_monitor(&app, options.fullscreen);
+    app.new_window::<()>().window(window(TITLE, options.size, monitor)).camera(camera).primary().build();
+}
+
+/// Opens the output window when it is wanted and takes it away when it is not.
+pub(super) fn keep_output(app: Nannou, options: Res<Options>, stage: Res<Stage>, mut output: ResMut<Output>) {
+    match output.0 {
+        None if stage.output_wanted => {
+            let camera = app.command_scope(|mut commands| commands.spawn(camera(CameraRenderGraph::new(Bare))).id());
+            let monitor = existing_monitor(&app, Some(options.output.unwrap_or(1)));
+            let window = window("Latent Jockey: output", options.size, monitor);
+            output.0 = Some((app.new_window::<()>().window(window).camera(camera).build(), camera));
+        }
+        Some((window, camera)) if !stage.output_wanted => {
+            app.command_scope(|mut commands| {
+                commands.entity(camera).try_despawn();
+                commands.entity(window).try_despawn();
+            });
+            output.0 = None;
+        }
+        _ => {}
+    }
+}
+
+/// The monitor of that number, from 0, if there is one.
+fn existing_monitor(app: &Nannou, wanted: Option<usize>) -> Option<usize> {
+    wanted.filter(|&n| n < app.available_monitors().len())
+}
+
+/// Full screen on the monitor that the window is on, and back.
+pub(super) fn toggle_fullscreen(window: &mut Mut<Window>) {
+    window.mode = match window.mode {
+        WindowMode::Windowed => WindowMode::BorderlessFullscreen(MonitorSelection::Current),
+        _ => WindowMode::Windowed,
+    };
+}
+
+pub(super) fn leave_fullscreen(window: &mut Mut<Window>) {
+    if window.mode != WindowMode::Windowed {
+        window.mode = WindowMode::Windowed;
+    }
+}
+
+/// The control window's list of passes: egui takes part only while it has something to show.
+pub(super) fn choose_passes(stage: Res<Stage>, mut cameras: Query<&mut CameraRenderGraph, With<ControlCamera>>) {
+    let wanted = if stage.hud_shown || stage.list_shown { CameraRenderGraph::new(UnderHud) } else { CameraRenderGraph::new(Bare) };
+    for mut passes in &mut cameras {
+        if passes.0 != wanted.0 {
+            passes.0 = wanted.0;
+        }
+    }
+}
+
+/// Hides a pointer that rests over a full-screen picture.
+pub(super) fn hide_pointer(
+    mut moved: MessageReader<CursorMoved>,
+    mut last: Local<Option<Instant>>,
+    mut windows: Query<(&Window, &mut CursorOptions)>,
+) {
+    if moved.read().count() > 0 || last.is_none() {
+        *last = Some(Instant::now());
+    }
+    let rests = last.is_some_and(|moment| moment.elapsed().as_secs_f32() > POINTER_SECS);
+    for (window, mut cursor) in &mut windows {
+        let visible = window.mode == WindowMode::Windowed || !rests;
+        if cursor.visible != visible {
+            cursor.visible = visible;
+        }
+    }
+}
+
+/// Closing either window ends the show.
+pub(super) fn quit_when_closed(mut closed: MessageReader<WindowCloseRequested>, mut exit: MessageWriter<AppExit>) {
+    if closed.read().count() > 0 {
+        exit.write(AppExit::Success);
+    }
+}
