@@ -16,6 +16,7 @@ mod simd;
 mod styles;
 mod synthesis;
 mod torgb;
+mod winograd;
 
 use std::sync::Arc;
 
@@ -72,7 +73,8 @@ impl Cpu {
         let lanes = self.isa.lanes();
         let is_picture = |b: usize| plan.steps.iter().any(|s| s.op.out().0 == b && matches!(s.op, Op::ToRgb(_)));
         let slots = plan.buffers.iter().enumerate().map(|(i, b)| Slot::new(b, is_picture(i), lanes)).collect();
-        let mut builder = Builder { plan: &plan, lanes, styled: Vec::new(), noises: Vec::new() };
+        let mut builder =
+            Builder { plan: &plan, lanes, threads: self.pool.threads(), styled: Vec::new(), noises: Vec::new() };
         let stages = plan.steps.iter().map(|step| builder.stage(&step.op)).collect::<Result<Vec<_>, _>>();
         let stages = stages.map_err(unavailable)?;
         let Builder { styled, noises, .. } = builder;
@@ -181,6 +183,7 @@ trait Stage: Send {
 struct Builder<'a> {
     plan: &'a Plan,
     lanes: usize,
+    threads: usize,
     styled: Vec<Styled>,
     noises: Vec<NoiseSlot>,
 }
@@ -209,9 +212,14 @@ impl Builder<'_> {
                     self.noises.len() - 1
                 });
                 let layer = synthesis::Layer { input: op.input.0, out: op.out.0, styled, noise };
-                match op.up {
-                    true => Box::new(synthesis::Up::new(plan, op, layer, lanes)),
-                    false => Box::new(synthesis::Direct::new(plan, op, layer, lanes)),
+                if winograd::up::Up::suits(op, plan) {
+                    Box::new(winograd::up::Up::new(plan, op, layer, lanes, self.threads))
+                } else if winograd::same::Same::suits(op, plan) {
+                    Box::new(winograd::same::Same::new(plan, op, layer, lanes, self.threads))
+                } else if op.up {
+                    Box::new(synthesis::Up::new(plan, op, layer, lanes))
+                } else {
+                    Box::new(synthesis::Direct::new(plan, op, layer, lanes))
                 }
             }
             Op::ToRgb(op) => Box::new(torgb::ToRgb::new(plan, op, styled, lanes)),
