@@ -65,9 +65,8 @@ fn measure(cpu: &Cpu, res: usize, base: usize, max: usize) {
 /// Time that all threads of this process have spent on processors; zero where the system does not tell.
 fn processor_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<u64> =
-        stat.rsplit(')').next().unwrap_or("").split_whitespace().filter_map(|f| f.parse().ok()).collect();
-    // After the letter of the state, which does not parse: fields 14 and 15 of proc(5) are at 10 and 11.
-    let ticks = fields.get(10).copied().unwrap_or(0) + fields.get(11).copied().unwrap_or(0);
+    // Fields 14 and 15 of proc(5), counted from the state after the name in brackets, which is field 3.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    let ticks: u64 = [11, 12].iter().filter_map(|&i| fields.get(i)?.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 10)
 }

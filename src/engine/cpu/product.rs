@@ -172,11 +172,16 @@ impl Product<'_> {
         unsafe {
             let mut b = self.b.data.ptr().cast_const().add(self.b.panel_start(self.panel));
             for &tap in self.taps {
-                let rows: [*const f32; ROWS] = std::array::from_fn(|r| self.a.add(self.a_rows.at(first + r) + tap));
+                let mut rows = [self.a; ROWS];
+                for (r, row) in rows.iter_mut().enumerate() {
+                    *row = self.a.add(self.a_rows.at(first + r) + tap);
+                }
                 for k in (0..self.b.k).step_by(K_STEP) {
                     for u in 0..K_STEP {
-                        let weights: [S::f32s; VECTORS] =
-                            std::array::from_fn(|v| load::<S>(b.add((u * VECTORS + v) * lanes)));
+                        let mut weights = [simd.splat_f32s(0.0); VECTORS];
+                        for v in 0..VECTORS {
+                            weights[v] = load::<S>(b.add((u * VECTORS + v) * lanes));
+                        }
                         for r in 0..ROWS {
                             let x = simd.splat_f32s(*rows[r].add(k + u));
                             for v in 0..VECTORS {

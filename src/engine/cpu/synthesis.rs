@@ -259,7 +259,10 @@ impl WithSimd for Filter<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Filter { from, out, ending, fir, y } = self;
         // Gain 2 on each axis.
-        let f: [S::f32s; 4] = fir.map(|tap| simd.splat_f32s(2.0 * tap));
+        let mut f = [simd.splat_f32s(0.0); 4];
+        for (f, tap) in f.iter_mut().zip(fir) {
+            *f = simd.splat_f32s(2.0 * tap);
+        }
         let (row, step) = (from.row(), from.padded);
         for channel in (0..out.padded).step_by(S::F32_LANES) {
             // SAFETY: rows y − 1 to y + 2 and columns −1 to W + 1 are inside the map of 2H + 1 rows with its border;
@@ -267,17 +270,12 @@ impl WithSimd for Filter<'_> {
             unsafe {
                 let vector = ending.vector(simd, channel);
                 let top = from.ptr(y as isize - 1, -1).add(channel).cast_const();
-                let column = |x: usize| {
-                    let at = top.add(x * step);
-                    let upper = fma(simd, load::<S>(at.add(row)), f[1], simd.mul_f32s(load::<S>(at), f[0]));
-                    let lower =
-                        fma(simd, load::<S>(at.add(3 * row)), f[3], simd.mul_f32s(load::<S>(at.add(2 * row)), f[2]));
-                    simd.add_f32s(upper, lower)
-                };
                 let to = out.ptr(y as isize, 0).add(channel);
-                let (mut a, mut b, mut c) = (column(0), column(1), column(2));
+                let mut a = column(simd, top, row, &f);
+                let mut b = column(simd, top.add(step), row, &f);
+                let mut c = column(simd, top.add(2 * step), row, &f);
                 for x in 0..out.width {
-                    let d = column(x + 3);
+                    let d = column(simd, top.add((x + 3) * step), row, &f);
                     let left = fma(simd, b, f[1], simd.mul_f32s(a, f[0]));
                     let sum = fma(simd, d, f[3], fma(simd, c, f[2], left));
                     let noise = simd.splat_f32s(ending.noise_at(y, x));
@@ -286,6 +284,20 @@ impl WithSimd for Filter<'_> {
                 }
             }
         }
+    }
+}
+
+/// The filter along y at one place: four samples, a row apart.
+///
+/// # Safety
+/// They must be readable.
+#[inline(always)]
+unsafe fn column<S: Simd>(simd: S, at: *const f32, row: usize, f: &[S::f32s; 4]) -> S::f32s {
+    // SAFETY: readable, says the caller.
+    unsafe {
+        let upper = fma(simd, load::<S>(at.add(row)), f[1], simd.mul_f32s(load::<S>(at), f[0]));
+        let lower = fma(simd, load::<S>(at.add(3 * row)), f[3], simd.mul_f32s(load::<S>(at.add(2 * row)), f[2]));
+        simd.add_f32s(upper, lower)
     }
 }
 

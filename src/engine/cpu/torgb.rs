@@ -106,12 +106,8 @@ impl WithSimd for RgbRow<'_> {
 #[inline(always)]
 fn add_upsampled(row: &mut [f32], picture: &Planes, colour: usize, y: usize, fir: &Fir) {
     let (width, height) = (picture.width, picture.height);
-    // Even outputs take taps 0 and 2 of samples i − 1 and i, odd ones taps 1 and 3 of samples i and i + 1.
-    let taps = |n: usize| match n % 2 {
-        0 => [(n as isize / 2 - 1, 2.0 * fir[0]), (n as isize / 2, 2.0 * fir[2])],
-        _ => [(n as isize / 2, 2.0 * fir[1]), (n as isize / 2 + 1, 2.0 * fir[3])],
-    };
-    for (sample, weight) in taps(y) {
+    let (first, upper, lower) = pair(y, fir);
+    for (sample, weight) in [(first, upper), (first + 1, lower)] {
         if sample < 0 || sample >= height as isize {
             continue;
         }
@@ -209,11 +205,11 @@ impl WithSimd for AddRow<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let AddRow { small, branch, out, fir, y } = self;
-        let f: [S::f32s; 4] = fir.map(|tap| simd.splat_f32s(2.0 * tap));
-        let pair = |n: usize| if n % 2 == 0 { (n as isize / 2 - 1, f[0], f[2]) } else { (n as isize / 2, f[1], f[3]) };
-        let (top, upper, lower) = pair(y);
+        let (top, upper, lower) = pair(y, &fir);
+        let (upper, lower) = (simd.splat_f32s(upper), simd.splat_f32s(lower));
         for x in 0..out.width {
-            let (left, first, second) = pair(x);
+            let (left, first, second) = pair(x, &fir);
+            let (first, second) = (simd.splat_f32s(first), simd.splat_f32s(second));
             // SAFETY: samples −1 to `height` and `width` are inside the map with its border; this task alone writes
             // its row of the output.
             unsafe {
@@ -221,13 +217,23 @@ impl WithSimd for AddRow<'_> {
                 let (row, step) = (small.row(), small.padded);
                 let (add, to) = (branch.ptr(y as isize, x as isize).cast_const(), out.ptr(y as isize, x as isize));
                 for v in (0..out.padded).step_by(S::F32_LANES) {
-                    let column =
-                        |at: *const f32| fma(simd, load::<S>(at.add(row)), lower, simd.mul_f32s(load::<S>(at), upper));
-                    let (a, b) = (column(from.add(v)), column(from.add(v + step)));
+                    let at = from.add(v);
+                    let a = fma(simd, load::<S>(at.add(row)), lower, simd.mul_f32s(load::<S>(at), upper));
+                    let at = at.add(step);
+                    let b = fma(simd, load::<S>(at.add(row)), lower, simd.mul_f32s(load::<S>(at), upper));
                     let sum = fma(simd, b, second, fma(simd, a, first, load::<S>(add.add(v))));
                     store::<S>(to.add(v), sum);
                 }
             }
         }
+    }
+}
+
+/// What up-sampling by two makes output `n` of: the first of two neighbouring samples, and the factors of both.
+#[inline(always)]
+fn pair(n: usize, fir: &Fir) -> (isize, f32, f32) {
+    match n % 2 {
+        0 => (n as isize / 2 - 1, 2.0 * fir[0], 2.0 * fir[2]),
+        _ => (n as isize / 2, 2.0 * fir[1], 2.0 * fir[3]),
     }
 }

@@ -194,6 +194,7 @@ impl WithSimd for Multiply<'_> {
 
 impl WithSimd for Input<'_> {
     type Output = ();
+    // Loops over arrays, not closures: a closure would be compiled without the vector instructions.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Part { from, s, scratch, tile_y, tile_x, tiles, first, .. } = self.0;
@@ -204,21 +205,26 @@ impl WithSimd for Input<'_> {
                 // SAFETY: a tile reads one sample beyond itself, which is in the map's border at the most; the run's
                 // tiles of the scratch memory belong to this task alone.
                 unsafe {
-                    let at = from
-                        .ptr((tile_y * TILE) as isize - 1, ((tile_x + tile) * TILE) as isize - 1)
-                        .add(v)
-                        .cast_const();
+                    let (top, left) = ((tile_y * TILE) as isize - 1, ((tile_x + tile) * TILE) as isize - 1);
+                    let at = from.ptr(top, left).add(v).cast_const();
                     let style = load::<S>(s.ptr().add(v));
-                    let columns: [[S::f32s; SIDE]; SIDE] = std::array::from_fn(|x| {
-                        let column =
-                            std::array::from_fn(|y| simd.mul_f32s(load::<S>(at.add(y * row + x * step)), style));
-                        points.input_3(simd, column)
-                    });
+                    let mut columns = [[style; SIDE]; SIDE];
+                    for x in 0..SIDE {
+                        let mut column = [style; SIDE];
+                        for y in 0..SIDE {
+                            column[y] = simd.mul_f32s(load::<S>(at.add(y * row + x * step)), style);
+                        }
+                        columns[x] = points.input_3(simd, column);
+                    }
                     let to = scratch.input.ptr().add((first + tile) * from.padded + v);
                     for y in 0..SIDE {
-                        let line = points.input_3(simd, std::array::from_fn(|x| columns[x][y]));
-                        for (x, value) in line.into_iter().enumerate() {
-                            store::<S>(to.add((y * SIDE + x) * scratch.input_stride), value);
+                        let mut line = [style; SIDE];
+                        for x in 0..SIDE {
+                            line[x] = columns[x][y];
+                        }
+                        let line = points.input_3(simd, line);
+                        for x in 0..SIDE {
+                            store::<S>(to.add((y * SIDE + x) * scratch.input_stride), line[x]);
                         }
                     }
                 }
@@ -232,25 +238,32 @@ impl WithSimd for Output<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Part { out, ending, scratch, tile_y, tile_x, tiles, first, .. } = self.0;
-        let points = Points::new(simd);
+        let (points, zero) = (Points::new(simd), simd.splat_f32s(0.0));
         for tile in 0..tiles {
             for v in (0..out.padded).step_by(S::F32_LANES) {
                 // SAFETY: the run's tiles of the scratch memory and of the output belong to this task alone.
                 unsafe {
                     let vector = ending.vector(simd, v);
                     let from = scratch.output.ptr().add((first + tile) * out.padded + v).cast_const();
-                    let columns: [[S::f32s; TILE]; SIDE] = std::array::from_fn(|x| {
-                        let column =
-                            std::array::from_fn(|y| load::<S>(from.add((y * SIDE + x) * scratch.output_stride)));
-                        points.output_3(simd, column)
-                    });
+                    let mut columns = [[zero; TILE]; SIDE];
+                    for x in 0..SIDE {
+                        let mut column = [zero; SIDE];
+                        for y in 0..SIDE {
+                            column[y] = load::<S>(from.add((y * SIDE + x) * scratch.output_stride));
+                        }
+                        columns[x] = points.output_3(simd, column);
+                    }
                     for y in 0..TILE {
-                        let line = points.output_3(simd, std::array::from_fn(|x| columns[x][y]));
+                        let mut line = [zero; SIDE];
+                        for x in 0..SIDE {
+                            line[x] = columns[x][y];
+                        }
+                        let line = points.output_3(simd, line);
                         let (py, px) = (tile_y * TILE + y, (tile_x + tile) * TILE);
                         let to = out.ptr(py as isize, px as isize).add(v);
-                        for (x, value) in line.into_iter().enumerate() {
+                        for x in 0..TILE {
                             let noise = simd.splat_f32s(ending.noise_at(py, px + x));
-                            store::<S>(to.add(x * out.padded), vector.apply(simd, value, noise));
+                            store::<S>(to.add(x * out.padded), vector.apply(simd, line[x], noise));
                         }
                     }
                 }

@@ -4,6 +4,8 @@
 //! taps, `y[2i] = w₂·x[i−1] + w₀·x[i]`, which Winograd's form makes cheaper; the odd ones are `y[2i+1] = w₁·x[i]`.
 //! The one even row and column that lie beyond the last tile are computed directly. The FIR filter with the ending follows.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -46,6 +48,8 @@ pub struct Up {
     is_shared: bool,
     /// One for each thread, or one for all.
     scratch: Vec<Scratch>,
+    /// For each row of tiles, how many of the runs are finished that its filtering needs.
+    finished: Vec<AtomicUsize>,
     /// `[2H + 1, 2W + 1]`: the transposed convolution.
     transposed: Map,
 }
@@ -76,6 +80,7 @@ impl Scratch {
 }
 
 /// Rows of a product for each tile.
+#[inline(always)]
 fn rows_per_tile(product: usize) -> usize {
     match product {
         ODD_ODD => TILE * TILE,
@@ -136,6 +141,7 @@ impl Up {
             tiling,
             is_shared,
             scratch: (0..copies).map(|_| Scratch::new(tiles, inputs, outputs)).collect(),
+            finished: (0..tiling.tiles_y).map(|_| AtomicUsize::new(0)).collect(),
             transposed: Map::new(out.channels, 2 * input.height + 1, 2 * input.width + 1, lanes),
         }
     }
@@ -178,6 +184,12 @@ impl Stage for Up {
             }
         };
         let panels = stage.weights[0].panels();
+        let ending = frame.ending(&self.ending, &self.layer);
+        let filter = |rows: std::ops::Range<usize>| {
+            for y in rows.start..rows.end.min(out.height) {
+                frame.isa.run(Filter { from: &stage.transposed, out, ending, fir: stage.fir, y });
+            }
+        };
         let edge = |task: usize| frame.isa.run(EdgeTask { stage, from, panel: task / 2, is_column: task % 2 == 1 });
         if stage.is_shared {
             frame.turn.run(tiling.runs(), &|run, _| frame.isa.run(Input(part(run, 0))));
@@ -192,16 +204,24 @@ impl Stage for Up {
                 frame.isa.run(Multiply { scratch, inputs, to, weight, product, panel });
             });
             frame.turn.run(tiling.runs(), &|run, _| frame.isa.run(Output(part(run, 0))));
-        } else {
-            frame.turn.run(tiling.runs() + 2 * panels, &|task, thread| match task.checked_sub(tiling.runs()) {
-                Some(task) => edge(task),
-                None => frame.isa.run(Whole { part: part(task, thread), weights: &stage.weights }),
-            });
+            let strips = out.height.div_ceil(FILTER_ROWS);
+            frame.turn.run(strips, &|strip, _| filter(strip * FILTER_ROWS..(strip + 1) * FILTER_ROWS));
+            return;
         }
-        let ending = frame.ending(&self.ending, &self.layer);
-        frame.turn.run(out.height.div_ceil(FILTER_ROWS), &|task, _| {
-            for y in task * FILTER_ROWS..(task * FILTER_ROWS + FILTER_ROWS).min(out.height) {
-                frame.isa.run(Filter { from: &stage.transposed, out, ending, fir: stage.fir, y });
+        frame.turn.run(2 * panels, &|task, _| edge(task));
+        stage.finished.iter().for_each(|count| count.store(0, Ordering::Relaxed));
+        let per_row = tiling.tiles_x / tiling.run;
+        frame.turn.run(tiling.runs(), &|run, thread| {
+            let part = part(run, thread);
+            frame.isa.run(Whole { part, weights: &stage.weights });
+            // Rows are filtered while they are in the cache, by whoever finishes the last run that they need.
+            for row in part.tile_y.saturating_sub(1)..=part.tile_y {
+                let needed = if row + 1 < tiling.tiles_y { 2 * per_row } else { per_row };
+                if stage.finished[row].fetch_add(1, Ordering::AcqRel) + 1 == needed {
+                    // Output row n reads rows n − 1 to n + 2; a row of tiles makes eight rows.
+                    let first = if row == 0 { 0 } else { row * 2 * TILE + 1 };
+                    filter(first..(row + 1) * 2 * TILE + 1);
+                }
             }
         });
     }
@@ -346,6 +366,28 @@ impl WithSimd for Multiply<'_> {
     }
 }
 
+/// The rows of all products for one tile and one vector of channels.
+#[derive(Clone, Copy)]
+struct ProductRows<'a> {
+    start: &'a [usize; PRODUCTS],
+    memory: *mut f32,
+    tile: usize,
+    channels: usize,
+}
+
+impl ProductRows<'_> {
+    /// Row `row` of the tile in a product.
+    ///
+    /// # Safety
+    /// The tile must be inside the scratch memory.
+    #[inline(always)]
+    unsafe fn at(&self, product: usize, row: usize) -> *mut f32 {
+        let row = self.tile * rows_per_tile(product) + row;
+        // SAFETY: inside, says the caller.
+        unsafe { self.memory.add(self.start[product] + row * self.channels) }
+    }
+}
+
 impl WithSimd for Input<'_> {
     type Output = ();
     #[inline(always)]
@@ -364,11 +406,7 @@ impl WithSimd for Input<'_> {
                         .add(v)
                         .cast_const();
                     let style = load::<S>(s.ptr().add(v));
-                    let to = scratch.input.ptr().add(v);
-                    let put = |product: usize, row: usize, value: S::f32s| {
-                        let row = (first + tile) * rows_per_tile(product) + row;
-                        store::<S>(to.add(start[product] + row * channels), value);
-                    };
+                    let rows = ProductRows { start, memory: scratch.input.ptr().add(v), tile: first + tile, channels };
                     let mut columns = [[style; SIDE]; SIDE];
                     let mut samples = [[style; SIDE]; SIDE];
                     for x in 0..SIDE {
@@ -383,19 +421,19 @@ impl WithSimd for Input<'_> {
                         let line = points
                             .input_2(simd, [columns[0][y], columns[1][y], columns[2][y], columns[3][y], columns[4][y]]);
                         for x in 0..SIDE {
-                            put(EVEN_EVEN + y * SIDE + x, 0, line[x]);
+                            store::<S>(rows.at(EVEN_EVEN + y * SIDE + x, 0), line[x]);
                         }
                         for x in 0..TILE {
-                            put(EVEN_ODD + y, x, columns[x + 1][y]);
+                            store::<S>(rows.at(EVEN_ODD + y, x), columns[x + 1][y]);
                         }
                     }
                     for y in 0..TILE {
                         let line = points.input_2(simd, samples[y + 1]);
                         for x in 0..SIDE {
-                            put(ODD_EVEN + x, y, line[x]);
+                            store::<S>(rows.at(ODD_EVEN + x, y), line[x]);
                         }
                         for x in 0..TILE {
-                            put(ODD_ODD, y * TILE + x, samples[y + 1][x + 1]);
+                            store::<S>(rows.at(ODD_ODD, y * TILE + x), samples[y + 1][x + 1]);
                         }
                     }
                 }
@@ -416,19 +454,14 @@ impl WithSimd for Output<'_> {
             for v in (0..channels).step_by(S::F32_LANES) {
                 // SAFETY: the run's tiles of the scratch memory and of the output belong to this task alone.
                 unsafe {
-                    let from = scratch.output.ptr().add(v).cast_const();
-                    let get = |product: usize, row: usize| {
-                        let row = (first + tile) * rows_per_tile(product) + row;
-                        load::<S>(from.add(start[product] + row * channels))
-                    };
+                    let rows = ProductRows { start, memory: scratch.output.ptr().add(v), tile: first + tile, channels };
                     let at = to.ptr((tile_y * 2 * TILE) as isize, ((tile_x + tile) * 2 * TILE) as isize).add(v);
-                    let put = |y: usize, x: usize, value: S::f32s| store::<S>(at.add(y * row + x * step), value);
                     let zero = simd.splat_f32s(0.0);
                     let mut columns = [[zero; TILE]; SIDE];
                     for x in 0..SIDE {
                         let mut column = [zero; SIDE];
                         for y in 0..SIDE {
-                            column[y] = get(EVEN_EVEN + y * SIDE + x, 0);
+                            column[y] = load::<S>(rows.at(EVEN_EVEN + y * SIDE + x, 0));
                         }
                         columns[x] = points.output_2(simd, column);
                     }
@@ -438,28 +471,29 @@ impl WithSimd for Output<'_> {
                             [columns[0][y], columns[1][y], columns[2][y], columns[3][y], columns[4][y]],
                         );
                         for x in 0..TILE {
-                            put(2 * y, 2 * x, line[x]);
+                            store::<S>(at.add(2 * y * row + 2 * x * step), line[x]);
                         }
                     }
                     for x in 0..TILE {
                         let mut column = [zero; SIDE];
                         for y in 0..SIDE {
-                            column[y] = get(EVEN_ODD + y, x);
+                            column[y] = load::<S>(rows.at(EVEN_ODD + y, x));
                         }
                         let column = points.output_2(simd, column);
                         for y in 0..TILE {
-                            put(2 * y, 2 * x + 1, column[y]);
+                            store::<S>(at.add(2 * y * row + (2 * x + 1) * step), column[y]);
                         }
                     }
                     for y in 0..TILE {
                         let mut line = [zero; SIDE];
                         for x in 0..SIDE {
-                            line[x] = get(ODD_EVEN + x, y);
+                            line[x] = load::<S>(rows.at(ODD_EVEN + x, y));
                         }
                         let line = points.output_2(simd, line);
                         for x in 0..TILE {
-                            put(2 * y + 1, 2 * x, line[x]);
-                            put(2 * y + 1, 2 * x + 1, get(ODD_ODD, y * TILE + x));
+                            store::<S>(at.add((2 * y + 1) * row + 2 * x * step), line[x]);
+                            let odd = load::<S>(rows.at(ODD_ODD, y * TILE + x));
+                            store::<S>(at.add((2 * y + 1) * row + (2 * x + 1) * step), odd);
                         }
                     }
                 }
