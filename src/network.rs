@@ -104,7 +104,7 @@ pub enum NetworkError {
     #[error("{}: tensor {tensor}: number {index} is {value}", path.display())]
     NotFinite { path: PathBuf, tensor: String, index: usize, value: f32 },
     #[error("{}: {source}", path.display())]
-    Plan { path: PathBuf, source: PlanError },
+    Plan { path: PathBuf, source: Box<PlanError> },
 }
 
 /// Opens a generator of any known format and architecture.

@@ -1,4 +1,5 @@
 //! Do w, ws, feature maps and pictures of the cpu engine agree with those of the original code?
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

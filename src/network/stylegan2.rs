@@ -30,7 +30,7 @@ pub fn lower(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
     let synthesis = synthesis::lower(checkpoint, &root.at("synthesis"), &mut warnings)?;
     let mapping = mapping::lower(&root.at("mapping"), &synthesis.plan, &mut warnings)?;
     let path = checkpoint.path.clone();
-    synthesis.plan.check().map_err(|source| NetworkError::Plan { path: path.clone(), source })?;
+    synthesis.plan.check().map_err(|e| NetworkError::Plan { path: path.clone(), source: Box::new(e) })?;
     Ok(Network {
         name: name_of(&path),
         kind: Kind::StyleGan2,

@@ -1,5 +1,7 @@
 //! What follows a convolution: demodulation, noise, bias, leaky ReLU and clamp in one pass, for one row of pixels.
 
+use std::ops::Range;
+
 use pulp::Simd;
 
 use super::memory::Floats;
@@ -79,8 +81,8 @@ impl RowEnding {
         self.sigma * unsafe { *self.noise.add(y * self.noise_row + x) }
     }
 
-    /// Ends `vectors` vectors from `channel` on of the pixels 0..`width` of row `y`, in place: `row` points to the
-    /// first of them, `step` numbers lie between pixels.
+    /// Ends `channels` (whole vectors) of the pixels 0..`width` of row `y`, in place: `row` points to the first pixel's
+    /// channel 0, `step` numbers lie between pixels.
     ///
     /// # Safety
     /// That part of the row must belong to the caller alone, and everything must be inside.
@@ -92,15 +94,14 @@ impl RowEnding {
         step: usize,
         y: usize,
         width: usize,
-        channel: usize,
-        vectors: usize,
+        channels: Range<usize>,
     ) {
-        for v in 0..vectors {
+        for channel in channels.step_by(S::F32_LANES) {
             // SAFETY: inside, says the caller.
             unsafe {
-                let ending = self.vector(simd, channel + v * S::F32_LANES);
+                let ending = self.vector(simd, channel);
                 for x in 0..width {
-                    let at = row.add(x * step + v * S::F32_LANES);
+                    let at = row.add(x * step + channel);
                     let noise = simd.splat_f32s(self.noise_at(y, x));
                     store::<S>(at, ending.apply(simd, load::<S>(at), noise));
                 }

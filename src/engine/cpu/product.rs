@@ -3,6 +3,7 @@
 //! `c[row][o] = Σ_tap Σ_k a[row + tap][k]·b[tap][k][o]`: rows are pixels or Winograd tiles, k input channels, o output
 //! channels, which fill the vectors. `b` is packed once, at load. Sums run over k in a fixed order, so a result does not
 //! depend on how the rows are cut into blocks or shared among threads.
+#![allow(clippy::needless_range_loop, reason = "plain indices become registers")]
 
 use pulp::Simd;
 

@@ -139,8 +139,8 @@ impl WithSimd for DirectTask<'_> {
         unsafe {
             product.run(simd);
             for y in self.rows {
-                let row = out.ptr(y as isize, 0).add(channel);
-                self.ending.row(simd, row, out.padded, y, out.width, channel, vectors);
+                let channels = channel..channel + vectors * S::F32_LANES;
+                self.ending.row(simd, out.ptr(y as isize, 0), out.padded, y, out.width, channels);
             }
         }
     }

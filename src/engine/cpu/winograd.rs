@@ -4,6 +4,7 @@
 //! `m·r` (Winograd 1980; Lavin and Gray 2016). Both forms here use the points ±a, ±b and infinity, the 3-tap one also 0.
 //! The points are chosen so that all constants stay near 1, which keeps rounding small. In two dimensions the transforms are
 //! applied along y, then along x, and each product becomes a matrix product over tiles.
+#![allow(clippy::needless_range_loop, reason = "transforms of two axes read one index and write the other")]
 
 pub mod same;
 pub mod up;

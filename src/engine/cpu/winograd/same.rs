@@ -51,7 +51,11 @@ impl Same {
     /// Can a layer of this size be cut into tiles?
     pub fn suits(op: &SynthesisLayer, plan: &Plan) -> bool {
         let out = plan.get(op.out);
-        op.kernel == 3 && !op.up && out.height >= 16 && out.height % TILE == 0 && out.width % TILE == 0
+        op.kernel == 3
+            && !op.up
+            && out.height >= 16
+            && out.height.is_multiple_of(TILE)
+            && out.width.is_multiple_of(TILE)
     }
 
     pub fn new(plan: &Plan, op: &SynthesisLayer, layer: Layer, lanes: usize, threads: usize) -> Same {

@@ -103,7 +103,7 @@ impl Up {
     /// Can a layer of this size be cut into tiles?
     pub fn suits(op: &SynthesisLayer, plan: &Plan) -> bool {
         let input = plan.get(op.input);
-        op.up && input.height >= 16 && input.height % TILE == 0 && input.width % TILE == 0
+        op.up && input.height >= 16 && input.height.is_multiple_of(TILE) && input.width.is_multiple_of(TILE)
     }
 
     pub fn new(plan: &Plan, op: &SynthesisLayer, layer: Layer, lanes: usize, threads: usize) -> Up {
