@@ -114,7 +114,7 @@ mod jack {
         loop {
             match events.recv_deadline(until).expect("a message within five seconds") {
                 Event::Midi(message) => return message,
-                other => println!("{other:?}"),
+                other => drop(other),
             }
         }
     }
