@@ -2,7 +2,7 @@
 //!
 //! Device threads ([`osc`], [`midi`]) turn bytes into [`Event`]s and put them into one bounded channel;
 //! they never wait for the show: what does not fit is dropped and counted in [`Counts`].
-//! [`mapping`] makes parameter writes of MIDI and key events, inside the frame, so that a show is a function
+//! [`mapping`], [`keys`] and [`clock`] make parameter writes of them inside the frame, so that a show is a function
 //! of its events.
 
 pub mod clock;

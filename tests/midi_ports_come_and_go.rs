@@ -68,13 +68,13 @@ mod jack {
 
     impl Server {
         fn start() -> Server {
-            let name = std::env::var(SERVER).unwrap();
+            let name = std::env::var(SERVER).expect("set by the test that started this one");
             let child = Command::new("jackd")
                 .args(["-r", "-n", &name, "-d", "dummy", "-r", "48000", "-p", "512"])
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()
-                .unwrap();
+                .expect("jackd starts");
             Server(child)
         }
     }
@@ -90,7 +90,7 @@ mod jack {
         let until = Instant::now() + Duration::from_secs(10);
         loop {
             match MidiOutput::new(name) {
-                Ok(output) => return output.create_virtual("out").unwrap(),
+                Ok(output) => return output.create_virtual("out").expect("a port of our own"),
                 Err(error) if Instant::now() > until => panic!("{error}"),
                 Err(_) => std::thread::sleep(Duration::from_millis(100)),
             }
@@ -114,7 +114,7 @@ mod jack {
         loop {
             match events.recv_deadline(until).expect("a message within five seconds") {
                 Event::Midi(message) => return message,
-                other => println!("{other:?}"),
+                other => drop(other),
             }
         }
     }

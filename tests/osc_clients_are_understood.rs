@@ -13,7 +13,7 @@ use latent_jockey::params::{Id, Params, Value};
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType};
 
 fn bind(sender: EventSender, counts: &Arc<Counts>) -> OscServer {
-    OscServer::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), sender, counts.clone()).unwrap()
+    OscServer::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), sender, counts.clone()).expect("a free port")
 }
 
 fn next(events: &Receiver<Event>) -> (String, Value) {

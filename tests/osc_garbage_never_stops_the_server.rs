@@ -24,13 +24,14 @@ impl Rig {
     fn new() -> Rig {
         let (sender, events) = queue();
         let counts = Arc::new(Counts::default());
-        let server = OscServer::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), sender, counts.clone()).unwrap();
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let server =
+            OscServer::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), sender, counts.clone()).expect("a free port");
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         Rig { server, socket, events, counts }
     }
 
     fn send(&self, datagram: &[u8]) {
-        self.socket.send_to(datagram, self.server.local_addr()).unwrap();
+        self.socket.send_to(datagram, self.server.local_addr()).expect("the loopback takes it");
     }
 
     /// Whether a good message, never sent before, arrives now. Sent again when a full socket has lost it.

@@ -143,7 +143,8 @@ impl Watcher {
                 if !std::mem::replace(&mut self.absence_told, true) {
                     self.notice(format!("{error}; going on without"));
                 }
-                return self.close_missing(&[]);
+                self.close_missing(&[]);
+                return self.tell_names();
             }
         };
         let listed = list(&client);
@@ -160,7 +161,7 @@ impl Watcher {
                 self.open(identity, port);
             }
         }
-        self.names.set(self.open.iter().map(|open| open.identity.to_string()).collect());
+        self.tell_names();
     }
 
     fn close_missing(&mut self, listed: &[(Identity, MidiInputPort)]) {
@@ -202,6 +203,10 @@ impl Watcher {
             }
             Err(_) => {}
         }
+    }
+
+    fn tell_names(&self) {
+        self.names.set(self.open.iter().map(|open| open.identity.to_string()).collect());
     }
 
     fn notice(&self, text: String) {

@@ -1,5 +1,6 @@
 //! The thread `osc`: one socket, one buffer, one schedule.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,11 +38,11 @@ impl OscServer {
     /// When the port is taken or the address is not this machine's; the error says what to do.
     pub fn bind(address: SocketAddr, events: EventSender, counts: Arc<Counts>) -> Result<Self, OscError> {
         let failed = |source: std::io::Error| match source.kind() {
-            std::io::ErrorKind::AddrInUse => {
+            ErrorKind::AddrInUse => {
                 let holder = holder::of_udp_port(address.port()).unwrap_or_else(|| "another program".to_owned());
                 OscError::Taken { address, holder }
             }
-            std::io::ErrorKind::AddrNotAvailable => OscError::NoSuchAddress { address },
+            ErrorKind::AddrNotAvailable => OscError::NoSuchAddress { address },
             _ => OscError::Socket { address, source },
         };
         let socket = UdpSocket::bind(address).map_err(failed)?;
@@ -113,9 +114,16 @@ fn listen(socket: &UdpSocket, stopped: &AtomicBool, inbox: &mut Inbox) {
         }
         match received {
             Ok((len, from)) => inbox.datagram(&buffer[..len], from, SystemTime::now(), Instant::now()),
-            // Nothing came, or one of our answers found nobody.
-            Err(error) if error.kind() != std::io::ErrorKind::OutOfMemory => {}
-            Err(_) => std::thread::sleep(IDLE),
+            Err(error) => match error.kind() {
+                // Nothing came, or one of our answers found nobody.
+                ErrorKind::WouldBlock
+                | ErrorKind::TimedOut
+                | ErrorKind::Interrupted
+                | ErrorKind::ConnectionRefused
+                | ErrorKind::ConnectionReset => {}
+                // The network may come back.
+                _ => std::thread::sleep(IDLE),
+            },
         }
         inbox.release(Instant::now());
     }
