@@ -1,4 +1,5 @@
 //! Does a preset that is saved reach the show, however the editor writes it?
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -37,6 +37,8 @@ pub struct Reload {
 #[derive(Debug)]
 pub struct Watch {
     orders: Option<Sender<Order>>,
+    /// The older order is taken out through this end when there are too many.
+    overflow: Receiver<Order>,
     reloads: Receiver<Reload>,
     thread: Option<JoinHandle<()>>,
 }
@@ -54,19 +56,22 @@ impl Watch {
     /// # Errors
     /// When the system gives no thread.
     pub fn start() -> std::io::Result<Self> {
-        let (orders, order_end) = bounded(4);
+        let (orders, order_end) = bounded(1);
+        let overflow = order_end.clone();
         let (reload_end, reloads) = bounded(1);
         let outbox = Outbox { sender: reload_end, overflow: reloads.clone() };
         let thread = std::thread::Builder::new().name("watch".to_owned()).spawn(move || run(&order_end, &outbox))?;
-        Ok(Watch { orders: Some(orders), reloads, thread: Some(thread) })
+        Ok(Watch { orders: Some(orders), overflow, reloads, thread: Some(thread) })
     }
 
     /// Watches this preset's file from now on and no other. What the file says at this moment is taken as known:
-    /// only a change is told. An order that the thread cannot take yet is dropped, which needs five in a moment.
+    /// only a change is told. **Latest value wins**.
     pub fn follow(&self, path: &Path) {
         let order = Order { path: path.to_owned(), text: fs::read_to_string(path).ok() };
-        if let Some(orders) = &self.orders {
-            // Without the thread there is nothing to watch with; the show goes on.
+        let Some(orders) = &self.orders else { return };
+        if let Err(TrySendError::Full(order)) = orders.try_send(order) {
+            let _ = self.overflow.try_recv();
+            // Orders come from one place: there is room now. Without the thread the show goes on unwatched.
             let _ = orders.try_send(order);
         }
     }

@@ -50,7 +50,10 @@ impl Composer {
     pub fn compose(&mut self, rgba: &[u8], width: u32, height: u32, fit: Fit, brightness: f32) -> &[u8] {
         let (width, height) = (width as usize, height as usize);
         let (pixels, _) = rgba.as_chunks::<4>();
-        if pixels.is_empty() || pixels.len() != width * height || self.frame.is_empty() || !(brightness > 0.0) {
+        // Not a number is dark, too.
+        let brightness = if brightness > 0.0 { brightness.min(1.0) } else { 0.0 };
+        let nothing = pixels.is_empty() || pixels.len() != width * height || self.frame.is_empty();
+        if nothing || brightness == 0.0 {
             self.frame.as_chunks_mut::<4>().0.fill(BLACK);
             return &self.frame;
         }
