@@ -11,6 +11,7 @@ pub mod inspect;
 pub mod params;
 pub mod play;
 pub mod render;
+pub mod style;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -85,6 +85,14 @@ impl StyleLoop {
         self.elapsed = 0.0;
     }
 
+    /// Goes on from a painting that an earlier loop made.
+    pub fn resume(&mut self, painting: &Image) {
+        copy(painting, &mut self.painting);
+        copy(painting, &mut self.before);
+        self.since = Some(u32::MAX - 1);
+        self.elapsed = 0.0;
+    }
+
     /// Prepares the program for pictures of this size, so that the first frame need not.
     ///
     /// # Errors

@@ -1,0 +1,301 @@
+//! `style`: a style network paints over a picture, then over its own painting, again and again.
+//!
+//! Saves the numbered passes, a contact sheet, a video, and a table and a plot of how far each pass has moved. The same
+//! command gives the same bytes; stopped, it goes on where it was. A folder of pictures gives a folder for each.
+
+mod journal;
+pub mod measure;
+mod plot;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use image::RgbaImage;
+
+use crate::effects::resample::Resizer;
+use crate::effects::style::{Keep, StyleLoop, StyleSettings};
+use crate::engine::Image;
+use crate::engine::cpu::Cpu;
+use crate::network::style_transfer::StyleNetwork;
+use crate::patch::locate;
+use crate::record::{Sink, sheet};
+use journal::Journal;
+
+/// Endings of the pictures of a folder.
+const PICTURE_ENDINGS: &[&str] = &["png", "jpg", "jpeg"];
+/// Pictures on a contact sheet.
+const SHEET: usize = 24;
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// A picture (PNG or JPEG), or a folder of pictures
+    image: PathBuf,
+    /// How often to paint
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    passes: u32,
+    /// Folder for everything that is made
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The style network: a file, or the name of one in presets/networks
+    #[arg(long, default_value = "painters8", value_name = "FILE")]
+    network: PathBuf,
+    /// The style: its number from 0, or its name
+    #[arg(long, default_value = "0")]
+    style: String,
+    /// A second style to blend with
+    #[arg(long, value_name = "STYLE")]
+    blend_with: Option<String>,
+    /// How much of the second style, 0 to 1
+    #[arg(long, default_value_t = 0.5, requires = "blend_with")]
+    blend: f32,
+    /// Save each K-th pass; the first and the last always are
+    #[arg(long, default_value_t = 1, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    every: u32,
+    /// Shorter side of the paintings in pixels
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u16).range(16..=4096))]
+    size: u16,
+    /// How much the painting grows from pass to pass
+    #[arg(long, default_value_t = 1.0)]
+    zoom: f32,
+    /// How many degrees it turns from pass to pass
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    rotate: f32,
+    /// Share of the original mixed into every pass, 0 to 1
+    #[arg(long, default_value_t = 0.0)]
+    original: f32,
+    /// Keep this share of the original's colour, 0 to 1
+    #[arg(long, default_value_t = 0.0)]
+    keep: f32,
+    /// Frames per second of the video; 0 makes none
+    #[arg(long, default_value_t = 12.0)]
+    fps: f64,
+}
+
+/// # Errors
+/// When a file cannot be read or written, the network is none for styles, or DIR holds the passes of another command.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    for (name, share) in [("blend", options.blend), ("original", options.original), ("keep", options.keep)] {
+        ensure!((0.0..=1.0).contains(&share), "--{name} takes 0 to 1, got {share}");
+    }
+    ensure!((0.25..=4.0).contains(&options.zoom), "--zoom takes 0.25 to 4, got {}", options.zoom);
+    ensure!(options.rotate.is_finite() && options.fps.is_finite(), "--rotate and --fps take numbers");
+    let network = Arc::new(StyleNetwork::open(&locate::network(&options.network)?)?);
+    let settings = settings(options, &network)?;
+    let pictures = pictures(&options.image)?;
+    let is_folder = options.image.is_dir();
+    for picture in &pictures {
+        let stem = picture.file_stem().unwrap_or_default();
+        let out = if is_folder { options.out.join(stem) } else { options.out.clone() };
+        let style = StyleLoop::new(Arc::new(Cpu::default()), network.clone());
+        let made = Run { options, settings, network: &network, picture, out: &out }.go(style)?;
+        println!("{made}");
+    }
+    Ok(())
+}
+
+/// The pictures to paint over, in the order of their names.
+fn pictures(image: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if !image.is_dir() {
+        return Ok(vec![image.to_owned()]);
+    }
+    let is_picture = |path: &PathBuf| {
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        PICTURE_ENDINGS.contains(&ending.as_str())
+    };
+    let listing = std::fs::read_dir(image).with_context(|| format!("cannot read the folder {}", image.display()))?;
+    let mut found: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).filter(is_picture).collect();
+    ensure!(!found.is_empty(), "{} holds no pictures ({})", image.display(), PICTURE_ENDINGS.join(", "));
+    found.sort();
+    let repeated = found.windows(2).find(|pair| pair[0].file_stem() == pair[1].file_stem());
+    if let Some([a, b]) = repeated {
+        bail!("{} and {} would go into the same folder", a.display(), b.display());
+    }
+    Ok(found)
+}
+
+/// What each pass does, as settings of the style loop: everything comes back, a second is a pass.
+fn settings(options: &Options, network: &StyleNetwork) -> anyhow::Result<StyleSettings> {
+    let a = style_number(&options.style, network)?;
+    let b = options.blend_with.as_deref().map_or(Ok(a), |style| style_number(style, network))?;
+    Ok(StyleSettings {
+        a,
+        b,
+        blend: if options.blend_with.is_some() { options.blend } else { 0.0 },
+        amount: 1.0,
+        passes: 1,
+        feedback: 1.0 - options.original,
+        size: usize::from(options.size),
+        keep: options.keep,
+        keep_what: Keep::Colour,
+        zoom: options.zoom.powi(2),
+        rotate: options.rotate * 2.0,
+        // The loop takes steps of at most half a second.
+        dt_secs: 0.5,
+        ..StyleSettings::default()
+    })
+}
+
+fn style_number(style: &str, network: &StyleNetwork) -> anyhow::Result<usize> {
+    let names = || network.styles.iter().map(|s| s.name.as_str());
+    if let Some(number) = names().position(|name| name.eq_ignore_ascii_case(style)) {
+        return Ok(number);
+    }
+    match style.parse::<usize>() {
+        Ok(number) if number < network.styles.len() => Ok(number),
+        Ok(number) => bail!("{} has styles 0 to {}, not {number}", network.name, network.styles.len() - 1),
+        Err(_) => bail!("{} has no style {style:?}; it has {}", network.name, names().collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// One picture and where its passes go.
+struct Run<'a> {
+    options: &'a Options,
+    settings: StyleSettings,
+    network: &'a StyleNetwork,
+    picture: &'a Path,
+    out: &'a Path,
+}
+
+impl Run<'_> {
+    fn go(&self, mut style: StyleLoop) -> anyhow::Result<String> {
+        let original = read_picture(self.picture)?;
+        let mut content = Image::default();
+        let (height, width) = self.settings.working_size(original.height, original.width);
+        Resizer::default().resize(&original, height, width, &mut content);
+        std::fs::create_dir_all(self.out).with_context(|| format!("cannot make the folder {}", self.out.display()))?;
+        let mut journal = Journal::open(self.out, &self.command(&original))?;
+        let bar = progress(self.options.passes);
+        bar.set_message(self.picture.file_name().unwrap_or_default().to_string_lossy().into_owned());
+        let mut last = match journal.painting(height, width) {
+            Some(painting) => {
+                style.resume(&painting);
+                painting
+            }
+            None => {
+                journal.restart();
+                save(&content, &self.file(0))?;
+                content.clone()
+            }
+        };
+        bar.set_position(journal.passes().into());
+        let mut next = Image::default();
+        for pass in journal.passes() + 1..=self.options.passes {
+            style.process(&content, &self.settings, &mut next)?;
+            let saved = self.is_saved(pass);
+            if saved {
+                save(&next, &self.file(pass))?;
+            }
+            journal.add(measure::measure(pass, &content, &last, &next), &next, saved)?;
+            std::mem::swap(&mut last, &mut next);
+            bar.inc(1);
+        }
+        journal.write(&last)?;
+        self.sum_up(&journal)?;
+        let video = self.video()?;
+        bar.finish_and_clear();
+        Ok(format!("{}: {} passes, sheet.png, passes.csv, passes.svg{video}", self.out.display(), journal.passes()))
+    }
+
+    /// Everything that the passes depend on.
+    fn command(&self, original: &Image) -> String {
+        let StyleSettings { a, b, blend, feedback, size, keep, zoom, rotate, .. } = self.settings;
+        let bytes: Vec<u8> = original.data.iter().flat_map(|v| v.to_le_bytes()).collect();
+        format!(
+            "network {} styles {a} {b} blend {blend} feedback {feedback} size {size} keep {keep} zoom {zoom} rotate {rotate} every {} picture {}x{} {:016x}",
+            self.network.name,
+            self.options.every,
+            original.width,
+            original.height,
+            journal::fingerprint(&bytes)
+        )
+    }
+
+    fn is_saved(&self, pass: u32) -> bool {
+        pass <= 1 || pass.is_multiple_of(self.options.every) || pass == self.options.passes
+    }
+
+    /// Pass 0 is the picture as it goes in.
+    fn file(&self, pass: u32) -> PathBuf {
+        self.out.join(format!("pass_{pass:04}.png"))
+    }
+
+    fn saved(&self) -> Vec<PathBuf> {
+        let all = (0..=self.options.passes).filter(|&pass| self.is_saved(pass)).map(|pass| self.file(pass));
+        all.filter(|file| file.is_file()).collect()
+    }
+
+    /// The contact sheet, the table and the plot.
+    fn sum_up(&self, journal: &Journal) -> anyhow::Result<()> {
+        let saved = self.saved();
+        // Close together at first, where most happens.
+        let place = |i: usize| {
+            let t = i as f64 / (SHEET - 1) as f64;
+            (t * t * (saved.len() - 1) as f64).round() as usize
+        };
+        let mut shown: Vec<usize> =
+            if saved.len() <= SHEET { (0..saved.len()).collect() } else { (0..SHEET).map(|i| place(i).max(i)).collect() };
+        shown.dedup();
+        let open = |file: &PathBuf| image::open(file).map(|i| i.to_rgba8()).with_context(|| format!("cannot read {}", file.display()));
+        let pictures = shown.iter().map(|&i| open(&saved[i])).collect::<anyhow::Result<Vec<RgbaImage>>>()?;
+        write(&self.out.join("passes.csv"), &plot::table(journal.rows()))?;
+        write(&self.out.join("passes.svg"), &plot::svg(journal.rows()))?;
+        let sheet_file = self.out.join("sheet.png");
+        sheet::contact_sheet(&pictures).save(&sheet_file).with_context(|| format!("cannot write {}", sheet_file.display()))
+    }
+
+    /// A video of the saved passes; says in a few words what became of it.
+    fn video(&self) -> anyhow::Result<String> {
+        let saved = self.saved();
+        if self.options.fps <= 0.0 || saved.len() < 2 || !ffmpeg_is_there() {
+            return Ok(String::new());
+        }
+        let (width, height) = image::image_dimensions(&saved[0]).with_context(|| format!("cannot read {}", saved[0].display()))?;
+        let (mut sink, _) = Sink::open(&self.out.join("passes.mp4"), width, height, self.options.fps)?;
+        for file in &saved {
+            let frame = image::open(file).with_context(|| format!("cannot read {}", file.display()))?.to_rgba8();
+            sink.write(frame.as_raw())?;
+        }
+        sink.finish()?;
+        Ok(", passes.mp4".to_owned())
+    }
+}
+
+/// Without ffmpeg the numbered passes are all there is: no folder of copies is wanted.
+fn ffmpeg_is_there() -> bool {
+    let quiet = std::process::Stdio::null;
+    std::process::Command::new("ffmpeg").arg("-version").stdout(quiet()).stderr(quiet()).status().is_ok_and(|s| s.success())
+}
+
+fn progress(passes: u32) -> indicatif::ProgressBar {
+    let look = indicatif::ProgressStyle::with_template("{bar:40.cyan/dim} {pos}/{len}  {per_sec:.1}  {eta} left  {msg}")
+        .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
+    indicatif::ProgressBar::new(passes.into()).with_style(look)
+}
+
+/// `[3, H, W]` in −1..1.
+fn read_picture(file: &Path) -> anyhow::Result<Image> {
+    let picture = image::open(file).with_context(|| format!("cannot read the picture {}", file.display()))?.to_rgb8();
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    ensure!(width > 0 && height > 0, "{} has no pixels", file.display());
+    let mut image = Image::new(3, height, width);
+    for (i, pixel) in picture.pixels().enumerate() {
+        for (c, &byte) in pixel.0.iter().enumerate() {
+            image.data[c * height * width + i] = f32::from(byte) / 127.5 - 1.0;
+        }
+    }
+    Ok(image)
+}
+
+fn save(image: &Image, file: &Path) -> anyhow::Result<()> {
+    let plane = image.height * image.width;
+    let byte = |v: f32| ((v + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
+    let bytes = (0..plane).flat_map(|i| [0, 1, 2].map(|c| byte(image.data[c * plane + i]))).collect();
+    let picture = image::RgbImage::from_raw(image.width as u32, image.height as u32, bytes)
+        .with_context(|| format!("{} x {} x {} is no picture", image.channels, image.height, image.width))?;
+    picture.save(file).with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn write(file: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+}

@@ -1,0 +1,121 @@
+//! What a run has done so far, kept on disk so that it can go on after a stop.
+//!
+//! `passes.csv` holds the measurements and `resume.bin` the last painting in full precision, written whenever a pass was
+//! saved; a run that goes on gives the same bytes as one that never stopped.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+
+use super::measure::Measured;
+use super::plot;
+use crate::engine::Image;
+
+/// Numbers before the painting: the pass, its height and its width.
+const HEADER: usize = 12;
+
+/// The rows so far and where they lie.
+pub struct Journal {
+    folder: PathBuf,
+    command: String,
+    rows: Vec<Measured>,
+    painting: Option<Image>,
+}
+
+impl Journal {
+    /// Reads what an earlier run of the same command left in `folder`. `command` says everything that the passes depend on.
+    ///
+    /// # Errors
+    /// When the folder holds the passes of another command.
+    pub fn open(folder: &Path, command: &str) -> anyhow::Result<Journal> {
+        let mut journal =
+            Journal { folder: folder.to_owned(), command: command.to_owned(), rows: Vec::new(), painting: None };
+        let Ok(bytes) = fs::read(journal.file()) else { return Ok(journal) };
+        let Some((found, state)) = split(&bytes) else { return Ok(journal) };
+        ensure!(
+            found == command,
+            "{} holds the passes of another command ({found}); take another folder, or remove it",
+            folder.display()
+        );
+        let Some((pass, painting)) = painting(state) else { return Ok(journal) };
+        let table = fs::read_to_string(folder.join("passes.csv")).unwrap_or_default();
+        let rows: Vec<Measured> = table.lines().filter_map(plot::parse).take_while(|row| row.pass <= pass).collect();
+        if rows.len() == pass as usize {
+            (journal.rows, journal.painting) = (rows, Some(painting));
+        }
+        Ok(journal)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.join("resume.bin")
+    }
+
+    /// Passes done.
+    pub fn passes(&self) -> u32 {
+        self.rows.len() as u32
+    }
+
+    pub fn rows(&self) -> &[Measured] {
+        &self.rows
+    }
+
+    /// The last painting, when there is one of this size.
+    pub fn painting(&mut self, height: usize, width: usize) -> Option<Image> {
+        self.painting.take().filter(|p| (p.height, p.width) == (height, width))
+    }
+
+    /// Begins anew.
+    pub fn restart(&mut self) {
+        self.rows.clear();
+    }
+
+    /// Adds a pass, and writes everything when its picture was saved.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn add(&mut self, row: Measured, painting: &Image, saved: bool) -> anyhow::Result<()> {
+        self.rows.push(row);
+        if saved { self.write(painting) } else { Ok(()) }
+    }
+
+    /// Writes the table and the last painting. A stop in between leaves the old ones or the new ones.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write(&self, painting: &Image) -> anyhow::Result<()> {
+        let mut bytes = format!("{}\n", self.command).into_bytes();
+        for number in [self.passes(), painting.height as u32, painting.width as u32] {
+            bytes.extend(number.to_le_bytes());
+        }
+        bytes.extend(painting.data.iter().flat_map(|v| v.to_le_bytes()));
+        replace(&self.folder.join("passes.csv"), plot::table(&self.rows).as_bytes())?;
+        replace(&self.file(), &bytes)
+    }
+}
+
+fn split(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let end = bytes.iter().position(|&b| b == b'\n')?;
+    Some((std::str::from_utf8(&bytes[..end]).ok()?, &bytes[end + 1..]))
+}
+
+fn painting(state: &[u8]) -> Option<(u32, Image)> {
+    let (header, numbers) = state.split_at_checked(HEADER)?;
+    let number = |i: usize| header[4 * i..].first_chunk::<4>().map(|b| u32::from_le_bytes(*b));
+    let (pass, height, width) = (number(0)?, number(1)? as usize, number(2)? as usize);
+    let data: Vec<f32> = numbers.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    let expected = height.checked_mul(width)?.checked_mul(3)?;
+    let image = Image { channels: 3, height, width, data };
+    (image.data.len() == expected).then_some((pass, image))
+}
+
+fn replace(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let aside = file.with_extension("tmp");
+    fs::write(&aside, bytes).with_context(|| format!("cannot write {}", aside.display()))?;
+    fs::rename(&aside, file).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// A number that tells two pictures apart (FNV-1a, 64 bits).
+pub fn fingerprint(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &b| (hash ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3))
+}
