@@ -7,9 +7,11 @@ mod common;
 
 use common::{Expected, assert_close, fixture, magnitude};
 use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::engine::plan::{FilteredLayer, Op};
 use latent_jockey::engine::{Image, Inputs, Noise, NoiseMode, Program, Transform};
 use latent_jockey::latent::mapping::Scratch;
-use latent_jockey::network::{self, Kind, Network};
+use latent_jockey::network::checkpoint::Checkpoint;
+use latent_jockey::network::{self, Kind, Network, stylegan3};
 use serde_json::Value;
 
 /// Largest and mean difference of 32-bit pictures.
@@ -61,7 +63,14 @@ fn text<'a>(case: &'a Value, key: &str) -> &'a str {
 fn transform(case: &Value, expected: &Expected) -> Transform {
     let Some(buffer) = case.get("transform_buffer").and_then(Value::as_str) else { return Transform::default() };
     let m: Vec<f64> = expected.get(buffer).1.into_iter().map(f64::from).collect();
-    Transform { inverse: [[m[0], m[1], m[2]], [m[3], m[4], m[5]]] }
+    let transform = Transform { inverse: [[m[0], m[1], m[2]], [m[3], m[4], m[5]]] };
+    let number = |value: &Value| value.as_f64().expect("a number");
+    let (x, y) = (number(&case["translate"][0]), number(&case["translate"][1]));
+    let ours = Transform::new(x, y, number(&case["angle_degrees"]) / 360.0, number(&case["scale"]));
+    for (a, b) in ours.inverse.as_flattened().iter().zip(transform.inverse.as_flattened()) {
+        assert!((a - b).abs() < 1e-6, "{ours:?} is not {transform:?}");
+    }
+    transform
 }
 
 /// Compares the mapping network and truncation of every case that has a z.
@@ -122,6 +131,28 @@ fn check_pictures(network: &Network, expected: &Expected, special: Special) -> f
         }
     }
     worst
+}
+
+#[test]
+fn what_attributes_say_of_stylegan3_can_be_derived_as_well() {
+    for file in ["sg3t_32_cond.pkl", "sg3r_32.pkl"] {
+        let mut checkpoint = Checkpoint::open(&fixture(file)).unwrap_or_else(|e| panic!("{e}"));
+        let told = stylegan3::lower(&checkpoint).expect("lowers");
+        checkpoint.attributes.clear();
+        checkpoint.tensors.retain(|name, tensor| !name.ends_with("_filter") || tensor.shape.len() == 2);
+        let derived = stylegan3::lower(&checkpoint).expect("lowers without attributes");
+        for (a, b) in told.plan.steps.iter().zip(&derived.plan.steps) {
+            if let (Op::Filtered(a), Op::Filtered(b)) = (&a.op, &b.op) {
+                let steps = |op: &FilteredLayer| (op.up, op.down, op.padding, op.demodulate, op.output_gain);
+                assert_eq!(steps(a), steps(b), "{file}");
+                assert_close("up filter", &b.up_filter, &a.up_filter, 1e-7, 1e-7);
+                assert_close("down filter", &b.down_filter, &a.down_filter, 1e-7, 1e-7);
+            }
+            if let (Op::Fourier(a), Op::Fourier(b)) = (&a.op, &b.op) {
+                assert_eq!((a.sampling_rate, a.bandwidth), (b.sampling_rate, b.bandwidth), "{file}");
+            }
+        }
+    }
 }
 
 #[test]

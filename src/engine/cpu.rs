@@ -74,10 +74,8 @@ impl Cpu {
         let lanes = self.isa.lanes();
         let is_picture = |b: usize| plan.steps.iter().any(|s| s.op.out().0 == b && matches!(s.op, Op::ToRgb(_)));
         let slots = plan.buffers.iter().enumerate().map(|(i, b)| Slot::new(b, is_picture(i), lanes)).collect();
-        let threads = self.pool.threads();
-        let scratch = filtered::Scratch::new(&plan, lanes, threads);
-        let mut builder =
-            Builder { plan: &plan, lanes, threads, scratch, styled: Vec::new(), noises: Vec::new() };
+        let scratch = filtered::Scratch::new(&plan, lanes, self.threads());
+        let mut builder = Builder { plan: &plan, lanes, scratch, styled: Vec::new(), noises: Vec::new() };
         let stages = plan.steps.iter().map(|step| builder.stage(&step.op)).collect::<Result<Vec<_>, _>>();
         let stages = stages.map_err(unavailable)?;
         let Builder { styled, noises, .. } = builder;
@@ -186,7 +184,6 @@ trait Stage: Send {
 struct Builder<'a> {
     plan: &'a Plan,
     lanes: usize,
-    threads: usize,
     scratch: Arc<filtered::Scratch>,
     styled: Vec<Styled>,
     noises: Vec<NoiseSlot>,

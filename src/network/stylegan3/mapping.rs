@@ -6,6 +6,9 @@ use crate::network::NetworkError;
 use crate::network::checkpoint::{Checkpoint, Tensors};
 use crate::network::stylegan2::mapping::{fully_connected, lower as lower_stylegan2, lower_embedded};
 
+/// Most features of all classes together; ImageNet's 1000 classes have half a million.
+const MAX_FEATURES: usize = 32 << 20;
+
 /// Has the file what only StyleGAN-XL has?
 pub fn is_xl(checkpoint: &Checkpoint) -> bool {
     let class = checkpoint.attributes.get("synthesis.class_name").and_then(|class| class.as_str());
@@ -29,6 +32,10 @@ fn class_features(at: &Tensors) -> Result<FullyConnected, NetworkError> {
     let [classes, width] = at.at("embed").shape_of_rank("weight")?;
     let table = at.at("embed").get("weight", &[classes, width])?;
     let [features, _] = at.at("embed_proj").shape_of_rank("weight")?;
+    if features.checked_mul(classes).is_none_or(|numbers| numbers > MAX_FEATURES) {
+        let what = format!("{}: {features} features of {classes} classes", at.full_name("embed_proj"));
+        return Err(NetworkError::Unsupported { path: at.path().into(), what });
+    }
     let projection = fully_connected(&at.at("embed_proj"), features, width, 1.0)?;
     let mut weight = vec![0.0; features * classes];
     let mut row = Vec::new();
