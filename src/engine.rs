@@ -41,10 +41,38 @@ pub struct Inputs<'a> {
     /// `[num_ws, w_dim]`, one w per layer.
     pub ws: &'a [f32],
     pub noise: Noise,
+    /// How the player moves the content of a StyleGAN3 picture; other networks ignore it.
+    pub transform: Transform,
     /// The content picture of a style network, `[3, H, W]` in −1..1.
     pub image: Option<&'a Image>,
     /// The mixture of styles of a style network, `[styles]`, summing to 1.
     pub styles: &'a [f32],
+}
+
+/// Moves, turns and scales the content of a StyleGAN3 picture inside the network.
+///
+/// Holds the inverse of what is seen, as the network's input wants it: `[[a, b, x], [c, d, y]]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Transform {
+    pub inverse: [[f64; 3]; 2],
+}
+
+impl Default for Transform {
+    fn default() -> Self {
+        Transform { inverse: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]] }
+    }
+}
+
+impl Transform {
+    /// Scales by `scale` (0 counts as 0.001), turns by `turns` whole turns, then moves by (x, y) pictures.
+    /// Source: `make_transform` of stylegan3's `gen_images.py`, with a scale added.
+    pub fn new(x: f64, y: f64, turns: f64, scale: f64) -> Self {
+        let scale = if scale.abs() < 1e-3 { 1e-3 } else { scale };
+        let (sin, cos) = (turns * std::f64::consts::TAU).sin_cos();
+        // The inverse of [[cos, sin], [−sin, cos]]·scale, and of the translation behind it.
+        let (a, b) = (cos / scale, -sin / scale);
+        Transform { inverse: [[a, b, -(a * x + b * y)], [-b, a, -(a * y - b * x)]] }
+    }
 }
 
 /// A picture or feature map in 32-bit floats, `[channels, height, width]`, x fastest.

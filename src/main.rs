@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use latent_jockey::commands::{bench, doctor, generate, inspect, params, play, render};
+use latent_jockey::commands::{bench, doctor, generate, inspect, params, play, render, style};
 
 /// An instrument for playing generative networks on stage.
 #[derive(Debug, Parser)]
@@ -21,6 +21,8 @@ enum Command {
     Render(render::Options),
     /// Still pictures of seeds, and a contact sheet
     Generate(generate::Options),
+    /// Let a style network paint a picture over and over, and see where it goes
+    Style(style::Options),
     /// What a network file holds, and whether it will play
     Inspect(inspect::Options),
     /// Time per picture and from knob to picture
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Some(Command::Play(options)) => play::run(&options),
         Some(Command::Render(options)) => render::run(&options),
         Some(Command::Generate(options)) => generate::run(&options),
+        Some(Command::Style(options)) => style::run(&options),
         Some(Command::Inspect(options)) => inspect::run(&options),
         Some(Command::Bench(options)) => bench::run(&options),
         Some(Command::Doctor) => doctor::run(),

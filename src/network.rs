@@ -1,7 +1,7 @@
 //! Network files become weights and a plan.
 //!
 //! A file is opened by [`checkpoint`], which finds out what it is and lists its tensors by name; an architecture
-//! ([`stylegan2`]) checks them and lowers them to a [`crate::engine::plan::Plan`] and a
+//! ([`stylegan2`], [`stylegan3`]) checks them and lowers them to a [`crate::engine::plan::Plan`] and a
 //! [`crate::latent::mapping::Mapping`]. Nothing in a file is ever executed. Runs on the loader's thread.
 
 mod bytes;
@@ -12,6 +12,7 @@ mod pickled;
 mod rosinality;
 pub mod style_transfer;
 pub mod stylegan2;
+pub mod stylegan3;
 mod tensorflow;
 pub mod torch;
 
@@ -27,12 +28,16 @@ use checkpoint::Checkpoint;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     StyleGan2,
+    StyleGan3,
+    StyleGanXl,
 }
 
 impl std::fmt::Display for Kind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Kind::StyleGan2 => "StyleGAN2",
+            Kind::StyleGan3 => "StyleGAN3",
+            Kind::StyleGanXl => "StyleGAN-XL",
         })
     }
 }
@@ -115,6 +120,9 @@ pub fn open(path: impl AsRef<Path>) -> Result<Network, NetworkError> {
     let checkpoint = Checkpoint::open(path.as_ref())?;
     if stylegan2::is_stylegan2(&checkpoint) {
         return stylegan2::lower(&checkpoint);
+    }
+    if stylegan3::is_stylegan3(&checkpoint) {
+        return stylegan3::lower(&checkpoint);
     }
     let what = format!("no known network layout: {}; it", checkpoint.some_names());
     Err(NetworkError::Unsupported { path: checkpoint.path, what })

@@ -161,6 +161,10 @@ parameters! {
     NoiseMode = choice("/noise/mode", &["const", "random", "none"], 0).help("per-layer noise: the network's own, new in every picture, or none");
     NoiseGain = float("/noise/gain", 0.0, 4.0, 1.0).square().smooth(0.05).knob(4).help("strength of the noise");
     NoiseSeed = int("/noise/seed", 0, 4_294_967_295, 0).help("where random noise starts");
+    TransformX = float("/transform/x", -1.0, 1.0, 0.0).unit("pictures").smooth(0.05).help("StyleGAN3: move the content to the right");
+    TransformY = float("/transform/y", -1.0, 1.0, 0.0).unit("pictures").smooth(0.05).help("StyleGAN3: move the content down");
+    TransformRotate = float("/transform/rotate", -1.0, 1.0, 0.0).unit("turns").smooth(0.05).help("StyleGAN3: turn the content; exact in configuration R");
+    TransformScale = float("/transform/scale", 0.25, 4.0, 1.0).smooth(0.05).help("StyleGAN3: enlarge the content");
     StyleNetwork = text("/style/network", "").help("paint with a style network: a name in presets/networks or a path; empty paints nothing");
     StyleA = int("/style/a", 0, 255, 0).help("the first style of the network, counted from 0; beyond the last it starts again");
     StyleB = int("/style/b", 0, 255, 0).help("the second style, to blend with the first");

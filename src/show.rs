@@ -18,7 +18,7 @@ use crate::control::midi::MidiInputs;
 use crate::control::osc::{Feedback, OscServer};
 use crate::control::{AllCounts, Event, Source, Write, keys};
 use crate::effects::style::StyleSettings;
-use crate::engine::{Engine, Noise, NoiseMode};
+use crate::engine::{Engine, Noise, NoiseMode, Transform};
 use crate::latent::mapping::{Scratch, blend_classes};
 use crate::latent::walk::{self, Walk};
 use crate::modulate::Ease;
@@ -490,7 +490,7 @@ impl Show {
         mapping.map(&self.request.ws, &self.class, &mut self.w, &mut self.scratch);
         offset(&mut self.w, p, Id::W, &[]);
         let cutoff = p.int(Id::PsiCutoff) as usize;
-        mapping.truncate(&self.w, p.get(Id::Psi) as f32, cutoff, &mut self.request.ws);
+        mapping.truncate_in_class(&self.class, &self.w, p.get(Id::Psi) as f32, cutoff, &mut self.request.ws);
         self.pictures_asked += 1;
         let mode = match p.choice(Id::NoiseMode) {
             "random" => NoiseMode::Random { seed: p.base(Id::NoiseSeed) as u64 ^ (self.pictures_asked << 32) },
@@ -498,6 +498,12 @@ impl Show {
             _ => NoiseMode::Const,
         };
         self.request.noise = Noise { mode, gain: p.get(Id::NoiseGain) as f32 };
+        self.request.transform = Transform::new(
+            p.get(Id::TransformX),
+            p.get(Id::TransformY),
+            p.get(Id::TransformRotate),
+            p.get(Id::TransformScale),
+        );
         self.request.generation = self.generation;
         self.request.style = StyleSettings::from_params(p);
         self.request.at_secs = self.secs;
@@ -508,7 +514,8 @@ impl Show {
         let same = self.style_file.is_none()
             && self.request.generation == self.last_request.generation
             && self.request.ws == self.last_request.ws
-            && self.request.noise == self.last_request.noise;
+            && self.request.noise == self.last_request.noise
+            && self.request.transform == self.last_request.transform;
         if same && self.picture.is_some() {
             return;
         }

@@ -108,7 +108,7 @@ fn list(folder: &Path) -> Vec<PathBuf> {
 
 fn fixtures() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    let is_small = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() < 250_000);
+    let is_small = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() < 650_000);
     let is_network =
         |path: &PathBuf| path.extension().is_some_and(|e| ["pkl", "pt", "safetensors"].iter().any(|&known| e == known));
     let mut paths: Vec<_> = list(&folder).into_iter().chain(list(&folder.join("hostile"))).collect();

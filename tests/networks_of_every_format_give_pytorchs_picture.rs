@@ -5,11 +5,13 @@
 
 mod common;
 
-use common::{Expected, assert_close, fixture};
+use common::{Expected, assert_close, fixture, magnitude};
 use latent_jockey::engine::cpu::Cpu;
-use latent_jockey::engine::{Image, Inputs, Noise, NoiseMode, Program};
+use latent_jockey::engine::plan::{FilteredLayer, Op};
+use latent_jockey::engine::{Image, Inputs, Noise, NoiseMode, Program, Transform};
 use latent_jockey::latent::mapping::Scratch;
-use latent_jockey::network::{self, Network};
+use latent_jockey::network::checkpoint::Checkpoint;
+use latent_jockey::network::{self, Kind, Network, stylegan3};
 use serde_json::Value;
 
 /// Largest and mean difference of 32-bit pictures.
@@ -34,6 +36,9 @@ const FILES: &[(&str, &str, Special)] = &[
     ("rosi_32", "rosi_32_bare.pt", Special::NoAverage),
     ("rosi_32", "rosi_32_bare_no_noises.pt", Special::NoNoises),
     ("rosi_32", "rosi_32.safetensors", Special::NoAverage),
+    ("sg3t_32_cond", "sg3t_32_cond.pkl", Special::Nothing),
+    ("sg3r_32", "sg3r_32.pkl", Special::Nothing),
+    ("sgxl_32_super", "sgxl_32_super.pkl", Special::Nothing),
 ];
 
 #[derive(Clone, Copy, PartialEq)]
@@ -54,6 +59,20 @@ fn text<'a>(case: &'a Value, key: &str) -> &'a str {
     case[key].as_str().unwrap_or_else(|| panic!("{key} in {case}"))
 }
 
+/// The matrix that the case writes into the network's input; StyleGAN3 only.
+fn transform(case: &Value, expected: &Expected) -> Transform {
+    let Some(buffer) = case.get("transform_buffer").and_then(Value::as_str) else { return Transform::default() };
+    let m: Vec<f64> = expected.get(buffer).1.into_iter().map(f64::from).collect();
+    let transform = Transform { inverse: [[m[0], m[1], m[2]], [m[3], m[4], m[5]]] };
+    let number = |value: &Value| value.as_f64().expect("a number");
+    let (x, y) = (number(&case["translate"][0]), number(&case["translate"][1]));
+    let ours = Transform::new(x, y, number(&case["angle_degrees"]) / 360.0, number(&case["scale"]));
+    for (a, b) in ours.inverse.as_flattened().iter().zip(transform.inverse.as_flattened()) {
+        assert!((a - b).abs() < 1e-6, "{ours:?} is not {transform:?}");
+    }
+    transform
+}
+
 /// Compares the mapping network and truncation of every case that has a z.
 fn check_mapping(network: &Network, expected: &Expected, special: Special) {
     let (mapping, mut w, mut ws) = (&network.mapping, Vec::new(), Vec::new());
@@ -69,9 +88,23 @@ fn check_mapping(network: &Network, expected: &Expected, special: Special) {
             let what = format!("{} {} sample {n}", network.name, text(case, "id"));
             let c = if has_classes { expected.sample("c", n) } else { Vec::new() };
             mapping.map(&expected.sample(text(case, "z"), n), &c, &mut w, &mut Scratch::default());
-            mapping.truncate(&w, psi, cutoff, &mut ws);
+            mapping.truncate_in_class(&c, &w, psi, cutoff, &mut ws);
             assert_close(&what, &ws, &expected.sample(text(case, "ws"), n), 1e-5, 1e-5);
         }
+    }
+}
+
+/// Compares the layers that the case tells about; the last one is scaled for the picture already.
+fn check_taps(program: &dyn Program, network: &Network, expected: &Expected, case: &Value, what: &str) {
+    let Some(taps) = case.get("taps").and_then(Value::as_object).filter(|_| network.kind != Kind::StyleGan2) else {
+        return;
+    };
+    let last = &network.plan.buffers[network.plan.buffers.len() - 1].name;
+    for (name, tap) in taps.iter().filter(|(name, _)| *name != last) {
+        let Some(found) = program.tap(name) else { continue };
+        let values = expected.sample(text(tap, "tensor"), 0);
+        let limit = 1e-4 * magnitude(&values);
+        assert_close(&format!("{what}, tap {name}"), &found.data[..values.len()], &values, limit, limit);
     }
 }
 
@@ -87,15 +120,39 @@ fn check_pictures(network: &Network, expected: &Expected, special: Special) -> f
         for n in 0..expected.get(image).0[0] {
             let ws = expected.sample(text(case, "ws"), n);
             let mut out = Image::default();
-            program.run(&Inputs { ws: &ws, noise: noise(case), ..Inputs::default() }, &mut out).expect("runs");
+            let (noise, transform) = (noise(case), transform(case, expected));
+            program.run(&Inputs { ws: &ws, noise, transform, ..Inputs::default() }, &mut out).expect("runs");
             let what = format!("{} {} sample {n}", network.name, text(case, "id"));
             assert_eq!([out.channels, out.height, out.width], expected.get(image).0[1..], "{what}");
+            check_taps(&program, network, expected, case, &what);
             let expected = expected.sample(image, n);
             assert_close(&what, &out.data, &expected, IMAGE.0, IMAGE.1);
             worst = out.data.iter().zip(&expected).fold(worst, |w, (a, b)| w.max((a - b).abs()));
         }
     }
     worst
+}
+
+#[test]
+fn what_attributes_say_of_stylegan3_can_be_derived_as_well() {
+    for file in ["sg3t_32_cond.pkl", "sg3r_32.pkl"] {
+        let mut checkpoint = Checkpoint::open(&fixture(file)).unwrap_or_else(|e| panic!("{e}"));
+        let told = stylegan3::lower(&checkpoint).expect("lowers");
+        checkpoint.attributes.clear();
+        checkpoint.tensors.retain(|name, tensor| !name.ends_with("_filter") || tensor.shape.len() == 2);
+        let derived = stylegan3::lower(&checkpoint).expect("lowers without attributes");
+        for (a, b) in told.plan.steps.iter().zip(&derived.plan.steps) {
+            if let (Op::Filtered(a), Op::Filtered(b)) = (&a.op, &b.op) {
+                let steps = |op: &FilteredLayer| (op.up, op.down, op.padding, op.demodulate, op.output_gain);
+                assert_eq!(steps(a), steps(b), "{file}");
+                assert_close("up filter", &b.up_filter, &a.up_filter, 1e-7, 1e-7);
+                assert_close("down filter", &b.down_filter, &a.down_filter, 1e-7, 1e-7);
+            }
+            if let (Op::Fourier(a), Op::Fourier(b)) = (&a.op, &b.op) {
+                assert_eq!((a.sampling_rate, a.bandwidth), (b.sampling_rate, b.bandwidth), "{file}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -85,7 +85,12 @@ fn rows(status: &Status, params: &Params, window_fps: f32) -> Vec<Row> {
             warm: status.dropped > 0 || status.refused > 0,
             ..row(
                 "messages",
-                format!("{:>5} in {:>5} lost {:>5} refused", count(status.received), count(status.dropped), count(status.refused)),
+                format!(
+                    "{:>5} in {:>5} lost {:>5} refused",
+                    count(status.received),
+                    count(status.dropped),
+                    count(status.refused)
+                ),
             )
         },
         row("skipped", format!("{:>5} pictures", count(status.skipped_pictures))),
@@ -130,7 +135,8 @@ fn panel(painter: &Painter, status: &Status, rows: &[Row]) {
     size *= (room / wanted).min_elem().clamp(0.1, 1.0);
     let cell = character(painter, size);
 
-    let inner = Rect::from_min_size(screen.min + margin * 2.0, Vec2::new(cell.x * COLUMNS as f32, cell.y * rows.len() as f32));
+    let inner =
+        Rect::from_min_size(screen.min + margin * 2.0, Vec2::new(cell.x * COLUMNS as f32, cell.y * rows.len() as f32));
     painter.rect_filled(inner.expand2(margin), size * 0.6, PANEL);
     for (line, row) in rows.iter().enumerate() {
         let at = inner.min + Vec2::new(0.0, cell.y * line as f32);
@@ -160,15 +166,13 @@ fn beats(painter: &Painter, first: Pos2, cell: Vec2, beat: f64) {
 fn notes(painter: &Painter, status: &Status) {
     let screen = painter.clip_rect();
     let size = (screen.height() / 46.0).clamp(10.0, 24.0);
-    let notes = [
-        (&status.notice, "", WARM),
-        (&status.loading, "loading ", COOL),
-        (&status.recording, "● recording ", RED),
-    ];
+    let notes =
+        [(&status.notice, "", WARM), (&status.loading, "loading ", COOL), (&status.recording, "● recording ", RED)];
     let mut bottom = screen.max.y - size;
     for (text, before, colour) in notes {
         let Some(text) = text else { continue };
-        let mut job = LayoutJob::simple(format!("{before}{text}"), FontId::proportional(size), colour, screen.width() * 0.8);
+        let mut job =
+            LayoutJob::simple(format!("{before}{text}"), FontId::proportional(size), colour, screen.width() * 0.8);
         job.wrap.max_rows = 3;
         job.halign = egui::Align::Center;
         let galley = painter.layout_job(job);

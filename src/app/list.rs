@@ -22,7 +22,9 @@ fn played() -> Vec<(String, String)> {
                 rest = after;
                 continue;
             }
-            Action::Set(id, _) => after.iter().take_while(|b| matches!(b.action, Action::Set(other, _) if other == id)).count(),
+            Action::Set(id, _) => {
+                after.iter().take_while(|b| matches!(b.action, Action::Set(other, _) if other == id)).count()
+            }
             _ => 0,
         };
         lines.push(match after[..alike].last() {

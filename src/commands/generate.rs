@@ -172,7 +172,7 @@ fn picture(
             let (mut class, mut w, mut ws) = (Vec::new(), Vec::new(), Vec::new());
             crate::latent::mapping::blend_classes(options.class.unwrap_or(0.0), mapping.c_dim, &mut class);
             mapping.map(z, &class, &mut w, &mut Scratch::default());
-            mapping.truncate(&w, options.psi, options.cutoff, &mut ws);
+            mapping.truncate_in_class(&class, &w, options.psi, options.cutoff, &mut ws);
             ws
         }
     };

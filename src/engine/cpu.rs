@@ -6,6 +6,8 @@
 
 mod conv;
 mod ending;
+mod filtered;
+mod fourier;
 mod memory;
 mod noise;
 mod norm;
@@ -73,8 +75,9 @@ impl Cpu {
         let lanes = self.isa.lanes();
         let is_picture = |b: usize| plan.steps.iter().any(|s| s.op.out().0 == b && matches!(s.op, Op::ToRgb(_)));
         let slots = plan.buffers.iter().enumerate().map(|(i, b)| Slot::new(b, is_picture(i), lanes)).collect();
-        let mut builder =
-            Builder { plan: &plan, lanes, threads: self.pool.threads(), styled: Vec::new(), noises: Vec::new() };
+        let threads = self.threads();
+        let scratch = filtered::Scratch::new(&plan, lanes, threads);
+        let mut builder = Builder { plan: &plan, lanes, threads, scratch, styled: Vec::new(), noises: Vec::new() };
         let stages = plan.steps.iter().map(|step| builder.stage(&step.op)).collect::<Result<Vec<_>, _>>();
         let stages = stages.map_err(unavailable)?;
         let Builder { styled, noises, .. } = builder;
@@ -184,6 +187,7 @@ struct Builder<'a> {
     plan: &'a Plan,
     lanes: usize,
     threads: usize,
+    scratch: Arc<filtered::Scratch>,
     styled: Vec<Styled>,
     noises: Vec<NoiseSlot>,
 }
@@ -224,6 +228,8 @@ impl Builder<'_> {
             }
             Op::ToRgb(op) => Box::new(torgb::ToRgb::new(plan, op, styled, lanes)),
             Op::Residual(op) => Box::new(torgb::Residual::new(plan, op, lanes)),
+            Op::Fourier(op) => Box::new(fourier::Fourier::new(plan, op, lanes)),
+            Op::Filtered(op) => Box::new(filtered::Filtered::new(plan, op, styled, lanes, self.scratch.clone())),
             Op::Picture(_) | Op::NormConv(_) | Op::Convolution(_) => {
                 return Err(format!("{} belongs to style networks, not into this plan", op.kind()));
             }

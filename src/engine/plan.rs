@@ -8,9 +8,13 @@
 //! Nothing here computes or does I/O. [`Plan::check`] finds out whether a plan is consistent, so that engines can
 //! trust the shapes of a checked plan.
 
+mod filtered;
+
 use std::sync::Arc;
 
 use crate::latent::mapping::FullyConnected;
+
+pub use filtered::{FilteredLayer, FourierInput};
 
 /// Numbers shared between a plan and the engines that hold it.
 pub type Weights = Arc<[f32]>;
@@ -47,6 +51,8 @@ pub enum Op {
     Picture(Picture),
     NormConv(NormConv),
     Convolution(Convolution),
+    Fourier(FourierInput),
+    Filtered(FilteredLayer),
 }
 
 /// `out = value`, the learned constant at the start of StyleGAN2.
@@ -250,6 +256,8 @@ impl Op {
             Op::Picture(_) => "picture",
             Op::NormConv(_) => "normalised convolution",
             Op::Convolution(_) => "convolution",
+            Op::Fourier(_) => "Fourier input",
+            Op::Filtered(_) => "filtered layer",
         }
     }
 
@@ -263,13 +271,16 @@ impl Op {
             Op::Picture(op) => op.out,
             Op::NormConv(op) => op.out,
             Op::Convolution(op) => op.out,
+            Op::Fourier(op) => op.out,
+            Op::Filtered(op) => op.out,
         }
     }
 
     /// The buffers that the operation reads.
     pub fn inputs(&self) -> impl Iterator<Item = BufferId> {
         let (first, second) = match self {
-            Op::Constant(_) | Op::Picture(_) => (None, None),
+            Op::Constant(_) | Op::Picture(_) | Op::Fourier(_) => (None, None),
+            Op::Filtered(op) => (Some(op.input), None),
             Op::Synthesis(op) => (Some(op.input), None),
             Op::ToRgb(op) => (Some(op.input), op.picture),
             Op::Residual(op) => (Some(op.input), Some(op.branch)),
@@ -284,6 +295,7 @@ impl Op {
         match self {
             Op::Synthesis(op) => Some(&op.style),
             Op::ToRgb(op) => Some(&op.style),
+            Op::Filtered(op) => Some(&op.style),
             _ => None,
         }
     }
@@ -299,6 +311,8 @@ impl Op {
             Op::Picture(_) => 0,
             Op::NormConv(op) => op.weight.len() + op.gamma.len() + op.beta.len(),
             Op::Convolution(op) => op.weight.len() + op.bias.len(),
+            Op::Fourier(op) => op.weight.len() + op.affine.weight.len() + op.affine.bias.len(),
+            Op::Filtered(op) => style(&op.style) + op.weight.len() + op.bias.len(),
         }
     }
 }
@@ -346,6 +360,11 @@ impl Plan {
             Op::Residual(op) => op.weight.len() as u64 * pixels(op.input),
             Op::NormConv(op) => op.weight.len() as u64 * pixels(op.out),
             Op::Convolution(op) => op.weight.len() as u64 * pixels(op.out),
+            Op::Fourier(op) => op.weight.len() as u64 * pixels(op.out),
+            Op::Filtered(op) => {
+                let input = self.get(op.input);
+                (op.weight.len() * op.convolved(input.height) * op.convolved(input.width)) as u64
+            }
         }
     }
 
@@ -450,6 +469,8 @@ impl Check<'_> {
             Op::Picture(_) => Ok(()),
             Op::NormConv(op) => self.norm_conv(op, out),
             Op::Convolution(op) => self.convolution(op, out),
+            Op::Fourier(op) => self.fourier(op, out),
+            Op::Filtered(op) => self.filtered(op, out),
         }
     }
 

@@ -53,6 +53,8 @@ pub struct Mapping {
     pub layers: Vec<FullyConnected>,
     /// `[w_dim]`: the mean w, the centre of truncation.
     pub w_avg: Vec<f32>,
+    /// `[c_dim, w_dim]`: the mean w of each class, where the network has them (StyleGAN-XL); else empty.
+    pub class_w_avg: Vec<f32>,
 }
 
 /// Buffers of [`Mapping::map`], kept between frames so that nothing is allocated.
@@ -113,6 +115,29 @@ impl Mapping {
                 ws.extend_from_slice(w);
             }
         }
+    }
+
+    /// As [`Mapping::truncate`], towards the mean w of the label's class where the network has one for each.
+    pub fn truncate_in_class(&self, c: &[f32], w: &[f32], psi: f32, cutoff: usize, ws: &mut Vec<f32>) {
+        if self.class_w_avg.is_empty() {
+            return self.truncate(w, psi, cutoff, ws);
+        }
+        // The centre stands before the result until that is done: nothing is allocated between frames.
+        ws.clear();
+        ws.resize(self.w_dim, 0.0);
+        for (share, average) in
+            c.iter().zip(self.class_w_avg.chunks_exact(self.w_dim)).filter(|(share, _)| **share != 0.0)
+        {
+            ws.iter_mut().zip(average).for_each(|(x, a)| *x += share * a);
+        }
+        for layer in 0..self.num_ws {
+            let psi = if layer < cutoff { psi } else { 1.0 };
+            for (i, w) in w.iter().enumerate().take(self.w_dim) {
+                let avg = ws[i];
+                ws.push(if psi == 1.0 { *w } else { avg + psi * (w - avg) });
+            }
+        }
+        ws.drain(..self.w_dim);
     }
 }
 

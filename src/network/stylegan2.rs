@@ -4,7 +4,7 @@
 //! attributes, else from the file's metadata, else from what all known networks have. Source of the maths: Karras et al.,
 //! "Analyzing and Improving the Image Quality of StyleGAN" (2020). Runs on the loader's thread.
 
-mod mapping;
+pub(super) mod mapping;
 mod random;
 mod synthesis;
 
@@ -53,7 +53,7 @@ fn name_of(path: &std::path::Path) -> String {
 }
 
 /// The JSON list of names under the metadata key `classes`.
-fn class_names(checkpoint: &Checkpoint) -> Vec<String> {
+pub(super) fn class_names(checkpoint: &Checkpoint) -> Vec<String> {
     let text = checkpoint.metadata.get("classes").map(String::as_str).unwrap_or("[]");
     serde_json::from_str(text).unwrap_or_default()
 }

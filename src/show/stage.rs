@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::thread::Slot;
-use crate::engine::{EngineError, Image, Inputs, Noise, Program};
+use crate::engine::{EngineError, Image, Inputs, Noise, Program, Transform};
 
 /// A finished picture, ready to be shown or written.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,6 +33,8 @@ pub struct Request {
     /// `[num_ws, w_dim]`
     pub ws: Vec<f32>,
     pub noise: Noise,
+    /// Of the content; StyleGAN3 only.
+    pub transform: Transform,
     pub style: StyleSettings,
     /// When in the show it was made, in seconds.
     pub at_secs: f64,
@@ -88,7 +90,8 @@ impl Stage {
         if request.generation != self.scene.generation {
             return Ok(None);
         }
-        let inputs = Inputs { ws: &request.ws, noise: request.noise, ..Inputs::default() };
+        let inputs =
+            Inputs { ws: &request.ws, noise: request.noise, transform: request.transform, ..Inputs::default() };
         self.scene.program.run(&inputs, &mut self.image)?;
         let dt = (request.at_secs - self.last_secs).max(0.0) as f32;
         self.last_secs = request.at_secs;

@@ -26,6 +26,8 @@ pub struct Styled {
     /// `[C_out]`: gain·d, padded with zeros to whole vectors. The gain alone without demodulation.
     pub alpha: Floats,
     gain: f32,
+    /// Styles count divided by their root mean square. That cancels but for the 1e-8 beside them.
+    normalized: bool,
     /// The w that the numbers above were made from; empty at first.
     w: Vec<f32>,
     changed: bool,
@@ -93,6 +95,16 @@ impl Styled {
                 let q = op.demodulate.then(|| Matrix::new(square, &[], outputs, inputs, lanes));
                 (q, op.gain, outputs)
             }
+            Op::Filtered(op) => {
+                let taps = op.kernel * op.kernel;
+                let outputs = op.bias.len();
+                let square = |o: usize, i: usize| {
+                    let at = (o * inputs + i) * taps;
+                    op.weight[at..at + taps].iter().map(|w| w * w).sum::<f32>()
+                };
+                let q = op.demodulate.then(|| Matrix::new(square, &[], outputs, inputs, lanes));
+                (q, op.magnitude, outputs)
+            }
             _ => (None, 1.0, 0),
         };
         let padded = inputs.next_multiple_of(lanes);
@@ -106,6 +118,7 @@ impl Styled {
             demodulation,
             alpha,
             gain,
+            normalized: matches!(op, Op::Filtered(_)),
             w: Vec::new(),
             changed: false,
         }
@@ -172,12 +185,18 @@ impl Styles {
             let (layer, first) = self.demodulation_tasks[task];
             let layer = &layers[layer];
             let Some(m) = layer.demodulation.as_ref().filter(|_| layer.changed) else { return };
+            // SAFETY: the styles are finished.
+            let s_squared = unsafe { layer.s_squared.as_slice() };
+            let epsilon = match layer.normalized {
+                true => 1e-8 * s_squared.iter().sum::<f32>() / layer.affine.rows as f32,
+                false => 1e-8,
+            };
             for row in first..m.rows.min(first + ROWS) {
                 // SAFETY: rows have `stride` numbers, as padded styles have; every task writes rows of its own.
                 unsafe {
                     let a = m.weight.ptr().add(row * m.stride);
                     let dot = isa.run(Dot { a, b: layer.s_squared.ptr(), len: m.stride });
-                    *layer.alpha.ptr().add(row) = layer.gain / (dot + 1e-8).sqrt();
+                    *layer.alpha.ptr().add(row) = layer.gain / (dot + epsilon).sqrt();
                 }
             }
         });

@@ -16,7 +16,6 @@ const W_AVG_SAMPLES: u32 = 1024;
 
 /// Builds the mapping network at `mapping.` for a synthesis plan.
 pub fn lower(at: &Tensors, plan: &Plan, warnings: &mut Vec<String>) -> Result<Mapping, NetworkError> {
-    let w_dim = plan.w_dim;
     let embed = match at.has("embed") {
         true => {
             let [outputs, inputs] = at.at("embed").shape_of_rank("weight")?;
@@ -25,6 +24,17 @@ pub fn lower(at: &Tensors, plan: &Plan, warnings: &mut Vec<String>) -> Result<Ma
         }
         false => None,
     };
+    lower_embedded(at, plan, embed, warnings)
+}
+
+/// As [`lower`], with a label embedding that is known already.
+pub fn lower_embedded(
+    at: &Tensors,
+    plan: &Plan,
+    embed: Option<FullyConnected>,
+    warnings: &mut Vec<String>,
+) -> Result<Mapping, NetworkError> {
+    let w_dim = plan.w_dim;
     let count = (0..).take_while(|i| at.has(&format!("fc{i}"))).count();
     let [_, mut inputs] = at.at("fc0").shape_of_rank("weight")?;
     let features = embed.as_ref().map_or(0, |e| e.outputs);
@@ -46,10 +56,17 @@ pub fn lower(at: &Tensors, plan: &Plan, warnings: &mut Vec<String>) -> Result<Ma
         inputs = outputs;
     }
     let c_dim = embed.as_ref().map_or(0, |e| e.inputs);
-    let mut mapping = Mapping { z_dim, c_dim, w_dim, num_ws: plan.num_ws, embed, layers, w_avg: Vec::new() };
-    mapping.w_avg = match at.has("w_avg") {
-        true => at.get("w_avg", &[w_dim])?,
-        false => {
+    let mut mapping =
+        Mapping { z_dim, c_dim, w_dim, num_ws: plan.num_ws, embed, layers, w_avg: Vec::new(), class_w_avg: Vec::new() };
+    mapping.w_avg = match at.shape("w_avg") {
+        // StyleGAN-XL: one for each class.
+        Some(&[_, _]) if c_dim > 0 => {
+            mapping.class_w_avg = at.get("w_avg", &[c_dim, w_dim])?;
+            let mean = |i: usize| mapping.class_w_avg.iter().skip(i).step_by(w_dim).sum::<f32>() / c_dim as f32;
+            (0..w_dim).map(mean).collect()
+        }
+        Some(_) => at.get("w_avg", &[w_dim])?,
+        None => {
             warnings.push(format!("mapping.w_avg is missing: estimated from {W_AVG_SAMPLES} seeds"));
             estimate_w_avg(&mapping)
         }

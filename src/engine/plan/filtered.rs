@@ -1,0 +1,125 @@
+//! The operations of StyleGAN3: Fourier features, and layers that filter around their non-linearity.
+//!
+//! Source of the maths: Karras et al., "Alias-Free Generative Adversarial Networks" (2021). Nothing here computes.
+
+use super::{Buffer, BufferId, Check, PlanError, Style, Weights};
+use crate::latent::mapping::FullyConnected;
+
+/// Sine waves of learned frequencies, moved and turned by w and by the player, mixed by a matrix (`SynthesisInput`):
+///
+/// `(r_c, r_s, t_x, t_y) = affine(ws[ws_index])`, divided by the length of (r_c, r_s), gives a rotation and a translation;
+/// with [`crate::engine::Transform`] behind them they change frequencies and phases, and
+/// `out = weight·(amplitude·sin(2π(freqs·position + phases)))`, where the amplitude falls from 1 at `bandwidth` to 0 at
+/// `sampling_rate / 2`.
+#[derive(Clone, Debug)]
+pub struct FourierInput {
+    pub out: BufferId,
+    /// w_dim → 4, gains multiplied in.
+    pub affine: FullyConnected,
+    pub ws_index: usize,
+    /// `[C, 2]`: x and y, in cycles per picture.
+    pub freqs: Weights,
+    /// `[C]`, in cycles.
+    pub phases: Weights,
+    /// `[O, C]`, the factor 1/√C multiplied in.
+    pub weight: Weights,
+    /// Samples per picture.
+    pub sampling_rate: f32,
+    pub bandwidth: f32,
+}
+
+/// A StyleGAN3 layer: convolution, up-sampling, leaky ReLU, clamp, down-sampling.
+///
+/// `y = d[o]·conv(weight, s⊙x)·magnitude + bias` with zero padding `kernel − 1`, so that it grows by that; then on each axis
+/// `up − 1` zeros after each sample, `padding`, the up filter times `up`; then `clamp(gain·lrelu(y))`; then the down
+/// filter, every `down`-th sample, and `output_gain`.
+/// With `demodulate`, s is divided by its root mean square and `d[o] = 1/√(Σ_{i,k} (weight[o,i,k]·s[i])² + 1e-8)`.
+#[derive(Clone, Debug)]
+pub struct FilteredLayer {
+    pub input: BufferId,
+    pub out: BufferId,
+    pub style: Style,
+    /// `[O, I, kernel, kernel]`; with `demodulate` each output's weights have a mean square of 1.
+    pub weight: Weights,
+    /// 1 or 3.
+    pub kernel: usize,
+    pub demodulate: bool,
+    /// 1/√`magnitude_ema`
+    pub magnitude: f32,
+    /// `[O]`
+    pub bias: Weights,
+    pub up: usize,
+    pub down: usize,
+    /// Samples added (or, negative, cropped) after the insertion of zeros, on both axes: before and after.
+    pub padding: [i64; 2],
+    /// Symmetric, of sum 1; `[1.0]` for none.
+    pub up_filter: Weights,
+    /// Symmetric, of sum 1, `[1.0]` for none; a square matrix when `radial`.
+    pub down_filter: Weights,
+    pub radial: bool,
+    /// Of the leaky ReLU: 0.2, or 1 for toRGB.
+    pub slope: f32,
+    /// √2, or 1 for toRGB.
+    pub gain: f32,
+    pub clamp: Option<f32>,
+    /// 1, or the network's `output_scale` in the last layer.
+    pub output_gain: f32,
+}
+
+impl FilteredLayer {
+    /// Taps of the down filter along one axis.
+    pub fn down_taps(&self) -> usize {
+        if self.radial { self.down_filter.len().isqrt() } else { self.down_filter.len() }
+    }
+
+    /// Samples along an axis after the convolution.
+    pub fn convolved(&self, input: usize) -> usize {
+        input + self.kernel - 1
+    }
+
+    /// Samples along an axis between the filters. `None` when the padding crops everything away.
+    pub fn between(&self, input: usize) -> Option<usize> {
+        let zeros = i64::try_from(self.convolved(input).checked_mul(self.up)?).ok()?;
+        let size = zeros.checked_add(self.padding[0])?.checked_add(self.padding[1])? + 1;
+        usize::try_from(size - i64::try_from(self.up_filter.len()).ok()?).ok().filter(|&n| n >= self.down_taps().max(1))
+    }
+
+    /// Samples along an axis at the end.
+    pub fn outputs(&self, input: usize) -> Option<usize> {
+        Some((self.between(input)? - self.down_taps()) / self.down + 1)
+    }
+}
+
+impl Check<'_> {
+    pub(super) fn fourier(&self, op: &FourierInput, out: &Buffer) -> Result<(), PlanError> {
+        let (a, channels) = (&op.affine, op.phases.len());
+        self.that((a.inputs, a.outputs) == (self.plan.w_dim, 4), "affine", "w_dim to 4", || {
+            format!("{} to {}", a.inputs, a.outputs)
+        })?;
+        self.len("affine weight", &a.weight, 4 * a.inputs)?;
+        self.len("affine bias", &a.bias, 4)?;
+        let below = format!("below {}", self.plan.num_ws);
+        self.that(op.ws_index < self.plan.num_ws, "index into ws", &below, || op.ws_index.to_string())?;
+        self.len("freqs", &op.freqs, 2 * channels)?;
+        self.len("weight", &op.weight, out.channels * channels)?;
+        let ok = op.bandwidth.is_finite() && op.sampling_rate > 2.0 * op.bandwidth;
+        self.that(ok, "sampling rate", "more than twice the bandwidth", || op.sampling_rate.to_string())
+    }
+
+    pub(super) fn filtered(&self, op: &FilteredLayer, out: &Buffer) -> Result<(), PlanError> {
+        let input = self.plan.get(op.input);
+        self.style(&op.style, input.channels)?;
+        self.that(matches!(op.kernel, 1 | 3), "kernel", "1 or 3", || op.kernel.to_string())?;
+        self.len("weight", &op.weight, out.channels * input.channels * op.kernel * op.kernel)?;
+        self.len("bias", &op.bias, out.channels)?;
+        let factors = (1..=8).contains(&op.up) && (1..=8).contains(&op.down);
+        self.that(factors, "factors", "1 to 8", || format!("{} and {}", op.up, op.down))?;
+        let taps = (1..=128).contains(&op.up_filter.len()) && (1..=128).contains(&op.down_taps());
+        self.that(taps, "filters", "1 to 128 taps", || format!("{} and {}", op.up_filter.len(), op.down_taps()))?;
+        let square = !op.radial || op.down_taps() * op.down_taps() == op.down_filter.len();
+        self.that(square, "radial filter", "a square", || op.down_filter.len().to_string())?;
+        let size = (op.outputs(input.height), op.outputs(input.width));
+        let expected = format!("{} x {}", out.height, out.width);
+        self.that(size == (Some(out.height), Some(out.width)), "size", &expected, || format!("{size:?}"))
+    }
+}
