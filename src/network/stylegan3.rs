@@ -56,7 +56,7 @@ pub fn lower(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
         return Err(NetworkError::Unsupported { path: checkpoint.path.clone(), what });
     }
     let mapping = mapping::lower(&root.at("mapping"), &plan, &mut warnings)?;
-    plan.check().map_err(|source| NetworkError::Plan { path: checkpoint.path.clone(), source })?;
+    plan.check().map_err(|source| NetworkError::Plan { path: checkpoint.path.clone(), source: Box::new(source) })?;
     let is_xl = mapping::is_xl(checkpoint);
     Ok(Network {
         name,
