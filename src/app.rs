@@ -58,8 +58,8 @@ const LOG_FILTER: &str = "warn,bevy=error,bevy_render=error,bevy_winit=error,bev
 
 /// A frame never counts as longer than this: after a pause the show goes on instead of jumping.
 const LONGEST_FRAME_SECS: f64 = 0.25;
-/// How often a window is drawn at most by a software driver, which has no display rate of its own.
-const SOFTWARE_FRAME: Duration = Duration::from_micros(16_667);
+/// From frame to frame with a software driver, whose passes take time away from the cpu engine.
+const SOFTWARE_FRAME: Duration = Duration::from_micros(33_333);
 
 /// The show and the state of its windows.
 #[derive(Resource)]
@@ -168,7 +168,12 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
 
 fn build(stage: Stage, options: Options) -> App {
     let mut app = App::new();
-    let window = WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, close_when_requested: false, ..default() };
+    let window = WindowPlugin {
+        primary_window: None,
+        exit_condition: ExitCondition::DontExit,
+        close_when_requested: false,
+        ..default()
+    };
     app.add_plugins((
         DefaultPlugins.set(window).disable::<LogPlugin>().disable::<PanicHandlerPlugin>(),
         EguiPlugin::default(),
@@ -244,7 +249,8 @@ mod display {
         let Some((host, number)) = name.rsplit_once(':') else { return false };
         let Ok(number) = number.split('.').next().unwrap_or_default().parse::<u16>() else { return false };
         if host.is_empty() || host == "unix" {
-            return UnixStream::connect(PathBuf::from(format!("/tmp/.X11-unix/X{number}"))).is_ok() || abstract_x11(number);
+            return UnixStream::connect(PathBuf::from(format!("/tmp/.X11-unix/X{number}"))).is_ok()
+                || abstract_x11(number);
         }
         let Some(port) = number.checked_add(6000) else { return false };
         // A path is how some systems name a socket of their own.

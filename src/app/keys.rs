@@ -84,7 +84,8 @@ pub(super) fn read_keys(
     mut windows: Query<&mut Window>,
     mut exit: MessageWriter<AppExit>,
 ) {
-    let command = held.any_pressed([KeyCode::ControlLeft, KeyCode::ControlRight, KeyCode::SuperLeft, KeyCode::SuperRight]);
+    let command =
+        held.any_pressed([KeyCode::ControlLeft, KeyCode::ControlRight, KeyCode::SuperLeft, KeyCode::SuperRight]);
     for input in pressed.read().filter(|input| input.state.is_pressed()) {
         if let Some(own) = own(&input.logical_key, command) {
             if input.repeat {
@@ -127,7 +128,9 @@ mod test {
     #[test]
     fn the_window_keeps_its_own_keys_and_passes_the_rest_on() {
         let character = |c: &str| Logical::Character(c.into());
-        for (key, expected) in [("h", Own::Hud), ("H", Own::Hud), ("f", Own::Fullscreen), ("o", Own::Output), ("?", Own::List)] {
+        for (key, expected) in
+            [("h", Own::Hud), ("H", Own::Hud), ("f", Own::Fullscreen), ("o", Own::Output), ("?", Own::List)]
+        {
             assert_eq!(own(&character(key), false), Some(expected), "{key}");
             assert_eq!(own(&character(key), true), None, "Ctrl {key}");
         }

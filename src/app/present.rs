@@ -15,12 +15,12 @@ use bevy::render::extract_resource::{ExtractResource, ExtractResourcePlugin};
 use bevy::render::render_resource::binding_types::{sampler, texture_2d, uniform_buffer_sized};
 use bevy::render::render_resource::{
     AddressMode, BindGroup, BindGroupEntries, BindGroupLayout, BindGroupLayoutEntries, Buffer, BufferDescriptor,
-    BufferUsages, ColorTargetState, ColorWrites, Extent3d, FilterMode, MultisampleState,
-    PipelineCompilationOptions, PipelineLayoutDescriptor, PrimitiveState, RawFragmentState,
-    RawRenderPipelineDescriptor, RawVertexState, RenderPassColorAttachment, RenderPassDescriptor, RenderPipeline,
-    Sampler, SamplerBindingType, SamplerDescriptor, ShaderModule, ShaderModuleDescriptor, ShaderSource, ShaderStages,
-    TexelCopyBufferLayout, Texture, TextureDescriptor, TextureDimension, TextureFormat, TextureId,
-    TextureSampleType, TextureUsages, TextureView, TextureViewDescriptor,
+    BufferUsages, ColorTargetState, ColorWrites, Extent3d, FilterMode, MultisampleState, PipelineCompilationOptions,
+    PipelineLayoutDescriptor, PrimitiveState, RawFragmentState, RawRenderPipelineDescriptor, RawVertexState,
+    RenderPassColorAttachment, RenderPassDescriptor, RenderPipeline, Sampler, SamplerBindingType, SamplerDescriptor,
+    ShaderModule, ShaderModuleDescriptor, ShaderSource, ShaderStages, TexelCopyBufferLayout, Texture,
+    TextureDescriptor, TextureDimension, TextureFormat, TextureId, TextureSampleType, TextureUsages, TextureView,
+    TextureViewDescriptor,
 };
 use bevy::render::renderer::{RenderAdapterInfo, RenderContext, RenderDevice, RenderQueue, ViewQuery};
 use bevy::render::view::ViewTarget;
@@ -74,9 +74,12 @@ impl Plugin for PresentPlugin {
         render
             .add_schedule(passes(Bare))
             .add_schedule(passes(UnderHud))
-            .add_systems(RenderStartup, |mut commands: Commands, device: Res<RenderDevice>, adapter: Res<RenderAdapterInfo>| {
-                commands.insert_resource(Presenter::new(&device, adapter.device_type == DeviceType::Cpu));
-            })
+            .add_systems(
+                RenderStartup,
+                |mut commands: Commands, device: Res<RenderDevice>, adapter: Res<RenderAdapterInfo>| {
+                    commands.insert_resource(Presenter::new(&device, adapter.device_type == DeviceType::Cpu));
+                },
+            )
             .add_systems(Render, upload.in_set(RenderSystems::PrepareResources))
             .add_systems(Bare, present_bare)
             .add_systems(UnderHud, (prepare_egui_pass, present_under_hud, egui_pass, upscaling).chain());
@@ -164,7 +167,15 @@ impl Presenter {
             min_filter: FilterMode::Linear,
             ..default()
         });
-        Presenter { software, shader, layout, sampler, pipelines: HashMap::new(), uploaded: None, targets: HashMap::new() }
+        Presenter {
+            software,
+            shader,
+            layout,
+            sampler,
+            pipelines: HashMap::new(),
+            uploaded: None,
+            targets: HashMap::new(),
+        }
     }
 
     /// The pipeline for windows of `format`, built when first needed.
@@ -217,7 +228,14 @@ impl Presenter {
     }
 
     /// Brings the buffer and bind group of one window up to date. False when the window shows all this already.
-    fn prepare(&mut self, view: Entity, frame: &Frame, window: [u32; 2], device: &RenderDevice, queue: &RenderQueue) -> bool {
+    fn prepare(
+        &mut self,
+        view: Entity,
+        frame: &Frame,
+        window: [u32; 2],
+        device: &RenderDevice,
+        queue: &RenderQueue,
+    ) -> bool {
         let Some(uploaded) = &self.uploaded else { return true };
         let uniform = self.uniform(frame, window, uploaded.size);
         let known = self.targets.get(&view).is_some_and(|target| target.texture == uploaded.texture.id());
@@ -252,7 +270,13 @@ impl Presenter {
     }
 
     /// The pass itself: the picture, or black while there is none.
-    fn draw(&mut self, view: Entity, format: TextureFormat, attachment: RenderPassColorAttachment, ctx: &mut RenderContext) {
+    fn draw(
+        &mut self,
+        view: Entity,
+        format: TextureFormat,
+        attachment: RenderPassColorAttachment,
+        ctx: &mut RenderContext,
+    ) {
         let pipeline = self.pipeline(&ctx.render_device().clone(), format);
         let mut pass = ctx.command_encoder().begin_render_pass(&RenderPassDescriptor {
             label: Some("present"),

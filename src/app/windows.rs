@@ -94,7 +94,11 @@ pub(super) fn leave_fullscreen(window: &mut Mut<Window>) {
 
 /// The control window's list of passes: egui takes part only while it has something to show.
 pub(super) fn choose_passes(stage: Res<Stage>, mut cameras: Query<&mut CameraRenderGraph, With<ControlCamera>>) {
-    let wanted = if stage.hud_shown || stage.list_shown { CameraRenderGraph::new(UnderHud) } else { CameraRenderGraph::new(Bare) };
+    let wanted = if stage.hud_shown || stage.list_shown {
+        CameraRenderGraph::new(UnderHud)
+    } else {
+        CameraRenderGraph::new(Bare)
+    };
     for mut passes in &mut cameras {
         if passes.0 != wanted.0 {
             passes.0 = wanted.0;
