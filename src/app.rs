@@ -58,8 +58,8 @@ const LOG_FILTER: &str = "warn,bevy=error,bevy_render=error,bevy_winit=error,bev
 
 /// A frame never counts as longer than this: after a pause the show goes on instead of jumping.
 const LONGEST_FRAME_SECS: f64 = 0.25;
-/// How often a window is drawn at most by a software driver, which has no display rate of its own.
-const SOFTWARE_FRAME: Duration = Duration::from_micros(16_667);
+/// From frame to frame with a software driver, whose passes take time away from the cpu engine.
+const SOFTWARE_FRAME: Duration = Duration::from_micros(33_333);
 
 /// The show and the state of its windows.
 #[derive(Resource)]

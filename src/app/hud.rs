@@ -20,8 +20,8 @@ const BEATS: usize = 22;
 /// Largest part of the window's width and height that the panel may take.
 const LARGEST: Vec2 = Vec2::new(0.5, 0.6);
 
-pub(super) const PANEL: Color32 = Color32::from_rgba_premultiplied(8, 8, 10, 178);
-pub(super) const DIM: Color32 = Color32::from_rgb(138, 142, 150);
+pub(super) const PANEL: Color32 = Color32::from_rgba_premultiplied(8, 8, 10, 208);
+pub(super) const DIM: Color32 = Color32::from_rgb(160, 164, 172);
 pub(super) const PLAIN: Color32 = Color32::from_rgb(232, 234, 238);
 pub(super) const WARM: Color32 = Color32::from_rgb(255, 186, 84);
 const COOL: Color32 = Color32::from_rgb(126, 200, 255);
@@ -59,7 +59,8 @@ fn ports(ports: &[String]) -> String {
         [only] => only.clone(),
         [first, rest @ ..] => {
             let more = format!(" +{}", rest.len());
-            format!("{}{more}", fitted(first, (COLUMNS - LABEL).min(first.chars().count() + 1) - more.len()).trim_end())
+            let room = COLUMNS - LABEL - more.len();
+            format!("{}{more}", fitted(first, room.min(first.chars().count())))
         }
     }
 }
@@ -86,7 +87,7 @@ fn rows(status: &Status, params: &Params, window_fps: f32) -> Vec<Row> {
             ..row(
                 "messages",
                 format!(
-                    "{:>5} in {:>5} lost {:>5} refused",
+                    "{:>5} in {:>5} lost {:>5} bad",
                     count(status.received),
                     count(status.dropped),
                     count(status.refused)
@@ -98,20 +99,19 @@ fn rows(status: &Status, params: &Params, window_fps: f32) -> Vec<Row> {
     ]
 }
 
-/// Paints the HUD and the list of keys, whichever is shown.
+/// Paints the HUD, or the list of keys in its place.
 pub(super) fn paint(mut contexts: EguiContexts, mut stage: ResMut<Stage>) {
     let Ok(ctx) = contexts.ctx_mut() else { return };
     let painter = ctx.layer_painter(LayerId::background());
     let stage = &mut *stage;
-    if stage.hud_shown {
+    if stage.list_shown {
+        list::paint(&painter);
+    } else if stage.hud_shown {
         let fps = stage.rate.per_sec();
         let show = stage.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
         let status = show.status();
         panel(&painter, &status, &rows(&status, show.params(), fps));
         notes(&painter, &status);
-    }
-    if stage.list_shown {
-        list::paint(&painter);
     }
 }
 
@@ -165,14 +165,13 @@ fn beats(painter: &Painter, first: Pos2, cell: Vec2, beat: f64) {
 /// What needs attention, at the bottom: the notice, what is being loaded, what is being recorded.
 fn notes(painter: &Painter, status: &Status) {
     let screen = painter.clip_rect();
-    let size = (screen.height() / 46.0).clamp(10.0, 24.0);
+    let size = (screen.height() / 50.0).clamp(10.0, 22.0);
     let notes =
         [(&status.notice, "", WARM), (&status.loading, "loading ", COOL), (&status.recording, "● recording ", RED)];
     let mut bottom = screen.max.y - size;
     for (text, before, colour) in notes {
         let Some(text) = text else { continue };
-        let mut job =
-            LayoutJob::simple(format!("{before}{text}"), FontId::proportional(size), colour, screen.width() * 0.8);
+        let mut job = LayoutJob::simple(format!("{before}{text}"), mono(size), colour, screen.width() * 0.8);
         job.wrap.max_rows = 3;
         job.halign = egui::Align::Center;
         let galley = painter.layout_job(job);

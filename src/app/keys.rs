@@ -76,18 +76,26 @@ fn repeats(key: Key) -> bool {
     BINDINGS.iter().any(|binding| binding.key == key && matches!(binding.action, Action::Nudge(..)))
 }
 
+/// Keys that make a command of the next one, not a note.
+const COMMAND: [KeyCode; 4] = [KeyCode::ControlLeft, KeyCode::ControlRight, KeyCode::SuperLeft, KeyCode::SuperRight];
+
 /// Passes the keys that play on to the show and does the window's own.
 pub(super) fn read_keys(
     mut pressed: MessageReader<KeyboardInput>,
     held: Res<ButtonInput<KeyCode>>,
+    mut command: Local<bool>,
     mut stage: ResMut<Stage>,
     mut windows: Query<&mut Window>,
     mut exit: MessageWriter<AppExit>,
 ) {
-    let command =
-        held.any_pressed([KeyCode::ControlLeft, KeyCode::ControlRight, KeyCode::SuperLeft, KeyCode::SuperRight]);
-    for input in pressed.read().filter(|input| input.state.is_pressed()) {
-        if let Some(own) = own(&input.logical_key, command) {
+    for input in pressed.read() {
+        if COMMAND.contains(&input.key_code) {
+            *command = input.state.is_pressed();
+        }
+        if !input.state.is_pressed() {
+            continue;
+        }
+        if let Some(own) = own(&input.logical_key, *command) {
             if input.repeat {
                 continue;
             }
@@ -103,12 +111,14 @@ pub(super) fn read_keys(
                 Own::Escape => windows.get_mut(input.window).iter_mut().for_each(windows::leave_fullscreen),
             }
         } else if let Some(key) = played(&input.logical_key)
-            && !command
+            && !*command
             && (!input.repeat || repeats(key))
         {
             stage.pending.push(Event::Key(key));
         }
     }
+    // Followed in order, since a slow frame may hold a whole chord; a release that went elsewhere is made up for here.
+    *command &= held.any_pressed(COMMAND);
 }
 
 /// A file dropped on a window is a network to load.

@@ -51,7 +51,7 @@ pub(super) fn paint(painter: &Painter) {
     let cell = character(painter, size);
 
     let inner = Rect::from_center_size(screen.center(), area(cell));
-    painter.rect_filled(inner.expand(size * 1.5), size * 0.8, PANEL.gamma_multiply(1.3));
+    painter.rect_filled(inner.expand(size * 1.5), size * 0.8, PANEL);
     for (half, (title, lines)) in halves.iter().enumerate() {
         let left = inner.min.x + cell.x * (half * (NAME + HELP + GAP)) as f32;
         let at = |line: usize| Pos2::new(left, inner.min.y + cell.y * spacing * line as f32);
