@@ -5,7 +5,7 @@ use super::unsupported;
 use crate::network::NetworkError;
 use crate::network::checkpoint::{Attribute, Checkpoint, Tensors};
 
-/// Sum of the filters' taps by factor.
+/// Taps of a filter for each factor of its up- or down-sampling.
 const TAPS_PER_FACTOR: usize = 6;
 const FIRST_CUTOFF: f64 = 2.0;
 /// 2^2.1
