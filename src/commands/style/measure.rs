@@ -56,11 +56,13 @@ fn layout(image: &Image) -> Vec<f64> {
 
 /// Pearson's; 0 when one of them is flat.
 fn correlation(a: &[f64], b: &[f64]) -> f64 {
-    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len().max(1) as f64;
+    let count = a.len().max(1) as f64;
+    let mean = |v: &[f64]| v.iter().sum::<f64>() / count;
     let (ma, mb) = (mean(a), mean(b));
-    let product = |x: &[f64], mx: f64, y: &[f64], my: f64| x.iter().zip(y).map(|(x, y)| (x - mx) * (y - my)).sum::<f64>();
-    let scale = (product(a, ma, a, ma) * product(b, mb, b, mb)).sqrt();
-    if scale > 1e-9 { product(a, ma, b, mb) / scale } else { 0.0 }
+    let covariance =
+        |x: &[f64], mx: f64, y: &[f64], my: f64| x.iter().zip(y).map(|(x, y)| (x - mx) * (y - my)).sum::<f64>() / count;
+    let (va, vb) = (covariance(a, ma, a, ma), covariance(b, mb, b, mb));
+    if va.min(vb) > 1e-8 { covariance(a, ma, b, mb) / (va * vb).sqrt() } else { 0.0 }
 }
 
 /// Fine detail: what a blur by 3 x 3 takes away.
