@@ -108,7 +108,8 @@ mod test {
     #[test]
     fn strokes_do_not_count_as_layout_but_as_detail() {
         let picture = image(|x, y| (x as f32 / 9.0).sin() * (y as f32 / 11.0).cos() * 0.5);
-        let stroked = image(|x, y| (x as f32 / 9.0).sin() * (y as f32 / 11.0).cos() * 0.5 + if x % 2 == 0 { 0.2 } else { -0.2 });
+        let stroked =
+            image(|x, y| (x as f32 / 9.0).sin() * (y as f32 / 11.0).cos() * 0.5 + if x % 2 == 0 { 0.2 } else { -0.2 });
         let moved = measure(1, &picture, &picture, &stroked);
         assert!(moved.content < 0.02, "{moved:?}");
         assert!((moved.change - 0.1).abs() < 1e-3 && moved.detail > 0.05 && detail(&picture) < 0.01, "{moved:?}");

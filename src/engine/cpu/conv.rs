@@ -102,7 +102,8 @@ impl Conv {
         let row_sources = shape.sources(height);
         let (row, rows) = (stride * columns, row_sources.len());
         let all_columns = shape.sources(width);
-        let column_sources = (0..stride).map(|r| all_columns.iter().skip(r).step_by(stride).copied().collect()).collect();
+        let column_sources =
+            (0..stride).map(|r| all_columns.iter().skip(r).step_by(stride).copied().collect()).collect();
         let tap = |ky: usize, kx: usize| ky * row + kx % stride * columns + kx / stride;
         let taps = (0..kernel * kernel).map(|i| tap(i / kernel, i % kernel)).collect();
         let padded = Padded { rows, columns, row, plane: rows * row };
@@ -245,7 +246,10 @@ impl Task<'_> {
     }
 
     /// `O` channels by `V` vectors of columns from `x` on, of output row `y`.
-    #[expect(clippy::needless_range_loop, reason = "the sums stay in registers only while the compiler knows all indices")]
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "the sums stay in registers only while the compiler knows all indices"
+    )]
     #[inline(always)]
     fn tile<S: Simd, const O: usize, const V: usize>(&self, simd: S, y: usize, x: usize) {
         let ConvShape { in_channels, stride, .. } = self.conv.shape;

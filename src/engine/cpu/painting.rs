@@ -102,7 +102,12 @@ impl Step {
         let (in_channels, out_channels) = (from.channels, plan.get(op.out()).channels);
         let (kernel, stride, upsample) = shape;
         let shape = ConvShape { in_channels, out_channels, kernel, stride, upsample };
-        Some(Step::Conv { conv: Conv::new(shape, from.height, from.width, weight.0, weight.1), input: input.0, out: op.out().0, after })
+        Some(Step::Conv {
+            conv: Conv::new(shape, from.height, from.width, weight.0, weight.1),
+            input: input.0,
+            out: op.out().0,
+            after,
+        })
     }
 
     fn run(&self, turn: &Turn, isa: Isa, inputs: &Inputs, maps: &mut [Vec<f32>], scratch: &mut [f32]) {
