@@ -233,15 +233,22 @@ impl Run<'_> {
             let t = i as f64 / (SHEET - 1) as f64;
             (t * t * (saved.len() - 1) as f64).round() as usize
         };
-        let mut shown: Vec<usize> =
-            if saved.len() <= SHEET { (0..saved.len()).collect() } else { (0..SHEET).map(|i| place(i).max(i)).collect() };
+        let mut shown: Vec<usize> = if saved.len() <= SHEET {
+            (0..saved.len()).collect()
+        } else {
+            (0..SHEET).map(|i| place(i).max(i)).collect()
+        };
         shown.dedup();
-        let open = |file: &PathBuf| image::open(file).map(|i| i.to_rgba8()).with_context(|| format!("cannot read {}", file.display()));
+        let open = |file: &PathBuf| {
+            image::open(file).map(|i| i.to_rgba8()).with_context(|| format!("cannot read {}", file.display()))
+        };
         let pictures = shown.iter().map(|&i| open(&saved[i])).collect::<anyhow::Result<Vec<RgbaImage>>>()?;
         write(&self.out.join("passes.csv"), &plot::table(journal.rows()))?;
         write(&self.out.join("passes.svg"), &plot::svg(journal.rows()))?;
         let sheet_file = self.out.join("sheet.png");
-        sheet::contact_sheet(&pictures).save(&sheet_file).with_context(|| format!("cannot write {}", sheet_file.display()))
+        sheet::contact_sheet(&pictures)
+            .save(&sheet_file)
+            .with_context(|| format!("cannot write {}", sheet_file.display()))
     }
 
     /// A video of the saved passes; says in a few words what became of it.
@@ -250,7 +257,8 @@ impl Run<'_> {
         if self.options.fps <= 0.0 || saved.len() < 2 || !ffmpeg_is_there() {
             return Ok(String::new());
         }
-        let (width, height) = image::image_dimensions(&saved[0]).with_context(|| format!("cannot read {}", saved[0].display()))?;
+        let (width, height) =
+            image::image_dimensions(&saved[0]).with_context(|| format!("cannot read {}", saved[0].display()))?;
         let (mut sink, _) = Sink::open(&self.out.join("passes.mp4"), width, height, self.options.fps)?;
         for file in &saved {
             let frame = image::open(file).with_context(|| format!("cannot read {}", file.display()))?.to_rgba8();
@@ -264,12 +272,18 @@ impl Run<'_> {
 /// Without ffmpeg the numbered passes are all there is: no folder of copies is wanted.
 fn ffmpeg_is_there() -> bool {
     let quiet = std::process::Stdio::null;
-    std::process::Command::new("ffmpeg").arg("-version").stdout(quiet()).stderr(quiet()).status().is_ok_and(|s| s.success())
+    std::process::Command::new("ffmpeg")
+        .arg("-version")
+        .stdout(quiet())
+        .stderr(quiet())
+        .status()
+        .is_ok_and(|s| s.success())
 }
 
 fn progress(passes: u32) -> indicatif::ProgressBar {
-    let look = indicatif::ProgressStyle::with_template("{bar:40.cyan/dim} {pos}/{len}  {per_sec:.1}  {eta} left  {msg}")
-        .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
+    let look =
+        indicatif::ProgressStyle::with_template("{bar:40.cyan/dim} {pos}/{len}  {per_sec:.1}  {eta} left  {msg}")
+            .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
     indicatif::ProgressBar::new(passes.into()).with_style(look)
 }
 

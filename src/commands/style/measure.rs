@@ -56,11 +56,13 @@ fn layout(image: &Image) -> Vec<f64> {
 
 /// Pearson's; 0 when one of them is flat.
 fn correlation(a: &[f64], b: &[f64]) -> f64 {
-    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len().max(1) as f64;
+    let count = a.len().max(1) as f64;
+    let mean = |v: &[f64]| v.iter().sum::<f64>() / count;
     let (ma, mb) = (mean(a), mean(b));
-    let product = |x: &[f64], mx: f64, y: &[f64], my: f64| x.iter().zip(y).map(|(x, y)| (x - mx) * (y - my)).sum::<f64>();
-    let scale = (product(a, ma, a, ma) * product(b, mb, b, mb)).sqrt();
-    if scale > 1e-9 { product(a, ma, b, mb) / scale } else { 0.0 }
+    let covariance =
+        |x: &[f64], mx: f64, y: &[f64], my: f64| x.iter().zip(y).map(|(x, y)| (x - mx) * (y - my)).sum::<f64>() / count;
+    let (va, vb) = (covariance(a, ma, a, ma), covariance(b, mb, b, mb));
+    if va.min(vb) > 1e-8 { covariance(a, ma, b, mb) / (va * vb).sqrt() } else { 0.0 }
 }
 
 /// Fine detail: what a blur by 3 x 3 takes away.
@@ -106,7 +108,8 @@ mod test {
     #[test]
     fn strokes_do_not_count_as_layout_but_as_detail() {
         let picture = image(|x, y| (x as f32 / 9.0).sin() * (y as f32 / 11.0).cos() * 0.5);
-        let stroked = image(|x, y| (x as f32 / 9.0).sin() * (y as f32 / 11.0).cos() * 0.5 + if x % 2 == 0 { 0.2 } else { -0.2 });
+        let stroked =
+            image(|x, y| (x as f32 / 9.0).sin() * (y as f32 / 11.0).cos() * 0.5 + if x % 2 == 0 { 0.2 } else { -0.2 });
         let moved = measure(1, &picture, &picture, &stroked);
         assert!(moved.content < 0.02, "{moved:?}");
         assert!((moved.change - 0.1).abs() < 1e-3 && moved.detail > 0.05 && detail(&picture) < 0.01, "{moved:?}");

@@ -63,16 +63,27 @@ pub fn svg(rows: &[Measured]) -> String {
         let value = top * f64::from(i) / 5.0;
         let (left, right, at) = (x(1.0), x(f64::from(passes)), y(value));
         put(format_args!("<path d=\"M{left:.1} {at:.1}H{right:.1}\" stroke=\"#e5e7eb\"/>\n"));
-        put(format_args!("<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{value:.2}</text>\n", left - 6.0, at + 4.0));
+        put(format_args!(
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{value:.2}</text>\n",
+            left - 6.0,
+            at + 4.0
+        ));
         let pass = (1.0 + f64::from(i) / 5.0 * f64::from(passes - 1)).round();
-        put(format_args!("<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{pass}</text>\n", x(pass), height - MARGIN + 18.0));
+        put(format_args!(
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{pass}</text>\n",
+            x(pass),
+            height - MARGIN + 18.0
+        ));
     }
     put(format_args!("<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">pass</text>\n", width / 2.0, height - 12.0));
     for (i, curve) in CURVES.iter().enumerate() {
         let points: Vec<String> =
             rows.iter().map(|row| format!("{:.1},{:.1}", x(f64::from(row.pass)), y((curve.value)(row)))).collect();
         let (colour, title) = (curve.colour, curve.title);
-        put(format_args!("<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\n", points.join(" ")));
+        put(format_args!(
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\n",
+            points.join(" ")
+        ));
         let at = MARGIN + 230.0 * i as f64;
         put(format_args!("<rect x=\"{at}\" y=\"22\" width=\"14\" height=\"4\" fill=\"{colour}\"/>\n"));
         put(format_args!("<text x=\"{:.1}\" y=\"28\">{title}</text>\n", at + 20.0));
@@ -112,7 +123,11 @@ mod test {
         let svg = svg(&rows());
         let curves: Vec<&str> = svg.lines().filter(|line| line.starts_with("<polyline")).collect();
         assert_eq!(curves.len(), 3);
-        assert!(curves[0].contains("56.0,257.0 400.0,170.0 744.0,83.0") || curves[0].matches(',').count() == 3, "{}", curves[0]);
+        assert!(
+            curves[0].contains("56.0,257.0 400.0,170.0 744.0,83.0") || curves[0].matches(',').count() == 3,
+            "{}",
+            curves[0]
+        );
         assert!(super::svg(&[]).ends_with("</svg>\n"));
     }
 }

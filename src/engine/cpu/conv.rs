@@ -8,7 +8,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::pool::Turn;
-use super::simd::{Isa, fma, load};
+use super::simd::{Isa, fma, load, store};
 
 /// Output channels that are computed together. 4 x 4 vectors keep both multipliers busy and fit 32 registers.
 const BLOCK: usize = 4;
@@ -37,6 +37,13 @@ impl ConvShape {
         if self.upsample { 2 * side } else { side }
     }
 
+    /// For each padded position along an input axis of `side`, the position in the input that it repeats.
+    fn sources(&self, side: usize) -> Vec<usize> {
+        let (border, enlarged) = (self.kernel / 2, self.source_side(side));
+        let source = |at: usize| reflect(at as isize - border as isize, enlarged) >> usize::from(self.upsample);
+        (0..enlarged + 2 * border).map(source).collect()
+    }
+
     /// Height (or width) of the output for a height (or width) of the input.
     pub fn out_side(&self, side: usize) -> usize {
         let padded = self.source_side(side) + 2 * (self.kernel / 2);
@@ -45,7 +52,7 @@ impl ConvShape {
 }
 
 /// How the padded copy of one input lies in memory: `[in_channels, rows, stride, columns]`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Padded {
     rows: usize,
     /// Columns with the same remainder modulo the stride, with room for the widest tile.
@@ -54,22 +61,31 @@ struct Padded {
     plane: usize,
 }
 
-/// A convolution with its weights packed for the registers.
+/// A convolution prepared for inputs of one size, with its weights packed for the registers.
 #[derive(Clone, Debug)]
 pub struct Conv {
     shape: ConvShape,
+    height: usize,
+    width: usize,
+    padded: Padded,
+    /// Which row of the input each padded row repeats.
+    row_sources: Vec<usize>,
+    /// Which column each padded one repeats, in the order of [`Padded`]: the columns of one remainder after another.
+    column_sources: Vec<Vec<usize>>,
+    /// Distance of each tap `[ky, kx]` from the first, in the padded copy.
+    taps: Vec<usize>,
     /// `[out block][in, ky, kx][channel of the block]`
     packed: Vec<f32>,
     bias: Vec<f32>,
 }
 
 impl Conv {
-    /// `weight` is `[out, in, kernel, kernel]`, `bias` `[out]` or empty.
+    /// For inputs of `height` x `width`. `weight` is `[out, in, kernel, kernel]`, `bias` `[out]` or empty.
     ///
     /// # Panics
     /// When the lengths do not fit the shape; plans are checked before.
-    pub fn new(shape: ConvShape, weight: &[f32], bias: &[f32]) -> Self {
-        let ConvShape { in_channels, out_channels, kernel, .. } = shape;
+    pub fn new(shape: ConvShape, height: usize, width: usize, weight: &[f32], bias: &[f32]) -> Self {
+        let ConvShape { in_channels, out_channels, kernel, stride, .. } = shape;
         let per_output = in_channels * kernel * kernel;
         assert_eq!(weight.len(), out_channels * per_output, "weights of a convolution");
         assert!(bias.is_empty() || bias.len() == out_channels, "bias of a convolution");
@@ -82,32 +98,31 @@ impl Conv {
         }
         let mut bias = bias.to_vec();
         bias.resize(out_channels, 0.0);
-        Conv { shape, packed, bias }
+        let columns = shape.out_side(width).next_multiple_of(WIDEST_TILE) + kernel.div_ceil(stride);
+        let row_sources = shape.sources(height);
+        let (row, rows) = (stride * columns, row_sources.len());
+        let all_columns = shape.sources(width);
+        let column_sources =
+            (0..stride).map(|r| all_columns.iter().skip(r).step_by(stride).copied().collect()).collect();
+        let tap = |ky: usize, kx: usize| ky * row + kx % stride * columns + kx / stride;
+        let taps = (0..kernel * kernel).map(|i| tap(i / kernel, i % kernel)).collect();
+        let padded = Padded { rows, columns, row, plane: rows * row };
+        Conv { shape, height, width, padded, row_sources, column_sources, taps, packed, bias }
     }
 
-    fn padded(&self, height: usize, width: usize) -> Padded {
-        let ConvShape { kernel, stride, .. } = self.shape;
-        let rows = self.shape.source_side(height) + 2 * (kernel / 2);
-        let columns = self.shape.out_side(width).next_multiple_of(WIDEST_TILE) + kernel.div_ceil(stride);
-        let row = stride * columns;
-        Padded { rows, columns, row, plane: rows * row }
-    }
-
-    /// Floats of scratch that [`Conv::run`] needs for an input of this size.
-    pub fn scratch_len(&self, height: usize, width: usize) -> usize {
-        self.shape.in_channels * self.padded(height, width).plane
+    /// Floats of scratch that [`Conv::run`] needs.
+    pub fn scratch_len(&self) -> usize {
+        self.shape.in_channels * self.padded.plane
     }
 
     /// `input` is `[in, height, width]`, `out` becomes `[out, out_side(height), out_side(width)]`.
     ///
     /// # Panics
     /// When a slice is shorter than its shape.
-    pub fn run(&self, turn: &Turn, isa: Isa, map: Input, scratch: &mut [f32], out: &mut [f32]) {
-        let Input { height, width, .. } = map;
-        let padded = self.padded(height, width);
-        let scratch = &mut scratch[..self.shape.in_channels * padded.plane];
-        self.pad(turn, map, padded, scratch);
-        let (rows, columns) = (self.shape.out_side(height), self.shape.out_side(width));
+    pub fn run(&self, turn: &Turn, isa: Isa, input: &[f32], scratch: &mut [f32], out: &mut [f32]) {
+        let scratch = &mut scratch[..self.scratch_len()];
+        self.pad(turn, input, scratch);
+        let (rows, columns) = (self.shape.out_side(self.height), self.shape.out_side(self.width));
         let out = Parts::new(&mut out[..self.shape.out_channels * rows * columns]);
         let (blocks, strips) = (self.shape.out_channels.div_ceil(BLOCK), rows.div_ceil(STRIP));
         let source = &*scratch;
@@ -115,57 +130,35 @@ impl Conv {
             // Neighbouring tasks share their input rows.
             let (strip, block) = (task / blocks, task % blocks);
             let rows_of_task = strip * STRIP..rows.min((strip + 1) * STRIP);
-            isa.run(Task {
-                conv: self,
-                padded,
-                source,
-                block,
-                rows: rows_of_task,
-                height: rows,
-                width: columns,
-                out: &out,
-            });
+            isa.run(Task { conv: self, source, block, rows: rows_of_task, height: rows, width: columns, out: &out });
         });
     }
 
-    /// Copies the input into the padded layout, one channel per task.
-    fn pad(&self, turn: &Turn, map: Input, padded: Padded, scratch: &mut [f32]) {
-        let Input { data, height, width } = map;
-        let ConvShape { in_channels, kernel, stride, upsample, .. } = self.shape;
-        let (pad, shift) = (kernel / 2, usize::from(upsample));
-        let source = |at: usize, side: usize| reflect(at as isize - pad as isize, side << shift) >> shift;
-        let padded_width = (width << shift) + 2 * pad;
+    /// Copies the input into the padded layout.
+    fn pad(&self, turn: &Turn, input: &[f32], scratch: &mut [f32]) {
+        let (height, width, padded) = (self.height, self.width, self.padded);
+        let border = self.shape.kernel / 2;
+        let is_copy = self.shape.stride == 1 && !self.shape.upsample;
         let scratch = Parts::new(scratch);
-        let (bands, rows) = (padded.rows.div_ceil(PAD_ROWS), PAD_ROWS);
-        turn.run(in_channels * bands, &|task, _| {
+        let bands = padded.rows.div_ceil(PAD_ROWS);
+        turn.run(self.shape.in_channels * bands, &|task, _| {
             let (channel, band) = (task / bands, task % bands);
-            for y in band * rows..padded.rows.min((band + 1) * rows) {
-                let from = &data[(channel * height + source(y, height)) * width..][..width];
+            for y in band * PAD_ROWS..padded.rows.min((band + 1) * PAD_ROWS) {
+                let from = &input[(channel * height + self.row_sources[y]) * width..][..width];
                 // SAFETY: each row of each channel is written by one task.
                 let to = unsafe { scratch.part(channel * padded.plane + y * padded.row, padded.row) };
-                if stride == 1 && !upsample {
-                    to[pad..pad + width].copy_from_slice(from);
-                    (0..pad).chain(pad + width..padded_width).for_each(|x| to[x] = from[source(x, width)]);
+                if is_copy {
+                    let sources = &self.column_sources[0];
+                    to[border..border + width].copy_from_slice(from);
+                    (0..border).chain(border + width..sources.len()).for_each(|x| to[x] = from[sources[x]]);
                     continue;
                 }
-                for remainder in 0..stride {
-                    let to = &mut to[remainder * padded.columns..][..padded.columns];
-                    for (x, to) in (remainder..padded_width).step_by(stride).zip(to) {
-                        *to = from[source(x, width)];
-                    }
+                for (to, sources) in to.chunks_exact_mut(padded.columns).zip(&self.column_sources) {
+                    to.iter_mut().zip(sources).for_each(|(to, &source)| *to = from[source]);
                 }
             }
         });
     }
-}
-
-/// A feature map that a convolution reads.
-#[derive(Clone, Copy)]
-pub struct Input<'a> {
-    /// `[channels, height, width]`
-    pub data: &'a [f32],
-    pub height: usize,
-    pub width: usize,
 }
 
 /// Index of position `at` of a row of `side` pixels that is continued by reflection without repeating its ends
@@ -209,7 +202,6 @@ impl<'a> Parts<'a> {
 /// One block of output channels on one strip of rows.
 struct Task<'a> {
     conv: &'a Conv,
-    padded: Padded,
     source: &'a [f32],
     block: usize,
     rows: std::ops::Range<usize>,
@@ -254,46 +246,56 @@ impl Task<'_> {
     }
 
     /// `O` channels by `V` vectors of columns from `x` on, of output row `y`.
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "the sums stay in registers only while the compiler knows all indices"
+    )]
     #[inline(always)]
     fn tile<S: Simd, const O: usize, const V: usize>(&self, simd: S, y: usize, x: usize) {
-        let ConvShape { in_channels, kernel, stride, .. } = self.conv.shape;
-        let lanes = S::F32_LANES;
-        let taps = in_channels * kernel * kernel;
+        let ConvShape { in_channels, stride, .. } = self.conv.shape;
+        let (padded, taps, lanes) = (self.conv.padded, &self.conv.taps[..], S::F32_LANES);
         let first = self.block * BLOCK;
-        let mut weights = self.conv.packed[first * taps..][..O * taps].chunks_exact(O);
+        let per_output = in_channels * taps.len();
+        let weights = &self.conv.packed[first * per_output..][..O * per_output];
+        let start = y * stride * padded.row + x;
+        // The last tap of the last channel reads farthest.
+        let reach = start + (in_channels - 1) * padded.plane + taps.last().map_or(0, |tap| tap + V * lanes);
+        assert!(reach <= self.source.len(), "a convolution beyond its input");
         let mut sums = [[simd.splat_f32s(0.0); V]; O];
-        for (o, sums) in sums.iter_mut().enumerate() {
-            *sums = [simd.splat_f32s(self.conv.bias[first + o]); V];
+        let bias = &self.conv.bias[first..first + O];
+        for o in 0..O {
+            sums[o] = [simd.splat_f32s(bias[o]); V];
         }
-        for channel in 0..in_channels {
-            for ky in 0..kernel {
-                let start = channel * self.padded.plane + (y * stride + ky) * self.padded.row;
-                let row = &self.source[start..start + self.padded.row];
-                assert!(x + V * lanes + kernel.div_ceil(stride) <= self.padded.columns);
-                for kx in 0..kernel {
-                    let at = (kx % stride) * self.padded.columns + kx / stride + x;
-                    let inputs: [S::f32s; V] = std::array::from_fn(|v| {
-                        // SAFETY: kx % stride < stride, so `at + V * lanes` stays in the row by the assertion above.
-                        unsafe { load::<S>(row.as_ptr().add(at + v * lanes)) }
-                    });
-                    let Some(weights) = weights.next() else { return };
-                    for (sums, &weight) in sums.iter_mut().zip(weights) {
-                        let weight = simd.splat_f32s(weight);
-                        for (sum, &input) in sums.iter_mut().zip(&inputs) {
-                            *sum = fma(simd, weight, input, *sum);
+        // SAFETY: `reach` is inside the source, and `weights` has `O` numbers for each tap of each channel. Plain
+        // indices and pointers keep the sums in registers.
+        unsafe {
+            let mut weight = weights.as_ptr();
+            for channel in 0..in_channels {
+                let base = self.source.as_ptr().add(start + channel * padded.plane);
+                for &tap in taps {
+                    let from = base.add(tap);
+                    let inputs: [S::f32s; V] = std::array::from_fn(|v| load::<S>(from.add(v * lanes)));
+                    for o in 0..O {
+                        let factor = simd.splat_f32s(*weight.add(o));
+                        for v in 0..V {
+                            sums[o][v] = fma(simd, factor, inputs[v], sums[o][v]);
                         }
                     }
+                    weight = weight.add(O);
                 }
             }
         }
-        for (o, sums) in sums.iter().enumerate() {
-            let start = ((first + o) * self.height + y) * self.width + x;
-            let wanted = (self.width - x).min(V * lanes);
-            // SAFETY: only this task has this row of this channel.
-            let row = unsafe { self.out.part(start, wanted) };
-            for (to, &sum) in row.chunks_mut(lanes).zip(sums) {
-                simd.partial_store_f32s(to, sum);
+        let wanted = (self.width - x).min(V * lanes);
+        let mut line = [0.0f32; WIDEST_TILE];
+        // Indices known to the compiler again: a slice of the sums would force them into memory all the time.
+        for o in 0..O {
+            for v in 0..V {
+                // SAFETY: `line` is as long as the widest tile.
+                unsafe { store::<S>(line.as_mut_ptr().add(v * lanes), sums[o][v]) };
             }
+            // SAFETY: only this task has this row of this channel.
+            let row = unsafe { self.out.part(((first + o) * self.height + y) * self.width + x, wanted) };
+            row.copy_from_slice(&line[..wanted]);
         }
     }
 }
@@ -370,13 +372,12 @@ mod test {
             let weight = numbers(out_channels * in_channels * kernel * kernel, 1);
             let bias = numbers(out_channels, 2);
             let input = numbers(in_channels * height * width, 3);
-            let conv = Conv::new(shape, &weight, &bias);
-            let mut scratch = vec![0.0; conv.scratch_len(height, width)];
+            let conv = Conv::new(shape, height, width, &weight, &bias);
+            let mut scratch = vec![0.0; conv.scratch_len()];
             let expected = by_definition(shape, &weight, &bias, &input, height, width);
             let mut out = vec![f32::NAN; expected.len()];
-            let input = Input { data: &input, height, width };
             for isa in Isa::available() {
-                conv.run(&pool.turn(), isa, input, &mut scratch, &mut out);
+                conv.run(&pool.turn(), isa, &input, &mut scratch, &mut out);
                 for (i, (found, expected)) in out.iter().zip(&expected).enumerate() {
                     assert!((found - expected).abs() < 2e-5, "{shape:?} at {i}: {found} instead of {expected}");
                 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::conv::{Conv, ConvShape, Input};
+use super::conv::{Conv, ConvShape};
 use super::norm::InstanceNorm;
 use super::pool::{Pool, Turn};
 use super::simd::Isa;
@@ -54,9 +54,8 @@ impl Painting {
             let prepared = Step::new(&plan, &step.op).ok_or_else(|| {
                 unavailable(format!("step {} ({}) does not belong into a style network", step.name, step.op.kind()))
             })?;
-            if let Step::Conv { conv, input, .. } = &prepared {
-                let input = &plan.buffers[*input];
-                scratch = scratch.max(conv.scratch_len(input.height, input.width));
+            if let Step::Conv { conv, .. } = &prepared {
+                scratch = scratch.max(conv.scratch_len());
             }
             steps.push(prepared);
         }
@@ -99,24 +98,28 @@ impl Step {
             }
             _ => return None,
         };
-        let (in_channels, out_channels) = (plan.get(input).channels, plan.get(op.out()).channels);
+        let from = plan.get(input);
+        let (in_channels, out_channels) = (from.channels, plan.get(op.out()).channels);
         let (kernel, stride, upsample) = shape;
         let shape = ConvShape { in_channels, out_channels, kernel, stride, upsample };
-        Some(Step::Conv { conv: Conv::new(shape, weight.0, weight.1), input: input.0, out: op.out().0, after })
+        Some(Step::Conv {
+            conv: Conv::new(shape, from.height, from.width, weight.0, weight.1),
+            input: input.0,
+            out: op.out().0,
+            after,
+        })
     }
 
-    fn run(&self, turn: &Turn, isa: Isa, plan: &Plan, inputs: &Inputs, maps: &mut [Vec<f32>], scratch: &mut [f32]) {
+    fn run(&self, turn: &Turn, isa: Isa, inputs: &Inputs, maps: &mut [Vec<f32>], scratch: &mut [f32]) {
         match self {
             Step::Picture { out, gain, offset } => {
                 let image = inputs.image.map_or(&[][..], |image| &image.data);
                 maps[*out].iter_mut().zip(image).for_each(|(to, from)| *to = from * gain + offset);
             }
             Step::Conv { conv, input, out, after } => {
-                let b = &plan.buffers[*input];
                 // Taken out for the time of the step, so that the others can be read.
                 let mut map = std::mem::take(&mut maps[*out]);
-                let source = Input { data: &maps[*input], height: b.height, width: b.width };
-                conv.run(turn, isa, source, scratch, &mut map);
+                conv.run(turn, isa, &maps[*input], scratch, &mut map);
                 match after {
                     After::Norm { norm, residual } => {
                         norm.run(turn, isa, &mut map, inputs.styles, residual.map(|id| &maps[id][..]));
@@ -134,7 +137,7 @@ impl Program for Painting {
         self.check(inputs)?;
         let turn = self.pool.turn();
         for step in &self.steps {
-            step.run(&turn, self.isa, &self.plan, inputs, &mut self.maps, &mut self.scratch);
+            step.run(&turn, self.isa, inputs, &mut self.maps, &mut self.scratch);
         }
         let b = &self.plan.buffers[self.output];
         (out.channels, out.height, out.width) = (b.channels, b.height, b.width);

@@ -1,0 +1,96 @@
+//! Does the style loop stay alive: never black, white, grey, noise or a still, whatever the settings?
+
+mod common;
+
+use std::sync::Arc;
+
+use common::fixture;
+use latent_jockey::commands::style::measure::detail;
+use latent_jockey::effects::style::balance::mean_and_deviation;
+use latent_jockey::effects::style::{StyleLoop, StyleSettings};
+use latent_jockey::engine::Image;
+use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::network::style_transfer::StyleNetwork;
+
+/// Frames a second of the show that is played.
+const FPS: f32 = 12.0;
+
+/// A soft, slowly moving picture.
+fn garden(frame: usize) -> Image {
+    let t = frame as f32 / FPS;
+    let mut image = Image::new(3, 64, 64);
+    for (i, value) in image.data.iter_mut().enumerate() {
+        let (x, y, c) = ((i % 64) as f32 / 64.0, (i / 64 % 64) as f32 / 64.0, (i / 4096) as f32);
+        *value = 0.6 * (7.0 * x + 0.3 * t + c).sin() * (5.0 * y - 0.2 * t + 2.0 * c).cos() + 0.2 * (c - 1.0);
+    }
+    image
+}
+
+fn black(_: usize) -> Image {
+    let mut image = Image::new(3, 64, 64);
+    image.data.fill(-1.0);
+    image
+}
+
+type Content = fn(usize) -> Image;
+
+/// Settings that drive the loop to its ends.
+fn extremes() -> Vec<(&'static str, StyleSettings, Content)> {
+    let plain = StyleSettings { size: 64, dt_secs: 1.0 / FPS, ..StyleSettings::default() };
+    vec![
+        ("the defaults", plain, garden),
+        ("feedback alone, flying in", StyleSettings { feedback: 1.0, zoom: 1.5, a: 2, ..plain }, garden),
+        ("feedback alone, flying out", StyleSettings { feedback: 1.0, zoom: 0.5, a: 5, ..plain }, garden),
+        ("spinning", StyleSettings { feedback: 0.9, rotate: 180.0, x: 1.0, y: -1.0, a: 6, ..plain }, garden),
+        ("eight passes", StyleSettings { feedback: 0.6, passes: 8, a: 3, ..plain }, garden),
+        (
+            "two painters, the picture's colours",
+            StyleSettings { feedback: 0.8, b: 4, blend: 0.5, keep: 1.0, ..plain },
+            garden,
+        ),
+        ("no network", StyleSettings { feedback: 1.0, passes: 0, zoom: 1.3, ..plain }, garden),
+        ("over black", StyleSettings { feedback: 0.95, a: 1, ..plain }, black),
+        ("seldom painted", StyleSettings { feedback: 0.8, every: 5, a: 7, ..plain }, garden),
+    ]
+}
+
+/// Plays `frames` frames and holds the last half against the limits of a living picture.
+fn soak(frames: usize) {
+    let network = Arc::new(StyleNetwork::open(&fixture("style/painters8.safetensors")).expect("opens"));
+    let engine = Arc::new(Cpu::default());
+    for (name, settings, content) in extremes() {
+        let mut style = StyleLoop::new(engine.clone(), network.clone());
+        let (mut out, mut before) = (Image::default(), Image::default());
+        let (mut means, mut deviations, mut details, mut moved) =
+            ([1.0f32, -1.0], [9.0f32, 0.0], [9.0f64, 0.0], 0.0f64);
+        for frame in 0..frames {
+            style.process(&content(frame), &settings, &mut out).expect("every frame is painted");
+            if frame >= frames / 2 {
+                let (mean, deviation) = mean_and_deviation(&out.data);
+                let fine = detail(&out);
+                means = [means[0].min(mean), means[1].max(mean)];
+                deviations = [deviations[0].min(deviation), deviations[1].max(deviation)];
+                details = [details[0].min(fine), details[1].max(fine)];
+                let change: f64 = out.data.iter().zip(&before.data).map(|(a, b)| f64::from((a - b).abs())).sum();
+                moved += change / (2 * out.data.len() * (frames - frames / 2)) as f64;
+            }
+            before.clone_from(&out);
+        }
+        println!("{name}: mean {means:.2?}, deviation {deviations:.2?}, detail {details:.3?}, change {moved:.4}");
+        assert!(means[0] > -0.9 && means[1] < 0.9, "{name}: the mean goes to {means:?}");
+        assert!(deviations[0] > 0.08 && deviations[1] < 0.9, "{name}: the deviation goes to {deviations:?}");
+        assert!(details[0] > 5e-4 && details[1] < 0.2, "{name}: the detail goes to {details:?}");
+        assert!(moved > 5e-4, "{name}: it stands still, {moved}");
+    }
+}
+
+#[test]
+fn five_seconds_at_the_extremes() {
+    soak(60);
+}
+
+#[test]
+#[ignore = "takes minutes: cargo test --test the_style_loop_stays_alive -- --ignored --nocapture"]
+fn ten_minutes_at_the_extremes() {
+    soak((600.0 * FPS) as usize);
+}
