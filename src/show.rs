@@ -25,7 +25,7 @@ use crate::modulate::Ease;
 use crate::network::Network;
 use crate::params::{Id, Params, Target, Value, Written};
 use crate::patch::library::Library;
-use crate::patch::locate::LocateError;
+use crate::patch::locate::{self, LocateError};
 use crate::patch::preset::{Preset, PresetError};
 use crate::patch::watch::Watch;
 pub use crate::record::compose::Fit;
@@ -282,17 +282,14 @@ impl Show {
         self.write(&Write { target: id.into(), value, source: Source::Preset });
     }
 
-    fn is_path(name: &str) -> bool {
-        name.contains(['/', '\\'])
+    /// The file of a network that an event names. While the OSC port is open to the network, only names of the
+    /// library are taken, never paths.
+    fn find_network(&self, name: &str) -> Result<PathBuf, LocateError> {
+        if self.names_only { locate::network_in(self.library.folder(), name) } else { self.library.network(name) }
     }
 
     fn wish_network(&mut self, name: &str) {
-        if self.names_only && Self::is_path(name) {
-            return self
-                .history
-                .notice(format!("network {name}: only names are taken while the OSC port is open to the network"));
-        }
-        match self.library.network(name) {
+        match self.find_network(name) {
             Ok(file) => self.load_network(file),
             Err(error) => self.history.notice(format!("{error}; {} plays on", self.network.name)),
         }
@@ -309,12 +306,7 @@ impl Show {
             self.style_file = None;
             return self.hand_over(Change::Style(None));
         }
-        if self.names_only && Self::is_path(name) {
-            return self
-                .history
-                .notice(format!("style {name}: only names are taken while the OSC port is open to the network"));
-        }
-        match self.library.network(name) {
+        match self.find_network(name) {
             Ok(file) if self.style_file.as_ref() == Some(&file) => {}
             Ok(file) => {
                 self.style_file = Some(file.clone());
@@ -398,12 +390,8 @@ impl Show {
     }
 
     fn change_preset(&mut self, name: &str) {
-        if self.names_only && Self::is_path(name) {
-            return self
-                .history
-                .notice(format!("preset {name}: only names are taken while the OSC port is open to the network"));
-        }
-        self.take_preset(self.library.load(name));
+        let file = if self.names_only { self.library.named(name) } else { self.library.find(name) };
+        self.take_preset(file.map_err(PresetError::from).and_then(|file| Preset::load(&file)));
     }
 
     fn take_preset(&mut self, preset: Result<Preset, PresetError>) {
@@ -587,6 +575,9 @@ impl Show {
         status.midi_ports = self.devices.midi.as_ref().map(|midi| midi.names().list()).unwrap_or_default();
         status.bpm = self.params.get(Id::Tempo);
         status.beat = self.clock.beat();
+        if let (None, Some((target, turn))) = (&status.notice, self.mapping.waiting()) {
+            status.notice = Some(format!("{target} waits for its knob: turn it {turn}"));
+        }
         if let Output::Live { live, loader } = &self.output {
             status.skipped_pictures = live.skipped();
             status.loading = loader.loading().map(|file| name_of(file).to_owned());

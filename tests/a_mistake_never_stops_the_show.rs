@@ -98,3 +98,22 @@ fn presets_follow_one_another() {
     show.step(0.1, &[write(Id::Preset, Value::Float(2.0))]);
     assert_ne!(show.status().preset, first);
 }
+
+#[test]
+fn an_open_port_takes_names_but_no_paths() {
+    let mut show = show();
+    show.set_names_only(true);
+    show.step(0.0, &[]);
+    let preset = show.preset().path.clone();
+    for (id, path) in [
+        (Id::Preset, preset.to_str().expect("a path").to_owned()),
+        (Id::Network, "presets/networks/flowers128.safetensors".to_owned()),
+        (Id::StyleNetwork, "../networks/painters8".to_owned()),
+    ] {
+        show.step(0.1, &[write(id, text(&path))]);
+        let notice = show.status().notice.unwrap_or_default();
+        assert!(notice.contains("no ") && notice.contains(&path), "{notice:?}");
+    }
+    show.step(0.1, &[write(Id::Preset, text("2-amber"))]);
+    assert_eq!(show.status().preset, "amber");
+}

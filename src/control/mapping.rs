@@ -44,6 +44,15 @@ pub enum Turn {
     Right,
 }
 
+impl std::fmt::Display for Turn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Turn::Left => "left",
+            Turn::Right => "right",
+        })
+    }
+}
+
 /// What plays what, and what it has to remember.
 #[derive(Clone, Debug)]
 pub struct Mapping {
