@@ -268,9 +268,9 @@ impl Show {
                     self.apply_preset(self.preset.clone());
                     self.history.notice(format!("back to the preset {}", self.preset.name));
                 }
-                Id::StyleNetwork => self.wish_style(&self.params.text(Id::StyleNetwork).to_owned()),
-                Id::Network => self.wish_network(&self.params.text(Id::Network).to_owned()),
-                Id::Preset => self.change_preset(&self.params.text(Id::Preset).to_owned()),
+                Id::StyleNetwork => self.wish_style(),
+                Id::Network => self.wish_network(),
+                Id::Preset => self.change_preset(),
                 Id::PresetNext => self.step_preset(1),
                 Id::PresetPrev => self.step_preset(-1),
                 _ => {}
@@ -288,7 +288,8 @@ impl Show {
         if self.names_only { locate::network_in(self.library.folder(), name) } else { self.library.network(name) }
     }
 
-    fn wish_network(&mut self, name: &str) {
+    fn wish_network(&mut self) {
+        let name = self.params.text(Id::Network);
         match self.find_network(name) {
             Ok(file) => self.load_network(file),
             Err(error) => self.history.notice(format!("{error}; {} plays on", self.network.name)),
@@ -301,7 +302,8 @@ impl Show {
         }
     }
 
-    fn wish_style(&mut self, name: &str) {
+    fn wish_style(&mut self) {
+        let name = self.params.text(Id::StyleNetwork);
         if name.is_empty() {
             self.style_file = None;
             return self.hand_over(Change::Style(None));
@@ -317,7 +319,7 @@ impl Show {
     }
 
     fn style_wish(&self, file: PathBuf) -> Wish {
-        let settings = StyleSettings::from_params(&self.params);
+        let settings = Box::new(StyleSettings::from_params(&self.params));
         Wish::Style { file, resolution: self.network.img_resolution, settings }
     }
 
@@ -389,7 +391,8 @@ impl Show {
         }
     }
 
-    fn change_preset(&mut self, name: &str) {
+    fn change_preset(&mut self) {
+        let name = self.params.text(Id::Preset);
         let file = if self.names_only { self.library.named(name) } else { self.library.find(name) };
         self.take_preset(file.map_err(PresetError::from).and_then(|file| Preset::load(&file)));
     }

@@ -1,4 +1,5 @@
 //! Does the style loop stay alive: never black, white, grey, noise or a still, whatever the settings?
+#![allow(clippy::print_stdout, reason = "the figures are worth reading with --nocapture")]
 
 mod common;
 

@@ -19,17 +19,17 @@ enum Health {
 use Health::{Bad, Good, Lesser};
 
 pub fn run() -> anyhow::Result<()> {
-    let checks: [(&str, fn() -> Health); 6] = [
-        ("presets", presets),
-        ("processor", processor),
-        ("display", display),
-        ("midi", midi_ports),
-        ("osc", osc),
-        ("ffmpeg", ffmpeg),
+    let checks = [
+        ("presets", presets()),
+        ("processor", processor()),
+        ("display", display()),
+        ("midi", midi_ports()),
+        ("osc", osc()),
+        ("ffmpeg", ffmpeg()),
     ];
     let mut bad = 0;
-    for (name, check) in checks {
-        let (sign, line) = match check() {
+    for (name, health) in checks {
+        let (sign, line) = match health {
             Good(line) => ("ok  ", line),
             Lesser(line) => ("-   ", line),
             Bad(line) => {

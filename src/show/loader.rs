@@ -25,7 +25,7 @@ pub enum Wish {
         file: PathBuf,
         /// The size of picture and the settings it will be used with first.
         resolution: usize,
-        settings: StyleSettings,
+        settings: Box<StyleSettings>,
     },
 }
 

@@ -27,7 +27,7 @@ pub struct Painting {
 /// One operation with its weights packed.
 enum Step {
     Picture { out: usize, gain: f32, offset: f32 },
-    Conv { conv: Conv, input: usize, out: usize, after: After },
+    Conv { conv: Box<Conv>, input: usize, out: usize, after: After },
 }
 
 enum After {
@@ -103,7 +103,7 @@ impl Step {
         let (kernel, stride, upsample) = shape;
         let shape = ConvShape { in_channels, out_channels, kernel, stride, upsample };
         Some(Step::Conv {
-            conv: Conv::new(shape, from.height, from.width, weight.0, weight.1),
+            conv: Box::new(Conv::new(shape, from.height, from.width, weight.0, weight.1)),
             input: input.0,
             out: op.out().0,
             after,
