@@ -44,7 +44,7 @@ pub enum ShowError {
     Locate(#[from] LocateError),
     #[error(transparent)]
     Network(#[from] LoadError),
-    #[error("the preset {preset} names no network: add a line such as network = \"flowers64\"")]
+    #[error("the preset {preset} names no network: add a line such as network = \"flowers128\"")]
     NoNetwork { preset: String },
     #[error("no thread for the {what}: {source}")]
     Thread { what: &'static str, source: std::io::Error },
