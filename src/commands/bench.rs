@@ -21,8 +21,8 @@ pub struct Options {
     #[arg(long, value_name = "FILE", conflicts_with = "random")]
     network: Option<PathBuf>,
     /// A StyleGAN2 with random weights instead: resolution, channel base, largest number of channels
-    #[arg(long, value_name = "RES,BASE,MAX", value_delimiter = ',', num_args = 3)]
-    random: Option<Vec<usize>>,
+    #[arg(long, value_name = "RES,BASE,MAX", value_parser = parse_sizes)]
+    random: Option<[usize; 3]>,
     #[arg(long, value_enum, default_value_t)]
     engine: EngineChoice,
     /// How long each measurement goes on
@@ -37,7 +37,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     preset.network = options.network.as_deref().map(locate::network).transpose()?.or(preset.network);
     let started = Instant::now();
     let network = match (&options.random, &preset.network) {
-        (Some(sizes), _) => stylegan2::random(sizes[0], sizes[1], sizes[2], 512, 0),
+        (Some([resolution, base, max]), _) => stylegan2::random(*resolution, *base, *max, 512, 0),
         (None, Some(network)) => network::open(network)?,
         (None, None) => anyhow::bail!("the first preset names no network; give one with --network"),
     };
@@ -76,6 +76,19 @@ fn picture_time(network: &Network, engine: &dyn Engine, opened: Duration, second
     let gmac = network.plan.macs() as f64 / 1e9;
     println!("rate      {:.1} pictures/s, {:.1} GMAC/s", 1e3 / median, gmac / median * 1e3);
     Ok(())
+}
+
+/// `RES,BASE,MAX`: a power of two from 8 to 2048, and two numbers of channels.
+fn parse_sizes(text: &str) -> Result<[usize; 3], String> {
+    let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[resolution @ 8..=2048, base @ 1..=262_144, max @ 1..=4096])
+            if resolution.is_power_of_two() && base >= resolution =>
+        {
+            Ok([resolution, base, max])
+        }
+        _ => Err(format!("expected three numbers such as 256,8192,256 (the first a power of two), got {text:?}")),
+    }
 }
 
 /// How long a knob's move takes to be in a finished picture, the show running live.
@@ -135,6 +148,14 @@ fn percentiles(millis: &mut [f64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_three_numbers() {
+        assert_eq!(parse_sizes("256,8192,256"), Ok([256, 8192, 256]));
+        for wrong in ["", "256", "255,8192,256", "256,8192", "256,16,16", "256,8192,0", "a,b,c"] {
+            assert!(parse_sizes(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn percentiles_are_of_the_sorted_values() {
