@@ -80,7 +80,9 @@ fn soak(frames: usize) {
         println!("{name}: mean {means:.2?}, deviation {deviations:.2?}, detail {details:.3?}, change {moved:.4}");
         assert!(means[0] > -0.9 && means[1] < 0.9, "{name}: the mean goes to {means:?}");
         assert!(deviations[0] > 0.08 && deviations[1] < 0.9, "{name}: the deviation goes to {deviations:?}");
-        assert!(details[0] > 5e-4 && details[1] < 0.2, "{name}: the detail goes to {details:?}");
+        // Without a network a soft picture stays soft.
+        let least = if settings.passes == 0 { 1e-4 } else { 5e-4 };
+        assert!(details[0] > least && details[1] < 0.2, "{name}: the detail goes to {details:?}");
         assert!(moved > 5e-4, "{name}: it stands still, {moved}");
     }
 }

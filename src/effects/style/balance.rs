@@ -11,8 +11,8 @@ use crate::engine::Image;
 
 /// Furthest that the mean of a canvas may be from middle grey.
 pub const MEAN_LIMIT: f32 = 0.75;
-/// Least and greatest standard deviation of a canvas over all its numbers.
-pub const DEVIATION_LIMITS: [f32; 2] = [0.12, 0.8];
+/// Least and greatest standard deviation of a canvas within its colours.
+pub const DEVIATION_LIMITS: [f32; 2] = [0.1, 0.8];
 /// Largest step of one frame: a mean moves by this much, a deviation by this factor more or less.
 const STEP: f32 = 0.06;
 /// Below this deviation a canvas counts as empty, and grain of as much is added.
@@ -29,13 +29,21 @@ pub fn mean_and_deviation(data: &[f32]) -> (f32, f32) {
 }
 
 /// Takes a canvas that has left the band one small step back; `share` (0 to 1) of it comes from the loop, and only as
-/// much of the step is taken.
+/// much of the step is taken. The deviation is taken within each colour: a canvas of one colour is empty.
 pub fn steady(canvas: &mut Image, share: f32) {
-    let (mean, deviation) = mean_and_deviation(&canvas.data);
-    if !mean.is_finite() || !deviation.is_finite() {
-        canvas.data.iter_mut().filter(|x| !x.is_finite()).for_each(|x| *x = 0.0);
-        return;
+    let pixels = (canvas.height * canvas.width).max(1);
+    if canvas.data.iter().any(|x| !x.is_finite()) {
+        clamp(&mut canvas.data);
     }
+    let mut means = [0.0; 3];
+    let (mut mean, mut variance) = (0.0, 0.0);
+    for (plane, own) in canvas.data.chunks_exact(pixels).zip(&mut means) {
+        let (plane_mean, deviation) = mean_and_deviation(plane);
+        *own = plane_mean;
+        mean += plane_mean / 3.0;
+        variance += deviation * deviation / 3.0;
+    }
+    let deviation = variance.sqrt();
     if deviation < EMPTY {
         grain(&mut canvas.data, share * EMPTY);
     }
@@ -47,7 +55,9 @@ pub fn steady(canvas: &mut Image, share: f32) {
     if shift == 0.0 && stretch == 1.0 {
         return;
     }
-    canvas.data.iter_mut().for_each(|x| *x = ((*x - mean) * stretch + mean + shift).clamp(-1.0, 1.0));
+    for (plane, own) in canvas.data.chunks_exact_mut(pixels).zip(means) {
+        plane.iter_mut().for_each(|x| *x = ((*x - own) * stretch + own + shift).clamp(-1.0, 1.0));
+    }
 }
 
 /// Adds numbers of about this deviation, always the same ones.
@@ -114,7 +124,8 @@ mod test {
     #[test]
     fn black_white_grey_and_noise_come_back() {
         type Start = fn(usize) -> f32;
-        let starts: [(&str, Start); 5] = [
+        let starts: [(&str, Start); 6] = [
+            ("one colour", |i| [0.6, -0.2, -0.5][i / 256]),
             ("black", |_| -1.0),
             ("white", |_| 1.0),
             ("grey", |_| 0.0),
@@ -126,7 +137,8 @@ mod test {
             (0..200).for_each(|_| steady(&mut canvas, 0.9));
             let (mean, deviation) = mean_and_deviation(&canvas.data);
             assert!(mean.abs() < MEAN_LIMIT + 0.03, "{name}: mean {mean}");
-            assert!((0.1..0.83).contains(&deviation), "{name}: deviation {deviation}");
+            let red = mean_and_deviation(&canvas.data[..256]).1;
+            assert!((0.08..0.83).contains(&deviation) && red > 0.05, "{name}: deviation {deviation}, of red {red}");
         }
     }
 
