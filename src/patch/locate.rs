@@ -88,9 +88,15 @@ pub fn network_from(base: &Path, named: &str) -> Result<PathBuf, LocateError> {
         let path = base.join(named);
         return if path.is_file() { Ok(path) } else { Err(LocateError::NoFile { what: "network", path }) };
     }
-    network_in(base, named).or_else(|own| match presets() {
-        Ok(presets) if presets != base => network_in(&presets, named),
-        _ => Err(own),
+    network_in(base, named).or_else(|own| {
+        // A preset with networks of its own is told of those.
+        let has_own = matches!(&own, LocateError::Unknown { known, .. } if !known.is_empty());
+        match presets() {
+            Ok(presets) if presets != base => {
+                network_in(&presets, named).map_err(|other| if has_own { own } else { other })
+            }
+            _ => Err(own),
+        }
     })
 }
 
