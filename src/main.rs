@@ -57,9 +57,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints an error with its causes on one line. A reader that went away (`| head`) is no error.
+/// Prints an error with its causes on one line; a cause that the line tells already is not told again.
 #[allow(clippy::print_stderr, reason = "the one place that prints an error")]
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("latent-jockey: {error:#}");
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    eprintln!("latent-jockey: {line}");
     ExitCode::FAILURE
 }
