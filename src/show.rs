@@ -510,7 +510,10 @@ impl Show {
         if same && self.picture.is_some() {
             return;
         }
-        self.last_request.clone_from(&self.request);
+        // Into the vector that is there: a derived clone would allocate a new one.
+        let mut ws = std::mem::take(&mut self.last_request.ws);
+        ws.clone_from(&self.request.ws);
+        self.last_request = Request { ws, ..self.request };
         match &mut self.output {
             Output::Live { live, .. } => live.submit(&mut self.request),
             Output::Offline { stage } => match stage.draw(&self.request) {

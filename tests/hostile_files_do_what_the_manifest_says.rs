@@ -3,38 +3,15 @@
 //! Each of the 112 files is opened with the clock and the allocator watched: no panic, less than a second, and little
 //! memory beyond the file's own size.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "common/counting.rs"]
+mod counting;
+
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use latent_jockey::network;
 use latent_jockey::network::checkpoint::Checkpoint;
-
-/// Counts what is allocated now and what was at most.
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator with the same arguments.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// The tests of this file share the allocator's counters.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -61,11 +38,8 @@ fn manifest() -> Vec<Entry> {
 
 /// The outcome of opening a file, with its time and its largest memory.
 fn open(path: &Path) -> (Result<network::Network, String>, Duration, usize) {
-    let before = NOW.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
     let start = Instant::now();
-    let result = network::open(path).map_err(|e| e.to_string());
-    let peak = PEAK.load(Ordering::Relaxed) - before;
+    let (result, peak) = counting::peak(|| network::open(path).map_err(|e| e.to_string()));
     (result, start.elapsed(), peak)
 }
 

@@ -4,37 +4,14 @@
 //! longer than two seconds, or take more memory than four times the file plus a fixed bound. The number of damaged
 //! files is bounded for CI; `LATENT_JOCKEY_FUZZ=100000` in the environment makes it larger.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "common/counting.rs"]
+mod counting;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use latent_jockey::network::checkpoint::Checkpoint;
-
-/// Counts what is allocated now and what was at most.
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator with the same arguments.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const MAX_TIME: Duration = Duration::from_secs(2);
 /// Beyond four times the file's size.
@@ -134,11 +111,9 @@ fn damaged_files_are_errors_and_nothing_else() {
             std::fs::write(&target, &bytes).unwrap();
             let allowed = 4 * bytes.len() + MAX_MEMORY;
             drop(bytes);
-            let before = NOW.load(Ordering::Relaxed);
-            PEAK.store(before, Ordering::Relaxed);
             let start = Instant::now();
-            let outcome = catch_unwind(AssertUnwindSafe(|| open(&target)));
-            let (time, memory) = (start.elapsed(), PEAK.load(Ordering::Relaxed) - before);
+            let (outcome, memory) = counting::peak(|| catch_unwind(AssertUnwindSafe(|| open(&target))));
+            let time = start.elapsed();
             let name = path.file_name().unwrap().to_string_lossy();
             assert!(outcome.is_ok(), "{name}, damaged with seed {seed:#x}, panics");
             assert!(time < MAX_TIME, "{name}, damaged with seed {seed:#x}, takes {time:?}");

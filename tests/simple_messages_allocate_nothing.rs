@@ -1,41 +1,13 @@
 //! Does a number on its way from a device to its parameter allocate? An allocator that counts says no.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "common/counting.rs"]
+mod counting;
 
+use counting::times_here as allocations;
 use latent_jockey::control::mapping::Mapping;
 use latent_jockey::control::osc::{self, Incoming};
 use latent_jockey::control::{Event, midi};
 use latent_jockey::params::Params;
-
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is handed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocations(act: impl FnOnce()) -> usize {
-    let before = COUNT.with(Cell::get);
-    act();
-    COUNT.with(Cell::get) - before
-}
 
 #[test]
 fn simple_messages_allocate_nothing() {

@@ -7,7 +7,13 @@ use rand_mt::Mt;
 
 /// z `[z_dim]` of a seed, as 64-bit floats rounded to 32-bit.
 pub fn z_from_seed(seed: u32, z_dim: usize) -> Vec<f32> {
-    let mut z = Vec::with_capacity(z_dim + 1);
+    let mut z = vec![0.0; z_dim];
+    fill_from_seed(seed, &mut z);
+    z
+}
+
+/// Like [`z_from_seed`], into `z`.
+pub fn fill_from_seed(seed: u32, z: &mut [f32]) {
     let mut generator = Mt::new(seed);
     // A uniform double in 0..1 from 53 random bits.
     let mut uniform = || {
@@ -15,18 +21,20 @@ pub fn z_from_seed(seed: u32, z_dim: usize) -> Vec<f32> {
         let b = generator.next_u32() >> 6;
         (f64::from(a) * 67_108_864.0 + f64::from(b)) / 9_007_199_254_740_992.0
     };
-    while z.len() < z_dim {
-        let (x1, x2) = (2.0 * uniform() - 1.0, 2.0 * uniform() - 1.0);
-        let r2 = x1 * x1 + x2 * x2;
-        if r2 > 0.0 && r2 < 1.0 {
-            let f = (-2.0 * r2.ln() / r2).sqrt();
-            // numpy hands out the second of the pair first.
-            z.push((f * x2) as f32);
-            z.push((f * x1) as f32);
+    for pair in z.chunks_mut(2) {
+        let (x1, x2, r2) = loop {
+            let (x1, x2) = (2.0 * uniform() - 1.0, 2.0 * uniform() - 1.0);
+            let r2 = x1 * x1 + x2 * x2;
+            if r2 > 0.0 && r2 < 1.0 {
+                break (x1, x2, r2);
+            }
+        };
+        let f = (-2.0 * r2.ln() / r2).sqrt();
+        // numpy hands out the second of the pair first.
+        for (z, x) in pair.iter_mut().zip([x2, x1]) {
+            *z = (f * x) as f32;
         }
     }
-    z.truncate(z_dim);
-    z
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::f64::consts::TAU;
 
 use rand_mt::Mt64;
 
-use super::seed::z_from_seed;
+use super::seed::{fill_from_seed, z_from_seed};
 use crate::modulate::{Ease, Fade, wander};
 
 /// Units of phase in which a loop goes round once: at speed 1, seconds or beats.
@@ -67,8 +67,9 @@ struct Path {
     v: Vec<f32>,
     /// Rates of each dimension's wandering.
     rates: Vec<[f64; 2]>,
-    /// The two ends of the stretch of a line that was played last.
-    line: Option<(i64, Vec<f32>, Vec<f32>)>,
+    /// The stretch of a line that was played last, and its two ends.
+    stretch: Option<i64>,
+    ends: [Vec<f32>; 2],
 }
 
 impl Path {
@@ -83,7 +84,14 @@ impl Path {
         let u = (0..z_dim).map(|_| normal()).collect();
         let v = (0..z_dim).map(|_| normal()).collect();
         let rates = (0..z_dim).map(|_| [0.35 + 0.5 * uniform(), 0.9 + 0.7 * uniform()]).collect();
-        Path { origin: z_from_seed(seed, z_dim), u, v, rates, line: None }
+        Path {
+            origin: z_from_seed(seed, z_dim),
+            u,
+            v,
+            rates,
+            stretch: None,
+            ends: [vec![0.0; z_dim], vec![0.0; z_dim]],
+        }
     }
 
     /// Position at `phase` into `z`, which has z_dim places.
@@ -107,13 +115,13 @@ impl Path {
             Kind::Line => {
                 let steps = phase / LINE_PERIOD;
                 let stretch = steps.floor() as i64;
-                if self.line.as_ref().is_none_or(|(s, ..)| *s != stretch) {
-                    let end = |k: i64| z_from_seed(settings.seed.wrapping_add(k as u32), z.len());
-                    self.line = Some((stretch, end(stretch), end(stretch + 1)));
+                if self.stretch.replace(stretch) != Some(stretch) {
+                    for (end, k) in self.ends.iter_mut().zip([stretch, stretch + 1]) {
+                        fill_from_seed(settings.seed.wrapping_add(k as u32), end);
+                    }
                 }
-                if let Some((_, from, to)) = &self.line {
-                    slerp(from, to, settings.ease.apply(steps - steps.floor()), z);
-                }
+                let [from, to] = &self.ends;
+                slerp(from, to, settings.ease.apply(steps - steps.floor()), z);
             }
         }
     }
