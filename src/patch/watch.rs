@@ -21,7 +21,7 @@ const QUIET: Duration = Duration::from_millis(20);
 const IMPATIENT: Duration = Duration::from_millis(200);
 /// A file that is missing or empty may come back within this time before that is told.
 const GRACE: Duration = Duration::from_millis(300);
-/// How often the file is looked at without notice.
+/// How long until the file is looked at without notice.
 const POLL: Duration = Duration::from_secs(1);
 
 /// A preset's file changed.
@@ -56,11 +56,20 @@ impl Watch {
     /// # Errors
     /// When the system gives no thread.
     pub fn start() -> std::io::Result<Self> {
+        Self::looking_every(POLL)
+    }
+
+    /// Like [`Watch::start`], with another pause between the looks that no notice asks for.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn looking_every(poll: Duration) -> std::io::Result<Self> {
         let (orders, order_end) = bounded(1);
         let overflow = order_end.clone();
         let (reload_end, reloads) = bounded(1);
         let outbox = Outbox { sender: reload_end, overflow: reloads.clone() };
-        let thread = std::thread::Builder::new().name("watch".to_owned()).spawn(move || run(&order_end, &outbox))?;
+        let thread =
+            std::thread::Builder::new().name("watch".to_owned()).spawn(move || run(&order_end, &outbox, poll))?;
         Ok(Watch { orders: Some(orders), overflow, reloads, thread: Some(thread) })
     }
 
@@ -113,11 +122,11 @@ impl Outbox {
     }
 }
 
-fn run(orders: &Receiver<Order>, outbox: &Outbox) {
+fn run(orders: &Receiver<Order>, outbox: &Outbox, poll: Duration) {
     let (hint_end, hints) = bounded(1);
     let mut followed: Option<Followed> = None;
     loop {
-        let wait = followed.as_ref().map_or(POLL, Followed::wait);
+        let wait = followed.as_ref().map_or(poll, |followed| followed.wait(poll));
         select! {
             recv(orders) -> order => match order {
                 Ok(order) => followed = Some(Followed::new(order, hint_end.clone())),
@@ -165,17 +174,20 @@ impl Followed {
         self.since = Some((self.since.map_or(now, |(first, _)| first), now));
     }
 
-    /// How long nothing needs to be done if nothing happens.
-    fn wait(&self) -> Duration {
+    /// How long nothing needs to be done if nothing happens; `poll` at most.
+    fn wait(&self, poll: Duration) -> Duration {
         let now = Instant::now();
         let quiet = self.since.map(|(first, last)| (last + QUIET).min(first + IMPATIENT));
         let grace = self.gone.map(|gone| gone + GRACE);
-        quiet.into_iter().chain(grace).map(|at| at.saturating_duration_since(now)).min().unwrap_or(POLL).min(POLL)
+        quiet.into_iter().chain(grace).map(|at| at.saturating_duration_since(now)).min().unwrap_or(poll).min(poll)
     }
 
     /// Reads the file and tells what is new.
     fn look(&mut self, outbox: &Outbox) {
         self.since = None;
+        if self.notices.is_none() {
+            self.notices = notices(&self.path, self.hints.clone());
+        }
         let read = fs::read_to_string(&self.path);
         match read {
             Ok(text) if !text.trim().is_empty() => {
@@ -189,13 +201,10 @@ impl Followed {
             }
             Ok(_) => self.missing(PresetError::Empty { path: self.path.clone() }, outbox),
             Err(source) => {
-                // The folder may be another one when it comes back.
-                self.notices = None;
+                // The folder may be another one by now. The old notices end only when the new ones are there.
+                self.notices = notices(&self.path, self.hints.clone());
                 self.missing(PresetError::Read { path: self.path.clone(), source }, outbox);
             }
-        }
-        if self.notices.is_none() {
-            self.notices = notices(&self.path, self.hints.clone());
         }
     }
 
