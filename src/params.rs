@@ -165,6 +165,14 @@ parameters! {
     TransformY = float("/transform/y", -1.0, 1.0, 0.0).unit("pictures").smooth(0.05).help("StyleGAN3: move the content down");
     TransformRotate = float("/transform/rotate", -1.0, 1.0, 0.0).unit("turns").smooth(0.05).help("StyleGAN3: turn the content; exact in configuration R");
     TransformScale = float("/transform/scale", 0.25, 4.0, 1.0).smooth(0.05).help("StyleGAN3: enlarge the content");
+    Input = text("/input", "").help("play a picture, or a folder of them (PNG, JPEG): a name in presets/pictures or a path; empty plays the network alone");
+    InputAmount = float("/input/amount", 0.0, 1.0, 1.0).smooth(0.15).help("how much of the input is mixed with the network's picture: 0 is the network alone, 1 the input alone");
+    InputFit = choice("/input/fit", &["contain", "cover", "mirror"], 1).help("how the input fills the square of the network's picture: whole with black sides, cropped, or whole with mirrored sides");
+    InputNext = trigger("/input/next").help("the next picture of the folder; a single one is read again");
+    InputPrev = trigger("/input/prev").help("the picture before");
+    InputEvery = float("/input/every", 0.0, 600.0, 0.0).square().help("go on to the next picture of the folder after so many; 0 stays");
+    InputSync = choice("/input/sync", &["seconds", "beats"], 0).help("what /input/every counts by");
+    InputFade = float("/input/fade", 0.0, 20.0, 1.0).unit("s").help("how long one picture fades into the next; 0 cuts");
     StyleNetwork = text("/style/network", "").help("paint with a style network: a name in presets/networks or a path; empty paints nothing");
     StyleA = int("/style/a", 0, 255, 0).help("the first style of the network, counted from 0; beyond the last it starts again");
     StyleB = int("/style/b", 0, 255, 0).help("the second style, to blend with the first");
@@ -605,6 +613,15 @@ impl Def {
             Kind::Bool { default } => Some(f64::from(u8::from(default))),
             Kind::Choice { default, .. } => Some(default as f64),
             Kind::Text { .. } | Kind::Trigger | Kind::Vector { .. } => None,
+        }
+    }
+
+    /// What a parameter that nobody sets holds; `None` for a trigger, which holds nothing.
+    pub fn default_value(&self) -> Option<Value> {
+        match self.kind {
+            Kind::Text { default } => Some(Value::Text(default.to_owned())),
+            Kind::Vector { .. } => Some(Value::Nothing),
+            _ => self.default_number().map(Value::Float),
         }
     }
 

@@ -5,7 +5,9 @@
 //! from the `engine` thread and networks from the `loader` thread, and `step` never waits for either; offline
 //! ([`Mode::Offline`]) each step makes its own picture before it returns.
 
+mod content;
 pub mod loader;
+pub mod picture;
 pub mod stage;
 mod status;
 
@@ -29,11 +31,15 @@ use crate::patch::locate::{self, LocateError};
 use crate::patch::preset::{Preset, PresetError};
 use crate::patch::watch::Watch;
 pub use crate::record::compose::Fit;
+use content::{Chosen, Content};
 use loader::{LoadError, Loaded, Loader, Wish};
 pub use stage::Picture;
 use stage::{Change, Drawn, Live, Request, Scene, Stage};
 use status::History;
 pub use status::Status;
+
+/// Least side of a picture from a file, in pixels: the finest painting that `/style/size` offers.
+const INPUT_SIDE: usize = 512;
 
 /// Why a show cannot begin. Once it plays, nothing ends it.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +95,7 @@ pub struct Show {
     network: Arc<Network>,
     /// The style network that paints, or is about to.
     style_file: Option<PathBuf>,
+    content: Content,
     walk: Walk,
     output: Output,
     /// Counts networks; a request says which one it is for.
@@ -152,6 +159,7 @@ impl Show {
             walk: Walk::new(network.mapping.z_dim, walk::Settings::default()),
             network,
             style_file: None,
+            content: Content::default(),
             output,
             engine,
             generation: 0,
@@ -177,6 +185,7 @@ impl Show {
         }
         show.params.settle();
         show.begin_painting()?;
+        show.begin_input()?;
         show.params.begin();
         show.walk = Walk::new(show.network.mapping.z_dim, show.walk_settings());
         Ok(show)
@@ -204,6 +213,7 @@ impl Show {
         if !self.params.bool(Id::Freeze) {
             self.secs += dt;
             self.walk.step(dt, &self.walk_settings());
+            self.step_input(dt);
             self.make_request();
             self.submit();
         }
@@ -270,6 +280,9 @@ impl Show {
                 }
                 Id::StyleNetwork => self.wish_style(),
                 Id::Network => self.wish_network(),
+                Id::Input => self.go_to_input(),
+                Id::InputNext => self.leaf(1),
+                Id::InputPrev => self.leaf(-1),
                 Id::Preset => self.change_preset(),
                 Id::PresetNext => self.step_preset(1),
                 Id::PresetPrev => self.step_preset(-1),
@@ -323,11 +336,66 @@ impl Show {
         Wish::Style { file, resolution: self.network.img_resolution, settings }
     }
 
+    fn find_picture(&self, name: &str) -> Result<PathBuf, LocateError> {
+        if self.names_only {
+            return locate::picture_in(self.library.folder(), name);
+        }
+        self.library.picture(name, self.preset.path.parent().unwrap_or(Path::new("")))
+    }
+
+    fn go_to_input(&mut self) {
+        let name = self.params.text(Id::Input);
+        if name.is_empty() {
+            if self.content.stop() {
+                let change = Change::Input(None, self.content.changed());
+                self.hand_over(change);
+            }
+            return;
+        }
+        match self.find_picture(name) {
+            Ok(place) => {
+                let chosen = self.content.go_to(&place, self.input_fit());
+                self.wish_picture(chosen);
+            }
+            Err(error) => self.history.notice(error.to_string()),
+        }
+    }
+
+    /// Leafs through the pictures of a folder.
+    fn leaf(&mut self, by: i64) {
+        let chosen = self.content.step_by(by);
+        self.wish_picture(chosen);
+    }
+
+    fn step_input(&mut self, dt: f64) {
+        let p = &self.params;
+        let units = if p.choice(Id::InputSync) == "beats" { dt * p.get(Id::Tempo) / 60.0 } else { dt };
+        let chosen = self.content.step(units, p.get(Id::InputEvery), self.input_fit());
+        self.wish_picture(chosen);
+        // After the wish, which offline is fulfilled at once: a cut is to be seen in this very picture.
+        self.content.fade(dt, self.params.get(Id::InputFade));
+    }
+
+    fn wish_picture(&mut self, chosen: Option<Chosen>) {
+        if let Some(chosen) = chosen {
+            self.wish(Wish::Input { chosen, side: self.input_side() });
+        }
+    }
+
+    /// Fine enough for the network's picture and for painting over it.
+    fn input_side(&self) -> usize {
+        self.network.img_resolution.max(INPUT_SIDE)
+    }
+
+    fn input_fit(&self) -> Fit {
+        fit_named(self.params.choice(Id::InputFit))
+    }
+
     fn wish(&mut self, wish: Wish) {
         match &mut self.output {
             Output::Live { loader, .. } => {
                 if !loader.wish(wish) {
-                    self.history.notice("too many networks are waiting to be loaded: try that one again".to_owned());
+                    self.history.notice("too much is waiting to be loaded: try that once more".to_owned());
                 }
             }
             Output::Offline { .. } => {
@@ -359,6 +427,16 @@ impl Show {
                 self.hand_over(Change::Style(Some(style)));
             }
             Ok(Loaded::Style { .. }) => {}
+            Ok(Loaded::Input { chosen, picture, count }) => {
+                if self.content.take_up(chosen, count) {
+                    let change = Change::Input(Some(picture), self.content.changed());
+                    self.hand_over(change);
+                }
+            }
+            Err(error @ LoadError::Picture(_)) => {
+                self.content.failed();
+                self.history.notice(error.to_string());
+            }
             Err(error) => self.history.notice(format!("{error}; {} plays on", self.network.name)),
         }
     }
@@ -372,7 +450,7 @@ impl Show {
             }
         };
         if !taken {
-            self.history.notice("the engine is busy: load that network once more".to_owned());
+            self.history.notice("the engine is busy: try that once more".to_owned());
         }
     }
 
@@ -407,8 +485,10 @@ impl Show {
     /// Every parameter to what the preset says, or its default; smoothed ones glide there.
     fn apply_preset(&mut self, preset: Preset) {
         self.params.write_defaults();
-        if !preset.params.iter().any(|(target, _)| target.id == Id::StyleNetwork) {
-            self.set(Id::StyleNetwork, Value::Text(String::new()));
+        for id in [Id::StyleNetwork, Id::Input] {
+            if !preset.params.iter().any(|(target, _)| target.id == id) {
+                self.set(id, Value::Text(String::new()));
+            }
         }
         for (target, value) in &preset.params {
             self.write(&Write { target: *target, value: value.clone(), source: Source::Preset });
@@ -433,7 +513,7 @@ impl Show {
         let gone = self.preset.params.iter().map(|(target, _)| *target);
         let gone = gone.filter(|target| !preset.params.iter().any(|(kept, _)| kept == target));
         let writes: Vec<(Target, Value)> = gone
-            .filter_map(|target| Some((target, Value::Float(target.id.def().default_number()?))))
+            .filter_map(|target| Some((target, target.id.def().default_value()?)))
             .chain(changed.cloned())
             .collect();
         for (target, value) in writes {
@@ -496,6 +576,7 @@ impl Show {
             p.get(Id::TransformScale),
         );
         self.request.generation = self.generation;
+        self.request.input = self.content.settings(p.get(Id::InputAmount));
         self.request.style = StyleSettings::from_params(p);
         self.request.at_secs = self.secs;
     }
@@ -506,7 +587,8 @@ impl Show {
             && self.request.generation == self.last_request.generation
             && self.request.ws == self.last_request.ws
             && self.request.noise == self.last_request.noise
-            && self.request.transform == self.last_request.transform;
+            && self.request.transform == self.last_request.transform
+            && self.request.input == self.last_request.input;
         if same && self.picture.is_some() {
             return;
         }
@@ -551,11 +633,7 @@ impl Show {
 
     /// How the picture fills what it is shown on.
     pub fn fit(&self) -> Fit {
-        match self.params.choice(Id::Fit) {
-            "contain" => Fit::Contain,
-            "cover" => Fit::Cover,
-            _ => Fit::Mirror,
-        }
+        fit_named(self.params.choice(Id::Fit))
     }
 
     pub fn params(&self) -> &Params {
@@ -604,6 +682,21 @@ impl Show {
         Ok(())
     }
 
+    /// The first picture shows the preset's input already, without a fade.
+    fn begin_input(&mut self) -> Result<(), ShowError> {
+        let name = self.params.text(Id::Input).to_owned();
+        if name.is_empty() {
+            return Ok(());
+        }
+        let place = self.find_picture(&name)?;
+        if let Some(chosen) = self.content.go_to(&place, self.input_fit()) {
+            let loaded = loader::load(&Wish::Input { chosen, side: self.input_side() }, &self.engine)?;
+            self.take_up(Ok(loaded));
+            self.content.settle();
+        }
+        Ok(())
+    }
+
     /// The devices that play this show. It answers OSC clients from now on, and the devices live as long as it.
     pub fn connect(&mut self, devices: Devices) {
         self.feedback = devices.osc.as_ref().map(OscServer::feedback);
@@ -613,6 +706,15 @@ impl Show {
     /// One line for the HUD, from outside the show.
     pub fn notice(&mut self, line: String) {
         self.history.notice(line);
+    }
+}
+
+/// A word of `/fit` and `/input/fit`.
+fn fit_named(word: &str) -> Fit {
+    match word {
+        "contain" => Fit::Contain,
+        "cover" => Fit::Cover,
+        _ => Fit::Mirror,
     }
 }
 

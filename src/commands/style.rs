@@ -20,10 +20,9 @@ use crate::engine::cpu::Cpu;
 use crate::network::style_transfer::StyleNetwork;
 use crate::patch::locate;
 use crate::record::{Sink, sheet};
+use crate::show::picture;
 use journal::Journal;
 
-/// Endings of the pictures of a folder.
-const PICTURE_ENDINGS: &[&str] = &["png", "jpg", "jpeg"];
 /// Pictures on a contact sheet.
 const SHEET: usize = 24;
 
@@ -96,17 +95,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 
 /// The pictures to paint over, in the order of their names.
 fn pictures(image: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    if !image.is_dir() {
-        return Ok(vec![image.to_owned()]);
-    }
-    let is_picture = |path: &PathBuf| {
-        let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        PICTURE_ENDINGS.contains(&ending.as_str())
-    };
-    let listing = std::fs::read_dir(image).with_context(|| format!("cannot read the folder {}", image.display()))?;
-    let mut found: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).filter(is_picture).collect();
-    ensure!(!found.is_empty(), "{} holds no pictures ({})", image.display(), PICTURE_ENDINGS.join(", "));
-    found.sort();
+    let found = picture::pictures_of(image)?;
     let repeated = found.windows(2).find(|pair| pair[0].file_stem() == pair[1].file_stem());
     if let Some([a, b]) = repeated {
         bail!("{} and {} would go into the same folder", a.display(), b.display());
@@ -165,7 +154,7 @@ impl Run<'_> {
         Resizer::default().resize(&original, height, width, &mut content);
         std::fs::create_dir_all(self.out).with_context(|| format!("cannot make the folder {}", self.out.display()))?;
         let mut journal = Journal::open(self.out, &self.command(&original))?;
-        let bar = progress(self.options.passes);
+        let bar = super::progress(self.options.passes.into());
         bar.set_message(self.picture.file_name().unwrap_or_default().to_string_lossy().into_owned());
         let mut last = match journal.painting(height, width) {
             Some(painting) => {
@@ -280,25 +269,10 @@ fn ffmpeg_is_there() -> bool {
         .is_ok_and(|s| s.success())
 }
 
-fn progress(passes: u32) -> indicatif::ProgressBar {
-    let look =
-        indicatif::ProgressStyle::with_template("{bar:40.cyan/dim} {pos}/{len}  {per_sec:.1}  {eta} left  {msg}")
-            .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
-    indicatif::ProgressBar::new(passes.into()).with_style(look)
-}
-
 /// `[3, H, W]` in −1..1.
 fn read_picture(file: &Path) -> anyhow::Result<Image> {
-    let picture = image::open(file).with_context(|| format!("cannot read the picture {}", file.display()))?.to_rgb8();
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    ensure!(width > 0 && height > 0, "{} has no pixels", file.display());
-    let mut image = Image::new(3, height, width);
-    for (i, pixel) in picture.pixels().enumerate() {
-        for (c, &byte) in pixel.0.iter().enumerate() {
-            image.data[c * height * width + i] = f32::from(byte) / 127.5 - 1.0;
-        }
-    }
-    Ok(image)
+    let picture = picture::read(file)?.into_rgba8();
+    Ok(picture::image_from_rgba8(picture.as_raw(), picture.height() as usize, picture.width() as usize))
 }
 
 fn save(image: &Image, file: &Path) -> anyhow::Result<()> {

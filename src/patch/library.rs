@@ -113,6 +113,24 @@ impl Library {
         }
     }
 
+    /// The picture or folder of pictures that the player names: a name of this folder's `pictures`, or a path from the
+    /// working folder or from `base`.
+    ///
+    /// # Errors
+    /// When there is nothing of that name.
+    pub fn picture(&self, name: &str, base: &Path) -> Result<PathBuf, LocateError> {
+        let path = Path::new(name);
+        match locate::picture_in(&self.folder, name) {
+            Ok(found) => Ok(found),
+            Err(_) if !name.is_empty() && path.exists() => Ok(path.to_owned()),
+            Err(_) if !name.is_empty() && base.join(path).exists() => Ok(base.join(path)),
+            Err(_) if name.contains(['/', '\\']) || path.extension().is_some() => {
+                Err(LocateError::NoFile { what: "picture", path: path.to_owned() })
+            }
+            Err(unknown) => Err(unknown),
+        }
+    }
+
     /// Checks every preset and counts them.
     ///
     /// # Errors

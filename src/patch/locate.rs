@@ -15,6 +15,9 @@ pub const PRESETS_VARIABLE: &str = "LATENT_JOCKEY_PRESETS";
 /// Endings of network files.
 pub const NETWORK_ENDINGS: &[&str] = &["safetensors", "pkl", "pt"];
 
+/// Endings of picture files.
+pub const PICTURE_ENDINGS: &[&str] = &["png", "jpg", "jpeg"];
+
 /// Why a name led to no file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LocateError {
@@ -117,6 +120,28 @@ pub fn network_in(presets: &Path, name: &str) -> Result<PathBuf, LocateError> {
     })
 }
 
+/// The picture, or the folder of pictures, `name` in the `pictures` of a folder of presets. Never a path: for names
+/// that come from elsewhere.
+///
+/// # Errors
+/// [`LocateError::Unknown`] with the nearest known name.
+pub fn picture_in(presets: &Path, name: &str) -> Result<PathBuf, LocateError> {
+    let folder = presets.join("pictures");
+    let listing = fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let folders = listing.filter(|path| path.is_dir() && !is_hidden(path));
+    let mut places: Vec<PathBuf> = files(&folder, PICTURE_ENDINGS).unwrap_or_default();
+    places.extend(folders);
+    places.sort();
+    let exact = places.iter().find(|p| name_of(p) == name);
+    let found = exact.or_else(|| places.iter().find(|p| name_of(p).eq_ignore_ascii_case(name.trim())));
+    found.cloned().ok_or_else(|| LocateError::Unknown {
+        what: "picture",
+        name: name.to_owned(),
+        folder,
+        known: places.iter().map(|p| name_of(p)).collect(),
+    })
+}
+
 /// Whether a network's name is a path: it holds a separator or ends as network files do.
 pub(super) fn is_path(name: &str) -> bool {
     name.contains(['/', '\\']) || has_ending(Path::new(name), NETWORK_ENDINGS)
@@ -133,17 +158,20 @@ fn has_ending(path: &Path, endings: &[&str]) -> bool {
 }
 
 /// The files of a folder with one of these endings, in the order of their names; hidden ones are left out.
-pub(super) fn files(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, LocateError> {
+pub(crate) fn files(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, LocateError> {
     let listing = fs::read_dir(folder)
         .map_err(|error| LocateError::Folder { folder: folder.to_owned(), reason: error.to_string() })?;
-    let hidden = |path: &Path| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
     let mut files: Vec<PathBuf> = listing
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| has_ending(path, endings) && !hidden(path) && path.is_file())
+        .filter(|path| has_ending(path, endings) && !is_hidden(path) && path.is_file())
         .collect();
     files.sort();
     Ok(files)
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
 /// A folder of its own for one test, with these empty files in it.
@@ -184,6 +212,22 @@ mod tests {
         assert!(network_in(&folder, "../c").is_err());
         assert!(network_in(&folder, folder.join("c.pt").to_str().unwrap()).is_err());
         assert_eq!(network_in(&folder, "n"), Ok(folder.join("networks/n.safetensors")));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_picture_is_a_file_or_a_folder_of_the_pictures() {
+        let folder = test_folder("pictures", &["outside.png"]);
+        fs::create_dir_all(folder.join("pictures/Trees")).unwrap();
+        fs::write(folder.join("pictures/wave.jpg"), "").unwrap();
+        fs::write(folder.join("pictures/notes.txt"), "").unwrap();
+        assert_eq!(picture_in(&folder, "wave"), Ok(folder.join("pictures/wave.jpg")));
+        assert_eq!(picture_in(&folder, "trees"), Ok(folder.join("pictures/Trees")));
+        for name in ["notes", "../outside", "pictures/wave.jpg", "", ".", ".."] {
+            assert!(picture_in(&folder, name).is_err(), "{name}");
+        }
+        let told = picture_in(&folder, "wafe").unwrap_err().to_string();
+        assert!(told.starts_with("no picture \"wafe\"") && told.ends_with("did you mean \"wave\"?"), "{told}");
         fs::remove_dir_all(folder).unwrap();
     }
 

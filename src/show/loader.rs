@@ -1,7 +1,7 @@
-//! Networks are loaded and prepared aside, on the `loader` thread, while the show plays on.
+//! Networks and pictures are loaded and prepared aside, on the `loader` thread, while the show plays on.
 //!
 //! The newest wish of each kind wins. What comes back is whole: a network with its program, a style network with
-//! its loop, or one line that says why not.
+//! its loop, a picture, or one line that says why not.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,8 +9,10 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::content::Chosen;
+use super::picture::{self, PictureError};
 use crate::effects::style::{StyleLoop, StyleSettings};
-use crate::engine::{Engine, EngineError, Program};
+use crate::engine::{Engine, EngineError, Image, Program};
 use crate::network::style_transfer::StyleNetwork;
 use crate::network::{self, Network, NetworkError};
 
@@ -27,6 +29,11 @@ pub enum Wish {
         resolution: usize,
         settings: Box<StyleSettings>,
     },
+    Input {
+        chosen: Chosen,
+        /// Side of the square that it becomes, in pixels.
+        side: usize,
+    },
 }
 
 impl Wish {
@@ -34,6 +41,7 @@ impl Wish {
     pub fn file(&self) -> &Path {
         match self {
             Wish::Network(file) | Wish::Style { file, .. } => file,
+            Wish::Input { chosen, .. } => &chosen.place,
         }
     }
 }
@@ -42,15 +50,18 @@ impl Wish {
 pub enum Loaded {
     Network { network: Arc<Network>, program: Box<dyn Program> },
     Style { file: PathBuf, style: Box<StyleLoop> },
+    Input { chosen: Chosen, picture: Image, count: usize },
 }
 
-/// Why a network cannot be played.
+/// Why a network or a picture cannot be played.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     #[error(transparent)]
     Network(#[from] NetworkError),
     #[error("{}: {source}", file.display())]
     Engine { file: PathBuf, source: EngineError },
+    #[error(transparent)]
+    Picture(#[from] PictureError),
 }
 
 /// Opens a generator and prepares it for `engine`.
@@ -67,7 +78,7 @@ pub fn load_network(file: &Path, engine: &Arc<dyn Engine>) -> Result<(Arc<Networ
 /// Fulfils a wish.
 ///
 /// # Errors
-/// As [`load_network`].
+/// As [`load_network`]; and when a picture cannot be read.
 pub fn load(wish: &Wish, engine: &Arc<dyn Engine>) -> Result<Loaded, LoadError> {
     match wish {
         Wish::Network(file) => {
@@ -79,6 +90,12 @@ pub fn load(wish: &Wish, engine: &Arc<dyn Engine>) -> Result<Loaded, LoadError> 
             let failed = |source| LoadError::Engine { file: file.clone(), source };
             style.prepare(*resolution, *resolution, settings).map_err(failed)?;
             Ok(Loaded::Style { file: file.clone(), style })
+        }
+        Wish::Input { chosen, side } => {
+            let pictures = picture::pictures_of(&chosen.place)?;
+            let at = chosen.index.rem_euclid(pictures.len() as i64) as usize;
+            let picture = picture::read_square(&pictures[at], *side, chosen.fit)?;
+            Ok(Loaded::Input { chosen: chosen.clone(), picture, count: pictures.len() })
         }
     }
 }
@@ -137,12 +154,13 @@ impl Loader {
 }
 
 fn newest_of_each_kind(wishes: impl Iterator<Item = Wish>) -> impl Iterator<Item = Wish> {
-    let (mut network, mut style) = (None, None);
+    let (mut network, mut style, mut input) = (None, None, None);
     for wish in wishes {
         match wish {
             Wish::Network(_) => network = Some(wish),
             Wish::Style { .. } => style = Some(wish),
+            Wish::Input { .. } => input = Some(wish),
         }
     }
-    network.into_iter().chain(style)
+    network.into_iter().chain(style).chain(input)
 }

@@ -1,4 +1,4 @@
-//! Where pictures are made: a program, the style loop over it, and the pictures they hand out.
+//! Where pictures are made: a program, pictures from files mixed in, the style loop over it, and the pictures they hand out.
 //!
 //! A [`Stage`] turns a [`Request`] into a [`Picture`]. Live it lives on the `engine` thread ([`Live`]), which
 //! takes the newest request and leaves the newest picture; offline it is called directly. Knows nothing of
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use crate::effects::input::{Input, InputSettings};
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::thread::Slot;
 use crate::engine::{EngineError, Image, Inputs, Noise, Program, Transform};
@@ -35,6 +36,7 @@ pub struct Request {
     pub noise: Noise,
     /// Of the content; StyleGAN3 only.
     pub transform: Transform,
+    pub input: InputSettings,
     pub style: StyleSettings,
     /// When in the show it was made, in seconds.
     pub at_secs: f64,
@@ -51,6 +53,8 @@ pub enum Change {
     Scene(Scene),
     /// `None` paints nothing.
     Style(Option<Box<StyleLoop>>),
+    /// A picture `[3, S, S]` to be mixed in, or none, and its number; see [`Input::change`].
+    Input(Option<Image>, u64),
 }
 
 /// Makes pictures of requests.
@@ -59,6 +63,9 @@ pub struct Stage {
     style: Option<Box<StyleLoop>>,
     /// What the network made.
     image: Image,
+    input: Input,
+    /// The network's picture with the input mixed in.
+    mixture: Image,
     /// What the style loop made of it.
     painting: Image,
     /// When the last picture was asked for.
@@ -70,8 +77,17 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(scene: Scene) -> Self {
-        let (image, painting) = (Image::default(), Image::default());
-        Stage { scene, style: None, image, painting, last_secs: 0.0, pool: Vec::new(), serial: 0 }
+        Stage {
+            scene,
+            style: None,
+            image: Image::default(),
+            input: Input::default(),
+            mixture: Image::default(),
+            painting: Image::default(),
+            last_secs: 0.0,
+            pool: Vec::new(),
+            serial: 0,
+        }
     }
 
     /// Takes up something new, whole, and gives the old one back.
@@ -79,6 +95,7 @@ impl Stage {
         match change {
             Change::Scene(scene) => Change::Scene(std::mem::replace(&mut self.scene, scene)),
             Change::Style(style) => Change::Style(std::mem::replace(&mut self.style, style)),
+            Change::Input(picture, serial) => Change::Input(self.input.change(picture, serial), serial),
         }
     }
 
@@ -90,39 +107,47 @@ impl Stage {
         if request.generation != self.scene.generation {
             return Ok(None);
         }
-        let inputs =
-            Inputs { ws: &request.ws, noise: request.noise, transform: request.transform, ..Inputs::default() };
-        self.scene.program.run(&inputs, &mut self.image)?;
+        let network_share = self.input.network_share(&request.input);
+        if network_share > 0.0 {
+            let inputs =
+                Inputs { ws: &request.ws, noise: request.noise, transform: request.transform, ..Inputs::default() };
+            self.scene.program.run(&inputs, &mut self.image)?;
+        }
+        let content = if network_share < 1.0 {
+            self.input.mix(&self.image, &request.input, &mut self.mixture);
+            &self.mixture
+        } else {
+            &self.image
+        };
         let dt = (request.at_secs - self.last_secs).max(0.0) as f32;
         self.last_secs = request.at_secs;
         // Style networks paint in colour only: a grey picture is shown as it is.
         let painted = match &mut self.style {
-            Some(style) if self.image.channels == 3 => {
-                style.process(&self.image, &request.style.after(dt), &mut self.painting)?;
-                true
+            Some(style) if content.channels == 3 => {
+                style.process(content, &request.style.after(dt), &mut self.painting)?;
+                &self.painting
             }
-            _ => false,
+            _ => content,
         };
         self.serial += 1;
-        Ok(Some(self.develop(painted)))
+        Ok(Some(develop(painted, self.serial, &mut self.pool)))
     }
+}
 
-    /// The image, or the painting of it, as a picture, in a buffer of the pool when one is free.
-    fn develop(&mut self, painted: bool) -> Arc<Picture> {
-        let image = if painted { &self.painting } else { &self.image };
-        let free = self.pool.iter_mut().position(|picture| Arc::get_mut(picture).is_some());
-        let index = free.unwrap_or_else(|| {
-            self.pool.push(Arc::default());
-            self.pool.len() - 1
-        });
-        if let Some(picture) = Arc::get_mut(&mut self.pool[index]) {
-            picture.width = image.width as u32;
-            picture.height = image.height as u32;
-            picture.serial = self.serial;
-            rgba8_from_image(image, &mut picture.rgba);
-        }
-        self.pool[index].clone()
+/// An image as a picture, in a buffer of the pool when one is free.
+fn develop(image: &Image, serial: u64, pool: &mut Vec<Arc<Picture>>) -> Arc<Picture> {
+    let free = pool.iter_mut().position(|picture| Arc::get_mut(picture).is_some());
+    let index = free.unwrap_or_else(|| {
+        pool.push(Arc::default());
+        pool.len() - 1
+    });
+    if let Some(picture) = Arc::get_mut(&mut pool[index]) {
+        picture.width = image.width as u32;
+        picture.height = image.height as u32;
+        picture.serial = serial;
+        rgba8_from_image(image, &mut picture.rgba);
     }
+    pool[index].clone()
 }
 
 /// A picture of −1..1 as 8-bit RGBA: trunc(clamp(127.5·x + 128, 0, 255)), as the original tools save it.

@@ -1,0 +1,160 @@
+//! Pictures from files as content, mixed with what the network made.
+//!
+//! [`Input`] holds the picture that is played and the one before it, which it fades from. Plain arithmetic on −1..1
+//! pictures on the engine's thread; it allocates only when a size changes. Files are read elsewhere, on the loader's
+//! thread (`show::picture`).
+
+use super::resample::{Resizer, shape};
+use crate::engine::Image;
+
+/// How the input enters one picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct InputSettings {
+    /// 0 plays the network alone, 1 the input alone.
+    pub amount: f32,
+    /// From the picture before (0) to the newest (1).
+    pub fade: f32,
+    /// Which picture is the newest; see [`Input::change`].
+    pub serial: u64,
+}
+
+/// The picture that is played, and the one that it is faded from.
+#[derive(Debug, Default)]
+pub struct Input {
+    now: Option<Image>,
+    before: Option<Image>,
+    serial: u64,
+    /// The fade of the last mixture.
+    faded: f32,
+    resizer: Resizer,
+    /// The network's picture at the size of the input.
+    resized: Image,
+}
+
+impl Input {
+    /// Takes up a picture `[3, S, S]`, or none, to be faded to; gives back one that is no longer needed. Requests
+    /// that know of no `serial` as high still show what was before.
+    pub fn change(&mut self, picture: Option<Image>, serial: u64) -> Option<Image> {
+        self.serial = serial;
+        // In the middle of a fade, the mixture as it was seen last is what is faded from.
+        if self.faded < 1.0
+            && let (Some(now), Some(before)) = (&mut self.now, &self.before)
+            && now.data.len() == before.data.len()
+        {
+            let faded = self.faded;
+            now.data.iter_mut().zip(&before.data).for_each(|(now, before)| *now = before + faded * (*now - before));
+        }
+        self.faded = 0.0;
+        let gone = std::mem::replace(&mut self.before, self.now.take());
+        self.now = picture;
+        gone
+    }
+
+    /// The shares of the newest picture and of the one before; what is missing to 1 is the network's.
+    fn shares(&self, settings: &InputSettings) -> [f32; 2] {
+        let fade = if settings.serial < self.serial { 0.0 } else { settings.fade.clamp(0.0, 1.0) };
+        let share = |picture: &Option<Image>, share: f32| if picture.is_some() { share * settings.amount } else { 0.0 };
+        [share(&self.now, fade), share(&self.before, 1.0 - fade)]
+    }
+
+    /// How much of the network's picture is seen, 0 to 1; at 0 it need not be made.
+    pub fn network_share(&self, settings: &InputSettings) -> f32 {
+        let [now, before] = self.shares(settings);
+        // The two shares of a fade add up to 1 but for rounding.
+        let left = 1.0 - now - before;
+        if left < 1e-6 { 0.0 } else { left }
+    }
+
+    /// Mixes `picture`, which the network made, with the input; the result has the input's size. A grey picture is
+    /// mixed as grey; `picture` is not looked at when its share is 0.
+    pub fn mix(&mut self, picture: &Image, settings: &InputSettings, out: &mut Image) {
+        let [now, before] = self.shares(settings);
+        let rest = self.network_share(settings);
+        self.faded = if settings.serial < self.serial { 0.0 } else { settings.fade };
+        let size = |image: &Option<Image>| image.as_ref().map(|i| (i.height, i.width));
+        let Some((height, width)) = size(&self.now).or(size(&self.before)) else { return };
+        shape(out, 3, height, width);
+        out.data.fill(0.0);
+        for (image, share) in [(&self.now, now), (&self.before, before)] {
+            let Some(image) = image.as_ref().filter(|_| share > 0.0) else { continue };
+            add(image, share, out, &mut self.resizer, &mut self.resized);
+        }
+        if rest > 0.0 && picture.channels > 0 {
+            add(picture, rest, out, &mut self.resizer, &mut self.resized);
+        }
+    }
+}
+
+/// Adds `share` of `image`, resized, to the three colours of `out`.
+fn add(image: &Image, share: f32, out: &mut Image, resizer: &mut Resizer, resized: &mut Image) {
+    let image = if (image.height, image.width) == (out.height, out.width) {
+        image
+    } else {
+        resizer.resize(image, out.height, out.width, resized);
+        &*resized
+    };
+    let plane = out.height * out.width;
+    for (c, colour) in out.data.chunks_exact_mut(plane.max(1)).enumerate() {
+        let c = if image.channels < 3 { 0 } else { c };
+        colour.iter_mut().zip(&image.data[c * plane..]).for_each(|(to, from)| *to += share * from);
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    fn plain(channels: usize, side: usize, value: f32) -> Image {
+        let mut image = Image::new(channels, side, side);
+        image.data.fill(value);
+        image
+    }
+
+    fn mixed(input: &mut Input, amount: f32, fade: f32, serial: u64) -> f32 {
+        let settings = InputSettings { amount, fade, serial };
+        let mut out = Image::default();
+        input.mix(&plain(3, 8, -0.5), &settings, &mut out);
+        assert_eq!((out.channels, out.height, out.width), (3, 16, 16));
+        out.data[100]
+    }
+
+    #[test]
+    fn amount_and_fade_mix_network_and_pictures() {
+        let mut input = Input::default();
+        let alone = InputSettings { amount: 1.0, fade: 1.0, serial: 0 };
+        assert_eq!(input.network_share(&alone), 1.0, "no picture yet");
+        assert!(input.change(Some(plain(3, 16, 0.5)), 1).is_none());
+        for (amount, fade, expected) in
+            [(1.0, 1.0, 0.5), (0.0, 1.0, -0.5), (0.5, 1.0, 0.0), (1.0, 0.0, -0.5), (1.0, 0.5, 0.0)]
+        {
+            assert!((mixed(&mut input, amount, fade, 1) - expected).abs() < 1e-5, "{amount} {fade}");
+        }
+        mixed(&mut input, 1.0, 1.0, 1);
+        assert!(input.change(Some(plain(3, 16, 0.9)), 2).is_none());
+        assert!((mixed(&mut input, 1.0, 0.25, 2) - 0.6).abs() < 1e-5);
+        // A request from before the change knows nothing of it.
+        assert!((mixed(&mut input, 1.0, 1.0, 1) - 0.5).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_change_in_the_middle_of_a_fade_goes_on_from_there() {
+        let mut input = Input::default();
+        input.change(Some(plain(3, 16, 0.0)), 1);
+        mixed(&mut input, 1.0, 1.0, 1);
+        input.change(Some(plain(3, 16, 0.8)), 2);
+        assert!((mixed(&mut input, 1.0, 0.5, 2) - 0.4).abs() < 1e-5);
+        assert!(input.change(None, 3).is_some(), "the oldest comes back");
+        assert!((mixed(&mut input, 1.0, 0.0, 3) - 0.4).abs() < 1e-5);
+        let gone = InputSettings { amount: 1.0, fade: 1.0, serial: 3 };
+        assert_eq!(input.network_share(&gone), 1.0);
+    }
+
+    #[test]
+    fn a_grey_network_is_mixed_as_grey() {
+        let mut input = Input::default();
+        input.change(Some(plain(3, 16, 0.5)), 1);
+        let mut out = Image::default();
+        input.mix(&plain(1, 16, -0.5), &InputSettings { amount: 0.5, fade: 1.0, serial: 1 }, &mut out);
+        assert!(out.data.len() == 3 * 256 && out.data.iter().all(|v| v.abs() < 1e-6));
+    }
+}

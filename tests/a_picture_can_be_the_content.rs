@@ -1,0 +1,195 @@
+//! Is a picture from a file played as content, and does a bad one leave the show as it was?
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use latent_jockey::control::{Event, Source, Write};
+use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::params::{Id, Value};
+use latent_jockey::patch::library::Library;
+use latent_jockey::patch::locate;
+use latent_jockey::patch::preset::Preset;
+use latent_jockey::show::{Mode, Options, Show};
+
+const RED: [u8; 3] = [255, 0, 0];
+const GREEN: [u8; 3] = [0, 255, 0];
+const BLUE: [u8; 3] = [0, 0, 255];
+
+/// A folder of its own with pictures of one colour, removed in the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str, pictures: &[(&str, [u8; 3])]) -> Folder {
+        let folder = std::env::temp_dir().join(format!("latent-jockey-content-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("a folder");
+        for (file, colour) in pictures {
+            let picture = image::RgbImage::from_pixel(40, 30, image::Rgb(*colour));
+            picture.save(folder.join(file)).expect("a picture");
+        }
+        Folder(folder)
+    }
+
+    fn path(&self, file: &str) -> Value {
+        Value::Text(self.0.join(file).to_str().expect("a path").to_owned())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn library() -> Library {
+    Library::scan(&locate::presets().expect("a folder")).expect("the presets")
+}
+
+fn show_of(preset: Preset, mode: Mode) -> Show {
+    let engine = Arc::new(Cpu::default());
+    let options = Options { library: library(), preset, network: None, seed: None, engine, mode };
+    let mut show = Show::new(options).expect("a show");
+    if mode == Mode::Offline {
+        show.step(0.0, &[]);
+    }
+    show
+}
+
+/// The network alone, offline.
+fn show() -> Show {
+    show_of(library().load("6-flowers").expect("a preset"), Mode::Offline)
+}
+
+fn write(id: Id, value: Value) -> Event {
+    Event::Write(Write { target: id.into(), value, source: Source::Osc })
+}
+
+/// The pixel in the middle.
+fn middle(show: &Show) -> [u8; 3] {
+    let picture = show.picture().expect("a picture");
+    let at = 4 * ((picture.height / 2 * picture.width) + picture.width / 2) as usize;
+    [picture.rgba[at], picture.rgba[at + 1], picture.rgba[at + 2]]
+}
+
+fn notice(show: &Show) -> String {
+    show.status().notice.unwrap_or_default()
+}
+
+#[test]
+fn a_picture_fades_in_over_the_network_and_out_again() {
+    let folder = Folder::new("fade", &[("a.png", RED)]);
+    let (mut show, mut alone) = (show(), show());
+    show.step(0.1, &[write(Id::InputFade, Value::Float(1.0)), write(Id::Input, folder.path("a.png"))]);
+    alone.step(0.1, &[]);
+    let begun = middle(&show);
+    assert!(begun != RED && begun != middle(&alone), "{begun:?} is a tenth of the way");
+    for _ in 0..10 {
+        show.step(0.1, &[]);
+        alone.step(0.1, &[]);
+    }
+    assert_eq!(middle(&show), RED);
+    assert_eq!(show.picture().map(|p| (p.width, p.height)), Some((512, 512)));
+    show.step(0.1, &[write(Id::InputAmount, Value::Float(0.5))]);
+    for _ in 0..20 {
+        show.step(0.1, &[]);
+    }
+    let half = middle(&show);
+    assert!(half[0] > 127 && half[0] < 255, "{half:?} is no mixture");
+    show.step(0.1, &[write(Id::Input, Value::Text(String::new()))]);
+    for _ in 0..10 {
+        show.step(0.1, &[]);
+    }
+    (0..32).for_each(|_| alone.step(0.1, &[]));
+    assert!(show.picture().map(|p| &p.rgba) == alone.picture().map(|p| &p.rgba), "something of the input is left");
+}
+
+#[test]
+fn the_pictures_of_a_folder_follow_one_another() {
+    let folder = Folder::new("folder", &[("a.png", RED), ("b.png", GREEN), ("c.JPG", BLUE)]);
+    let mut show = show();
+    show.step(0.1, &[write(Id::InputFade, Value::Float(0.0)), write(Id::Input, folder.path(""))]);
+    assert_eq!(middle(&show), RED);
+    show.step(0.1, &[write(Id::InputNext, Value::Nothing)]);
+    assert_eq!(middle(&show), GREEN);
+    show.step(0.1, &[write(Id::InputPrev, Value::Nothing), write(Id::InputPrev, Value::Nothing)]);
+    let [red, _, blue] = middle(&show);
+    assert!(red < 5 && blue > 250, "round and round to the last, a JPEG");
+    let every = [write(Id::InputEvery, Value::Float(4.0)), write(Id::InputSync, Value::Text("beats".into()))];
+    show.step(0.1, &every);
+    // 120 beats a minute: four beats are two seconds.
+    show.step(1.7, &[]);
+    assert!(middle(&show)[2] > 250, "too early");
+    show.step(0.3, &[]);
+    assert_eq!(middle(&show), RED);
+    show.step(2.0, &[write(Id::Freeze, Value::Bool(true))]);
+    assert_eq!(middle(&show), RED, "frozen");
+}
+
+#[test]
+fn a_bad_picture_is_one_line_and_the_old_one_stays() {
+    let folder = Folder::new("bad", &[("a.png", RED), ("c.png", BLUE)]);
+    fs::write(folder.0.join("b.png"), "not a picture").expect("a file");
+    fs::create_dir(folder.0.join("empty")).expect("a folder");
+    let mut show = show();
+    show.step(0.1, &[write(Id::InputFade, Value::Float(0.0)), write(Id::Input, folder.path("a.png"))]);
+    for (named, told) in [("b.png", "b.png is no picture"), ("none.png", "none.png"), ("empty", "holds no pictures")] {
+        show.step(0.1, &[write(Id::Input, folder.path(named))]);
+        assert!(notice(&show).contains(told), "{named}: {:?}", notice(&show));
+        assert_eq!(middle(&show), RED, "{named}");
+    }
+    // In a folder the next step goes past it.
+    show.step(0.1, &[write(Id::Input, folder.path(""))]);
+    show.step(0.1, &[write(Id::InputNext, Value::Nothing)]);
+    assert_eq!(middle(&show), RED);
+    show.step(0.1, &[write(Id::InputNext, Value::Nothing)]);
+    assert_eq!(middle(&show), BLUE);
+}
+
+#[test]
+fn an_open_port_takes_names_but_no_paths() {
+    let folder = Folder::new("names", &[("a.png", RED)]);
+    let mut show = show();
+    show.set_names_only(true);
+    for path in [folder.path("a.png"), folder.path(""), Value::Text("../networks/painters8.png".into())] {
+        show.step(0.1, &[write(Id::InputFade, Value::Float(0.0)), write(Id::Input, path)]);
+        assert!(notice(&show).starts_with("no picture "), "{:?}", notice(&show));
+        assert_ne!(middle(&show), RED);
+    }
+    let before = middle(&show);
+    show.step(0.0, &[write(Id::Input, Value::Text("paintings".into()))]);
+    assert_ne!(middle(&show), before, "{:?}", notice(&show));
+}
+
+#[test]
+fn a_preset_begins_with_its_picture_and_the_next_preset_without() {
+    let folder = Folder::new("preset", &[("a.png", RED)]);
+    let file = folder.0.join("mine.toml");
+    fs::write(&file, "network = \"flowers128\"\n[params]\n\"/input\" = \"a.png\"\n").expect("a preset");
+    let mut show = show_of(Preset::load(&file).expect("it is right"), Mode::Offline);
+    assert_eq!(middle(&show), RED);
+    show.step(0.1, &[write(Id::Preset, Value::Text("6-flowers".into()))]);
+    (0..15).for_each(|_| show.step(0.1, &[]));
+    assert_ne!(middle(&show), RED);
+    fs::write(&file, "network = \"flowers128\"\n[params]\n\"/input\" = \"gone.png\"\n").expect("a preset");
+    let engine = Arc::new(Cpu::default());
+    let preset = Preset::load(&file).expect("it is right");
+    let options = Options { library: library(), preset, network: None, seed: None, engine, mode: Mode::Offline };
+    let told = Show::new(options).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(told.contains("gone.png"), "{told:?}");
+}
+
+#[test]
+fn live_it_is_loaded_aside() {
+    let folder = Folder::new("live", &[("a.png", RED)]);
+    let mut show = show_of(library().load("6-flowers").expect("a preset"), Mode::Live);
+    show.step(0.0, &[write(Id::InputFade, Value::Float(0.1)), write(Id::Input, folder.path("a.png"))]);
+    let until = Instant::now() + Duration::from_secs(60);
+    while show.picture().is_none() || middle(&show) != RED {
+        assert!(Instant::now() < until, "the picture never came: {:?}", notice(&show));
+        std::thread::sleep(Duration::from_millis(5));
+        show.step(0.005, &[]);
+    }
+    assert!(Path::new(&folder.0).is_dir());
+}
