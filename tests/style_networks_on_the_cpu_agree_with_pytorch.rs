@@ -46,10 +46,10 @@ fn every_layer_of_painters8_agrees_on_every_instruction_set() {
 }
 
 #[test]
-fn both_spellings_of_the_well_known_example_give_its_picture() {
+fn every_spelling_of_the_well_known_example_gives_its_picture() {
     let (image, (shape, values)) = (picture("johnson"), expected("johnson", "picture"));
-    for file in ["johnson-new", "johnson-old"] {
-        let network = StyleNetwork::open(&fixture(&format!("style/{file}.safetensors"))).expect(file);
+    for file in ["johnson-new.safetensors", "johnson-old.safetensors", "johnson-new.pth", "johnson-old.pth"] {
+        let network = StyleNetwork::open(&fixture(&format!("style/{file}"))).expect(file);
         let mut program = Cpu::new(2).prepare(Arc::new(network.plan_for(image.height, image.width))).expect(file);
         let mut out = Image::default();
         program.run(&Inputs { image: Some(&image), styles: &[1.0], ..Inputs::default() }, &mut out).expect(file);

@@ -1,5 +1,7 @@
 //! `bench`: how fast this machine plays a network.
 
+mod painting;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -9,7 +11,7 @@ use super::EngineChoice;
 use crate::control::{Event, Source, Write};
 use crate::engine::{Engine, Image, Inputs};
 use crate::network::{self, Network, stylegan2};
-use crate::params::{Id, Value};
+use crate::params::{Id, Kind, Value};
 use crate::patch::library::Library;
 use crate::patch::locate;
 use crate::patch::preset::Preset;
@@ -23,6 +25,12 @@ pub struct Options {
     /// A StyleGAN2 with random weights instead: resolution, channel base, largest number of channels
     #[arg(long, value_name = "RES,BASE,MAX", value_parser = parse_sizes)]
     random: Option<[usize; 3]>,
+    /// Measure a style network too, alone and over the network's pictures
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "painters8", conflicts_with = "random")]
+    style: Option<PathBuf>,
+    /// Side of its paintings in pixels
+    #[arg(long, default_value_t = 256, value_name = "PX", value_parser = painting_side)]
+    style_size: u16,
     #[arg(long, value_enum, default_value_t)]
     engine: EngineChoice,
     /// How long each measurement goes on
@@ -45,6 +53,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let gmac = network.plan.macs() as f64 / 1e9;
     println!("network   {} · {:.2} GMAC a picture · {} engine", network.name, gmac, engine.name());
     picture_time(&network, &*engine, opened, options.seconds)?;
+    if let Some(style) = &options.style {
+        painting::alone(style, options.style_size.into(), &*engine, options.seconds)?;
+        painting::show(preset.clone(), library.clone(), style, options.style_size, options)?;
+    }
     if options.random.is_none() {
         knob_to_picture(preset, library, options)?;
     }
@@ -58,24 +70,46 @@ fn picture_time(network: &Network, engine: &dyn Engine, opened: Duration, second
     let mut ws = vec![0.0; network.mapping.num_ws * network.mapping.w_dim];
     let z = crate::latent::seed::z_from_seed(85, ws.len());
     let mut image = Image::default();
-    let mut millis = Vec::new();
-    let until = Instant::now() + Duration::from_secs_f64(seconds);
-    while Instant::now() < until || millis.len() < 8 {
+    let mut run = |turn: usize| -> anyhow::Result<()> {
         // Each picture another one, as on stage.
-        ws.iter_mut().zip(z.iter().cycle().skip(millis.len() % 97)).for_each(|(w, z)| *w = *z);
-        let started = Instant::now();
-        program.run(&Inputs { ws: &ws, ..Inputs::default() }, &mut image)?;
-        millis.push(started.elapsed().as_secs_f64() * 1e3);
-    }
-    let first = millis[0];
-    // The first pictures touch memory for the first time.
-    millis.drain(..3);
+        ws.iter_mut().zip(z.iter().cycle().skip(turn % 97)).for_each(|(w, z)| *w = *z);
+        Ok(program.run(&Inputs { ws: &ws, ..Inputs::default() }, &mut image)?)
+    };
+    let started = Instant::now();
+    run(0)?;
+    let first = ms(started.elapsed());
+    let mut turn = 0;
+    let mut millis = run_for(seconds, || {
+        turn += 1;
+        run(turn)
+    })?;
     println!("load      open {:.0} ms, prepare {:.0} ms, first picture {first:.1} ms", ms(opened), ms(prepared));
     println!("picture   {}", percentiles(&mut millis));
     let median = millis[millis.len() / 2];
     let gmac = network.plan.macs() as f64 / 1e9;
     println!("rate      {:.1} pictures/s, {:.1} GMAC/s", 1e3 / median, gmac / median * 1e3);
     Ok(())
+}
+
+/// How many milliseconds each call took, for so many seconds and at least five calls; the first three, which touch
+/// memory for the first time, are left out.
+fn run_for(seconds: f64, mut call: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Vec<f64>> {
+    let mut millis = Vec::new();
+    let until = Instant::now() + Duration::from_secs_f64(seconds);
+    while Instant::now() < until || millis.len() < 8 {
+        let started = Instant::now();
+        call()?;
+        millis.push(ms(started.elapsed()));
+    }
+    millis.drain(..3);
+    Ok(millis)
+}
+
+/// One of the sizes of `/style/size`.
+fn painting_side(text: &str) -> Result<u16, String> {
+    let Kind::Choice { options, .. } = Id::StyleSize.def().kind else { return Err("no sizes".to_owned()) };
+    let known = options.contains(&text).then(|| text.parse().ok()).flatten();
+    known.ok_or_else(|| format!("takes {}, got {text:?}", options.join(", ")))
 }
 
 /// `RES,BASE,MAX`: a power of two from 8 to 2048, and two numbers of channels.
@@ -154,6 +188,14 @@ mod tests {
         assert_eq!(parse_sizes("256,8192,256"), Ok([256, 8192, 256]));
         for wrong in ["", "256", "255,8192,256", "256,8192", "256,16,16", "256,8192,0", "a,b,c"] {
             assert!(parse_sizes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_painting_has_a_size_of_the_table() {
+        assert_eq!(painting_side("256"), Ok(256));
+        for wrong in ["", "255", "256.0", "1024"] {
+            assert!(painting_side(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -9,6 +9,7 @@ mod plot;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail, ensure};
 use image::RgbaImage;
@@ -79,7 +80,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     ensure!((0.25..=4.0).contains(&options.zoom), "--zoom takes 0.25 to 4, got {}", options.zoom);
     ensure!(options.rotate.is_finite() && options.fps.is_finite(), "--rotate and --fps take numbers");
-    let network = Arc::new(StyleNetwork::open(&locate::network(&options.network)?)?);
+    let file = locate::network(&options.network)?;
+    let network = Arc::new(StyleNetwork::open(&file)?);
+    let weights = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let weights = journal::fingerprint(&weights);
     let settings = settings(options, &network)?;
     let pictures = pictures(&options.image)?;
     let is_folder = options.image.is_dir();
@@ -87,7 +91,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         let stem = picture.file_stem().unwrap_or_default();
         let out = if is_folder { options.out.join(stem) } else { options.out.clone() };
         let style = StyleLoop::new(Arc::new(Cpu::default()), network.clone());
-        let made = Run { options, settings, network: &network, picture, out: &out }.go(style)?;
+        let made = Run { options, settings, network: &network, weights, picture, out: &out }.go(style)?;
         println!("{made}");
     }
     Ok(())
@@ -142,6 +146,8 @@ struct Run<'a> {
     options: &'a Options,
     settings: StyleSettings,
     network: &'a StyleNetwork,
+    /// Tells its file from another of the same name.
+    weights: u64,
     picture: &'a Path,
     out: &'a Path,
 }
@@ -169,6 +175,7 @@ impl Run<'_> {
         };
         bar.set_position(journal.passes().into());
         let mut next = Image::default();
+        let stop = super::interrupted();
         for pass in journal.passes() + 1..=self.options.passes {
             style.process(&content, &self.settings, &mut next)?;
             let saved = self.is_saved(pass);
@@ -178,6 +185,11 @@ impl Run<'_> {
             journal.add(measure::measure(pass, &content, &last, &next), &next, saved)?;
             std::mem::swap(&mut last, &mut next);
             bar.inc(1);
+            if stop.load(Ordering::Relaxed) && pass < self.options.passes {
+                journal.write(&last)?;
+                bar.finish_and_clear();
+                bail!("stopped after pass {pass}; the same command goes on from there");
+            }
         }
         journal.write(&last)?;
         self.sum_up(&journal)?;
@@ -191,8 +203,9 @@ impl Run<'_> {
         let StyleSettings { a, b, blend, feedback, size, keep, zoom, rotate, .. } = self.settings;
         let bytes: Vec<u8> = original.data.iter().flat_map(|v| v.to_le_bytes()).collect();
         format!(
-            "network {} styles {a} {b} blend {blend} feedback {feedback} size {size} keep {keep} zoom {zoom} rotate {rotate} every {} picture {}x{} {:016x}",
+            "network {} {:016x} styles {a} {b} blend {blend} feedback {feedback} size {size} keep {keep} zoom {zoom} rotate {rotate} every {} picture {}x{} {:016x}",
             self.network.name,
+            self.weights,
             self.options.every,
             original.width,
             original.height,

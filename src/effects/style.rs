@@ -171,7 +171,8 @@ impl StyleLoop {
         Ok(())
     }
 
-    /// Lays the painting over the picture.
+    /// Lays the painting over the picture. At full amount that is the painting itself to the last bit: a run that was
+    /// stopped goes on from it.
     fn show(&self, settings: &StyleSettings, out: &mut Image) {
         shape(out, 3, self.content.height, self.content.width);
         let since = self.since.unwrap_or(0) as f32;
@@ -185,8 +186,8 @@ impl StyleLoop {
         }
         let pixels = self.before.data.iter().zip(&self.painting.data).zip(&self.content.data);
         for (to, ((before, painting), content)) in out.data.iter_mut().zip(pixels) {
-            let painted = before + fade * (painting - before);
-            *to = content + amount * (painted - content);
+            let painted = before * (1.0 - fade) + painting * fade;
+            *to = content * (1.0 - amount) + painted * amount;
         }
     }
 

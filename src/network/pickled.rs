@@ -11,7 +11,7 @@ use super::bytes::Bytes;
 use super::checkpoint::{Attribute, Checkpoint, Format, TensorRef};
 use super::pickle::{self, Budget, Document, Level, Node, NodeId, Persistent, PickleError};
 use super::torch::{legacy, zipped::Archive};
-use super::{nvidia, rosinality, tensorflow};
+use super::{nvidia, rosinality, style_transfer, tensorflow};
 
 /// Reads a mapped pickle or torch file.
 ///
@@ -83,8 +83,13 @@ fn find(document: Document) -> Result<Found, PickleError> {
     if document.get(root, "GAN").is_some() {
         return Err(PickleError::Container("lucidrains' stylegan2-pytorch is another kind of network".into()));
     }
-    let dict = document.get_some(root, "g_ema").unwrap_or(root);
-    state_dict(&document, dict).and_then(|found| found.map_or_else(|| Err(no_network(&document)), Ok))
+    let inside = |key| document.get_some(root, key);
+    for dict in [inside("g_ema").or(Some(root)), inside("state_dict"), inside("model")].into_iter().flatten() {
+        if let Some(found) = state_dict(&document, dict)? {
+            return Ok(found);
+        }
+    }
+    Err(no_network(&document))
 }
 
 /// A pickled generator module.
@@ -97,11 +102,12 @@ fn module(document: &Document, id: NodeId) -> Result<Found, PickleError> {
     Ok(contents.into())
 }
 
-/// A state dict in rosinality's or NVIDIA's names. `Ok(None)` when it is neither.
+/// A state dict in rosinality's or NVIDIA's names, or of a style network. `Ok(None)` when it is none of them.
 fn state_dict(document: &Document, dict: NodeId) -> Result<Option<Found>, PickleError> {
     let names = || document.entries(dict).iter().filter_map(|&(name, _)| document.text(name));
     let is_rosinality = rosinality::is_rosinality(names());
-    if !is_rosinality && !names().any(|n| n.starts_with("synthesis.") || n.starts_with("G_ema.synthesis.")) {
+    let is_generator = |name: &str| name.starts_with("synthesis.") || name.starts_with("G_ema.synthesis.");
+    if !is_rosinality && !names().any(is_generator) && !style_transfer::is_style(names()) {
         return Ok(None);
     }
     let mut tensors = BTreeMap::new();
@@ -137,7 +143,7 @@ fn no_network(document: &Document) -> PickleError {
         }
         Node::Dict(_) => {
             let keys: Vec<String> = keys.iter().map(|k| clipped(k)).collect();
-            format!("no G_ema and no state dict of a generator among its {}", keys.join(", "))
+            format!("no G_ema and no state dict of a generator or style network among its {}", keys.join(", "))
         }
         Node::Object { callable, .. } => {
             format!(

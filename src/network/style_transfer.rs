@@ -6,6 +6,9 @@
 //!   `fast_neural_style` and its many trained files call them, with the instance norm's parameters called `weight` and
 //!   `bias` or, in older files, `scale` and `shift`.
 //!
+//! Arbitrary styles from an image (AdaIN) are not among them: there the statistics of one network's maps go into the
+//! middle of another, which no plan does; a mixture of a network's styles does the service.
+//!
 //! Both see pictures in −1..1 here: what the files expect is folded into the first and last weights. Runs on the
 //! loader's thread and computes nothing.
 
@@ -159,6 +162,11 @@ impl Layer {
     }
 }
 
+/// Do the names of a state dict look like one of the two layouts?
+pub fn is_style<'a>(mut names: impl Iterator<Item = &'a str>) -> bool {
+    names.any(|name| matches!(name.trim_start_matches("module."), "conv1.conv2d.weight" | "enc.0.gamma"))
+}
+
 enum Layout<'a> {
     Conditional,
     /// The place of `conv1`.
@@ -171,8 +179,7 @@ fn layout(checkpoint: &Checkpoint) -> Option<Layout<'_>> {
         return Some(Layout::Conditional);
     }
     // Networks saved from several GPUs at once have their names below `module`.
-    let places = [root.clone(), root.at("module"), root.at("state_dict"), root.at("model")];
-    places
+    [root.clone(), root.at("module")]
         .into_iter()
         .find(|p| p.at("conv1.conv2d").has("weight") && p.at("deconv1.conv2d").has("weight"))
         .map(Layout::Johnson)

@@ -13,7 +13,7 @@ use crate::params::nearest_of;
 pub const PRESETS_VARIABLE: &str = "LATENT_JOCKEY_PRESETS";
 
 /// Endings of network files.
-pub const NETWORK_ENDINGS: &[&str] = &["safetensors", "pkl", "pt"];
+pub const NETWORK_ENDINGS: &[&str] = &["safetensors", "pkl", "pt", "pth"];
 
 /// Endings of picture files.
 pub const PICTURE_ENDINGS: &[&str] = &["png", "jpg", "jpeg"];

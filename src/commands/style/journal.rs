@@ -75,7 +75,8 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub fn add(&mut self, row: Measured, painting: &Image, saved: bool) -> anyhow::Result<()> {
-        self.rows.push(row);
+        // As the table has it: a run that goes on from the table plots the same curves.
+        self.rows.push(plot::parse(&plot::line(&row)).unwrap_or(row));
         if saved { self.write(painting) } else { Ok(()) }
     }
 

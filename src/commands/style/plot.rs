@@ -33,14 +33,15 @@ pub fn table(rows: &[Measured]) -> String {
     text
 }
 
-fn line(row: &Measured) -> String {
+/// A line of the table, with its end.
+pub fn line(row: &Measured) -> String {
     let Measured { pass, content, original, change, mean, deviation, detail } = row;
     format!("{pass},{content:.6},{original:.6},{change:.6},{mean:.6},{deviation:.6},{detail:.6}\n")
 }
 
 /// A line of the table read back; `None` when it is none.
 pub fn parse(line: &str) -> Option<Measured> {
-    let (pass, rest) = line.split_once(',')?;
+    let (pass, rest) = line.trim_end().split_once(',')?;
     let numbers = rest.split(',').map(|n| n.parse().ok()).collect::<Option<Vec<f64>>>()?;
     let [content, original, change, mean, deviation, detail] = numbers[..] else { return None };
     Some(Measured { pass: pass.parse().ok()?, content, original, change, mean, deviation, detail })
