@@ -23,6 +23,7 @@ use std::sync::Arc;
 use crate::engine::plan::{Plan, PlanError};
 use crate::latent::mapping::Mapping;
 use checkpoint::Checkpoint;
+use style_transfer::StyleNetwork;
 
 /// A family of networks that compute alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +124,10 @@ pub fn open(path: impl AsRef<Path>) -> Result<Network, NetworkError> {
     }
     if stylegan3::is_stylegan3(&checkpoint) {
         return stylegan3::lower(&checkpoint);
+    }
+    if StyleNetwork::recognises(&checkpoint) {
+        let what = "a style network, which paints over pictures (/style/network): as a generator it".to_owned();
+        return Err(NetworkError::Unsupported { path: checkpoint.path, what });
     }
     let what = format!("no known network layout: {}; it", checkpoint.some_names());
     Err(NetworkError::Unsupported { path: checkpoint.path, what })

@@ -1,17 +1,16 @@
 //! Does the style loop stay alive: never black, white, grey, noise or a still, whatever the settings?
 #![allow(clippy::print_stdout, reason = "the figures are worth reading with --nocapture")]
 
-mod common;
-
+use std::path::Path;
 use std::sync::Arc;
 
-use common::fixture;
 use latent_jockey::commands::style::measure::detail;
 use latent_jockey::effects::style::balance::mean_and_deviation;
-use latent_jockey::effects::style::{StyleLoop, StyleSettings};
+use latent_jockey::effects::style::{Keep, StyleLoop, StyleSettings};
 use latent_jockey::engine::Image;
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::network::style_transfer::StyleNetwork;
+use latent_jockey::patch::locate;
 
 /// Frames a second of the show that is played.
 const FPS: f32 = 12.0;
@@ -35,32 +34,47 @@ fn black(_: usize) -> Image {
 
 type Content = fn(usize) -> Image;
 
-/// Settings that drive the loop to its ends.
-fn extremes() -> Vec<(&'static str, StyleSettings, Content)> {
+/// A network that ships, and settings that drive the loop to its ends.
+struct Extreme(&'static str, &'static str, StyleSettings, Content);
+
+fn extremes() -> Vec<Extreme> {
     let plain = StyleSettings { size: 64, dt_secs: 1.0 / FPS, ..StyleSettings::default() };
+    let alone = StyleSettings { feedback: 1.0, ..plain };
+    let light = StyleSettings { keep: 1.0, keep_what: Keep::Light, ..plain };
+    let painters = |name, settings, content| Extreme("painters8", name, settings, content);
+    let many = |name, settings, content| Extreme("multistyle26", name, settings, content);
     vec![
-        ("the defaults", plain, garden),
-        ("feedback alone, flying in", StyleSettings { feedback: 1.0, zoom: 1.5, a: 2, ..plain }, garden),
-        ("feedback alone, flying out", StyleSettings { feedback: 1.0, zoom: 0.5, a: 5, ..plain }, garden),
-        ("spinning", StyleSettings { feedback: 0.9, rotate: 180.0, x: 1.0, y: -1.0, a: 6, ..plain }, garden),
-        ("eight passes", StyleSettings { feedback: 0.6, passes: 8, a: 3, ..plain }, garden),
-        (
-            "two painters, the picture's colours",
+        painters("the defaults", plain, garden),
+        painters("feedback alone, flying in", StyleSettings { zoom: 1.5, a: 2, ..alone }, garden),
+        painters("feedback alone, flying out", StyleSettings { zoom: 0.5, a: 5, ..alone }, garden),
+        painters("feedback alone, eight passes", StyleSettings { passes: 8, a: 4, ..alone }, garden),
+        painters("spinning", StyleSettings { feedback: 0.9, rotate: 180.0, x: 1.0, y: -1.0, a: 6, ..plain }, garden),
+        painters("eight passes", StyleSettings { feedback: 0.6, passes: 8, a: 3, ..plain }, garden),
+        painters(
+            "the picture's colours",
             StyleSettings { feedback: 0.8, b: 4, blend: 0.5, keep: 1.0, ..plain },
             garden,
         ),
-        ("no network", StyleSettings { feedback: 1.0, passes: 0, zoom: 1.3, ..plain }, garden),
-        ("over black", StyleSettings { feedback: 0.95, a: 1, ..plain }, black),
-        ("seldom painted", StyleSettings { feedback: 0.8, every: 5, a: 7, ..plain }, garden),
+        painters("the picture's light", StyleSettings { feedback: 1.0, a: 5, ..light }, garden),
+        painters("no network", StyleSettings { passes: 0, zoom: 1.3, ..alone }, garden),
+        painters("over black", StyleSettings { feedback: 0.95, a: 1, ..plain }, black),
+        painters("seldom painted", StyleSettings { feedback: 0.8, every: 5, a: 7, ..plain }, garden),
+        many("the defaults", StyleSettings { a: 19, ..plain }, garden),
+        many("feedback alone, the palest", StyleSettings { zoom: 1.5, a: 8, ..alone }, garden),
+        many("feedback alone, the darkest, eight passes", StyleSettings { passes: 8, a: 20, ..alone }, garden),
+        many("the calmest over black", StyleSettings { feedback: 0.95, a: 7, ..plain }, black),
+        many("a mixture, the picture's light", StyleSettings { feedback: 0.9, mix: [0.5; 32], ..light }, garden),
     ]
 }
 
 /// Plays `frames` frames and holds the last half against the limits of a living picture.
 fn soak(frames: usize) {
-    let network = Arc::new(StyleNetwork::open(&fixture("style/painters8.safetensors")).expect("opens"));
     let engine = Arc::new(Cpu::default());
-    for (name, settings, content) in extremes() {
-        let mut style = StyleLoop::new(engine.clone(), network.clone());
+    for Extreme(network, name, settings, content) in extremes() {
+        let name = format!("{network}: {name}");
+        let file = locate::network(Path::new(network)).expect("it ships");
+        let network = StyleNetwork::open(&file).expect("opens");
+        let mut style = StyleLoop::new(engine.clone(), Arc::new(network));
         let (mut out, mut before) = (Image::default(), Image::default());
         let (mut means, mut deviations, mut details, mut moved) =
             ([1.0f32, -1.0], [9.0f32, 0.0], [9.0f64, 0.0], 0.0f64);

@@ -1,12 +1,18 @@
 //! `inspect`: what a network file holds, and whether it will play.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::EngineChoice;
-use crate::engine::{Image, Inputs};
-use crate::network::{self, Network};
+use crate::engine::{Engine, EngineError, Image, Inputs, Program};
+use crate::network::checkpoint::Checkpoint;
+use crate::network::style_transfer::StyleNetwork;
+use crate::network::{self, Network, NetworkError};
 use crate::patch::locate;
+
+/// Side of the picture that a style network is tried on.
+const PAINTING: usize = 256;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -18,25 +24,59 @@ pub struct Options {
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let file = locate::network(&options.network)?;
-    let network = network::open(&file)?;
-    describe(&network);
     let engine = options.engine.build();
+    let network = match network::open(&file) {
+        Err(NetworkError::Unsupported { .. }) if is_style(&file) => return style(&file, &*engine),
+        opened => opened?,
+    };
+    describe(&network);
     let mut program = engine.prepare(network.plan.clone())?;
     let mut ws = Vec::new();
     let mapping = &network.mapping;
     mapping.truncate(&mapping.w_avg, 1.0, usize::MAX, &mut ws);
+    let rate = rate(&mut *program, &Inputs { ws: &ws, ..Inputs::default() })?;
+    println!("plays        yes: about {rate:.0} pictures/s with the {} engine here", engine.name());
+    Ok(())
+}
+
+/// Pictures a second, by the fastest of a few.
+fn rate(program: &mut dyn Program, inputs: &Inputs) -> Result<f64, EngineError> {
     let mut image = Image::default();
     let mut fastest = Duration::MAX;
     for _ in 0..4 {
         let started = Instant::now();
-        program.run(&Inputs { ws: &ws, ..Inputs::default() }, &mut image)?;
+        program.run(inputs, &mut image)?;
         fastest = fastest.min(started.elapsed());
     }
+    Ok(1.0 / fastest.as_secs_f64())
+}
+
+fn is_style(file: &Path) -> bool {
+    Checkpoint::open(file).is_ok_and(|checkpoint| StyleNetwork::recognises(&checkpoint))
+}
+
+/// A style network, painting over a picture of 256 x 256.
+fn style(file: &Path, engine: &dyn Engine) -> anyhow::Result<()> {
+    let network = StyleNetwork::open(file)?;
+    let plan = Arc::new(network.plan_for(PAINTING, PAINTING));
+    println!("file         {}", file.display());
     println!(
-        "plays        yes: about {:.0} pictures/s with the {} engine here",
-        1.0 / fastest.as_secs_f64(),
-        engine.name()
+        "kind         style network, {}",
+        if network.styles.len() == 1 { "one style" } else { "conditional instance norm" }
     );
+    for (i, style) in network.styles.iter().enumerate() {
+        let credit = [&style.artist, &style.title].into_iter().filter(|text| !text.is_empty());
+        let credit: Vec<&str> = credit.map(String::as_str).collect();
+        println!("style {i:<6} {}  {}", style.name, credit.join(", "));
+    }
+    println!("size         {:.2} M numbers", plan.parameters() as f64 / 1e6);
+    println!("work         {:.2} GFLOP a painting of {PAINTING} x {PAINTING}", plan.macs() as f64 * 2.0 / 1e9);
+    let mut program = engine.prepare(plan)?;
+    let mut weights = vec![0.0; network.styles.len()];
+    weights[0] = 1.0;
+    let picture = Image::new(3, PAINTING, PAINTING);
+    let rate = rate(&mut *program, &Inputs { image: Some(&picture), styles: &weights, ..Inputs::default() })?;
+    println!("plays        yes: about {rate:.0} paintings/s with the {} engine here", engine.name());
     Ok(())
 }
 
