@@ -13,6 +13,7 @@ pub mod play;
 pub mod render;
 pub mod style;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -21,6 +22,7 @@ use crate::engine::cpu::Cpu;
 use crate::patch::library::Library;
 use crate::patch::locate;
 use crate::patch::preset::Preset;
+use crate::show::{Mode, Show};
 
 /// Which engine makes the pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -37,6 +39,29 @@ impl EngineChoice {
         match self {
             EngineChoice::Auto | EngineChoice::Cpu => Arc::new(Cpu::default()),
         }
+    }
+}
+
+/// What is played instead of what the preset says.
+#[derive(Debug, clap::Args)]
+struct Instead {
+    /// Play this network instead of the preset's: a file, or a name in presets/networks
+    #[arg(long, value_name = "FILE")]
+    network: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    engine: EngineChoice,
+    /// Start from this seed instead of the preset's
+    #[arg(long)]
+    seed: Option<u32>,
+}
+
+impl Instead {
+    /// The show of a preset: the named one, or the first.
+    fn show(&self, preset: Option<&str>, mode: Mode) -> anyhow::Result<Show> {
+        let (library, preset) = presets(preset)?;
+        let network = self.network.as_deref().map(locate::network).transpose()?;
+        let (seed, engine) = (self.seed, self.engine.build());
+        Ok(Show::new(crate::show::Options { library, preset, network, seed, engine, mode })?)
     }
 }
 

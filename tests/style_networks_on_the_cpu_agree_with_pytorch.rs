@@ -7,6 +7,7 @@ use std::sync::Arc;
 use common::{assert_close, fixture, magnitude};
 use latent_jockey::engine::cpu::{Cpu, Isa};
 use latent_jockey::engine::{Engine, Image, Inputs};
+use latent_jockey::network;
 use latent_jockey::network::checkpoint::Checkpoint;
 use latent_jockey::network::style_transfer::StyleNetwork;
 
@@ -70,7 +71,9 @@ fn the_file_names_its_painters() {
 }
 
 #[test]
-fn a_generator_is_no_style_network() {
+fn a_generator_is_no_style_network_and_the_other_way_round() {
     let error = StyleNetwork::open(&fixture("sg2_32.safetensors")).expect_err("a generator");
     assert!(error.to_string().contains("style network"), "{error}");
+    let error = network::open(fixture("style/painters8.safetensors")).map(drop).expect_err("a style network");
+    assert!(error.to_string().contains("/style/network"), "{error}");
 }

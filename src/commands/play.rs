@@ -1,16 +1,13 @@
 //! `play`: the show, live, in a window or headless.
 
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use super::EngineChoice;
 use crate::control::midi::MidiInputs;
 use crate::control::osc::OscServer;
 use crate::control::{self, AllCounts, Event};
-use crate::patch::locate;
 use crate::show::{Devices, Mode, Show};
 
 /// The address on which OSC is heard.
@@ -20,14 +17,8 @@ pub const OSC_PORT: u16 = 9000;
 pub struct Options {
     /// The preset: a name, a number in the list, or a file
     preset: Option<String>,
-    /// Play this network instead of the preset's: a file, or a name in presets/networks
-    #[arg(long, value_name = "FILE")]
-    network: Option<PathBuf>,
-    #[arg(long, value_enum, default_value_t)]
-    engine: EngineChoice,
-    /// Start from this seed instead of the preset's
-    #[arg(long)]
-    seed: Option<u32>,
+    #[command(flatten)]
+    instead: super::Instead,
     /// UDP port for OSC
     #[arg(long, default_value_t = OSC_PORT, value_name = "PORT")]
     osc: u16,
@@ -67,15 +58,7 @@ impl Default for Options {
 }
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let (library, preset) = super::presets(options.preset.as_deref())?;
-    let mut show = Show::new(crate::show::Options {
-        library,
-        preset,
-        network: options.network.as_deref().map(locate::network).transpose()?,
-        seed: options.seed,
-        engine: options.engine.build(),
-        mode: Mode::Live,
-    })?;
+    let mut show = options.instead.show(options.preset.as_deref(), Mode::Live)?;
     show.set_names_only(!options.listen.is_loopback());
     let (sender, events) = control::queue();
     let counts = AllCounts::default();

@@ -5,11 +5,9 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context, ensure};
 
-use super::EngineChoice;
-use crate::patch::locate;
 use crate::record::Sink;
 use crate::record::compose::Composer;
-use crate::show::{Mode, Show};
+use crate::show::Mode;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -25,14 +23,8 @@ pub struct Options {
     /// Width and height of the frames [default: the network's own]
     #[arg(long, value_parser = super::parse_size, value_name = "WxH")]
     size: Option<(u32, u32)>,
-    /// Start from this seed instead of the preset's
-    #[arg(long)]
-    seed: Option<u32>,
-    /// Play this network instead of the preset's
-    #[arg(long, value_name = "FILE")]
-    network: Option<PathBuf>,
-    #[arg(long, value_enum, default_value_t)]
-    engine: EngineChoice,
+    #[command(flatten)]
+    instead: super::Instead,
 }
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
@@ -42,15 +34,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         "--seconds takes up to a day, got {}",
         options.seconds
     );
-    let (library, preset) = super::presets(Some(&options.preset))?;
-    let mut show = Show::new(crate::show::Options {
-        library,
-        preset,
-        network: options.network.as_deref().map(locate::network).transpose()?,
-        seed: options.seed,
-        engine: options.engine.build(),
-        mode: Mode::Offline,
-    })?;
+    let mut show = options.instead.show(Some(&options.preset), Mode::Offline)?;
     let own = show.network().img_resolution as u32;
     let (width, height) = options.size.unwrap_or((own, own));
     let (mut sink, remark) = Sink::open(&options.out, width, height, options.fps)?;
