@@ -7,6 +7,7 @@ so that applying it again and again stays alive and stable.
 
   train   fit a network (resumable, time-boxed)
   loop    apply a network many times to a picture and measure what happens
+  lift    raise the contrast of one style, where the loop test finds it too still
 
 The network (no biases; reflect padding k//2; pictures in 0..1):
   enc.0 9x9 3->C      norm relu      enc.1 3x3 /2 norm relu   enc.2 3x3 /2 norm relu
@@ -378,6 +379,19 @@ def loop(a):
     save_png(torch.cat(rows, 1), a.out)
 
 
+def lift(a):
+    """the last gamma of one style times a factor; everything else stays"""
+    net, metadata = load_net(a.net)
+    name = json.loads(metadata.get('styles', '[]'))[a.style]
+    with torch.no_grad():
+        net.dec[-1].gamma[a.style] *= a.factor
+    known = ('config', 'styles', 'format', 'input', 'output', 'pad', 'norm_eps')
+    notes = {k: v for k, v in metadata.items() if k not in known}
+    lifted = json.loads(notes.get('lifted', '{}'))
+    lifted[name] = a.factor * lifted.get(name, 1.0)
+    save_net(net, a.out, json.loads(metadata['styles']), dict(notes, lifted=json.dumps(lifted)))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest='command', required=True)
@@ -421,8 +435,14 @@ def main():
     option('--turn', type=float, default=.01, help='between two passes, in radians')
     option('--mix', type=float, default=0.0, help='how much of the original comes in again at every pass')
     option('--threads', type=int, default=0)
+
+    option = commands.add_parser('lift').add_argument
+    option('--net', required=True)
+    option('--out', required=True)
+    option('--style', type=int, required=True, help='number of the style')
+    option('--factor', type=float, required=True, help='1.15 is a little more')
     a = parser.parse_args()
-    dict(train=train, loop=loop)[a.command](a)
+    dict(train=train, loop=loop, lift=lift)[a.command](a)
 
 
 if __name__ == '__main__':
