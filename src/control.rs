@@ -7,6 +7,8 @@
 
 pub mod clock;
 pub mod keys;
+pub mod learn;
+pub mod lights;
 pub mod mapping;
 pub mod midi;
 pub mod osc;
@@ -40,6 +42,12 @@ pub struct Write {
 pub enum Event {
     Write(Write),
     Midi(midi::Message),
+    /// A MIDI input port was opened or has gone; `port` is its number in messages.
+    MidiPort {
+        port: u8,
+        name: String,
+        open: bool,
+    },
     Key(keys::Key),
     /// An OSC message whose address is not in the table: presets may have an alias for it.
     Unknown {

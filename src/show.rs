@@ -226,6 +226,7 @@ impl Show {
     fn take(&mut self, event: &Event) {
         match event {
             Event::Write(write) => self.write(&write.clone()),
+            Event::MidiPort { .. } => {}
             Event::Notice(line) => self.history.notice(line.clone()),
             Event::Midi(_) | Event::Key(_) | Event::Unknown { .. } => {
                 let mut writes = std::mem::take(&mut self.writes);
@@ -493,7 +494,7 @@ impl Show {
         for (target, value) in &preset.params {
             self.write(&Write { target: *target, value: value.clone(), source: Source::Preset });
         }
-        self.mapping = preset.mapping();
+        self.mapping.set_preset(&preset.midi, &preset.osc);
         if let Some(file) = preset.network.clone() {
             self.load_network(file);
         }
@@ -519,7 +520,7 @@ impl Show {
         for (target, value) in writes {
             self.write(&Write { target, value, source: Source::Preset });
         }
-        self.mapping = preset.mapping();
+        self.mapping.set_preset(&preset.midi, &preset.osc);
         if preset.network != self.preset.network
             && let Some(file) = preset.network.clone()
         {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use latent_jockey::control::midi::MidiInputs;
+use latent_jockey::control::midi::{MidiInputs, PortRule};
 use latent_jockey::control::{Counts, Event, queue};
 
 fn notices(events: &Receiver<Event>, wait: Duration) -> Vec<String> {
@@ -27,7 +27,7 @@ fn no_midi_system_is_one_notice() {
     }
     let (sender, events) = queue();
     let started = Instant::now();
-    let inputs = MidiInputs::start(sender, Arc::new(Counts::default()));
+    let inputs = MidiInputs::start(PortRule::default(), sender, Arc::new(Counts::default()));
     // Long enough for several looks.
     let told = notices(&events, Duration::from_secs(3));
     assert_eq!(told.len(), 1, "{told:?}");
@@ -125,7 +125,7 @@ mod jack {
         let server = Server::start();
         let mut nano = controller("nanoKONTROL2");
         let (sender, events) = queue();
-        let inputs = MidiInputs::start(sender, Arc::new(Counts::default()));
+        let inputs = MidiInputs::start(PortRule::default(), sender, Arc::new(Counts::default()));
         await_notice(&events, "nanoKONTROL2:out is connected");
         assert!(inputs.names().list().iter().any(|name| name == "nanoKONTROL2:out"));
 

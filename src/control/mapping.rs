@@ -1,6 +1,7 @@
 //! The map: MIDI messages and OSC aliases become writes to parameters.
 //!
-//! A preset's entries lie over a default map, so that any controller plays something at once. A [`Mapping`] keeps
+//! A preset's entries lie over those of a controller's profile, and these over a default map, so that any
+//! controller plays something at once. A [`Mapping`] keeps
 //! what takeover, toggles and 14-bit pairs need to remember; its only inputs are events and the parameters, so a
 //! replay makes the same writes. It runs inside the frame, on the show's thread. Keys are in [`super::keys`].
 
@@ -8,6 +9,7 @@ mod control;
 mod entry;
 mod knob;
 mod lay;
+mod numbered;
 
 pub use control::{Control, ControlSpec, parse_control};
 pub use entry::{Fixed, MidiEntry, MidiOptions, Mode, OscEntry, Relative, Takeover};
@@ -19,6 +21,7 @@ use super::midi::{Kind, Message};
 use super::{Event, Source, Write};
 use crate::params::{self, Id, Params, Target};
 use knob::{Action, Memory};
+pub(super) use numbered::Numbers;
 
 /// What is wrong with an entry of a map.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -59,40 +62,87 @@ pub struct Mapping {
     slots: Vec<Slot>,
     aliases: HashMap<String, OscEntry>,
     waiting: Option<(Target, Turn)>,
+    numbers: Numbers,
+    /// The ports whose controller has a profile: the default map leaves them alone.
+    profiled: Vec<u8>,
+}
+
+/// Who says so; a later one has the say over those before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    Default,
+    Profile,
+    Preset,
 }
 
 #[derive(Clone, Debug)]
 struct Slot {
     entry: MidiEntry,
-    /// Comes from the preset, not from the default map.
-    own: bool,
+    layer: Layer,
+    /// Hears this port alone.
+    port: Option<u8>,
     memory: Memory,
 }
 
 impl Slot {
-    /// Of several entries that fit, those of the highest rank play: a preset's before the default ones, and those
+    fn new(entry: MidiEntry, layer: Layer, port: Option<u8>) -> Self {
+        Slot { entry, layer, port, memory: Memory::default() }
+    }
+
+    /// Of several entries that fit, those of the highest rank play: a preset's before those of a profile, and those
     /// for one channel before those for any.
-    fn rank(&self, message: &Message) -> Option<(bool, bool)> {
-        self.entry.control.fits(message).then_some((self.own, self.entry.control.channel.is_some()))
+    fn rank(&self) -> (Layer, bool) {
+        (self.layer, self.entry.control.channel.is_some())
+    }
+
+    fn hears(&self, port: u8, profiled: &[u8]) -> bool {
+        self.port.is_none_or(|own| own == port) && (self.layer != Layer::Default || !profiled.contains(&port))
     }
 }
 
 impl Default for Mapping {
     /// The default map alone.
     fn default() -> Self {
-        Mapping::new(Vec::new(), Vec::new())
+        Mapping {
+            slots: default_map().map(|entry| Slot::new(entry, Layer::Default, None)).collect(),
+            aliases: HashMap::new(),
+            waiting: None,
+            numbers: Numbers::default(),
+            profiled: Vec::new(),
+        }
     }
 }
 
 impl Mapping {
     /// The default map with a preset's entries over it.
-    pub fn new(midi: Vec<MidiEntry>, osc: Vec<OscEntry>) -> Self {
-        let own = midi.into_iter().map(|entry| Slot { entry, own: true, memory: Memory::default() });
-        let default = default_map().map(|entry| Slot { entry, own: false, memory: Memory::default() });
-        Mapping {
-            slots: own.chain(default).collect(),
-            aliases: osc.into_iter().map(|entry| (entry.address.clone(), entry)).collect(),
-            waiting: None,
+    pub fn new(midi: &[MidiEntry], osc: &[OscEntry]) -> Self {
+        let mut mapping = Mapping::default();
+        mapping.set_preset(midi, osc);
+        mapping
+    }
+
+    /// Puts a preset's entries in the place of those of the last one. A control that goes on playing the same
+    /// keeps what it knows of its knob.
+    pub fn set_preset(&mut self, midi: &[MidiEntry], osc: &[OscEntry]) {
+        let (old, others): (Vec<Slot>, Vec<Slot>) =
+            std::mem::take(&mut self.slots).into_iter().partition(|slot| slot.layer == Layer::Preset);
+        let known = |entry: &MidiEntry| old.iter().find(|slot| slot.entry == *entry).cloned();
+        self.slots = midi
+            .iter()
+            .map(|entry| known(entry).unwrap_or_else(|| Slot::new(entry.clone(), Layer::Preset, None)))
+            .chain(others)
+            .collect();
+        self.aliases = osc.iter().map(|entry| (entry.address.clone(), entry.clone())).collect();
+        self.waiting = None;
+    }
+
+    /// The controller at `port` has a profile with these entries; `None` when it has none, or has gone.
+    pub fn set_profile(&mut self, port: u8, entries: Option<Vec<MidiEntry>>) {
+        self.slots.retain(|slot| slot.port != Some(port));
+        self.profiled.retain(|&profiled| profiled != port);
+        if let Some(entries) = entries {
+            self.profiled.push(port);
+            self.slots.extend(entries.into_iter().map(|entry| Slot::new(entry, Layer::Profile, Some(port))));
         }
     }
 
@@ -101,19 +151,27 @@ impl Mapping {
     /// The writes are to be applied to `params` before the next event: relative knobs go on from there.
     pub fn apply(&mut self, event: &Event, params: &Params, out: &mut Vec<Write>) {
         match event {
-            Event::Midi(message) => self.message(message, params, out),
+            Event::Midi(message) => {
+                let numbered = self.numbers.read(message);
+                if !numbered.is_some_and(|message| self.message(&message, params, out)) {
+                    self.message(message, params, out);
+                }
+            }
             Event::Unknown { address, value } => {
                 if let Some(alias) = self.aliases.get(address.as_str()) {
                     out.push(Write { target: alias.to, value: alias.value(value), source: Source::Osc });
                 }
             }
-            Event::Write(_) | Event::Key(_) | Event::Notice(_) => {}
+            Event::Write(_) | Event::Key(_) | Event::Notice(_) | Event::MidiPort { .. } => {}
         }
     }
 
-    fn message(&mut self, message: &Message, params: &Params, out: &mut Vec<Write>) {
-        let Some(rank) = self.slots.iter().filter_map(|slot| slot.rank(message)).max() else { return };
-        for slot in self.slots.iter_mut().filter(|slot| slot.rank(message) == Some(rank)) {
+    /// Whether any entry is for this message; those of the highest rank play.
+    fn message(&mut self, message: &Message, params: &Params, out: &mut Vec<Write>) -> bool {
+        let profiled = &self.profiled;
+        let fits = |slot: &Slot| slot.hears(message.port, profiled) && slot.entry.control.fits(message);
+        let Some(rank) = self.slots.iter().filter(|slot| fits(slot)).map(Slot::rank).max() else { return false };
+        for slot in self.slots.iter_mut().filter(|slot| slot.rank() == rank && fits(slot)) {
             let target = slot.entry.to;
             match slot.memory.act(&slot.entry, message, params) {
                 Action::Nothing => {}
@@ -124,6 +182,7 @@ impl Mapping {
                 }
             }
         }
+        true
     }
 
     /// The parameter whose knob was moved last and has not caught it yet, and which way to turn: for the HUD.
@@ -131,9 +190,19 @@ impl Mapping {
         self.waiting
     }
 
-    /// The entries that play, a preset's own first: for lists of what plays what.
-    pub fn entries(&self) -> impl Iterator<Item = &MidiEntry> {
-        self.slots.iter().map(|slot| &slot.entry)
+    /// The entry that plays when this control of the controller at `port` moves.
+    pub fn playing(&self, port: u8, control: &ControlSpec) -> Option<&MidiEntry> {
+        let fits = |slot: &&Slot| slot.hears(port, &self.profiled) && slot.entry.control.covers(control);
+        self.slots.iter().filter(fits).max_by_key(|slot| slot.rank()).map(|slot| &slot.entry)
+    }
+
+    /// The entries that play, a preset's own first, with who says so and the port of a profile: for lists of what
+    /// plays what.
+    pub fn entries(&self) -> impl Iterator<Item = (&MidiEntry, Layer, Option<u8>)> {
+        let mut layers = [Layer::Preset, Layer::Profile, Layer::Default].into_iter();
+        std::iter::from_fn(move || layers.next())
+            .flat_map(|layer| self.slots.iter().filter(move |slot| slot.layer == layer))
+            .map(|slot| (&slot.entry, slot.layer, slot.port))
     }
 }
 
@@ -164,10 +233,13 @@ fn default_map() -> impl Iterator<Item = MidiEntry> {
 }
 
 impl ControlSpec {
-    fn fits(&self, message: &Message) -> bool {
+    /// Whether it is this control that sent the message.
+    pub fn fits(&self, message: &Message) -> bool {
         let control = match (self.control, message.kind) {
             (Control::Cc(n), Kind::ControlChange { controller, .. }) => controller == n,
             (Control::Cc14(n), Kind::ControlChange { controller, .. }) => controller == n || controller == n + 32,
+            (Control::Nrpn(n), Kind::Numbered { registered, number, .. }) => !registered && number == n,
+            (Control::Rpn(n), Kind::Numbered { registered, number, .. }) => registered && number == n,
             (Control::Note(n), Kind::NoteOn { note, .. } | Kind::NoteOff { note }) => note == n,
             (Control::PolyPressure(n), Kind::PolyPressure { note, .. }) => note == n,
             (Control::Bend, Kind::PitchBend { .. })

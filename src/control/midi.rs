@@ -1,12 +1,28 @@
-//! MIDI in by midir: every input port, also those that appear later.
+//! MIDI by midir: every input port, also those that appear later, and the lights of known controllers.
 //!
 //! [`parse`] makes a [`Message`] of the bytes of one MIDI message; [`MidiInputs`] runs the thread `midi`, which
-//! looks for ports and opens them. Messages come on threads of the MIDI system, which neither wait nor allocate.
+//! looks for ports and opens them, [`MidiOutputs`] the thread `midi out`. [`Profiles`] know controllers. Messages come on threads of the MIDI system, which neither wait nor allocate.
 //! What a message moves is decided by [`mapping`](super::mapping); without any MIDI system the show goes on.
 
 mod inputs;
+mod outputs;
+mod ports;
+mod profile;
+
+use std::time::Duration;
 
 pub use inputs::{MidiInputs, PortNames, ports};
+pub use outputs::{Board, MidiOutputs, Panel};
+pub use ports::PortRule;
+pub use profile::{Light, Profile, ProfileControl, ProfileError, Profiles};
+
+/// How often ports are looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(700);
+
+/// The ALSA library complains on standard error when its sequencer is missing: it is not asked then.
+fn has_sequencer() -> bool {
+    cfg!(not(all(target_os = "linux", not(feature = "jack")))) || std::path::Path::new("/dev/snd/seq").exists()
+}
 
 /// Why no ports can be listed.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +83,24 @@ pub enum Kind {
     SongPosition {
         sixteenths: u16,
     },
+    /// A registered (RPN) or free (NRPN) parameter number, 0 to 16,383. No message says so by itself: the map makes
+    /// it of several controllers.
+    Numbered {
+        registered: bool,
+        number: u16,
+        data: Data,
+    },
+}
+
+/// What came for a parameter number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Data {
+    /// The high 7 bits of its value.
+    High(u8),
+    /// The low 7 bits.
+    Low(u8),
+    /// One step up or down.
+    Step(i8),
 }
 
 /// The message in `bytes`, if it is a whole one of a kind that is played. Never panics, whatever the bytes.

@@ -10,7 +10,7 @@ use toml_edit::{Document, TableLike};
 
 use super::check::{Checker, key_span, typed};
 use super::locate::{self, LocateError, name_of};
-use crate::control::mapping::{Mapping, MappingError, MidiEntry, OscEntry};
+use crate::control::mapping::{MappingError, MidiEntry, OscEntry};
 use crate::params::{Id, Target, Value};
 
 /// Everything that a preset may say at its top.
@@ -86,11 +86,6 @@ impl Preset {
         let text =
             std::fs::read_to_string(path).map_err(|source| PresetError::Read { path: path.to_owned(), source })?;
         Preset::parse(&text, path)
-    }
-
-    /// The preset's controllers and aliases over the default map, with nothing remembered yet.
-    pub fn mapping(&self) -> Mapping {
-        Mapping::new(self.midi.clone(), self.osc.clone())
     }
 
     /// Checks the text of a preset. `origin` is its file, for messages and as the base of relative paths.

@@ -5,7 +5,10 @@ use std::fmt;
 use super::MappingError;
 
 /// What may be written, for the error messages.
-pub(super) const ALLOWED: &str = "cc 21, cc 1/14 (a 14-bit pair), note 36, bend, program, pressure or pressure 36, each with ch 1 to ch 16 before it if wanted";
+pub(super) const ALLOWED: &str = "cc 21, cc 1/14 (a 14-bit pair), nrpn 300, rpn 0, note 36, bend, program, pressure or pressure 36, each with ch 1 to ch 16 before it if wanted";
+
+/// The number 127/127 means that none is chosen.
+const HIGHEST_NUMBER: u16 = 16_382;
 
 /// A knob, fader, key, pad or wheel of a controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,6 +17,10 @@ pub enum Control {
     Cc(u8),
     /// Controller 0 to 31 with its low half on the controller 32 above: 0 to 16,383.
     Cc14(u8),
+    /// Free parameter number, 0 to 16,383, with a value of up to 14 bits.
+    Nrpn(u16),
+    /// Registered parameter number, as `Nrpn`.
+    Rpn(u16),
     Note(u8),
     Bend,
     Program,
@@ -31,6 +38,17 @@ pub struct ControlSpec {
     pub control: Control,
 }
 
+impl ControlSpec {
+    /// Whether messages of `other`, on one channel, reach this one too.
+    pub fn covers(&self, other: &ControlSpec) -> bool {
+        let same = match (self.control, other.control) {
+            (Control::Cc14(high), Control::Cc(n)) => n == high || n == high + 32,
+            (a, b) => a == b,
+        };
+        same && self.channel.is_none_or(|channel| other.channel.is_none_or(|other| other == channel))
+    }
+}
+
 impl fmt::Display for ControlSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(channel) = self.channel {
@@ -39,6 +57,8 @@ impl fmt::Display for ControlSpec {
         match self.control {
             Control::Cc(n) => write!(f, "cc {n}"),
             Control::Cc14(n) => write!(f, "cc {n}/14"),
+            Control::Nrpn(n) => write!(f, "nrpn {n}"),
+            Control::Rpn(n) => write!(f, "rpn {n}"),
             Control::Note(n) => write!(f, "note {n}"),
             Control::Bend => f.write_str("bend"),
             Control::Program => f.write_str("program"),
@@ -65,6 +85,8 @@ fn read(text: &str) -> Result<ControlSpec, String> {
     }
     let control = match words.next().ok_or("no control is named")? {
         "cc" => controller(words.next())?,
+        "nrpn" => Control::Nrpn(number(words.next(), "an NRPN", 0, HIGHEST_NUMBER)?),
+        "rpn" => Control::Rpn(number(words.next(), "an RPN", 0, HIGHEST_NUMBER)?),
         "note" => Control::Note(number(words.next(), "a note", 0, 127)?),
         "bend" => Control::Bend,
         "program" => Control::Program,
@@ -88,7 +110,10 @@ fn controller(word: Option<&str>) -> Result<Control, String> {
     }
 }
 
-fn number(word: Option<&str>, what: &str, min: u8, max: u8) -> Result<u8, String> {
+fn number<N>(word: Option<&str>, what: &str, min: N, max: N) -> Result<N, String>
+where
+    N: std::str::FromStr + PartialOrd + fmt::Display + Copy,
+{
     word.and_then(|word| word.parse().ok())
         .filter(|n| (min..=max).contains(n))
         .ok_or_else(|| format!("{what} is a number from {min} to {max}"))
@@ -111,6 +136,8 @@ mod test {
             ("pressure", None, Control::Pressure),
             ("ch 16 pressure 60", Some(15), Control::PolyPressure(60)),
             ("cc 1/14", None, Control::Cc14(1)),
+            ("nrpn 16382", None, Control::Nrpn(16_382)),
+            ("ch 3 rpn 0", Some(2), Control::Rpn(0)),
         ] {
             let spec = parse_control(text).unwrap();
             assert_eq!(spec, ControlSpec { channel, control });
@@ -131,6 +158,7 @@ mod test {
             ("cc 1/7", "/14 marks a 14-bit pair, not /7"),
             ("ch 0 cc 1", "a channel is a number from 1 to 16"),
             ("ch 17 cc 1", "a channel is a number from 1 to 16"),
+            ("nrpn 16383", "an NRPN is a number from 0 to 16382"),
             ("note 128", "a note is a number from 0 to 127"),
             ("knob 1", "there is nothing called knob"),
             ("cc 1 2", "2 is too much"),

@@ -5,7 +5,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::{Control, ControlSpec, CurveName, Lay, MappingError, lay, parse_control};
-use crate::params::{self, Kind, Target, Value};
+use crate::params::{self, Id, Kind, Params, Target, Value};
 
 /// What a knob does whose position is not the parameter's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -160,6 +160,26 @@ impl MidiEntry {
         entry.check(options).map(|()| entry)
     }
 
+    /// Where the control would stand if it moved with what it plays, 0 to 1. A key that writes a value stands at 1
+    /// when that is what the parameter holds; `preset` is the number of the playing preset. `None` for what has no
+    /// place.
+    pub fn travel(&self, params: &Params, preset: Option<usize>) -> Option<f64> {
+        let def = self.to.id.def();
+        match &self.value {
+            Some(value) => {
+                let holds = match (self.to.id, value, params.value(self.to)?) {
+                    (Id::Preset, Value::Int(number), _) => usize::try_from(*number).ok() == preset,
+                    (_, value, now) => now.to_string() == value.to_string() || same_number(value, params.base(self.to)),
+                };
+                Some(f64::from(u8::from(holds)))
+            }
+            None if matches!(def.kind, Kind::Text { .. } | Kind::Vector { .. }) => None,
+            // A trigger rests.
+            None if def.kind == Kind::Trigger => Some(0.0),
+            None => Some(lay::travel_of(self.lay.as_ref(), def, params.base(self.to))),
+        }
+    }
+
     /// An entry without options, on any channel.
     pub(super) fn plain(control: Control, to: Target) -> Self {
         let spec = ControlSpec { channel: None, control };
@@ -176,7 +196,7 @@ impl MidiEntry {
             Err(MappingError::Option { option, reason: format!("{reason}, not {}", self.control) })
         };
         let control = self.control.control;
-        let is_knob = matches!(control, Control::Cc(_) | Control::Cc14(_));
+        let is_knob = is_knob(control);
         let is_button = matches!(control, Control::Cc(_) | Control::Note(_));
         if self.relative.is_some() && !matches!(control, Control::Cc(_)) {
             return wrong("relative", "is for endless knobs that send a cc");
@@ -204,9 +224,22 @@ impl MidiEntry {
     }
 }
 
+fn is_knob(control: Control) -> bool {
+    matches!(control, Control::Cc(_) | Control::Cc14(_) | Control::Nrpn(_) | Control::Rpn(_))
+}
+
 /// Wheels and pressure spring back and have nothing to catch.
 fn takeover_of(control: Control) -> Takeover {
-    if matches!(control, Control::Cc(_) | Control::Cc14(_)) { Takeover::Pickup } else { Takeover::Jump }
+    if is_knob(control) { Takeover::Pickup } else { Takeover::Jump }
+}
+
+fn same_number(value: &Value, base: f64) -> bool {
+    match value {
+        Value::Int(i) => *i as f64 == base,
+        Value::Float(x) => *x == base,
+        Value::Bool(b) => f64::from(u8::from(*b)) == base,
+        _ => false,
+    }
 }
 
 /// An address that other programs send anyway, and the parameter it moves.
@@ -256,7 +289,6 @@ impl OscEntry {
 #[cfg(test)]
 mod test {
     use super::*;
-    use crate::params::Id;
     use std::collections::BTreeMap;
 
     fn read(toml: &str) -> Result<MidiEntry, String> {

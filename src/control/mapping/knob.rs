@@ -3,7 +3,7 @@
 use super::entry::{MidiEntry, Mode, Relative, Takeover};
 use super::lay::{laid, settled, travel_of};
 use super::{Control, Turn};
-use crate::control::midi::{Kind as Midi, Message};
+use crate::control::midi::{Data, Kind as Midi, Message};
 use crate::params::{Kind, Params, Value};
 
 /// How near a knob must come to the value to catch it.
@@ -85,6 +85,9 @@ impl Memory {
                     Input::Position(f64::from(value) / 127.0)
                 }
             }
+            Midi::Numbered { data: Data::Step(steps), .. } => Input::Steps(steps.into()),
+            Midi::Numbered { data: Data::High(value), .. } => Input::Position(self.pair(message.channel, true, value)?),
+            Midi::Numbered { data: Data::Low(value), .. } => Input::Position(self.pair(message.channel, false, value)?),
             Midi::Clock | Midi::Start | Midi::Continue | Midi::Stop | Midi::SongPosition { .. } => return None,
         })
     }
@@ -103,6 +106,12 @@ impl Memory {
     fn position(&mut self, entry: &MidiEntry, position: f64, params: &Params) -> Action {
         let def = entry.to.id.def();
         let lay = entry.lay.as_ref();
+        if def.kind == Kind::Trigger {
+            // A wheel or pressure fires once each time it passes its middle.
+            let pressed = position >= 0.5;
+            let fires = !std::mem::replace(&mut self.pressed, pressed) && pressed;
+            return if fires { Action::Write(Value::Nothing) } else { Action::Nothing };
+        }
         let is_number = matches!(def.kind, Kind::Float { .. } | Kind::Int { .. } | Kind::Choice { .. });
         let last = self.last.replace(position);
         if entry.takeover == Takeover::Jump || !is_number {

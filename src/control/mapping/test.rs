@@ -16,8 +16,8 @@ impl Rig {
     /// With these lines in the preset's `[midi]` table.
     fn new(toml: &str) -> Rig {
         let table: BTreeMap<String, MidiOptions> = toml::from_str(toml).unwrap();
-        let entries = table.iter().map(|(control, options)| MidiEntry::new(control, options).unwrap()).collect();
-        Rig { mapping: Mapping::new(entries, Vec::new()), params: Params::default() }
+        let entries: Vec<_> = table.iter().map(|(control, options)| MidiEntry::new(control, options).unwrap()).collect();
+        Rig { mapping: Mapping::new(&entries, &[]), params: Params::default() }
     }
 
     /// Plays a message and applies its writes; how many there were.
@@ -146,6 +146,59 @@ fn pairs_have_14_bits() {
 }
 
 #[test]
+fn parameter_numbers_are_chosen_and_then_moved() {
+    let mut rig = Rig::new("'nrpn 300' = { to = '/blackout', takeover = 'jump' }\n'rpn 0' = '/freeze'");
+    let mut play = |messages: &[[u8; 2]]| {
+        messages.iter().for_each(|&[controller, value]| drop(rig.play(&[0xb4, controller, value])));
+        (rig.params.base(Id::Blackout) * 16_383.0).round()
+    };
+    assert_eq!(play(&[[6, 127]]), 0.0, "no number is chosen");
+    // 300 = 2 * 128 + 44
+    assert_eq!(play(&[[99, 2], [98, 44], [6, 127]]), 16_383.0, "only a high half so far");
+    assert_eq!(play(&[[38, 0]]), f64::from(127 * 128));
+    assert_eq!(play(&[[99, 2], [98, 45], [6, 0], [38, 0]]), f64::from(127 * 128), "another number");
+    assert_eq!(play(&[[98, 44], [6, 64], [38, 1]]), f64::from(64 * 128 + 1));
+    assert!(play(&[[96, 0]]) > f64::from(64 * 128 + 1), "a step up");
+    assert_eq!(play(&[[97, 0]]), f64::from(64 * 128 + 1));
+    assert_eq!(play(&[[99, 127], [98, 127], [6, 0]]), f64::from(64 * 128 + 1), "none is chosen");
+    play(&[[101, 0], [100, 0], [6, 127]]);
+    assert!(rig.params.bool(Id::Freeze));
+}
+
+#[test]
+fn a_profile_lies_between_the_default_map_and_the_preset() {
+    let mut rig = Rig::new("'cc 17' = '/blackout'");
+    let entry = |control: &str, to: &str| {
+        MidiEntry::new(control, &MidiOptions { to: to.to_owned(), ..MidiOptions::default() }).unwrap()
+    };
+    let profile = vec![entry("ch 1 cc 16", "/noise/gain"), entry("cc 17", "/psi")];
+    rig.mapping.set_profile(3, Some(profile.clone()));
+    let mut sweep = |port: u8, controller: u8, id: Id| {
+        let low = id.def().range().0;
+        rig.set(id, low);
+        for value in [0, 127] {
+            let message = midi::parse(&[0xb0, controller, value], port, 0).unwrap();
+            let mut out = Vec::new();
+            rig.mapping.apply(&Event::Midi(message), &rig.params, &mut out);
+            out.iter().for_each(|write| drop(rig.params.write(write.target, &write.value)));
+        }
+        rig.params.base(id) > low
+    };
+    assert!(sweep(3, 16, Id::NoiseGain) && !sweep(3, 16, Id::Psi), "the profile of its port");
+    assert!(sweep(0, 16, Id::Psi) && !sweep(0, 16, Id::NoiseGain), "the default map elsewhere");
+    assert!(sweep(3, 17, Id::Blackout) && !sweep(3, 17, Id::Psi), "the preset everywhere");
+    assert!(!sweep(3, 18, Id::WalkRadius), "the default map leaves it alone");
+    assert_eq!(rig.mapping.playing(3, &profile[0].control).map(|entry| entry.to), Some(Id::NoiseGain.into()));
+    rig.mapping.set_profile(3, None);
+    assert!({
+        let message = midi::parse(&[0xb0, 16, 127], 3, 0).unwrap();
+        let mut out = Vec::new();
+        rig.mapping.apply(&Event::Midi(message), &rig.params, &mut out);
+        rig.mapping.waiting().is_some() || !out.is_empty()
+    });
+}
+
+#[test]
 fn presses_trigger_gate_and_toggle() {
     let mut rig = Rig::new("'note 60' = { to = '/blackout', range = [0.2, 0.8], mode = 'gate' }");
     rig.play(&[0x90, 60, 1]);
@@ -218,7 +271,7 @@ fn a_preset_overrides_the_default_map_control_by_control() {
 #[test]
 fn aliases_are_written() {
     let alias = OscEntry::plain("/1/fader3".to_owned(), Id::Psi.into());
-    let mut mapping = Mapping::new(Vec::new(), vec![alias]);
+    let mut mapping = Mapping::new(&[], &[alias]);
     let mut out = Vec::new();
     let event = |address: &str| Event::Unknown { address: address.to_owned(), value: Value::Float(0.5) };
     mapping.apply(&event("/1/fader4"), &Params::default(), &mut out);

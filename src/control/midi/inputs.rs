@@ -6,17 +6,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use midir::{Ignore, MidiInput, MidiInputConnection, MidiInputPort};
 
-use super::MidiError;
+use super::ports::{CLIENT, Identity, PortRule, identify};
+use super::{LOOK_EVERY, MidiError, has_sequencer};
 use crate::control::{Counts, Event, EventSender};
 
-const CLIENT: &str = "Latent Jockey";
-/// How often ports are looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(700);
 /// A client that has listed nothing for so many looks may have lost its server: a new one is made.
 const RENEW_AFTER: u32 = 8;
 /// How many ports are opened at most.
@@ -45,15 +42,16 @@ pub struct MidiInputs {
 }
 
 impl MidiInputs {
-    /// Opens every port there is and goes on looking for others. A missing MIDI system is told by one notice, and
+    /// Opens every port that `rule` allows and goes on looking for others. A missing MIDI system is told by one notice, and
     /// looked for again and again.
-    pub fn start(events: EventSender, counts: Arc<Counts>) -> Self {
+    pub fn start(rule: PortRule, events: EventSender, counts: Arc<Counts>) -> Self {
         let (stop, stopped) = bounded::<()>(0);
         let names = PortNames::default();
         let mut watcher = Watcher {
             events: events.clone(),
             counts: counts.clone(),
             client: None,
+            rule,
             empty_looks: 0,
             absence_told: false,
             known: Vec::new(),
@@ -97,25 +95,10 @@ pub fn ports() -> Result<Vec<String>, MidiError> {
     Ok(list(&client()?).into_iter().map(|(id, _)| id.to_string()).collect())
 }
 
-/// A port as it is known when it comes back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Identity {
-    name: String,
-    /// 0 for the first of this name.
-    number: usize,
-}
-
-impl std::fmt::Display for Identity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.number {
-            0 => f.write_str(&self.name),
-            n => write!(f, "{} ({})", self.name, n + 1),
-        }
-    }
-}
-
 struct Open {
     identity: Identity,
+    /// Its number in messages.
+    number: u8,
     /// The system's own name; it may change when a device is plugged in again.
     system_id: String,
     _connection: MidiInputConnection<()>,
@@ -125,6 +108,7 @@ struct Watcher {
     events: EventSender,
     counts: Arc<Counts>,
     client: Option<MidiInput>,
+    rule: PortRule,
     empty_looks: u32,
     absence_told: bool,
     /// Every port ever seen; its place is its number in messages.
@@ -157,7 +141,8 @@ impl Watcher {
         self.close_missing(&listed);
         self.refusing.retain(|identity| listed.iter().any(|(id, _)| id == identity));
         for (identity, port) in &listed {
-            if !self.open.iter().any(|open| open.identity == *identity) && self.open.len() < MAX_PORTS {
+            let is_open = self.open.iter().any(|open| open.identity == *identity);
+            if !is_open && self.open.len() < MAX_PORTS && self.rule.allows(&identity.name) {
                 self.open(identity, port);
             }
         }
@@ -170,6 +155,7 @@ impl Watcher {
         let (kept, gone) = std::mem::take(&mut self.open).into_iter().partition(is_there);
         self.open = kept;
         for open in gone {
+            self.tell_port(open.number, &open.identity, false);
             self.notice(format!("MIDI: {} is gone", open.identity));
         }
     }
@@ -195,7 +181,13 @@ impl Watcher {
                 }
                 self.refusing.retain(|refusing| refusing != identity);
                 self.notice(format!("MIDI: {identity} is connected"));
-                self.open.push(Open { identity: identity.clone(), system_id: port.id(), _connection: connection });
+                self.tell_port(number_in_messages, identity, true);
+                self.open.push(Open {
+                    identity: identity.clone(),
+                    number: number_in_messages,
+                    system_id: port.id(),
+                    _connection: connection,
+                });
             }
             Err(error) if !self.refusing.contains(identity) => {
                 self.notice(format!("MIDI: {identity} cannot be opened: {error}"));
@@ -209,14 +201,17 @@ impl Watcher {
         self.names.set(self.open.iter().map(|open| open.identity.to_string()).collect());
     }
 
+    fn tell_port(&self, port: u8, identity: &Identity, open: bool) {
+        self.events.send(Event::MidiPort { port, name: identity.name.clone(), open }, &self.counts);
+    }
+
     fn notice(&self, text: String) {
         self.events.send(Event::Notice(text), &self.counts);
     }
 }
 
 fn client() -> Result<MidiInput, MidiError> {
-    // The ALSA library complains on standard error when the sequencer is missing: don't ask it then.
-    if cfg!(all(target_os = "linux", not(feature = "jack"))) && !std::path::Path::new("/dev/snd/seq").exists() {
+    if !has_sequencer() {
         return Err(MidiError::NoSystem("this machine has no ALSA sequencer (/dev/snd/seq)"));
     }
     MidiInput::new(CLIENT).map_err(|_| MidiError::NoSystem("it does not answer"))
@@ -224,38 +219,5 @@ fn client() -> Result<MidiInput, MidiError> {
 
 /// The input ports there are, each with the name by which it is known.
 fn list(client: &MidiInput) -> Vec<(Identity, MidiInputPort)> {
-    let mut listed: Vec<(Identity, MidiInputPort)> = Vec::new();
-    for port in client.ports() {
-        let Ok(name) = client.port_name(&port) else { continue };
-        let name = without_address(&name).to_owned();
-        let number = listed.iter().filter(|(id, _)| id.name == name).count();
-        listed.push((Identity { name, number }, port));
-    }
-    listed
-}
-
-/// ALSA's port names end in numbers such as ` 20:0`, which change from plug to plug.
-fn without_address(name: &str) -> &str {
-    let is_number = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-    match name.rsplit_once(' ') {
-        Some((stem, tail)) if tail.split_once(':').is_some_and(|(a, b)| is_number(a) && is_number(b)) => stem,
-        _ => name,
-    }
-}
-
-#[cfg(test)]
-mod test {
-    use super::*;
-
-    #[test]
-    fn names_lose_their_address() {
-        for (name, expected) in [
-            ("nanoKONTROL2:nanoKONTROL2 MIDI 1 20:0", "nanoKONTROL2:nanoKONTROL2 MIDI 1"),
-            ("system:midi_capture_1", "system:midi_capture_1"),
-            ("Two words", "Two words"),
-            ("a b:1", "a b:1"),
-        ] {
-            assert_eq!(without_address(name), expected);
-        }
-    }
+    identify(client.ports().into_iter().filter_map(|port| Some((client.port_name(&port).ok()?, port))))
 }
