@@ -8,6 +8,7 @@ mod fit;
 mod hud;
 mod keys;
 mod list;
+mod map;
 mod present;
 mod windows;
 
@@ -75,7 +76,15 @@ struct Stage {
     until: Option<Instant>,
     hud_shown: bool,
     list_shown: bool,
+    map_shown: bool,
     output_wanted: bool,
+}
+
+impl Stage {
+    /// Whether a control is waited for.
+    fn learning(&mut self) -> bool {
+        self.show.get_mut().unwrap_or_else(PoisonError::into_inner).is_learning()
+    }
 }
 
 /// Frames per second over the last half second: a figure that can be read.
@@ -138,6 +147,7 @@ pub fn run(show: Show, events: Receiver<Event>, options: Options) -> Result<(), 
         until: options.seconds.and_then(|secs| now.checked_add(Duration::try_from_secs_f64(secs).ok()?)),
         hud_shown: options.hud,
         list_shown: false,
+        map_shown: false,
         output_wanted: options.output.is_some(),
     };
     // Bevy panics where a driver fails; here that becomes an error like any other.

@@ -142,6 +142,8 @@ parameters! {
     Preset = text("/preset", "").help("load a preset: a name in presets, a path, or its number in the list");
     PresetNext = trigger("/preset/next").help("the next preset");
     PresetPrev = trigger("/preset/prev").help("the preset before");
+    PresetSave = text("/preset/save", "").help("save what plays: into the playing preset, or with a name as a new one made from it");
+    Quantize = float("/quantize", 0.0, 64.0, 0.0).unit("beats").help("presets, seeds and networks wait for the next multiple of so many beats; 0 changes at once");
     Seed = int("/seed", 0, 4_294_967_295, 0).help("where the walk starts: numpy's legacy generator, as in every StyleGAN tool");
     SeedNext = trigger("/seed/next").help("go on to the next seed");
     SeedPrev = trigger("/seed/prev").help("go back to the seed before");
@@ -191,6 +193,9 @@ parameters! {
     FeedbackY = float("/feedback/y", -1.0, 1.0, 0.0).unit("heights a second").smooth(0.15).help("how the last painting slides down as it comes back");
     Tempo = float("/tempo", 20.0, 400.0, 120.0).unit("bpm").help("beats per minute");
     Tap = trigger("/tap").help("tap the tempo");
+    Learn = text("/learn", "").help("the next control that is moved plays this address; without one, the parameter that moved last");
+    LearnCancel = trigger("/learn/cancel").help("learn nothing after all");
+    LearnUndo = trigger("/learn/undo").help("take back what was learned last");
     Fit = choice("/fit", &["contain", "cover", "mirror"], 2).help("how the picture fills the window: whole with black sides, cropped, or whole with mirrored sides");
     Blackout = float("/blackout", 0.0, 1.0, 0.0).smooth(0.03).help("fade to black");
     Freeze = boolean("/freeze", false).help("hold the picture");
@@ -292,7 +297,8 @@ impl Value {
         number.is_finite().then_some(number)
     }
 
-    fn as_bool(&self) -> Option<bool> {
+    /// As a switch; `None` for what is neither on nor off.
+    pub fn as_bool(&self) -> Option<bool> {
         match self {
             Value::Text(s) => match s.trim().to_ascii_lowercase().as_str() {
                 "true" | "on" | "yes" => Some(true),
@@ -423,6 +429,7 @@ impl Params {
                     Value::Text(s) => s.clone(),
                     Value::Int(i) => i.to_string(),
                     Value::Float(x) if x.is_finite() => format!("{}", x.round()),
+                    Value::Nothing => String::new(),
                     _ => return Err(nonsense(def.expects())),
                 };
                 let slot = self.texts.entry(target.id).or_default();
@@ -518,6 +525,13 @@ impl Params {
             }
         }
         self.vectors.values_mut().for_each(Vec::clear);
+    }
+
+    /// Keeps a text without asking for anything to be done: the name of what plays by now.
+    pub fn set_text(&mut self, id: Id, text: &str) {
+        if let Some(slot) = self.texts.get_mut(&id) {
+            text.clone_into(slot);
+        }
     }
 
     /// What LFOs, audio and scripts add to a number; 0 takes it away.

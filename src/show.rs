@@ -6,8 +6,10 @@
 //! ([`Mode::Offline`]) each step makes its own picture before it returns.
 
 mod content;
+mod learning;
 pub mod loader;
 pub mod picture;
+mod quantize;
 pub mod stage;
 mod status;
 
@@ -15,8 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::control::clock::Clock;
+use crate::control::lights::Lights;
 use crate::control::mapping::Mapping;
-use crate::control::midi::MidiInputs;
+use crate::control::midi::{MidiInputs, MidiOutputs, Profile, Profiles};
 use crate::control::osc::{Feedback, OscServer};
 use crate::control::{AllCounts, Event, Source, Write, keys};
 use crate::effects::style::StyleSettings;
@@ -29,10 +32,14 @@ use crate::params::{Id, Params, Target, Value, Written};
 use crate::patch::library::Library;
 use crate::patch::locate::{self, LocateError};
 use crate::patch::preset::{Preset, PresetError};
+use crate::patch::saver::Saver;
 use crate::patch::watch::Watch;
 pub use crate::record::compose::Fit;
 use content::{Chosen, Content};
+use learning::Learning;
+pub use learning::MapLine;
 use loader::{LoadError, Loaded, Loader, Wish};
+use quantize::Held;
 pub use stage::Picture;
 use stage::{Change, Drawn, Live, Request, Scene, Stage};
 use status::History;
@@ -91,6 +98,15 @@ pub struct Show {
     preset: Preset,
     /// Sees the preset's file change; live only.
     watch: Option<Watch>,
+    /// Writes presets; live only, offline the step itself does.
+    saver: Option<Saver>,
+    learning: Learning,
+    held: Held,
+    lights: Lights,
+    /// The open ports whose controllers have a profile.
+    controllers: Vec<(u8, Arc<Profile>)>,
+    /// The place of the playing preset in the list, from 1.
+    preset_number: Option<usize>,
     engine: Arc<dyn Engine>,
     network: Arc<Network>,
     /// The style network that paints, or is about to.
@@ -123,6 +139,9 @@ pub struct Show {
 pub struct Devices {
     pub osc: Option<OscServer>,
     pub midi: Option<MidiInputs>,
+    pub lights: Option<MidiOutputs>,
+    /// What is known of controllers.
+    pub profiles: Arc<Profiles>,
     pub counts: AllCounts,
 }
 
@@ -150,12 +169,22 @@ impl Show {
             Mode::Offline => None,
             Mode::Live => Some(Watch::start().map_err(|source| ShowError::Thread { what: "watch", source })?),
         };
+        let saver = match mode {
+            Mode::Offline => None,
+            Mode::Live => Some(Saver::start().map_err(|source| ShowError::Thread { what: "save", source })?),
+        };
         let mut show = Show {
             params: Params::default(),
             mapping: Mapping::default(),
             clock: Clock::default(),
             library,
             watch,
+            saver,
+            learning: Learning::default(),
+            held: Held::default(),
+            lights: Lights::default(),
+            controllers: Vec::new(),
+            preset_number: None,
             walk: Walk::new(network.mapping.z_dim, walk::Settings::default()),
             network,
             style_file: None,
@@ -203,12 +232,15 @@ impl Show {
         for event in events {
             self.take(event);
         }
-        self.answer_triggers();
+        self.answer_triggers(0);
+        self.step_learning(dt);
         self.params.step(dt);
         let tempo = self.params.get(Id::Tempo);
         self.clock.step(dt, tempo);
         self.poll_loader();
+        self.release();
         self.poll_watch();
+        self.poll_saver();
         // A frozen picture holds the walk too, so that it goes on from where it was held.
         if !self.params.bool(Id::Freeze) {
             self.secs += dt;
@@ -221,17 +253,32 @@ impl Show {
         if let Some(feedback) = &mut self.feedback {
             feedback.step(&self.params, dt);
         }
+        if let Some(lights) = &self.devices.lights {
+            self.lights.step(dt, &self.params, &self.mapping, self.preset_number, &lights.board());
+        }
     }
 
     fn take(&mut self, event: &Event) {
         match event {
             Event::Write(write) => self.write(&write.clone()),
-            Event::MidiPort { .. } => {}
+            Event::MidiPort { port, name, open } => self.connect_port(*port, name, *open),
+            Event::Midi(message) if self.is_learning() => {
+                self.clock.midi(message, &mut self.writes);
+                self.learn_message(message);
+                for write in std::mem::take(&mut self.writes) {
+                    self.write(&write);
+                }
+            }
+            Event::Key(keys::Key::Up) if self.is_learning() => self.choose_to_learn(-1),
+            Event::Key(keys::Key::Down) if self.is_learning() => self.choose_to_learn(1),
             Event::Notice(line) => self.history.notice(line.clone()),
             Event::Midi(_) | Event::Key(_) | Event::Unknown { .. } => {
                 let mut writes = std::mem::take(&mut self.writes);
                 match event {
-                    Event::Midi(message) => self.clock.midi(message, &mut writes),
+                    Event::Midi(message) => {
+                        self.clock.midi(message, &mut writes);
+                        self.lights.heard(message);
+                    }
                     Event::Key(key) => keys::writes(*key, &self.params, &mut writes),
                     _ => {}
                 }
@@ -250,7 +297,27 @@ impl Show {
         }
     }
 
+    fn connect_port(&mut self, port: u8, name: &str, open: bool) {
+        let profile = self.devices.profiles.of_port(name).filter(|_| open).cloned();
+        self.mapping.set_profile(port, profile.as_ref().map(|profile| profile.entries()));
+        self.lights.set_profile(port, profile.as_ref());
+        self.controllers.retain(|(known, _)| *known != port);
+        self.controllers.extend(profile.map(|profile| (port, profile)));
+    }
+
     fn write(&mut self, write: &Write) {
+        if !self.hold(write) {
+            self.write_now(write);
+        }
+    }
+
+    fn write_now(&mut self, write: &Write) {
+        let id = write.target.id;
+        if matches!(id, Id::Learn | Id::LearnUndo | Id::PresetSave) {
+            self.learning.from_network = self.names_only && write.source == Source::Osc;
+        } else if write.source != Source::Preset && learning::is_learnable(id) {
+            self.learning.moved = Some(write.target);
+        }
         match self.params.write(write.target, &write.value) {
             Ok(Written::Unchanged) => {}
             Ok(_) if write.source == Source::Preset => {}
@@ -259,9 +326,9 @@ impl Show {
         }
     }
 
-    fn answer_triggers(&mut self) {
+    fn answer_triggers(&mut self, from: usize) {
         // A preset that is loaded here may itself name a style network: so the list can grow while it is read.
-        let mut answered = 0;
+        let mut answered = from;
         while let Some(&id) = self.params.fired().get(answered) {
             answered += 1;
             let seed = self.params.base(Id::Seed);
@@ -276,6 +343,7 @@ impl Show {
                 }
                 Id::Panic => {
                     self.params.clear_modulation();
+                    self.forget_held();
                     self.apply_preset(self.preset.clone());
                     self.history.notice(format!("back to the preset {}", self.preset.name));
                 }
@@ -287,6 +355,10 @@ impl Show {
                 Id::Preset => self.change_preset(),
                 Id::PresetNext => self.step_preset(1),
                 Id::PresetPrev => self.step_preset(-1),
+                Id::PresetSave => self.save_preset(),
+                Id::Learn => self.begin_learning(),
+                Id::LearnCancel => self.cancel_learning(),
+                Id::LearnUndo => self.undo_learning(),
                 _ => {}
             }
         }
@@ -393,6 +465,12 @@ impl Show {
     }
 
     fn wish(&mut self, wish: Wish) {
+        if !self.take_ready(&wish) {
+            self.load(wish);
+        }
+    }
+
+    fn load(&mut self, wish: Wish) {
         match &mut self.output {
             Output::Live { loader, .. } => {
                 if !loader.wish(wish) {
@@ -401,7 +479,7 @@ impl Show {
             }
             Output::Offline { .. } => {
                 let loaded = loader::load(&wish, &self.engine);
-                self.take_up(loaded);
+                self.loaded(loaded);
             }
         }
     }
@@ -410,7 +488,7 @@ impl Show {
         if let Output::Live { loader, .. } = &mut self.output
             && let Some(result) = loader.poll()
         {
-            self.take_up(result);
+            self.loaded(result);
         }
     }
 
@@ -471,14 +549,21 @@ impl Show {
     }
 
     fn change_preset(&mut self) {
-        let name = self.params.text(Id::Preset);
+        let preset = self.find_preset(self.params.text(Id::Preset));
+        self.take_preset(preset);
+    }
+
+    fn find_preset(&self, name: &str) -> Result<Preset, PresetError> {
         let file = if self.names_only { self.library.named(name) } else { self.library.find(name) };
-        self.take_preset(file.map_err(PresetError::from).and_then(|file| Preset::load(&file)));
+        file.map_err(PresetError::from).and_then(|file| Preset::load(&file))
     }
 
     fn take_preset(&mut self, preset: Result<Preset, PresetError>) {
         match preset {
-            Ok(preset) => self.apply_preset(preset),
+            Ok(preset) => {
+                self.apply_preset(preset);
+                self.forget_learned();
+            }
             Err(error) => self.history.notice(format!("{}; {} plays on", error.headline(), self.preset.name)),
         }
     }
@@ -501,6 +586,8 @@ impl Show {
         if let Some(watch) = &self.watch {
             watch.follow(&preset.path);
         }
+        self.preset_number = self.library.files().iter().position(|file| *file == preset.path).map(|i| i + 1);
+        self.params.set_text(Id::Preset, &preset.name);
         self.preset = preset;
     }
 
@@ -510,6 +597,13 @@ impl Show {
             Ok(preset) => preset,
             Err(error) => return self.history.notice(format!("{}; the last good version plays on", error.headline())),
         };
+        // The show has just written it itself.
+        if preset == self.preset {
+            return;
+        }
+        if preset.midi != self.preset.midi {
+            self.forget_learned();
+        }
         let changed = preset.params.iter().filter(|entry| !self.preset.params.contains(entry));
         let gone = self.preset.params.iter().map(|(target, _)| *target);
         let gone = gone.filter(|target| !preset.params.iter().any(|(kept, _)| kept == target));
@@ -641,6 +735,10 @@ impl Show {
         &self.params
     }
 
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
     pub fn network(&self) -> &Network {
         &self.network
     }
@@ -660,6 +758,8 @@ impl Show {
         status.midi_ports = self.devices.midi.as_ref().map(|midi| midi.names().list()).unwrap_or_default();
         status.bpm = self.params.get(Id::Tempo);
         status.beat = self.clock.beat();
+        status.learning = self.learning_line();
+        status.pending = self.pending();
         if let (None, Some((target, turn))) = (&status.notice, self.mapping.waiting()) {
             status.notice = Some(format!("{target} waits for its knob: turn it {turn}"));
         }

@@ -8,7 +8,7 @@ use bevy_egui::egui::epaint::text::{LayoutJob, TextFormat};
 use bevy_egui::egui::{self, Align2, Color32, FontFamily, FontId, Painter, Pos2, Rect, Vec2};
 use bevy_egui::{EguiContexts, egui::LayerId};
 
-use super::{Stage, list};
+use super::{Stage, list, map};
 use crate::params::{Id, Params};
 use crate::show::Status;
 
@@ -36,7 +36,7 @@ struct Row {
 }
 
 /// Cuts or pads to exactly `columns` characters; what is cut ends in an ellipsis. Line breaks become spaces.
-fn fitted(text: &str, columns: usize) -> String {
+pub(super) fn fitted(text: &str, columns: usize) -> String {
     let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     if text.chars().count() <= columns {
         return format!("{:<columns$}", clean.collect::<String>());
@@ -95,7 +95,7 @@ fn rows(status: &Status, params: &Params, window_fps: f32) -> Vec<Row> {
             )
         },
         row("skipped", format!("{:>5} pictures", count(status.skipped_pictures))),
-        row("keys", "? all   H hides this".to_owned()),
+        row("keys", "? all  L learn  M map  H hides".to_owned()),
     ]
 }
 
@@ -106,6 +106,10 @@ pub(super) fn paint(mut contexts: EguiContexts, mut stage: ResMut<Stage>) {
     let stage = &mut *stage;
     if stage.list_shown {
         list::paint(&painter);
+    } else if stage.map_shown {
+        let show = stage.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        map::paint(&painter, &show.map());
+        notes(&painter, &show.status());
     } else if stage.hud_shown {
         let fps = stage.rate.per_sec();
         let show = stage.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -166,8 +170,13 @@ fn beats(painter: &Painter, first: Pos2, cell: Vec2, beat: f64) {
 fn notes(painter: &Painter, status: &Status) {
     let screen = painter.clip_rect();
     let size = (screen.height() / 50.0).clamp(10.0, 22.0);
-    let notes =
-        [(&status.notice, "", WARM), (&status.loading, "loading ", COOL), (&status.recording, "● recording ", RED)];
+    let notes = [
+        (&status.notice, "", WARM),
+        (&status.learning, "", COOL),
+        (&status.pending, "on the beat: ", COOL),
+        (&status.loading, "loading ", COOL),
+        (&status.recording, "● recording ", RED),
+    ];
     let mut bottom = screen.max.y - size;
     for (text, before, colour) in notes {
         let Some(text) = text else { continue };

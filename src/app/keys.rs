@@ -17,8 +17,10 @@ pub(super) const OWN: &[(&str, &str)] = &[
     ("H", "show or hide the HUD"),
     ("F  F11", "full screen"),
     ("O", "output window on or off"),
+    ("M", "what plays what"),
     ("?  F1", "this list"),
     ("Esc", "close the list, leave full screen"),
+    ("Ctrl S", "save the preset"),
     ("Ctrl Q", "quit"),
 ];
 
@@ -29,6 +31,8 @@ pub(super) enum Own {
     Fullscreen,
     Output,
     List,
+    Map,
+    Save,
     Escape,
     Quit,
 }
@@ -36,11 +40,16 @@ pub(super) enum Own {
 /// What a key press means to the window, if anything. `command` is Ctrl or, on a Mac, Cmd.
 fn own(key: &Logical, command: bool) -> Option<Own> {
     match key {
-        Logical::Character(c) if command => c.eq_ignore_ascii_case("q").then_some(Own::Quit),
+        Logical::Character(c) if command => match c.to_ascii_lowercase().as_str() {
+            "q" => Some(Own::Quit),
+            "s" => Some(Own::Save),
+            _ => None,
+        },
         Logical::Character(c) => match c.to_ascii_lowercase().as_str() {
             "h" => Some(Own::Hud),
             "f" => Some(Own::Fullscreen),
             "o" => Some(Own::Output),
+            "m" => Some(Own::Map),
             "?" => Some(Own::List),
             _ => None,
         },
@@ -102,12 +111,16 @@ pub(super) fn read_keys(
             match own {
                 Own::Hud => stage.hud_shown = !stage.hud_shown,
                 Own::List => stage.list_shown = !stage.list_shown,
+                Own::Map => stage.map_shown = !stage.map_shown,
+                Own::Save => stage.pending.push(asked(Id::PresetSave)),
                 Own::Output => stage.output_wanted = !stage.output_wanted,
                 Own::Quit => {
                     exit.write(AppExit::Success);
                 }
                 Own::Fullscreen => windows.get_mut(input.window).iter_mut().for_each(windows::toggle_fullscreen),
                 Own::Escape if stage.list_shown => stage.list_shown = false,
+                Own::Escape if stage.learning() => stage.pending.push(asked(Id::LearnCancel)),
+                Own::Escape if stage.map_shown => stage.map_shown = false,
                 Own::Escape => windows.get_mut(input.window).iter_mut().for_each(windows::leave_fullscreen),
             }
         } else if let Some(key) = played(&input.logical_key)
@@ -119,6 +132,10 @@ pub(super) fn read_keys(
     }
     // Followed in order, since a slow frame may hold a whole chord; a release that went elsewhere is made up for here.
     *command &= held.any_pressed(COMMAND);
+}
+
+fn asked(id: Id) -> Event {
+    Event::Write(Write { target: id.into(), value: Value::Nothing, source: Source::Key })
 }
 
 /// A file dropped on a window is a network to load.
@@ -146,6 +163,7 @@ mod test {
         }
         assert_eq!(own(&character("q"), true), Some(Own::Quit));
         assert_eq!(own(&character("q"), false), None);
+        assert_eq!((own(&character("s"), true), own(&character("m"), false)), (Some(Own::Save), Some(Own::Map)));
         for binding in BINDINGS {
             let key = match binding.key {
                 Key::Char(c) => character(&c.to_string()),

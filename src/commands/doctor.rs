@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 use std::process::Command;
 
 use super::play::OSC_PORT;
-use crate::control::midi;
+use crate::control::midi::{self, Profiles};
 use crate::patch::library::Library;
 use crate::patch::locate;
 
@@ -78,7 +78,14 @@ fn midi_ports() -> Health {
     match midi::ports() {
         Err(error) => Lesser(error.to_string()),
         Ok(ports) if ports.is_empty() => Lesser("no MIDI input; plug one in at any time".to_owned()),
-        Ok(ports) => Good(ports.join(", ")),
+        Ok(ports) => {
+            let profiles = Profiles::shipped();
+            let named = ports.iter().map(|port| match profiles.of_port(port) {
+                Some(profile) => format!("{port} ({})", profile.name),
+                None => port.clone(),
+            });
+            Good(named.collect::<Vec<_>>().join(", "))
+        }
     }
 }
 

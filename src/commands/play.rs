@@ -1,11 +1,12 @@
 //! `play`: the show, live, in a window or headless.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use crate::control::midi::MidiInputs;
+use crate::control::midi::{MidiInputs, MidiOutputs, PortRule, Profiles};
 use crate::control::osc::OscServer;
 use crate::control::{self, AllCounts, Event};
 use crate::show::{Devices, Mode, Show};
@@ -25,6 +26,12 @@ pub struct Options {
     /// Hear OSC on this address; 0.0.0.0 is every network
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     listen: std::net::IpAddr,
+    /// Open only MIDI ports whose names hold this; may be said again
+    #[arg(long, value_name = "NAME")]
+    midi_only: Vec<String>,
+    /// Open no MIDI ports whose names hold this; may be said again
+    #[arg(long, value_name = "NAME")]
+    midi_except: Vec<String>,
     /// No window: OSC and MIDI in, a status line a second, Ctrl-C ends it
     #[arg(long)]
     headless: bool,
@@ -59,6 +66,7 @@ impl Default for Options {
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let mut show = options.instead.show(options.preset.as_deref(), Mode::Live)?;
+    let controllers = show.library().folder().join("controllers");
     show.set_names_only(!options.listen.is_loopback());
     let (sender, events) = control::queue();
     let counts = AllCounts::default();
@@ -69,8 +77,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     };
     let osc = OscServer::bind((options.listen, options.osc).into(), sender.clone(), counts.osc.clone());
     let osc = osc.map_err(|error| without(error.to_string())).ok();
-    let midi = Some(MidiInputs::start(sender, counts.midi.clone()));
-    show.connect(Devices { osc, midi, counts });
+    let (profiles, problems) = Profiles::load(&controllers);
+    problems.iter().for_each(|problem| without(problem.to_string()));
+    let profiles = Arc::new(profiles);
+    let rule = PortRule::new(&options.midi_only, &options.midi_except);
+    let midi = Some(MidiInputs::start(rule.clone(), sender.clone(), counts.midi.clone()));
+    let lights = Some(MidiOutputs::start(profiles.clone(), rule, sender, counts.midi.clone()));
+    show.connect(Devices { osc, midi, lights, profiles, counts });
     open(show, events, options)
 }
 

@@ -129,7 +129,8 @@ impl Learn {
         let mut turn_back = false;
         // A fader that feels the finger sends a note first, and a pad sends pressure after its note.
         let mut best: Option<(u8, Moved)> = None;
-        for candidate in &self.candidates {
+        let is_moving = self.candidates.iter().any(|c| c.weight() == 2 && c.spread() >= TRAVEL);
+        for candidate in self.candidates.iter().filter(|c| !is_moving || c.weight() == 2) {
             match candidate.judge() {
                 Verdict::Clear(relative) => {
                     let found = (candidate.weight(), self.moved(candidate, relative));
@@ -216,21 +217,16 @@ impl Candidate {
         self.values.iter().all(|v| [0, 127].contains(v)) && self.values.contains(&127)
     }
 
-    /// A knob that says where it stands never says the same twice running; an encoder says little else.
+    /// A knob that says where it stands never says the same twice running, nor jumps from side to side; an encoder
+    /// does little else.
     fn is_encoder(&self) -> bool {
         let click = |v: &u8| matches!(v, 1..=7 | 57..=63 | 65..=71 | 121..=127);
-        let again = self.values.windows(2).filter(|pair| pair[0] == pair[1]).count();
+        let again = self.values.windows(2).filter(|pair| pair[0] == pair[1] || pair[0].abs_diff(pair[1]) > 48).count();
         self.values.len() >= CLICKS && self.values.iter().all(click) && again * 2 >= self.values.len() - 1
     }
 
     fn encoder(&self) -> Verdict {
-        let group = |v: &u8| match v {
-            1..=7 => 'r',
-            57..=63 => 'o',
-            65..=71 => 's',
-            _ => 't',
-        };
-        let groups: String = self.values.iter().map(group).collect::<BTreeSet<_>>().into_iter().collect();
+        let groups: String = self.values.iter().map(|&value| way(value)).collect::<BTreeSet<_>>().into_iter().collect();
         let still = self.still_secs >= STILL_SECS;
         let waited = self.still_secs >= UNCLEAR_SECS;
         Verdict::Clear(Some(match groups.as_str() {
@@ -244,6 +240,16 @@ impl Candidate {
             "r" | "s" if still => return Verdict::Unclear,
             _ => return Verdict::Little,
         }))
+    }
+}
+
+/// Which part of an encoder's values it is: small steps to the right, or one of three ways to say left.
+fn way(value: u8) -> char {
+    match value {
+        0..=7 => 'r',
+        8..=63 => 'o',
+        64..=71 => 's',
+        _ => 't',
     }
 }
 
@@ -271,7 +277,11 @@ mod test {
                 Heard::Moved(moved) => {
                     assert_eq!(moved.port, 2);
                     let relative = moved.relative.map(|relative| format!(" {relative:?}")).unwrap_or_default();
-                    return format!("{said}{}{relative}{}", moved.control, if moved.is_button { " button" } else { "" });
+                    return format!(
+                        "{said}{}{relative}{}",
+                        moved.control,
+                        if moved.is_button { " button" } else { "" }
+                    );
                 }
             }
         }
@@ -299,6 +309,7 @@ mod test {
             ("a knob", &knob(21, &[60, 61, 62, 64, 66]), "ch 1 cc 21"),
             ("a fast knob", &knob(21, &[3, 90]), "ch 1 cc 21"),
             ("a knob near 65", &knob(21, &[65, 66, 67, 68, 69]), "ch 1 cc 21"),
+            ("a knob over 64", &knob(21, &[60, 61, 70]), "ch 1 cc 21"),
             ("a knob that only trembles", &knob(21, &[64, 65, 64, 65, 64, 65]), "gave up"),
             ("14 bits", &pair(false), "ch 4 cc 7/14"),
             ("14 bits, low first", &pair(true), "ch 4 cc 7/14"),

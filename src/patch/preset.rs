@@ -158,6 +158,7 @@ fn belongs_elsewhere(id: Id) -> Option<&'static str> {
     match id {
         Id::Network => Some("write network = \"...\" at the top of the file"),
         Id::Preset => Some("a preset loads no other preset"),
+        Id::PresetSave | Id::Learn => Some("it asks for something to be done now"),
         _ => None,
     }
 }

@@ -9,14 +9,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use toml_edit::{Array, DocumentMut, Item, TableLike, Value as Toml, table, value};
+use serde::Deserialize;
+use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value as Toml, table, value};
 
 use super::locate;
 use super::preset::{Preset, PresetError};
+use crate::control::mapping::{ControlSpec, MidiEntry, MidiOptions, parse_control};
 use crate::params::{Id, Params, Target, Value, resolve};
 
 /// What belongs to the moment and not to a preset, or stands at the top of the file.
-const NOT_SAVED: &[Id] = &[Id::Network, Id::Preset, Id::Blackout, Id::Freeze];
+const NOT_SAVED: &[Id] = &[Id::Network, Id::Preset, Id::PresetSave, Id::Learn, Id::Blackout, Id::Freeze];
 
 /// Why a preset was not saved. The file is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -30,23 +32,30 @@ pub enum SaveError {
 /// What is saved.
 #[derive(Clone, Copy, Debug)]
 pub struct Saving<'a> {
-    pub params: &'a Params,
+    /// `None` leaves the values as they are.
+    pub params: Option<&'a Params>,
     /// The network's file; `None` leaves what the preset says.
     pub network: Option<&'a Path>,
+    /// All that the preset's own controllers play; `None` leaves them as they are.
+    pub midi: Option<&'a [MidiEntry]>,
 }
 
 impl Saving<'_> {
-    /// Writes to `path`, over the preset that may be there, and gives the preset back as it now reads.
+    /// Writes to `path`, over the preset that may be there, and gives the preset back as it now reads. With `from`
+    /// a new preset is made of that one, under its own name.
     ///
     /// # Errors
     /// When the file that is there is broken, or the disk refuses; either way it stays as it was.
-    pub fn to(&self, path: &Path) -> Result<Preset, SaveError> {
-        let old = match fs::read_to_string(path) {
+    pub fn to(&self, path: &Path, from: Option<&Path>) -> Result<Preset, SaveError> {
+        let old = match fs::read_to_string(from.unwrap_or(path)) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(source) => return Err(SaveError::Write { path: path.to_owned(), source }),
         };
-        let text = self.over(&old, path)?;
+        let mut text = self.over(&old, from.unwrap_or(path))?;
+        if from.is_some() {
+            text = self.renamed(&text, path);
+        }
         let preset = Preset::parse(&text, path)?;
         replace(path, text.as_bytes()).map_err(|source| SaveError::Write { path: path.to_owned(), source })?;
         Ok(preset)
@@ -62,14 +71,89 @@ impl Saving<'_> {
         {
             set(document.as_table_mut(), "network", Toml::from(spelled(network, base)));
         }
-        let params = document.entry("params").or_insert_with(table);
-        let params = params.as_table_like_mut().expect("a checked preset has a table there");
-        write_params(params, self.params);
-        if params.is_empty() {
-            document.remove("params");
+        if let Some(now) = self.params {
+            in_table(&mut document, "params", |params| write_params(params, now));
+        }
+        if let Some(entries) = self.midi {
+            in_table(&mut document, "midi", |midi| write_midi(midi, entries));
         }
         Ok(document.to_string())
     }
+
+    /// The text of another preset as the new one at `path`: with its name, and the network as it is named there.
+    fn renamed(&self, text: &str, path: &Path) -> String {
+        let mut document: DocumentMut = text.parse().expect("a checked preset is TOML");
+        if document.contains_key("name") {
+            set(document.as_table_mut(), "name", locate::name_of(path).into());
+        }
+        if let Some(network) = self.network {
+            let base = path.parent().unwrap_or(Path::new(""));
+            set(document.as_table_mut(), "network", spelled(network, base).into());
+        }
+        document.to_string()
+    }
+}
+
+/// Changes a table of a checked preset; one that ends up empty is left out.
+fn in_table(document: &mut DocumentMut, name: &str, change: impl FnOnce(&mut dyn TableLike)) {
+    let inner = document.entry(name).or_insert_with(table);
+    let inner = inner.as_table_like_mut().expect("a checked preset has a table there");
+    change(inner);
+    if inner.is_empty() {
+        document.remove(name);
+    }
+}
+
+/// Brings the controllers up to date: what plays as before keeps its place, its spelling and its comments.
+fn write_midi(table: &mut dyn TableLike, entries: &[MidiEntry]) {
+    let spellings: Vec<(ControlSpec, String)> =
+        table.iter().filter_map(|(key, _)| Some((parse_control(key).ok()?, key.to_owned()))).collect();
+    for (control, key) in &spellings {
+        if !entries.iter().any(|entry| entry.control == *control) {
+            table.remove(key);
+        }
+    }
+    for entry in entries {
+        match spellings.iter().find(|(control, _)| *control == entry.control) {
+            Some((_, key)) if plays(table.get(key), entry) => {}
+            Some((_, key)) => set(table, key, entry_toml(entry)),
+            None => set(table, &entry.control.to_string(), entry_toml(entry)),
+        }
+    }
+}
+
+/// Whether the file says already what the entry plays.
+fn plays(item: Option<&Item>, entry: &MidiEntry) -> bool {
+    let text = item.and_then(|item| item.clone().into_value().ok()).map(|mut value| {
+        value.decor_mut().clear();
+        value.to_string()
+    });
+    let options = text.and_then(|text| MidiOptions::deserialize(toml::de::ValueDeserializer::parse(&text).ok()?).ok());
+    options.and_then(|options| MidiEntry::new(&entry.control.to_string(), &options).ok()).as_ref() == Some(entry)
+}
+
+fn entry_toml(entry: &MidiEntry) -> Toml {
+    let options = entry.options();
+    if (MidiOptions { to: options.to.clone(), ..MidiOptions::default() }) == options {
+        return options.to.into();
+    }
+    let mut table = InlineTable::new();
+    let word = |word: &dyn std::fmt::Debug| Toml::from(format!("{word:?}").to_lowercase());
+    table.insert("to", options.to.into());
+    if let Some(range) = options.range {
+        table.insert("range", range.into_iter().map(short).collect::<Array>().into());
+    }
+    let words = [
+        ("curve", options.curve.as_ref().map(|x| word(x))),
+        ("takeover", options.takeover.as_ref().map(|x| word(x))),
+        ("relative", options.relative.as_ref().map(|x| word(x))),
+        ("mode", options.mode.as_ref().map(|x| word(x))),
+        ("value", entry.value().map(toml)),
+    ];
+    for (key, value) in words {
+        value.map(|value| table.insert(key, value));
+    }
+    Toml::from(table)
 }
 
 /// A network as a preset in the folder `base` names it: by its name, by a path from there, or by a whole path.
@@ -182,7 +266,9 @@ mod tests {
     }
 
     fn over(old: &str, writes: &[(&str, Value)]) -> String {
-        Saving { params: &params(writes), network: None }.over(old, Path::new("presets/p.toml")).unwrap()
+        Saving { params: Some(&params(writes)), network: None, midi: None }
+            .over(old, Path::new("presets/p.toml"))
+            .unwrap()
     }
 
     #[test]
@@ -205,7 +291,7 @@ mod tests {
     fn a_network_is_spelled_as_short_as_it_is_found() {
         let folder = test_folder("spelled", &["networks/a.pkl", "networks/b.pkl", "c.pt"]);
         let said = |old: &str, network: &str| {
-            let saving = Saving { params: &Params::default(), network: Some(&folder.join(network)) };
+            let saving = Saving { params: Some(&Params::default()), network: Some(&folder.join(network)), midi: None };
             saving.over(old, &folder.join("p.toml")).unwrap()
         };
         assert_eq!(
@@ -214,6 +300,46 @@ mod tests {
         );
         assert_eq!(said("network = \"a\" # was a\n", "networks/b.pkl"), "network = \"b\" # was a\n");
         assert_eq!(said("", "c.pt"), "network = \"c.pt\"\n");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_was_learned_is_written_and_taken_back_among_comments() {
+        let old = "# Dusk\n\n[midi] # mine\n# the big one\n\"cc 21\" = { to = \"/psi\", range = [0.2, 1] } # psi\n'CH 1 cc 5' = '/walk/speed'\n\n[params]\n\"/psi\" = 0.5\n";
+        let path = Path::new("p.toml");
+        let before = Preset::parse(old, path).unwrap().midi;
+        let write = |old: &str, midi: &[MidiEntry]| {
+            Saving { params: None, network: None, midi: Some(midi) }.over(old, path).unwrap()
+        };
+        assert_eq!(write(old, &before), old);
+        let learned = Preset::parse(
+            "[midi]\n'ch 1 cc 5' = '/psi'\n'cc 21' = { to = '/psi', range = [0.2, 1] }\n'ch 2 note 3' = { to = '/preset', value = 3 }\n'cc 9' = { to = '/blackout', relative = 'twos', invert = true, curve = 'square' }",
+            path,
+        );
+        let learned = learned.unwrap().midi;
+        let new = write(old, &learned);
+        assert_eq!(
+            new,
+            "# Dusk\n\n[midi] # mine\n# the big one\n\"cc 21\" = { to = \"/psi\", range = [0.2, 1] } # psi\n'CH 1 cc 5' = \"/psi\"\n\"ch 2 note 3\" = { to = \"/preset\", value = 3 }\n\"cc 9\" = { to = \"/blackout\", range = [1.0, 0.0], curve = \"square\", relative = \"twos\" }\n\n[params]\n\"/psi\" = 0.5\n"
+        );
+        let same = |a: &[MidiEntry], b: &[MidiEntry]| a.len() == b.len() && a.iter().all(|entry| b.contains(entry));
+        assert!(same(&Preset::parse(&new, path).unwrap().midi, &learned));
+        assert_eq!(write(&new, &before), old.replace("'/walk/speed'", "\"/walk/speed\""));
+        assert_eq!(write("# empty\n", &[]), "# empty\n");
+    }
+
+    #[test]
+    fn a_new_preset_is_made_of_the_one_that_plays() {
+        let folder = test_folder("as", &["networks/a.pkl"]);
+        let (old, new) = (folder.join("dusk.toml"), folder.join("dawn.toml"));
+        fs::write(&old, "# light\nname = 'dusk'\nnetwork = 'a'\n\n[params]\n\"/psi\" = 0.5\n").unwrap();
+        let params = params(&[("/psi", Value::Float(1.0))]);
+        let saving = Saving { params: Some(&params), network: Some(&folder.join("networks/a.pkl")), midi: Some(&[]) };
+        let saved = saving.to(&new, Some(&old)).unwrap();
+        assert_eq!((saved.name.as_str(), saved.path.as_path()), ("dawn", new.as_path()));
+        let text = fs::read_to_string(&new).unwrap();
+        assert_eq!(text, "# light\nname = \"dawn\"\nnetwork = 'a'\n\n[params]\n\"/psi\" = 1.0\n");
+        assert!(fs::read_to_string(&old).unwrap().contains("0.5"));
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -38,6 +38,10 @@ pub struct Status {
     /// The one line that needs attention.
     pub notice: Option<String>,
     pub recording: Option<String>,
+    /// What a control is waited for.
+    pub learning: Option<String>,
+    /// What waits for its beat.
+    pub pending: Option<String>,
 }
 
 /// What the show remembers of the last seconds.
@@ -134,9 +138,9 @@ impl std::fmt::Display for Status {
         if !self.last_message.is_empty() {
             write!(f, " · last {}", self.last_message)?;
         }
-        match &self.notice {
-            Some(notice) => write!(f, " · {notice}"),
-            None => Ok(()),
+        for line in [&self.learning, &self.pending, &self.notice].into_iter().flatten() {
+            write!(f, " · {line}")?;
         }
+        Ok(())
     }
 }

@@ -160,6 +160,38 @@ impl MidiEntry {
         entry.check(options).map(|()| entry)
     }
 
+    /// What it says, as options that read back as this entry.
+    pub fn options(&self) -> MidiOptions {
+        let def = self.to.id.def();
+        let lay = self.lay.as_ref();
+        MidiOptions {
+            to: self.to.to_string(),
+            range: lay.map(|lay| [lay.from, lay.to]),
+            curve: lay.filter(|lay| lay.curve != def.curve).map(|lay| match lay.curve {
+                params::Curve::Linear => CurveName::Linear,
+                params::Curve::Square => CurveName::Square,
+            }),
+            invert: false,
+            takeover: Some(self.takeover).filter(|&takeover| takeover != takeover_of(self.control.control)),
+            relative: self.relative,
+            mode: self.mode,
+            value: self.value.as_ref().and_then(fixed),
+        }
+    }
+
+    /// The value that a press writes.
+    pub fn value(&self) -> Option<&Value> {
+        self.value.as_ref()
+    }
+
+    /// What it plays, for lists: the address, and the value that a press writes.
+    pub fn plays(&self) -> String {
+        match &self.value {
+            Some(value) => format!("{} {value}", self.to),
+            None => self.to.to_string(),
+        }
+    }
+
     /// Where the control would stand if it moved with what it plays, 0 to 1. A key that writes a value stands at 1
     /// when that is what the parameter holds; `preset` is the number of the playing preset. `None` for what has no
     /// place.
@@ -231,6 +263,16 @@ fn is_knob(control: Control) -> bool {
 /// Wheels and pressure spring back and have nothing to catch.
 fn takeover_of(control: Control) -> Takeover {
     if is_knob(control) { Takeover::Pickup } else { Takeover::Jump }
+}
+
+fn fixed(value: &Value) -> Option<Fixed> {
+    Some(match value {
+        Value::Bool(b) => Fixed::Bool(*b),
+        Value::Int(i) => Fixed::Int(*i),
+        Value::Float(x) => Fixed::Float(*x),
+        Value::Text(text) => Fixed::Text(text.clone()),
+        _ => return None,
+    })
 }
 
 fn same_number(value: &Value, base: f64) -> bool {

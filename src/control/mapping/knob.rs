@@ -86,8 +86,12 @@ impl Memory {
                 }
             }
             Midi::Numbered { data: Data::Step(steps), .. } => Input::Steps(steps.into()),
-            Midi::Numbered { data: Data::High(value), .. } => Input::Position(self.pair(message.channel, true, value)?),
-            Midi::Numbered { data: Data::Low(value), .. } => Input::Position(self.pair(message.channel, false, value)?),
+            Midi::Numbered { data: Data::High(value), .. } => {
+                Input::Position(self.pair(message.channel, true, value)?)
+            }
+            Midi::Numbered { data: Data::Low(value), .. } => {
+                Input::Position(self.pair(message.channel, false, value)?)
+            }
             Midi::Clock | Midi::Start | Midi::Continue | Midi::Stop | Midi::SongPosition { .. } => return None,
         })
     }

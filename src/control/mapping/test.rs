@@ -16,7 +16,8 @@ impl Rig {
     /// With these lines in the preset's `[midi]` table.
     fn new(toml: &str) -> Rig {
         let table: BTreeMap<String, MidiOptions> = toml::from_str(toml).unwrap();
-        let entries: Vec<_> = table.iter().map(|(control, options)| MidiEntry::new(control, options).unwrap()).collect();
+        let entries: Vec<_> =
+            table.iter().map(|(control, options)| MidiEntry::new(control, options).unwrap()).collect();
         Rig { mapping: Mapping::new(&entries, &[]), params: Params::default() }
     }
 
@@ -149,7 +150,9 @@ fn pairs_have_14_bits() {
 fn parameter_numbers_are_chosen_and_then_moved() {
     let mut rig = Rig::new("'nrpn 300' = { to = '/blackout', takeover = 'jump' }\n'rpn 0' = '/freeze'");
     let mut play = |messages: &[[u8; 2]]| {
-        messages.iter().for_each(|&[controller, value]| drop(rig.play(&[0xb4, controller, value])));
+        for &[controller, value] in messages {
+            rig.play(&[0xb4, controller, value]);
+        }
         (rig.params.base(Id::Blackout) * 16_383.0).round()
     };
     assert_eq!(play(&[[6, 127]]), 0.0, "no number is chosen");

@@ -66,7 +66,8 @@ impl MidiOutputs {
     pub fn start(profiles: Arc<Profiles>, rule: PortRule, events: EventSender, counts: Arc<Counts>) -> Self {
         let (stop, stopped) = bounded::<()>(0);
         let board = Board::default();
-        let mut lamps = Lamps { profiles, rule, board: board.clone(), client: None, open: Vec::new(), refusing: Vec::new() };
+        let mut lamps =
+            Lamps { profiles, rule, board: board.clone(), client: None, open: Vec::new(), refusing: Vec::new() };
         let notices = (events.clone(), counts.clone());
         let thread = std::thread::Builder::new().name("midi out".to_owned()).spawn(move || {
             let mut next_look = Instant::now();
@@ -82,7 +83,8 @@ impl MidiOutputs {
             }
         });
         if let Err(error) = &thread {
-            events.send(Event::Notice(format!("no thread for MIDI out: {error}; the lights stay as they are")), &counts);
+            events
+                .send(Event::Notice(format!("no thread for MIDI out: {error}; the lights stay as they are")), &counts);
         }
         MidiOutputs { stop: Some(stop), thread: thread.ok(), board }
     }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::control::mapping::{Control, ControlSpec, MappingError, MidiEntry, MidiOptions, Relative, Takeover};
 use crate::control::mapping::parse_control;
+use crate::control::mapping::{Control, ControlSpec, MappingError, MidiEntry, MidiOptions, Relative, Takeover};
 
 /// The files that ship, by name.
 const SHIPPED: &[(&str, &str)] = &[
@@ -230,8 +230,10 @@ impl Numbers {
             Numbers::One(n) => Ok(vec![*n]),
             Numbers::List(list) => Ok(list.clone()),
             Numbers::Range(text) => {
-                let ends = text.split_once('-').and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
-                let (first, last): (u16, u16) = ends.ok_or_else(|| format!("\"{text}\" is no range such as \"0-7\""))?;
+                let ends =
+                    text.split_once('-').and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
+                let (first, last): (u16, u16) =
+                    ends.ok_or_else(|| format!("\"{text}\" is no range such as \"0-7\""))?;
                 Ok((first..=last).collect())
             }
         }
@@ -282,7 +284,8 @@ impl Profile {
             }
         }
         let lower = |names: Vec<String>| names.into_iter().map(|name| name.to_lowercase()).collect();
-        let hex = |lines: Vec<String>| lines.iter().map(|line| bytes(line)).collect::<Result<Vec<_>, _>>().map_err(wrong);
+        let hex =
+            |lines: Vec<String>| lines.iter().map(|line| bytes(line)).collect::<Result<Vec<_>, _>>().map_err(wrong);
         Ok(Profile {
             name: file.name,
             ports: lower(file.ports),
@@ -319,11 +322,8 @@ impl Profile {
 
 impl Group {
     fn read(&self) -> Result<Vec<ProfileControl>, String> {
-        let own = Sends {
-            sends: Some(self.sends.clone()),
-            channels: self.channels.clone(),
-            numbers: self.numbers.clone(),
-        };
+        let own =
+            Sends { sends: Some(self.sends.clone()), channels: self.channels.clone(), numbers: self.numbers.clone() };
         let sends = own.specs(None)?;
         let count = sends.len();
         if self.plays.len() > count {

@@ -1,0 +1,100 @@
+//! Presets are written aside, on the thread `save`, while the show plays on.
+//!
+//! Jobs are done in order and every one counts; their results are polled. The thread ends with its [`Saver`], after
+//! the jobs that it still has.
+
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::preset::Preset;
+use super::save::{SaveError, Saving};
+use crate::control::mapping::MidiEntry;
+use crate::params::Params;
+
+/// How many jobs wait at most.
+const JOBS: usize = 16;
+
+/// What is to be written where.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub path: PathBuf,
+    /// The preset that a new one is made from, comments and all.
+    pub from: Option<PathBuf>,
+    /// `None` leaves the values, the network or the controllers as the file has them.
+    pub params: Option<Box<Params>>,
+    pub network: Option<PathBuf>,
+    pub midi: Option<Vec<MidiEntry>>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Saved {
+    pub result: Result<Preset, SaveError>,
+    pub from: Option<PathBuf>,
+    /// The values were saved too.
+    pub whole: bool,
+}
+
+impl Job {
+    /// Writes the file.
+    pub fn run(self) -> Saved {
+        let saving =
+            Saving { params: self.params.as_deref(), network: self.network.as_deref(), midi: self.midi.as_deref() };
+        let result = saving.to(&self.path, self.from.as_deref());
+        Saved { result, from: self.from, whole: self.params.is_some() }
+    }
+}
+
+/// The thread `save`.
+pub struct Saver {
+    jobs: Option<Sender<Job>>,
+    results: Receiver<Saved>,
+    waiting: usize,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Saver {
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start() -> std::io::Result<Self> {
+        let (jobs, todo) = bounded::<Job>(JOBS);
+        let (done, results) = bounded(JOBS);
+        let thread = std::thread::Builder::new().name("save".to_owned()).spawn(move || {
+            for job in todo {
+                let _ = done.try_send(job.run());
+            }
+        })?;
+        Ok(Saver { jobs: Some(jobs), results, waiting: 0, thread: Some(thread) })
+    }
+
+    /// Hands over a job without waiting; false when too many wait.
+    pub fn save(&mut self, job: Job) -> bool {
+        let taken = self.jobs.as_ref().is_some_and(|jobs| jobs.try_send(job).is_ok());
+        self.waiting += usize::from(taken);
+        taken
+    }
+
+    /// What was done since the last call.
+    pub fn poll(&mut self) -> Option<Saved> {
+        let saved = self.results.try_recv().ok()?;
+        self.waiting = self.waiting.saturating_sub(1);
+        Some(saved)
+    }
+
+    /// Whether there are jobs whose results have not been polled.
+    pub fn is_busy(&self) -> bool {
+        self.waiting > 0
+    }
+}
+
+impl Drop for Saver {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // What was asked for is on the disk before the show ends.
+            let _ = thread.join();
+        }
+    }
+}

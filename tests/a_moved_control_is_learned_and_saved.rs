@@ -1,0 +1,181 @@
+//! Is a control that is moved learned, does it play at once, is it written into the preset among its comments, and
+//! can all of it be taken back?
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use latent_jockey::control::midi::{Profiles, parse};
+use latent_jockey::control::{Event, Source, Write, keys};
+use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::params::{Id, Value};
+use latent_jockey::patch::library::Library;
+use latent_jockey::show::{Devices, Mode, Options, Show};
+
+const PRESET: &str = "# Dusk, for small rooms\nname = \"dusk\"\n\n[params]\n\"/freeze\" = true # no pictures\n\n[midi] # my box\n\"cc 21\" = \"/walk/speed\" # the big knob\n";
+
+struct Rig {
+    show: Show,
+    file: PathBuf,
+}
+
+impl Rig {
+    /// A show of a preset in a folder of its own.
+    fn new(name: &str) -> Rig {
+        let folder = std::env::temp_dir().join(format!("latent-jockey-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let file = folder.join("dusk.toml");
+        std::fs::write(&file, PRESET).expect("a file");
+        let library = Library::scan(&folder).expect("a library");
+        let preset = library.first().expect("a preset");
+        let network = Some(common::fixture("sg2_16_p2.pkl"));
+        let engine = Arc::new(Cpu::default());
+        let options = Options { library, preset, network, seed: None, engine, mode: Mode::Offline };
+        let mut show = Show::new(options).expect("a show");
+        show.connect(Devices { profiles: Arc::new(Profiles::shipped()), ..Devices::default() });
+        Rig { show, file }
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(&self.file).expect("the preset")
+    }
+
+    fn write(&mut self, id: Id, value: Value) {
+        self.show.step(0.01, &[Event::Write(Write { target: id.into(), value, source: Source::Osc })]);
+    }
+
+    /// Sends messages 10 ms apart and then nothing for half a second.
+    fn play(&mut self, messages: &[[u8; 3]]) {
+        for (i, bytes) in messages.iter().enumerate() {
+            let message = parse(bytes, 0, i as u64 * 10_000).expect("a message");
+            self.show.step(0.01, &[Event::Midi(message)]);
+        }
+        (0..50).for_each(|_| self.show.step(0.01, &[]));
+    }
+
+    fn line(&self) -> String {
+        let status = self.show.status();
+        status.learning.or(status.notice).unwrap_or_default()
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(self.file.parent().unwrap_or(Path::new("/nowhere")));
+    }
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+#[test]
+fn a_moved_control_is_learned_and_saved() {
+    let mut rig = Rig::new("learn");
+    rig.write(Id::Learn, text("/psi"));
+    assert!(rig.line().starts_with("learn /psi: move a control"), "{}", rig.line());
+    let psi = rig.show.params().base(Id::Psi);
+    rig.play(&[[0xb1, 5, 10], [0xb1, 37, 99], [0xb1, 5, 14], [0xb1, 37, 9], [0xb1, 5, 20], [0xb1, 37, 1]]);
+    assert_eq!(rig.line(), "ch 2 cc 5/14 plays /psi; U takes it back");
+    assert_eq!(rig.show.params().base(Id::Psi), psi, "what teaches plays nothing");
+    let learned = format!("{PRESET}\"ch 2 cc 5/14\" = \"/psi\"\n");
+    assert_eq!(rig.text(), learned);
+    let lines = rig.show.map();
+    assert!(
+        lines.iter().any(|line| (line.control.as_str(), line.to.as_str()) == ("ch 2 cc 5/14", "/psi")),
+        "{lines:?}"
+    );
+    // 16,383 steps from one end to the other, once it has caught the value.
+    rig.play(&[[0xb1, 5, 0], [0xb1, 37, 0], [0xb1, 5, 127], [0xb1, 37, 127], [0xb1, 5, 64], [0xb1, 37, 0]]);
+    let expected = -1.0 + 3.0 * f64::from(64 * 128) / 16_383.0;
+    assert!((rig.show.params().base(Id::Psi) - expected).abs() < 1e-9);
+
+    // An encoder, and a button; then a preset's own line takes another meaning, comment and all.
+    rig.write(Id::Learn, text("/walk/radius"));
+    rig.play(&[[0xb0, 7, 65], [0xb0, 7, 65], [0xb0, 7, 65], [0xb0, 7, 63]]);
+    rig.write(Id::Learn, text("/freeze"));
+    rig.play(&[[0xb0, 41, 127], [0xb0, 41, 0]]);
+    let two = "\"ch 1 cc 7\" = { to = \"/walk/radius\", relative = \"offset\" }\n\"ch 1 cc 41\" = { to = \"/freeze\", mode = \"toggle\" }\n";
+    assert_eq!(rig.text(), format!("{learned}{two}"));
+    rig.write(Id::LearnUndo, Value::Nothing);
+    assert_eq!(rig.line(), "taken back: ch 1 cc 41 no longer plays /freeze");
+    rig.write(Id::LearnUndo, Value::Nothing);
+    assert_eq!(rig.text(), learned);
+    rig.write(Id::LearnUndo, Value::Nothing);
+    assert_eq!(rig.text(), PRESET);
+    rig.write(Id::LearnUndo, Value::Nothing);
+    assert_eq!(rig.line(), "nothing was learned in this preset");
+}
+
+#[test]
+fn waiting_is_given_up_and_mistakes_are_told() {
+    let mut rig = Rig::new("cancel");
+    for (address, told) in [
+        ("/pso", "no control can play \"/pso\"; did you mean /psi?"),
+        ("/z", "no control can play \"/z\""),
+        ("/network", "no control can play \"/network\""),
+    ] {
+        rig.write(Id::Learn, text(address));
+        assert!(rig.line().starts_with(told) && !rig.show.is_learning(), "{}", rig.line());
+    }
+    // The key: what moved last, then the parameter before it in the table, then not at all.
+    rig.write(Id::NoiseGain, Value::Float(2.0));
+    let key = |rig: &mut Rig, key| rig.show.step(0.01, &[Event::Key(key)]);
+    key(&mut rig, keys::Key::Char('l'));
+    assert!(rig.line().starts_with("learn /noise/gain: "), "{}", rig.line());
+    key(&mut rig, keys::Key::Up);
+    assert!(rig.line().starts_with("learn /noise/mode: "), "{}", rig.line());
+    key(&mut rig, keys::Key::Char('l'));
+    assert_eq!((rig.line().as_str(), rig.show.is_learning()), ("nothing learned", false));
+    rig.write(Id::Learn, text("/psi"));
+    rig.write(Id::LearnCancel, Value::Nothing);
+    assert!(!rig.show.is_learning());
+    rig.write(Id::Learn, text("/psi"));
+    (0..400).for_each(|_| rig.show.step(0.1, &[]));
+    assert!(!rig.show.is_learning());
+    assert_eq!(rig.text(), PRESET);
+}
+
+#[test]
+fn a_known_controller_is_named_and_its_motors_jump() {
+    let mut rig = Rig::new("named");
+    let name = "X-TOUCH MINI:X-TOUCH MINI MIDI 1".to_owned();
+    rig.show.step(0.01, &[Event::MidiPort { port: 0, name, open: true }]);
+    rig.play(&[[0xba, 2, 127]]);
+    assert_eq!(rig.show.params().base(Id::WalkSpeed), 4.0, "the profile plays, without a takeover");
+    rig.write(Id::Learn, text("/noise/gain"));
+    rig.play(&[[0xba, 1, 60], [0xba, 1, 61], [0xba, 1, 70]]);
+    assert_eq!(rig.line(), "X-Touch Mini knob 1 plays /noise/gain; U takes it back");
+    assert!(rig.text().ends_with("\"ch 11 cc 1\" = { to = \"/noise/gain\", takeover = \"jump\" }\n"), "{}", rig.text());
+    rig.play(&[[0xba, 1, 127]]);
+    assert_eq!(rig.show.params().base(Id::NoiseGain), 4.0);
+}
+
+#[test]
+fn presets_are_saved_whole_and_never_for_strangers() {
+    let mut rig = Rig::new("save");
+    rig.write(Id::Psi, Value::Float(0.25));
+    rig.write(Id::PresetSave, Value::Nothing);
+    assert!(rig.text().contains("\"/psi\" = 0.25\n") && rig.text().contains("# the big knob"), "{}", rig.text());
+    rig.write(Id::Psi, Value::Float(1.5));
+    rig.write(Id::PresetSave, text("dawn"));
+    let dawn = rig.file.with_file_name("dawn.toml");
+    let saved = std::fs::read_to_string(&dawn).expect("a new preset");
+    assert!(saved.contains("name = \"dawn\"") && saved.contains("\"/psi\" = 1.5\n"), "{saved}");
+    assert!(rig.text().contains("\"/psi\" = 0.25\n"), "the old one stays");
+    assert_eq!(rig.show.preset().path, dawn);
+    rig.write(Id::PresetSave, text("dusk"));
+    assert!(rig.line().starts_with("there is a preset dusk already"), "{}", rig.line());
+    rig.write(Id::PresetSave, text("../dusk"));
+    assert!(rig.line().starts_with("\"../dusk\" is no name for a preset"), "{}", rig.line());
+
+    rig.show.set_names_only(true);
+    rig.write(Id::Psi, Value::Float(-1.0));
+    rig.write(Id::PresetSave, Value::Nothing);
+    assert!(rig.line().starts_with("presets are not saved for an OSC port"), "{}", rig.line());
+    rig.write(Id::Learn, text("/psi"));
+    rig.play(&[[0xb0, 41, 0], [0xb0, 41, 90]]);
+    assert!(rig.line().starts_with("ch 1 cc 41 plays /psi"), "{}", rig.line());
+    assert_eq!(std::fs::read_to_string(&dawn).expect("the preset"), saved, "no file is reached");
+}
