@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to the terminal")]
 
 pub mod bench;
+pub mod convert;
 pub mod doctor;
 pub mod generate;
 pub mod inspect;

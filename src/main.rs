@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use latent_jockey::commands::{bench, doctor, generate, inspect, params, play, render, style};
+use latent_jockey::commands::{bench, convert, doctor, generate, inspect, params, play, render, style};
 
 /// An instrument for playing generative networks on stage.
 #[derive(Debug, Parser)]
@@ -25,6 +25,8 @@ enum Command {
     Style(style::Options),
     /// What a network file holds, and whether it will play
     Inspect(inspect::Options),
+    /// Write a network as one .safetensors file that opens at once
+    Convert(convert::Options),
     /// Time per picture and from knob to picture
     Bench(bench::Options),
     /// What works on this machine, and what to do about the rest
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Some(Command::Generate(options)) => generate::run(&options),
         Some(Command::Style(options)) => style::run(&options),
         Some(Command::Inspect(options)) => inspect::run(&options),
+        Some(Command::Convert(options)) => convert::run(&options),
         Some(Command::Bench(options)) => bench::run(&options),
         Some(Command::Doctor) => doctor::run(),
         Some(Command::Params(options)) => params::run(&options),

@@ -5,6 +5,7 @@
 //! [`crate::latent::mapping::Mapping`]. Nothing in a file is ever executed. Runs on the loader's thread.
 
 mod bytes;
+pub mod canonical;
 pub mod checkpoint;
 mod nvidia;
 pub mod pickle;
@@ -118,19 +119,26 @@ pub enum NetworkError {
 /// # Errors
 /// When the file cannot be read, is no network, or one whose tensors are missing, of the wrong shape or not finite.
 pub fn open(path: impl AsRef<Path>) -> Result<Network, NetworkError> {
-    let checkpoint = Checkpoint::open(path.as_ref())?;
-    if stylegan2::is_stylegan2(&checkpoint) {
-        return stylegan2::lower(&checkpoint);
+    lower(&Checkpoint::open(path.as_ref())?)
+}
+
+/// The generator in an opened file.
+///
+/// # Errors
+/// As [`open`], the file's reading apart.
+pub fn lower(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
+    if stylegan2::is_stylegan2(checkpoint) {
+        return stylegan2::lower(checkpoint);
     }
-    if stylegan3::is_stylegan3(&checkpoint) {
-        return stylegan3::lower(&checkpoint);
+    if stylegan3::is_stylegan3(checkpoint) {
+        return stylegan3::lower(checkpoint);
     }
     if StyleNetwork::recognises(&checkpoint) {
         let what = "a style network, which paints over pictures (/style/network): as a generator it".to_owned();
         return Err(NetworkError::Unsupported { path: checkpoint.path, what });
     }
     let what = format!("no known network layout: {}; it", checkpoint.some_names());
-    Err(NetworkError::Unsupported { path: checkpoint.path, what })
+    Err(NetworkError::Unsupported { path: checkpoint.path.clone(), what })
 }
 
 impl Network {

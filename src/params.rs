@@ -139,6 +139,7 @@ macro_rules! parameters {
 
 parameters! {
     Network = text("/network", "").help("load a network: a name in presets/networks or a path");
+    NetworkFade = float("/network/fade", 0.0, 60.0, 0.0).unit("s").help("how long one network fades into the next, both moving on; 0 cuts");
     Preset = text("/preset", "").help("load a preset: a name in presets, a path, or its number in the list");
     PresetNext = trigger("/preset/next").help("the next preset");
     PresetPrev = trigger("/preset/prev").help("the preset before");

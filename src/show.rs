@@ -23,7 +23,7 @@ use crate::control::midi::{MidiInputs, MidiOutputs, Profile, Profiles};
 use crate::control::osc::{Feedback, OscServer};
 use crate::control::{AllCounts, Event, Source, Write, keys};
 use crate::effects::style::StyleSettings;
-use crate::engine::{Engine, Noise, NoiseMode, Transform};
+use crate::engine::{Engine, Noise, NoiseMode, Program, Transform};
 use crate::latent::mapping::{Scratch, blend_classes};
 use crate::latent::walk::{self, Walk};
 use crate::modulate::Ease;
@@ -38,7 +38,7 @@ pub use crate::record::compose::Fit;
 use content::{Chosen, Content};
 use learning::Learning;
 pub use learning::MapLine;
-use loader::{LoadError, Loaded, Loader, Wish};
+use loader::{LoadError, Loaded, Loader, Progress, Wish};
 use quantize::Held;
 pub use stage::Picture;
 use stage::{Change, Drawn, Live, Request, Scene, Stage};
@@ -89,6 +89,14 @@ enum Output {
     Offline { stage: Box<Stage> },
 }
 
+/// A network on its way out.
+struct Leaving {
+    network: Arc<Network>,
+    walk: Walk,
+    /// From it (0) to the one that comes (1).
+    fade: f64,
+}
+
 /// A running show.
 pub struct Show {
     params: Params,
@@ -113,6 +121,8 @@ pub struct Show {
     style_file: Option<PathBuf>,
     content: Content,
     walk: Walk,
+    /// The network that is faded from, which walks on meanwhile.
+    leaving: Option<Leaving>,
     output: Output,
     /// Counts networks; a request says which one it is for.
     generation: u64,
@@ -121,15 +131,15 @@ pub struct Show {
     secs: f64,
     request: Request,
     last_request: Request,
-    scratch: Scratch,
-    w: Vec<f32>,
-    class: Vec<f32>,
+    mapped: Mapped,
     writes: Vec<Write>,
     drawn: Drawn,
     picture: Option<Arc<Picture>>,
     history: History,
     /// Presets named over OSC may only be names of the library, not paths, when the port is open to the network.
     names_only: bool,
+    /// Who wished for a network last.
+    network_by: Source,
     devices: Devices,
     feedback: Option<Feedback>,
 }
@@ -156,7 +166,7 @@ impl Show {
         let Some(file) = &preset.network else {
             return Err(ShowError::NoNetwork { preset: preset.name });
         };
-        let (network, program) = loader::load_network(file, &engine)?;
+        let (network, program) = loader::load_network(file, &engine, &Progress::default())?;
         let stage = Stage::new(Scene { generation: 0, program });
         let output = match mode {
             Mode::Offline => Output::Offline { stage: Box::new(stage) },
@@ -187,6 +197,7 @@ impl Show {
             preset_number: None,
             walk: Walk::new(network.mapping.z_dim, walk::Settings::default()),
             network,
+            leaving: None,
             style_file: None,
             content: Content::default(),
             output,
@@ -196,14 +207,13 @@ impl Show {
             secs: 0.0,
             request: Request::default(),
             last_request: Request::default(),
-            scratch: Scratch::default(),
-            w: Vec::new(),
-            class: Vec::new(),
+            mapped: Mapped::default(),
             writes: Vec::new(),
             drawn: Drawn::default(),
             picture: None,
             history: History::default(),
             names_only: false,
+            network_by: Source::Preset,
             devices: Devices::default(),
             feedback: None,
             preset: preset.clone(),
@@ -244,7 +254,9 @@ impl Show {
         // A frozen picture holds the walk too, so that it goes on from where it was held.
         if !self.params.bool(Id::Freeze) {
             self.secs += dt;
-            self.walk.step(dt, &self.walk_settings());
+            let settings = self.walk_settings();
+            self.walk.step(dt, &settings);
+            self.step_fade(dt, &settings);
             self.step_input(dt);
             self.make_request();
             self.submit();
@@ -313,6 +325,9 @@ impl Show {
 
     fn write_now(&mut self, write: &Write) {
         let id = write.target.id;
+        if id == Id::Network {
+            self.network_by = write.source;
+        }
         if matches!(id, Id::Learn | Id::LearnUndo | Id::PresetSave) {
             self.learning.from_network = self.names_only && write.source == Source::Osc;
         } else if write.source != Source::Preset && learning::is_learnable(id) {
@@ -369,14 +384,18 @@ impl Show {
     }
 
     /// The file of a network that an event names. While the OSC port is open to the network, only names of the
-    /// library are taken, never paths.
-    fn find_network(&self, name: &str) -> Result<PathBuf, LocateError> {
-        if self.names_only { locate::network_in(self.library.folder(), name) } else { self.library.network(name) }
+    /// library are taken over OSC, never paths.
+    fn find_network(&self, name: &str, by: Source) -> Result<PathBuf, LocateError> {
+        if self.names_only && by == Source::Osc {
+            locate::network_in(self.library.folder(), name)
+        } else {
+            self.library.network(name)
+        }
     }
 
     fn wish_network(&mut self) {
         let name = self.params.text(Id::Network);
-        match self.find_network(name) {
+        match self.find_network(name, self.network_by) {
             Ok(file) => self.load_network(file),
             Err(error) => self.history.notice(format!("{error}; {} plays on", self.network.name)),
         }
@@ -392,9 +411,10 @@ impl Show {
         let name = self.params.text(Id::StyleNetwork);
         if name.is_empty() {
             self.style_file = None;
-            return self.hand_over(Change::Style(None));
+            self.hand_over(Change::Style(None));
+            return;
         }
-        match self.find_network(name) {
+        match self.find_network(name, Source::Osc) {
             Ok(file) if self.style_file.as_ref() == Some(&file) => {}
             Ok(file) => {
                 self.style_file = Some(file.clone());
@@ -478,7 +498,7 @@ impl Show {
                 }
             }
             Output::Offline { .. } => {
-                let loaded = loader::load(&wish, &self.engine);
+                let loaded = loader::load(&wish, &self.engine, &Progress::default());
                 self.loaded(loaded);
             }
         }
@@ -495,12 +515,7 @@ impl Show {
     /// Swaps in whole what was loaded, or keeps the old one and says why.
     fn take_up(&mut self, result: Result<Loaded, LoadError>) {
         match result {
-            Ok(Loaded::Network { network, program }) => {
-                self.generation += 1;
-                self.hand_over(Change::Scene(Scene { generation: self.generation, program }));
-                self.network = network;
-                self.walk = Walk::new(self.network.mapping.z_dim, self.walk_settings());
-            }
+            Ok(Loaded::Network { network, program }) => self.change_network(network, program),
             // A style that was wished away meanwhile is let go.
             Ok(Loaded::Style { file, style }) if self.style_file.as_ref() == Some(&file) => {
                 self.hand_over(Change::Style(Some(style)));
@@ -520,16 +535,48 @@ impl Show {
         }
     }
 
-    fn hand_over(&mut self, change: Change) {
-        let taken = match &mut self.output {
+    /// The new network plays from the next request on; the old one leaves at once, or fades.
+    fn change_network(&mut self, network: Arc<Network>, program: Box<dyn Program>) {
+        let fades = self.params.get(Id::NetworkFade) > 0.0;
+        let scene = Scene { generation: self.generation + 1, program };
+        if !self.hand_over(Change::Scene { scene, fades }) {
+            return;
+        }
+        self.generation += 1;
+        let walk = Walk::new(network.mapping.z_dim, self.walk_settings());
+        let (network, walk) = (std::mem::replace(&mut self.network, network), std::mem::replace(&mut self.walk, walk));
+        self.leaving = fades.then_some(Leaving { network, walk, fade: 0.0 });
+        self.history.notice(format!("{} is ready", self.network.name));
+    }
+
+    /// Both networks of a fade move on. At its end the old one is let go.
+    fn step_fade(&mut self, dt: f64, settings: &walk::Settings) {
+        let secs = self.params.get(Id::NetworkFade);
+        let Some(leaving) = &mut self.leaving else { return };
+        leaving.walk.step(dt, settings);
+        leaving.fade = if secs > 0.0 { (leaving.fade + dt / secs).min(1.0) } else { 1.0 };
+        // When the engine has no time to take that up, it will have at the next step.
+        if leaving.fade >= 1.0 && self.offer(Change::EndFade) {
+            self.leaving = None;
+        }
+    }
+
+    fn hand_over(&mut self, change: Change) -> bool {
+        let taken = self.offer(change);
+        if !taken {
+            self.history.notice("the engine is busy: try that once more".to_owned());
+        }
+        taken
+    }
+
+    /// False when the engine has not even taken up the last changes.
+    fn offer(&mut self, change: Change) -> bool {
+        match &mut self.output {
             Output::Live { live, .. } => live.change(change).is_ok(),
             Output::Offline { stage } => {
                 stage.change(change);
                 true
             }
-        };
-        if !taken {
-            self.history.notice("the engine is busy: try that once more".to_owned());
         }
     }
 
@@ -648,15 +695,15 @@ impl Show {
 
     /// z with the player's offsets → w → ws, and the noise.
     fn make_request(&mut self) {
-        let (p, mapping) = (&self.params, &self.network.mapping);
-        self.request.ws.clear();
-        self.request.ws.extend_from_slice(self.walk.z());
-        offset(&mut self.request.ws, p, Id::Z, p.vector(Id::ZVector));
-        blend_classes(p.get(Id::Class), mapping.c_dim, &mut self.class);
-        mapping.map(&self.request.ws, &self.class, &mut self.w, &mut self.scratch);
-        offset(&mut self.w, p, Id::W, &[]);
-        let cutoff = p.int(Id::PsiCutoff) as usize;
-        mapping.truncate_in_class(&self.class, &self.w, p.get(Id::Psi) as f32, cutoff, &mut self.request.ws);
+        let mut mapped = std::mem::take(&mut self.mapped);
+        mapped.ws(&self.params, &self.network, &self.walk, &mut self.request.ws);
+        match &self.leaving {
+            Some(leaving) => mapped.ws(&self.params, &leaving.network, &leaving.walk, &mut self.request.ws_before),
+            None => self.request.ws_before.clear(),
+        }
+        self.mapped = mapped;
+        self.request.fade = self.leaving.as_ref().map_or(1.0, |leaving| leaving.fade as f32);
+        let p = &self.params;
         self.pictures_asked += 1;
         let mode = match p.choice(Id::NoiseMode) {
             "random" => NoiseMode::Random { seed: p.base(Id::NoiseSeed) as u64 ^ (self.pictures_asked << 32) },
@@ -681,16 +728,20 @@ impl Show {
         let same = self.style_file.is_none()
             && self.request.generation == self.last_request.generation
             && self.request.ws == self.last_request.ws
+            && self.request.ws_before == self.last_request.ws_before
+            && self.request.fade == self.last_request.fade
             && self.request.noise == self.last_request.noise
             && self.request.transform == self.last_request.transform
             && self.request.input == self.last_request.input;
         if same && self.picture.is_some() {
             return;
         }
-        // Into the vector that is there: a derived clone would allocate a new one.
+        // Into the vectors that are there: a derived clone would allocate new ones.
         let mut ws = std::mem::take(&mut self.last_request.ws);
+        let mut ws_before = std::mem::take(&mut self.last_request.ws_before);
         ws.clone_from(&self.request.ws);
-        self.last_request = Request { ws, ..self.request };
+        ws_before.clone_from(&self.request.ws_before);
+        self.last_request = Request { ws, ws_before, ..self.request };
         match &mut self.output {
             Output::Live { live, .. } => live.submit(&mut self.request),
             Output::Offline { stage } => match stage.draw(&self.request) {
@@ -765,7 +816,7 @@ impl Show {
         }
         if let Output::Live { live, loader } = &self.output {
             status.skipped_pictures = live.skipped();
-            status.loading = loader.loading().map(|file| name_of(file).to_owned());
+            status.loading = loader.loading().map(|(file, stage)| format!("{}: {stage}", name_of(file)));
         }
         status
     }
@@ -778,7 +829,7 @@ impl Show {
         }
         let wish = self.style_wish(self.library.network(&name)?);
         self.style_file = Some(wish.file().to_owned());
-        let loaded = loader::load(&wish, &self.engine)?;
+        let loaded = loader::load(&wish, &self.engine, &Progress::default())?;
         self.take_up(Ok(loaded));
         Ok(())
     }
@@ -791,7 +842,8 @@ impl Show {
         }
         let place = self.find_picture(&name)?;
         if let Some(chosen) = self.content.go_to(&place, self.input_fit()) {
-            let loaded = loader::load(&Wish::Input { chosen, side: self.input_side() }, &self.engine)?;
+            let wish = Wish::Input { chosen, side: self.input_side() };
+            let loaded = loader::load(&wish, &self.engine, &Progress::default())?;
             self.take_up(Ok(loaded));
             self.content.settle();
         }
@@ -822,6 +874,29 @@ fn fit_named(word: &str) -> Fit {
 /// The file's name without folder and ending.
 fn name_of(file: &Path) -> &str {
     file.file_stem().and_then(|s| s.to_str()).unwrap_or("?")
+}
+
+/// Working memory of the way from z to ws.
+#[derive(Default)]
+struct Mapped {
+    scratch: Scratch,
+    w: Vec<f32>,
+    class: Vec<f32>,
+}
+
+impl Mapped {
+    /// z with the player's offsets → w → ws, truncated.
+    fn ws(&mut self, p: &Params, network: &Network, walk: &Walk, ws: &mut Vec<f32>) {
+        let mapping = &network.mapping;
+        ws.clear();
+        ws.extend_from_slice(walk.z());
+        offset(ws, p, Id::Z, p.vector(Id::ZVector));
+        blend_classes(p.get(Id::Class), mapping.c_dim, &mut self.class);
+        mapping.map(ws, &self.class, &mut self.w, &mut self.scratch);
+        offset(&mut self.w, p, Id::W, &[]);
+        let cutoff = p.int(Id::PsiCutoff) as usize;
+        mapping.truncate_in_class(&self.class, &self.w, p.get(Id::Psi) as f32, cutoff, ws);
+    }
 }
 
 /// Adds the player's offsets, of single dimensions (`family`) and of a whole vector.

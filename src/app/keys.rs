@@ -8,9 +8,8 @@ use bevy::prelude::*;
 use bevy::window::FileDragAndDrop;
 
 use super::{Stage, windows};
-use crate::control::keys::{Action, BINDINGS, Key};
-use crate::control::{Event, Source, Write};
-use crate::params::{Id, Value};
+use crate::control::Event;
+use crate::control::keys::{self, Action, BINDINGS, Key};
 
 /// The window's own keys and what they do, for the list of keys.
 pub(super) const OWN: &[(&str, &str)] = &[
@@ -142,8 +141,7 @@ fn asked(id: Id) -> Event {
 pub(super) fn read_drops(mut dropped: MessageReader<FileDragAndDrop>, mut stage: ResMut<Stage>) {
     for drop in dropped.read() {
         if let FileDragAndDrop::DroppedFile { path_buf, .. } = drop {
-            let value = Value::Text(path_buf.to_string_lossy().into_owned());
-            stage.pending.push(Event::Write(Write { target: Id::Network.into(), value, source: Source::Key }));
+            stage.pending.push(keys::dropped(path_buf));
         }
     }
 }

@@ -10,6 +10,7 @@ use anyhow::ensure;
 use super::EngineChoice;
 use crate::control::{Event, Source, Write};
 use crate::engine::{Engine, Image, Inputs};
+use crate::network::stylegan3::{self, Config};
 use crate::network::{self, Network, stylegan2};
 use crate::params::{Id, Kind, Value};
 use crate::patch::library::Library;
@@ -22,9 +23,12 @@ pub struct Options {
     /// The network to play [default: the one of the first preset]
     #[arg(long, value_name = "FILE", conflicts_with = "random")]
     network: Option<PathBuf>,
-    /// A StyleGAN2 with random weights instead: resolution, channel base, largest number of channels
+    /// A StyleGAN2 (or 3) with random weights instead: resolution, channel base, largest number of channels
     #[arg(long, value_name = "RES,BASE,MAX", value_parser = parse_sizes)]
     random: Option<[usize; 3]>,
+    /// Make it a StyleGAN3 of this configuration
+    #[arg(long, value_enum, requires = "random")]
+    stylegan3: Option<Config>,
     /// Measure a style network too, alone and over the network's pictures
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "painters8", conflicts_with = "random")]
     style: Option<PathBuf>,
@@ -45,6 +49,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     preset.network = options.network.as_deref().map(locate::network).transpose()?.or(preset.network);
     let started = Instant::now();
     let network = match (&options.random, &preset.network) {
+        (Some([resolution, base, max]), _) if let Some(config) = options.stylegan3 => {
+            stylegan3::random(config, *resolution, *base, *max, 512)
+        }
         (Some([resolution, base, max]), _) => stylegan2::random(*resolution, *base, *max, 512, 0),
         (None, Some(network)) => network::open(network)?,
         (None, None) => anyhow::bail!("the first preset names no network; give one with --network"),

@@ -3,7 +3,9 @@
 //! The window names the keys it receives and calls [`writes`] through the event queue; keys that belong to the
 //! window itself (HUD, full screen, quitting) are listed here and handled there. Pure.
 
-use super::{Source, Write};
+use std::path::Path;
+
+use super::{Event, Source, Write};
 use crate::params::{Id, Params, Target, Value};
 
 /// A key pressed in the window: by the character on it, in lower case, or by its name.
@@ -120,6 +122,12 @@ pub const BINDINGS: &[Binding] = &[
     bind(Key::Char('?'), Action::Window, "this list"),
     bind(Key::Escape, Action::Window, "leave full screen, then quit"),
 ];
+
+/// A file dropped on the window is a network to load.
+pub fn dropped(file: &Path) -> Event {
+    let value = Value::Text(file.to_string_lossy().into_owned());
+    Event::Write(Write { target: Id::Network.into(), value, source: Source::Key })
+}
 
 /// Appends what a key writes. Nothing for keys that belong to the window or do nothing.
 pub fn writes(key: Key, params: &Params, out: &mut Vec<Write>) {

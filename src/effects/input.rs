@@ -86,7 +86,7 @@ impl Input {
 }
 
 /// Adds `share` of `image`, resized, to the three colours of `out`.
-fn add(image: &Image, share: f32, out: &mut Image, resizer: &mut Resizer, resized: &mut Image) {
+pub(super) fn add(image: &Image, share: f32, out: &mut Image, resizer: &mut Resizer, resized: &mut Image) {
     let image = if (image.height, image.width) == (out.height, out.width) {
         image
     } else {

@@ -8,6 +8,7 @@
 mod filter;
 mod geometry;
 mod mapping;
+mod random;
 
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ const MAX_SIZE: usize = 4200;
 const CONV_CLAMP: f32 = 256.0;
 /// What the picture is multiplied by, for files that do not say.
 const OUTPUT_SCALE: f32 = 0.25;
+
+pub use random::{Config, random};
 
 /// Does the file hold a StyleGAN3 or StyleGAN-XL generator?
 pub fn is_stylegan3(checkpoint: &Checkpoint) -> bool {

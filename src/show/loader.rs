@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -64,12 +65,35 @@ pub enum LoadError {
     Picture(#[from] PictureError),
 }
 
+/// How far the loader is with what it loads.
+#[derive(Debug, Default)]
+pub struct Progress(AtomicU8);
+
+impl Progress {
+    const STAGES: [&str; 2] = ["reading", "building"];
+
+    fn set(&self, stage: u8) {
+        self.0.store(stage, Ordering::Relaxed);
+    }
+
+    /// What it does: `reading` a file, or `building` what the engine needs.
+    pub fn stage(&self) -> &'static str {
+        Progress::STAGES[usize::from(self.0.load(Ordering::Relaxed)).min(1)]
+    }
+}
+
 /// Opens a generator and prepares it for `engine`.
 ///
 /// # Errors
 /// When the file holds no network that can be played, or the engine cannot run it.
-pub fn load_network(file: &Path, engine: &Arc<dyn Engine>) -> Result<(Arc<Network>, Box<dyn Program>), LoadError> {
+pub fn load_network(
+    file: &Path,
+    engine: &Arc<dyn Engine>,
+    progress: &Progress,
+) -> Result<(Arc<Network>, Box<dyn Program>), LoadError> {
+    progress.set(0);
     let network = network::open(file)?;
+    progress.set(1);
     let failed = |source| LoadError::Engine { file: file.to_owned(), source };
     let program = engine.prepare(network.plan.clone()).map_err(failed)?;
     Ok((Arc::new(network), program))
@@ -79,19 +103,22 @@ pub fn load_network(file: &Path, engine: &Arc<dyn Engine>) -> Result<(Arc<Networ
 ///
 /// # Errors
 /// As [`load_network`]; and when a picture cannot be read.
-pub fn load(wish: &Wish, engine: &Arc<dyn Engine>) -> Result<Loaded, LoadError> {
+pub fn load(wish: &Wish, engine: &Arc<dyn Engine>, progress: &Progress) -> Result<Loaded, LoadError> {
     match wish {
         Wish::Network(file) => {
-            load_network(file, engine).map(|(network, program)| Loaded::Network { network, program })
+            load_network(file, engine, progress).map(|(network, program)| Loaded::Network { network, program })
         }
         Wish::Style { file, resolution, settings } => {
+            progress.set(0);
             let network = StyleNetwork::open(file)?;
+            progress.set(1);
             let mut style = Box::new(StyleLoop::new(engine.clone(), Arc::new(network)));
             let failed = |source| LoadError::Engine { file: file.clone(), source };
             style.prepare(*resolution, *resolution, settings).map_err(failed)?;
             Ok(Loaded::Style { file: file.clone(), style })
         }
         Wish::Input { chosen, side } => {
+            progress.set(0);
             let pictures = picture::pictures_of(&chosen.place)?;
             let at = chosen.index.rem_euclid(pictures.len() as i64) as usize;
             let picture = picture::read_square(&pictures[at], *side, chosen.fit)?;
@@ -107,6 +134,7 @@ pub struct Loader {
     /// Keeps the name of the thread's owner visible to debuggers; it is never joined, so that quitting is instant.
     _thread: JoinHandle<()>,
     loading: Vec<PathBuf>,
+    progress: Arc<Progress>,
 }
 
 impl Loader {
@@ -115,17 +143,19 @@ impl Loader {
     pub fn start(engine: Arc<dyn Engine>) -> std::io::Result<Self> {
         let (wishes, wished) = bounded::<Wish>(WISHES);
         let (done, results) = bounded(WISHES);
+        let progress = Arc::new(Progress::default());
+        let working = progress.clone();
         let thread = std::thread::Builder::new().name("loader".to_owned()).spawn(move || {
             while let Ok(first) = wished.recv() {
                 for wish in newest_of_each_kind(std::iter::once(first).chain(wished.try_iter())) {
                     let file = wish.file().to_owned();
-                    if done.send((file, load(&wish, &engine))).is_err() {
+                    if done.send((file, load(&wish, &engine, &working))).is_err() {
                         return;
                     }
                 }
             }
         })?;
-        Ok(Loader { wishes, results, _thread: thread, loading: Vec::new() })
+        Ok(Loader { wishes, results, _thread: thread, loading: Vec::new(), progress })
     }
 
     /// Asks for something; an older wish of its kind that was not begun yet is forgotten. False when too many wait.
@@ -138,9 +168,9 @@ impl Loader {
         accepted
     }
 
-    /// What is being loaded.
-    pub fn loading(&self) -> Option<&Path> {
-        self.loading.last().map(PathBuf::as_path)
+    /// What is being loaded, and how far it is.
+    pub fn loading(&self) -> Option<(&Path, &'static str)> {
+        self.loading.last().map(|file| (file.as_path(), self.progress.stage()))
     }
 
     /// Something that became ready since the last call, or why it did not.

@@ -1,4 +1,5 @@
-//! Where pictures are made: a program, pictures from files mixed in, the style loop over it, and the pictures they hand out.
+//! Where pictures are made: one program, or two while one network fades into another; pictures from files mixed in; the
+//! style loop over it; and the pictures they hand out.
 //!
 //! A [`Stage`] turns a [`Request`] into a [`Picture`]. Live it lives on the `engine` thread ([`Live`]), which
 //! takes the newest request and leaves the newest picture; offline it is called directly. Knows nothing of
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use crate::effects::crossfade::Crossfade;
 use crate::effects::input::{Input, InputSettings};
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::thread::Slot;
@@ -33,6 +35,10 @@ pub struct Request {
     pub generation: u64,
     /// `[num_ws, w_dim]`
     pub ws: Vec<f32>,
+    /// The ws of the network that is faded from, while there is one.
+    pub ws_before: Vec<f32>,
+    /// From the network before (0) to this one (1).
+    pub fade: f32,
     pub noise: Noise,
     /// Of the content; StyleGAN3 only.
     pub transform: Transform,
@@ -48,18 +54,42 @@ pub struct Scene {
     pub program: Box<dyn Program>,
 }
 
-/// What a stage can take up between two pictures; it gives the old one back.
+/// What a stage can take up between two pictures.
 pub enum Change {
-    Scene(Scene),
+    /// With `fades`, the old one stays to be faded from until [`Change::EndFade`].
+    Scene {
+        scene: Scene,
+        fades: bool,
+    },
+    EndFade,
     /// `None` paints nothing.
     Style(Option<Box<StyleLoop>>),
     /// A picture `[3, S, S]` to be mixed in, or none, and its number; see [`Input::change`].
     Input(Option<Image>, u64),
 }
 
+/// What a stage no longer needs, to be freed by another thread.
+pub enum Used {
+    Scenes([Option<Scene>; 2]),
+    Style(Option<Box<StyleLoop>>),
+    Input(Option<Image>),
+}
+
+/// What the picture is faded from.
+enum Before {
+    Scene(Scene),
+    /// The mixture as it was when a third network came in the middle of a fade.
+    Still(Image),
+}
+
 /// Makes pictures of requests.
 pub struct Stage {
     scene: Scene,
+    before: Option<Before>,
+    image_before: Image,
+    crossfade: Crossfade,
+    /// The last picture was a mixture of two networks.
+    mid_fade: bool,
     style: Option<Box<StyleLoop>>,
     /// What the network made.
     image: Image,
@@ -79,6 +109,10 @@ impl Stage {
     pub fn new(scene: Scene) -> Self {
         Stage {
             scene,
+            before: None,
+            image_before: Image::default(),
+            crossfade: Crossfade::default(),
+            mid_fade: false,
             style: None,
             image: Image::default(),
             input: Input::default(),
@@ -90,13 +124,58 @@ impl Stage {
         }
     }
 
-    /// Takes up something new, whole, and gives the old one back.
-    pub fn change(&mut self, change: Change) -> Change {
+    /// Takes up something new, whole, and gives back what is no longer needed.
+    pub fn change(&mut self, change: Change) -> Used {
         match change {
-            Change::Scene(scene) => Change::Scene(std::mem::replace(&mut self.scene, scene)),
-            Change::Style(style) => Change::Style(std::mem::replace(&mut self.style, style)),
-            Change::Input(picture, serial) => Change::Input(self.input.change(picture, serial), serial),
+            Change::Scene { scene, fades } => Used::Scenes(self.change_scene(scene, fades)),
+            Change::EndFade => Used::Scenes([self.end_fade(), None]),
+            Change::Style(style) => Used::Style(std::mem::replace(&mut self.style, style)),
+            Change::Input(picture, serial) => Used::Input(self.input.change(picture, serial)),
         }
+    }
+
+    fn change_scene(&mut self, scene: Scene, fades: bool) -> [Option<Scene>; 2] {
+        let mid_fade = std::mem::take(&mut self.mid_fade);
+        let older = self.end_fade();
+        let old = std::mem::replace(&mut self.scene, scene);
+        if fades && mid_fade {
+            self.before = Some(Before::Still(self.crossfade.last().clone()));
+            return [older, Some(old)];
+        }
+        if fades {
+            self.before = Some(Before::Scene(old));
+            return [older, None];
+        }
+        [older, Some(old)]
+    }
+
+    fn end_fade(&mut self) -> Option<Scene> {
+        match self.before.take()? {
+            Before::Scene(scene) => Some(scene),
+            Before::Still(_) => None,
+        }
+    }
+
+    /// The network's picture, or two networks' on the way from one to the other.
+    fn synthesize(&mut self, request: &Request) -> Result<(), EngineError> {
+        let (noise, transform) = (request.noise, request.transform);
+        let inputs = |ws| Inputs { ws, noise, transform, ..Inputs::default() };
+        self.scene.program.run(&inputs(&request.ws), &mut self.image)?;
+        self.mid_fade = false;
+        if request.fade >= 1.0 {
+            return Ok(());
+        }
+        let before = match &mut self.before {
+            None => return Ok(()),
+            Some(Before::Still(image)) => &*image,
+            Some(Before::Scene(scene)) => {
+                scene.program.run(&inputs(&request.ws_before), &mut self.image_before)?;
+                &self.image_before
+            }
+        };
+        self.crossfade.mix(before, &self.image, request.fade);
+        self.mid_fade = true;
+        Ok(())
     }
 
     /// The picture of `request`; `None` when it is meant for another network.
@@ -109,15 +188,14 @@ impl Stage {
         }
         let network_share = self.input.network_share(&request.input);
         if network_share > 0.0 {
-            let inputs =
-                Inputs { ws: &request.ws, noise: request.noise, transform: request.transform, ..Inputs::default() };
-            self.scene.program.run(&inputs, &mut self.image)?;
+            self.synthesize(request)?;
         }
+        let synthesized = if self.mid_fade { self.crossfade.last() } else { &self.image };
         let content = if network_share < 1.0 {
-            self.input.mix(&self.image, &request.input, &mut self.mixture);
+            self.input.mix(synthesized, &request.input, &mut self.mixture);
             &self.mixture
         } else {
-            &self.image
+            synthesized
         };
         let dt = (request.at_secs - self.last_secs).max(0.0) as f32;
         self.last_secs = request.at_secs;
@@ -181,7 +259,7 @@ pub struct Live {
     requests: Arc<Slot<Request>>,
     drawn: Arc<Slot<Drawn>>,
     changes: Sender<Change>,
-    used: Receiver<Change>,
+    used: Receiver<Used>,
     skipped: u64,
     thread: Option<JoinHandle<()>>,
 }
@@ -248,7 +326,7 @@ fn engine_thread(
     requests: &Slot<Request>,
     drawn: &Slot<Drawn>,
     changes: &Receiver<Change>,
-    done: &Sender<Change>,
+    done: &Sender<Used>,
 ) {
     let mut request = Request::default();
     let mut result = Drawn::default();

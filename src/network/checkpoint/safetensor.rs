@@ -6,7 +6,7 @@ use std::path::Path;
 use safetensors::{Dtype as Stored, SafeTensors};
 
 use super::{Bytes, Checkpoint, Dtype, Format, TensorRef};
-use crate::network::NetworkError;
+use crate::network::{NetworkError, canonical};
 
 /// The tensors of a mapped file. The crate refuses headers that are too long, holes, overlaps and sizes that do not
 /// agree with shapes.
@@ -24,17 +24,10 @@ pub fn read(path: &Path, map: Bytes) -> Result<Checkpoint, NetworkError> {
         let tensor = TensorRef::contiguous(storage, dtype(info.dtype), info.shape.clone());
         tensors.insert(name.clone(), tensor.map_err(|e| broken(format!("tensor {name}: {e}")))?);
     }
-    let metadata = parsed.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+    let mut metadata = parsed.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+    let attributes = canonical::take_attributes(&mut metadata).map_err(broken)?;
     let (path, bytes) = (path.to_path_buf(), map.len() as u64);
-    Ok(Checkpoint {
-        path,
-        format: Format::Safetensors,
-        bytes,
-        tensors,
-        attributes: BTreeMap::new(),
-        metadata,
-        warnings: Vec::new(),
-    })
+    Ok(Checkpoint { path, format: Format::Safetensors, bytes, tensors, attributes, metadata, warnings: Vec::new() })
 }
 
 fn dtype(stored: Stored) -> Dtype {

@@ -136,7 +136,8 @@ impl TensorRef {
         TensorRef::of_numbers(self.shape.clone(), numbers.into_iter())
     }
 
-    fn of_numbers(shape: Vec<usize>, numbers: impl Iterator<Item = f32>) -> Option<TensorRef> {
+    /// A tensor of its own numbers, x fastest. `None` when they are not as many as the shape says.
+    pub fn of_numbers(shape: Vec<usize>, numbers: impl Iterator<Item = f32>) -> Option<TensorRef> {
         let bytes: Vec<u8> = numbers.flat_map(f32::to_le_bytes).collect();
         TensorRef::contiguous(Bytes::new(bytes), Dtype::F32, shape).ok()
     }

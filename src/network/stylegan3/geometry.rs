@@ -27,7 +27,7 @@ pub struct LayerName {
 }
 
 impl LayerName {
-    fn parse(text: &str) -> Option<LayerName> {
+    pub fn parse(text: &str) -> Option<LayerName> {
         let mut numbers = text.strip_prefix('L')?.split('_').map(|n| n.parse::<usize>().ok());
         let (index, size, _channels) = (numbers.next()??, numbers.next()??, numbers.next()??);
         numbers.next().is_none().then(|| LayerName { text: text.to_owned(), index, size })
@@ -75,24 +75,32 @@ impl Geometry {
     /// not agree with the result: then only attributes can tell.
     pub fn of(names: &[LayerName]) -> Option<Geometry> {
         let last = names.len().checked_sub(1).filter(|&n| n > NUM_CRITICAL)?;
-        let resolution = names[last].size;
+        let geometry = Geometry::new(last, names[last].size);
+        names.iter().zip(&geometry.sizes).all(|(name, size)| name.size == *size).then_some(geometry)
+    }
+
+    /// Sizes and cutoffs of the layers 0 to `last` of a network for pictures of `resolution` samples.
+    pub fn sizes_and_cutoffs(last: usize, resolution: usize) -> (Vec<usize>, Vec<f64>) {
+        let Geometry { sizes, cutoffs, .. } = Geometry::new(last, resolution);
+        (sizes, cutoffs)
+    }
+
+    /// `last` is more than `NUM_CRITICAL`.
+    fn new(last: usize, resolution: usize) -> Geometry {
         let nyquist = resolution as f64 / 2.0;
         let mut geometry = Geometry { cutoffs: vec![], half_widths: vec![], rates: vec![], sizes: vec![] };
-        for (i, name) in names.iter().enumerate() {
+        for i in 0..=last {
             let exponent = (i as f64 / (last - NUM_CRITICAL) as f64).min(1.0);
             let cutoff = FIRST_CUTOFF * (nyquist / FIRST_CUTOFF).powf(exponent);
             let stopband = FIRST_STOPBAND * (nyquist * LAST_STOPBAND_REL / FIRST_STOPBAND).powf(exponent);
             let rate = (2.0 * stopband).min(resolution as f64).log2().ceil().exp2();
             let size = if i + 2 > last { resolution } else { rate as usize + 2 * MARGIN };
-            if name.size != size {
-                return None;
-            }
             geometry.cutoffs.push(cutoff);
             geometry.half_widths.push(stopband.max(rate / 2.0) - cutoff);
             geometry.rates.push(rate);
             geometry.sizes.push(size);
         }
-        Some(geometry)
+        geometry
     }
 
     /// Samples per picture of the input.
@@ -112,6 +120,11 @@ impl Geometry {
     /// Input and output of layer `i`.
     pub fn layer(&self, i: usize) -> (Band, Band) {
         (self.band(i.saturating_sub(1)), self.band(i))
+    }
+
+    /// Does layer `i` sample as densely as its content needs, without a margin?
+    pub fn is_critical(&self, i: usize) -> bool {
+        i + NUM_CRITICAL >= self.rates.len() - 1
     }
 
     /// Rate between the filters of layer `i`.

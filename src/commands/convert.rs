@@ -1,0 +1,118 @@
+//! `convert`: writes a network of any known format as one safetensors file of our own form.
+//!
+//! The network is lowered first, so that only what plays is written; the new file is written aside, opened and lowered
+//! again, and then put in its place in one step.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, bail, ensure};
+
+use crate::network::canonical::{self, Precision};
+use crate::network::checkpoint::{Checkpoint, TensorRef};
+use crate::network::style_transfer::StyleNetwork;
+use crate::network::{self, Network, NetworkError};
+use crate::patch::locate;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The network: a file of any known format, or the name of one in presets/networks
+    #[arg(value_name = "IN")]
+    network: PathBuf,
+    /// The file to write
+    #[arg(value_name = "OUT.safetensors")]
+    out: PathBuf,
+    /// Weights in 16-bit floats: half the size, nearly the same picture
+    #[arg(long)]
+    half: bool,
+    /// Replace OUT if it is there
+    #[arg(long)]
+    overwrite: bool,
+}
+
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let Options { network, out, half, overwrite } = options;
+    let precision = if *half { Precision::Half } else { Precision::Full };
+    let file = locate::network(network)?;
+    convert(&file, out, precision, *overwrite)?;
+    let (before, after) = (fs::metadata(&file)?.len(), fs::metadata(out)?.len());
+    let started = Instant::now();
+    check(&Checkpoint::open(out)?)?;
+    println!(
+        "{}: {:.1} MB ({} has {:.1} MB), opens in {:.0} ms",
+        out.display(),
+        after as f64 / 1e6,
+        file.display(),
+        before as f64 / 1e6,
+        started.elapsed().as_secs_f64() * 1e3
+    );
+    Ok(())
+}
+
+/// Writes the network in `file` to `out` in our own form.
+///
+/// # Errors
+/// When `file` holds no network that plays, `out` is no name for a safetensors file, is there already and not to be
+/// overwritten, or cannot be written. `out` is then as it was.
+pub fn convert(file: &Path, out: &Path, precision: Precision, overwrite: bool) -> anyhow::Result<()> {
+    let is_named_so = out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("safetensors"));
+    ensure!(is_named_so, "{}: expected a name that ends in .safetensors", out.display());
+    ensure!(overwrite || !out.exists(), "{} is there already; --overwrite replaces it", out.display());
+    let mut checkpoint = Checkpoint::open(file)?;
+    if let Some(network) = check(&checkpoint)? {
+        keep_estimates(&mut checkpoint, &network);
+    }
+    let name = out.file_name().unwrap_or_default().to_string_lossy();
+    let aside = out.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let written = write_aside(&checkpoint, precision, &aside)
+        .and_then(|()| Ok(check(&Checkpoint::open(&aside)?).map(drop)?))
+        .and_then(|()| put_in_place(&aside, out, overwrite));
+    if written.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&aside);
+    }
+    written
+}
+
+/// The generator, or `None` for a style network that plays.
+fn check(checkpoint: &Checkpoint) -> Result<Option<Network>, NetworkError> {
+    match StyleNetwork::recognises(checkpoint) {
+        true => StyleNetwork::from_checkpoint(checkpoint).map(|_| None),
+        false => network::lower(checkpoint).map(Some),
+    }
+}
+
+/// What had to be worked out because the file lacks it is kept, so that the new file opens faster.
+fn keep_estimates(checkpoint: &mut Checkpoint, network: &Network) {
+    let w_avg = &network.mapping.w_avg;
+    if let Some(tensor) = TensorRef::of_numbers(vec![w_avg.len()], w_avg.iter().copied()) {
+        checkpoint.tensors.entry("mapping.w_avg".to_owned()).or_insert(tensor);
+    }
+}
+
+fn write_aside(checkpoint: &Checkpoint, precision: Precision, aside: &Path) -> anyhow::Result<()> {
+    let failed = || format!("cannot write {}", aside.display());
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(aside).with_context(failed)?);
+    canonical::write(checkpoint, precision, &mut file).with_context(failed)?;
+    file.flush().with_context(failed)?;
+    file.get_ref().sync_all().with_context(failed)
+}
+
+/// Moves the finished file to its name in one step.
+fn put_in_place(aside: &Path, out: &Path, overwrite: bool) -> anyhow::Result<()> {
+    if !overwrite {
+        // Unlike a move, a link never replaces what came there meanwhile.
+        match fs::hard_link(aside, out) {
+            // A name too many is hidden and harmless.
+            Ok(()) => return fs::remove_file(aside).or(Ok(())),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                bail!("{} is there already; --overwrite replaces it", out.display())
+            }
+            // Some file systems have no links.
+            Err(_) => {}
+        }
+    }
+    fs::rename(aside, out).with_context(|| format!("cannot write {}", out.display()))
+}

@@ -1,0 +1,161 @@
+//! Does one network fade into the next as `/network/fade` says, whatever their sizes, both moving on?
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::fixture;
+use latent_jockey::control::{Event, Source, Write, keys};
+use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::params::{Id, Value};
+use latent_jockey::patch::library::Library;
+use latent_jockey::patch::locate;
+use latent_jockey::show::{Mode, Options, Picture, Show};
+
+/// Another size, another family, fewer colours.
+const SMALL: &str = "sg2_32.pkl";
+const TURNING: &str = "sg3r_32.pkl";
+const GREY: &str = "sg2_16_orig_gray.pkl";
+
+fn show(network: &str, mode: Mode) -> Show {
+    let library = Library::scan(&locate::presets().unwrap()).unwrap();
+    let preset = library.load("6-flowers").unwrap();
+    let engine = Arc::new(Cpu::new(2));
+    Show::new(Options { library, preset, network: Some(fixture(network)), seed: Some(85), engine, mode }).unwrap()
+}
+
+fn write(id: Id, value: Value) -> Event {
+    Event::Write(Write { target: id.into(), value, source: Source::Key })
+}
+
+fn load(network: &str) -> Event {
+    write(Id::Network, Value::Text(fixture(network).to_string_lossy().into_owned()))
+}
+
+fn fade(secs: f64) -> Event {
+    write(Id::NetworkFade, Value::Float(secs))
+}
+
+fn picture(show: &Show) -> Picture {
+    Picture { serial: 0, ..(**show.picture().unwrap()).clone() }
+}
+
+/// The mean difference of two pictures of the same size, in steps of 8 bits.
+fn difference(a: &Picture, b: &Picture) -> f64 {
+    assert_eq!((a.width, a.height), (b.width, b.height));
+    let sum: u64 = a.rgba.iter().zip(&b.rgba).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f64 / a.rgba.len() as f64
+}
+
+#[test]
+fn without_a_fade_it_is_a_cut() {
+    let mut show = show(SMALL, Mode::Offline);
+    show.step(0.0, &[fade(0.0)]);
+    show.step(0.1, &[load(GREY)]);
+    assert_eq!((picture(&show).width, show.network().name.as_str()), (16, "sg2_16_orig_gray"));
+}
+
+#[test]
+fn the_picture_goes_over_in_even_steps() {
+    let still = write(Id::WalkKind, Value::Text("hold".to_owned()));
+    let mut show = show(SMALL, Mode::Offline);
+    show.step(0.0, &[still, fade(2.0)]);
+    let before = picture(&show);
+    show.step(0.5, &[load(TURNING)]);
+    let quarter = picture(&show);
+    for _ in 0..2 {
+        show.step(0.5, &[]);
+    }
+    let three_quarters = picture(&show);
+    show.step(0.5, &[]);
+    let after = picture(&show);
+    let whole = difference(&before, &after);
+    assert!(whole > 8.0, "{whole}");
+    for (picture, share) in [(&quarter, 0.25), (&three_quarters, 0.75)] {
+        // Untrained networks paint far beyond black and white, where 8 bits end: that bends the line a little.
+        let (left, right) = (difference(&before, picture) / whole, difference(picture, &after) / whole);
+        assert!((left - share).abs() < 0.25 && (right - (1.0 - share)).abs() < 0.25, "{share}: {left} and {right}");
+    }
+    // It has arrived, and is what the network alone gives.
+    let mut alone = self::show(TURNING, Mode::Offline);
+    alone.step(0.0, &[write(Id::WalkKind, Value::Text("hold".to_owned()))]);
+    assert!(difference(&picture(&alone), &after) < 0.5);
+}
+
+#[test]
+fn both_networks_move_on_and_the_same_fade_gives_the_same_bytes() {
+    let run = || {
+        let mut show = show(SMALL, Mode::Offline);
+        show.step(0.0, &[fade(1.0), write(Id::WalkSpeed, Value::Float(4.0))]);
+        show.step(1e-9, &[load(GREY)]);
+        // Held at the very beginning, only the old network is seen: what moves is it.
+        let first = picture(&show);
+        assert_eq!(first.width, 32, "the larger size is shown");
+        show.step(0.25, &[fade(60.0)]);
+        let moved = picture(&show);
+        show.step(0.25, &[fade(1.0)]);
+        (first, moved, picture(&show))
+    };
+    let (first, moved, last) = run();
+    assert!(difference(&first, &moved) > 0.5, "the old network stands still");
+    assert!((first, moved, last) == run());
+}
+
+#[test]
+fn a_third_network_in_the_middle_of_a_fade_does_not_jump() {
+    let mut show = show(SMALL, Mode::Offline);
+    show.step(0.0, &[fade(1.0), write(Id::WalkKind, Value::Text("hold".to_owned()))]);
+    show.step(0.5, &[load(TURNING)]);
+    let middle = picture(&show);
+    show.step(1e-6, &[load("sgxl_32_super.pkl")]);
+    assert!(difference(&middle, &picture(&show)) < 1.5);
+    for _ in 0..5 {
+        show.step(0.25, &[]);
+    }
+    assert_eq!(show.network().name, "sgxl_32_super");
+    assert!(difference(&middle, &picture(&show)) > 2.0);
+}
+
+#[test]
+fn live_it_is_told_how_far_loading_is_and_a_failure_leaves_the_old_network() {
+    let mut show = show(SMALL, Mode::Live);
+    let mut seen = Vec::new();
+    let mut step_until = |show: &mut Show, events: &[Event], done: &dyn Fn(&Show) -> bool| {
+        show.step(0.01, events);
+        for _ in 0..2000 {
+            if done(show) {
+                return;
+            }
+            seen.extend(show.status().loading);
+            std::thread::sleep(Duration::from_millis(2));
+            show.step(0.01, &[]);
+        }
+        panic!("waited in vain: {:?}", show.status());
+    };
+    step_until(&mut show, &[fade(0.2)], &|show| show.picture().is_some());
+    // As the window hands it over, also where OSC may give names only.
+    show.set_names_only(true);
+    let dropped = keys::dropped(&fixture(TURNING));
+    step_until(&mut show, &[dropped], &|show| show.network().name == "sg3r_32");
+    assert!(show.status().notice.is_some_and(|line| line == "sg3r_32 is ready"));
+    let serial = show.picture().unwrap().serial;
+    step_until(&mut show, &[], &|show| show.picture().unwrap().serial > serial + 2);
+    let bad = keys::dropped(&fixture("hostile/network_plus_os_system.pkl"));
+    step_until(&mut show, &[bad], &|show| show.status().notice.is_some_and(|line| line.contains("posix.system")));
+    let status = show.status();
+    assert!(status.notice.is_some_and(|line| line.ends_with("sg3r_32 plays on") && !line.contains('\n')));
+    assert_eq!((status.network.as_str(), status.loading), ("sg3r_32", None));
+    let path = Event::Write(Write {
+        target: Id::Network.into(),
+        value: Value::Text(fixture(SMALL).to_string_lossy().into_owned()),
+        source: Source::Osc,
+    });
+    show.step(0.01, &[path]);
+    assert!(show.status().loading.is_none() && show.network().name == "sg3r_32", "a path came in over the open port");
+    assert!(seen.iter().any(|line| line.starts_with("sg3r_32: ")), "{seen:?}");
+    assert!(seen.iter().all(|line| line.ends_with(": reading") || line.ends_with(": building")), "{seen:?}");
+    assert!(Path::new(&show.network().path).exists());
+}
