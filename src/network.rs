@@ -133,9 +133,9 @@ pub fn lower(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
     if stylegan3::is_stylegan3(checkpoint) {
         return stylegan3::lower(checkpoint);
     }
-    if StyleNetwork::recognises(&checkpoint) {
+    if StyleNetwork::recognises(checkpoint) {
         let what = "a style network, which paints over pictures (/style/network): as a generator it".to_owned();
-        return Err(NetworkError::Unsupported { path: checkpoint.path, what });
+        return Err(NetworkError::Unsupported { path: checkpoint.path.clone(), what });
     }
     let what = format!("no known network layout: {}; it", checkpoint.some_names());
     Err(NetworkError::Unsupported { path: checkpoint.path.clone(), what })

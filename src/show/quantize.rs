@@ -58,13 +58,14 @@ impl Show {
         }
         if self.held.writes.len() < HELD {
             self.held.writes.push(write.clone());
-            self.prepare(id, &write.value);
+            self.prepare(write);
         }
         true
     }
 
     /// Loads what the change will need.
-    fn prepare(&mut self, id: Id, value: &Value) {
+    fn prepare(&mut self, write: &Write) {
+        let (id, value) = (write.target.id, &write.value);
         let Value::Text(name) = value else {
             let preset = match (id, value) {
                 (Id::PresetNext, _) => self.library.neighbour(&self.preset, 1).and_then(Result::ok),
@@ -75,8 +76,11 @@ impl Show {
             return self.prepare_preset(preset);
         };
         match id {
-            Id::Network => self.wish_for_later(self.find_network(name).ok().map(Wish::Network)),
-            Id::StyleNetwork => self.wish_for_later(self.find_network(name).ok().map(|file| self.style_wish(file))),
+            Id::Network => self.wish_for_later(self.find_network(name, write.source).ok().map(Wish::Network)),
+            Id::StyleNetwork => {
+                let file = self.find_network(name, Source::Osc).ok();
+                self.wish_for_later(file.map(|file| self.style_wish(file)));
+            }
             Id::Preset => self.prepare_preset(self.find_preset(name).ok()),
             _ => {}
         }
@@ -88,7 +92,7 @@ impl Show {
         let style = Target::from(Id::StyleNetwork);
         let style = preset.params.iter().find(|(target, _)| *target == style).map(|(_, value)| value);
         if let Some(Value::Text(name)) = style {
-            self.wish_for_later(self.find_network(name).ok().map(|file| self.style_wish(file)));
+            self.wish_for_later(self.find_network(name, Source::Osc).ok().map(|file| self.style_wish(file)));
         }
         self.wish_for_later(preset.network.map(Wish::Network));
     }
