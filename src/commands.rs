@@ -18,28 +18,82 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::engine::Engine;
 use crate::engine::cpu::Cpu;
+use crate::engine::fallback::Fallback;
+use crate::engine::gpu::{Card, Gpu, Precision};
+use crate::engine::{Engine, EngineError};
 use crate::patch::library::Library;
 use crate::patch::locate;
 use crate::patch::preset::Preset;
 use crate::show::{Mode, Show};
 
-/// Which engine makes the pictures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum EngineChoice {
-    /// The fastest that this machine has.
-    #[default]
-    Auto,
-    /// All processor cores.
-    Cpu,
+/// Which engine makes the pictures, and how exactly.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct EngineOptions {
+    /// What makes the pictures
+    #[arg(long, value_enum, default_value_t)]
+    engine: EngineChoice,
+    /// How the gpu engine stores weights and feature maps; sums are always of 32 bits
+    #[arg(long, value_enum, default_value_t)]
+    precision: PrecisionChoice,
 }
 
-impl EngineChoice {
-    pub fn build(self) -> Arc<dyn Engine> {
-        match self {
-            EngineChoice::Auto | EngineChoice::Cpu => Arc::new(Cpu::default()),
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum EngineChoice {
+    /// The gpu when there is a real one, else the cpu
+    #[default]
+    Auto,
+    /// All processor cores
+    Cpu,
+    /// The best graphics adapter, software too
+    Gpu,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum PrecisionChoice {
+    /// 16 bits where a real card has them
+    #[default]
+    Auto,
+    F32,
+    F16,
+}
+
+impl EngineOptions {
+    /// The engine. What the card cannot do, the processor does; that costs a line, as does a card that is not there.
+    fn build(self) -> Arc<dyn Engine> {
+        let cpu: Arc<dyn Engine> = Arc::new(Cpu::default());
+        match (self.engine, self.gpu()) {
+            (_, None) => cpu,
+            (_, Some(Ok(gpu))) => Arc::new(Fallback::new(Arc::new(gpu), cpu)),
+            (EngineChoice::Gpu, Some(Err(error))) => {
+                eprintln!("{error}; playing on the cpu engine");
+                cpu
+            }
+            (_, Some(Err(error))) => {
+                tracing::info!("{error}; playing on the cpu engine");
+                cpu
+            }
         }
+    }
+
+    /// The gpu engine, when it is asked for.
+    fn gpu(self) -> Option<Result<Gpu, EngineError>> {
+        let card = match self.engine {
+            EngineChoice::Cpu => return None,
+            EngineChoice::Auto => Card::open(true),
+            EngineChoice::Gpu => Card::open(false),
+        };
+        Some(card.and_then(|card| {
+            if !card.adapter.is_real() {
+                eprintln!("the gpu engine runs on {}: slower than the cpu engine", card.adapter);
+            }
+            let precision = match self.precision {
+                PrecisionChoice::Auto if card.adapter.is_real() && card.has_half() => Precision::F16,
+                PrecisionChoice::Auto | PrecisionChoice::F32 => Precision::F32,
+                PrecisionChoice::F16 => Precision::F16,
+            };
+            Gpu::new(card, precision)
+        }))
     }
 }
 
@@ -49,8 +103,8 @@ struct Instead {
     /// Play this network instead of the preset's: a file, or a name in presets/networks
     #[arg(long, value_name = "FILE")]
     network: Option<PathBuf>,
-    #[arg(long, value_enum, default_value_t)]
-    engine: EngineChoice,
+    #[command(flatten)]
+    engine: EngineOptions,
     /// Start from this seed instead of the preset's
     #[arg(long)]
     seed: Option<u32>,

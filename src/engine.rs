@@ -5,6 +5,8 @@
 //! and tuning happens in [`Engine::prepare`], on the loader's thread; [`Program::run`] only computes.
 
 pub mod cpu;
+pub mod fallback;
+pub mod gpu;
 pub mod plan;
 pub mod thread;
 
@@ -47,6 +49,39 @@ pub struct Inputs<'a> {
     pub image: Option<&'a Image>,
     /// The mixture of styles of a style network, `[styles]`, summing to 1.
     pub styles: &'a [f32],
+}
+
+impl Inputs<'_> {
+    /// Are these the inputs that `plan` takes?
+    ///
+    /// # Errors
+    /// [`EngineError::Input`] with what does not fit.
+    fn check(&self, plan: &plan::Plan) -> Result<(), EngineError> {
+        let input = |what, expected: String, found: String| Err(EngineError::Input { what, expected, found });
+        if self.ws.len() != plan.num_ws * plan.w_dim {
+            return input("ws", format!("{} x {} numbers", plan.num_ws, plan.w_dim), self.ws.len().to_string());
+        }
+        if self.styles.len() != plan.styles {
+            return input("a mixture of styles", format!("{} numbers", plan.styles), self.styles.len().to_string());
+        }
+        for step in &plan.steps {
+            let plan::Op::Picture(op) = &step.op else { continue };
+            let plan::Buffer { channels, height, width, .. } = *plan.get(op.out);
+            let expected = format!("{channels} x {height} x {width}");
+            match self.image {
+                None => return input("a content picture", expected, "none".into()),
+                Some(i)
+                    if (i.channels, i.height, i.width) != (channels, height, width)
+                        || i.data.len() != channels * height * width =>
+                {
+                    let found = format!("{} x {} x {}, {} numbers", i.channels, i.height, i.width, i.data.len());
+                    return input("a content picture", expected, found);
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Moves, turns and scales the content of a StyleGAN3 picture inside the network.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-use super::EngineChoice;
+use super::EngineOptions;
 use crate::control::{Event, Source, Write};
 use crate::engine::{Engine, Image, Inputs};
 use crate::network::stylegan3::{self, Config};
@@ -35,8 +35,8 @@ pub struct Options {
     /// Side of its paintings in pixels
     #[arg(long, default_value_t = 256, value_name = "PX", value_parser = painting_side)]
     style_size: u16,
-    #[arg(long, value_enum, default_value_t)]
-    engine: EngineChoice,
+    #[command(flatten)]
+    engine: EngineOptions,
     /// How long each measurement goes on
     #[arg(long, default_value_t = 5.0, value_name = "S")]
     seconds: f64,

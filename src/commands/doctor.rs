@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::play::OSC_PORT;
 use crate::control::midi::{self, Profiles};
+use crate::engine::gpu;
 use crate::patch::library::Library;
 use crate::patch::locate;
 
@@ -22,6 +23,7 @@ pub fn run() -> anyhow::Result<()> {
     let checks = [
         ("presets", presets()),
         ("processor", processor()),
+        ("graphics", graphics()),
         ("display", display()),
         ("midi", midi_ports()),
         ("osc", osc()),
@@ -59,6 +61,16 @@ fn processor() -> Health {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let line = format!("{cores} cores, {}", crate::engine::cpu::Cpu::default().isa());
     if cores > 1 { Good(line) } else { Lesser(format!("{line}; one core plays small networks only")) }
+}
+
+fn graphics() -> Health {
+    let adapters = gpu::adapters();
+    let line = adapters.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match adapters.iter().any(gpu::Adapter::is_real) {
+        true => Good(line),
+        false if adapters.is_empty() => Lesser("no card with Vulkan, Metal or DX12; the processor plays".to_owned()),
+        false => Lesser(format!("{line}; the processor plays")),
+    }
 }
 
 #[cfg(feature = "window")]

@@ -6,7 +6,7 @@ use anyhow::{Context, bail, ensure};
 use image::RgbaImage;
 use safetensors::SafeTensors;
 
-use super::EngineChoice;
+use super::EngineOptions;
 use crate::engine::{Image, Inputs, Noise, NoiseMode, Program};
 use crate::latent::mapping::Scratch;
 use crate::latent::seed::z_from_seed;
@@ -50,8 +50,8 @@ pub struct Options {
     /// The tensor in that file: z [N, z_dim] or ws [N, num_ws, w_dim]
     #[arg(long, requires = "latents")]
     tensor: Option<String>,
-    #[arg(long, value_enum, default_value_t)]
-    engine: EngineChoice,
+    #[command(flatten)]
+    engine: EngineOptions,
 }
 
 /// Where one picture comes from.

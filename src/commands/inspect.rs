@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::EngineChoice;
+use super::EngineOptions;
 use crate::engine::{Engine, EngineError, Image, Inputs, Program};
 use crate::network::checkpoint::Checkpoint;
 use crate::network::style_transfer::StyleNetwork;
@@ -18,8 +18,8 @@ const PAINTING: usize = 256;
 pub struct Options {
     /// The network: a file, or the name of one in presets/networks
     network: PathBuf,
-    #[arg(long, value_enum, default_value_t)]
-    engine: EngineChoice,
+    #[command(flatten)]
+    engine: EngineOptions,
 }
 
 pub fn run(options: &Options) -> anyhow::Result<()> {

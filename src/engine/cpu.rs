@@ -251,34 +251,6 @@ pub struct CpuProgram {
 }
 
 impl CpuProgram {
-    fn check_inputs(&self, inputs: &Inputs) -> Result<(), EngineError> {
-        let plan = &self.plan;
-        let input = |what, expected: String, found: String| Err(EngineError::Input { what, expected, found });
-        if inputs.ws.len() != plan.num_ws * plan.w_dim {
-            return input("ws", format!("{} x {} numbers", plan.num_ws, plan.w_dim), inputs.ws.len().to_string());
-        }
-        if inputs.styles.len() != plan.styles {
-            return input("a mixture of styles", format!("{} numbers", plan.styles), inputs.styles.len().to_string());
-        }
-        for step in &plan.steps {
-            let Op::Picture(op) = &step.op else { continue };
-            let Buffer { channels, height, width, .. } = *plan.get(op.out);
-            let expected = format!("{channels} x {height} x {width}");
-            match inputs.image {
-                None => return input("a content picture", expected, "none".into()),
-                Some(i)
-                    if (i.channels, i.height, i.width) != (channels, height, width)
-                        || i.data.len() != channels * height * width =>
-                {
-                    let found = format!("{} x {} x {}, {} numbers", i.channels, i.height, i.width, i.data.len());
-                    return input("a content picture", expected, found);
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(())
-    }
-
     /// Fills the noise images of all layers.
     fn make_noise(&self, seed: u64, turn: &Turn) {
         /// Pixels that one task fills.
@@ -299,7 +271,7 @@ impl CpuProgram {
 
 impl Program for CpuProgram {
     fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
-        self.check_inputs(inputs)?;
+        inputs.check(&self.plan)?;
         let pool = self.pool.clone();
         let turn = pool.turn();
         self.styles.update(inputs.ws, &turn, self.isa);

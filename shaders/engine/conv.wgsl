@@ -1,0 +1,174 @@
+// A modulated convolution [I, H, W] -> [O, H, W], or the four parities of the strided transposed one of an up-sampling
+// layer, as an implicit matrix product: outputs x (taps x inputs) times (taps x inputs) x pixels.
+// Twin of src/engine/cpu/synthesis.rs.
+//
+// A workgroup computes OUTPUTS x PIXELS results from tiles in workgroup memory, DEPTH products at a time; a thread
+// 8 outputs x 4 pixels in registers. The input is multiplied by the style on its way into the tile, the sum by the
+// demodulation on its way out. Small maps do not fill a card: their sum is cut into SPLITS parts, which `finish` adds.
+//! import ending
+
+// [I, H, W]
+@group(0) @binding(3) var<storage, read> input: array<Num>;
+// [taps, I_PADDED, O_PADDED / 4]; the taps of an up-sampling layer by parity: 4, 2, 2 and 1
+@group(0) @binding(4) var<storage, read> weight: array<vec4<Num>>;
+@group(0) @binding(5) var<storage, read> styles: array<f32>;
+@group(0) @binding(6) var<storage, read> demodulations: array<f32>;
+// [O, H, W], or [parities, SPLITS, O, pixels] when another kernel ends the layer
+@group(0) @binding(7) var<storage, read_write> out: array<Num>;
+
+const I: u32 = 32u;
+const I_PADDED: u32 = 32u;
+const O: u32 = 64u;
+const O_PADDED: u32 = 64u;
+const H: u32 = 16u;
+const W: u32 = 16u;
+// 9 or 1
+const TAPS: u32 = 9u;
+const UP: bool = false;
+const SPLITS: u32 = 1u;
+// Does this kernel end the layer?
+const ENDS: bool = true;
+const HAS_STYLE: bool = true;
+const STYLE: u32 = 0u;
+const HAS_DEMODULATION: bool = true;
+const DEMODULATION: u32 = 0u;
+// Without demodulation.
+const GAIN: f32 = 1.0;
+
+const OUTPUTS: u32 = 64u;
+const PIXELS: u32 = 64u;
+const DEPTH: u32 = 16u;
+
+// Threads along the pixels, and all.
+const ACROSS: u32 = PIXELS / 4u;
+const THREADS: u32 = ACROSS * (OUTPUTS / 8u);
+const STEPS_A_TAP: u32 = I_PADDED / DEPTH;
+// Width and number of pixels that are computed; even parities have one more on each axis.
+const EXTRA: u32 = select(0u, 1u, UP);
+const GRID: u32 = W + EXTRA;
+const COUNT: u32 = (H + EXTRA) * (W + EXTRA);
+
+var<workgroup> a_tile: array<vec4<f32>, DEPTH * OUTPUTS / 4u>;
+var<workgroup> b_tile: array<f32, DEPTH * PIXELS>;
+
+fn put(o: u32, pixel: u32, noise: f32, part: u32, sum: f32) {
+    if (o >= O || pixel >= COUNT) {
+        return;
+    }
+    var value = sum * GAIN;
+    if (HAS_DEMODULATION) {
+        value = sum * demodulations[DEMODULATION + o];
+    }
+    if (ENDS) {
+        out[o * COUNT + pixel] = Num(ending(value, o, noise));
+    } else {
+        out[(part * O + o) * COUNT + pixel] = Num(value);
+    }
+}
+
+// 8 outputs of one pixel.
+fn put_column(o: u32, pixel: u32, part: u32, low: vec4<f32>, high: vec4<f32>) {
+    var noise = 0.0;
+    if (ENDS && pixel < COUNT) {
+        noise = noise_at(pixel);
+    }
+    put(o, pixel, noise, part, low.x);
+    put(o + 1u, pixel, noise, part, low.y);
+    put(o + 2u, pixel, noise, part, low.z);
+    put(o + 3u, pixel, noise, part, low.w);
+    let other = o + OUTPUTS / 2u;
+    put(other, pixel, noise, part, high.x);
+    put(other + 1u, pixel, noise, part, high.y);
+    put(other + 2u, pixel, noise, part, high.z);
+    put(other + 3u, pixel, noise, part, high.w);
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let parity = group.z / SPLITS;
+    let split = group.z % SPLITS;
+    // Even outputs have two taps on an axis (kernel 2 one sample back, kernel 0), odd ones have one (kernel 1).
+    let odd_y = parity / 2u;
+    let odd_x = parity % 2u;
+    var taps = TAPS;
+    var taps_x = select(1u, 3u, TAPS == 9u);
+    var first_tap = 0u;
+    var back = vec2<i32>(select(0, 1, TAPS == 9u));
+    if (UP) {
+        taps_x = 2u - odd_x;
+        taps = taps_x * (2u - odd_y);
+        first_tap = select(select(0u, 4u, parity == 1u), select(6u, 8u, parity == 3u), parity >= 2u);
+        back = vec2<i32>(1 - i32(odd_x), 1 - i32(odd_y));
+    }
+    let steps = taps * STEPS_A_TAP;
+    let end = steps * (split + 1u) / SPLITS;
+
+    // The pixel that this thread brings into the tile.
+    let column = thread % PIXELS;
+    let loaded = group.x * PIXELS + column;
+    let y = i32(loaded / GRID);
+    let x = i32(loaded % GRID);
+
+    let across = thread % ACROSS;
+    let down = thread / ACROSS;
+    var low_0 = vec4<f32>(0.0);
+    var low_1 = vec4<f32>(0.0);
+    var low_2 = vec4<f32>(0.0);
+    var low_3 = vec4<f32>(0.0);
+    var high_0 = vec4<f32>(0.0);
+    var high_1 = vec4<f32>(0.0);
+    var high_2 = vec4<f32>(0.0);
+    var high_3 = vec4<f32>(0.0);
+
+    for (var step = steps * split / SPLITS; step < end; step++) {
+        let tap = step / STEPS_A_TAP;
+        let first_i = (step % STEPS_A_TAP) * DEPTH;
+        let from_y = y + i32(tap / taps_x) - back.y;
+        let from_x = x + i32(tap % taps_x) - back.x;
+        let inside = loaded < COUNT && from_y >= 0 && from_y < i32(H) && from_x >= 0 && from_x < i32(W);
+        let at = u32(from_y * i32(W) + from_x);
+        for (var k = thread / PIXELS; k < DEPTH; k += THREADS / PIXELS) {
+            let i = first_i + k;
+            var value = 0.0;
+            if (inside && i < I) {
+                value = f32(input[i * (H * W) + at]);
+                if (HAS_STYLE) {
+                    value *= styles[STYLE + i];
+                }
+            }
+            b_tile[k * PIXELS + column] = value;
+        }
+        let first_row = (first_tap + tap) * I_PADDED + first_i;
+        for (var e = thread; e < DEPTH * OUTPUTS / 4u; e += THREADS) {
+            let row = first_row + e / (OUTPUTS / 4u);
+            let source = row * (O_PADDED / 4u) + group.y * (OUTPUTS / 4u) + e % (OUTPUTS / 4u);
+            a_tile[e] = vec4<f32>(weight[source]);
+        }
+        workgroupBarrier();
+        for (var k = 0u; k < DEPTH; k++) {
+            let low = a_tile[k * (OUTPUTS / 4u) + down];
+            let high = a_tile[k * (OUTPUTS / 4u) + OUTPUTS / 8u + down];
+            // Neighbouring threads read and write neighbouring pixels.
+            let b_0 = vec4<f32>(b_tile[k * PIXELS + across]);
+            let b_1 = vec4<f32>(b_tile[k * PIXELS + across + ACROSS]);
+            let b_2 = vec4<f32>(b_tile[k * PIXELS + across + 2u * ACROSS]);
+            let b_3 = vec4<f32>(b_tile[k * PIXELS + across + 3u * ACROSS]);
+            low_0 = fma(low, b_0, low_0);
+            low_1 = fma(low, b_1, low_1);
+            low_2 = fma(low, b_2, low_2);
+            low_3 = fma(low, b_3, low_3);
+            high_0 = fma(high, b_0, high_0);
+            high_1 = fma(high, b_1, high_1);
+            high_2 = fma(high, b_2, high_2);
+            high_3 = fma(high, b_3, high_3);
+        }
+        workgroupBarrier();
+    }
+
+    let o = group.y * OUTPUTS + down * 4u;
+    let pixel = group.x * PIXELS + across;
+    put_column(o, pixel, group.z, low_0, high_0);
+    put_column(o, pixel + ACROSS, group.z, low_1, high_1);
+    put_column(o, pixel + 2u * ACROSS, group.z, low_2, high_2);
+    put_column(o, pixel + 3u * ACROSS, group.z, low_3, high_3);
+}

@@ -1,0 +1,128 @@
+//! An engine with another behind it: what the first cannot prepare, or fails at while playing, the second plays.
+//!
+//! A lost graphics card, too little memory or an operation without a kernel cost one line (a warning in the log) and some
+//! time, not the show. Once a program has gone over to the second engine it stays there.
+
+use std::sync::Arc;
+
+use super::plan::Plan;
+use super::{Engine, EngineError, Image, Inputs, Program};
+
+/// The first engine as long as it works, then the second.
+pub struct Fallback {
+    first: Arc<dyn Engine>,
+    second: Arc<dyn Engine>,
+}
+
+impl Fallback {
+    pub fn new(first: Arc<dyn Engine>, second: Arc<dyn Engine>) -> Fallback {
+        Fallback { first, second }
+    }
+}
+
+impl Engine for Fallback {
+    /// Of the first.
+    fn name(&self) -> &'static str {
+        self.first.name()
+    }
+
+    fn prepare(&self, plan: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
+        match self.first.prepare(plan.clone()) {
+            Ok(program) => Ok(Box::new(FallbackProgram { program, plan, second: Some(self.second.clone()) })),
+            Err(error) => {
+                tracing::warn!("{error}; {} plays on the {} engine", plan.name, self.second.name());
+                self.second.prepare(plan)
+            }
+        }
+    }
+}
+
+struct FallbackProgram {
+    program: Box<dyn Program>,
+    plan: Arc<Plan>,
+    /// `None` when the second plays already.
+    second: Option<Arc<dyn Engine>>,
+}
+
+impl Program for FallbackProgram {
+    fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
+        let result = self.program.run(inputs, out);
+        let Err(error @ EngineError::Unavailable { .. }) = &result else { return result };
+        let Some(second) = self.second.take() else { return result };
+        tracing::warn!("{error}; {} goes on with the {} engine", self.plan.name, second.name());
+        self.program = second.prepare(self.plan.clone())?;
+        self.program.run(inputs, out)
+    }
+
+    fn tap(&self, buffer: &str) -> Option<Image> {
+        self.program.tap(buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prepares when told to, and paints `value` a number of times before it fails.
+    struct Sketch {
+        prepares: bool,
+        pictures: usize,
+        value: f32,
+    }
+
+    impl Engine for Sketch {
+        fn name(&self) -> &'static str {
+            "sketch"
+        }
+        fn prepare(&self, _: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
+            match self.prepares {
+                true => Ok(Box::new(Sketch { ..*self })),
+                false => Err(EngineError::Unavailable { engine: "sketch", reason: "no room".into() }),
+            }
+        }
+    }
+
+    impl Program for Sketch {
+        fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
+            if !inputs.ws.is_empty() {
+                return Err(EngineError::Input { what: "ws", expected: "none".into(), found: "some".into() });
+            }
+            if self.pictures == 0 {
+                return Err(EngineError::Unavailable { engine: "sketch", reason: "lost".into() });
+            }
+            self.pictures -= 1;
+            out.data = vec![self.value];
+            Ok(())
+        }
+    }
+
+    fn play(first: Sketch) -> Vec<f32> {
+        let second = Arc::new(Sketch { prepares: true, pictures: 2, value: 2.0 });
+        let engine = Fallback::new(Arc::new(first), second);
+        let mut program = engine.prepare(Arc::new(Plan::default())).expect("one of them prepares");
+        let mut seen = Vec::new();
+        let mut image = Image::default();
+        while program.run(&Inputs::default(), &mut image).is_ok() {
+            seen.push(image.data[0]);
+        }
+        seen
+    }
+
+    #[test]
+    fn the_second_plays_what_the_first_cannot() {
+        assert_eq!(play(Sketch { prepares: true, pictures: 3, value: 1.0 }), [1.0, 1.0, 1.0, 2.0, 2.0]);
+        assert_eq!(play(Sketch { prepares: false, pictures: 3, value: 1.0 }), [2.0, 2.0]);
+    }
+
+    #[test]
+    fn wrong_inputs_are_nobodys_fault() {
+        let first = Sketch { prepares: true, pictures: 1, value: 1.0 };
+        let second = Sketch { prepares: true, pictures: 1, value: 2.0 };
+        let mut program =
+            Fallback::new(Arc::new(first), Arc::new(second)).prepare(Arc::new(Plan::default())).expect("prepares");
+        let mut image = Image::default();
+        assert!(program.run(&Inputs { ws: &[1.0], ..Inputs::default() }, &mut image).is_err());
+        program.run(&Inputs::default(), &mut image).expect("runs");
+        assert_eq!(image.data, [1.0]);
+    }
+}

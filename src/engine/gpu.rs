@@ -1,0 +1,130 @@
+//! The gpu engine: plans as compute shaders, by Vulkan, Metal or DX12.
+//!
+//! Every step of a plan becomes one to three dispatches of the kernels in `shaders/engine`, specialised for the step's
+//! sizes; maps are planar (`[C, H, W]`), weights packed once. All memory, pipelines and bind groups are made in
+//! [`Gpu::prepare`]; a picture is one command buffer. Runs on whichever thread calls it.
+//!
+//! A new operation is a kernel `shaders/engine/NAME.wgsl` (listed in `gpu/shader.rs`; maps are `array<Num>`, pictures and
+//! everything else `array<f32>`) and a file `gpu/ops/NAME.rs` with a function `lower`, which uploads the weights and asks
+//! the [`builder::Builder`] for dispatches, called in `gpu/ops.rs`. The test `shaders_are_valid` finds the kernel by itself.
+
+mod builder;
+mod card;
+mod memory;
+mod ops;
+mod program;
+mod rows;
+mod shader;
+
+use std::sync::Arc;
+
+use builder::Builder;
+use card::{first_line, unavailable};
+
+use super::plan::Plan;
+use super::{Engine, EngineError, Program};
+
+pub use card::{Adapter, Card, adapters};
+pub use program::GpuProgram;
+
+/// What maps and weights are stored in; sums are always in 32 bits, pictures too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    F32,
+    F16,
+}
+
+impl Precision {
+    /// Of one number.
+    fn bytes(self) -> u64 {
+        match self {
+            Precision::F32 => 4,
+            Precision::F16 => 2,
+        }
+    }
+}
+
+/// Runs plans on a graphics card.
+pub struct Gpu {
+    card: Arc<Card>,
+    precision: Precision,
+    apart: bool,
+}
+
+impl Gpu {
+    /// # Errors
+    /// When 16 bits are asked for and the card has none.
+    pub fn new(card: Card, precision: Precision) -> Result<Gpu, EngineError> {
+        if precision == Precision::F16 && !card.has_half() {
+            return Err(unavailable(format!("{} has no 16-bit floats; use --precision f32", card.adapter)));
+        }
+        Ok(Gpu { card: Arc::new(card), precision, apart: false })
+    }
+
+    /// Gives every map memory of its own, so that [`Program::tap`] finds all of them.
+    #[must_use]
+    pub fn with_taps(self) -> Gpu {
+        Gpu { apart: true, ..self }
+    }
+
+    /// The adapter it runs on.
+    pub fn adapter(&self) -> &Adapter {
+        &self.card.adapter
+    }
+
+    /// As [`Engine::prepare`], with the type's own name.
+    ///
+    /// # Errors
+    /// When an operation has no kernel yet, or the card no room.
+    pub fn program(&self, plan: Arc<Plan>) -> Result<GpuProgram, EngineError> {
+        if let Some(fault) = self.card.fault() {
+            return Err(unavailable(fault));
+        }
+        plan.check().map_err(|error| unavailable(error.to_string()))?;
+        let device = &self.card.device;
+        let scopes = [
+            device.push_error_scope(wgpu::ErrorFilter::Internal),
+            device.push_error_scope(wgpu::ErrorFilter::OutOfMemory),
+            device.push_error_scope(wgpu::ErrorFilter::Validation),
+        ];
+        let program = self.build(plan);
+        let mut errors = Vec::new();
+        for scope in scopes.into_iter().rev() {
+            errors.extend(pollster::block_on(scope.pop()));
+        }
+        // Memory that is missing is the cause of what was found invalid.
+        errors.sort_by_key(|error| !matches!(error, wgpu::Error::OutOfMemory { .. }));
+        match errors.first() {
+            Some(error) => Err(unavailable(first_line(error))),
+            None => program,
+        }
+    }
+
+    fn build(&self, plan: Arc<Plan>) -> Result<GpuProgram, EngineError> {
+        let mut builder = Builder::new(&plan, &self.card, self.precision, self.apart)?;
+        for step in &plan.steps {
+            builder.begin(&step.name);
+            ops::lower(&mut builder, &step.op)?;
+        }
+        let built = builder.finish()?;
+        GpuProgram::new(self.card.clone(), plan, self.precision, self.apart, built)
+    }
+}
+
+impl Engine for Gpu {
+    fn name(&self) -> &'static str {
+        "gpu"
+    }
+
+    fn prepare(&self, plan: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
+        Ok(Box::new(self.program(plan)?))
+    }
+}
+
+/// The sources of all kernels, for checking them: name and text, in both precisions.
+pub fn kernels() -> Vec<(String, String)> {
+    let both = |name| {
+        [Precision::F32, Precision::F16].map(|p| (format!("{name}, {p:?}"), shader::source(name, p, &Vec::new())))
+    };
+    shader::names().flat_map(both).collect()
+}

@@ -1,0 +1,325 @@
+//! Turns the steps of a plan into dispatches: what [`super::ops`] asks for is collected, then made all at once.
+//!
+//! Kernels are asked for with their constants and the buffers they are bound to, in the order of their bindings. The
+//! sizes of the shared buffers (scratch, styles) are known only when all steps have asked, so pipelines and bind groups
+//! are made in [`Builder::finish`].
+
+use std::collections::HashMap;
+
+use super::card::{Card, unavailable};
+use super::memory::{self, Assignment};
+use super::rows::{Row, StyleRows, Styled};
+use super::shader::{self, Constants, Value};
+use super::{Precision, program::HEADER};
+use crate::engine::EngineError;
+use crate::engine::plan::{BufferId, Op, Plan, Style};
+
+/// Workgroups along one axis, at most (WebGPU's limit).
+const MOST_GROUPS: usize = 65_535;
+
+/// What a kernel's binding is bound to.
+#[derive(Clone)]
+pub enum Slot {
+    /// A buffer of the plan.
+    Map(BufferId),
+    /// Numbers uploaded at load.
+    Data(wgpu::Buffer),
+    /// Memory between the kernels of one step.
+    Scratch,
+    /// The frame's numbers: noise, transform, ws, the mixture of styles.
+    Frame,
+    Styles,
+    Demodulations,
+    /// The layer has no such thing; the kernel's constants say so.
+    Nothing,
+}
+
+/// A dispatch that was asked for.
+struct Wanted {
+    step: String,
+    kernel: &'static str,
+    constants: Constants,
+    slots: Vec<Slot>,
+    groups: [u32; 3],
+}
+
+/// A dispatch that is ready.
+pub struct Dispatch {
+    /// The step's name.
+    pub step: String,
+    pub pipeline: wgpu::ComputePipeline,
+    pub bind_group: wgpu::BindGroup,
+    pub groups: [u32; 3],
+}
+
+/// Everything that a program is made of.
+pub struct Built {
+    pub dispatches: Vec<Dispatch>,
+    /// The memory of each buffer of the plan.
+    pub maps: Vec<wgpu::Buffer>,
+    pub frame: wgpu::Buffer,
+    /// All buffers together.
+    pub bytes: u64,
+}
+
+/// Buffers whose size is known only at the end.
+struct Shared {
+    styles: wgpu::Buffer,
+    demodulations: wgpu::Buffer,
+    scratch: wgpu::Buffer,
+}
+
+/// Collects what the steps of a plan ask for.
+pub struct Builder<'a> {
+    pub plan: &'a Plan,
+    card: &'a Card,
+    precision: Precision,
+    assignment: Assignment,
+    maps: Vec<wgpu::Buffer>,
+    frame: wgpu::Buffer,
+    nothing: wgpu::Buffer,
+    rows: StyleRows,
+    wanted: Vec<Wanted>,
+    scratch: u64,
+    noise_layers: usize,
+    bytes: u64,
+    step: String,
+}
+
+impl<'a> Builder<'a> {
+    /// Takes the memory of all maps. With `apart` each has its own, and every tap can be read.
+    ///
+    /// # Errors
+    /// When the card takes no buffer of that size.
+    pub fn new(plan: &'a Plan, card: &'a Card, precision: Precision, apart: bool) -> Result<Self, EngineError> {
+        let assignment = memory::assign(plan, precision.bytes(), apart);
+        let numbers = HEADER + plan.num_ws * plan.w_dim + plan.styles;
+        let mut bytes = 0;
+        let mut make = |label: &str, size: u64| make_buffer(card, label, size, &mut bytes);
+        let maps = assignment.bytes.iter().map(|size| make("map", *size)).collect::<Result<_, _>>()?;
+        // A kernel sees at least one number behind the header.
+        let frame = make("frame", (numbers as u64 + 1) * 4)?;
+        let nothing = make("nothing", 16)?;
+        Ok(Builder {
+            plan,
+            card,
+            precision,
+            assignment,
+            maps,
+            frame,
+            nothing,
+            rows: StyleRows::default(),
+            wanted: Vec::new(),
+            scratch: 16,
+            noise_layers: 0,
+            bytes,
+            step: String::new(),
+        })
+    }
+
+    /// The step that asks from now on.
+    pub fn begin(&mut self, step: &str) {
+        step.clone_into(&mut self.step);
+    }
+
+    fn buffer(&mut self, label: &str, bytes: u64) -> Result<wgpu::Buffer, EngineError> {
+        make_buffer(self.card, label, bytes, &mut self.bytes)
+    }
+
+    /// Uploads numbers in 32 bits.
+    ///
+    /// # Errors
+    /// When the card takes no buffer of that size.
+    pub fn floats(&mut self, numbers: &[f32]) -> Result<Slot, EngineError> {
+        if numbers.is_empty() {
+            return Ok(Slot::Nothing);
+        }
+        let label = self.step.clone();
+        let buffer = self.buffer(&label, numbers.len() as u64 * 4)?;
+        self.card.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(numbers));
+        Ok(Slot::Data(buffer))
+    }
+
+    /// Uploads numbers in the precision of maps and weights (`Num`).
+    ///
+    /// # Errors
+    /// As [`Builder::floats`].
+    pub fn nums(&mut self, numbers: &[f32]) -> Result<Slot, EngineError> {
+        let label = self.step.clone();
+        let buffer = self.buffer(&label, (numbers.len() as u64 * self.precision.bytes()).next_multiple_of(4))?;
+        self.write_nums(&buffer, numbers);
+        Ok(Slot::Data(buffer))
+    }
+
+    fn write_nums(&self, buffer: &wgpu::Buffer, numbers: &[f32]) {
+        match self.precision {
+            Precision::F32 => self.card.queue.write_buffer(buffer, 0, bytemuck::cast_slice(numbers)),
+            Precision::F16 => {
+                let mut halves: Vec<half::f16> = numbers.iter().map(|x| half::f16::from_f32(*x)).collect();
+                // Copies are of whole words.
+                halves.resize(halves.len().next_multiple_of(2), half::f16::ZERO);
+                self.card.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&halves));
+            }
+        }
+    }
+
+    /// Fills a map of the plan, once and for all.
+    pub fn fill(&self, id: BufferId, numbers: &[f32]) {
+        self.write_nums(&self.maps[self.assignment.memory[id.0]], numbers);
+    }
+
+    /// Makes the scratch memory at least `numbers` large, in `Num`.
+    pub fn scratch(&mut self, numbers: usize) -> Slot {
+        self.scratch = self.scratch.max((numbers as u64 * self.precision.bytes()).next_multiple_of(4));
+        Slot::Scratch
+    }
+
+    /// Adds a style, which is ready before the first step.
+    pub fn style(&mut self, op: &Op, style: &Style) -> Styled {
+        self.rows.add(op, style, HEADER + style.ws_index * self.plan.w_dim)
+    }
+
+    /// The number of the next layer with noise.
+    pub fn noise_layer(&mut self) -> usize {
+        self.noise_layers += 1;
+        self.noise_layers - 1
+    }
+
+    /// Asks for a kernel over `groups` workgroups.
+    pub fn dispatch(&mut self, kernel: &'static str, constants: Constants, slots: Vec<Slot>, groups: [usize; 3]) {
+        let groups = groups.map(|n| n as u32);
+        self.wanted.push(Wanted { step: self.step.clone(), kernel, constants, slots, groups });
+    }
+
+    /// Asks for a kernel with one thread for each of `count` things, 256 a workgroup: its constant `ACROSS` is the number
+    /// of workgroups along x.
+    pub fn dispatch_each(&mut self, kernel: &'static str, mut constants: Constants, slots: Vec<Slot>, count: usize) {
+        let groups = spread(count.div_ceil(256));
+        constants.push(("ACROSS", Value::U(groups[0])));
+        self.dispatch(kernel, constants, slots, groups);
+    }
+
+    /// Makes the dispatch of all rows of one kind; none for none.
+    fn rows(&mut self, demodulate: bool, out: Slot) -> Result<(), EngineError> {
+        let rows = std::mem::take(if demodulate { &mut self.rows.demodulations } else { &mut self.rows.styles });
+        if rows.rows.is_empty() {
+            return Ok(());
+        }
+        self.begin(if demodulate { "demodulation" } else { "styles" });
+        let table = self.buffer("rows", (rows.rows.len() * size_of::<Row>()) as u64)?;
+        self.card.queue.write_buffer(&table, 0, bytemuck::cast_slice(&rows.rows));
+        let weights = self.floats(&rows.weights)?;
+        let groups = spread(rows.rows.len());
+        let constants = vec![
+            ("DEMODULATE", Value::B(demodulate)),
+            ("COUNT", Value::U(rows.rows.len())),
+            ("ACROSS", Value::U(groups[0])),
+        ];
+        let vectors = if demodulate { Slot::Styles } else { Slot::Frame };
+        self.dispatch("rows", constants, vec![Slot::Data(table), weights, vectors, out], groups);
+        Ok(())
+    }
+
+    fn bound<'b>(&'b self, shared: &'b Shared, slot: &'b Slot) -> &'b wgpu::Buffer {
+        match slot {
+            Slot::Map(id) => &self.maps[self.assignment.memory[id.0]],
+            Slot::Data(buffer) => buffer,
+            Slot::Scratch => &shared.scratch,
+            Slot::Frame => &self.frame,
+            Slot::Styles => &shared.styles,
+            Slot::Demodulations => &shared.demodulations,
+            Slot::Nothing => &self.nothing,
+        }
+    }
+
+    /// Makes pipelines and bind groups of everything that was asked for.
+    ///
+    /// # Errors
+    /// When the card takes no buffer of a size, or a kernel not so many workgroups.
+    pub fn finish(mut self) -> Result<Built, EngineError> {
+        let count = |rows: &[Row]| (rows.len() as u64 * 4).max(16);
+        let shared = Shared {
+            styles: self.buffer("styles", count(&self.rows.styles.rows))?,
+            demodulations: self.buffer("demodulations", count(&self.rows.demodulations.rows))?,
+            scratch: self.buffer("scratch", self.scratch)?,
+        };
+        // Styles come before the steps.
+        let steps = std::mem::take(&mut self.wanted);
+        self.rows(false, Slot::Styles)?;
+        self.rows(true, Slot::Demodulations)?;
+        self.wanted.extend(steps);
+        let mut pipelines = HashMap::new();
+        let mut dispatches = Vec::with_capacity(self.wanted.len());
+        for wanted in &self.wanted {
+            if let Some(groups) = wanted.groups.iter().find(|n| **n as usize > MOST_GROUPS) {
+                return Err(unavailable(format!("{} takes {groups} workgroups, at most {MOST_GROUPS}", wanted.step)));
+            }
+            let source = shader::source(wanted.kernel, self.precision, &wanted.constants);
+            let pipeline: &wgpu::ComputePipeline =
+                pipelines.entry(source).or_insert_with_key(|source| make_pipeline(self.card, wanted.kernel, source));
+            let entries: Vec<_> = (0..)
+                .zip(&wanted.slots)
+                .map(|(binding, slot)| wgpu::BindGroupEntry {
+                    binding,
+                    resource: self.bound(&shared, slot).as_entire_binding(),
+                })
+                .collect();
+            let bind_group = self.card.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(&wanted.step),
+                layout: &pipeline.get_bind_group_layout(0),
+                entries: &entries,
+            });
+            let (step, groups) = (wanted.step.clone(), wanted.groups);
+            dispatches.push(Dispatch { step, pipeline: pipeline.clone(), bind_group, groups });
+        }
+        let maps = self.assignment.memory.iter().map(|m| self.maps.get(*m).unwrap_or(&self.nothing).clone()).collect();
+        Ok(Built { dispatches, maps, frame: self.frame, bytes: self.bytes })
+    }
+}
+
+/// Workgroups over two axes: one alone takes too few.
+fn spread(groups: usize) -> [usize; 3] {
+    let across = groups.clamp(1, 32_768);
+    [across, groups.div_ceil(across).max(1), 1]
+}
+
+fn make_buffer(card: &Card, label: &str, bytes: u64, sum: &mut u64) -> Result<wgpu::Buffer, EngineError> {
+    let most = card.limits.max_buffer_size.min(card.limits.max_storage_buffer_binding_size);
+    if bytes > most {
+        let (bytes, most) = (bytes as f64 / 1e6, most as f64 / 1e6);
+        return Err(unavailable(format!(
+            "a buffer ({label}) of {bytes:.1} MB: {} takes {most:.1} MB",
+            card.adapter.name
+        )));
+    }
+    *sum += bytes;
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
+    let size = bytes.max(16).next_multiple_of(4);
+    Ok(card.device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(label),
+        size,
+        usage,
+        mapped_at_creation: false,
+    }))
+}
+
+fn make_pipeline(card: &Card, kernel: &str, source: &str) -> wgpu::ComputePipeline {
+    let descriptor =
+        wgpu::ShaderModuleDescriptor { label: Some(kernel), source: wgpu::ShaderSource::Wgsl(source.into()) };
+    // SAFETY: the kernels keep inside their buffers by the constants that they are made with, of a checked plan, and
+    // their loops end.
+    let module =
+        unsafe { card.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
+    card.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(kernel),
+        layout: None,
+        module: &module,
+        entry_point: Some("main"),
+        // Tiles are written before they are read.
+        compilation_options: wgpu::PipelineCompilationOptions {
+            zero_initialize_workgroup_memory: false,
+            ..Default::default()
+        },
+        cache: None,
+    })
+}

@@ -1,0 +1,172 @@
+//! The graphics card: which adapters there are, and an open device.
+//!
+//! A software adapter (Vulkan on the processor) counts as an adapter, but not as a real card: the cpu engine is faster.
+//! Nothing here computes. What the driver reports behind our back (a lost device, an error outside any error scope) is
+//! kept in [`Card::fault`] for the program that runs, instead of the panic that is the default.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::engine::EngineError;
+
+/// Threads of the largest workgroup in `shaders/engine`.
+const THREADS: u32 = 256;
+/// Storage buffers that a kernel reads and writes, at most.
+const BINDINGS: u32 = 8;
+
+/// An adapter, as `doctor` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adapter {
+    pub name: String,
+    pub kind: wgpu::DeviceType,
+    pub backend: wgpu::Backend,
+    /// Can it compute with 16-bit floats?
+    pub half: bool,
+}
+
+impl Adapter {
+    fn new(adapter: &wgpu::Adapter) -> Adapter {
+        let info = adapter.get_info();
+        let half = adapter.features().contains(wgpu::Features::SHADER_F16);
+        Adapter { name: info.name, kind: info.device_type, backend: info.backend, half }
+    }
+
+    /// Is it a graphics card, and not a driver that computes on the processor?
+    pub fn is_real(&self) -> bool {
+        matches!(self.kind, wgpu::DeviceType::DiscreteGpu | wgpu::DeviceType::IntegratedGpu)
+    }
+}
+
+impl fmt::Display for Adapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            wgpu::DeviceType::DiscreteGpu => "graphics card",
+            wgpu::DeviceType::IntegratedGpu => "integrated graphics",
+            wgpu::DeviceType::VirtualGpu => "virtual graphics",
+            wgpu::DeviceType::Cpu => "software on the processor",
+            wgpu::DeviceType::Other => "unknown kind",
+        };
+        let half = if self.half { ", 16-bit floats" } else { "" };
+        write!(f, "{} ({kind}, {}{half})", self.name, self.backend)
+    }
+}
+
+/// The adapters of this machine, the best first. `WGPU_BACKEND` leaves some out.
+fn list() -> Vec<wgpu::Adapter> {
+    let ours = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    descriptor.backends &= ours;
+    let backends = descriptor.backends;
+    let instance = wgpu::Instance::new(descriptor);
+    let mut found = pollster::block_on(instance.enumerate_adapters(backends));
+    found.sort_by_key(|adapter| match adapter.get_info().device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    });
+    found
+}
+
+/// The adapters of this machine, the best first.
+pub fn adapters() -> Vec<Adapter> {
+    list().iter().map(Adapter::new).collect()
+}
+
+/// An open device.
+pub struct Card {
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    pub adapter: Adapter,
+    pub limits: wgpu::Limits,
+    fault: Arc<Mutex<Option<String>>>,
+}
+
+impl Card {
+    /// Opens the best adapter; with `real` only a graphics card will do.
+    ///
+    /// # Errors
+    /// When there is none, or its driver gives no device.
+    pub fn open(real: bool) -> Result<Card, EngineError> {
+        let found = list().into_iter().find(|adapter| !real || Adapter::new(adapter).is_real());
+        let Some(found) = found else {
+            let what = if real { "no graphics card with Vulkan, Metal or DX12" } else { "no adapter at all" };
+            return Err(unavailable(format!("{what} on this machine")));
+        };
+        let limits = found.limits();
+        Card::with_limits(&found, limits)
+    }
+
+    /// Opens the best adapter of any kind as if it had `limits` of buffers: a small card, for tests.
+    ///
+    /// # Errors
+    /// As [`Card::open`].
+    pub fn with_buffers_up_to(bytes: u64) -> Result<Card, EngineError> {
+        let Some(found) = list().into_iter().next() else { return Err(unavailable("no adapter at all".into())) };
+        let limits = wgpu::Limits { max_buffer_size: bytes, max_storage_buffer_binding_size: bytes, ..found.limits() };
+        Card::with_limits(&found, limits)
+    }
+
+    fn with_limits(found: &wgpu::Adapter, limits: wgpu::Limits) -> Result<Card, EngineError> {
+        let adapter = Adapter::new(found);
+        let enough = limits.max_compute_invocations_per_workgroup >= THREADS
+            && limits.max_compute_workgroup_size_x >= THREADS
+            && limits.max_storage_buffers_per_shader_stage >= BINDINGS;
+        if !enough {
+            return Err(unavailable(format!(
+                "{adapter} is too small: it needs {THREADS} threads and {BINDINGS} buffers"
+            )));
+        }
+        let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY;
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("engine"),
+            required_features: found.features() & wanted,
+            required_limits: limits.clone(),
+            ..Default::default()
+        };
+        let (device, queue) = pollster::block_on(found.request_device(&descriptor))
+            .map_err(|error| unavailable(format!("{adapter} gives no device: {error}")))?;
+        let fault = Arc::new(Mutex::new(None));
+        let (lost, failed) = (fault.clone(), fault.clone());
+        device.set_device_lost_callback(move |reason, message| {
+            keep_first(&lost, format!("the device is lost ({reason:?}): {message}"));
+        });
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| keep_first(&failed, first_line(&error))));
+        Ok(Card { device, queue, adapter, limits, fault })
+    }
+
+    /// Has it 16-bit floats?
+    pub fn has_half(&self) -> bool {
+        self.device.features().contains(wgpu::Features::SHADER_F16)
+    }
+
+    /// Marks the device as one not to be used any more.
+    pub fn give_up(&self, line: String) {
+        keep_first(&self.fault, line);
+    }
+
+    /// What went wrong since the device was opened; it is not to be used any more then.
+    pub fn fault(&self) -> Option<String> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The first thing that went wrong tells most.
+fn keep_first(fault: &Mutex<Option<String>>, line: String) {
+    fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(line);
+}
+
+/// An error of this engine.
+pub fn unavailable(reason: String) -> EngineError {
+    EngineError::Unavailable { engine: "gpu", reason }
+}
+
+/// The causes of a driver's error on one line.
+pub fn first_line(error: &wgpu::Error) -> String {
+    let text = match error {
+        wgpu::Error::OutOfMemory { .. } => return "not enough memory on the card".to_owned(),
+        other => other.to_string(),
+    };
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,70 @@
+//! StyleGAN2 convolution layers: `conv` alone for large maps; `conv` and `finish` where the sum is cut; `conv` and `fir`
+//! for up-sampling. Twin of `cpu/synthesis.rs`.
+
+use super::super::builder::{Builder, Slot};
+use super::super::shader::Value;
+use super::{Product, clamp, fir};
+use crate::engine::EngineError;
+use crate::engine::plan::{Op, SynthesisLayer};
+
+/// Taps of the strided transposed convolution by parity of (y, x): even ones take kernel 2, then 0, odd ones kernel 1.
+const UP_TAPS: [usize; 9] = [8, 6, 2, 0, 7, 1, 5, 3, 4];
+
+pub fn lower(builder: &mut Builder, op: &Op, layer: &SynthesisLayer) -> Result<(), EngineError> {
+    let input = builder.plan.get(layer.input);
+    let (height, width, outputs) = (input.height, input.width, layer.bias.len());
+    let product = if layer.up {
+        Product::new(&layer.weight, outputs, &UP_TAPS, (height + 1) * (width + 1), 4, 1)
+    } else {
+        let order: Vec<usize> = (0..layer.kernel * layer.kernel).collect();
+        Product::new(&layer.weight, outputs, &order, height * width, 1, order.len())
+    };
+    let ends = !layer.up && product.splits == 1;
+    let styled = builder.style(op, &layer.style);
+    let weight = builder.nums(&product.packed)?;
+    let bias: Vec<f32> = layer.bias.iter().map(|b| b * layer.gain).collect();
+    let bias = builder.floats(&bias)?;
+    let noise_const = match &layer.noise {
+        Some(noise) => builder.floats(&noise.constant)?,
+        None => Slot::Nothing,
+    };
+    let ending = vec![
+        ("HAS_NOISE", Value::B(layer.noise.is_some())),
+        ("HAS_NOISE_CONST", Value::B(matches!(noise_const, Slot::Data(_)))),
+        ("NOISE_LAYER", Value::U(if layer.noise.is_some() { builder.noise_layer() } else { 0 })),
+        ("SIGMA", Value::F(layer.noise.as_ref().map_or(0.0, |noise| noise.strength * layer.gain))),
+        clamp(layer.clamp),
+    ];
+    let result = if ends { Slot::Map(layer.out) } else { builder.scratch(product.parts()) };
+    let first = [Slot::Frame, bias, noise_const];
+    let mut constants = product.constants();
+    constants.extend(ending.iter().copied());
+    constants.extend([
+        ("H", Value::U(height)),
+        ("W", Value::U(width)),
+        ("TAPS", Value::U(layer.kernel * layer.kernel)),
+        ("UP", Value::B(layer.up)),
+        ("ENDS", Value::B(ends)),
+        ("STYLE", Value::U(styled.style)),
+        ("HAS_DEMODULATION", Value::B(styled.demodulation.is_some())),
+        ("DEMODULATION", Value::U(styled.demodulation.unwrap_or(0))),
+        ("GAIN", Value::F(layer.gain)),
+    ]);
+    let rest = [Slot::Map(layer.input), weight, Slot::Styles, Slot::Demodulations, result.clone()];
+    product.dispatch(builder, constants, first.iter().cloned().chain(rest).collect());
+    if ends {
+        return Ok(());
+    }
+    let mut constants = ending;
+    constants.extend([("O", Value::U(outputs)), ("SPLITS", Value::U(product.splits))]);
+    let slots = first.into_iter().chain([result, Slot::Map(layer.out)]).collect();
+    if layer.up {
+        constants.extend([("H", Value::U(height)), ("W", Value::U(width))]);
+        constants.extend(fir(&layer.fir));
+        builder.dispatch_each("fir", constants, slots, outputs * height * width);
+    } else {
+        constants.push(("COUNT", Value::U(height * width)));
+        builder.dispatch_each("finish", constants, slots, outputs * height * width);
+    }
+    Ok(())
+}

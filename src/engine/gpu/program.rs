@@ -1,0 +1,348 @@
+//! A plan prepared for the card: one command buffer a picture, no allocation, pipeline or bind group.
+//!
+//! A picture is asked for, computed and read back in one call, on the thread that calls. The frame's numbers go up and
+//! the picture comes down through two buffers that stay mapped between pictures.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use super::Precision;
+use super::builder::{Built, Dispatch};
+use super::card::{Card, unavailable};
+use super::memory;
+use crate::engine::plan::{BufferId, Plan};
+use crate::engine::{EngineError, Image, Inputs, NoiseMode, Program};
+
+/// Numbers before the ws in the buffer of the frame (`Frame` in `shared/ending.wgsl`).
+pub const HEADER: usize = 12;
+/// After that a picture counts as lost.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A buffer that the processor sees while it is mapped.
+struct Mapped {
+    buffer: wgpu::Buffer,
+    mode: wgpu::MapMode,
+    state: Arc<AtomicU8>,
+}
+
+const PENDING: u8 = 0;
+const MAPPED: u8 = 1;
+const FAILED: u8 = 2;
+
+impl Mapped {
+    fn new(card: &Card, label: &str, size: u64, mode: wgpu::MapMode) -> Mapped {
+        let usage = match mode {
+            wgpu::MapMode::Read => wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            wgpu::MapMode::Write => wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
+        };
+        let size = size.next_multiple_of(8);
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        let buffer = card.device.create_buffer(&descriptor);
+        Mapped { buffer, mode, state: Arc::new(AtomicU8::new(PENDING)) }
+    }
+
+    /// Asks for the mapping; it is there after the next wait.
+    fn map(&self) {
+        self.state.store(PENDING, Ordering::Release);
+        let state = self.state.clone();
+        self.buffer.map_async(self.mode, .., move |result| {
+            state.store(if result.is_ok() { MAPPED } else { FAILED }, Ordering::Release);
+        });
+    }
+
+    fn is_mapped(&self) -> bool {
+        self.state.load(Ordering::Acquire) == MAPPED
+    }
+
+    fn unmap(&self) {
+        self.state.store(PENDING, Ordering::Release);
+        self.buffer.unmap();
+    }
+}
+
+/// Writes the time before and after each dispatch.
+struct Stopwatch {
+    queries: wgpu::QuerySet,
+    resolved: wgpu::Buffer,
+    read: Mapped,
+}
+
+/// A plan prepared for the gpu engine.
+pub struct GpuProgram {
+    card: Arc<Card>,
+    plan: Arc<Plan>,
+    precision: Precision,
+    apart: bool,
+    dispatches: Vec<Dispatch>,
+    maps: Vec<wgpu::Buffer>,
+    frame: wgpu::Buffer,
+    bytes: u64,
+    upload: Mapped,
+    /// With the frame's length in bytes.
+    upload_bytes: u64,
+    numbers: Vec<f32>,
+    picture: Mapped,
+}
+
+impl GpuProgram {
+    /// # Errors
+    /// When the card is lost.
+    pub fn new(
+        card: Arc<Card>,
+        plan: Arc<Plan>,
+        precision: Precision,
+        apart: bool,
+        built: Built,
+    ) -> Result<GpuProgram, EngineError> {
+        let Built { dispatches, maps, frame, bytes } = built;
+        let count = HEADER + plan.num_ws * plan.w_dim + plan.styles;
+        let upload_bytes = count as u64 * 4;
+        let upload = Mapped::new(&card, "upload", upload_bytes, wgpu::MapMode::Write);
+        let picture_bytes = plan.picture().map_or(0, |b| b.len() as u64 * 4);
+        let picture = Mapped::new(&card, "picture", picture_bytes.max(8), wgpu::MapMode::Read);
+        let numbers = Vec::with_capacity(count);
+        let program = GpuProgram {
+            card,
+            plan,
+            precision,
+            apart,
+            dispatches,
+            maps,
+            frame,
+            bytes,
+            upload,
+            upload_bytes,
+            numbers,
+            picture,
+        };
+        program.upload.map();
+        program.wait(None)?;
+        Ok(program)
+    }
+
+    /// What maps and weights are stored in.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Bytes of all buffers on the card.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Waits until the card has done that.
+    fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), EngineError> {
+        let waited = self.card.device.poll(wgpu::PollType::Wait { submission_index, timeout: Some(PATIENCE) });
+        if let Err(error) = waited {
+            self.card.give_up(format!("a picture did not come: {error}"));
+        }
+        self.card.fault().map_or(Ok(()), |fault| Err(unavailable(fault)))
+    }
+
+    fn write_frame(&mut self, inputs: &Inputs) -> Result<(), EngineError> {
+        let (mode, seed) = match inputs.noise.mode {
+            NoiseMode::None => (0u32, 0),
+            NoiseMode::Const => (1, 0),
+            NoiseMode::Random { seed } => (2, seed),
+        };
+        let [[a, b, x], [c, d, y]] = inputs.transform.inverse.map(|row| row.map(|n| n as f32));
+        let word = f32::from_bits;
+        self.numbers.clear();
+        self.numbers.extend([word(mode), inputs.noise.gain, word(seed as u32), word((seed >> 32) as u32)]);
+        self.numbers.extend([a, b, x, 0.0, c, d, y, 0.0]);
+        self.numbers.extend_from_slice(inputs.ws);
+        self.numbers.extend_from_slice(inputs.styles);
+        if !self.upload.is_mapped() {
+            return Err(unavailable("the upload buffer cannot be mapped".to_owned()));
+        }
+        let mut view = self.upload.buffer.get_mapped_range_mut(..self.upload_bytes);
+        view.copy_from_slice(bytemuck::cast_slice(&self.numbers));
+        drop(view);
+        self.upload.unmap();
+        Ok(())
+    }
+
+    fn encoder(&self) -> wgpu::CommandEncoder {
+        let mut encoder = self.card.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(&self.upload.buffer, 0, &self.frame, 0, self.upload_bytes);
+        encoder
+    }
+
+    fn submit(&self, encoder: wgpu::CommandEncoder) -> wgpu::SubmissionIndex {
+        let index = self.card.queue.submit([encoder.finish()]);
+        self.upload.map();
+        index
+    }
+
+    /// Seconds that each step takes on the card, dispatches of one step added up; `None` when the card has no timestamps.
+    /// Slow, and allocates.
+    ///
+    /// # Errors
+    /// As [`Program::run`].
+    pub fn times(&mut self, inputs: &Inputs) -> Result<Option<Vec<(String, f64)>>, EngineError> {
+        if !self.card.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            return Ok(None);
+        }
+        inputs.check(&self.plan)?;
+        let watch = Stopwatch::new(&self.card, self.dispatches.len() as u32);
+        self.write_frame(inputs)?;
+        let mut encoder = self.encoder();
+        for (dispatch, at) in self.dispatches.iter().zip((0..).step_by(2)) {
+            let writes = wgpu::ComputePassTimestampWrites {
+                query_set: &watch.queries,
+                beginning_of_pass_write_index: Some(at),
+                end_of_pass_write_index: Some(at + 1),
+            };
+            let descriptor =
+                wgpu::ComputePassDescriptor { label: Some(&dispatch.step), timestamp_writes: Some(writes) };
+            dispatch.encode(&mut encoder.begin_compute_pass(&descriptor));
+        }
+        watch.resolve(&mut encoder, 2 * self.dispatches.len() as u32);
+        let index = self.submit(encoder);
+        watch.read.map();
+        self.wait(Some(index))?;
+        let period = f64::from(self.card.queue.get_timestamp_period()) * 1e-9;
+        let mut times: Vec<(String, f64)> = Vec::new();
+        let ticks = watch.ticks()?;
+        for (dispatch, &[start, end]) in self.dispatches.iter().zip(ticks.as_chunks::<2>().0) {
+            let secs = end.saturating_sub(start) as f64 * period;
+            match times.last_mut().filter(|(step, _)| *step == dispatch.step) {
+                Some((_, sum)) => *sum += secs,
+                None => times.push((dispatch.step.clone(), secs)),
+            }
+        }
+        Ok(Some(times))
+    }
+
+    /// Reads a buffer of the plan.
+    fn read(&self, id: BufferId) -> Result<Image, EngineError> {
+        let buffer = self.plan.get(id);
+        let mut image = Image::new(buffer.channels, buffer.height, buffer.width);
+        let is_half = self.precision == Precision::F16 && !memory::is_picture(&self.plan, id);
+        let bytes = (buffer.len() as u64 * if is_half { 2 } else { 4 }).next_multiple_of(4);
+        let read = Mapped::new(&self.card, "tap", bytes, wgpu::MapMode::Read);
+        let mut encoder = self.card.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(&self.maps[id.0], 0, &read.buffer, 0, bytes);
+        let index = self.card.queue.submit([encoder.finish()]);
+        read.map();
+        self.wait(Some(index))?;
+        if !read.is_mapped() {
+            return Err(unavailable(format!("{} cannot be read", buffer.name)));
+        }
+        let view = read.buffer.get_mapped_range(..bytes);
+        for (i, out) in image.data.iter_mut().enumerate() {
+            *out = match is_half {
+                true => half::f16::from_le_bytes([view[2 * i], view[2 * i + 1]]).to_f32(),
+                false => f32::from_le_bytes([view[4 * i], view[4 * i + 1], view[4 * i + 2], view[4 * i + 3]]),
+            };
+        }
+        Ok(image)
+    }
+}
+
+impl Dispatch {
+    fn encode(&self, pass: &mut wgpu::ComputePass) {
+        let [x, y, z] = self.groups;
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        pass.dispatch_workgroups(x, y, z);
+    }
+}
+
+impl Stopwatch {
+    fn new(card: &Card, dispatches: u32) -> Stopwatch {
+        let count = 2 * dispatches;
+        let queries = card.device.create_query_set(&wgpu::QuerySetDescriptor {
+            label: Some("times"),
+            ty: wgpu::QueryType::Timestamp,
+            count,
+        });
+        let size = u64::from(count) * 8;
+        let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
+        let descriptor = wgpu::BufferDescriptor { label: Some("times"), size, usage, mapped_at_creation: false };
+        let resolved = card.device.create_buffer(&descriptor);
+        Stopwatch { queries, resolved, read: Mapped::new(card, "times", size, wgpu::MapMode::Read) }
+    }
+
+    fn resolve(&self, encoder: &mut wgpu::CommandEncoder, count: u32) {
+        encoder.resolve_query_set(&self.queries, 0..count, &self.resolved, 0);
+        encoder.copy_buffer_to_buffer(&self.resolved, 0, &self.read.buffer, 0, u64::from(count) * 8);
+    }
+
+    fn ticks(&self) -> Result<Vec<u64>, EngineError> {
+        if !self.read.is_mapped() {
+            return Err(unavailable("the times cannot be read".to_owned()));
+        }
+        let view = self.read.buffer.get_mapped_range(..);
+        Ok(view.as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect())
+    }
+}
+
+impl Program for GpuProgram {
+    fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
+        inputs.check(&self.plan)?;
+        if let Some(fault) = self.card.fault() {
+            return Err(unavailable(fault));
+        }
+        self.write_frame(inputs)?;
+        let mut encoder = self.encoder();
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        self.dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass));
+        drop(pass);
+        let Some(id) = self.plan.output else {
+            let index = self.submit(encoder);
+            return self.wait(Some(index));
+        };
+        let buffer = self.plan.get(id);
+        let bytes = buffer.len() as u64 * 4;
+        encoder.copy_buffer_to_buffer(&self.maps[id.0], 0, &self.picture.buffer, 0, bytes);
+        let index = self.submit(encoder);
+        self.picture.map();
+        self.wait(Some(index))?;
+        if !self.picture.is_mapped() {
+            return Err(unavailable("the picture cannot be read".to_owned()));
+        }
+        (out.channels, out.height, out.width) = (buffer.channels, buffer.height, buffer.width);
+        out.data.resize(buffer.len(), 0.0);
+        let view = self.picture.buffer.get_mapped_range(..bytes);
+        bytemuck::cast_slice_mut::<f32, u8>(&mut out.data).copy_from_slice(&view);
+        drop(view);
+        self.picture.unmap();
+        Ok(())
+    }
+
+    fn tap(&self, buffer: &str) -> Option<Image> {
+        let id = self.plan.find(buffer).filter(|id| self.apart || self.plan.output == Some(*id))?;
+        self.read(id).ok()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::print_stderr, reason = "what is skipped is said")]
+mod tests {
+    use super::super::Gpu;
+    use super::*;
+
+    #[test]
+    fn a_lost_device_is_an_error_and_no_crash() {
+        let gpu = match Card::open(false).and_then(|card| Gpu::new(card, Precision::F32)) {
+            Ok(gpu) => gpu,
+            Err(error) => return eprintln!("skipped: {error}"),
+        };
+        let plan = crate::network::stylegan2::random(8, 64, 8, 16, 0).plan;
+        let mut program = gpu.program(plan.clone()).expect("prepares");
+        let ws = vec![0.5; plan.num_ws * plan.w_dim];
+        let inputs = Inputs { ws: &ws, ..Inputs::default() };
+        let mut image = Image::default();
+        program.run(&inputs, &mut image).expect("runs");
+        let before = image.clone();
+        program.card.device.destroy();
+        for _ in 0..2 {
+            let error = program.run(&inputs, &mut image).expect_err("the device is gone");
+            assert!(matches!(error, EngineError::Unavailable { .. }), "{error}");
+        }
+        assert_eq!(image, before);
+        assert!(gpu.program(plan).is_err());
+    }
+}

@@ -1,0 +1,87 @@
+//! Styles and demodulations of all layers: two dispatches at the start of a picture. Twin of `cpu/styles.rs`.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::engine::plan::{Op, Style};
+
+/// A row of a matrix and what it is multiplied by, as `rows.wgsl` has it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Row {
+    pub weight: u32,
+    pub vector: u32,
+    pub out: u32,
+    pub length: u32,
+    pub bias: f32,
+    pub gain: f32,
+    pub normalized: u32,
+    unused: u32,
+}
+
+/// Rows of one kind and the numbers of their matrices.
+#[derive(Default)]
+pub struct Rows {
+    pub rows: Vec<Row>,
+    pub weights: Vec<f32>,
+}
+
+/// Where a layer finds its numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Styled {
+    /// First of its styles.
+    pub style: usize,
+    /// First of its demodulations, when it has them.
+    pub demodulation: Option<usize>,
+}
+
+/// The rows of all layers so far.
+#[derive(Default)]
+pub struct StyleRows {
+    pub styles: Rows,
+    pub demodulations: Rows,
+}
+
+impl StyleRows {
+    /// Adds the style of an operation. `first_w` is where its w begins in the buffer of the frame.
+    pub fn add(&mut self, op: &Op, style: &Style, first_w: usize) -> Styled {
+        let (affine, first) = (&style.affine, self.styles.rows.len());
+        for o in 0..affine.outputs {
+            self.styles.rows.push(Row {
+                weight: (self.styles.weights.len() + o * affine.inputs) as u32,
+                vector: first_w as u32,
+                out: (first + o) as u32,
+                length: affine.inputs as u32,
+                bias: affine.bias.get(o).copied().unwrap_or(0.0),
+                gain: 1.0,
+                normalized: 0,
+                unused: 0,
+            });
+        }
+        self.styles.weights.extend_from_slice(&affine.weight);
+        Styled { style: first, demodulation: self.add_demodulation(op, first, affine.outputs) }
+    }
+
+    fn add_demodulation(&mut self, op: &Op, style: usize, inputs: usize) -> Option<usize> {
+        let (weight, taps, gain, normalized) = match op {
+            Op::Synthesis(op) if op.demodulate => (&op.weight, op.kernel * op.kernel, op.gain, 0),
+            Op::Filtered(op) if op.demodulate => (&op.weight, op.kernel * op.kernel, op.magnitude, 1),
+            _ => return None,
+        };
+        let Rows { rows, weights } = &mut self.demodulations;
+        let first = rows.len();
+        for (o, row) in weight.chunks_exact(inputs * taps).enumerate() {
+            rows.push(Row {
+                weight: weights.len() as u32,
+                vector: style as u32,
+                out: (first + o) as u32,
+                length: inputs as u32,
+                bias: 0.0,
+                gain,
+                normalized,
+                unused: 0,
+            });
+            weights.extend(row.chunks_exact(taps).map(|w| w.iter().map(|w| w * w).sum::<f32>()));
+        }
+        Some(first)
+    }
+}

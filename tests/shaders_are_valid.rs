@@ -1,0 +1,38 @@
+//! Does every kernel parse and validate, in both precisions, and is every file of `shaders/engine` among them?
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use latent_jockey::engine::gpu::kernels;
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+fn check(source: &str) -> Result<(), String> {
+    let module = naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16);
+    validator.validate(&module).map_err(|error| error.emit_to_string(source))?;
+    Ok(())
+}
+
+#[test]
+fn every_kernel_parses_and_validates() {
+    let kernels = kernels();
+    for (name, source) in &kernels {
+        check(source).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders/engine");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    for file in files.filter(|file| file.extension().is_some_and(|e| e == "wgsl")) {
+        let name = file.file_stem().unwrap().to_str().unwrap().to_owned() + ", ";
+        assert!(kernels.iter().any(|(kernel, _)| kernel.starts_with(&name)), "{} is no kernel", file.display());
+    }
+}
+
+#[test]
+fn the_window_shader_parses_and_validates() {
+    check(include_str!("../shaders/present.wgsl")).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn a_broken_kernel_is_found() {
+    let (_, source) = &kernels()[0];
+    assert!(check(&source.replacen("var ", "vra ", 1)).is_err());
+    assert!(check(&source.replacen("f32(", "u32(", 1)).is_err());
+}
