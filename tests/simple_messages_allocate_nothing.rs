@@ -4,9 +4,11 @@
 mod counting;
 
 use counting::times_here as allocations;
+use latent_jockey::control::lights::Lights;
 use latent_jockey::control::mapping::Mapping;
+use latent_jockey::control::midi::{Board, Profiles};
 use latent_jockey::control::osc::{self, Incoming};
-use latent_jockey::control::{Event, midi};
+use latent_jockey::control::{Counts, Event, QUEUE, midi, queue};
 use latent_jockey::params::Params;
 
 #[test]
@@ -14,6 +16,12 @@ fn simple_messages_allocate_nothing() {
     let mut params = Params::default();
     let mut mapping = Mapping::default();
     let mut writes = Vec::with_capacity(16);
+    let (sender, events) = queue();
+    let (received, board, mut lights) = (Counts::default(), Board::default(), Lights::default());
+    let profiles = Profiles::shipped();
+    let profile = profiles.of_port("APC40 mkII").expect("a profile");
+    lights.set_profile(0, Some(profile));
+    mapping.set_profile(0, Some(profile.entries()));
     let osc: [&[u8]; 4] = [
         b"/psi\0\0\0\0,f\0\0\x3f\x00\x00\x00",
         b"/latent-jockey/z/3\0\0,f\0\0\x3f\x00\x00\x00",
@@ -30,6 +38,17 @@ fn simple_messages_allocate_nothing() {
                 });
             }));
         }
+        for i in 0..2 * QUEUE {
+            // All kinds of messages, more than the queue holds.
+            let bytes = [0x80 | (i * 7) as u8, i as u8 & 0x7f, (i >> 4) as u8 & 0x7f];
+            counts.push(allocations(|| midi::receive(&bytes, 0, i as u64, &sender, &received)));
+        }
+        while let Ok(Event::Midi(message)) = events.try_recv() {
+            counts.push(allocations(|| {
+                lights.heard(&message);
+                lights.step(0.01, &params, &mapping, Some(1), &board);
+            }));
+        }
         for value in 0..128 {
             counts.push(allocations(|| {
                 let message = midi::parse(&[0xb0, 17, value], 0, 0).unwrap();
@@ -42,8 +61,9 @@ fn simple_messages_allocate_nothing() {
     };
     // The first round may build what is kept: the table of addresses.
     play(&mut Vec::new());
-    let mut counts = Vec::with_capacity(1024);
+    let mut counts = Vec::with_capacity(64 * 1024);
     play(&mut counts);
     assert!(counts.iter().all(|&count| count == 0), "{counts:?}");
+    assert!(Counts::read(&received.dropped) > 0, "the queue was full");
     assert!(allocations(|| drop(std::hint::black_box(vec![1]))) > 0, "the allocator counts");
 }

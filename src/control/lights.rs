@@ -42,7 +42,7 @@ impl Lights {
         self.surfaces.sort_by_key(|surface| surface.port);
         for i in 0..self.surfaces.len() {
             let profile = &self.surfaces[i].panel.profile;
-            let number = self.surfaces[..i].iter().filter(|other| other.panel.profile == *profile).count();
+            let number = self.surfaces[..i].iter().filter(|other| Arc::ptr_eq(&other.panel.profile, profile)).count();
             self.surfaces[i].panel.number = number;
         }
     }
@@ -83,7 +83,12 @@ impl Lights {
             panels.truncate(self.surfaces.len());
             for (i, surface) in self.surfaces.iter().enumerate() {
                 match panels.get_mut(i) {
-                    Some(panel) => panel.clone_from(&surface.panel),
+                    Some(panel) if Arc::ptr_eq(&panel.profile, &surface.panel.profile) => {
+                        panel.number = surface.panel.number;
+                        panel.wanted.clone_from(&surface.panel.wanted);
+                        panel.moved.clone_from(&surface.panel.moved);
+                    }
+                    Some(panel) => *panel = surface.panel.clone(),
                     None => panels.push(surface.panel.clone()),
                 }
             }

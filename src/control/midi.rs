@@ -11,6 +11,8 @@ mod profile;
 
 use std::time::Duration;
 
+use super::{Counts, Event, EventSender};
+
 pub use inputs::{MidiInputs, PortNames, ports};
 pub use outputs::{Board, MidiOutputs, Panel};
 pub use ports::PortRule;
@@ -130,6 +132,15 @@ pub fn parse(bytes: &[u8], port: u8, at_us: u64) -> Option<Message> {
     };
     let channel = if status < 0xf0 { status & 0x0f } else { 0 };
     Some(Message { port, channel, kind, at_us })
+}
+
+/// What a port does with each message: it goes into the event queue. Neither waits nor allocates, whatever the
+/// bytes and however many.
+pub fn receive(bytes: &[u8], port: u8, at_us: u64, events: &EventSender, counts: &Counts) {
+    if let Some(message) = parse(bytes, port, at_us) {
+        Counts::add(&counts.received);
+        events.send(Event::Midi(message), counts);
+    }
 }
 
 /// Each side is scaled by its own end, because there is one step more below the middle.

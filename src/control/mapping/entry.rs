@@ -199,9 +199,13 @@ impl MidiEntry {
         let def = self.to.id.def();
         match &self.value {
             Some(value) => {
-                let holds = match (self.to.id, value, params.value(self.to)?) {
-                    (Id::Preset, Value::Int(number), _) => usize::try_from(*number).ok() == preset,
-                    (_, value, now) => now.to_string() == value.to_string() || same_number(value, params.base(self.to)),
+                let holds = match (value, def.kind) {
+                    (Value::Int(number), _) if self.to.id == Id::Preset => usize::try_from(*number).ok() == preset,
+                    (Value::Text(word), Kind::Text { .. }) => params.text(self.to.id) == word,
+                    (Value::Text(word), Kind::Choice { options, .. }) => {
+                        options.get(params.base(self.to) as usize).is_some_and(|now| now.eq_ignore_ascii_case(word))
+                    }
+                    _ => same_number(value, params.base(self.to)),
                 };
                 Some(f64::from(u8::from(holds)))
             }

@@ -165,10 +165,7 @@ impl Watcher {
         let Ok(number_in_messages) = u8::try_from(number) else { return };
         let (events, counts) = (self.events.clone(), self.counts.clone());
         let receive = move |at_us: u64, bytes: &[u8], (): &mut ()| {
-            if let Some(message) = super::parse(bytes, number_in_messages, at_us) {
-                Counts::add(&counts.received);
-                events.send(Event::Midi(message), &counts);
-            }
+            super::receive(bytes, number_in_messages, at_us, &events, &counts);
         };
         let connection = MidiInput::new(CLIENT).map_err(|error| error.to_string()).and_then(|mut client| {
             client.ignore(Ignore::SysexAndActiveSense);

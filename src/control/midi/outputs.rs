@@ -22,6 +22,9 @@ const TICK: Duration = Duration::from_millis(15);
 /// Between two messages, so that small controllers keep up.
 const PACE: Duration = Duration::from_millis(1);
 
+/// A port that was just connected loses what comes at once: JACK takes a moment, and so do devices.
+const SETTLE: Duration = Duration::from_millis(100);
+
 /// What the lights of one controller should show.
 #[derive(Clone, Debug)]
 pub struct Panel {
@@ -50,7 +53,7 @@ impl Board {
 
     fn panel(&self, profile: &Arc<Profile>, number: usize) -> Option<Panel> {
         let panels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        panels.iter().find(|panel| panel.profile == *profile && panel.number == number).cloned()
+        panels.iter().find(|panel| Arc::ptr_eq(&panel.profile, profile) && panel.number == number).cloned()
     }
 }
 
@@ -145,6 +148,7 @@ impl Lamps {
                     let (shown, moved) = (vec![None; count], vec![0; count]);
                     let profile = profile.clone();
                     let mut open = Open { identity, system_id: port.id(), profile, connection, shown, moved };
+                    std::thread::sleep(SETTLE);
                     let hello = open.profile.clone();
                     hello.hello.iter().for_each(|message| open.send(message));
                     self.open.push(open);
@@ -163,7 +167,8 @@ impl Lamps {
     /// Sends what is not as it should be.
     fn refresh(&mut self) {
         for i in 0..self.open.len() {
-            let number = self.open[..i].iter().filter(|other| other.profile == self.open[i].profile).count();
+            let number =
+                self.open[..i].iter().filter(|other| Arc::ptr_eq(&other.profile, &self.open[i].profile)).count();
             let open = &mut self.open[i];
             let Some(panel) = self.board.panel(&open.profile, number) else { continue };
             for (control, wanted) in panel.wanted.iter().enumerate() {
