@@ -6,6 +6,7 @@
 //! ([`Mode::Offline`]) each step makes its own picture before it returns.
 
 mod content;
+mod input;
 mod learning;
 pub mod loader;
 pub mod picture;
@@ -35,7 +36,7 @@ use crate::patch::preset::{Preset, PresetError};
 use crate::patch::saver::Saver;
 use crate::patch::watch::Watch;
 pub use crate::record::compose::Fit;
-use content::{Chosen, Content};
+use content::Content;
 use learning::Learning;
 pub use learning::MapLine;
 use loader::{LoadError, Loaded, Loader, Progress, Wish};
@@ -44,9 +45,6 @@ pub use stage::Picture;
 use stage::{Change, Drawn, Live, Request, Scene, Stage};
 use status::History;
 pub use status::Status;
-
-/// Least side of a picture from a file, in pixels: the finest painting that `/style/size` offers.
-const INPUT_SIDE: usize = 512;
 
 /// Why a show cannot begin. Once it plays, nothing ends it.
 #[derive(Debug, thiserror::Error)]
@@ -393,6 +391,13 @@ impl Show {
         }
     }
 
+    /// Who is taken to have written a text: the preset where it is what the preset says, else somebody over OSC.
+    fn writer_of(&self, id: Id, name: &str) -> Source {
+        let is_own =
+            |(target, value): &(Target, Value)| target.id == id && matches!(value, Value::Text(text) if text == name);
+        if self.preset.params.iter().any(is_own) { Source::Preset } else { Source::Osc }
+    }
+
     fn wish_network(&mut self) {
         let name = self.params.text(Id::Network);
         match self.find_network(name, self.network_by) {
@@ -414,7 +419,7 @@ impl Show {
             self.hand_over(Change::Style(None));
             return;
         }
-        match self.find_network(name, Source::Osc) {
+        match self.find_network(name, self.writer_of(Id::StyleNetwork, name)) {
             Ok(file) if self.style_file.as_ref() == Some(&file) => {}
             Ok(file) => {
                 self.style_file = Some(file.clone());
@@ -427,61 +432,6 @@ impl Show {
     fn style_wish(&self, file: PathBuf) -> Wish {
         let settings = Box::new(StyleSettings::from_params(&self.params));
         Wish::Style { file, resolution: self.network.img_resolution, settings }
-    }
-
-    fn find_picture(&self, name: &str) -> Result<PathBuf, LocateError> {
-        if self.names_only {
-            return locate::picture_in(self.library.folder(), name);
-        }
-        self.library.picture(name, self.preset.path.parent().unwrap_or(Path::new("")))
-    }
-
-    fn go_to_input(&mut self) {
-        let name = self.params.text(Id::Input);
-        if name.is_empty() {
-            if self.content.stop() {
-                let change = Change::Input(None, self.content.changed());
-                self.hand_over(change);
-            }
-            return;
-        }
-        match self.find_picture(name) {
-            Ok(place) => {
-                let chosen = self.content.go_to(&place, self.input_fit());
-                self.wish_picture(chosen);
-            }
-            Err(error) => self.history.notice(error.to_string()),
-        }
-    }
-
-    /// Leafs through the pictures of a folder.
-    fn leaf(&mut self, by: i64) {
-        let chosen = self.content.step_by(by);
-        self.wish_picture(chosen);
-    }
-
-    fn step_input(&mut self, dt: f64) {
-        let p = &self.params;
-        let units = if p.choice(Id::InputSync) == "beats" { dt * p.get(Id::Tempo) / 60.0 } else { dt };
-        let chosen = self.content.step(units, p.get(Id::InputEvery), self.input_fit());
-        self.wish_picture(chosen);
-        // After the wish, which offline is fulfilled at once: a cut is to be seen in this very picture.
-        self.content.fade(dt, self.params.get(Id::InputFade));
-    }
-
-    fn wish_picture(&mut self, chosen: Option<Chosen>) {
-        if let Some(chosen) = chosen {
-            self.wish(Wish::Input { chosen, side: self.input_side() });
-        }
-    }
-
-    /// Fine enough for the network's picture and for painting over it.
-    fn input_side(&self) -> usize {
-        self.network.img_resolution.max(INPUT_SIDE)
-    }
-
-    fn input_fit(&self) -> Fit {
-        fit_named(self.params.choice(Id::InputFit))
     }
 
     fn wish(&mut self, wish: Wish) {
@@ -831,22 +781,6 @@ impl Show {
         self.style_file = Some(wish.file().to_owned());
         let loaded = loader::load(&wish, &self.engine, &Progress::default())?;
         self.take_up(Ok(loaded));
-        Ok(())
-    }
-
-    /// The first picture shows the preset's input already, without a fade.
-    fn begin_input(&mut self) -> Result<(), ShowError> {
-        let name = self.params.text(Id::Input).to_owned();
-        if name.is_empty() {
-            return Ok(());
-        }
-        let place = self.find_picture(&name)?;
-        if let Some(chosen) = self.content.go_to(&place, self.input_fit()) {
-            let wish = Wish::Input { chosen, side: self.input_side() };
-            let loaded = loader::load(&wish, &self.engine, &Progress::default())?;
-            self.take_up(Ok(loaded));
-            self.content.settle();
-        }
         Ok(())
     }
 

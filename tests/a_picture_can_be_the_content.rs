@@ -160,6 +160,17 @@ fn an_open_port_takes_names_but_no_paths() {
     let before = middle(&show);
     show.step(0.0, &[write(Id::Input, Value::Text("paintings".into()))]);
     assert_ne!(middle(&show), before, "{:?}", notice(&show));
+    // What a preset itself says may be a path: panic reads it again.
+    let file = folder.0.join("mine.toml");
+    fs::write(&file, "network = \"flowers128\"\n[params]\n\"/input\" = \"./a.png\"\n").expect("a preset");
+    let mut show = show_of(Preset::load(&file).expect("it is right"), Mode::Offline);
+    show.set_names_only(true);
+    let away = [write(Id::InputFade, Value::Float(0.0)), write(Id::Input, Value::Text(String::new()))];
+    show.step(0.1, &away);
+    assert_ne!(middle(&show), RED);
+    show.step(0.1, &[write(Id::Panic, Value::Nothing)]);
+    (0..12).for_each(|_| show.step(0.1, &[]));
+    assert_eq!(middle(&show), RED, "{:?}", notice(&show));
 }
 
 #[test]
