@@ -7,6 +7,7 @@
 mod bytes;
 pub mod canonical;
 pub mod checkpoint;
+pub mod discriminator;
 mod nvidia;
 pub mod pickle;
 mod pickled;

@@ -12,6 +12,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::network::canonical::{self, Precision};
 use crate::network::checkpoint::{Checkpoint, TensorRef};
+use crate::network::discriminator::Discriminator;
 use crate::network::style_transfer::StyleNetwork;
 use crate::network::{self, Network, NetworkError};
 use crate::patch::locate;
@@ -51,7 +52,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes the network in `file` to `out` in our own form.
+/// Writes the network in `file`, with its discriminator if it has one, to `out` in our own form.
 ///
 /// # Errors
 /// When `file` holds no network that plays, `out` is no name for a safetensors file, is there already and not to be
@@ -64,9 +65,11 @@ pub fn convert(file: &Path, out: &Path, precision: Precision, overwrite: bool) -
     if let Some(network) = check(&checkpoint)? {
         keep_estimates(&mut checkpoint, &network);
     }
+    // What cannot score is left out.
+    let judge = Checkpoint::open_discriminator(file)?.filter(|judge| Discriminator::lower(judge).is_ok());
     let name = out.file_name().unwrap_or_default().to_string_lossy();
     let aside = out.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = write_aside(&checkpoint, precision, &aside)
+    let written = write_aside(&checkpoint, judge.as_ref(), precision, &aside)
         .and_then(|()| Ok(check(&Checkpoint::open(&aside)?).map(drop)?))
         .and_then(|()| put_in_place(&aside, out, overwrite));
     if written.is_err() {
@@ -92,10 +95,15 @@ fn keep_estimates(checkpoint: &mut Checkpoint, network: &Network) {
     }
 }
 
-fn write_aside(checkpoint: &Checkpoint, precision: Precision, aside: &Path) -> anyhow::Result<()> {
+fn write_aside(
+    checkpoint: &Checkpoint,
+    judge: Option<&Checkpoint>,
+    precision: Precision,
+    aside: &Path,
+) -> anyhow::Result<()> {
     let failed = || format!("cannot write {}", aside.display());
     let mut file = BufWriter::with_capacity(1 << 20, File::create(aside).with_context(failed)?);
-    canonical::write(checkpoint, precision, &mut file).with_context(failed)?;
+    canonical::write(checkpoint, judge, precision, &mut file).with_context(failed)?;
     file.flush().with_context(failed)?;
     file.get_ref().sync_all().with_context(failed)
 }

@@ -10,6 +10,7 @@ use super::EngineOptions;
 use crate::engine::{Image, Inputs, Noise, NoiseMode, Program};
 use crate::latent::mapping::Scratch;
 use crate::latent::seed::z_from_seed;
+use crate::network::discriminator::Discriminator;
 use crate::network::{self, Network};
 use crate::patch::locate;
 use crate::record::sheet;
@@ -50,6 +51,9 @@ pub struct Options {
     /// The tensor in that file: z [N, z_dim] or ws [N, num_ws, w_dim]
     #[arg(long, requires = "latents")]
     tensor: Option<String>,
+    /// Score each picture by the file's discriminator (how real it finds it), and sort the contact sheet by that
+    #[arg(long)]
+    score: bool,
     #[command(flatten)]
     engine: EngineOptions,
 }
@@ -73,23 +77,63 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             c_dim - 1
         );
     }
+    let judge = if options.score { Some(judge(&file, &network)?) } else { None };
     let latents = latents(options, &network)?;
     let mut program = options.engine.build().prepare(network.plan.clone())?;
     std::fs::create_dir_all(&options.out)
         .with_context(|| format!("cannot make the folder {}", options.out.display()))?;
     let bar = super::progress(latents.len() as u64);
     let mut pictures = Vec::with_capacity(latents.len());
+    let mut scores: Vec<(f32, usize)> = Vec::new();
     for (index, (name, latent)) in latents.iter().enumerate() {
-        let picture = picture(options, &network, &mut *program, latent, index as u64)?;
+        let image = image(options, &network, &mut *program, latent, index as u64)?;
+        if let Some(judge) = &judge {
+            let mut class = Vec::new();
+            crate::latent::mapping::blend_classes(options.class.unwrap_or(0.0), judge.c_dim, &mut class);
+            let score = judge.score(&image, &class).context("the discriminator cannot score this picture")?;
+            scores.push((score, index));
+        }
+        let picture = picture(&image)?;
         save(&picture, &options.out.join(format!("{name}.png")))?;
         pictures.push(picture);
         bar.inc(1);
     }
     bar.finish_and_clear();
+    if options.score {
+        scores.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let row = |(score, index): &(f32, usize)| format!("{score:.3}\t{}.png\n", latents[*index].0);
+        let table: String = scores.iter().map(row).collect();
+        let file = options.out.join("scores.tsv");
+        std::fs::write(&file, format!("score\tpicture\n{table}"))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        print!("{table}");
+        pictures = scores.iter().map(|(_, index)| std::mem::take(&mut pictures[*index])).collect();
+    }
     let sheet_file = options.out.join("sheet.png");
     save(&sheet::contact_sheet(&pictures), &sheet_file)?;
     println!("{} pictures and {}", pictures.len(), sheet_file.display());
     Ok(())
+}
+
+/// The discriminator of the network's file.
+fn judge(file: &Path, network: &Network) -> anyhow::Result<Discriminator> {
+    let Some(judge) = Discriminator::open(file)? else {
+        bail!("{}: --score needs a discriminator, and this file has none that is known", file.display());
+    };
+    let (found, expected) =
+        ((judge.img_resolution, judge.img_channels), (network.img_resolution, network.img_channels));
+    ensure!(
+        found == expected && (judge.c_dim == 0 || judge.c_dim == network.mapping.c_dim),
+        "{}: the discriminator takes {1} x {1}, {2} channels, {3} classes; the network paints {4} x {4}, {5}, {6}",
+        file.display(),
+        found.0,
+        found.1,
+        judge.c_dim,
+        expected.0,
+        expected.1,
+        network.mapping.c_dim
+    );
+    Ok(judge)
 }
 
 fn save(picture: &RgbaImage, file: &Path) -> anyhow::Result<()> {
@@ -158,13 +202,13 @@ fn read_latents(file: &Path, tensor: &str, network: &Network) -> anyhow::Result<
     Ok(numbers.chunks_exact(each).enumerate().map(|(i, x)| (format!("{tensor}{i:04}"), make(x.to_vec()))).collect())
 }
 
-fn picture(
+fn image(
     options: &Options,
     network: &Network,
     program: &mut dyn Program,
     latent: &Latent,
     index: u64,
-) -> anyhow::Result<RgbaImage> {
+) -> anyhow::Result<Image> {
     let mapping = &network.mapping;
     let ws = match latent {
         Latent::Ws(ws) => ws.clone(),
@@ -183,8 +227,12 @@ fn picture(
     };
     let mut image = Image::default();
     program.run(&Inputs { ws: &ws, noise: Noise { mode, gain: 1.0 }, ..Inputs::default() }, &mut image)?;
+    Ok(image)
+}
+
+fn picture(image: &Image) -> anyhow::Result<RgbaImage> {
     let mut rgba = Vec::new();
-    rgba8_from_image(&image, &mut rgba);
+    rgba8_from_image(image, &mut rgba);
     RgbaImage::from_raw(image.width as u32, image.height as u32, rgba).context("a picture of no size")
 }
 

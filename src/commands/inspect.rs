@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::EngineOptions;
 use crate::engine::{Engine, EngineError, Image, Inputs, Program};
 use crate::network::checkpoint::Checkpoint;
+use crate::network::discriminator::Discriminator;
 use crate::network::style_transfer::StyleNetwork;
 use crate::network::{self, Network, NetworkError};
 use crate::patch::locate;
@@ -30,6 +31,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         opened => opened?,
     };
     describe(&network);
+    describe_judge(&file);
     let mut program = engine.prepare(network.plan.clone())?;
     let mut ws = Vec::new();
     let mapping = &network.mapping;
@@ -37,6 +39,20 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let rate = rate(&mut *program, &Inputs { ws: &ws, ..Inputs::default() })?;
     println!("plays        yes: about {rate:.0} pictures/s with the {} engine here", engine.name());
     Ok(())
+}
+
+/// The discriminator; a broken one keeps nobody from playing.
+fn describe_judge(file: &Path) {
+    let text = match Discriminator::open(file) {
+        Ok(Some(judge)) => format!(
+            "yes: {} discriminator, {:.2} M numbers (generate --score)",
+            judge.architecture,
+            judge.parameters() as f64 / 1e6
+        ),
+        Ok(None) => "no discriminator in this file".to_owned(),
+        Err(error) => format!("no: {error}"),
+    };
+    println!("{:<12} {text}", "scores");
 }
 
 /// Pictures a second, by the fastest of a few.

@@ -28,19 +28,33 @@ pub enum Precision {
     Half,
 }
 
-/// Writes a checkpoint in our own form. Integers, which no network computes with, are left out.
+/// Writes a checkpoint in our own form, and a discriminator behind it under `D.`. Integers, which no network computes with,
+/// are left out.
 ///
 /// # Errors
 /// When `out` fails.
-pub fn write(checkpoint: &Checkpoint, precision: Precision, out: &mut impl Write) -> io::Result<()> {
-    let all = checkpoint.tensors.iter();
-    let tensors: Vec<(&String, &TensorRef, Dtype)> =
-        all.filter_map(|(name, tensor)| Some((name, tensor, stored_as(name, tensor, precision)?))).collect();
+pub fn write(
+    checkpoint: &Checkpoint,
+    discriminator: Option<&Checkpoint>,
+    precision: Precision,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let parts = || [("", checkpoint)].into_iter().chain(discriminator.map(|d| ("D.", d)));
+    let all = parts().flat_map(|(prefix, part)| part.tensors.iter().map(move |(n, t)| (format!("{prefix}{n}"), t)));
+    let tensors: Vec<(String, &TensorRef, Dtype)> = all
+        .filter_map(|(name, tensor)| {
+            let dtype = stored_as(&name, tensor, precision)?;
+            Some((name, tensor, dtype))
+        })
+        .collect();
     let mut header = Map::new();
     let mut metadata = checkpoint.metadata.clone();
-    if !checkpoint.attributes.is_empty() {
-        let attributes = checkpoint.attributes.iter().map(|(name, value)| (name.clone(), json_of(value)));
-        metadata.insert(ATTRIBUTES.to_owned(), Value::Object(attributes.collect()).to_string());
+    let attributes = parts().flat_map(|(prefix, part)| {
+        part.attributes.iter().map(move |(n, value)| (format!("{prefix}{n}"), json_of(value)))
+    });
+    let attributes: Map<String, Value> = attributes.collect();
+    if !attributes.is_empty() {
+        metadata.insert(ATTRIBUTES.to_owned(), Value::Object(attributes).to_string());
     }
     header.insert("__metadata__".to_owned(), json!(metadata));
     let mut end = 0;
@@ -48,7 +62,7 @@ pub fn write(checkpoint: &Checkpoint, precision: Precision, out: &mut impl Write
         let begin = end;
         end += tensor.len() * dtype.bytes();
         let dtype = if *dtype == Dtype::F16 { "F16" } else { "F32" };
-        header.insert((*name).clone(), json!({"dtype": dtype, "shape": tensor.shape, "data_offsets": [begin, end]}));
+        header.insert(name.clone(), json!({"dtype": dtype, "shape": tensor.shape, "data_offsets": [begin, end]}));
     }
     let mut header = Value::Object(header).to_string().into_bytes();
     // So that the numbers begin at a multiple of 8.

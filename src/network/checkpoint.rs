@@ -72,6 +72,32 @@ impl Checkpoint {
     /// # Errors
     /// When the file cannot be read, is something else (a web page, a Git LFS pointer, a picture …), or is broken.
     pub fn open(path: &Path) -> Result<Checkpoint, NetworkError> {
+        let (format, map) = Checkpoint::map(path)?;
+        let checkpoint = match format {
+            Format::Safetensors => safetensor::read(path, map)?,
+            format => pickled::read(path, format, &map)?,
+        };
+        checkpoint.without_prefix().with_ada_names()
+    }
+
+    /// Opens the discriminator in a network file; `None` when it has none that is known.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
+    pub fn open_discriminator(path: &Path) -> Result<Option<Checkpoint>, NetworkError> {
+        let (format, map) = Checkpoint::map(path)?;
+        let mut checkpoint = match format {
+            Format::Safetensors => safetensor::read(path, map)?,
+            format => pickled::read_discriminator(path, format, &map)?,
+        };
+        if format == Format::Safetensors {
+            checkpoint.keep("D.");
+        }
+        Ok((!checkpoint.tensors.is_empty()).then_some(checkpoint))
+    }
+
+    /// What the file is, and its bytes.
+    fn map(path: &Path) -> Result<(Format, Bytes), NetworkError> {
         let io = |source| NetworkError::Io { path: path.to_path_buf(), source };
         let file = std::fs::File::open(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
@@ -86,26 +112,32 @@ impl Checkpoint {
         // SAFETY: the map is read-only. A file that another program changes meanwhile gives wrong numbers, which the
         // checks on tensors bear; one that is cut short ends the process, as with every program that maps files.
         let map = Bytes::new(unsafe { memmap2::Mmap::map(&file) }.map_err(io)?);
-        let checkpoint =
-            match Format::of(&map).map_err(|reason| NetworkError::NotANetwork { path: path.into(), reason })? {
-                Format::Safetensors => safetensor::read(path, map)?,
-                format => pickled::read(path, format, &map)?,
-            };
-        checkpoint.without_prefix().with_ada_names()
+        let format = Format::of(&map).map_err(|reason| NetworkError::NotANetwork { path: path.into(), reason })?;
+        Ok((format, map))
     }
 
     /// Training files may hold several networks: keeps `G_ema.` alone and drops the prefix.
     fn without_prefix(mut self) -> Self {
         for prefix in ["G_ema.", "g_ema."] {
             if self.tensors.keys().any(|name| name.starts_with(prefix)) {
-                let inside = |name: String| name.strip_prefix(prefix).map(str::to_string);
-                self.tensors = self.tensors.into_iter().filter_map(|(n, t)| Some((inside(n)?, t))).collect();
-                let attributes = self.attributes.into_iter();
-                self.attributes = attributes.filter_map(|(n, a)| Some((inside(n)?, a))).collect();
+                self.keep(prefix);
                 break;
             }
         }
+        if self.tensors.keys().any(|name| name.starts_with("synthesis.")) {
+            self.tensors.retain(|name, _| !name.starts_with("D."));
+            self.attributes.retain(|name, _| !name.starts_with("D."));
+        }
         self
+    }
+
+    /// Keeps what begins with `prefix`, and drops that from the names.
+    fn keep(&mut self, prefix: &str) {
+        let inside = |name: String| name.strip_prefix(prefix).map(str::to_string);
+        let tensors = std::mem::take(&mut self.tensors).into_iter();
+        self.tensors = tensors.filter_map(|(n, t)| Some((inside(n)?, t))).collect();
+        let attributes = std::mem::take(&mut self.attributes).into_iter();
+        self.attributes = attributes.filter_map(|(n, a)| Some((inside(n)?, a))).collect();
     }
 
     /// Safetensors files come in rosinality's names too.

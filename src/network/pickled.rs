@@ -18,6 +18,23 @@ use super::{nvidia, rosinality, style_transfer, tensorflow};
 /// # Errors
 /// When it is damaged, asks for something harmful, or holds no network.
 pub fn read(path: &Path, format: Format, bytes: &Bytes) -> Result<Checkpoint, NetworkError> {
+    read_by(path, format, bytes, find)
+}
+
+/// Reads the discriminator of a mapped pickle or torch file; without tensors when it has none.
+///
+/// # Errors
+/// When the file is damaged or asks for something harmful.
+pub fn read_discriminator(path: &Path, format: Format, bytes: &Bytes) -> Result<Checkpoint, NetworkError> {
+    read_by(path, format, bytes, find_discriminator)
+}
+
+fn read_by(
+    path: &Path,
+    format: Format,
+    bytes: &Bytes,
+    find: fn(Document) -> Result<Found, PickleError>,
+) -> Result<Checkpoint, NetworkError> {
     let mut budget = Budget::for_file(bytes.len());
     let found = match format {
         Format::TorchZip => Archive::open(bytes).and_then(|a| a.read(Level::File, &mut budget, find)),
@@ -92,6 +109,30 @@ fn find(document: Document) -> Result<Found, PickleError> {
     Err(no_network(&document))
 }
 
+/// The discriminator beside a generator. StyleGAN-XL's is of another kind and counts as none.
+fn find_discriminator(document: Document) -> Result<Found, PickleError> {
+    let root = document.root;
+    if let Some(d) = document.get_some(root, "D").filter(|&id| document.module(id).is_some()) {
+        let found = Found::from(nvidia::read(&document, d)?);
+        return Ok(if found.tensors.keys().any(|name| name.starts_with("b4.")) { found } else { Found::default() });
+    }
+    let Some(dict) = document.get_some(root, "d") else { return Ok(Found::default()) };
+    let tensors = rosinality::rename_discriminator(tensors_of(&document, dict)?);
+    Ok(Found { tensors, ..Found::default() })
+}
+
+/// The tensors of a state dict.
+fn tensors_of(document: &Document, dict: NodeId) -> Result<BTreeMap<String, TensorRef>, PickleError> {
+    let mut tensors = BTreeMap::new();
+    for &(name, value) in document.entries(dict) {
+        let Some(name) = document.text(name).filter(|n| n.len() <= 256) else { continue };
+        if let Some(tensor) = document.tensor(value)? {
+            tensors.insert(name.to_owned(), tensor);
+        }
+    }
+    Ok(tensors)
+}
+
 /// A pickled generator module.
 fn module(document: &Document, id: NodeId) -> Result<Found, PickleError> {
     let contents = nvidia::read(document, id)?;
@@ -110,13 +151,7 @@ fn state_dict(document: &Document, dict: NodeId) -> Result<Option<Found>, Pickle
     if !is_rosinality && !names().any(is_generator) && !style_transfer::is_style(names()) {
         return Ok(None);
     }
-    let mut tensors = BTreeMap::new();
-    for &(name, value) in document.entries(dict) {
-        let Some(name) = document.text(name).filter(|n| n.len() <= 256) else { continue };
-        if let Some(tensor) = document.tensor(value)? {
-            tensors.insert(name.to_owned(), tensor);
-        }
-    }
+    let mut tensors = tensors_of(document, dict)?;
     if is_rosinality {
         // It stands beside g_ema, not in it.
         if let Some(average) = document.get_some(document.root, "latent_avg")

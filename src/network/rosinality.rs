@@ -37,6 +37,45 @@ pub fn rename(tensors: BTreeMap<String, TensorRef>) -> Result<BTreeMap<String, T
     Ok(renamed.collect())
 }
 
+/// The tensors of a discriminator under their names in stylegan2-ada-pytorch.
+pub fn rename_discriminator(tensors: BTreeMap<String, TensorRef>) -> BTreeMap<String, TensorRef> {
+    let bare = |name: &str| name.strip_prefix(PARALLEL).unwrap_or(name).to_owned();
+    let block = |name: &str| bare(name).strip_prefix("convs.")?.split('.').next()?.parse::<u32>().ok();
+    let Some(last) = tensors.keys().filter_map(|name| block(name)).max().filter(|&n| n < 16) else { return tensors };
+    let renamed = tensors.iter().filter_map(|(name, tensor)| {
+        let name = bare(name);
+        let place = match name.strip_prefix("convs.") {
+            Some(rest) => {
+                let (index, rest) = rest.split_once('.')?;
+                let index: u32 = index.parse().ok()?;
+                let resolution = 4u64 << (last - index.saturating_sub(1));
+                let leaf = match rest {
+                    "0.weight" => "fromrgb.weight",
+                    "1.bias" => "fromrgb.bias",
+                    "conv1.0.weight" => "conv0.weight",
+                    "conv1.1.bias" => "conv0.bias",
+                    "conv2.1.weight" => "conv1.weight",
+                    "conv2.2.bias" => "conv1.bias",
+                    "skip.1.weight" => "skip.weight",
+                    _ => return None,
+                };
+                format!("b{resolution}.{leaf}")
+            }
+            None => match name.as_str() {
+                "final_conv.0.weight" => "b4.conv.weight".into(),
+                "final_conv.1.bias" => "b4.conv.bias".into(),
+                "final_linear.0.weight" => "b4.fc.weight".into(),
+                "final_linear.0.bias" => "b4.fc.bias".into(),
+                "final_linear.1.weight" => "b4.out.weight".into(),
+                "final_linear.1.bias" => "b4.out.bias".into(),
+                _ => return None,
+            },
+        };
+        Some((place, tensor.clone()))
+    });
+    renamed.collect()
+}
+
 /// The module that a name lies in, in ada's terms, and what follows it.
 fn place(name: &str) -> Option<(String, &str)> {
     if let Some(rest) = name.strip_prefix("noises.noise_") {

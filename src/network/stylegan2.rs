@@ -14,6 +14,7 @@ use super::checkpoint::{Attribute, Checkpoint, Tensors};
 use super::{Kind, Network, NetworkError};
 
 pub use random::random;
+pub(super) use synthesis::fir;
 
 /// Does the file hold a StyleGAN2 generator?
 pub fn is_stylegan2(checkpoint: &Checkpoint) -> bool {

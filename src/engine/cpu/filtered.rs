@@ -1,8 +1,10 @@
 //! StyleGAN3 layers: a full convolution, then up-sampling, leaky ReLU and down-sampling, polyphase.
 //!
 //! Zeros are never multiplied: every sample between the filters is a sum of `taps / up` samples. Both filters run along
-//! x and along y apart (radial ones cannot), with whole vectors of channels. The map between the filters exists one
-//! row at a time. All layers of a program share their scratch memory: they run one after another.
+//! x and along y apart, radial ones as sums of a few that can, with whole vectors of channels. The map between the filters
+//! exists one row at a time. 3x3 convolutions are Winograd's. All layers of a program share their scratch memory: they run one after another.
+
+mod radial;
 
 use std::sync::Arc;
 
@@ -11,8 +13,10 @@ use pulp::{Simd, WithSimd};
 use super::memory::{Floats, Map};
 use super::product::{Packed, Product, Rows};
 use super::simd::{fma, load, store};
+use super::winograd::full::{self, Full};
 use super::{Frame, Stage};
 use crate::engine::plan::{FilteredLayer, Op, Plan};
+use radial::Term;
 
 /// Rows of pixels that one task convolves, at most.
 const STRIP: usize = 4;
@@ -23,6 +27,8 @@ pub struct Scratch {
     even: Floats,
     /// The convolution, then the map that is down-sampled along x.
     odd: Floats,
+    /// Tiles of Winograd's convolution before and after the products.
+    tiles: (Floats, Floats),
     /// One row between the filters for each thread.
     rows: Vec<Floats>,
 }
@@ -30,18 +36,23 @@ pub struct Scratch {
 impl Scratch {
     /// Enough for every filtered layer of a checked plan.
     pub fn new(plan: &Plan, lanes: usize, threads: usize) -> Arc<Scratch> {
-        let (mut even, mut odd, mut row) = (0, 0, 0);
+        let (mut even, mut odd, mut row, mut tiles) = (0, 0, 0, (0, 0));
         for step in &plan.steps {
             let Op::Filtered(op) = &step.op else { continue };
             let sizes = Sizes::new(plan, op, lanes);
             even = even.max(sizes.padded_height() * sizes.padded_width() * sizes.inputs);
+            if sizes.kernel == 3 {
+                let (input, output) = sizes.full().scratch();
+                tiles = (tiles.0.max(input), tiles.1.max(output));
+            }
             even = even.max(sizes.convolved.0 * sizes.between.1 * sizes.outputs);
             odd = odd.max(sizes.convolved.0 * sizes.convolved.1 * sizes.outputs);
-            odd = odd.max(sizes.between.0 * sizes.kept_width() * sizes.outputs);
+            odd = odd.max(sizes.between.0 * sizes.kept_width * sizes.outputs);
             row = row.max(sizes.between.1 * sizes.outputs);
         }
         let rows = (0..threads).map(|_| Floats::new(row)).collect();
-        Arc::new(Scratch { even: Floats::new(even), odd: Floats::new(odd), rows })
+        let tiles = (Floats::new(tiles.0), Floats::new(tiles.1));
+        Arc::new(Scratch { even: Floats::new(even), odd: Floats::new(odd), tiles, rows })
     }
 }
 
@@ -55,7 +66,8 @@ struct Sizes {
     convolved: (usize, usize),
     between: (usize, usize),
     out: (usize, usize),
-    radial: bool,
+    /// Numbers along x, for each row between the filters, that the filter along y reads.
+    kept_width: usize,
 }
 
 impl Sizes {
@@ -71,21 +83,25 @@ impl Sizes {
             convolved: (op.convolved(input.height), op.convolved(input.width)),
             between: (between(input.height), between(input.width)),
             out: (out.height, out.width),
-            radial: op.radial,
+            kept_width: match Down::of(op) {
+                Down::Separable(_) => out.width,
+                Down::Radial(terms) => terms.len() * out.width,
+                Down::Whole(_) => between(input.width),
+            },
         }
     }
 
     fn padded_height(&self) -> usize {
-        self.input.0 + 2 * (self.kernel - 1)
+        if self.kernel == 3 { full::padded(self.convolved.0) } else { self.input.0 }
     }
 
     fn padded_width(&self) -> usize {
-        self.input.1 + 2 * (self.kernel - 1)
+        if self.kernel == 3 { full::padded(self.convolved.1) } else { self.input.1 }
     }
 
-    /// Width of the map that the last filter reads.
-    fn kept_width(&self) -> usize {
-        if self.radial { self.between.1 } else { self.out.1 }
+    /// Of the 3x3 convolution.
+    fn full(&self) -> full::Sizes {
+        full::Sizes { inputs: self.inputs, outputs: self.outputs, out: self.convolved }
     }
 }
 
@@ -113,19 +129,44 @@ fn phases(op: &FilteredLayer, convolved: usize, between: usize) -> Vec<Phase> {
     (0..between).map(phase).collect()
 }
 
+/// The filter at the end, its taps in the order in which samples follow one another.
+enum Down {
+    Separable(Vec<f32>),
+    Radial(Vec<Term>),
+    /// `[taps, taps]`
+    Whole(Vec<f32>),
+}
+
+impl Down {
+    fn of(op: &FilteredLayer) -> Down {
+        let filter = op.down_filter.iter().rev().copied().collect();
+        if !op.radial {
+            return Down::Separable(filter);
+        }
+        radial::terms(&op.down_filter, op.down_taps()).map_or(Down::Whole(filter), Down::Radial)
+    }
+}
+
+/// The convolution of a layer.
+enum Convolution {
+    /// 1x1
+    Pointwise(Packed),
+    /// 3x3
+    Full(Full),
+}
+
 /// A filtered layer, prepared.
 pub struct Filtered {
     input: usize,
     out: usize,
     styled: usize,
     sizes: Sizes,
-    weight: Packed,
+    convolution: Convolution,
     /// `[O]`, padded with zeros.
     bias: Floats,
     rows: Vec<Phase>,
     columns: Vec<Phase>,
-    /// In the order in which samples follow one another.
-    down_filter: Vec<f32>,
+    down_filter: Down,
     down: usize,
     down_taps: usize,
     slope: f32,
@@ -139,8 +180,13 @@ impl Filtered {
     pub fn new(plan: &Plan, op: &FilteredLayer, styled: usize, lanes: usize, scratch: Arc<Scratch>) -> Filtered {
         let sizes = Sizes::new(plan, op, lanes);
         let channels = plan.get(op.input).channels;
-        let taps = op.kernel * op.kernel;
-        let at = |tap: usize, i: usize, o: usize| op.weight[(o * channels + i) * taps + tap];
+        let convolution = match op.kernel {
+            3 => Convolution::Full(Full::new(&op.weight, channels, op.bias.len(), lanes, sizes.full())),
+            _ => {
+                let at = |_, i: usize, o: usize| op.weight[o * channels + i];
+                Convolution::Pointwise(Packed::new(1, channels, op.bias.len(), lanes, at))
+            }
+        };
         let mut bias = Floats::new(sizes.outputs);
         bias.as_mut_slice()[..op.bias.len()].copy_from_slice(&op.bias);
         Filtered {
@@ -148,11 +194,11 @@ impl Filtered {
             out: op.out.0,
             styled,
             sizes,
-            weight: Packed::new(taps, channels, op.bias.len(), lanes, at),
+            convolution,
             bias,
             rows: phases(op, sizes.convolved.0, sizes.between.0),
             columns: phases(op, sizes.convolved.1, sizes.between.1),
-            down_filter: op.down_filter.iter().rev().copied().collect(),
+            down_filter: Down::of(op),
             down: op.down,
             down_taps: op.down_taps(),
             slope: op.slope,
@@ -171,30 +217,75 @@ impl Stage for Filtered {
         frame.turn.run(sizes.padded_height(), &|row, _| {
             frame.isa.run(Scale { stage, input, s: &styled.s, row });
         });
-        let panels = self.weight.panels();
-        frame.turn.run(sizes.convolved.0.div_ceil(STRIP) * panels, &|task, _| {
-            let (first, panel) = (task / panels * STRIP, task % panels);
-            let rows = first..(first + STRIP).min(sizes.convolved.0);
-            frame.isa.run(Convolve { stage, alpha: &styled.alpha, panel, rows });
-        });
+        match &self.convolution {
+            Convolution::Pointwise(weight) => {
+                let panels = weight.panels();
+                frame.turn.run(sizes.convolved.0.div_ceil(STRIP) * panels, &|task, _| {
+                    let (first, panel) = (task / panels * STRIP, task % panels);
+                    let rows = first..(first + STRIP).min(sizes.convolved.0);
+                    frame.isa.run(Convolve { stage, weight, alpha: &styled.alpha, panel, rows });
+                });
+            }
+            Convolution::Full(full) => {
+                let Scratch { even, odd, tiles: (input, output), .. } = &*self.scratch;
+                let ends = full::Ends { from: even, to: odd, alpha: &styled.alpha, bias: &self.bias, input, output };
+                full.run(frame, ends);
+            }
+        }
         frame.turn.run(sizes.convolved.0, &|y, _| frame.isa.run(UpX { stage, y }));
         frame.turn.run(sizes.between.0, &|y, thread| frame.isa.run(Between { stage, y, thread }));
-        frame.turn.run(sizes.out.0, &|y, _| frame.isa.run(Down { stage, out, y }));
+        frame.turn.run(sizes.out.0, &|y, _| frame.isa.run(Lower { stage, out, y }));
     }
 }
 
-/// `Σ_j weights[j]·from[j·step]`, one vector.
+/// Vectors that are filtered together: their sums do not wait for one another.
+const TOGETHER: usize = 4;
+
+/// Adds `Σ_j weights[j]·from[j·step]` to `N` vectors that follow one another.
 ///
 /// # Safety
 /// All these vectors must be readable.
 #[inline(always)]
-unsafe fn weighted<S: Simd>(simd: S, from: *const f32, step: usize, weights: &[f32]) -> S::f32s {
-    let mut sum = simd.splat_f32s(0.0);
+unsafe fn weighted<S: Simd, const N: usize>(
+    simd: S,
+    mut sums: [S::f32s; N],
+    from: *const f32,
+    step: usize,
+    weights: &[f32],
+) -> [S::f32s; N] {
     for (j, weight) in weights.iter().enumerate() {
-        // SAFETY: readable, says the caller.
-        sum = fma(simd, unsafe { load::<S>(from.add(j * step)) }, simd.splat_f32s(*weight), sum);
+        let weight = simd.splat_f32s(*weight);
+        for (n, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: readable, says the caller.
+            *sum = fma(simd, unsafe { load::<S>(from.add(j * step + n * S::F32_LANES)) }, weight, *sum);
+        }
     }
-    sum
+    sums
+}
+
+/// `to[i] = Σ_j weights[j]·from[j·step + i]` for `count` numbers, whole vectors.
+///
+/// # Safety
+/// All these numbers must be readable and writable.
+#[inline(always)]
+unsafe fn filter<S: Simd>(simd: S, from: *const f32, step: usize, weights: &[f32], to: *mut f32, count: usize) {
+    let zero = simd.splat_f32s(0.0);
+    let mut i = 0;
+    // SAFETY: inside, says the caller.
+    unsafe {
+        while i + TOGETHER * S::F32_LANES <= count {
+            let sums = weighted::<S, TOGETHER>(simd, [zero; TOGETHER], from.add(i), step, weights);
+            for (n, sum) in sums.into_iter().enumerate() {
+                store::<S>(to.add(i + n * S::F32_LANES), sum);
+            }
+            i += TOGETHER * S::F32_LANES;
+        }
+        while i < count {
+            let [sum] = weighted::<S, 1>(simd, [zero], from.add(i), step, weights);
+            store::<S>(to.add(i), sum);
+            i += S::F32_LANES;
+        }
+    }
 }
 
 /// One row of s⊙input with its border of zeros, into `even`.
@@ -234,6 +325,7 @@ impl WithSimd for Scale<'_> {
 /// Rows of one panel of output channels: the product, demodulation and bias, from `even` into `odd`.
 struct Convolve<'a> {
     stage: &'a Filtered,
+    weight: &'a Packed,
     alpha: &'a Floats,
     panel: usize,
     rows: std::ops::Range<usize>,
@@ -243,26 +335,21 @@ impl WithSimd for Convolve<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Convolve { stage: Filtered { sizes, scratch, weight, bias, .. }, alpha, panel, rows } = self;
+        let Convolve { stage: Filtered { sizes, scratch, bias, .. }, weight, alpha, panel, rows } = self;
         let row = sizes.padded_width() * sizes.inputs;
-        let mut taps = [0; 9];
-        for (tap, offset) in taps.iter_mut().enumerate() {
-            *offset = tap / sizes.kernel * row + tap % sizes.kernel * sizes.inputs;
-        }
         let (width, step) = (sizes.convolved.1, sizes.outputs);
         let first = rows.start * width * step;
         let product = Product {
             a: scratch.even.ptr(),
             a_rows: Rows { start: rows.start * row, width, row, step: sizes.inputs },
-            taps: &taps[..sizes.kernel * sizes.kernel],
+            taps: &[0],
             b: weight,
             panel,
             c: scratch.odd.ptr(),
             c_rows: Rows::line(first, step),
             count: rows.len() * width,
         };
-        // SAFETY: the padded map is larger than the convolved one by the taps' reach; this task alone writes its rows of
-        // its panel.
+        // SAFETY: both maps have the same size; this task alone writes its rows of its panel.
         unsafe {
             product.run(simd);
             let channel = weight.first_output(panel);
@@ -295,17 +382,15 @@ impl WithSimd for UpX<'_> {
             let from = scratch.odd.ptr().add(self.y * sizes.convolved.1 * channels);
             let to = scratch.even.ptr().add(self.y * sizes.between.1 * channels);
             for (x, phase) in columns.iter().enumerate() {
-                for v in (0..channels).step_by(S::F32_LANES) {
-                    let sum = weighted(simd, from.add(phase.first * channels + v), channels, &phase.weights);
-                    store::<S>(to.add(x * channels + v), sum);
-                }
+                let (from, to) = (from.add(phase.first * channels), to.add(x * channels));
+                filter(simd, from, channels, &phase.weights, to, channels);
             }
         }
     }
 }
 
-/// One row between the filters: up-sampled along y, activated, and (unless radial) down-sampled along x, from `even`
-/// into `odd`.
+/// One row between the filters: up-sampled along y, activated, and down-sampled along x where the filter allows it, from
+/// `even` into `odd`.
 struct Between<'a> {
     stage: &'a Filtered,
     y: usize,
@@ -324,22 +409,65 @@ impl WithSimd for Between<'_> {
         let phase = &stage.rows[self.y];
         // SAFETY: phases name rows that exist; this task alone writes its row of `odd`, and the thread its scratch row.
         unsafe {
-            let kept = scratch.odd.ptr().add(self.y * sizes.kept_width() * channels);
-            let active = if sizes.radial { kept } else { scratch.rows[self.thread].ptr() };
+            let kept = scratch.odd.ptr().add(self.y * sizes.kept_width * channels);
+            let is_whole = matches!(stage.down_filter, Down::Whole(_));
+            let active = if is_whole { kept } else { scratch.rows[self.thread].ptr() };
             let from = scratch.even.ptr().add(phase.first * row);
+            filter(simd, from, row, &phase.weights, active, row);
             for v in (0..row).step_by(S::F32_LANES) {
-                let y = weighted(simd, from.add(v), row, &phase.weights);
+                let y = load::<S>(active.add(v));
                 // Slopes are at most 1, so the larger of the two is the leaky ReLU.
                 let y = simd.max_f32s(simd.mul_f32s(y, gain), simd.mul_f32s(y, slope));
                 store::<S>(active.add(v), simd.min_f32s(simd.max_f32s(y, low), high));
             }
-            if sizes.radial {
-                return;
+            match &stage.down_filter {
+                Down::Whole(_) => {}
+                Down::Separable(taps) => {
+                    for x in 0..sizes.out.1 {
+                        let (from, to) = (active.add(x * stage.down * channels), kept.add(x * channels));
+                        filter(simd, from, channels, taps, to, channels);
+                    }
+                }
+                Down::Radial(terms) => {
+                    for x in 0..sizes.out.1 {
+                        let (from, to) = (active.add(x * stage.down * channels), kept.add(x * channels));
+                        along_x(simd, from, channels, terms, to, sizes.out.1 * channels);
+                    }
+                }
             }
-            for x in 0..sizes.out.1 {
-                for v in (0..channels).step_by(S::F32_LANES) {
-                    let from = active.add(x * stage.down * channels + v);
-                    store::<S>(kept.add(x * channels + v), weighted(simd, from, channels, &stage.down_filter));
+        }
+    }
+}
+
+/// One sample of each term's map: all channels, the terms' maps `stride` apart. Mirrored samples are added first, once for
+/// all terms.
+///
+/// # Safety
+/// As many samples as the filter has taps must be readable, and the terms' samples writable.
+#[inline(always)]
+unsafe fn along_x<S: Simd>(simd: S, from: *const f32, channels: usize, terms: &[Term], to: *mut f32, stride: usize) {
+    /// Half of the taps that are held in registers.
+    const HALF: usize = 6;
+    let zero = simd.splat_f32s(0.0);
+    for v in (0..channels).step_by(S::F32_LANES) {
+        let half = terms[0].along_x.len();
+        // SAFETY: inside, says the caller.
+        unsafe {
+            for start in (0..half).step_by(HALF) {
+                let mut pairs = [zero; HALF];
+                let count = HALF.min(half - start);
+                for (j, pair) in pairs.iter_mut().enumerate().take(count) {
+                    let (left, right) = (start + j, 2 * half - 1 - start - j);
+                    let sample = |j: usize| from.add(j * channels + v);
+                    *pair = simd.add_f32s(load::<S>(sample(left)), load::<S>(sample(right)));
+                }
+                for (t, term) in terms.iter().enumerate() {
+                    let to = to.add(t * stride + v);
+                    let mut sum = if start == 0 { zero } else { load::<S>(to) };
+                    for (j, pair) in pairs.iter().enumerate().take(count) {
+                        sum = fma(simd, *pair, simd.splat_f32s(term.along_x[start + j]), sum);
+                    }
+                    store::<S>(to, sum);
                 }
             }
         }
@@ -347,38 +475,42 @@ impl WithSimd for Between<'_> {
 }
 
 /// One row of the output from the rows in `odd`.
-struct Down<'a> {
+struct Lower<'a> {
     stage: &'a Filtered,
     out: &'a Map,
     y: usize,
 }
 
-impl WithSimd for Down<'_> {
+impl WithSimd for Lower<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Down { stage, out, y } = self;
+        let Lower { stage, out, y } = self;
         let Filtered { sizes, scratch, .. } = stage;
-        let (channels, row) = (sizes.outputs, sizes.kept_width() * sizes.outputs);
-        let gain = simd.splat_f32s(stage.output_gain);
+        let (channels, row) = (sizes.outputs, sizes.kept_width * sizes.outputs);
+        let (gain, zero) = (simd.splat_f32s(stage.output_gain), simd.splat_f32s(0.0));
         // SAFETY: the filter reaches to the last row between the filters at most; this task alone writes its row.
         unsafe {
             let from = scratch.odd.ptr().add(y * stage.down * row).cast_const();
             let to = out.ptr(y as isize, 0);
-            for x in 0..sizes.out.1 {
-                for v in (0..channels).step_by(S::F32_LANES) {
-                    let sum = if sizes.radial {
-                        let from = from.add(x * stage.down * channels + v);
-                        let mut sum = simd.splat_f32s(0.0);
-                        for (line, weights) in stage.down_filter.chunks_exact(stage.down_taps).enumerate() {
-                            sum = simd.add_f32s(sum, weighted(simd, from.add(line * row), channels, weights));
+            let count = sizes.out.1 * channels;
+            for i in (0..count).step_by(S::F32_LANES) {
+                let mut sum = [zero];
+                match &stage.down_filter {
+                    Down::Separable(taps) => sum = weighted(simd, sum, from.add(i), row, taps),
+                    Down::Radial(terms) => {
+                        for (t, term) in terms.iter().enumerate() {
+                            sum = weighted(simd, sum, from.add(t * count + i), row, &term.along_y);
                         }
-                        sum
-                    } else {
-                        weighted(simd, from.add(x * channels + v), row, &stage.down_filter)
-                    };
-                    store::<S>(to.add(x * channels + v), simd.mul_f32s(sum, gain));
+                    }
+                    Down::Whole(taps) => {
+                        let from = from.add(i / channels * stage.down * channels + i % channels);
+                        for (line, taps) in taps.chunks_exact(stage.down_taps).enumerate() {
+                            sum = weighted(simd, sum, from.add(line * row), channels, taps);
+                        }
+                    }
                 }
+                store::<S>(to.add(i), simd.mul_f32s(sum[0], gain));
             }
         }
     }

@@ -6,6 +6,7 @@
 //! applied along y, then along x, and each product becomes a matrix product over tiles.
 #![allow(clippy::needless_range_loop, reason = "transforms of two axes read one index and write the other")]
 
+pub mod full;
 pub mod same;
 pub mod up;
 

@@ -278,7 +278,7 @@ fn attribute(at: &Tensors, name: &str) -> Option<Option<f32>> {
 }
 
 /// The filter of a module, as the 1-D filter that its stored outer product is made of.
-fn fir(at: &Tensors) -> Result<Fir, NetworkError> {
+pub fn fir(at: &Tensors) -> Result<Fir, NetworkError> {
     if !at.has("resample_filter") {
         return Ok(FIR_1331);
     }
