@@ -64,7 +64,12 @@ impl EngineOptions {
         let cpu: Arc<dyn Engine> = Arc::new(Cpu::default());
         match (self.engine, self.gpu()) {
             (_, None) => cpu,
-            (_, Some(Ok(gpu))) => Arc::new(Fallback::new(Arc::new(gpu), cpu)),
+            (_, Some(Ok(gpu))) => {
+                if !gpu.adapter().is_real() {
+                    eprintln!("the gpu engine runs on {}: slower than the cpu engine", gpu.adapter());
+                }
+                Arc::new(Fallback::new(Arc::new(gpu), cpu))
+            }
             (EngineChoice::Gpu, Some(Err(error))) => {
                 eprintln!("{error}; playing on the cpu engine");
                 cpu
@@ -84,9 +89,6 @@ impl EngineOptions {
             EngineChoice::Gpu => Card::open(false),
         };
         Some(card.and_then(|card| {
-            if !card.adapter.is_real() {
-                eprintln!("the gpu engine runs on {}: slower than the cpu engine", card.adapter);
-            }
             let precision = match self.precision {
                 PrecisionChoice::Auto if card.adapter.is_real() && card.has_half() => Precision::F16,
                 PrecisionChoice::Auto | PrecisionChoice::F32 => Precision::F32,

@@ -1,5 +1,6 @@
 //! `bench`: how fast this machine plays a network.
 
+mod layers;
 mod painting;
 
 use std::path::PathBuf;
@@ -60,6 +61,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let gmac = network.plan.macs() as f64 / 1e9;
     println!("network   {} · {:.2} GMAC a picture · {} engine", network.name, gmac, engine.name());
     picture_time(&network, &*engine, opened, options.seconds)?;
+    if let Some(Ok(gpu)) = options.engine.gpu() {
+        layers::on_the_gpu(&network, &gpu)?;
+    }
     if let Some(style) = &options.style {
         painting::alone(style, options.style_size.into(), &*engine, options.seconds)?;
         painting::show(preset.clone(), library.clone(), style, options.style_size, options)?;

@@ -10,6 +10,7 @@
 
 mod builder;
 mod card;
+mod ceilings;
 mod memory;
 mod ops;
 mod program;
@@ -25,6 +26,7 @@ use super::plan::Plan;
 use super::{Engine, EngineError, Program};
 
 pub use card::{Adapter, Card, adapters};
+pub use ceilings::Ceilings;
 pub use program::GpuProgram;
 
 /// What maps and weights are stored in; sums are always in 32 bits, pictures too.
@@ -36,7 +38,7 @@ pub enum Precision {
 
 impl Precision {
     /// Of one number.
-    fn bytes(self) -> u64 {
+    pub fn bytes(self) -> u64 {
         match self {
             Precision::F32 => 4,
             Precision::F16 => 2,

@@ -368,6 +368,12 @@ impl Plan {
         }
     }
 
+    /// Numbers that one step reads and writes at least: weights and maps, each once.
+    pub fn step_numbers(&self, step: &Step) -> u64 {
+        let maps = step.op.inputs().chain([step.op.out()]).map(|id| self.get(id).len()).sum::<usize>();
+        (step.op.parameters() + maps) as u64
+    }
+
     /// Multiplications of one picture; see [`Plan::step_macs`].
     pub fn macs(&self) -> u64 {
         self.steps.iter().map(|step| self.step_macs(step)).sum()

@@ -283,7 +283,8 @@ fn spread(groups: usize) -> [usize; 3] {
     [across, groups.div_ceil(across).max(1), 1]
 }
 
-fn make_buffer(card: &Card, label: &str, bytes: u64, sum: &mut u64) -> Result<wgpu::Buffer, EngineError> {
+/// A buffer for kernels; its size is added to `sum`.
+pub fn make_buffer(card: &Card, label: &str, bytes: u64, sum: &mut u64) -> Result<wgpu::Buffer, EngineError> {
     let most = card.limits.max_buffer_size.min(card.limits.max_storage_buffer_binding_size);
     if bytes > most {
         let (bytes, most) = (bytes as f64 / 1e6, most as f64 / 1e6);
@@ -303,7 +304,8 @@ fn make_buffer(card: &Card, label: &str, bytes: u64, sum: &mut u64) -> Result<wg
     }))
 }
 
-fn make_pipeline(card: &Card, kernel: &str, source: &str) -> wgpu::ComputePipeline {
+/// Compiles a kernel.
+pub fn make_pipeline(card: &Card, kernel: &str, source: &str) -> wgpu::ComputePipeline {
     let descriptor =
         wgpu::ShaderModuleDescriptor { label: Some(kernel), source: wgpu::ShaderSource::Wgsl(source.into()) };
     // SAFETY: the kernels keep inside their buffers by the constants that they are made with, of a checked plan, and

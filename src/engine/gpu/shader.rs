@@ -14,6 +14,8 @@ macro_rules! files {
 
 /// The kernels.
 const KERNELS: &[(&str, &str)] = files! {
+    "ceiling_copy": "ceiling_copy.wgsl",
+    "ceiling_fma": "ceiling_fma.wgsl",
     "conv": "conv.wgsl",
     "finish": "finish.wgsl",
     "fir": "fir.wgsl",

@@ -1,0 +1,110 @@
+//! Where the time of a picture goes on a graphics card, and how far that is from what the card can do.
+
+use crate::engine::EngineError;
+use crate::engine::Inputs;
+use crate::engine::gpu::{Ceilings, Gpu};
+use crate::engine::plan::Op;
+use crate::latent::seed::z_from_seed;
+use crate::network::Network;
+
+/// Pictures whose times are taken; the fastest time of each layer counts.
+const PICTURES: usize = 10;
+
+/// What one layer does, and how long it takes.
+struct Layer {
+    name: String,
+    secs: f64,
+    flops: f64,
+    bytes: f64,
+}
+
+impl Layer {
+    /// Seconds that the card needs at least: for the operations, for the bytes.
+    fn floors(&self, ceilings: Ceilings) -> (f64, f64) {
+        (self.flops / ceilings.flops, self.bytes / ceilings.bytes)
+    }
+}
+
+/// Prints the time of each layer with its share of the card's ceilings, measured in the same run.
+pub fn on_the_gpu(network: &Network, gpu: &Gpu) -> anyhow::Result<()> {
+    let mut program = match gpu.program(network.plan.clone()) {
+        Ok(program) => program,
+        // The fall back to the cpu engine was told before.
+        Err(EngineError::Unavailable { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let megabytes = program.bytes() as f64 / 1e6;
+    println!("card      {} · {:?} · {megabytes:.0} MB", gpu.adapter(), program.precision());
+    let ceilings = gpu.ceilings()?;
+    println!("ceilings  {:.1} GFLOP/s in 32 bits, {:.1} GB/s copied", ceilings.flops / 1e9, ceilings.bytes / 1e9);
+    let ws = z_from_seed(85, network.plan.num_ws * network.plan.w_dim);
+    let mut layers: Vec<Layer> = Vec::new();
+    for picture in 0..PICTURES {
+        let Some(times) = program.times(&Inputs { ws: &ws, ..Inputs::default() })? else {
+            println!("layers    the card has no timestamps");
+            return Ok(());
+        };
+        if picture == 0 {
+            layers =
+                times.into_iter().map(|(name, secs)| layer(network, name, secs, program.precision().bytes())).collect();
+            continue;
+        }
+        for (layer, (_, secs)) in layers.iter_mut().zip(times) {
+            layer.secs = layer.secs.min(secs);
+        }
+    }
+    print(&layers, ceilings);
+    Ok(())
+}
+
+fn layer(network: &Network, name: String, secs: f64, num: u64) -> Layer {
+    let plan = &network.plan;
+    let step = plan.steps.iter().find(|step| step.name == name);
+    let flops = step.map_or(0, |step| 2 * plan.step_macs(step)) as f64;
+    // Styles and demodulations, which are no steps, read matrices of 32 bits: [C_in, w_dim] and [C_out, C_in] of each layer.
+    let styled = plan.steps.iter().filter_map(|step| Some((&step.op, step.op.style()?.affine.outputs)));
+    let numbers: usize = match (step, name.as_str()) {
+        (Some(_), _) => 0,
+        (None, "styles") => styled.map(|(_, inputs)| inputs * plan.w_dim).sum(),
+        (None, _) => {
+            styled.filter(|(op, _)| demodulates(op)).map(|(op, inputs)| inputs * plan.get(op.out()).channels).sum()
+        }
+    };
+    let bytes = step.map_or(numbers as u64 * 4, |step| plan.step_numbers(step) * num) as f64;
+    Layer { name, secs, flops, bytes }
+}
+
+fn demodulates(op: &Op) -> bool {
+    match op {
+        Op::Synthesis(op) => op.demodulate,
+        Op::Filtered(op) => op.demodulate,
+        _ => false,
+    }
+}
+
+fn print(layers: &[Layer], ceilings: Ceilings) {
+    for layer in layers {
+        let Layer { name, secs, flops, bytes } = layer;
+        let (compute, memory) = layer.floors(ceilings);
+        println!(
+            "layer     {name:<14} {:>9.3} ms  {:>9.1} GFLOP/s ({:>5.1}%)  {:>7.1} GB/s ({:>5.1}%)",
+            secs * 1e3,
+            flops / secs / 1e9,
+            compute / secs * 100.0,
+            bytes / secs / 1e9,
+            memory / secs * 100.0,
+        );
+    }
+    let sum = |of: &dyn Fn(&Layer) -> f64| layers.iter().map(of).sum::<f64>();
+    let secs = sum(&|l| l.secs);
+    let (compute, memory) = (sum(&|l| l.floors(ceilings).0), sum(&|l| l.floors(ceilings).1));
+    let floor = sum(&|l| l.floors(ceilings).0.max(l.floors(ceilings).1));
+    println!(
+        "floors    operations {:.3} ms, bytes {:.3} ms, the larger of each layer {:.3} ms; it takes {:.3} ms, {:.1} times that",
+        compute * 1e3,
+        memory * 1e3,
+        floor * 1e3,
+        secs * 1e3,
+        secs / floor
+    );
+}

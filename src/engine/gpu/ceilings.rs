@@ -1,0 +1,114 @@
+//! What a device can do at most: products and sums in registers, numbers copied. The measure for `bench`.
+
+use std::time::{Duration, Instant};
+
+use super::builder::{make_buffer, make_pipeline};
+use super::card::{Card, unavailable};
+use super::shader::{self, Value};
+use super::{Gpu, Precision};
+use crate::engine::EngineError;
+
+/// A measurement lasts at least so long, and the best of [`TRIES`] counts.
+const LASTS: Duration = Duration::from_millis(50);
+const TRIES: usize = 3;
+/// Waited for one submission at most.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a device reached.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ceilings {
+    /// Floating-point operations a second in 32 bits, a product and a sum being two.
+    pub flops: f64,
+    /// Bytes read and written a second.
+    pub bytes: f64,
+}
+
+/// A kernel with its buffers.
+struct Probe {
+    pipeline: wgpu::ComputePipeline,
+    bind_group: wgpu::BindGroup,
+    groups: [u32; 2],
+}
+
+impl Probe {
+    fn new(
+        card: &Card,
+        kernel: &str,
+        buffers: &[&wgpu::Buffer],
+        groups: [u32; 2],
+        constant: (&'static str, u32),
+    ) -> Self {
+        let constants = vec![(constant.0, Value::U(constant.1 as usize))];
+        let pipeline = make_pipeline(card, kernel, &shader::source(kernel, Precision::F32, &constants));
+        let entries: Vec<_> = (0..)
+            .zip(buffers)
+            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+            .collect();
+        let bind_group = card.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(kernel),
+            layout: &pipeline.get_bind_group_layout(0),
+            entries: &entries,
+        });
+        Probe { pipeline, bind_group, groups }
+    }
+
+    /// Seconds that `count` dispatches take.
+    fn run(&self, card: &Card, count: u32) -> Result<f64, EngineError> {
+        let started = Instant::now();
+        let mut encoder = card.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        for _ in 0..count {
+            pass.dispatch_workgroups(self.groups[0], self.groups[1], 1);
+        }
+        drop(pass);
+        let index = card.queue.submit([encoder.finish()]);
+        let waited = card.device.poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: Some(PATIENCE) });
+        waited.map_err(|error| unavailable(format!("a measurement did not come: {error}")))?;
+        card.fault().map_or(Ok(()), |fault| Err(unavailable(fault)))?;
+        Ok(started.elapsed().as_secs_f64())
+    }
+
+    /// Seconds of one dispatch, the fastest of some.
+    fn secs(&self, card: &Card) -> Result<f64, EngineError> {
+        let mut count = 1;
+        while self.run(card, count)? < LASTS.as_secs_f64() {
+            count *= 2;
+        }
+        let mut fastest = f64::MAX;
+        for _ in 0..TRIES {
+            fastest = fastest.min(self.run(card, count)? / f64::from(count));
+        }
+        Ok(fastest)
+    }
+}
+
+impl Gpu {
+    /// Measures the device; takes about a second.
+    ///
+    /// # Errors
+    /// When the device is lost, or has no room.
+    pub fn ceilings(&self) -> Result<Ceilings, EngineError> {
+        /// Of `ceiling_fma.wgsl`: eight vectors of four, a product and a sum each.
+        const FLOPS_A_ROUND: f64 = 64.0;
+        const ROUNDS: u32 = 128;
+        const GROUPS: u32 = 2048;
+        /// Bytes of each buffer that is copied, where the card takes that much; more than caches hold.
+        const COPIED: u64 = 256 << 20;
+        let card = &*self.card;
+        let (mut sum, most) = (0, card.limits.max_buffer_size.min(card.limits.max_storage_buffer_binding_size));
+        let out = make_buffer(card, "ceiling", u64::from(GROUPS) * 4, &mut sum)?;
+        let secs = Probe::new(card, "ceiling_fma", &[&out], [GROUPS, 1], ("ROUNDS", ROUNDS)).secs(card)?;
+        let flops = f64::from(GROUPS) * 256.0 * f64::from(ROUNDS) * FLOPS_A_ROUND / secs;
+        // Whole rows of workgroups, 16 bytes a thread.
+        let across = 1024;
+        let down = (COPIED.min(most) / (across * 256 * 16)).max(1);
+        let bytes = across * down * 256 * 16;
+        let (from, to) =
+            (make_buffer(card, "ceiling", bytes, &mut sum)?, make_buffer(card, "ceiling", bytes, &mut sum)?);
+        let groups = [across as u32, down as u32];
+        let secs = Probe::new(card, "ceiling_copy", &[&from, &to], groups, ("ACROSS", across as u32)).secs(card)?;
+        Ok(Ceilings { flops, bytes: 2.0 * bytes as f64 / secs })
+    }
+}
