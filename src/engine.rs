@@ -99,6 +99,13 @@ impl Default for Transform {
 }
 
 impl Transform {
+    /// This one, and `inner` before it: the product of the two matrices.
+    pub fn of(self, inner: Transform) -> Transform {
+        let ([p, q], [[a, b, x], [c, d, y]]) = (self.inverse, inner.inverse);
+        let row = |[m, n, t]: [f64; 3]| [m * a + n * c, m * b + n * d, m * x + n * y + t];
+        Transform { inverse: [row(p), row(q)] }
+    }
+
     /// Scales by `scale` (0 counts as 0.001), turns by `turns` whole turns, then moves by (x, y) pictures.
     /// Source: `make_transform` of stylegan3's `gen_images.py`, with a scale added.
     pub fn new(x: f64, y: f64, turns: f64, scale: f64) -> Self {

@@ -89,7 +89,7 @@ impl Fourier {
 
 impl Stage for Fourier {
     fn run(&mut self, frame: &Frame) {
-        let key = (self.pose(frame.inputs.ws), frame.inputs.transform);
+        let key = (self.pose(frame.inputs.ws), self.op.transform.of(frame.inputs.transform));
         if self.key == Some(key) {
             return;
         }

@@ -3,6 +3,7 @@
 //! Source of the maths: Karras et al., "Alias-Free Generative Adversarial Networks" (2021). Nothing here computes.
 
 use super::{Buffer, BufferId, Check, PlanError, Style, Weights};
+use crate::engine::Transform;
 use crate::latent::mapping::FullyConnected;
 
 /// Sine waves of learned frequencies, moved and turned by w and by the player, mixed by a matrix (`SynthesisInput`):
@@ -26,6 +27,8 @@ pub struct FourierInput {
     /// Samples per picture.
     pub sampling_rate: f32,
     pub bandwidth: f32,
+    /// The network's own, before the player's.
+    pub transform: Transform,
 }
 
 /// A StyleGAN3 layer: convolution, up-sampling, leaky ReLU, clamp, down-sampling.
