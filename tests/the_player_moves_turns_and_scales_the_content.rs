@@ -9,6 +9,8 @@ use common::fixture;
 use latent_jockey::control::{Event, Source, Write};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::{Engine, Image, Inputs, Transform};
+use latent_jockey::latent::mapping::Scratch;
+use latent_jockey::latent::seed::z_from_seed;
 use latent_jockey::params::{Id, Value};
 use latent_jockey::patch::library::Library;
 use latent_jockey::patch::locate;
@@ -28,16 +30,18 @@ fn the_picture_is_that_of_the_transform() {
     let options = Options { library, preset, network, seed: Some(1), engine: engine.clone(), mode: Mode::Offline };
     let mut show = Show::new(options).unwrap();
     let mut program = engine.prepare(show.network().plan.clone()).unwrap();
-    // Without variety the ws are known.
-    let mut ws = Vec::new();
+    let (mut w, mut ws) = (Vec::new(), Vec::new());
     let mapping = &show.network().mapping;
-    mapping.truncate(&mapping.w_avg, 0.0, usize::MAX, &mut ws);
+    mapping.map(&z_from_seed(1, mapping.z_dim), &[], &mut w, &mut Scratch::default());
+    mapping.truncate(&w, 0.7, usize::MAX, &mut ws);
+    let hold = Value::Text("hold".to_owned());
+    show.step(0.0, &[Event::Write(Write { target: Id::WalkKind.into(), value: hold, source: Source::Osc })]);
     let mut seen = Vec::new();
     for (x, y, turns, scale) in
         [(0.0, 0.0, 0.0, 1.0), (0.25, -0.125, 0.0, 1.0), (0.0, 0.0, 0.125, 1.0), (0.1, 0.2, 0.3, 1.5)]
     {
         let events = [
-            write(Id::Psi, 0.0),
+            write(Id::Psi, 0.7),
             write(Id::TransformX, x),
             write(Id::TransformY, y),
             write(Id::TransformRotate, turns),
