@@ -1,17 +1,24 @@
 //! What a message costs, and how long it is on its way: `cargo bench --no-default-features --bench control`.
 //!
 //! Decoding is set against rosc's in the same run. The way goes from a sender's socket through the thread `osc` and
-//! the queue to a parameter, as in a running show.
+//! the queue to a parameter, and last through a show that plays.
 
 use std::io::Write as _;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::Receiver;
+use latent_jockey::commands::play;
 use latent_jockey::control::mapping::Mapping;
 use latent_jockey::control::osc::{self, OscServer};
-use latent_jockey::control::{Counts, Event, midi, queue};
+use latent_jockey::control::{AllCounts, Counts, Event, QUEUE, midi, queue};
+use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::params::{Id, Params};
+use latent_jockey::patch::library::Library;
+use latent_jockey::patch::locate;
+use latent_jockey::patch::preset::Preset;
+use latent_jockey::show::{Devices, Mode, Options, Show};
 
 fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
@@ -98,31 +105,125 @@ fn way() -> Result<(), Box<dyn std::error::Error>> {
         params.base(Id::Psi)
     ));
 
-    // 20,000 a second for three seconds, in bursts of 20 each millisecond; the show takes them 60 times a second.
-    let before = Counts::read(&counts.received);
-    let (started, mut sent, mut taken) = (Instant::now(), 0u64, 0);
-    let mut next_frame = Duration::from_millis(16);
-    while started.elapsed() < Duration::from_secs(3) {
+    Ok(())
+}
+
+/// A show that plays in this thread as `play --headless` does, and what happened in so many seconds of it.
+struct Playing {
+    show: Show,
+    events: Receiver<Event>,
+    steps: u32,
+    pictures: u64,
+}
+
+impl Playing {
+    /// Frames for `secs` seconds; `after` sees the parameters after each.
+    fn play(&mut self, secs: u64, mut after: impl FnMut(&Params)) {
+        let (started, mut last) = (Instant::now(), Instant::now());
+        let mut batch = Vec::with_capacity(QUEUE);
+        let mut serial = self.show.picture().map_or(0, |p| p.serial);
+        (self.steps, self.pictures) = (0, 0);
+        while started.elapsed() < Duration::from_secs(secs) {
+            batch.clear();
+            play::next_events(&self.events, last, &mut batch);
+            let now = Instant::now();
+            self.show.step((now - last).as_secs_f64(), &batch);
+            last = now;
+            self.steps += 1;
+            after(self.show.params());
+            let newest = self.show.picture().map_or(0, |p| p.serial);
+            self.pictures += u64::from(newest != serial);
+            serial = newest;
+        }
+    }
+}
+
+/// The whole way while pictures are made: to the effective value, alone and in a flood of 20,000 messages a second.
+/// What the flood costs is told against the same flood to a port where nobody reads, because sending costs too.
+fn while_playing(secs: u64) -> Result<(), Box<dyn std::error::Error>> {
+    let library = Library::scan(&locate::presets()?)?;
+    let preset = Preset::load(&library.find("6")?)?;
+    let engine = Arc::new(Cpu::default());
+    let mut show = Show::new(Options { library, preset, network: None, seed: None, engine, mode: Mode::Live })?;
+    let (sender, events) = queue();
+    let counts = AllCounts::default();
+    let osc = OscServer::bind((Ipv4Addr::LOCALHOST, 0).into(), sender, counts.osc.clone())?;
+    let to = osc.local_addr();
+    show.connect(Devices { osc: Some(osc), counts: counts.clone(), ..Devices::default() });
+    let mut playing = Playing { show, events, steps: 0, pictures: 0 };
+    playing.play(1, |_| {});
+
+    // A whole number without smoothing that moves nothing: noise seeds count for random noise alone.
+    let (asked, sent) = crossbeam_channel::bounded::<(u32, Instant)>(64);
+    let way = std::thread::spawn(move || -> std::io::Result<()> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        socket.connect(to)?;
+        for i in 1..=400u32 {
+            // Out of step with the frames.
+            std::thread::sleep(Duration::from_micros(9000 + u64::from(i * 7919 % 8000)));
+            let _ = asked.try_send((i, Instant::now()));
+            socket.send(&[b"/noise/seed\0,i\0\0", &i.to_be_bytes()[..]].concat())?;
+        }
+        Ok(())
+    });
+    let (mut micros, mut waiting) = (Vec::new(), None);
+    playing.play(7, |params| {
+        let value = params.get(Id::NoiseSeed) as u32;
+        while let Some((i, at)) = waiting.take().or_else(|| sent.try_recv().ok()) {
+            if value < i {
+                waiting = Some((i, at));
+                break;
+            }
+            micros.push(at.elapsed().as_secs_f64() * 1e6);
+        }
+    });
+    way.join().map_err(|_| "the sender broke")??;
+    micros.sort_by(f64::total_cmp);
+    let (p50, p90) = (micros[micros.len() / 2], micros[micros.len() * 9 / 10]);
+    say(&format!(
+        "while pictures are made, from a packet to the effective value and a frame with it: median {p50:.0} us, 90% within {p90:.0} us"
+    ));
+
+    let deaf = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    for (name, to) in [("to a port where nobody reads", deaf.local_addr()?), ("to the show", to)] {
+        let before = [&counts.osc.received, &counts.osc.dropped].map(Counts::read);
+        let sender = std::thread::spawn(move || flood(to, secs));
+        playing.play(secs, |_| {});
+        let sent = sender.join().map_err(|_| "the sender broke")??;
+        let after = [&counts.osc.received, &counts.osc.dropped].map(Counts::read);
+        say(&format!(
+            "  a flood of {sent} in {secs} s {name:29} {:5.2} pictures/s {:5.0} frames/s; {} received, {} dropped by the queue",
+            playing.pictures as f64 / secs as f64,
+            f64::from(playing.steps) / secs as f64,
+            after[0] - before[0],
+            after[1] - before[1],
+        ));
+    }
+    Ok(())
+}
+
+/// 20,000 messages a second in bursts of 20; how many were sent.
+fn flood(to: SocketAddr, secs: u64) -> std::io::Result<u64> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    socket.connect(to)?;
+    let (started, mut sent) = (Instant::now(), 0u64);
+    while started.elapsed() < Duration::from_secs(secs) {
         while sent < started.elapsed().as_millis() as u64 * 20 {
-            socket.send(b"/psi\0\0\0\0,f\0\0\x3f\x00\x00\x00")?;
+            let value = (sent % 1000) as f32 / 1000.0;
+            // A port that is full refuses: that is its business.
+            let _ = socket.send(&[b"/walk/radius\0\0\0\0,f\0\0", &value.to_be_bytes()[..]].concat());
             sent += 1;
         }
-        if started.elapsed() >= next_frame {
-            next_frame += Duration::from_millis(16);
-            taken += events.try_iter().count();
-        }
-        std::thread::sleep(Duration::from_micros(300));
+        std::thread::sleep(Duration::from_micros(500));
     }
-    std::thread::sleep(Duration::from_millis(50));
-    taken += events.try_iter().count();
-    let received = Counts::read(&counts.received) - before;
-    let dropped = Counts::read(&counts.dropped);
-    say(&format!("a flood of {sent}: {received} received, {taken} taken, {dropped} dropped by the queue"));
-    Ok(())
+    Ok(sent)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     decoding();
     midi_messages();
-    way()
+    way()?;
+    // `FLOOD_SECS=60` for a whole minute.
+    let secs = std::env::var("FLOOD_SECS").ok().and_then(|secs| secs.parse().ok()).unwrap_or(5);
+    while_playing(secs)
 }

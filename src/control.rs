@@ -1,6 +1,6 @@
 //! Control: what devices send becomes writes to parameters.
 //!
-//! Device threads ([`osc`], [`midi`]) turn bytes into [`Event`]s and put them into one bounded channel;
+//! Device threads ([`osc`], [`query`], [`midi`]) turn bytes into [`Event`]s and put them into one bounded channel;
 //! they never wait for the show: what does not fit is dropped and counted in [`Counts`].
 //! [`mapping`], [`keys`] and [`clock`] make parameter writes of them inside the frame, so that a show is a function
 //! of its events.
@@ -12,6 +12,7 @@ pub mod lights;
 pub mod mapping;
 pub mod midi;
 pub mod osc;
+pub mod query;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -21,7 +21,9 @@ use crate::control::clock::Clock;
 use crate::control::lights::Lights;
 use crate::control::mapping::Mapping;
 use crate::control::midi::{MidiInputs, MidiOutputs, Profile, Profiles};
-use crate::control::osc::{Feedback, OscServer};
+use crate::control::osc::feeds::Feeds;
+use crate::control::osc::{Feedback, OscServer, Told};
+use crate::control::query::{Dims, Panel, QueryServer};
 use crate::control::{AllCounts, Event, Source, Write, keys};
 use crate::effects::style::StyleSettings;
 use crate::engine::{Engine, Noise, NoiseMode, Program, Transform};
@@ -118,6 +120,8 @@ pub struct Show {
     /// The style network that paints, or is about to.
     style_file: Option<PathBuf>,
     content: Content,
+    /// How many styles it has.
+    styles: usize,
     walk: Walk,
     /// The network that is faded from, which walks on meanwhile.
     leaving: Option<Leaving>,
@@ -140,12 +144,14 @@ pub struct Show {
     network_by: Source,
     devices: Devices,
     feedback: Option<Feedback>,
+    panel: Option<Panel>,
 }
 
 /// What plays a show from outside, and how much of it came.
 #[derive(Default)]
 pub struct Devices {
     pub osc: Option<OscServer>,
+    pub query: Option<QueryServer>,
     pub midi: Option<MidiInputs>,
     pub lights: Option<MidiOutputs>,
     /// What is known of controllers.
@@ -198,6 +204,7 @@ impl Show {
             leaving: None,
             style_file: None,
             content: Content::default(),
+            styles: 0,
             output,
             engine,
             generation: 0,
@@ -214,8 +221,10 @@ impl Show {
             network_by: Source::Preset,
             devices: Devices::default(),
             feedback: None,
+            panel: None,
             preset: preset.clone(),
         };
+        show.params.set_text(Id::Network, &show.network.name);
         show.apply_preset(preset);
         if let Some(seed) = seed {
             show.write(&Write { target: Id::Seed.into(), value: Value::Int(seed.into()), source: Source::Preset });
@@ -260,8 +269,26 @@ impl Show {
             self.submit();
         }
         self.collect();
-        if let Some(feedback) = &mut self.feedback {
-            feedback.step(&self.params, dt);
+        self.tell(dt);
+    }
+
+    /// Tells those who listen what changed in this frame.
+    fn tell(&mut self, dt: f64) {
+        let brightness = self.brightness();
+        let feeds = Feeds { beat: self.clock.beat().floor() as i32, fps: self.history.fps() };
+        let told = Told { params: &self.params, feeds, aliases: self.mapping.aliases() };
+        if let Some(feedback) = &mut self.feedback
+            && let Some(address) = feedback.step(&told, dt)
+        {
+            self.history.refuse(&format!("no parameter {address}"));
+        }
+        if let Some(panel) = &mut self.panel {
+            let mapping = &self.network.mapping;
+            let dims = Dims { z: mapping.z_dim, w: mapping.w_dim, styles: self.styles };
+            panel.step(&told, dims);
+            if let Some(picture) = &self.picture {
+                panel.show(picture.width, picture.height, &picture.rgba, picture.serial, brightness);
+            }
         }
         if let Some(lights) = &self.devices.lights {
             self.lights.step(dt, &self.params, &self.mapping, self.preset_number, &lights.board());
@@ -416,6 +443,7 @@ impl Show {
         let name = self.params.text(Id::StyleNetwork);
         if name.is_empty() {
             self.style_file = None;
+            self.styles = 0;
             self.hand_over(Change::Style(None));
             return;
         }
@@ -468,6 +496,7 @@ impl Show {
             Ok(Loaded::Network { network, program }) => self.change_network(network, program),
             // A style that was wished away meanwhile is let go.
             Ok(Loaded::Style { file, style }) if self.style_file.as_ref() == Some(&file) => {
+                self.styles = style.styles();
                 self.hand_over(Change::Style(Some(style)));
             }
             Ok(Loaded::Style { .. }) => {}
@@ -496,6 +525,7 @@ impl Show {
         let walk = Walk::new(network.mapping.z_dim, self.walk_settings());
         let (network, walk) = (std::mem::replace(&mut self.network, network), std::mem::replace(&mut self.walk, walk));
         self.leaving = fades.then_some(Leaving { network, walk, fade: 0.0 });
+        self.params.set_text(Id::Network, &self.network.name);
         self.history.notice(format!("{} is ready", self.network.name));
     }
 
@@ -787,7 +817,10 @@ impl Show {
     /// The devices that play this show. It answers OSC clients from now on, and the devices live as long as it.
     pub fn connect(&mut self, devices: Devices) {
         self.feedback = devices.osc.as_ref().map(OscServer::feedback);
+        self.panel = devices.query.as_ref().map(QueryServer::panel);
         self.devices = devices;
+        // Who asks before the first frame is answered too.
+        self.tell(0.0);
     }
 
     /// One line for the HUD, from outside the show.

@@ -1,13 +1,16 @@
 //! Do other programs' OSC messages arrive as what they mean, when they mean it, and are questions answered?
 //! liblo's `oscsend` plays where it is installed; bundles with time tags come from rosc's encoder.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Receiver;
-use latent_jockey::control::osc::{OscError, OscServer};
+use latent_jockey::control::mapping::{MidiOptions, OscEntry};
+use latent_jockey::control::osc::feeds::Feeds;
+use latent_jockey::control::osc::{Feedback, OscError, OscServer, Told};
 use latent_jockey::control::{Counts, Event, EventSender, queue};
 use latent_jockey::params::{Id, Params, Value};
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType};
@@ -108,11 +111,16 @@ fn questions_are_answered_and_changes_told() {
         client.send_to(&bytes, server.local_addr()).unwrap();
     };
     let text = |text: &str| vec![OscType::String(text.to_owned())];
+    let ranged = "'/1/fader' = { to = '/psi', range = [0, 2], invert = true }";
+    let ranged: BTreeMap<String, MidiOptions> = toml::from_str(ranged).unwrap();
+    let aliases: Arc<[OscEntry]> =
+        ranged.iter().map(|(address, options)| OscEntry::new(address, options).unwrap()).collect();
+    let mut feeds = Feeds { beat: 7, fps: 24.5 };
     // Frames go on until an answer has come.
-    let heard = |feedback: &mut latent_jockey::control::osc::Feedback, params: &Params| {
+    let heard = |feedback: &mut Feedback, (params, feeds): (&Params, Feeds)| {
         let mut buffer = [0; 65_536];
         for _ in 0..100 {
-            feedback.step(params, 1.0 / 60.0);
+            feedback.step(&Told { params, feeds, aliases: &aliases }, 1.0 / 60.0);
             if let Ok((len, from)) = client.recv_from(&mut buffer) {
                 assert_eq!(from, server.local_addr(), "answers come from the port that listens");
                 return flat(rosc::decoder::decode_udp(&buffer[..len]).unwrap().1);
@@ -120,25 +128,69 @@ fn questions_are_answered_and_changes_told() {
         }
         Vec::new()
     };
+    let said = |address: &str, arg: OscType| (address.to_owned(), vec![arg]);
 
-    ask("/get", text("/psi"));
-    assert_eq!(heard(&mut feedback, &params), [("/psi".to_owned(), vec![OscType::Float(0.7)])]);
+    for (asked, answer) in [
+        ("/psi", said("/psi", OscType::Float(0.7))),
+        ("/latent-jockey/psi", said("/psi", OscType::Float(0.7))),
+        ("/walk/kind", said("/walk/kind", OscType::String("drift".to_owned()))),
+        ("/beat", said("/beat", OscType::Int(7))),
+        ("/latent-jockey/fps", said("/fps", OscType::Float(24.5))),
+        ("/1/fader", said("/1/fader", OscType::Float(0.65))),
+    ] {
+        ask("/get", text(asked));
+        assert_eq!(heard(&mut feedback, (&params, feeds)), [answer], "/get {asked}");
+    }
     ask("/dump", text("/walk"));
-    let walk = heard(&mut feedback, &params);
+    let walk = heard(&mut feedback, (&params, feeds));
     assert!(walk.iter().all(|(address, _)| address.starts_with("/walk/")) && walk.len() >= 4, "{walk:?}");
     assert!(walk.contains(&("/walk/kind".to_owned(), text("drift"))));
-
-    ask("/subscribe", vec![]);
+    // What nobody knows is named.
+    ask("/get", text("/nothing"));
     let waited = Instant::now();
-    while feedback.subscribers() == 0 && waited.elapsed() < Duration::from_secs(5) {
-        feedback.step(&params, 0.0);
+    let step = |feedback: &mut Feedback, params: &Params, feeds, dt| {
+        feedback.step(&Told { params, feeds, aliases: &aliases }, dt)
+    };
+    while step(&mut feedback, &params, feeds, 0.0).as_deref() != Some("/nothing") {
+        assert!(waited.elapsed() < Duration::from_secs(5), "the wrong address was not told");
     }
-    params.write(Id::Psi.into(), &Value::Float(1.25)).unwrap();
-    assert_eq!(heard(&mut feedback, &params), [("/psi".to_owned(), vec![OscType::Float(1.25)])]);
+
+    let subscribe = |feedback: &mut Feedback, params: &Params, feeds, address: &str, args| {
+        ask(address, args);
+        // In order behind it: when this is answered, that was taken.
+        ask("/get", text("/tempo"));
+        assert_eq!(heard(feedback, (params, feeds)), [("/tempo".to_owned(), vec![OscType::Float(120.0)])]);
+    };
+    subscribe(&mut feedback, &params, feeds, "/latent-jockey/subscribe", vec![]);
+    assert_eq!(feedback.subscribers(), 1);
+    params.write(Id::Psi.into(), &Value::Float(1.5)).unwrap();
+    let both = [said("/psi", OscType::Float(1.5)), said("/1/fader", OscType::Float(0.25))];
+    assert_eq!(heard(&mut feedback, (&params, feeds)), both, "an alias follows its parameter");
     params.write(Id::Freeze.into(), &Value::Bool(true)).unwrap();
-    assert_eq!(heard(&mut feedback, &params), [("/freeze".to_owned(), vec![OscType::Int(1)])]);
-    // It ends unless it is renewed.
-    feedback.step(&params, 61.0);
+    assert_eq!(heard(&mut feedback, (&params, feeds)), [said("/freeze", OscType::Int(1))]);
+    params.set_text(Id::Preset, "3-weave");
+    assert_eq!(heard(&mut feedback, (&params, feeds)), [("/preset".to_owned(), text("3-weave"))]);
+    params.write(Id::ZVector.into(), &Value::List(vec![1.0, 2.0])).unwrap();
+    let z = vec![OscType::Float(1.0), OscType::Float(2.0)];
+    assert_eq!(heard(&mut feedback, (&params, feeds)), [("/z".to_owned(), z)]);
+    feeds.beat = 8;
+    assert_eq!(heard(&mut feedback, (&params, feeds)), [said("/beat", OscType::Int(8))]);
+
+    // It ends unless it is renewed; renewing is no second subscription.
+    step(&mut feedback, &params, feeds, 40.0);
+    subscribe(&mut feedback, &params, feeds, "/subscribe", text("/"));
+    assert_eq!(feedback.subscribers(), 1);
+    step(&mut feedback, &params, feeds, 40.0);
+    assert_eq!(feedback.subscribers(), 1, "renewed");
+    step(&mut feedback, &params, feeds, 21.0);
+    assert_eq!(feedback.subscribers(), 0, "expired");
+
+    // Only what lies below the prefix.
+    subscribe(&mut feedback, &params, feeds, "/subscribe", text("/latent-jockey/walk"));
+    params.write(Id::Psi.into(), &Value::Float(0.5)).unwrap();
+    params.write(Id::WalkSpeed.into(), &Value::Float(1.0)).unwrap();
+    assert_eq!(heard(&mut feedback, (&params, feeds)), [said("/walk/speed", OscType::Float(1.0))]);
+    subscribe(&mut feedback, &params, feeds, "/unsubscribe", vec![]);
     assert_eq!(feedback.subscribers(), 0);
 }
 

@@ -1,6 +1,6 @@
 //! `doctor`: what works on this machine, and what to do about what does not.
 
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::process::Command;
 
 use super::play::OSC_PORT;
@@ -27,6 +27,7 @@ pub fn run() -> anyhow::Result<()> {
         ("display", display()),
         ("midi", midi_ports()),
         ("osc", osc()),
+        ("web", web()),
         ("ffmpeg", ffmpeg()),
     ];
     let mut bad = 0;
@@ -105,6 +106,13 @@ fn osc() -> Health {
     match UdpSocket::bind(("127.0.0.1", OSC_PORT)) {
         Ok(_) => Good(format!("UDP port {OSC_PORT} is free")),
         Err(error) => Lesser(format!("UDP port {OSC_PORT}: {error}; choose another with `play --osc PORT`")),
+    }
+}
+
+fn web() -> Health {
+    match TcpListener::bind(("127.0.0.1", OSC_PORT)) {
+        Ok(_) => Good(format!("TCP port {OSC_PORT} is free: the page will be at http://localhost:{OSC_PORT}/")),
+        Err(error) => Lesser(format!("TCP port {OSC_PORT}: {error}; choose another with `play --web PORT`")),
     }
 }
 

@@ -8,6 +8,7 @@ use crossbeam_channel::Receiver;
 
 use crate::control::midi::{MidiInputs, MidiOutputs, PortRule, Profiles};
 use crate::control::osc::OscServer;
+use crate::control::query::{self, OscHost, QueryServer};
 use crate::control::{self, AllCounts, Event};
 use crate::show::{Devices, Mode, Show};
 
@@ -23,7 +24,13 @@ pub struct Options {
     /// UDP port for OSC
     #[arg(long, default_value_t = OSC_PORT, value_name = "PORT")]
     osc: u16,
-    /// Hear OSC on this address; 0.0.0.0 is every network
+    /// TCP port for OSCQuery and the page in a browser (the number of the OSC port unless given)
+    #[arg(long, value_name = "PORT")]
+    web: Option<u16>,
+    /// Neither OSCQuery nor the page
+    #[arg(long, conflicts_with = "web")]
+    no_web: bool,
+    /// Hear OSC and answer browsers on this address; 0.0.0.0 is every network
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     listen: std::net::IpAddr,
     /// Open only MIDI ports whose names hold this; may be said again
@@ -77,13 +84,27 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     };
     let osc = OscServer::bind((options.listen, options.osc).into(), sender.clone(), counts.osc.clone());
     let osc = osc.map_err(|error| without(error.to_string())).ok();
+    let query = (!options.no_web)
+        .then(|| {
+            QueryServer::start(query::Options {
+                address: (options.listen, options.web.unwrap_or(options.osc)).into(),
+                osc: osc.as_ref().map(|osc| OscHost::new(osc.local_addr())),
+                announce: true,
+                events: sender.clone(),
+                counts: counts.osc.clone(),
+            })
+        })
+        .and_then(|started| started.map_err(|error| without(error.to_string())).ok());
+    if let Some(query) = &query {
+        println!("every address, with sliders: http://localhost:{}/", query.local_addr().port());
+    }
     let (profiles, problems) = Profiles::load(&controllers);
     problems.iter().for_each(|problem| without(problem.to_string()));
     let profiles = Arc::new(profiles);
     let rule = PortRule::new(&options.midi_only, &options.midi_except);
     let midi = Some(MidiInputs::start(rule.clone(), sender.clone(), counts.midi.clone()));
     let lights = Some(MidiOutputs::start(profiles.clone(), rule, sender, counts.midi.clone()));
-    show.connect(Devices { osc, midi, lights, profiles, counts });
+    show.connect(Devices { osc, query, midi, lights, profiles, counts });
     open(show, events, options)
 }
 
@@ -114,24 +135,35 @@ fn open(show: Show, events: Receiver<Event>, options: &Options) -> anyhow::Resul
     headless(show, &events, options.seconds)
 }
 
+/// From frame to frame without a window, when nothing comes.
+const FRAME: Duration = Duration::from_micros(16_667);
+/// An event need not wait for the next frame, but in a flood frames do not follow faster than this.
+const SHORTEST_FRAME: Duration = Duration::from_millis(5);
+
+/// Waits for the events of the next frame, where the last one began at `last`: until something comes, or for a
+/// sixtieth of a second.
+pub fn next_events(events: &Receiver<Event>, last: Instant, batch: &mut Vec<Event>) {
+    std::thread::sleep(SHORTEST_FRAME.saturating_sub(last.elapsed()));
+    batch.extend(events.recv_timeout(FRAME.saturating_sub(last.elapsed())));
+    batch.extend(events.try_iter().take(control::QUEUE));
+}
+
 /// Plays without a window until Ctrl-C.
 fn headless(mut show: Show, events: &Receiver<Event>, seconds: Option<f64>) -> anyhow::Result<()> {
     let stop = super::interrupted();
-    let frame = Duration::from_secs_f64(1.0 / 60.0);
     let started = Instant::now();
     let (mut last, mut next_line) = (started, started + Duration::from_secs(1));
-    let mut batch = Vec::with_capacity(control::QUEUE);
+    let mut batch = Vec::with_capacity(control::QUEUE + 1);
     while !stop.load(Ordering::Relaxed) && seconds.is_none_or(|s| started.elapsed().as_secs_f64() < s) {
-        let now = Instant::now();
         batch.clear();
-        batch.extend(events.try_iter().take(control::QUEUE));
+        next_events(events, last, &mut batch);
+        let now = Instant::now();
         show.step((now - last).as_secs_f64(), &batch);
         last = now;
         if now >= next_line {
             next_line += Duration::from_secs(1);
             println!("{}", show.status());
         }
-        std::thread::sleep(frame.saturating_sub(now.elapsed()));
     }
     Ok(())
 }

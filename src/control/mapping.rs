@@ -15,7 +15,7 @@ pub use control::{Control, ControlSpec, parse_control};
 pub use entry::{Fixed, MidiEntry, MidiOptions, Mode, OscEntry, Relative, Takeover};
 pub use lay::{CurveName, Lay};
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::midi::{Kind, Message};
 use super::{Event, Source, Write};
@@ -60,7 +60,8 @@ impl std::fmt::Display for Turn {
 #[derive(Clone, Debug)]
 pub struct Mapping {
     slots: Vec<Slot>,
-    aliases: HashMap<String, OscEntry>,
+    /// Sorted by address. Other aliases are a new list, so that others see by its place in memory that it changed.
+    aliases: Arc<[OscEntry]>,
     waiting: Option<(Target, Turn)>,
     numbers: Numbers,
     /// The ports whose controller has a profile: the default map leaves them alone.
@@ -105,7 +106,7 @@ impl Default for Mapping {
     fn default() -> Self {
         Mapping {
             slots: default_map().map(|entry| Slot::new(entry, Layer::Default, None)).collect(),
-            aliases: HashMap::new(),
+            aliases: Arc::new([]),
             waiting: None,
             numbers: Numbers::default(),
             profiled: Vec::new(),
@@ -132,7 +133,11 @@ impl Mapping {
             .map(|entry| known(entry).unwrap_or_else(|| Slot::new(entry.clone(), Layer::Preset, None)))
             .chain(others)
             .collect();
-        self.aliases = osc.iter().map(|entry| (entry.address.clone(), entry.clone())).collect();
+        let mut aliases = osc.to_vec();
+        aliases.sort_by(|a, b| a.address.cmp(&b.address));
+        if *self.aliases != *aliases {
+            self.aliases = aliases.into();
+        }
         self.waiting = None;
     }
 
@@ -158,7 +163,8 @@ impl Mapping {
                 }
             }
             Event::Unknown { address, value } => {
-                if let Some(alias) = self.aliases.get(address.as_str()) {
+                if let Ok(found) = self.aliases.binary_search_by(|alias| alias.address.as_str().cmp(address)) {
+                    let alias = &self.aliases[found];
                     out.push(Write { target: alias.to, value: alias.value(value), source: Source::Osc });
                 }
             }
@@ -188,6 +194,11 @@ impl Mapping {
     /// The parameter whose knob was moved last and has not caught it yet, and which way to turn: for the HUD.
     pub fn waiting(&self) -> Option<(Target, Turn)> {
         self.waiting
+    }
+
+    /// The preset's own OSC addresses, sorted.
+    pub fn aliases(&self) -> &Arc<[OscEntry]> {
+        &self.aliases
     }
 
     /// The entry that plays when this control of the controller at `port` moves.

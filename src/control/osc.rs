@@ -5,14 +5,16 @@
 //! and told once. Which parameter takes which value is decided by `params`; aliases are the presets' business.
 
 pub mod feedback;
+pub mod feeds;
 mod holder;
+pub(in crate::control) mod inbox;
 mod message;
 pub mod packet;
 mod pattern;
 pub mod schedule;
 mod server;
 
-pub use feedback::Feedback;
+pub use feedback::{Feedback, Told};
 pub use message::{MAX_ADDRESS, MAX_TEXT};
 pub use packet::Refusal;
 pub use server::OscServer;
@@ -60,7 +62,7 @@ pub enum Request {
     /// `/unsubscribe`
     Unsubscribe,
     /// `/get ADDRESS`
-    Get { target: Target },
+    Get { address: String },
     /// `/dump [PREFIX]`: send me everything.
     Dump { prefix: String },
 }
@@ -115,8 +117,8 @@ fn one<'a>(message: &Message<'a>) -> Result<Incoming<'a>, Refusal> {
         "/dump" => Ok(Incoming::Request(Request::Dump { prefix: prefix() })),
         "/get" => message
             .text()
-            .and_then(params::resolve)
-            .map(|target| Incoming::Request(Request::Get { target }))
+            .filter(|address| address.starts_with('/'))
+            .map(|address| Incoming::Request(Request::Get { address: address.to_owned() }))
             .ok_or(Refusal::BadRequest),
         _ => Ok(Incoming::Unknown { address, value: message.value(None)? }),
     }
@@ -160,8 +162,8 @@ mod test {
         };
         assert_eq!(request(b"/subscribe\0\0"), Ok(Request::Subscribe { prefix: "/".to_owned() }));
         assert_eq!(request(b"/subscribe\0\0,s\0\0/walk\0\0\0"), Ok(Request::Subscribe { prefix: "/walk".to_owned() }));
-        assert_eq!(request(b"/get\0\0\0\0,s\0\0/psi\0\0\0\0"), Ok(Request::Get { target: Id::Psi.into() }));
-        assert_eq!(request(b"/get\0\0\0\0,s\0\0/pso\0\0\0\0"), Err(Refusal::BadRequest));
+        assert_eq!(request(b"/get\0\0\0\0,s\0\0/psi\0\0\0\0"), Ok(Request::Get { address: "/psi".to_owned() }));
+        assert_eq!(request(b"/get\0\0\0\0,s\0\0psi\0"), Err(Refusal::BadRequest));
         assert_eq!(request(b"/dump\0\0\0"), Ok(Request::Dump { prefix: "/".to_owned() }));
     }
 

@@ -79,6 +79,11 @@ impl StyleLoop {
         self.programs.clear();
     }
 
+    /// How many styles the network has.
+    pub fn styles(&self) -> usize {
+        self.mixture.len()
+    }
+
     /// Forgets the last painting: the next frame starts from its picture alone.
     pub fn restart(&mut self) {
         self.since = None;

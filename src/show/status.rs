@@ -7,6 +7,8 @@ use crate::control::{AllCounts, Counts, Write};
 
 /// How long a notice stays.
 const NOTICE_SECS: f64 = 8.0;
+/// How often the feed of pictures a second is told.
+const FPS_EVERY_SECS: f64 = 1.0;
 /// Pictures over which the synthesis time is judged.
 const PICTURES: usize = 61;
 
@@ -48,6 +50,8 @@ pub struct Status {
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     now: f64,
+    /// Pictures a second, as they were told last, and when.
+    fps: (f32, f64),
     millis: VecDeque<f32>,
     times: VecDeque<f64>,
     last_message: String,
@@ -60,6 +64,9 @@ pub(super) struct History {
 impl History {
     pub fn step(&mut self, dt: f64) {
         self.now += dt;
+        if self.now - self.fps.1 >= FPS_EVERY_SECS {
+            self.fps = (self.pictures_per_sec(), self.now);
+        }
         if self.notice.as_ref().is_some_and(|(until, _)| *until < self.now) {
             self.notice = None;
         }
@@ -72,6 +79,20 @@ impl History {
         }
         self.millis.push_back(took.as_secs_f32() * 1e3);
         self.times.push_back(self.now);
+    }
+
+    /// Pictures a second over the last ones.
+    fn pictures_per_sec(&self) -> f32 {
+        let span = match (self.times.front(), self.times.back()) {
+            (Some(first), Some(last)) => (last - first) as f32,
+            _ => 0.0,
+        };
+        if span > 0.0 { (self.times.len() - 1) as f32 / span } else { 0.0 }
+    }
+
+    /// Pictures a second, a figure that stands for a second.
+    pub fn fps(&self) -> f32 {
+        self.fps.0
     }
 
     pub fn message(&mut self, write: &Write) {
@@ -99,14 +120,10 @@ impl Status {
     pub(super) fn new(history: &History, counts: &AllCounts) -> Self {
         let mut sorted: Vec<f32> = history.millis.iter().copied().collect();
         sorted.sort_by(f32::total_cmp);
-        let span = match (history.times.front(), history.times.back()) {
-            (Some(first), Some(last)) => (last - first) as f32,
-            _ => 0.0,
-        };
         let sum = |counter: fn(&Counts) -> u64| counter(&counts.osc) + counter(&counts.midi);
         Status {
             synthesis_ms: sorted.get(sorted.len() / 2).copied().unwrap_or(0.0),
-            pictures_per_sec: if span > 0.0 { (history.times.len() - 1) as f32 / span } else { 0.0 },
+            pictures_per_sec: history.pictures_per_sec(),
             last_message: history.last_message.clone(),
             received: sum(|c| Counts::read(&c.received)),
             dropped: sum(|c| Counts::read(&c.dropped)),

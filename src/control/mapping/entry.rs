@@ -330,6 +330,25 @@ impl OscEntry {
         };
         self.lay.map_or_else(|| sent.clone(), |lay| lay::laid(Some(&lay), travel))
     }
+
+    /// Whether its numbers go from 0 to 1, whatever the parameter's range is.
+    pub fn is_travel(&self) -> bool {
+        self.lay.is_some()
+    }
+
+    /// What the alias would have sent for a value of the parameter: the inverse of what it does. `None` for triggers.
+    pub fn back(&self, value: Option<Value>) -> Option<Value> {
+        let value = value?;
+        let Some(lay) = self.lay else { return Some(value) };
+        let number = match (&value, self.to.id.def().kind) {
+            (Value::Float(x), _) => *x,
+            (Value::Int(i), _) => *i as f64,
+            (Value::Bool(b), _) => f64::from(u8::from(*b)),
+            (Value::Text(word), Kind::Choice { options, .. }) => options.iter().position(|o| o == word)? as f64,
+            _ => return None,
+        };
+        Some(Value::Float(lay.travel(number)))
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! OSC out: answers to `/get`, `/dump` and `/subscribe`.
 //!
 //! Requests come from the thread `osc` through a bounded channel; the show calls [`Feedback::step`] once a frame,
-//! on its own thread, with its parameters. Answers go to where the request came from, out of the port that
+//! on its own thread, with what it tells. Besides parameters these are the feeds, and the aliases of the preset: a
+//! fader that plays `/psi` under a name of its own follows `/psi` under that name. Answers go to where the request came from, out of the port that
 //! listens; a socket that cannot take them loses them. Without subscribers a frame costs one look at the channel.
 
 use std::net::{SocketAddr, UdpSocket};
@@ -11,7 +12,9 @@ use crossbeam_channel::Receiver;
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType};
 
 use super::Request;
-use crate::params::{Id, Params, Target, Value};
+use super::feeds::{FEEDS, Feed, Feeds};
+use crate::control::mapping::OscEntry;
+use crate::params::{self, Id, Params, Target, Value};
 
 /// A subscription ends after so long unless it is renewed.
 pub const SUBSCRIPTION_SECS: f64 = 60.0;
@@ -22,12 +25,24 @@ const MAX_MESSAGES: usize = 128;
 /// Bundles stay below the usual packet size of a network.
 const MAX_BUNDLE: usize = 1400;
 
+/// What the show tells in one frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    pub params: &'a Params,
+    pub feeds: Feeds,
+    /// Of the preset, sorted by address.
+    pub aliases: &'a Arc<[OscEntry]>,
+}
+
 struct Subscriber {
     to: SocketAddr,
     prefix: String,
     secs_left: f64,
     /// What this client knows: one slot for each number of the table, in the order of [`targets`].
     sent: Vec<f64>,
+    /// The same of texts and vectors, in the order of [`others`].
+    sent_others: Vec<Value>,
+    feeds: Feeds,
     /// Where the next frame goes on looking.
     next: usize,
 }
@@ -37,27 +52,33 @@ pub struct Feedback {
     socket: Arc<UdpSocket>,
     requests: Receiver<(SocketAddr, Request)>,
     targets: Vec<Target>,
+    others: Vec<Target>,
     subscribers: Vec<Subscriber>,
 }
 
 impl Feedback {
     pub(super) fn new(socket: Arc<UdpSocket>, requests: Receiver<(SocketAddr, Request)>) -> Self {
-        Feedback { socket, requests, targets: targets().collect(), subscribers: Vec::new() }
+        Feedback { socket, requests, targets: targets().collect(), others: others().collect(), subscribers: Vec::new() }
     }
 
-    /// Answers what was asked since the last frame and sends what changed. `dt` in seconds.
-    pub fn step(&mut self, params: &Params, dt: f64) {
+    /// Answers what was asked since the last frame and sends what changed. `dt` in seconds. Gives the address that
+    /// somebody asked for and that does not exist.
+    pub fn step(&mut self, told: &Told, dt: f64) -> Option<String> {
+        let mut unknown = None;
         while let Ok((from, request)) = self.requests.try_recv() {
-            self.answer(from, request, params);
+            if let Err(address) = self.answer(from, request, told) {
+                unknown = Some(address);
+            }
         }
         self.subscribers.retain_mut(|subscriber| {
             subscriber.secs_left -= dt;
             subscriber.secs_left > 0.0
         });
         for subscriber in &mut self.subscribers {
-            let changed = subscriber.changed(&self.targets, params);
+            let changed = subscriber.changed(&self.targets, &self.others, told);
             send(&self.socket, subscriber.to, changed);
         }
+        unknown
     }
 
     /// How many clients listen.
@@ -65,39 +86,74 @@ impl Feedback {
         self.subscribers.len()
     }
 
-    fn answer(&mut self, from: SocketAddr, request: Request, params: &Params) {
+    fn answer(&mut self, from: SocketAddr, request: Request, told: &Told) -> Result<(), String> {
         match request {
-            Request::Get { target } => send(&self.socket, from, message(target, params).into_iter().collect()),
+            Request::Get { address } => {
+                let found = one(&address, told).ok_or(address)?;
+                send(&self.socket, from, vec![found]);
+            }
             Request::Dump { prefix } => {
-                let wanted = self.targets.iter().copied().chain(wordy());
-                let wanted = wanted.filter(|&target| is_below(target, &prefix) && !is_idle_member(target, params));
-                send(&self.socket, from, wanted.filter_map(|target| message(target, params)).collect());
+                let prefix = bare(&prefix);
+                let wanted = self.targets.iter().chain(&self.others).copied();
+                let wanted = wanted.filter(|&target| is_below(target, prefix) && !is_idle_member(target, told.params));
+                let feeds = FEEDS.into_iter().filter(|feed| is_in(feed.address(), prefix));
+                let aliases = told.aliases.iter().filter(|alias| is_in(&alias.address, prefix));
+                let messages = wanted
+                    .filter_map(|target| message(target, told.params))
+                    .chain(feeds.map(|feed| feed_message(feed, &told.feeds)))
+                    .chain(aliases.filter_map(|alias| alias_message(alias, told.params)));
+                send(&self.socket, from, messages.collect());
             }
             Request::Unsubscribe => self.subscribers.retain(|s| s.to != from),
             Request::Subscribe { prefix } => {
+                let prefix = bare(&prefix).to_owned();
                 if let Some(known) = self.subscribers.iter_mut().find(|s| s.to == from && s.prefix == prefix) {
                     known.secs_left = SUBSCRIPTION_SECS;
-                    return;
+                    return Ok(());
                 }
                 if self.subscribers.len() >= MAX_SUBSCRIBERS {
                     let first = (0..self.subscribers.len())
                         .min_by(|&a, &b| self.subscribers[a].secs_left.total_cmp(&self.subscribers[b].secs_left));
                     first.map(|i| self.subscribers.swap_remove(i));
                 }
-                let sent = self.targets.iter().map(|&target| params.base(target)).collect();
-                self.subscribers.push(Subscriber { to: from, prefix, secs_left: SUBSCRIPTION_SECS, sent, next: 0 });
+                let sent = self.targets.iter().map(|&target| told.params.base(target)).collect();
+                let feeds = told.feeds;
+                let secs_left = SUBSCRIPTION_SECS;
+                let sent_others = self.others.iter().filter_map(|&target| told.params.value(target)).collect();
+                self.subscribers.push(Subscriber { to: from, prefix, secs_left, sent, sent_others, feeds, next: 0 });
             }
         }
+        Ok(())
     }
 }
 
 impl Subscriber {
-    /// The numbers that this client does not know yet, as many as one frame may send.
-    fn changed(&mut self, targets: &[Target], params: &Params) -> Vec<OscMessage> {
+    /// What this client does not know yet, as much as one frame may send.
+    fn changed(&mut self, targets: &[Target], others: &[Target], told: &Told) -> Vec<OscMessage> {
         let mut messages = Vec::new();
+        for feed in FEEDS.into_iter().filter(|feed| is_in(feed.address(), &self.prefix)) {
+            if self.feeds.number(feed) != told.feeds.number(feed) {
+                messages.push(feed_message(feed, &told.feeds));
+            }
+        }
+        self.feeds = told.feeds;
+        for (&target, sent) in others.iter().zip(&mut self.sent_others) {
+            let is_known = match sent {
+                Value::Text(text) => text == told.params.text(target.id),
+                Value::List(list) => list == told.params.vector(target.id),
+                _ => true,
+            };
+            if is_known {
+                continue;
+            }
+            sent.clone_from(&told.params.value(target).unwrap_or(Value::Nothing));
+            if is_below(target, &self.prefix) {
+                messages.extend(message(target, told.params));
+            }
+        }
         for step in 0..targets.len() {
             let i = (self.next + step) % targets.len();
-            let base = params.base(targets[i]);
+            let base = told.params.base(targets[i]);
             if self.sent[i] == base {
                 continue;
             }
@@ -107,11 +163,44 @@ impl Subscriber {
             }
             self.sent[i] = base;
             if is_below(targets[i], &self.prefix) {
-                messages.extend(message(targets[i], params));
+                messages.extend(message(targets[i], told.params));
             }
+            let aliases = told.aliases.iter().filter(|a| a.to == targets[i] && is_in(&a.address, &self.prefix));
+            messages.extend(aliases.filter_map(|alias| alias_message(alias, told.params)));
         }
         messages
     }
+}
+
+/// The answer to `/get`: a parameter, a feed or an alias.
+fn one(address: &str, told: &Told) -> Option<OscMessage> {
+    if let Some(target) = params::resolve(address) {
+        return message(target, told.params);
+    }
+    if let Some(feed) = Feed::resolve(address) {
+        return Some(feed_message(feed, &told.feeds));
+    }
+    told.aliases.iter().find(|alias| alias.address == address).and_then(|alias| alias_message(alias, told.params))
+}
+
+fn feed_message(feed: Feed, feeds: &Feeds) -> OscMessage {
+    OscMessage { addr: feed.address().to_owned(), args: vec![feeds.value(feed)] }
+}
+
+/// What a fader with an address of its own shows: the travel from 0 to 1 where the alias has a range, else the value.
+fn alias_message(alias: &OscEntry, params: &Params) -> Option<OscMessage> {
+    Some(OscMessage { addr: alias.address.clone(), args: arguments(alias.back(params.value(alias.to))?)? })
+}
+
+/// A prefix without ours, and without a slash at its end.
+pub fn bare(prefix: &str) -> &str {
+    let rest = prefix.strip_prefix("/latent-jockey").filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    rest.unwrap_or(prefix).trim_end_matches('/')
+}
+
+/// Whether an address is `prefix` or lies below it.
+pub fn is_in(address: &str, prefix: &str) -> bool {
+    address.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Every parameter that is a number, and every member of the families.
@@ -122,9 +211,10 @@ fn targets() -> impl Iterator<Item = Target> {
         .flat_map(|id| (0..id.def().count).map(move |index| Target { id, index: index as u16 }))
 }
 
-/// Parameters that are texts: `/dump` has them too.
-fn wordy() -> impl Iterator<Item = Target> {
-    Id::all().filter(|id| matches!(id.def().kind, crate::params::Kind::Text { .. })).map(Target::from)
+/// Every parameter that is a text or a vector.
+fn others() -> impl Iterator<Item = Target> {
+    use crate::params::Kind;
+    Id::all().filter(|id| matches!(id.def().kind, Kind::Text { .. } | Kind::Vector { .. })).map(Target::from)
 }
 
 /// Thousands of members of families that rest at 0 are not worth telling.
@@ -134,16 +224,16 @@ fn is_idle_member(target: Target, params: &Params) -> bool {
 
 /// Whether the target's address is `prefix` or lies below it.
 fn is_below(target: Target, prefix: &str) -> bool {
-    let prefix = prefix.trim_end_matches('/');
-    let address = target.id.def().address;
-    match address.strip_prefix(prefix) {
-        Some(rest) => rest.is_empty() || rest.starts_with('/'),
-        None => target.id.def().count > 1 && prefix == target.to_string(),
-    }
+    is_in(target.id.def().address, prefix) || target.id.def().count > 1 && prefix == target.to_string()
 }
 
 fn message(target: Target, params: &Params) -> Option<OscMessage> {
-    let args = match params.value(target)? {
+    Some(OscMessage { addr: target.to_string(), args: arguments(params.value(target)?)? })
+}
+
+/// The arguments that carry a value; `None` for what has none.
+fn arguments(value: Value) -> Option<Vec<OscType>> {
+    Some(match value {
         Value::Float(x) => vec![OscType::Float(x as f32)],
         Value::Int(i) => vec![i32::try_from(i).map_or(OscType::Long(i), OscType::Int)],
         // 0 and 1 are what most programs understand.
@@ -151,8 +241,7 @@ fn message(target: Target, params: &Params) -> Option<OscMessage> {
         Value::Text(text) => vec![OscType::String(text)],
         Value::List(list) => list.into_iter().map(OscType::Float).collect(),
         Value::Travel(_) | Value::Nothing => return None,
-    };
-    Some(OscMessage { addr: target.to_string(), args })
+    })
 }
 
 /// Sends messages in bundles of a size that networks like. What the socket does not take is lost.
@@ -201,8 +290,11 @@ mod test {
             (Id::Z, "/z", true),
             (Id::Z, "/z/0", true),
             (Id::Z, "/z/1", false),
+            (Id::WalkSpeed, "/latent-jockey", true),
+            (Id::WalkSpeed, "/latent-jockey/walk", true),
+            (Id::WalkSpeed, "/latent-jockeywalk", false),
         ] {
-            assert_eq!(is_below(id.into(), prefix), expected, "{} below {prefix}", id.def().address);
+            assert_eq!(is_below(id.into(), bare(prefix)), expected, "{} below {prefix}", id.def().address);
         }
     }
 }

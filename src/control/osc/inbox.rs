@@ -1,0 +1,188 @@
+//! Where datagrams arrive: they are read, wait for their time tags, and go into the event queue.
+//!
+//! UDP and the WebSockets of [`crate::control::query`] share this; nothing reaches the show past it. Times are
+//! inputs. Each socket has an inbox of its own, on the thread that reads the socket.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::schedule::{self, Due, Schedule};
+use super::{Incoming, Refusal, Request};
+use crate::control::{Counts, Event, EventSender, Source, Write};
+use crate::params::{Id, Value};
+
+/// Where the datagrams of one socket arrive.
+pub(in crate::control) struct Inbox {
+    events: EventSender,
+    counts: Arc<Counts>,
+    schedule: Schedule,
+    /// Texts are names: what looks like a path is refused.
+    names_only: bool,
+    /// The last refusal and when it was seen last.
+    last_refusal: Option<(Refusal, Instant)>,
+    /// When a refusal was last put into words.
+    told: Option<Instant>,
+    foreign_clock_told: bool,
+}
+
+impl Inbox {
+    pub fn new(events: EventSender, counts: Arc<Counts>) -> Self {
+        Inbox {
+            events,
+            counts,
+            schedule: Schedule::default(),
+            names_only: false,
+            last_refusal: None,
+            told: None,
+            foreign_clock_told: false,
+        }
+    }
+
+    /// An inbox for strangers: texts that could be paths are refused, and so is saving.
+    pub fn names_only(events: EventSender, counts: Arc<Counts>) -> Self {
+        Inbox { names_only: true, ..Inbox::new(events, counts) }
+    }
+
+    /// Takes what came `from` somewhere at a `time` of the calendar, `now` by the steady clock. `answer` takes a
+    /// question, or says that it cannot.
+    pub fn datagram(
+        &mut self,
+        bytes: &[u8],
+        from: &dyn Display,
+        time: SystemTime,
+        now: Instant,
+        mut answer: impl FnMut(Request) -> bool,
+    ) {
+        super::read(bytes, |part| match part {
+            Ok((time_tag, incoming)) => {
+                Counts::add(&self.counts.received);
+                match incoming {
+                    Incoming::Request(request) => {
+                        if !answer(request) {
+                            Counts::add(&self.counts.dropped);
+                        }
+                    }
+                    Incoming::Write { target, value } => {
+                        let write = Write { target, value, source: Source::Osc };
+                        self.take(time_tag, Event::Write(write), from, time, now);
+                    }
+                    Incoming::Unknown { address, value } => {
+                        self.take(time_tag, Event::Unknown { address: address.to_owned(), value }, from, time, now);
+                    }
+                }
+            }
+            Err(refusal) => self.refused(refusal, from, now),
+        });
+    }
+
+    fn take(&mut self, time_tag: u64, event: Event, from: &dyn Display, time: SystemTime, now: Instant) {
+        if self.names_only && holds_path(&event) {
+            return self.refused(Refusal::Path, from, now);
+        }
+        if self.names_only && matches!(&event, Event::Write(write) if write.target.id == Id::PresetSave) {
+            return self.refused(Refusal::File, from, now);
+        }
+        match schedule::due(time_tag, time) {
+            Due::Now => self.events.send(event, &self.counts),
+            Due::In(wait) => {
+                if !self.schedule.add(now + wait, event) {
+                    Counts::add(&self.counts.dropped);
+                }
+            }
+            Due::ForeignClock => {
+                Counts::add(&self.counts.foreign_clock);
+                self.events.send(event, &self.counts);
+                if !std::mem::replace(&mut self.foreign_clock_told, true) {
+                    let notice =
+                        format!("OSC from {from}: its clock is ahead of ours; its messages are applied at once");
+                    self.events.send(Event::Notice(notice), &self.counts);
+                }
+            }
+        }
+    }
+
+    /// Counts a refusal, and tells it when the reason is new: once a second at most.
+    fn refused(&mut self, refusal: Refusal, from: &dyn Display, now: Instant) {
+        const AT_MOST_EVERY: Duration = Duration::from_secs(1);
+        const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
+        Counts::add(&self.counts.refused);
+        let recently = |at: Instant, span| now.duration_since(at) < span;
+        let known = self.last_refusal.is_some_and(|(last, at)| last == refusal && recently(at, FORGOTTEN_AFTER));
+        let hurried = self.told.is_some_and(|at| recently(at, AT_MOST_EVERY));
+        if known || !hurried {
+            self.last_refusal = Some((refusal, now));
+        }
+        if !known && !hurried {
+            self.told = Some(now);
+            self.events.send(Event::Notice(format!("OSC from {from}: {refusal}; refused")), &self.counts);
+        }
+    }
+
+    /// Hands on what has waited for its time.
+    pub fn release(&mut self, now: Instant) {
+        while let Some(event) = self.schedule.pop(now) {
+            self.events.send(event, &self.counts);
+        }
+    }
+
+    /// How long until something is due; very long when nothing waits.
+    pub fn wait(&self, now: Instant) -> Duration {
+        const SHORTEST: Duration = Duration::from_micros(500);
+        const NOTHING: Duration = Duration::from_secs(3600);
+        self.schedule.next().map_or(NOTHING, |at| at.saturating_duration_since(now).max(SHORTEST))
+    }
+}
+
+/// Whether a text of the event could be a path instead of a name.
+fn holds_path(event: &Event) -> bool {
+    let (Event::Write(Write { value, .. }) | Event::Unknown { value, .. }) = event else { return false };
+    matches!(value, Value::Text(text) if text.contains(['/', '\\', ':']) || text.starts_with('.'))
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_once_for_each_reason_and_once_a_second() {
+        let (events, queue) = crate::control::queue();
+        let counts = Arc::new(Counts::default());
+        let mut inbox = Inbox::new(events, counts.clone());
+        let from = super::super::DEFAULT_ADDRESS;
+        let start = Instant::now();
+        let mut told = Vec::new();
+        // (milliseconds, reason, is it told)
+        for (ms, refusal, expected) in [
+            (0, Refusal::NotOsc, true),
+            (1, Refusal::NotOsc, false),
+            (2, Refusal::Short, false),
+            (1500, Refusal::NotOsc, false),
+            (1600, Refusal::Short, true),
+            (9000, Refusal::Short, false),
+            (20_000, Refusal::Short, true),
+        ] {
+            inbox.refused(refusal, &from, start + Duration::from_millis(ms));
+            told.push((queue.try_iter().count() == 1, expected));
+        }
+        assert!(told.iter().all(|(is, should)| is == should), "{told:?}");
+        assert_eq!(Counts::read(&counts.refused), 7);
+    }
+
+    #[test]
+    fn strangers_name_no_paths() {
+        let (events, queue) = crate::control::queue();
+        let mut inbox = Inbox::names_only(events, Arc::default());
+        let mut send = |bytes: &[u8]| {
+            inbox.datagram(bytes, &"here", SystemTime::now(), Instant::now(), |_| true);
+            queue.try_iter().any(|event| !matches!(event, Event::Notice(_)))
+        };
+        assert!(send(b"/network\0\0\0\0,s\0\0flowers128\0\0"));
+        assert!(send(b"/psi\0\0\0\0,f\0\0\x3f\0\0\0"));
+        assert!(!send(b"/network\0\0\0\0,s\0\0/etc/passwd\0"));
+        assert!(!send(b"/preset\0,s\0\0..\0\0"));
+        assert!(!send(b"/preset/save\0\0\0\0,s\0\0mine\0\0\0\0"));
+        assert!(!send(b"/preset/sav?\0\0\0\0,s\0\0mine\0\0\0\0"));
+        assert!(!send(b"/alias\0\0,s\0\0C:\\x\0\0\0\0"));
+    }
+}

@@ -1,0 +1,399 @@
+//! The board: what clients may see, copied from the show when it changes.
+//!
+//! [`Panel`] is the show's half: it runs inside the frame, compares, and writes only what changed; it never waits for
+//! the lock. The thread `query` reads. **Latest value wins**: each place has the number of its last change, and a
+//! client is behind where it has seen a smaller one; so nothing ever queues up.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use rosc::OscType;
+use tokio::sync::{Notify, watch};
+
+use super::OscHost;
+use super::view::View;
+use crate::control::mapping::OscEntry;
+use crate::control::osc::Told;
+use crate::control::osc::feeds::{FEEDS, Feed, Feeds};
+use crate::params::{self, Id, Kind, Target, Value};
+
+/// How many members of the families there are with the networks that play.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dims {
+    /// Of z: `/z/<n>`.
+    pub z: usize,
+    /// Of w: `/w/<n>`.
+    pub w: usize,
+    /// Styles of the style network: `/style/mix/<n>`.
+    pub styles: usize,
+}
+
+impl Dims {
+    /// How many members of a family are worth showing; 1 for what is no family.
+    pub fn count(&self, id: Id) -> usize {
+        match id {
+            Id::Z => self.z.min(params::MAX_DIM),
+            Id::W => self.w.min(params::MAX_DIM),
+            Id::StyleMix => self.styles.min(params::STYLE_KNOBS),
+            other => other.def().count,
+        }
+    }
+}
+
+/// What a place on the board stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    Param(Target),
+    Feed(Feed),
+    /// An alias of the preset, by its place in the list.
+    Alias(usize),
+}
+
+/// A value, and the number of its last change.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    pub value: Value,
+    pub serial: u64,
+}
+
+/// What clients may see.
+#[derive(Clone, Debug)]
+pub struct Board {
+    /// In the order of [`places`].
+    cells: Vec<Cell>,
+    pub feeds: Feeds,
+    feed_serials: [u64; FEEDS.len()],
+    pub aliases: Arc<[OscEntry]>,
+    pub dims: Dims,
+    /// Grows with each change of anything.
+    pub serial: u64,
+    /// Grows with each change of the tree: of aliases or dimensions.
+    pub shape: u64,
+}
+
+impl Board {
+    fn new() -> Self {
+        let cells = places().map(|_| Cell { value: Value::Nothing, serial: 0 }).collect();
+        let feed_serials = [0; FEEDS.len()];
+        let aliases = Arc::new([]);
+        Board { cells, feeds: Feeds::default(), feed_serials, aliases, dims: Dims::default(), serial: 0, shape: 0 }
+    }
+
+    /// What stands at an address.
+    pub fn find(&self, address: &str) -> Option<Place> {
+        if let Some(target) = params::resolve(address) {
+            return Some(Place::Param(target)).filter(|_| usize::from(target.index) < self.dims.count(target.id));
+        }
+        if let Some(feed) = Feed::resolve(address) {
+            return Some(Place::Feed(feed));
+        }
+        self.aliases.iter().position(|alias| alias.address == address).map(Place::Alias)
+    }
+
+    fn cell(&self, target: Target) -> &Cell {
+        static FIRST: std::sync::OnceLock<HashMap<Id, usize>> = std::sync::OnceLock::new();
+        let first = FIRST.get_or_init(|| {
+            places().enumerate().filter(|(_, target)| target.index == 0).map(|(i, target)| (target.id, i)).collect()
+        });
+        &self.cells[first[&target.id] + usize::from(target.index)]
+    }
+
+    /// The number of the last change at a place.
+    pub fn serial_of(&self, place: Place) -> u64 {
+        match place {
+            Place::Param(target) => self.cell(target).serial,
+            Place::Feed(feed) => self.feed_serials[feed as usize],
+            Place::Alias(i) => self.aliases.get(i).map_or(0, |alias| self.cell(alias.to).serial),
+        }
+    }
+
+    /// The value at a place as OSC arguments, in the types that the tree promises. `None` for triggers.
+    pub fn arguments(&self, place: Place) -> Option<Vec<OscType>> {
+        match place {
+            Place::Param(target) => arguments(target.id, &self.cell(target).value, &self.dims),
+            Place::Feed(feed) => Some(vec![self.feeds.value(feed)]),
+            Place::Alias(i) => {
+                let alias = self.aliases.get(i)?;
+                let value = alias.back(Some(self.cell(alias.to).value.clone()))?;
+                match value {
+                    Value::Float(x) if alias.is_travel() => Some(vec![OscType::Float(x as f32)]),
+                    other => arguments(alias.to.id, &other, &self.dims),
+                }
+            }
+        }
+    }
+
+    /// Every place that there is now.
+    pub fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        let params = places().filter(|target| usize::from(target.index) < self.dims.count(target.id));
+        params
+            .map(Place::Param)
+            .chain(FEEDS.into_iter().map(Place::Feed))
+            .chain((0..self.aliases.len()).map(Place::Alias))
+    }
+
+    /// The address of a place.
+    pub fn address(&self, place: Place) -> String {
+        match place {
+            Place::Param(target) => target.to_string(),
+            Place::Feed(feed) => feed.address().to_owned(),
+            Place::Alias(i) => self.aliases.get(i).map(|alias| alias.address.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// Every parameter and every member of the families, in the order of the table.
+fn places() -> impl Iterator<Item = Target> {
+    Id::all().flat_map(|id| (0..id.def().count).map(move |index| Target { id, index: index as u16 }))
+}
+
+fn arguments(id: Id, value: &Value, dims: &Dims) -> Option<Vec<OscType>> {
+    Some(match (id.def().kind, value) {
+        (Kind::Trigger, _) => return None,
+        (Kind::Vector { .. }, Value::List(list)) => {
+            // A vector has as many numbers as the tree says; those that were not written are 0.
+            let numbers = list.iter().copied().chain(std::iter::repeat(0.0)).take(vector_len(id, dims));
+            numbers.map(OscType::Float).collect()
+        }
+        (_, Value::Float(x)) => vec![OscType::Float(*x as f32)],
+        (_, Value::Int(i)) => vec![i32::try_from(*i).map_or(OscType::Long(*i), OscType::Int)],
+        (_, Value::Bool(b)) => vec![OscType::Bool(*b)],
+        (_, Value::Text(text)) => vec![OscType::String(text.clone())],
+        _ => return None,
+    })
+}
+
+/// How many numbers a vector has.
+pub fn vector_len(id: Id, dims: &Dims) -> usize {
+    if id == Id::ZVector { dims.count(Id::Z) } else { 0 }
+}
+
+/// What both threads hold.
+pub struct Shared {
+    board: Mutex<Board>,
+    /// Wakes those who wait for news.
+    pub news: watch::Sender<u64>,
+    /// Somebody wants to see the next picture.
+    pub looked_for: AtomicBool,
+    pub view: Mutex<View>,
+    /// Wakes those who wait for a picture.
+    pub views: watch::Sender<u64>,
+    pub stop: Notify,
+    pub address: SocketAddr,
+    pub osc: Option<OscHost>,
+}
+
+impl Shared {
+    pub fn new(address: SocketAddr, osc: Option<OscHost>) -> Self {
+        Shared {
+            board: Mutex::new(Board::new()),
+            news: watch::Sender::new(0),
+            looked_for: AtomicBool::new(false),
+            view: Mutex::default(),
+            views: watch::Sender::new(0),
+            stop: Notify::new(),
+            address,
+            osc,
+        }
+    }
+
+    /// The board; for the thread `query` only, and only for short looks: the show skips its news meanwhile.
+    pub fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The show's half; belongs to the show.
+pub struct Panel {
+    shared: Arc<Shared>,
+    /// Every number, text and vector, in the order of [`places`].
+    targets: Vec<Target>,
+    /// What the board says of each number.
+    numbers: Vec<f64>,
+    texts: Vec<(usize, String)>,
+    vectors: Vec<(usize, Vec<f32>)>,
+    feeds: Feeds,
+    aliases: Arc<[OscEntry]>,
+    dims: Dims,
+    changed: Vec<usize>,
+    /// The first frame writes everything.
+    fresh: bool,
+}
+
+impl Panel {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let targets: Vec<Target> = places().collect();
+        let of = |wanted: fn(Kind) -> bool| {
+            let targets = &targets;
+            (0..targets.len()).filter(move |&i| wanted(targets[i].id.def().kind))
+        };
+        let texts = of(|kind| matches!(kind, Kind::Text { .. })).map(|i| (i, String::new())).collect();
+        let vectors = of(|kind| matches!(kind, Kind::Vector { .. })).map(|i| (i, Vec::new())).collect();
+        Panel {
+            shared,
+            numbers: vec![0.0; targets.len()],
+            texts,
+            vectors,
+            feeds: Feeds::default(),
+            aliases: Arc::new([]),
+            dims: Dims::default(),
+            changed: Vec::with_capacity(targets.len()),
+            targets,
+            fresh: true,
+        }
+    }
+
+    /// Writes what changed since the last frame. A frame without changes costs a comparison of each number.
+    pub fn step(&mut self, told: &Told, dims: Dims) {
+        self.changed.clear();
+        for (i, target) in self.targets.iter().enumerate() {
+            let base = told.params.base(*target);
+            if self.numbers[i] != base {
+                self.changed.push(i);
+            }
+        }
+        self.changed
+            .extend(self.texts.iter().filter(|(i, text)| told.params.text(self.targets[*i].id) != text).map(|t| t.0));
+        let vectors = self.vectors.iter().filter(|(i, list)| told.params.vector(self.targets[*i].id) != list);
+        self.changed.extend(vectors.map(|v| v.0));
+        let reshaped = self.dims != dims || !Arc::ptr_eq(&self.aliases, told.aliases);
+        if self.changed.is_empty() && !reshaped && self.feeds == told.feeds && !self.fresh {
+            return;
+        }
+        // While a client's question is being answered the news wait for the next frame.
+        let board = match self.shared.board.try_lock() {
+            Ok(board) => board,
+            Err(TryLockError::Poisoned(error)) => error.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        if std::mem::take(&mut self.fresh) {
+            self.changed.clear();
+            self.changed.extend(0..self.targets.len());
+        }
+        write(board, &self.targets, &self.changed, told, dims, reshaped);
+        for &i in &self.changed {
+            self.numbers[i] = told.params.base(self.targets[i]);
+        }
+        for (i, text) in &mut self.texts {
+            told.params.text(self.targets[*i].id).clone_into(text);
+        }
+        for (i, list) in &mut self.vectors {
+            told.params.vector(self.targets[*i].id).clone_into(list);
+        }
+        (self.feeds, self.dims) = (told.feeds, dims);
+        self.aliases.clone_from(told.aliases);
+        self.shared.news.send_modify(|serial| *serial += 1);
+    }
+
+    /// Shows a picture to those who look, if any do: sRGB-encoded RGBA, `width` by `height`; `serial` tells one from
+    /// another, `brightness` is 1 for the picture and 0 for black.
+    pub fn show(&mut self, width: u32, height: u32, rgba: &[u8], serial: u64, brightness: f32) {
+        if !self.shared.looked_for.load(Ordering::Acquire) {
+            return;
+        }
+        let Ok(mut view) = self.shared.view.try_lock() else { return };
+        if view.is(serial, brightness) {
+            return;
+        }
+        view.take(width, height, rgba, serial, brightness);
+        drop(view);
+        self.shared.looked_for.store(false, Ordering::Release);
+        self.shared.views.send_modify(|serial| *serial += 1);
+    }
+}
+
+fn write(
+    mut board: MutexGuard<'_, Board>,
+    targets: &[Target],
+    changed: &[usize],
+    told: &Told,
+    dims: Dims,
+    reshaped: bool,
+) {
+    board.serial += 1;
+    let serial = board.serial;
+    for &i in changed {
+        if let Some(value) = told.params.value(targets[i]) {
+            board.cells[i] = Cell { value, serial };
+        }
+    }
+    for feed in FEEDS {
+        if board.feeds.number(feed) != told.feeds.number(feed) {
+            board.feed_serials[feed as usize] = serial;
+        }
+    }
+    board.feeds = told.feeds;
+    if reshaped {
+        board.shape += 1;
+        board.dims = dims;
+        board.aliases.clone_from(told.aliases);
+    }
+}
+
+#[cfg(test)]
+pub(super) mod test {
+    use super::*;
+    use crate::params::Params;
+
+    pub fn shared() -> Arc<Shared> {
+        let address = (std::net::Ipv4Addr::LOCALHOST, 9000).into();
+        Arc::new(Shared::new(address, Some(OscHost::new(address))))
+    }
+
+    pub const DIMS: Dims = Dims { z: 64, w: 32, styles: 8 };
+
+    /// A board with what the parameters say.
+    pub fn board_of(params: &Params, aliases: Vec<OscEntry>) -> Board {
+        let shared = shared();
+        let aliases = aliases.into();
+        Panel::new(shared.clone()).step(&Told { params, feeds: Feeds { beat: 3, fps: 25.0 }, aliases: &aliases }, DIMS);
+        shared.board().clone()
+    }
+
+    #[test]
+    fn only_what_changed_gets_a_new_number_and_a_lock_is_never_waited_for() {
+        let shared = shared();
+        let mut panel = Panel::new(shared.clone());
+        let mut params = Params::default();
+        let aliases: Arc<[OscEntry]> = Arc::new([]);
+        let psi = Place::Param(Id::Psi.into());
+        let step = |panel: &mut Panel, params: &Params| {
+            panel.step(&Told { params, feeds: Feeds::default(), aliases: &aliases }, DIMS);
+        };
+        step(&mut panel, &params);
+        let first = shared.board().serial;
+        assert_eq!(shared.board().arguments(psi), Some(vec![OscType::Float(0.7)]));
+        step(&mut panel, &params);
+        assert_eq!(shared.board().serial, first, "nothing changed");
+
+        params.write(Id::Psi.into(), &Value::Float(0.25)).unwrap();
+        params.write(Id::Network.into(), &Value::Text("a".to_owned())).unwrap();
+        params.write(Id::ZVector.into(), &Value::List(vec![1.0])).unwrap();
+        {
+            let reading = shared.board();
+            std::thread::scope(|scope| scope.spawn(|| step(&mut panel, &params)).join().unwrap());
+            assert_eq!(reading.serial, first);
+        }
+        step(&mut panel, &params);
+        let board = shared.board();
+        assert_eq!(board.arguments(psi), Some(vec![OscType::Float(0.25)]));
+        assert_eq!(board.arguments(Place::Param(Id::Network.into())), Some(vec![OscType::String("a".to_owned())]));
+        let z = board.arguments(Place::Param(Id::ZVector.into())).unwrap();
+        assert_eq!((z.len(), &z[0]), (64, &OscType::Float(1.0)));
+        assert!(board.serial_of(psi) > first);
+        assert_eq!(board.serial_of(Place::Param(Id::Seed.into())), first);
+    }
+
+    #[test]
+    fn members_beyond_the_network_are_not_there() {
+        let board = board_of(&Params::default(), vec![OscEntry::plain("/1/fader".to_owned(), Id::Psi.into())]);
+        assert!(board.find("/z/63").is_some() && board.find("/z/64").is_none());
+        assert!(board.find("/style/mix/7").is_some() && board.find("/style/mix/8").is_none());
+        assert_eq!(board.find("/1/fader"), Some(Place::Alias(0)));
+        assert_eq!(board.arguments(Place::Alias(0)), Some(vec![OscType::Float(0.7)]));
+        assert_eq!(board.find("/beat"), Some(Place::Feed(Feed::Beat)));
+        assert!(board.places().all(|place| board.find(&board.address(place)) == Some(place)));
+    }
+}

@@ -1,0 +1,223 @@
+//! HTTP: connections, and what is answered to a request.
+//!
+//! Everything runs on the one thread `query`. So many connections at most, so many requests a second, headers within
+//! seconds, no bodies; a request that our own page or a native program could not have made is refused.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use super::announce::NAME;
+use super::board::Shared;
+use super::{guard, socket, tree};
+use crate::control::{Counts, EventSender};
+
+/// Connections at a time; further ones wait.
+const MAX_CONNECTIONS: usize = 48;
+/// WebSockets at a time; further ones are refused.
+pub const MAX_SOCKETS: usize = 16;
+/// Requests a second, of all clients together.
+const MAX_REQUESTS_PER_SEC: f64 = 200.0;
+/// A client must have sent its request within this time.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest headers, in bytes.
+const MAX_HEADERS: usize = 16 << 10;
+/// Who looks waits so long for a new picture.
+const PICTURE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The page, whole: no other file is ever sent.
+const PAGE: &str = include_str!("page.html");
+
+type Answer = Response<Full<Bytes>>;
+
+/// What all connections share.
+#[derive(Clone)]
+pub struct Site {
+    pub shared: Arc<Shared>,
+    pub events: EventSender,
+    pub counts: Arc<Counts>,
+    rate: Arc<Mutex<guard::Rate>>,
+    pub sockets: Arc<Semaphore>,
+}
+
+impl Site {
+    pub fn new(shared: Arc<Shared>, events: EventSender, counts: Arc<Counts>) -> Self {
+        let rate = Arc::new(Mutex::new(guard::Rate::new(MAX_REQUESTS_PER_SEC, Instant::now())));
+        Site { shared, events, counts, rate, sockets: Arc::new(Semaphore::new(MAX_SOCKETS)) }
+    }
+}
+
+/// Accepts connections until the server is dropped.
+pub async fn serve(listener: std::net::TcpListener, site: Site) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::warn!("OSCQuery: {error}"),
+    };
+    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let accept = async {
+        loop {
+            // Never closed while this runs.
+            let Ok(place) = connections.clone().acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, from)) => {
+                    let site = site.clone();
+                    tokio::spawn(async move {
+                        connection(stream, from, site).await;
+                        drop(place);
+                    });
+                }
+                // Too many open files, or the network went: it may come back.
+                Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        }
+    };
+    tokio::select! {
+        () = accept => {}
+        () = site.shared.stop.notified() => {}
+    }
+}
+
+async fn connection(stream: tokio::net::TcpStream, from: SocketAddr, site: Site) {
+    let _ = stream.set_nodelay(true);
+    let service = hyper::service::service_fn(|request| {
+        let site = site.clone();
+        async move { Ok::<_, std::convert::Infallible>(answer(request, from, site).await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADERS)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    // A client that breaks off is no news.
+    let _ = connection.await;
+}
+
+async fn answer(mut request: Request<Incoming>, from: SocketAddr, site: Site) -> Answer {
+    let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    if !guard::may_ask(header(header::HOST), header(header::ORIGIN), site.shared.address.ip().is_loopback()) {
+        return plain(StatusCode::FORBIDDEN, "a name or a page that is not ours");
+    }
+    if !site.rate.lock().unwrap_or_else(PoisonError::into_inner).pass(Instant::now()) {
+        return plain(StatusCode::TOO_MANY_REQUESTS, "too many requests");
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET");
+    }
+    if header(header::UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
+        return socket::upgrade(&mut request, from, site);
+    }
+    let wants_page = header(header::ACCEPT).is_some_and(|accepted| accepted.contains("text/html"));
+    let Some(address) = decoded(request.uri().path()) else {
+        return plain(StatusCode::BAD_REQUEST, "a path that is no text");
+    };
+    match request.uri().query() {
+        None | Some("") if wants_page && address == "/" => page(),
+        None | Some("") => node(&site, &address, None),
+        Some("HTML") => page(),
+        Some("HOST_INFO") => json(&tree::host(NAME, site.shared.address, site.shared.osc)),
+        Some("PICTURE") => picture(&site).await,
+        Some(attribute) => node(&site, &address, Some(attribute)),
+    }
+}
+
+/// A node, or one attribute of it.
+fn node(site: &Site, address: &str, attribute: Option<&str>) -> Answer {
+    // A copy, so that the show can go on writing while the tree is made.
+    let board = site.shared.board().clone();
+    let Some(node) = tree::node(&board, address) else {
+        return plain(StatusCode::NOT_FOUND, "no such address");
+    };
+    let Some(attribute) = attribute else { return json(&node) };
+    if !tree::ATTRIBUTES.contains(&attribute) {
+        return plain(StatusCode::BAD_REQUEST, "an attribute that is not known here");
+    }
+    match node.get(attribute) {
+        Some(value) => json(&serde_json::json!({ attribute: value })),
+        None if attribute == "VALUE" && node.get("TYPE").is_some() => respond(StatusCode::NO_CONTENT, "text/plain", ""),
+        None => json(&serde_json::json!({})),
+    }
+}
+
+/// The next picture, or the last one when none comes.
+async fn picture(site: &Site) -> Answer {
+    let mut views = site.shared.views.subscribe();
+    site.shared.looked_for.store(true, std::sync::atomic::Ordering::Release);
+    let _ = tokio::time::timeout(PICTURE_TIMEOUT, views.changed()).await;
+    let jpeg = site.shared.view.lock().unwrap_or_else(PoisonError::into_inner).jpeg();
+    match jpeg {
+        Some(jpeg) => respond(StatusCode::OK, "image/jpeg", jpeg.to_vec()),
+        None => respond(StatusCode::NO_CONTENT, "text/plain", ""),
+    }
+}
+
+fn page() -> Answer {
+    let mut answer = respond(StatusCode::OK, "text/html; charset=utf-8", PAGE);
+    let headers = answer.headers_mut();
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self' ws:; \
+             img-src 'self' blob: data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+        ),
+    );
+    answer
+}
+
+fn json(value: &serde_json::Value) -> Answer {
+    respond(StatusCode::OK, "application/json", value.to_string())
+}
+
+pub fn plain(status: StatusCode, line: &'static str) -> Answer {
+    respond(status, "text/plain", line)
+}
+
+fn respond(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
+}
+
+/// A path with its %41 made letters; `None` when that is no text.
+fn decoded(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        if first != b'%' {
+            bytes.push(first);
+            continue;
+        }
+        let (digits, after) = rest.split_at_checked(2)?;
+        let digits = std::str::from_utf8(digits).ok().filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = after;
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod test {
+    use super::decoded;
+
+    #[test]
+    fn paths_are_decoded_or_refused() {
+        assert_eq!(decoded("/1/fader%C3%A9").as_deref(), Some("/1/fader\u{e9}"));
+        assert_eq!(decoded("/psi").as_deref(), Some("/psi"));
+        for wrong in ["/%", "/%4", "/%+1", "/%ff", "/%zz"] {
+            assert_eq!(decoded(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! One WebSocket: OSC both ways as binary messages, `LISTEN` and `IGNORE` as text.
+//!
+//! What a client sends goes through the reader and the queue that UDP uses, so much a second at most. What it listens
+//! to is sent when the board's number of it has grown: a slow client gets the newest value, never a queue. Beyond the
+//! proposal a client may send `/subscribe`, `/unsubscribe`, `/dump` and `/get` as by UDP, answered here.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::{SinkExt, StreamExt};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use rosc::{OscMessage, OscPacket};
+use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use super::board::{Board, Place};
+use super::guard::Rate;
+use super::http::{Site, plain};
+use crate::control::Counts;
+use crate::control::osc::Request as Question;
+use crate::control::osc::feedback::{bare, is_in};
+use crate::control::osc::inbox::Inbox;
+
+/// Longest message of a client, in bytes: as long as a datagram.
+const MAX_MESSAGE: usize = 64 << 10;
+/// Messages of one client in a second.
+const MAX_MESSAGES_PER_SEC: f64 = 2000.0;
+/// Addresses that one client may listen to.
+const MAX_LISTENED: usize = 4096;
+/// A client gets news at most so often.
+const EVERY: Duration = Duration::from_millis(16);
+/// A client that takes nothing for so long is let go.
+const SEND_TIMEOUT: Duration = Duration::from_secs(3);
+
+type Stream = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
+
+/// Answers the handshake and lets the client play until its socket breaks.
+pub fn upgrade(request: &mut Request<Incoming>, from: SocketAddr, site: Site) -> Response<http_body_util::Full<Bytes>> {
+    let Some(key) = request.headers().get(header::SEC_WEBSOCKET_KEY) else {
+        return plain(StatusCode::BAD_REQUEST, "no key for a WebSocket");
+    };
+    let accept = derive_accept_key(key.as_bytes());
+    let Ok(place) = site.sockets.clone().try_acquire_owned() else {
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "too many clients");
+    };
+    let upgraded = hyper::upgrade::on(request);
+    tokio::spawn(async move {
+        if let Ok(upgraded) = upgraded.await {
+            let config = WebSocketConfig::default()
+                .max_message_size(Some(MAX_MESSAGE))
+                .max_frame_size(Some(MAX_MESSAGE))
+                .read_buffer_size(16 << 10)
+                .write_buffer_size(16 << 10)
+                .max_write_buffer_size(1 << 20);
+            let stream = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+            Client::new(site, from, place).play(stream).await;
+        }
+    });
+    let mut answer = plain(StatusCode::SWITCHING_PROTOCOLS, "");
+    let headers = answer.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::from_str(&accept) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    answer
+}
+
+struct Client {
+    site: Site,
+    from: SocketAddr,
+    inbox: Inbox,
+    rate: Rate,
+    /// What it listens to, and the number of the last change that it was told.
+    listened: HashMap<String, u64>,
+    /// It listens to everything below these, as after `/subscribe`.
+    prefixes: Vec<String>,
+    /// Everything up to this change was told to a subscriber.
+    told: u64,
+    shape: u64,
+    aliases: Vec<String>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Client {
+    fn new(site: Site, from: SocketAddr, place: OwnedSemaphorePermit) -> Self {
+        let board = site.shared.board();
+        let (shape, told, aliases) = (board.shape, board.serial, aliases(&board));
+        drop(board);
+        Client {
+            inbox: Inbox::names_only(site.events.clone(), site.counts.clone()),
+            rate: Rate::new(MAX_MESSAGES_PER_SEC, Instant::now()),
+            listened: HashMap::new(),
+            prefixes: Vec::new(),
+            told,
+            shape,
+            aliases,
+            site,
+            from,
+            _place: place,
+        }
+    }
+
+    async fn play(mut self, mut stream: Stream) {
+        let mut news = self.site.shared.news.subscribe();
+        let (mut is_behind, mut next) = (false, Instant::now());
+        loop {
+            let due = Instant::now() + self.inbox.wait(Instant::now());
+            let answers = tokio::select! {
+                message = stream.next() => match message {
+                    Some(Ok(Message::Binary(bytes))) => self.datagram(&bytes),
+                    Some(Ok(Message::Text(text))) => self.command(text.as_str()),
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                    Some(Ok(_)) => Vec::new(),
+                },
+                changed = news.changed(), if !is_behind => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    is_behind = true;
+                    continue;
+                }
+                () = tokio::time::sleep_until(next.into()), if is_behind => {
+                    is_behind = false;
+                    next = Instant::now() + EVERY;
+                    self.news()
+                }
+                () = tokio::time::sleep_until(due.into()) => Vec::new(),
+            };
+            self.inbox.release(Instant::now());
+            if answers.is_empty() {
+                continue;
+            }
+            let sending = async {
+                for answer in answers {
+                    stream.feed(answer).await?;
+                }
+                stream.flush().await
+            };
+            if !matches!(tokio::time::timeout(SEND_TIMEOUT, sending).await, Ok(Ok(()))) {
+                return;
+            }
+        }
+    }
+
+    /// What a client sent as OSC.
+    fn datagram(&mut self, bytes: &[u8]) -> Vec<Message> {
+        if !self.rate.pass(Instant::now()) {
+            Counts::add(&self.site.counts.dropped);
+            return Vec::new();
+        }
+        const MAX_QUESTIONS: usize = 64;
+        let mut questions = Vec::new();
+        self.inbox.datagram(bytes, &self.from, SystemTime::now(), Instant::now(), |question| {
+            let room = questions.len() < MAX_QUESTIONS;
+            if room {
+                questions.push(question);
+            }
+            room
+        });
+        questions.into_iter().flat_map(|question| self.answer(question)).collect()
+    }
+
+    fn answer(&mut self, question: Question) -> Vec<Message> {
+        let board = self.site.shared.board();
+        match question {
+            Question::Get { address } => {
+                board.find(&address).and_then(|place| packet(&board, place)).into_iter().collect()
+            }
+            Question::Dump { prefix } => {
+                let prefix = bare(&prefix);
+                let below = board.places().filter(|&place| is_in(&board.address(place), prefix));
+                below.filter_map(|place| packet(&board, place)).collect()
+            }
+            Question::Subscribe { prefix } => {
+                const MAX_PREFIXES: usize = 16;
+                let prefix = bare(&prefix).to_owned();
+                if !self.prefixes.contains(&prefix) && self.prefixes.len() < MAX_PREFIXES {
+                    if self.prefixes.is_empty() {
+                        self.told = board.serial;
+                    }
+                    self.prefixes.push(prefix);
+                }
+                Vec::new()
+            }
+            Question::Unsubscribe => {
+                self.prefixes.clear();
+                Vec::new()
+            }
+        }
+    }
+
+    /// `LISTEN` and `IGNORE`; anything else is left alone.
+    fn command(&mut self, text: &str) -> Vec<Message> {
+        if !self.rate.pass(Instant::now()) {
+            Counts::add(&self.site.counts.dropped);
+            return Vec::new();
+        }
+        let Ok(command) = serde_json::from_str::<serde_json::Value>(text) else { return Vec::new() };
+        let address = command["DATA"].as_str().unwrap_or_default();
+        match command["COMMAND"].as_str() {
+            Some("LISTEN") => {
+                let board = self.site.shared.board();
+                let Some(place) = board.find(address).filter(|_| self.listened.len() < MAX_LISTENED) else {
+                    return Vec::new();
+                };
+                self.listened.insert(address.to_owned(), board.serial);
+                // The value as it is, so that nothing is missed between asking and listening.
+                packet(&board, place).into_iter().collect()
+            }
+            Some("IGNORE") => {
+                self.listened.remove(address);
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What has changed and this client wants to know.
+    fn news(&mut self) -> Vec<Message> {
+        let board = self.site.shared.board();
+        let mut messages = Vec::new();
+        if self.shape != board.shape {
+            self.shape = board.shape;
+            let aliases = aliases(&board);
+            messages.extend(self.aliases.iter().filter(|old| !aliases.contains(old)).map(|a| event("PATH_REMOVED", a)));
+            messages.extend(aliases.iter().filter(|new| !self.aliases.contains(new)).map(|a| event("PATH_ADDED", a)));
+            messages.extend(aliases.iter().filter(|a| self.aliases.contains(a)).map(|a| event("PATH_CHANGED", a)));
+            messages.extend(["/z", "/w", "/style/mix"].map(|family| event("PATH_CHANGED", family)));
+            self.aliases = aliases;
+        }
+        for (address, told) in &mut self.listened {
+            let Some(place) = board.find(address) else { continue };
+            if board.serial_of(place) > *told {
+                *told = board.serial;
+                messages.extend(packet(&board, place));
+            }
+        }
+        if !self.prefixes.is_empty() {
+            let changed = board.places().filter(|&place| board.serial_of(place) > self.told);
+            for place in changed {
+                let address = board.address(place);
+                if self.prefixes.iter().any(|prefix| is_in(&address, prefix)) && !self.listened.contains_key(&address) {
+                    messages.extend(packet(&board, place));
+                }
+            }
+            self.told = board.serial;
+        }
+        messages
+    }
+}
+
+fn aliases(board: &Board) -> Vec<String> {
+    board.aliases.iter().map(|alias| alias.address.clone()).collect()
+}
+
+fn event(command: &str, address: &str) -> Message {
+    Message::text(json!({ "COMMAND": command, "DATA": address }).to_string())
+}
+
+/// The value at a place as an OSC packet.
+fn packet(board: &Board, place: Place) -> Option<Message> {
+    let message = OscMessage { addr: board.address(place), args: board.arguments(place)? };
+    rosc::encoder::encode(&OscPacket::Message(message)).ok().map(Message::binary)
+}

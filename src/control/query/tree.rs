@@ -1,0 +1,233 @@
+//! The JSON of OSCQuery: the host, nodes with all below them, and single attributes. Pure.
+//!
+//! Attributes that the proposal lets out are let out where they say nothing: most parameters have no unit that it
+//! knows. A switch is `T`, a choice is `s` with its words in `RANGE`, a trigger is `N` and can only be written.
+
+use rosc::OscType;
+use serde_json::{Map, Value as Json, json};
+
+use super::OscHost;
+use super::board::{Board, Place, vector_len};
+use crate::control::mapping::OscEntry;
+use crate::params::{Def, Id, Kind};
+
+/// The attributes of a node that can be asked for alone.
+pub const ATTRIBUTES: [&str; 9] =
+    ["FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "VALUE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE"];
+
+/// The answer to `?HOST_INFO`.
+pub fn host(name: &str, web: std::net::SocketAddr, osc: Option<OscHost>) -> Json {
+    let mut host = Map::new();
+    host.insert("NAME".to_owned(), json!(name));
+    if let Some(osc) = osc {
+        if let Some(ip) = osc.ip {
+            host.insert("OSC_IP".to_owned(), json!(ip.to_string()));
+        }
+        host.insert("OSC_PORT".to_owned(), json!(osc.port));
+        host.insert("OSC_TRANSPORT".to_owned(), json!("UDP"));
+    }
+    if !web.ip().is_unspecified() {
+        host.insert("WS_IP".to_owned(), json!(web.ip().to_string()));
+    }
+    host.insert("WS_PORT".to_owned(), json!(web.port()));
+    host.insert(
+        "EXTENSIONS".to_owned(),
+        json!({
+            "ACCESS": true, "VALUE": true, "RANGE": true, "DESCRIPTION": true, "UNIT": true, "CLIPMODE": true, "HTML": true,
+            "TAGS": false, "EXTENDED_TYPE": false, "CRITICAL": false, "OVERLOADS": false,
+            "LISTEN": true, "IGNORE": true, "PATH_CHANGED": true, "PATH_ADDED": true, "PATH_REMOVED": true,
+            "PATH_RENAMED": false,
+        }),
+    );
+    Json::Object(host)
+}
+
+/// The node at an address with everything below it; `None` when there is nothing. `/` is the whole tree.
+pub fn node(board: &Board, address: &str) -> Option<Json> {
+    let address = address.trim_end_matches('/');
+    let address = address.strip_prefix("/latent-jockey").unwrap_or(address);
+    let mut top = container(if address.is_empty() { "/" } else { address });
+    let mut is_there = address.is_empty();
+    for place in board.places() {
+        let path = board.address(place);
+        let Some(rest) = path.strip_prefix(address) else { continue };
+        if !rest.is_empty() && !rest.starts_with('/') {
+            continue;
+        }
+        is_there = true;
+        if let Some(node) = descend(&mut top, address.to_owned(), rest.split('/').skip(1)) {
+            describe(board, place, node);
+        }
+    }
+    if address.is_empty() {
+        top.insert("DESCRIPTION".to_owned(), json!("an instrument for playing generative networks on stage"));
+    }
+    is_there.then_some(Json::Object(top))
+}
+
+/// The node that the names lead to, made with all above it where it is not there yet.
+fn descend<'a, 'n>(
+    node: &'a mut Map<String, Json>,
+    at: String,
+    mut names: impl Iterator<Item = &'n str>,
+) -> Option<&'a mut Map<String, Json>> {
+    let Some(name) = names.next() else { return Some(node) };
+    let at = format!("{at}/{name}");
+    let contents = node.entry("CONTENTS").or_insert_with(|| json!({})).as_object_mut()?;
+    let child = contents.entry(name).or_insert_with(|| Json::Object(container(&at))).as_object_mut()?;
+    descend(child, at, names)
+}
+
+fn container(address: &str) -> Map<String, Json> {
+    let mut node = Map::new();
+    node.insert("FULL_PATH".to_owned(), json!(address));
+    node.insert("ACCESS".to_owned(), json!(0));
+    node
+}
+
+/// Adds to a node what its place says.
+fn describe(board: &Board, place: Place, node: &mut Map<String, Json>) {
+    let mut set = |name: &str, value: Json| node.insert(name.to_owned(), value);
+    let arguments = board.arguments(place);
+    match place {
+        Place::Param(target) => {
+            let def = target.id.def();
+            set("TYPE", json!(type_tags(board, target.id)));
+            set("DESCRIPTION", json!(def.help));
+            set_range(def, &mut set);
+        }
+        Place::Feed(feed) => {
+            set("TYPE", json!(if matches!(board.feeds.value(feed), OscType::Int(_)) { "i" } else { "f" }));
+            set("DESCRIPTION", json!(feed.help()));
+        }
+        Place::Alias(i) => {
+            let Some(alias) = board.aliases.get(i) else { return };
+            describe_alias(board, alias, &mut set);
+        }
+    }
+    let writable = if matches!(place, Place::Feed(_)) { 0 } else { 2 };
+    set("ACCESS", json!(writable + i32::from(arguments.is_some())));
+    if let Some(arguments) = arguments {
+        set("VALUE", Json::Array(arguments.iter().map(json_of).collect()));
+    }
+}
+
+fn describe_alias(board: &Board, alias: &OscEntry, set: &mut impl FnMut(&str, Json) -> Option<Json>) {
+    set("DESCRIPTION", json!(format!("plays {}: {}", alias.to, alias.to.id.def().help)));
+    if alias.is_travel() {
+        set("TYPE", json!("f"));
+        set("RANGE", json!([{ "MIN": 0.0, "MAX": 1.0 }]));
+        set("CLIPMODE", json!(["both"]));
+    } else {
+        set("TYPE", json!(type_tags(board, alias.to.id)));
+        set_range(alias.to.id.def(), set);
+    }
+}
+
+fn type_tags(board: &Board, id: Id) -> String {
+    match id.def().kind {
+        Kind::Float { .. } => "f".to_owned(),
+        // Seeds beyond 31 bits travel as `h`; `i` is what every client knows.
+        Kind::Int { .. } => "i".to_owned(),
+        Kind::Bool { .. } => "T".to_owned(),
+        Kind::Choice { .. } | Kind::Text { .. } => "s".to_owned(),
+        Kind::Trigger => "N".to_owned(),
+        Kind::Vector { .. } => "f".repeat(vector_len(id, &board.dims)),
+    }
+}
+
+fn set_range(def: &Def, set: &mut impl FnMut(&str, Json) -> Option<Json>) {
+    match def.kind {
+        Kind::Float { min, max, .. } => {
+            set("RANGE", json!([{ "MIN": min, "MAX": max }]));
+            set("CLIPMODE", json!(["both"]));
+        }
+        Kind::Int { min, max, .. } => {
+            set("RANGE", json!([{ "MIN": min, "MAX": max }]));
+            set("CLIPMODE", json!(["both"]));
+        }
+        Kind::Choice { options, .. } => {
+            set("RANGE", json!([{ "VALS": options }]));
+        }
+        Kind::Bool { .. } | Kind::Text { .. } | Kind::Trigger | Kind::Vector { .. } => {}
+    }
+    // The names of the proposal's list of units; it has none for the others.
+    let unit = match def.unit {
+        "s" => "time.second",
+        "bpm" => "time.bpm",
+        "px" => "distance.pixels",
+        _ => return,
+    };
+    set("UNIT", json!([unit]));
+}
+
+/// The JSON of one argument.
+fn json_of(argument: &OscType) -> Json {
+    match argument {
+        // Through its shortest decimal form, so that 0.7 is not 0.699999988079071.
+        OscType::Float(x) => json!(x.to_string().parse::<f64>().unwrap_or_default()),
+        OscType::Int(i) => json!(i),
+        OscType::Long(i) => json!(i),
+        OscType::Bool(b) => json!(b),
+        OscType::String(text) => json!(text),
+        _ => Json::Null,
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::super::board::test::board_of;
+    use super::*;
+    use crate::params::{Params, TABLE, Value};
+
+    #[test]
+    fn every_parameter_is_in_the_tree() {
+        let board = board_of(&Params::default(), Vec::new());
+        let tree = node(&board, "/").unwrap();
+        for def in TABLE {
+            let address = def.address.replace("<n>", "3");
+            let found = address.split('/').skip(1).fold(&tree, |node, name| &node["CONTENTS"][name]);
+            assert_eq!(found["FULL_PATH"], json!(address));
+            assert_eq!(found["DESCRIPTION"], json!(def.help));
+            let trigger = def.kind == Kind::Trigger;
+            assert_eq!(found["ACCESS"], json!(if trigger { 2 } else { 3 }), "{address}");
+            assert_eq!(found.get("VALUE").is_some(), !trigger, "{address}");
+            let tags = found["TYPE"].as_str().unwrap().len();
+            assert!(trigger || found["VALUE"].as_array().unwrap().len() == tags, "{address}");
+            assert_eq!(node(&board, &address).as_ref(), Some(found));
+        }
+        assert_eq!(tree["CONTENTS"]["z"]["CONTENTS"].as_object().unwrap().len(), 64);
+        assert_eq!(tree["CONTENTS"]["style"]["CONTENTS"]["mix"]["ACCESS"], json!(0));
+        assert!(tree["CONTENTS"]["style"]["CONTENTS"]["mix"].get("TYPE").is_none());
+    }
+
+    #[test]
+    fn nodes_say_what_the_table_says() {
+        let mut params = Params::default();
+        params.write(Id::Psi.into(), &Value::Float(0.25)).unwrap();
+        let aliases = toml::from_str("'/1/fader' = { to = '/psi', range = [0, 1] }\n'/go' = '/seed/next'");
+        let aliases: std::collections::BTreeMap<String, crate::control::mapping::MidiOptions> = aliases.unwrap();
+        let aliases = aliases.iter().map(|(address, options)| OscEntry::new(address, options).unwrap()).collect();
+        let board = board_of(&params, aliases);
+        let at = |address: &str| node(&board, address).unwrap();
+        assert_eq!(
+            at("/psi"),
+            json!({
+                "FULL_PATH": "/psi", "ACCESS": 3, "TYPE": "f", "VALUE": [0.25], "RANGE": [{"MIN": -1.0, "MAX": 2.0}],
+                "CLIPMODE": ["both"], "DESCRIPTION": Id::Psi.def().help,
+                "CONTENTS": { "cutoff": at("/psi/cutoff") },
+            })
+        );
+        assert_eq!(at("/walk/kind")["RANGE"], json!([{ "VALS": ["hold", "drift", "loop", "line"] }]));
+        assert_eq!(at("/walk/kind")["VALUE"], json!(["drift"]));
+        assert_eq!((&at("/freeze")["TYPE"], &at("/freeze")["VALUE"]), (&json!("T"), &json!([false])));
+        assert_eq!(at("/tempo")["UNIT"], json!(["time.bpm"]));
+        assert_eq!((&at("/beat")["ACCESS"], &at("/beat")["VALUE"]), (&json!(1), &json!([3])));
+        assert_eq!((&at("/1/fader")["VALUE"], &at("/1/fader")["ACCESS"]), (&json!([0.25]), &json!(3)));
+        assert_eq!((&at("/go")["TYPE"], &at("/go")["ACCESS"]), (&json!("N"), &json!(2)));
+        assert_eq!(at("/latent-jockey/psi/"), at("/psi"));
+        for nowhere in ["/pso", "/ps", "/psi/cutoff/x", "/z/64", "/1/fade"] {
+            assert_eq!(node(&board, nowhere), None, "{nowhere}");
+        }
+    }
+}

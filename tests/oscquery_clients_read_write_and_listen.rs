@@ -1,0 +1,253 @@
+//! Does an OSCQuery client get the answers of the proposal, move parameters over its WebSocket, hear what changes,
+//! and is it kept to its limits? The client is hand-made HTTP and tungstenite's WebSocket.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+use latent_jockey::control::mapping::{Mapping, OscEntry};
+use latent_jockey::control::osc::Told;
+use latent_jockey::control::osc::feeds::Feeds;
+use latent_jockey::control::query::{Dims, Options, OscHost, Panel, QueryError, QueryServer};
+use latent_jockey::control::{Counts, Event, queue};
+use latent_jockey::params::{Id, Params, Value};
+use rosc::{OscMessage, OscPacket, OscType};
+use serde_json::{Value as Json, json};
+use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
+
+const DIMS: Dims = Dims { z: 8, w: 8, styles: 0 };
+
+/// A server, and a show that has no pictures.
+struct Stage {
+    server: QueryServer,
+    panel: Panel,
+    events: Receiver<Event>,
+    counts: Arc<Counts>,
+    params: Params,
+    mapping: Mapping,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let (sender, events) = queue();
+        let counts = Arc::new(Counts::default());
+        let osc = Some(OscHost::new((Ipv4Addr::LOCALHOST, 9000).into()));
+        let address = (Ipv4Addr::LOCALHOST, 0).into();
+        let options = Options { address, osc, announce: false, events: sender, counts: counts.clone() };
+        let server = QueryServer::start(options).expect("a free port");
+        let panel = server.panel();
+        let mut stage = Stage { server, panel, events, counts, params: Params::default(), mapping: Mapping::default() };
+        stage.step();
+        stage
+    }
+
+    /// One frame.
+    fn step(&mut self) {
+        for event in self.events.try_iter() {
+            if let Event::Write(write) = event {
+                self.params.write(write.target, &write.value).expect("a sensible write");
+            }
+        }
+        let feeds = Feeds { beat: 1, fps: 30.0 };
+        self.panel.step(&Told { params: &self.params, feeds, aliases: self.mapping.aliases() }, DIMS);
+    }
+
+    /// Frames until `done`, for five seconds at most.
+    fn until(&mut self, what: &str, mut done: impl FnMut(&mut Stage) -> bool) {
+        let end = Instant::now() + Duration::from_secs(5);
+        while !done(self) {
+            assert!(Instant::now() < end, "{what} did not happen");
+            self.step();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn ask(&self, head: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.server.local_addr()).expect("a connection");
+        write!(stream, "{head}\r\nConnection: close\r\n\r\n").expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (headers, body) = answer.split_once("\r\n\r\n").expect("a whole answer");
+        (headers[9..12].parse().expect("a status"), body.to_owned())
+    }
+
+    fn get(&self, path: &str) -> (u16, Json) {
+        let (status, body) = self.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost:1"));
+        (status, serde_json::from_str(&body).unwrap_or(Json::Null))
+    }
+
+    fn socket(&self) -> WebSocket<TcpStream> {
+        connect(self.server.local_addr()).expect("a WebSocket")
+    }
+}
+
+fn connect(address: SocketAddr) -> Result<WebSocket<TcpStream>, String> {
+    let stream = TcpStream::connect(address).map_err(|e| e.to_string())?;
+    stream.set_read_timeout(Some(Duration::from_millis(20))).map_err(|e| e.to_string())?;
+    match tungstenite::client(format!("ws://{address}/"), stream) {
+        Ok((socket, _)) => Ok(socket),
+        Err(tungstenite::HandshakeError::Failure(error)) => Err(error.to_string()),
+        Err(tungstenite::HandshakeError::Interrupted(waiting)) => {
+            std::thread::sleep(Duration::from_millis(100));
+            waiting.handshake().map(|(socket, _)| socket).map_err(|e| e.to_string())
+        }
+    }
+}
+
+fn packet(address: &str, args: Vec<OscType>) -> Message {
+    let message = OscPacket::Message(OscMessage { addr: address.to_owned(), args });
+    Message::binary(rosc::encoder::encode(&message).expect("OSC"))
+}
+
+fn command(command: &str, address: &str) -> Message {
+    Message::text(json!({ "COMMAND": command, "DATA": address }).to_string())
+}
+
+/// The next binary message as an address and its arguments; `None` when nothing comes.
+fn heard(socket: &mut WebSocket<TcpStream>) -> Option<(String, Vec<OscType>)> {
+    let Ok(Message::Binary(bytes)) = socket.read() else { return None };
+    match rosc::decoder::decode_udp(&bytes) {
+        Ok((_, OscPacket::Message(message))) => Some((message.addr, message.args)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn http_answers_as_the_proposal_says() {
+    let stage = Stage::new();
+    let (status, host) = stage.get("/any/path?HOST_INFO");
+    assert_eq!((status, &host["NAME"], &host["OSC_PORT"]), (200, &json!("Latent Jockey"), &json!(9000)));
+    assert_eq!((&host["OSC_TRANSPORT"], &host["WS_PORT"]), (&json!("UDP"), &json!(stage.server.local_addr().port())));
+    let (_, tree) = stage.get("/");
+    assert_eq!(tree["CONTENTS"]["walk"]["CONTENTS"]["speed"]["TYPE"], json!("f"));
+    assert_eq!(tree["CONTENTS"]["z"]["CONTENTS"].as_object().unwrap().len(), 8);
+    for (path, status, expected) in [
+        ("/psi?VALUE", 200, json!({ "VALUE": [0.7] })),
+        ("/psi?TYPE", 200, json!({ "TYPE": "f" })),
+        ("/psi?RANGE", 200, json!({ "RANGE": [{ "MIN": -1.0, "MAX": 2.0 }] })),
+        ("/psi?ACCESS", 200, json!({ "ACCESS": 3 })),
+        ("/latent-jockey/psi?VALUE", 200, json!({ "VALUE": [0.7] })),
+        ("/walk?VALUE", 200, json!({})),
+        ("/psi?UNIT", 200, json!({})),
+        ("/tap?VALUE", 204, Json::Null),
+        ("/psi?NONSENSE", 400, Json::Null),
+        ("/nothing", 404, Json::Null),
+        ("/nothing?VALUE", 404, Json::Null),
+        ("/../Cargo.toml", 404, Json::Null),
+        ("/%", 400, Json::Null),
+    ] {
+        assert_eq!(stage.get(path), (status, expected), "{path}");
+    }
+    let localhost = "Host: localhost:9000";
+    for (head, status) in [
+        (format!("POST /psi HTTP/1.1\r\n{localhost}"), 405),
+        ("GET /psi HTTP/1.1\r\nHost: evil.example".to_owned(), 403),
+        (format!("GET /psi HTTP/1.1\r\n{localhost}\r\nOrigin: http://evil.example"), 403),
+        (format!("GET / HTTP/1.1\r\n{localhost}\r\nUpgrade: websocket"), 400),
+        (format!("GET / HTTP/1.1\r\n{localhost}\r\nOrigin: http://evil.example\r\nUpgrade: websocket"), 403),
+    ] {
+        assert_eq!(stage.ask(&head).0, status, "{head}");
+    }
+    let (_, page) = stage.ask(&format!("GET / HTTP/1.1\r\n{localhost}\r\nAccept: text/html"));
+    assert!(page.starts_with("<!doctype html>"));
+    assert!(!page.contains("src=\"http") && !page.contains("import "), "the page is whole");
+}
+
+#[test]
+fn a_socket_writes_and_listens() {
+    let mut stage = Stage::new();
+    let (mut writer, mut listener, mut subscriber) = (stage.socket(), stage.socket(), stage.socket());
+    listener.send(command("LISTEN", "/psi")).unwrap();
+    listener.send(command("LISTEN", "/nothing")).unwrap();
+    listener.send(Message::text("nonsense")).unwrap();
+    let mut last = None;
+    stage.until("the value as it is", |_| heard(&mut listener) == Some(("/psi".to_owned(), vec![OscType::Float(0.7)])));
+    subscriber.send(packet("/subscribe", vec![OscType::String("/latent-jockey/walk".to_owned())])).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+
+    writer.send(packet("/psi", vec![OscType::Double(0.25)])).unwrap();
+    writer.send(packet("/walk/kind", vec![OscType::Int(2)])).unwrap();
+    stage.until("the write", |stage| stage.params.base(Id::Psi) == 0.25);
+    stage.until("the news", |_| {
+        last = heard(&mut listener).or(last.take());
+        last == Some(("/psi".to_owned(), vec![OscType::Float(0.25)]))
+    });
+    let kind = Some(("/walk/kind".to_owned(), vec![OscType::String("loop".to_owned())]));
+    stage.until("the subscriber's news", |_| heard(&mut subscriber) == kind);
+
+    listener.send(command("IGNORE", "/psi")).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    stage.params.write(Id::Psi.into(), &Value::Float(0.5)).unwrap();
+    for _ in 0..20 {
+        stage.step();
+        assert_eq!(heard(&mut listener), None, "who ignores hears nothing");
+    }
+    writer.send(packet("/get", vec![OscType::String("/beat".to_owned())])).unwrap();
+    stage.until("the answer", |_| heard(&mut writer) == Some(("/beat".to_owned(), vec![OscType::Int(1)])));
+}
+
+#[test]
+fn a_new_preset_is_told() {
+    let mut stage = Stage::new();
+    let mut client = stage.socket();
+    stage.mapping = Mapping::new(&[], &[OscEntry::plain("/1/fader3".to_owned(), Id::Psi.into())]);
+    let mut told = Vec::new();
+    stage.until("the new path", |_| {
+        told.extend(client.read().ok().filter(Message::is_text).map(|m| m.to_string()));
+        told.iter().any(|line| line.contains("PATH_ADDED") && line.contains("/1/fader3"))
+    });
+    assert_eq!(stage.get("/1/fader3?VALUE"), (200, json!({ "VALUE": [0.7] })));
+    client.send(command("LISTEN", "/1/fader3")).unwrap();
+    stage.until("the alias", |_| heard(&mut client) == Some(("/1/fader3".to_owned(), vec![OscType::Float(0.7)])));
+    stage.mapping = Mapping::default();
+    stage.until("the path that is gone", |_| {
+        told.extend(client.read().ok().filter(Message::is_text).map(|m| m.to_string()));
+        told.iter().any(|line| line.contains("PATH_REMOVED") && line.contains("/1/fader3"))
+    });
+    assert_eq!(stage.get("/1/fader3").0, 404);
+}
+
+#[test]
+fn clients_are_kept_to_their_limits() {
+    let mut stage = Stage::new();
+    let mut sockets: Vec<_> = (0..16).map(|_| stage.socket()).collect();
+    let error = connect(stage.server.local_addr()).expect_err("too many");
+    assert!(error.contains("503"), "{error}");
+    sockets.truncate(2);
+    stage.until("room", |stage| connect(stage.server.local_addr()).is_ok());
+
+    // A message that is longer than any datagram ends its socket, and only that.
+    let _ = sockets[0].send(Message::binary(vec![0; 200_000]));
+    stage.until("the end", |_| {
+        matches!(sockets[0].read(), Err(tungstenite::Error::Io(e)) if e.kind() != std::io::ErrorKind::WouldBlock)
+            || !sockets[0].can_read()
+    });
+
+    // A flood passes at its rate.
+    for _ in 0..20_000 {
+        sockets[1].send(packet("/psi", vec![OscType::Float(0.3)])).unwrap();
+    }
+    stage.until("the flood's end", |stage| {
+        Counts::read(&stage.counts.received) + Counts::read(&stage.counts.dropped) >= 20_000
+    });
+    assert!(Counts::read(&stage.counts.dropped) > 8_000, "{:?}", stage.counts);
+
+    // Paths are no names: nothing is opened through a socket.
+    let mut stranger = stage.socket();
+    stranger.send(packet("/network", vec![OscType::String("/etc/passwd".to_owned())])).unwrap();
+    stage.until("the refusal", |stage| Counts::read(&stage.counts.refused) == 1);
+    assert_eq!(stage.params.text(Id::Network), "");
+}
+
+#[test]
+fn a_taken_port_is_one_line() {
+    let stage = Stage::new();
+    let (events, _) = queue();
+    let address = stage.server.local_addr();
+    let again = QueryServer::start(Options { address, osc: None, announce: false, events, counts: Arc::default() });
+    assert!(matches!(&again, Err(QueryError::Taken { address: taken }) if *taken == address));
+    let line = again.err().expect("taken").to_string();
+    assert!(line.contains(&address.port().to_string()) && !line.contains('\n'), "{line}");
+}
