@@ -81,6 +81,14 @@ impl EngineOptions {
         }
     }
 
+    /// Every engine that is here, unless one is asked for: each by itself, so that each can be judged.
+    fn each(self) -> Vec<Arc<dyn Engine>> {
+        let gpu = self.gpu().and_then(Result::ok).map(|gpu| Arc::new(gpu) as Arc<dyn Engine>);
+        let cpu =
+            (self.engine != EngineChoice::Gpu || gpu.is_none()).then(|| Arc::new(Cpu::default()) as Arc<dyn Engine>);
+        gpu.into_iter().chain(cpu).collect()
+    }
+
     /// The gpu engine, when it is asked for.
     fn gpu(self) -> Option<Result<Gpu, EngineError>> {
         let card = match self.engine {

@@ -25,19 +25,23 @@ pub struct Options {
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let file = locate::network(&options.network)?;
-    let engine = options.engine.build();
     let network = match network::open(&file) {
-        Err(NetworkError::Unsupported { .. }) if is_style(&file) => return style(&file, &*engine),
+        Err(NetworkError::Unsupported { .. }) if is_style(&file) => return style(&file, &*options.engine.build()),
         opened => opened?,
     };
     describe(&network);
     describe_judge(&file);
-    let mut program = engine.prepare(network.plan.clone())?;
     let mut ws = Vec::new();
     let mapping = &network.mapping;
     mapping.truncate(&mapping.w_avg, 1.0, usize::MAX, &mut ws);
-    let rate = rate(&mut *program, &Inputs { ws: &ws, ..Inputs::default() })?;
-    println!("plays        yes: about {rate:.0} pictures/s with the {} engine here", engine.name());
+    let inputs = Inputs { ws: &ws, ..Inputs::default() };
+    for engine in options.engine.each() {
+        let tried = engine.prepare(network.plan.clone()).and_then(|mut program| rate(&mut *program, &inputs));
+        match tried {
+            Ok(rate) => println!("plays        yes: about {rate:.1} pictures/s with the {} engine here", engine.name()),
+            Err(error) => println!("plays        no with the {} engine: {error}", engine.name()),
+        }
+    }
     Ok(())
 }
 
