@@ -38,8 +38,10 @@ enum Command {
 fn main() -> ExitCode {
     let command = Cli::parse().command;
     // The window brings its own logging; everything else logs to standard error, warnings only unless RUST_LOG asks.
+    // Drivers that are not there are no news: the engine says in one line what it does without.
     if !matches!(command, None | Some(Command::Play(_))) || cfg!(not(feature = "window")) {
-        let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+        let filter =
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,wgpu_hal=off".into());
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     }
     let result = match command {
