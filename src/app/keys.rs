@@ -8,8 +8,9 @@ use bevy::prelude::*;
 use bevy::window::FileDragAndDrop;
 
 use super::{Stage, windows};
-use crate::control::Event;
 use crate::control::keys::{self, Action, BINDINGS, Key};
+use crate::control::{Event, Source, Write};
+use crate::params::{Id, Value};
 
 /// The window's own keys and what they do, for the list of keys.
 pub(super) const OWN: &[(&str, &str)] = &[
