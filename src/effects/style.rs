@@ -166,6 +166,9 @@ impl StyleLoop {
             std::mem::swap(&mut self.canvas, &mut self.spare);
         }
         balance::keep(&mut self.canvas, &self.content, settings.keep, settings.keep_what);
+        if share > 0.0 && settings.passes > 0 {
+            balance::stir(&mut self.canvas, &self.painting, share);
+        }
         std::mem::swap(&mut self.before, &mut self.painting);
         std::mem::swap(&mut self.painting, &mut self.canvas);
         if is_first || (self.before.height, self.before.width) != (height, width) {

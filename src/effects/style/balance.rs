@@ -3,7 +3,8 @@
 //! A loop that feeds on itself can only end in three ways: black or white (its mean leaves), grey (its deviation goes to
 //! 0), or noise (its fine detail grows). [`steady`] holds the canvas inside a wide band of mean and deviation by small
 //! steps: paintings inside the band, and that is all that the networks make of a picture, pass unchanged. A canvas without
-//! any contrast gets a little grain, of which the network makes brush strokes. Detail is bounded by the network itself,
+//! any contrast gets a little grain, of which the network makes brush strokes, and so does a painting that came back
+//! unchanged ([`stir`]), lest a calm network find a picture to rest in for ever. Detail is bounded by the network itself,
 //! whose last layer cannot make more than it was trained to, and by the bilinear motion. Plain maths on −1..1 pictures.
 
 use super::Keep;
@@ -17,6 +18,9 @@ pub const DEVIATION_LIMITS: [f32; 2] = [0.1, 0.8];
 const STEP: f32 = 0.06;
 /// Below this deviation a canvas counts as empty, and grain of as much is added.
 const EMPTY: f32 = 0.02;
+/// Below this mean change from frame to frame a painting counts as still, and grain of deviation [`STIR`] is added.
+const STILL: f32 = 0.001;
+const STIR: f32 = 0.01;
 
 /// Mean and standard deviation of all numbers.
 pub fn mean_and_deviation(data: &[f32]) -> (f32, f32) {
@@ -45,7 +49,7 @@ pub fn steady(canvas: &mut Image, share: f32) {
     }
     let deviation = variance.sqrt();
     if deviation < EMPTY {
-        grain(&mut canvas.data, share * EMPTY);
+        grain(&mut canvas.data, share * EMPTY, 0);
     }
     let wanted = mean.clamp(-MEAN_LIMIT, MEAN_LIMIT);
     let shift = (wanted - mean).clamp(-STEP, STEP) * share;
@@ -60,11 +64,21 @@ pub fn steady(canvas: &mut Image, share: f32) {
     }
 }
 
-/// Adds numbers of about this deviation, always the same ones.
-fn grain(data: &mut [f32], deviation: f32) {
+/// Puts a grain that can hardly be seen onto a painting that does not differ from the one before; `share` as in
+/// [`steady`]. The grain follows from the painting itself, so a run that goes on later goes on alike.
+pub fn stir(painting: &mut Image, before: &Image, share: f32) {
+    let change: f32 = painting.data.iter().zip(&before.data).map(|(a, b)| (a - b).abs()).sum();
+    if change < STILL * painting.data.len() as f32 {
+        let seed = painting.data.iter().fold(0u32, |seed, x| seed.rotate_left(5) ^ x.to_bits());
+        grain(&mut painting.data, share * STIR, seed);
+    }
+}
+
+/// Adds numbers of about this deviation, always the same ones for one seed.
+fn grain(data: &mut [f32], deviation: f32, seed: u32) {
     for (i, x) in data.iter_mut().enumerate() {
         // The finaliser of MurmurHash3.
-        let mut hash = i as u32;
+        let mut hash = i as u32 ^ seed;
         hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
         hash = (hash ^ (hash >> 13)).wrapping_mul(0xc2b2_ae35);
         hash ^= hash >> 16;
@@ -140,6 +154,25 @@ mod test {
             let red = mean_and_deviation(&canvas.data[..256]).1;
             assert!((0.08..0.83).contains(&deviation) && red > 0.05, "{name}: deviation {deviation}, of red {red}");
         }
+    }
+
+    #[test]
+    fn only_a_still_painting_is_stirred() {
+        let before = image(|i| i as f32 / 768.0 - 0.5);
+        let mut moving = image(|i| i as f32 / 768.0 - 0.498);
+        let unstirred = moving.clone();
+        stir(&mut moving, &before, 1.0);
+        assert_eq!(moving, unstirred);
+        let mut still = before.clone();
+        stir(&mut still, &before, 1.0);
+        let (mut again, mut other) = (before.clone(), still.clone());
+        stir(&mut again, &before, 1.0);
+        assert_eq!(again, still, "the same painting is stirred alike");
+        stir(&mut other, &still, 1.0);
+        let steps = |a: &Image, b: &Image| -> Vec<f32> { a.data.iter().zip(&b.data).map(|(a, b)| a - b).collect() };
+        let (first, second) = (steps(&still, &before), steps(&other, &still));
+        assert!((mean_and_deviation(&first).1 - STIR).abs() < 0.1 * STIR);
+        assert!(steps(&still, &other).iter().all(|d| d.abs() < 4.0 * STIR) && first != second);
     }
 
     #[test]
