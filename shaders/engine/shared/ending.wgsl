@@ -10,7 +10,7 @@ struct Frame {
     // Rows of the inverse transform of a StyleGAN3 picture.
     inverse_x: vec4<f32>,
     inverse_y: vec4<f32>,
-    // ws [num_ws, w_dim], then the mixture of styles.
+    // ws [num_ws, w_dim], then the mixture of styles, then the content picture.
     numbers: array<f32>,
 }
 

@@ -6,11 +6,12 @@
 
 use std::collections::HashMap;
 
+use super::Precision;
 use super::card::{Card, unavailable};
 use super::memory::{self, Assignment};
+use super::program::{HEADER, frame_numbers};
 use super::rows::{Row, StyleRows, Styled};
 use super::shader::{self, Constants, Value};
-use super::{Precision, program::HEADER};
 use crate::engine::EngineError;
 use crate::engine::plan::{BufferId, Op, Plan, Style};
 
@@ -93,7 +94,7 @@ impl<'a> Builder<'a> {
     /// When the card takes no buffer of that size.
     pub fn new(plan: &'a Plan, card: &'a Card, precision: Precision, apart: bool) -> Result<Self, EngineError> {
         let assignment = memory::assign(plan, precision.bytes(), apart);
-        let numbers = HEADER + plan.num_ws * plan.w_dim + plan.styles;
+        let numbers = frame_numbers(plan);
         let mut bytes = 0;
         let mut make = |label: &str, size: u64| make_buffer(card, label, size, &mut bytes);
         let maps = assignment.bytes.iter().map(|size| make("map", *size)).collect::<Result<_, _>>()?;

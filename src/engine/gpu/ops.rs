@@ -1,5 +1,6 @@
 //! The operations of plans on the card, one file each. What is not here is refused by name.
 
+mod painting;
 mod residual;
 mod synthesis;
 mod torgb;
@@ -23,7 +24,13 @@ pub fn lower(builder: &mut Builder, op: &Op) -> Result<(), EngineError> {
         Op::Synthesis(layer) => synthesis::lower(builder, op, layer),
         Op::ToRgb(layer) => torgb::lower(builder, op, layer),
         Op::Residual(layer) => residual::lower(builder, layer),
-        Op::Picture(_) | Op::NormConv(_) | Op::Convolution(_) | Op::Fourier(_) | Op::Filtered(_) => {
+        Op::Picture(layer) => {
+            painting::picture(builder, layer);
+            Ok(())
+        }
+        Op::NormConv(layer) => painting::norm_conv(builder, layer),
+        Op::Convolution(layer) => painting::convolution(builder, layer),
+        Op::Fourier(_) | Op::Filtered(_) => {
             Err(unavailable(format!("no kernel for the operation {:?} yet", op.kind())))
         }
     }

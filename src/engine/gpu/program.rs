@@ -11,11 +11,19 @@ use super::Precision;
 use super::builder::{Built, Dispatch};
 use super::card::{Card, unavailable};
 use super::memory;
-use crate::engine::plan::{BufferId, Plan};
+use crate::engine::plan::{BufferId, Op, Plan};
 use crate::engine::{EngineError, Image, Inputs, NoiseMode, Program};
 
 /// Numbers before the ws in the buffer of the frame (`Frame` in `shared/ending.wgsl`).
 pub const HEADER: usize = 12;
+
+/// Numbers in the buffer of the frame: the header, ws, the mixture of styles, the content picture.
+pub fn frame_numbers(plan: &Plan) -> usize {
+    let content = plan.steps.iter().find(|step| matches!(step.op, Op::Picture(_)));
+    let image = content.map_or(0, |step| plan.get(step.op.out()).len());
+    HEADER + plan.num_ws * plan.w_dim + plan.styles + image
+}
+
 /// After that a picture counts as lost.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -96,7 +104,7 @@ impl GpuProgram {
         built: Built,
     ) -> Result<GpuProgram, EngineError> {
         let Built { dispatches, maps, frame, bytes } = built;
-        let count = HEADER + plan.num_ws * plan.w_dim + plan.styles;
+        let count = frame_numbers(&plan);
         let upload_bytes = count as u64 * 4;
         let upload = Mapped::new(&card, "upload", upload_bytes, wgpu::MapMode::Write);
         let picture_bytes = plan.picture().map_or(0, |b| b.len() as u64 * 4);
@@ -153,6 +161,9 @@ impl GpuProgram {
         self.numbers.extend([a, b, x, 0.0, c, d, y, 0.0]);
         self.numbers.extend_from_slice(inputs.ws);
         self.numbers.extend_from_slice(inputs.styles);
+        if frame_numbers(&self.plan) > self.numbers.len() {
+            self.numbers.extend(inputs.image.iter().flat_map(|image| &image.data));
+        }
         if !self.upload.is_mapped() {
             return Err(unavailable("the upload buffer cannot be mapped".to_owned()));
         }

@@ -19,8 +19,13 @@ const KERNELS: &[(&str, &str)] = files! {
     "conv": "conv.wgsl",
     "finish": "finish.wgsl",
     "fir": "fir.wgsl",
+    "moments": "moments.wgsl",
+    "normalise": "normalise.wgsl",
+    "picture": "picture.wgsl",
+    "reflected": "reflected.wgsl",
     "residual": "residual.wgsl",
     "rows": "rows.wgsl",
+    "scales": "scales.wgsl",
     "torgb": "torgb.wgsl",
 };
 

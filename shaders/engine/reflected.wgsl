@@ -1,0 +1,138 @@
+// A convolution with reflection padding, [I, H, W] -> [O, OUT_H, OUT_W], as style networks use it: any odd kernel, a
+// stride, the input doubled before by repeating samples. Bias and activation follow in `normalise`.
+// Twin of src/engine/cpu/conv.rs.
+//
+// An implicit matrix product: outputs x (inputs x taps) times (inputs x taps) x pixels. A workgroup computes
+// OUTPUTS x PIXELS results from tiles in workgroup memory, DEPTH products at a time; a thread 8 outputs x 4 pixels in
+// registers. Inputs and taps are one axis: the first layer has three inputs, but many taps.
+
+@group(0) @binding(0) var<storage, read> input: array<Num>;
+// [LENGTH_PADDED, O_PADDED / 4]
+@group(0) @binding(1) var<storage, read> weight: array<vec4<Num>>;
+@group(0) @binding(2) var<storage, read_write> out: array<Num>;
+
+const O: u32 = 32u;
+const O_PADDED: u32 = 32u;
+const H: u32 = 16u;
+const W: u32 = 16u;
+const OUT_H: u32 = 16u;
+const OUT_W: u32 = 16u;
+const KERNEL: u32 = 3u;
+const STRIDE: u32 = 1u;
+// 1 or 2
+const UP: u32 = 1u;
+// Inputs times taps, and a multiple of DEPTH.
+const LENGTH: u32 = 288u;
+const LENGTH_PADDED: u32 = 288u;
+
+const OUTPUTS: u32 = 32u;
+const PIXELS: u32 = 128u;
+const DEPTH: u32 = 16u;
+
+const TAPS: u32 = KERNEL * KERNEL;
+const COUNT: u32 = OUT_H * OUT_W;
+// Threads along the pixels, and all.
+const ACROSS: u32 = PIXELS / 4u;
+const THREADS: u32 = ACROSS * (OUTPUTS / 8u);
+
+var<workgroup> a_tile: array<vec4<f32>, DEPTH * OUTPUTS / 4u>;
+var<workgroup> b_tile: array<f32, DEPTH * PIXELS>;
+
+// The sample at a position along an axis of `side` samples that is continued by reflection without repeating its ends.
+fn reflect_at(at: i32, side: u32) -> u32 {
+    let last = i32(side) - 1;
+    if (i32(KERNEL / 2u) <= last) {
+        return u32(last - abs(last - abs(at)));
+    }
+    // Folded as often as needed when the axis is shorter than the padding.
+    let period = max(2 * last, 1);
+    let folded = ((at % period) + period) % period;
+    return u32(min(folded, 2 * last - folded));
+}
+
+fn sample(i: u32, y: i32, x: i32) -> f32 {
+    let row = reflect_at(y, UP * H) / UP;
+    let column = reflect_at(x, UP * W) / UP;
+    return f32(input[(i * H + row) * W + column]);
+}
+
+fn put(o: u32, pixel: u32, sum: f32) {
+    if (o < O && pixel < COUNT) {
+        out[o * COUNT + pixel] = Num(sum);
+    }
+}
+
+// 8 outputs of one pixel.
+fn put_column(o: u32, pixel: u32, low: vec4<f32>, high: vec4<f32>) {
+    put(o, pixel, low.x);
+    put(o + 1u, pixel, low.y);
+    put(o + 2u, pixel, low.z);
+    put(o + 3u, pixel, low.w);
+    let other = o + OUTPUTS / 2u;
+    put(other, pixel, high.x);
+    put(other + 1u, pixel, high.y);
+    put(other + 2u, pixel, high.z);
+    put(other + 3u, pixel, high.w);
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let across = thread % ACROSS;
+    let down = thread / ACROSS;
+    var low_0 = vec4<f32>(0.0);
+    var low_1 = vec4<f32>(0.0);
+    var low_2 = vec4<f32>(0.0);
+    var low_3 = vec4<f32>(0.0);
+    var high_0 = vec4<f32>(0.0);
+    var high_1 = vec4<f32>(0.0);
+    var high_2 = vec4<f32>(0.0);
+    var high_3 = vec4<f32>(0.0);
+
+    for (var first = 0u; first < LENGTH_PADDED; first += DEPTH) {
+        for (var column = thread % PIXELS; column < PIXELS; column += THREADS) {
+            let pixel = group.x * PIXELS + column;
+            let y = i32(pixel / OUT_W * STRIDE) - i32(KERNEL / 2u);
+            let x = i32(pixel % OUT_W * STRIDE) - i32(KERNEL / 2u);
+            for (var k = thread / PIXELS; k < DEPTH; k += max(THREADS / PIXELS, 1u)) {
+                let at = first + k;
+                let tap = at % TAPS;
+                var value = 0.0;
+                if (pixel < COUNT && at < LENGTH) {
+                    value = sample(at / TAPS, y + i32(tap / KERNEL), x + i32(tap % KERNEL));
+                }
+                b_tile[k * PIXELS + column] = value;
+            }
+        }
+        for (var e = thread; e < DEPTH * OUTPUTS / 4u; e += THREADS) {
+            let row = first + e / (OUTPUTS / 4u);
+            let source = row * (O_PADDED / 4u) + group.y * (OUTPUTS / 4u) + e % (OUTPUTS / 4u);
+            a_tile[e] = vec4<f32>(weight[source]);
+        }
+        workgroupBarrier();
+        for (var k = 0u; k < DEPTH; k++) {
+            let low = a_tile[k * (OUTPUTS / 4u) + down];
+            let high = a_tile[k * (OUTPUTS / 4u) + OUTPUTS / 8u + down];
+            // Neighbouring threads read and write neighbouring pixels.
+            let b_0 = vec4<f32>(b_tile[k * PIXELS + across]);
+            let b_1 = vec4<f32>(b_tile[k * PIXELS + across + ACROSS]);
+            let b_2 = vec4<f32>(b_tile[k * PIXELS + across + 2u * ACROSS]);
+            let b_3 = vec4<f32>(b_tile[k * PIXELS + across + 3u * ACROSS]);
+            low_0 = fma(low, b_0, low_0);
+            low_1 = fma(low, b_1, low_1);
+            low_2 = fma(low, b_2, low_2);
+            low_3 = fma(low, b_3, low_3);
+            high_0 = fma(high, b_0, high_0);
+            high_1 = fma(high, b_1, high_1);
+            high_2 = fma(high, b_2, high_2);
+            high_3 = fma(high, b_3, high_3);
+        }
+        workgroupBarrier();
+    }
+
+    let o = group.y * OUTPUTS + down * 4u;
+    let pixel = group.x * PIXELS + across;
+    put_column(o, pixel, low_0, high_0);
+    put_column(o, pixel + ACROSS, low_1, high_1);
+    put_column(o, pixel + 2u * ACROSS, low_2, high_2);
+    put_column(o, pixel + 3u * ACROSS, low_3, high_3);
+}
