@@ -82,10 +82,10 @@ mod tests {
 
     #[test]
     fn both_configurations_are_whole() {
-        // The published sizes of the layers.
+        // The input, then the layers as the published networks call them: L0_36_512 to L14_256_3.
         let t = random(Config::T, 256, 16384, 512, 16).plan;
         let sizes: Vec<usize> = t.buffers.iter().map(|b| b.height).collect();
-        assert_eq!(sizes, [36, 36, 36, 36, 36, 52, 52, 84, 84, 148, 148, 148, 276, 276, 256, 256]);
+        assert_eq!(sizes, [36, 36, 36, 36, 52, 52, 84, 84, 148, 148, 148, 276, 276, 276, 256, 256]);
         assert_eq!(t.buffers[15].channels, 3);
         let r = random(Config::R, 64, 2048, 64, 16);
         assert_eq!((r.architecture.as_str(), r.img_resolution), ("R", 64));
