@@ -41,7 +41,7 @@ pub(super) fn paint(painter: &Painter, map: &[MapLine]) {
     let cell = character(painter, size);
     let inner = Rect::from_center_size(screen.center(), area(cell));
     painter.rect_filled(inner.expand(size * 1.5), size * 0.8, PANEL);
-    let title = "what plays what      L learns another   U takes it back   M closes this".to_owned();
+    let title = "what plays what   L learns   U takes it back   M closes".to_owned();
     painter.galley(inner.min, painter.layout_no_wrap(title, mono(size), DIM), DIM);
     for (i, (control, rest)) in lines.iter().enumerate() {
         let (column, row) = (i / (rows - 2), i % (rows - 2) + 2);

@@ -39,8 +39,8 @@ impl Library {
         self.files().iter().map(|p| name_of(p)).collect()
     }
 
-    /// The file of a name in any case of letters, or of a number counted from 1. Never a path: for names that
-    /// come from other programs.
+    /// The file of a name in any case of letters, with or without the number before it (`7-gallery`, `gallery`), or of
+    /// a number counted from 1. Never a path: for names that come from other programs.
     ///
     /// # Errors
     /// [`LocateError::Unknown`] with the nearest known name.
@@ -48,8 +48,9 @@ impl Library {
         let files = self.files();
         let exact = files.iter().find(|p| name_of(p) == name);
         let any_case = || files.iter().find(|p| name_of(p).eq_ignore_ascii_case(name.trim()));
+        let unnumbered = || files.iter().find(|p| without_number(&name_of(p)).eq_ignore_ascii_case(name.trim()));
         let number = || files.get(name.trim().parse::<usize>().ok()?.checked_sub(1)?);
-        exact.or_else(any_case).or_else(number).cloned().ok_or_else(|| LocateError::Unknown {
+        exact.or_else(any_case).or_else(unnumbered).or_else(number).cloned().ok_or_else(|| LocateError::Unknown {
             what: "preset",
             name: name.to_owned(),
             folder: self.folder.clone(),
@@ -145,6 +146,12 @@ impl Library {
     }
 }
 
+/// `gallery` of `7-gallery`; a name without a number before it stays.
+fn without_number(name: &str) -> &str {
+    let rest = name.trim_start_matches(|c: char| c.is_ascii_digit());
+    if rest.len() < name.len() { rest.strip_prefix('-').filter(|rest| !rest.is_empty()).unwrap_or(name) } else { name }
+}
+
 fn same_file(a: &Path, b: &Path) -> bool {
     a == b || fs::canonicalize(a).ok().is_some_and(|a| fs::canonicalize(b).ok() == Some(a))
 }
@@ -156,17 +163,23 @@ mod tests {
 
     #[test]
     fn presets_are_found_by_name_number_and_path() {
-        let folder = test_folder("find", &["b.toml", "a.toml", "7.toml", "x.txt", ".hidden.toml"]);
+        let folder = test_folder("find", &["b.toml", "a.toml", "7.toml", "9-dusk.toml", "x.txt", ".hidden.toml"]);
         let library = Library::scan(&folder).unwrap();
-        assert_eq!(library.names(), ["7", "a", "b"]);
-        for (query, file) in [("a", "a.toml"), ("B", "b.toml"), ("2", "a.toml"), ("7", "7.toml")] {
+        assert_eq!(library.names(), ["7", "9-dusk", "a", "b"]);
+        let found = [("a", "a.toml"), ("B", "b.toml"), ("3", "a.toml"), ("7", "7.toml"), ("Dusk", "9-dusk.toml")];
+        for (query, file) in found {
             assert_eq!(library.named(query), Ok(folder.join(file)), "{query}");
             assert_eq!(library.find(query), Ok(folder.join(file)), "{query}");
+        }
+        for (name, rest) in
+            [("7-gallery", "gallery"), ("10-a-b", "a-b"), ("gallery", "gallery"), ("7", "7"), ("7-", "7-")]
+        {
+            assert_eq!(without_number(name), rest);
         }
         let path = folder.join("x.txt");
         assert_eq!(library.find(path.to_str().unwrap()).as_ref(), Ok(&path));
         assert!(library.named(path.to_str().unwrap()).is_err());
-        for wrong in ["0", "4", "", "no/such.toml"] {
+        for wrong in ["0", "5", "", "no/such.toml"] {
             assert!(library.find(wrong).is_err(), "{wrong}");
         }
         let told = library.load("bb").unwrap_err().to_string();
