@@ -36,6 +36,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    quiet_drivers();
     let command = Cli::parse().command;
     // The window brings its own logging; everything else logs to standard error, warnings only unless RUST_LOG asks.
     // Drivers that are not there are no news: the engine says in one line what it does without.
@@ -59,6 +60,14 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
+    }
+}
+
+/// Mesa's layer that chooses among cards asks Wayland, and prints an error each time where nobody is logged in.
+fn quiet_drivers() {
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: there is no other thread yet.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }
 

@@ -159,8 +159,8 @@ fn every_shape() -> Plan {
     }
     let input = plan.get(last).clone();
     let out = plan.buffer("picture", 3, input.height, input.width);
-    let weight = z_from_seed(9, 3 * input.channels * 81).iter().map(|x| x * 0.1).collect();
-    let bias = Arc::from([0.5, -0.5, 0.1]);
+    let weight: Vec<f32> = z_from_seed(9, 3 * input.channels * 81).iter().map(|x| x * 0.1).collect();
+    let (weight, bias) = (weight.into(), vec![0.5, -0.5, 0.1].into());
     plan.push("picture", Op::Convolution(Convolution { input: last, out, weight, kernel: 9, bias, clamp: Some(1.0) }));
     plan.output = Some(out);
     plan
@@ -177,7 +177,7 @@ fn a_map_shorter_than_the_padding_is_folded_as_on_the_cpu() {
     let image = plan.buffer("image", 3, 3, 1);
     let out = plan.buffer("picture", 2, 3, 1);
     plan.push("image", Op::Picture(Picture { out: image, gain: 1.0, offset: 0.0 }));
-    let (weight, bias) = (Arc::from(z_from_seed(2, 2 * 3 * 81)), Arc::from([0.0, 1.0]));
+    let (weight, bias) = (Arc::from(z_from_seed(2, 2 * 3 * 81)), Arc::from(vec![0.0, 1.0]));
     plan.push("picture", Op::Convolution(Convolution { input: image, out, weight, kernel: 9, bias, clamp: None }));
     plan.output = Some(out);
     check_plan(&Arc::new(plan), &noise_image(3, 1), &[]);

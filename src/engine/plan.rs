@@ -16,8 +16,8 @@ use crate::latent::mapping::FullyConnected;
 
 pub use filtered::{FilteredLayer, FourierInput};
 
-/// Numbers shared between a plan and the engines that hold it.
-pub type Weights = Arc<[f32]>;
+/// Numbers shared between a plan and the engines that hold it; a `Vec` becomes one without a copy.
+pub type Weights = Arc<Vec<f32>>;
 
 /// Which buffer of [`Plan::buffers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

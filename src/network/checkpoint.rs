@@ -228,7 +228,7 @@ impl<'a> Tensors<'a> {
             Ok(values) => values,
             Err(reason) => return Err(NetworkError::Format { path, reason: format!("tensor {tensor}: {reason}") }),
         };
-        match values.iter().position(|v| !v.is_finite()) {
+        match first_not_finite(&values) {
             Some(index) => Err(NetworkError::NotFinite { path, tensor, index, value: values[index] }),
             None => Ok(values),
         }
@@ -247,6 +247,30 @@ impl<'a> Tensors<'a> {
         match <[usize; RANK]>::try_from(shape) {
             Ok(shape) if !shape.contains(&0) => Ok(shape),
             _ => Err(NetworkError::Shape { path, tensor, expected: expected(), found: format!("{shape:?}") }),
+        }
+    }
+}
+
+/// The first number that is infinite or none; looks at blocks, since a network has tens of millions.
+fn first_not_finite(values: &[f32]) -> Option<usize> {
+    const BLOCK: usize = 1024;
+    const INFINITY: u32 = f32::INFINITY.to_bits();
+    let largest = |block: &[f32]| block.iter().fold(0, |most, v| v.abs().to_bits().max(most));
+    let block = values.chunks(BLOCK).position(|block| largest(block) >= INFINITY)?;
+    values[block * BLOCK..].iter().position(|v| !v.is_finite()).map(|at| block * BLOCK + at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_number_that_is_none_is_found() {
+        let mut values = vec![-1.5f32; 3000];
+        assert_eq!(first_not_finite(&values), None);
+        for (at, value) in [(2999, f32::NEG_INFINITY), (1024, f32::NAN), (1023, f32::INFINITY), (0, -f32::NAN)] {
+            values[at] = value;
+            assert_eq!(first_not_finite(&values), Some(at));
         }
     }
 }

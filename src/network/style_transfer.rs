@@ -157,7 +157,7 @@ impl Layer {
     }
 
     fn scaled(mut self, gain: f32) -> Layer {
-        self.weight = self.weight.iter().map(|w| w * gain).collect();
+        self.weight = Arc::new(self.weight.iter().map(|w| w * gain).collect());
         self
     }
 }
@@ -255,7 +255,7 @@ fn johnson(root: &Tensors) -> Result<Vec<Layer>, NetworkError> {
     // The file works in 0..255. The norm takes away the offset of the input, and the biases before norms likewise.
     layers[0] = layers[0].clone().scaled(127.5);
     if let Some(Layer { after: After::Bias(bias), .. }) = layers.last_mut() {
-        *bias = bias.iter().map(|b| b / 127.5 - 1.0).collect();
+        *bias = Arc::new(bias.iter().map(|b| b / 127.5 - 1.0).collect());
     }
     if let Some(last) = layers.pop() {
         layers.push(last.scaled(1.0 / 127.5));

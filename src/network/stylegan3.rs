@@ -244,7 +244,7 @@ fn unsupported(at: &Tensors, name: &str, what: String) -> NetworkError {
 
 /// One tap: no filter.
 fn no_filter() -> Weights {
-    [1.0].into()
+    vec![1.0].into()
 }
 
 #[cfg(test)]

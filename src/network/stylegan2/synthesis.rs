@@ -7,7 +7,7 @@ use super::super::checkpoint::{Attribute, Checkpoint, Tensors};
 use super::check_activation;
 use super::mapping::fully_connected;
 use crate::engine::plan::{
-    BufferId, Constant, FIR_1331, Fir, LayerNoise, Op, Plan, Residual, Style, SynthesisLayer, ToRgb,
+    BufferId, Constant, FIR_1331, Fir, LayerNoise, Op, Plan, Residual, Style, SynthesisLayer, ToRgb, Weights,
 };
 
 /// How the blocks of a generator are connected.
@@ -208,7 +208,7 @@ impl Lowering<'_> {
             true => at.get("noise_const", &[r, r])?.into(),
             false => {
                 self.warnings.push(format!("{} is missing: no constant noise there", at.full_name("noise_const")));
-                [].into()
+                Weights::default()
             }
         };
         Ok(Some(LayerNoise { constant, strength }))
