@@ -140,7 +140,9 @@ fn what_a_killed_encoder_wrote_plays() {
             writer.write(&frame(number)).unwrap();
             number += 1;
         }
-        let killed = Command::new("kill").args(["-9", &writer.process_id().to_string()]).status().unwrap();
+        // The shell has the command on every machine.
+        let kill = format!("kill -9 {}", writer.process_id());
+        let killed = Command::new("sh").args(["-c", &kill]).status().unwrap();
         assert!(killed.success());
         // The pipe takes some frames before it is known to be broken.
         let error = (0..1000).find_map(|n| writer.write(&frame(n)).err()).expect("the encoder is gone");
