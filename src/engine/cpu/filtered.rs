@@ -4,8 +4,6 @@
 //! x and along y apart, radial ones as sums of a few that can, with whole vectors of channels. The map between the filters
 //! exists one row at a time. 3x3 convolutions are Winograd's. All layers of a program share their scratch memory: they run one after another.
 
-mod radial;
-
 use std::sync::Arc;
 
 use pulp::{Simd, WithSimd};
@@ -16,10 +14,12 @@ use super::simd::{fma, load, store};
 use super::winograd::full::{self, Full};
 use super::{Frame, Stage};
 use crate::engine::plan::{FilteredLayer, Op, Plan};
-use radial::Term;
+use crate::engine::radial::{self, Term};
 
 /// Rows of pixels that one task convolves, at most.
 const STRIP: usize = 4;
+/// Largest sum of what the terms of a round filter may leave out; the filter's own sum is 1.
+const MOST_LEFT_OUT: f64 = 1e-6;
 
 /// Memory that the layers of one program share.
 pub struct Scratch {
@@ -143,7 +143,7 @@ impl Down {
         if !op.radial {
             return Down::Separable(filter);
         }
-        radial::terms(&op.down_filter, op.down_taps()).map_or(Down::Whole(filter), Down::Radial)
+        radial::terms(&op.down_filter, op.down_taps(), MOST_LEFT_OUT).map_or(Down::Whole(filter), Down::Radial)
     }
 }
 

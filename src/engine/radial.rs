@@ -3,8 +3,6 @@
 //! StyleGAN3's radial filters are nearly separable: their eigenvectors with the largest eigenvalues, as filters along x and
 //! along y, add up to them. A filter that is not, or not symmetric, is run as it is.
 
-/// Largest sum of what a sum of separable filters may leave out; the filter's own sum is 1.
-const MOST_LEFT_OUT: f64 = 1e-6;
 /// More separable filters than this cost more than the filter itself.
 const MOST_TERMS: usize = 4;
 
@@ -14,8 +12,9 @@ pub struct Term {
     pub along_x: Vec<f32>,
 }
 
-/// The terms of a square filter of `taps` x `taps`; `None` when there are no few that are exact enough.
-pub fn terms(filter: &[f32], taps: usize) -> Option<Vec<Term>> {
+/// The terms of a square filter of `taps` x `taps` and sum 1; `None` when no few leave out `most_left_out` at most, as the
+/// sum of all magnitudes.
+pub fn terms(filter: &[f32], taps: usize, most_left_out: f64) -> Option<Vec<Term>> {
     let half = taps / 2;
     let at = |j: usize, k: usize| f64::from(filter[j * taps + k]);
     let is_symmetric = (0..taps * taps).all(|i| {
@@ -34,7 +33,7 @@ pub fn terms(filter: &[f32], taps: usize) -> Option<Vec<Term>> {
         let rest = |j: usize, k: usize| at(j, k) - terms.iter().map(|(value, v)| value * v[j] * v[k]).sum::<f64>();
         4.0 * (0..half * half).map(|i| rest(i / half, i % half).abs()).sum::<f64>()
     };
-    let count = (1..=MOST_TERMS.min(half)).find(|&count| left_out(&pairs[..count]) <= MOST_LEFT_OUT)?;
+    let count = (1..=MOST_TERMS.min(half)).find(|&count| left_out(&pairs[..count]) <= most_left_out)?;
     let term = |(value, v): &(f64, Vec<f64>)| Term {
         along_y: (0..taps).map(|j| (value * v[j.min(taps - 1 - j)]) as f32).collect(),
         along_x: v.iter().map(|x| *x as f32).collect(),
@@ -85,7 +84,7 @@ mod tests {
     #[test]
     fn terms_add_up_to_the_filter() {
         let filter = bump(12, |r| (1.0 + (r * 0.5).cos()) * (-r * r / 9.0).exp());
-        let terms = terms(&filter, 12).expect("a few are enough");
+        let terms = terms(&filter, 12, 1e-6).expect("a few are enough");
         for j in 0..12 {
             for k in 0..12 {
                 let sum: f32 = terms.iter().map(|t| t.along_y[j] * t.along_x[k.min(11 - k)]).sum();
@@ -93,14 +92,14 @@ mod tests {
             }
         }
         // A Gaussian is separable.
-        assert_eq!(super::terms(&bump(12, |r| (-r * r / 9.0).exp()), 12).map(|terms| terms.len()), Some(1));
+        assert_eq!(super::terms(&bump(12, |r| (-r * r / 9.0).exp()), 12, 1e-6).map(|terms| terms.len()), Some(1));
     }
 
     #[test]
     fn what_is_not_nearly_separable_stays_whole() {
-        assert!(terms(&bump(12, |r| (1.7 * r).cos().abs()), 12).is_none());
+        assert!(terms(&bump(12, |r| (1.7 * r).cos().abs()), 12, 1e-6).is_none());
         let mut lopsided = bump(12, |r| (-r * r / 9.0).exp());
         lopsided[3] += 1e-4;
-        assert!(terms(&lopsided, 12).is_none());
+        assert!(terms(&lopsided, 12, 1e-6).is_none());
     }
 }
