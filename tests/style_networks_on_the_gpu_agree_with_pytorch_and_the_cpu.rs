@@ -1,16 +1,15 @@
 //! Do the layers and pictures of style networks on the gpu engine agree with PyTorch's, and with the cpu engine's at other
 //! sizes and in the style loop? Any adapter will do, software too; without one the tests say "skipped".
-#![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
 mod common;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{assert_close, fixture, magnitude};
+use common::{assert_close, engines, fixture, magnitude};
 use latent_jockey::effects::style::{StyleLoop, StyleSettings};
 use latent_jockey::engine::cpu::Cpu;
-use latent_jockey::engine::gpu::{Card, Gpu, Precision};
+use latent_jockey::engine::gpu::Precision;
 use latent_jockey::engine::plan::{Activation, Convolution, NormConv, Op, Picture, Plan};
 use latent_jockey::engine::{Engine, EngineError, Image, Inputs, Program};
 use latent_jockey::latent::seed::z_from_seed;
@@ -23,15 +22,6 @@ fn limits(precision: Precision) -> (f32, f32) {
         Precision::F32 => (5e-4, 2e-3),
         Precision::F16 => (4e-2, 6e-2),
     }
-}
-
-/// An engine for each precision that the adapter has.
-fn engines() -> Vec<(Precision, Gpu)> {
-    let make = |precision| {
-        let engine = Card::open(false).and_then(|card| Gpu::new(card, precision)).map(Gpu::with_taps);
-        engine.map_err(|error| eprintln!("skipped, {precision:?}: {error}")).ok().map(|gpu| (precision, gpu))
-    };
-    [Precision::F32, Precision::F16].into_iter().filter_map(make).collect()
 }
 
 fn expected(file: &str, tensor: &str) -> Vec<f32> {

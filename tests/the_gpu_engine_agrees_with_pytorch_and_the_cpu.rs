@@ -7,7 +7,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Expected, assert_close, fixture, magnitude};
+use common::{Expected, assert_close, engines, fixture, magnitude};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::gpu::{Card, Gpu, Precision};
 use latent_jockey::engine::plan::Plan;
@@ -21,15 +21,6 @@ fn limits(precision: Precision) -> (f32, f32) {
         Precision::F32 => (1e-4, 2e-3),
         Precision::F16 => (2e-2, 6e-2),
     }
-}
-
-/// An engine for each precision that the adapter has.
-fn engines() -> Vec<(Precision, Gpu)> {
-    let make = |precision| {
-        let engine = Card::open(false).and_then(|card| Gpu::new(card, precision)).map(Gpu::with_taps);
-        engine.map_err(|error| eprintln!("skipped, {precision:?}: {error}")).ok().map(|gpu| (precision, gpu))
-    };
-    [Precision::F32, Precision::F16].into_iter().filter_map(make).collect()
 }
 
 fn check_fixture(name: &str, file: &str) {
@@ -107,15 +98,6 @@ fn random_noise_is_the_noise_of_the_cpu() {
     let plan = network::stylegan2::random(16, 256, 16, 32, 1).plan;
     check_plan(&plan, Noise { mode: NoiseMode::None, gain: 1.0 });
     check_plan(&plan, Noise { mode: NoiseMode::Random { seed: 0x0123_4567_89ab_cdef }, gain: 0.7 });
-}
-
-#[test]
-fn what_has_no_kernel_is_refused_by_name() {
-    let network = network::open(fixture("sg3t_32_cond.pkl")).expect("opens");
-    for (_, gpu) in engines() {
-        let error = gpu.prepare(network.plan.clone()).err().expect("refused").to_string();
-        assert!(error.contains("Fourier"), "{error}");
-    }
 }
 
 #[test]

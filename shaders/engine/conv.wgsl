@@ -1,4 +1,4 @@
-// A modulated convolution [I, H, W] -> [O, H, W], or the four parities of the strided transposed one of an up-sampling
+// A modulated convolution [I, H, W] -> [O, H, W], or one that grows by its kernel's border, or the four parities of the strided transposed one of an up-sampling
 // layer, as an implicit matrix product: outputs x (taps x inputs) times (taps x inputs) x pixels.
 // Twin of src/engine/cpu/synthesis.rs.
 //
@@ -25,6 +25,8 @@ const W: u32 = 16u;
 // 9 or 1
 const TAPS: u32 = 9u;
 const UP: bool = false;
+// By how many pixels the result is larger than the input on each axis; of an up-sampling layer it is 1 by itself.
+const GROWS: u32 = 0u;
 const SPLITS: u32 = 1u;
 // Does this kernel end the layer?
 const ENDS: bool = true;
@@ -44,7 +46,7 @@ const ACROSS: u32 = PIXELS / 4u;
 const THREADS: u32 = ACROSS * (OUTPUTS / 8u);
 const STEPS_A_TAP: u32 = I_PADDED / DEPTH;
 // Width and number of pixels that are computed; even parities have one more on each axis.
-const EXTRA: u32 = select(0u, 1u, UP);
+const EXTRA: u32 = select(GROWS, 1u, UP);
 const GRID: u32 = W + EXTRA;
 const COUNT: u32 = (H + EXTRA) * (W + EXTRA);
 
@@ -93,7 +95,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var taps = TAPS;
     var taps_x = select(1u, 3u, TAPS == 9u);
     var first_tap = 0u;
-    var back = vec2<i32>(select(0, 1, TAPS == 9u));
+    var back = vec2<i32>(select(0, 1, TAPS == 9u) + i32(GROWS / 2u));
     if (UP) {
         taps_x = 2u - odd_x;
         taps = taps_x * (2u - odd_y);

@@ -77,7 +77,7 @@ impl Gpu {
     /// As [`Engine::prepare`], with the type's own name.
     ///
     /// # Errors
-    /// When an operation has no kernel yet, or the card no room.
+    /// When the card has no room.
     pub fn program(&self, plan: Arc<Plan>) -> Result<GpuProgram, EngineError> {
         if let Some(fault) = self.card.fault() {
             return Err(unavailable(fault));

@@ -1,8 +1,9 @@
-//! Fixtures: networks with the numbers that the original code computed from them.
+//! Fixtures: networks with the numbers that the original code computed from them; and the gpu engines that there are.
 #![allow(dead_code, reason = "every test takes what it needs")]
 
 use std::path::PathBuf;
 
+use latent_jockey::engine::gpu::{Card, Gpu, Precision};
 use latent_jockey::network::checkpoint::Checkpoint;
 
 /// A file in tests/fixtures.
@@ -56,4 +57,14 @@ pub fn assert_close(what: &str, found: &[f32], expected: &[f32], max: f32, mean:
 /// The largest magnitude, at least 1e-3.
 pub fn magnitude(values: &[f32]) -> f32 {
     values.iter().fold(1e-3, |a, v| a.max(v.abs()))
+}
+
+/// A gpu engine that keeps all maps, for each precision that the adapter has; says what is skipped.
+#[allow(clippy::print_stderr, reason = "what is skipped is said")]
+pub fn engines() -> Vec<(Precision, Gpu)> {
+    let make = |precision| {
+        let engine = Card::open(false).and_then(|card| Gpu::new(card, precision)).map(Gpu::with_taps);
+        engine.map_err(|error| eprintln!("skipped, {precision:?}: {error}")).ok().map(|gpu| (precision, gpu))
+    };
+    [Precision::F32, Precision::F16].into_iter().filter_map(make).collect()
 }

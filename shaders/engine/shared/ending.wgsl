@@ -26,6 +26,8 @@ const NOISE_LAYER: u32 = 0u;
 // gain·noise_strength
 const SIGMA: f32 = 1.0;
 const CLAMP: f32 = 256.0;
+// Of the leaky ReLU, at most 1.
+const SLOPE: f32 = 0.2;
 
 // A bijection of 32-bit numbers that leaves no pattern.
 fn mix_bits(bits: u32) -> u32 {
@@ -61,5 +63,5 @@ fn noise_at(pixel: u32) -> f32 {
 
 fn ending(value: f32, o: u32, noise: f32) -> f32 {
     let x = value + noise + bias[o];
-    return clamp(max(x, 0.2 * x), -CLAMP, CLAMP);
+    return clamp(max(x, SLOPE * x), -CLAMP, CLAMP);
 }

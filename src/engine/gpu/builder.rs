@@ -175,6 +175,11 @@ impl<'a> Builder<'a> {
         Slot::Scratch
     }
 
+    /// Bytes of workgroup memory that a kernel may take.
+    pub fn workgroup_memory(&self) -> usize {
+        self.card.limits.max_compute_workgroup_storage_size as usize
+    }
+
     /// Adds a style, which is ready before the first step.
     pub fn style(&mut self, op: &Op, style: &Style) -> Styled {
         self.rows.add(op, style, HEADER + style.ws_index * self.plan.w_dim)

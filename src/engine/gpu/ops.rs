@@ -1,20 +1,22 @@
-//! The operations of plans on the card, one file each. What is not here is refused by name.
+//! The operations of plans on the card, one file each.
 
+mod filtered;
+mod fourier;
 mod painting;
 mod residual;
 mod synthesis;
 mod torgb;
 
 use super::builder::{Builder, Slot};
-use super::card::unavailable;
+use super::memory::is_picture;
 use super::shader::{Constants, Value};
 use crate::engine::EngineError;
-use crate::engine::plan::{Fir, Op};
+use crate::engine::plan::{BufferId, Fir, Op};
 
 /// Asks `builder` for the kernels of one operation.
 ///
 /// # Errors
-/// When this engine has no kernel for it, or the card no room.
+/// When the card has no room.
 pub fn lower(builder: &mut Builder, op: &Op) -> Result<(), EngineError> {
     match op {
         Op::Constant(op) => {
@@ -30,9 +32,8 @@ pub fn lower(builder: &mut Builder, op: &Op) -> Result<(), EngineError> {
         }
         Op::NormConv(layer) => painting::norm_conv(builder, layer),
         Op::Convolution(layer) => painting::convolution(builder, layer),
-        Op::Fourier(_) | Op::Filtered(_) => {
-            Err(unavailable(format!("no kernel for the operation {:?} yet", op.kind())))
-        }
+        Op::Fourier(layer) => fourier::lower(builder, op, layer),
+        Op::Filtered(layer) => filtered::lower(builder, op, layer),
     }
 }
 
@@ -44,6 +45,14 @@ fn fir(taps: &Fir) -> Constants {
 /// A clamp for kernels, which know no infinity.
 fn clamp(clamp: Option<f32>) -> (&'static str, Value) {
     ("CLAMP", Value::F(clamp.unwrap_or(f32::MAX)))
+}
+
+/// Where a kernel writes a map of `Num` or the picture of 32 bits, and which of both it is.
+fn results(builder: &Builder, out: BufferId) -> ((&'static str, Value), [Slot; 2]) {
+    match is_picture(builder.plan, out) {
+        true => (("IS_PICTURE", Value::B(true)), [Slot::Nothing, Slot::Map(out)]),
+        false => (("IS_PICTURE", Value::B(false)), [Slot::Map(out), Slot::Nothing]),
+    }
 }
 
 /// The matrix product of `conv.wgsl`: its tile, its packed weights, its cut.

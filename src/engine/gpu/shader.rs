@@ -17,8 +17,10 @@ const KERNELS: &[(&str, &str)] = files! {
     "ceiling_copy": "ceiling_copy.wgsl",
     "ceiling_fma": "ceiling_fma.wgsl",
     "conv": "conv.wgsl",
+    "filtered": "filtered.wgsl",
     "finish": "finish.wgsl",
     "fir": "fir.wgsl",
+    "fourier": "fourier.wgsl",
     "moments": "moments.wgsl",
     "normalise": "normalise.wgsl",
     "picture": "picture.wgsl",
@@ -36,11 +38,13 @@ const SHARED: &[(&str, &str)] = files! {
 };
 
 /// The value of a constant of a kernel.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     U(usize),
     F(f32),
     B(bool),
+    /// Numbers of 32 bits, and the constant that says how many.
+    List(&'static str, Vec<f32>),
 }
 
 /// Constants of a kernel by name.
@@ -68,9 +72,15 @@ pub fn source(kernel: &str, precision: Precision, constants: &Constants) -> Stri
     out.push_str(text);
     for (name, value) in constants {
         let (kind, value) = match value {
-            Value::U(n) => ("u32", format!("{n}u")),
-            Value::F(x) => ("f32", format!("{x:e}f")),
-            Value::B(b) => ("bool", b.to_string()),
+            Value::U(n) => ("u32".to_owned(), format!("{n}u")),
+            Value::F(x) => ("f32".to_owned(), format!("{x:e}f")),
+            Value::B(b) => ("bool".to_owned(), b.to_string()),
+            Value::List(count, list) => {
+                let list: Vec<String> = list.iter().map(|x| format!("{x:e}f")).collect();
+                let kind = format!("array<f32, {count}>");
+                let value = format!("{kind}({})", list.join(", "));
+                (kind, value)
+            }
         };
         let start = format!("const {name}: {kind} = ");
         let at = out.find(&start).expect("the kernel has this constant") + start.len();

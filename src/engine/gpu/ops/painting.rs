@@ -5,10 +5,9 @@
 //! `normalise` ends the layer. A layer without norm has its scale and shift, 1 and the bias, from the start.
 
 use super::super::builder::{Builder, Slot};
-use super::super::memory::is_picture;
 use super::super::program::HEADER;
 use super::super::shader::{Constants, Value};
-use super::{DEPTH, clamp};
+use super::{DEPTH, clamp, results};
 use crate::engine::EngineError;
 use crate::engine::plan::{Activation, BufferId, Convolution, NormConv, Picture};
 
@@ -143,14 +142,6 @@ fn normalise(
     let residual = residual.map_or_else(|| sums.clone(), Slot::Map);
     let slots = [sums, scales, residual].into_iter().chain(results).collect();
     builder.dispatch_each("normalise", constants, slots, map.len());
-}
-
-/// Where a kernel writes a map of `Num` or the picture of 32 bits, and which of both it is.
-fn results(builder: &Builder, out: BufferId) -> ((&'static str, Value), [Slot; 2]) {
-    match is_picture(builder.plan, out) {
-        true => (("IS_PICTURE", Value::B(true)), [Slot::Nothing, Slot::Map(out)]),
-        false => (("IS_PICTURE", Value::B(false)), [Slot::Map(out), Slot::Nothing]),
-    }
 }
 
 /// Where the mixture of styles begins in the frame's numbers; the content picture comes behind it.

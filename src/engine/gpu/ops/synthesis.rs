@@ -38,7 +38,7 @@ pub fn lower(builder: &mut Builder, op: &Op, layer: &SynthesisLayer) -> Result<(
     let result = if ends { Slot::Map(layer.out) } else { builder.scratch(product.parts()) };
     let first = [Slot::Frame, bias, noise_const];
     let mut constants = product.constants();
-    constants.extend(ending.iter().copied());
+    constants.extend(ending.iter().cloned());
     constants.extend([
         ("H", Value::U(height)),
         ("W", Value::U(width)),
