@@ -51,6 +51,11 @@ impl Clock {
         self.beat = (self.beat + dt * bpm / 60.0 + pull).max(0.0);
     }
 
+    /// A MIDI clock that runs tells its tempo once more.
+    pub fn tell_again(&mut self) {
+        self.midi.tell_again();
+    }
+
     /// A tap of the hand, at the time of the last step. The tempo in beats a minute from the second tap on: the
     /// median of the last intervals, so that one slip does not count.
     pub fn tap(&mut self) -> Option<f64> {

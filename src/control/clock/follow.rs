@@ -70,6 +70,11 @@ impl MidiClock {
         !self.arrivals.is_empty() && self.silence_secs < GAP_SECS
     }
 
+    /// Tells the tempo once more, with the next pulse: somebody else has written another one.
+    pub fn tell_again(&mut self) {
+        self.told = None;
+    }
+
     /// Takes a message in; others than clock messages tell nothing.
     pub fn message(&mut self, message: &Message) -> Heard {
         let is_ours =
@@ -192,6 +197,15 @@ mod test {
         let mut clock = MidiClock::default();
         let told = tempos(&mut clock, 0.0, 174.0, 16, 0.011);
         assert!((told.last().unwrap() - 174.0).abs() < 0.5, "{told:?}");
+    }
+
+    #[test]
+    fn a_tempo_that_was_overwritten_is_told_again() {
+        let mut clock = MidiClock::default();
+        tempos(&mut clock, 0.0, 140.0, 4, 0.0);
+        clock.tell_again();
+        let told = tempos(&mut clock, 4.0 * 60.0 / 140.0, 140.0, 2, 0.0);
+        assert!(told.len() == 1 && (told[0] - 140.0).abs() < 0.01, "{told:?}");
     }
 
     #[test]
