@@ -27,6 +27,14 @@ use crate::patch::locate;
 use crate::patch::preset::Preset;
 use crate::show::{Mode, Show};
 
+/// Logs to standard error, warnings only unless `RUST_LOG` asks. Drivers that are not there are no news: the engine says in
+/// one line what it does without.
+pub fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,wgpu_hal=off".into());
+    // Fails only where a log is set up, which is then the one to use.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
 /// Which engine makes the pictures, and how exactly.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct EngineOptions {
@@ -68,7 +76,13 @@ impl EngineOptions {
                 if !gpu.adapter().is_real() {
                     eprintln!("the gpu engine runs on {}: slower than the cpu engine", gpu.adapter());
                 }
-                Arc::new(Fallback::new(Arc::new(gpu), cpu))
+                // Half the memory may be enough where all of it was too much.
+                let rest = match gpu.precision() {
+                    Precision::F32 => gpu.at(Precision::F16).ok(),
+                    Precision::F16 => None,
+                };
+                let rest = rest.map(|half| Arc::new(Fallback::new(Arc::new(half), cpu.clone())) as Arc<dyn Engine>);
+                Arc::new(Fallback::new(Arc::new(gpu), rest.unwrap_or(cpu)))
             }
             (EngineChoice::Gpu, Some(Err(error))) => {
                 eprintln!("{error}; playing on the cpu engine");

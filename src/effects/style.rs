@@ -68,6 +68,11 @@ impl StyleLoop {
         }
     }
 
+    /// As [`Program::take_notice`].
+    pub fn take_notice(&mut self) -> Option<String> {
+        self.programs.iter_mut().find_map(|prepared| prepared.program.take_notice())
+    }
+
     pub fn network(&self) -> &StyleNetwork {
         &self.network
     }

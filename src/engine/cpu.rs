@@ -296,6 +296,10 @@ impl Program for CpuProgram {
         Ok(())
     }
 
+    fn engine(&self) -> &'static str {
+        "cpu"
+    }
+
     fn tap(&self, buffer: &str) -> Option<Image> {
         let id = self.plan.find(buffer)?;
         let mut out = Image::default();

@@ -1,7 +1,7 @@
 //! An engine with another behind it: what the first cannot prepare, or fails at while playing, the second plays.
 //!
-//! A lost graphics card, too little memory or an operation without a kernel cost one line (a warning in the log) and some
-//! time, not the show. Once a program has gone over to the second engine it stays there.
+//! A lost graphics card, too little memory or an operation without a kernel cost one line (for the performer and the log)
+//! and some time, not the show. Once a program has gone over to the second engine it stays there.
 
 use std::sync::Arc;
 
@@ -27,14 +27,21 @@ impl Engine for Fallback {
     }
 
     fn prepare(&self, plan: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
-        match self.first.prepare(plan.clone()) {
-            Ok(program) => Ok(Box::new(FallbackProgram { program, plan, second: Some(self.second.clone()) })),
+        let (program, second, notice) = match self.first.prepare(plan.clone()) {
+            Ok(program) => (program, Some(self.second.clone()), None),
             Err(error) => {
-                tracing::warn!("{error}; {} plays on the {} engine", plan.name, self.second.name());
-                self.second.prepare(plan)
+                let program = self.second.prepare(plan.clone())?;
+                let line = told(format!("{error}; {} plays on the {} engine", plan.name, program.engine()));
+                (program, None, Some(line))
             }
-        }
+        };
+        Ok(Box::new(FallbackProgram { program, plan, second, notice }))
     }
+}
+
+fn told(line: String) -> String {
+    tracing::warn!("{line}");
+    line
 }
 
 struct FallbackProgram {
@@ -42,6 +49,7 @@ struct FallbackProgram {
     plan: Arc<Plan>,
     /// `None` when the second plays already.
     second: Option<Arc<dyn Engine>>,
+    notice: Option<String>,
 }
 
 impl Program for FallbackProgram {
@@ -49,9 +57,20 @@ impl Program for FallbackProgram {
         let result = self.program.run(inputs, out);
         let Err(error @ EngineError::Unavailable { .. }) = &result else { return result };
         let Some(second) = self.second.take() else { return result };
-        tracing::warn!("{error}; {} goes on with the {} engine", self.plan.name, second.name());
         self.program = second.prepare(self.plan.clone())?;
+        let engine = self.program.engine();
+        self.notice = Some(told(format!("{error}; {} goes on with the {engine} engine", self.plan.name)));
         self.program.run(inputs, out)
+    }
+
+    fn engine(&self) -> &'static str {
+        self.program.engine()
+    }
+
+    fn take_notice(&mut self) -> Option<String> {
+        // What an engine in between says of itself is part of the story that ends with this one's line.
+        let inner = self.program.take_notice();
+        self.notice.take().or(inner)
     }
 
     fn tap(&self, buffer: &str) -> Option<Image> {
@@ -94,24 +113,34 @@ mod tests {
             out.data = vec![self.value];
             Ok(())
         }
+        fn engine(&self) -> &'static str {
+            if self.value == 1.0 { "first" } else { "second" }
+        }
     }
 
-    fn play(first: Sketch) -> Vec<f32> {
+    /// The pictures, and what is told with each.
+    fn play(first: Sketch) -> (Vec<f32>, Vec<String>) {
         let second = Arc::new(Sketch { prepares: true, pictures: 2, value: 2.0 });
         let engine = Fallback::new(Arc::new(first), second);
         let mut program = engine.prepare(Arc::new(Plan::default())).expect("one of them prepares");
-        let mut seen = Vec::new();
+        let (mut seen, mut told) = (Vec::new(), Vec::new());
         let mut image = Image::default();
         while program.run(&Inputs::default(), &mut image).is_ok() {
             seen.push(image.data[0]);
+            assert_eq!(program.engine() == "second", image.data[0] == 2.0, "the name of what plays");
+            told.extend(program.take_notice());
         }
-        seen
+        (seen, told)
     }
 
     #[test]
     fn the_second_plays_what_the_first_cannot() {
-        assert_eq!(play(Sketch { prepares: true, pictures: 3, value: 1.0 }), [1.0, 1.0, 1.0, 2.0, 2.0]);
-        assert_eq!(play(Sketch { prepares: false, pictures: 3, value: 1.0 }), [2.0, 2.0]);
+        let (seen, told) = play(Sketch { prepares: true, pictures: 3, value: 1.0 });
+        assert_eq!(seen, [1.0, 1.0, 1.0, 2.0, 2.0]);
+        assert_eq!(told, ["the sketch engine: lost;  goes on with the second engine"]);
+        let (seen, told) = play(Sketch { prepares: false, pictures: 3, value: 1.0 });
+        assert_eq!(seen, [2.0, 2.0]);
+        assert_eq!(told, ["the sketch engine: no room;  plays on the second engine"]);
     }
 
     #[test]

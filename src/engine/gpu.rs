@@ -57,10 +57,27 @@ impl Gpu {
     /// # Errors
     /// When 16 bits are asked for and the card has none.
     pub fn new(card: Card, precision: Precision) -> Result<Gpu, EngineError> {
+        Gpu::on(Arc::new(card), precision)
+    }
+
+    fn on(card: Arc<Card>, precision: Precision) -> Result<Gpu, EngineError> {
         if precision == Precision::F16 && !card.has_half() {
             return Err(unavailable(format!("{} has no 16-bit floats; use --precision f32", card.adapter)));
         }
-        Ok(Gpu { card: Arc::new(card), precision, apart: false })
+        Ok(Gpu { card, precision, apart: false })
+    }
+
+    /// The same card with another precision.
+    ///
+    /// # Errors
+    /// As [`Gpu::new`].
+    pub fn at(&self, precision: Precision) -> Result<Gpu, EngineError> {
+        Gpu::on(self.card.clone(), precision)
+    }
+
+    /// What maps and weights are stored in.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Gives every map memory of its own, so that [`Program::tap`] finds all of them.

@@ -134,6 +134,16 @@ impl Stage {
         }
     }
 
+    /// What computes the network's pictures.
+    pub fn engine(&self) -> &'static str {
+        self.scene.program.engine()
+    }
+
+    /// As [`Program::take_notice`], of all that plays.
+    pub fn take_notice(&mut self) -> Option<String> {
+        self.scene.program.take_notice().or_else(|| self.style.as_mut()?.take_notice())
+    }
+
     fn change_scene(&mut self, scene: Scene, fades: bool) -> [Option<Scene>; 2] {
         let mid_fade = std::mem::take(&mut self.mid_fade);
         let older = self.end_fade();
@@ -252,6 +262,10 @@ pub struct Drawn {
     pub took: Duration,
     /// Why there is no picture.
     pub error: Option<String>,
+    /// What computes the network's pictures.
+    pub engine: &'static str,
+    /// Another engine had to take over.
+    pub notice: Option<String>,
 }
 
 /// A stage on a thread of its own. Neither side waits for the other.
@@ -347,6 +361,9 @@ fn engine_thread(
             Ok(picture) => (picture, None),
             Err(error) => (None, Some(error.to_string())),
         };
+        result.engine = stage.engine();
+        // A line that came back was not taken in time.
+        result.notice = stage.take_notice().or(result.notice);
         drawn.put(&mut result);
         // The buffer that came back holds an older picture: let it go, so that the pool can fill it again.
         result.picture = None;

@@ -14,6 +14,10 @@ impl Engine for Negative {
 }
 
 impl Program for Negative {
+    fn engine(&self) -> &'static str {
+        "negative"
+    }
+
     fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
         copy(inputs.image.expect("a picture"), out);
         out.data.iter_mut().for_each(|x| *x = -*x);

@@ -146,6 +146,10 @@ impl Program for Painting {
         Ok(())
     }
 
+    fn engine(&self) -> &'static str {
+        "cpu"
+    }
+
     fn tap(&self, buffer: &str) -> Option<Image> {
         let id = self.plan.find(buffer)?;
         let (b, data) = (self.plan.get(id), self.maps[id.0].clone());

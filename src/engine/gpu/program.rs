@@ -323,6 +323,13 @@ impl Program for GpuProgram {
         Ok(())
     }
 
+    fn engine(&self) -> &'static str {
+        match self.precision {
+            Precision::F32 => "gpu f32",
+            Precision::F16 => "gpu f16",
+        }
+    }
+
     fn tap(&self, buffer: &str) -> Option<Image> {
         let id = self.plan.find(buffer).filter(|id| self.apart || self.plan.output == Some(*id))?;
         self.read(id).ok()
