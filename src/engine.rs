@@ -162,6 +162,14 @@ pub trait Program: Send {
     /// [`EngineError::Input`] when the inputs do not fit the plan; `out` is then untouched.
     fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError>;
 
+    /// What computes its pictures, as the performer is told: `cpu`, `gpu f16`.
+    fn engine(&self) -> &'static str;
+
+    /// One line for the performer, once: another engine had to take over.
+    fn take_notice(&mut self) -> Option<String> {
+        None
+    }
+
     /// What the last run left in a buffer of the plan, for tests and for looking inside a network. `None` when there is
     /// no such buffer, or when this program does not keep it. Slow, and allocates.
     fn tap(&self, buffer: &str) -> Option<Image> {

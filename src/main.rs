@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use latent_jockey::commands::{bench, convert, doctor, generate, inspect, params, play, render, style};
+use latent_jockey::commands::{self, bench, convert, doctor, generate, inspect, params, play, render, style};
 
 /// An instrument for playing generative networks on stage.
 #[derive(Debug, Parser)]
@@ -38,12 +38,9 @@ enum Command {
 fn main() -> ExitCode {
     quiet_drivers();
     let command = Cli::parse().command;
-    // The window brings its own logging; everything else logs to standard error, warnings only unless RUST_LOG asks.
-    // Drivers that are not there are no news: the engine says in one line what it does without.
-    if !matches!(command, None | Some(Command::Play(_))) || cfg!(not(feature = "window")) {
-        let filter =
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,wgpu_hal=off".into());
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Playing decides for itself: the window brings its own log.
+    if !matches!(command, None | Some(Command::Play(_))) {
+        commands::log();
     }
     let result = match command {
         None => play::run(&play::Options::default()),

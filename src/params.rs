@@ -513,9 +513,9 @@ impl Params {
         }
     }
 
-    /// Writes the table's default to every number and vector, so that smoothed ones glide back; texts stay.
-    pub fn write_defaults(&mut self) {
-        for id in Id::all() {
+    /// Writes the table's default to every number and vector, so that smoothed ones glide back; texts stay, and `except`.
+    pub fn write_defaults(&mut self, except: &[Id]) {
+        for id in Id::all().filter(|id| !except.contains(id)) {
             let Some(default) = id.def().default_number() else { continue };
             for index in 0..id.def().count as u16 {
                 let target = Target { id, index };

@@ -89,6 +89,9 @@ enum Output {
     Offline { stage: Box<Stage> },
 }
 
+/// What belongs to the stage, not to a picture: a preset that does not name it leaves it as it is.
+const OF_THE_STAGE: &[Id] = &[Id::Tempo, Id::Quantize, Id::NetworkFade, Id::Blackout, Id::Freeze];
+
 /// A network on its way out.
 struct Leaving {
     network: Arc<Network>,
@@ -384,6 +387,7 @@ impl Show {
                 Id::Panic => {
                     self.params.clear_modulation();
                     self.forget_held();
+                    self.params.write_defaults(&[]);
                     self.apply_preset(self.preset.clone());
                     self.history.notice(format!("back to the preset {}", self.preset.name));
                 }
@@ -597,7 +601,8 @@ impl Show {
 
     /// Every parameter to what the preset says, or its default; smoothed ones glide there.
     fn apply_preset(&mut self, preset: Preset) {
-        self.params.write_defaults();
+        self.params.write_defaults(OF_THE_STAGE);
+        self.clock.tell_again();
         for id in [Id::StyleNetwork, Id::Input] {
             if !preset.params.iter().any(|(target, _)| target.id == id) {
                 self.set(id, Value::Text(String::new()));
@@ -738,8 +743,8 @@ impl Show {
         if !live.newest(&mut self.drawn) {
             return;
         }
-        if let Some(error) = self.drawn.error.take() {
-            self.history.notice(error);
+        for line in [self.drawn.notice.take(), self.drawn.error.take()].into_iter().flatten() {
+            self.history.notice(line);
         }
         if let Some(picture) = self.drawn.picture.take() {
             self.history.drawn(self.drawn.took);
@@ -783,7 +788,7 @@ impl Show {
         let mut status = Status::new(&self.history, &self.devices.counts);
         status.network.clone_from(&self.network.name);
         status.resolution = [self.network.img_resolution as u32; 2];
-        status.engine = self.engine.name().to_owned();
+        status.engine = if self.drawn.engine.is_empty() { self.engine.name() } else { self.drawn.engine }.to_owned();
         status.preset.clone_from(&self.preset.name);
         status.osc = self.devices.osc.as_ref().map_or_else(|| "off".to_owned(), |osc| osc.local_addr().to_string());
         status.midi_ports = self.devices.midi.as_ref().map(|midi| midi.names().list()).unwrap_or_default();

@@ -18,7 +18,9 @@ fn show(folder: &str) -> Show {
     let folder = std::env::temp_dir().join(format!("latent-jockey-{folder}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     for (name, seed) in [("a", 1), ("b", 2), ("c", 3)] {
-        let text = format!("[params]\n\"/seed\" = {seed}\n\"/freeze\" = true\n\"/quantize\" = 4\n");
+        // The others do not name it: it stays.
+        let quantize = if name == "a" { "\"/quantize\" = 4\n" } else { "" };
+        let text = format!("[params]\n\"/seed\" = {seed}\n\"/freeze\" = true\n{quantize}");
         std::fs::write(folder.join(format!("{name}.toml")), text).expect("a preset");
     }
     let library = Library::scan(&folder).expect("a library");

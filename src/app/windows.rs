@@ -93,8 +93,8 @@ pub(super) fn leave_fullscreen(window: &mut Mut<Window>) {
 }
 
 /// The control window's list of passes: egui takes part only while it has something to show.
-pub(super) fn choose_passes(stage: Res<Stage>, mut cameras: Query<&mut CameraRenderGraph, With<ControlCamera>>) {
-    let wanted = if stage.hud_shown || stage.list_shown {
+pub(super) fn choose_passes(mut stage: ResMut<Stage>, mut cameras: Query<&mut CameraRenderGraph, With<ControlCamera>>) {
+    let wanted = if stage.hud_shown || stage.list_shown || stage.map_shown || stage.learning() {
         CameraRenderGraph::new(UnderHud)
     } else {
         CameraRenderGraph::new(Bare)

@@ -1,5 +1,8 @@
 //! `play`: the show, live, in a window or headless.
 
+use std::fmt;
+use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -71,7 +74,38 @@ impl Default for Options {
     }
 }
 
+/// Prints a line. A terminal that has gone away does not end a show.
+fn say(line: fmt::Arguments) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// As [`say`], on standard error.
+fn warn(line: fmt::Arguments) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// What another program, or a tablet where we are open to one, has to type to reach us.
+fn page_host(local: SocketAddr) -> String {
+    if local.ip().is_loopback() {
+        return format!("localhost:{}", local.port());
+    }
+    let mut address = local;
+    if local.ip().is_unspecified()
+        && let Some(ip) = if_addrs::get_if_addrs()
+            .unwrap_or_default()
+            .iter()
+            .map(|i| i.ip())
+            .find(|ip| ip.is_ipv4() && !ip.is_loopback())
+    {
+        address.set_ip(ip);
+    }
+    address.to_string()
+}
+
 pub fn run(options: &Options) -> anyhow::Result<()> {
+    if options.headless || cfg!(not(feature = "window")) {
+        super::log();
+    }
     let mut show = options.instead.show(options.preset.as_deref(), Mode::Live)?;
     let controllers = show.library().folder().join("controllers");
     show.set_names_only(!options.listen.is_loopback());
@@ -79,7 +113,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let counts = AllCounts::default();
     // A device that is not to be had is one line; the show goes on without.
     let mut without = |error: String| {
-        eprintln!("{error}");
+        warn(format_args!("{error}"));
         show.notice(error);
     };
     let osc = OscServer::bind((options.listen, options.osc).into(), sender.clone(), counts.osc.clone());
@@ -96,7 +130,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         })
         .and_then(|started| started.map_err(|error| without(error.to_string())).ok());
     if let Some(query) = &query {
-        println!("every address, with sliders: http://localhost:{}/", query.local_addr().port());
+        say(format_args!("every address, with sliders: http://{}/", page_host(query.local_addr())));
     }
     let (profiles, problems) = Profiles::load(&controllers);
     problems.iter().for_each(|problem| without(problem.to_string()));
@@ -114,7 +148,7 @@ fn open(show: Show, events: Receiver<Event>, options: &Options) -> anyhow::Resul
         return headless(show, &events, options.seconds);
     }
     if let Err(why) = crate::app::display_available() {
-        eprintln!("{why}; playing headless");
+        warn(format_args!("{why}; playing headless"));
         return headless(show, &events, options.seconds);
     }
     let window = crate::app::Options {
@@ -130,7 +164,7 @@ fn open(show: Show, events: Receiver<Event>, options: &Options) -> anyhow::Resul
 #[cfg(not(feature = "window"))]
 fn open(show: Show, events: Receiver<Event>, options: &Options) -> anyhow::Result<()> {
     if !options.headless {
-        eprintln!("this build has no window (feature `window`); playing headless");
+        warn(format_args!("this build has no window (feature `window`); playing headless"));
     }
     headless(show, &events, options.seconds)
 }
@@ -150,6 +184,7 @@ pub fn next_events(events: &Receiver<Event>, last: Instant, batch: &mut Vec<Even
 
 /// Plays without a window until Ctrl-C.
 fn headless(mut show: Show, events: &Receiver<Event>, seconds: Option<f64>) -> anyhow::Result<()> {
+    super::log();
     let stop = super::interrupted();
     let started = Instant::now();
     let (mut last, mut next_line) = (started, started + Duration::from_secs(1));
@@ -162,7 +197,7 @@ fn headless(mut show: Show, events: &Receiver<Event>, seconds: Option<f64>) -> a
         last = now;
         if now >= next_line {
             next_line += Duration::from_secs(1);
-            println!("{}", show.status());
+            say(format_args!("{}", show.status()));
         }
     }
     Ok(())
