@@ -8,7 +8,6 @@ pub mod cpu;
 pub mod fallback;
 pub mod gpu;
 pub mod plan;
-mod radial;
 pub mod thread;
 
 /// How per-layer noise is made (`noise_mode` of the original code).

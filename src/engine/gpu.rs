@@ -14,6 +14,7 @@ mod ceilings;
 mod memory;
 mod ops;
 mod program;
+mod radial;
 mod rows;
 mod shader;
 

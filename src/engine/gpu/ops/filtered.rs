@@ -6,8 +6,8 @@ use super::super::card::unavailable;
 use super::super::shader::{Constants, Value};
 use super::{ENOUGH_GROUPS, Product, clamp, results, torgb};
 use crate::engine::EngineError;
+use crate::engine::gpu::radial;
 use crate::engine::plan::{FIR_1331, FilteredLayer, Op, Plan, ToRgb, Weights};
-use crate::engine::radial;
 
 /// Threads of a workgroup, at most; a thread has a column of the up-sampled map.
 const MOST_THREADS: usize = 256;
