@@ -25,7 +25,7 @@ use crate::control::osc::feeds::Feeds;
 use crate::control::osc::{Feedback, OscServer, Told};
 use crate::control::query::{Dims, Panel, QueryServer};
 use crate::control::{AllCounts, Event, Source, Write, keys};
-use crate::effects::style::StyleSettings;
+use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::{Engine, Noise, NoiseMode, Program, Transform};
 use crate::latent::mapping::{Scratch, blend_classes};
 use crate::latent::walk::{self, Walk};
@@ -41,7 +41,7 @@ pub use crate::record::compose::Fit;
 use content::Content;
 use learning::Learning;
 pub use learning::MapLine;
-use loader::{LoadError, Loaded, Loader, Progress, Wish};
+use loader::{Done, LoadError, Loaded, Loader, Progress, Wish};
 use quantize::Held;
 pub use stage::Picture;
 use stage::{Change, Drawn, Live, Request, Scene, Stage};
@@ -120,8 +120,14 @@ pub struct Show {
     preset_number: Option<usize>,
     engine: Arc<dyn Engine>,
     network: Arc<Network>,
+    /// The network that is to play, while it is loaded.
+    wished_network: Option<PathBuf>,
     /// The style network that paints, or is about to.
     style_file: Option<PathBuf>,
+    /// The one that paints.
+    style_playing: Option<PathBuf>,
+    /// Counts the style networks that came and went.
+    style_serial: u64,
     content: Content,
     /// How many styles it has.
     styles: usize,
@@ -145,6 +151,8 @@ pub struct Show {
     names_only: bool,
     /// Who wished for a network last.
     network_by: Source,
+    /// What could not be made offline, where no picture may be missed.
+    failure: Option<String>,
     devices: Devices,
     feedback: Option<Feedback>,
     panel: Option<Panel>,
@@ -205,7 +213,11 @@ impl Show {
             walk: Walk::new(network.mapping.z_dim, walk::Settings::default()),
             network,
             leaving: None,
+            wished_network: None,
             style_file: None,
+            style_playing: None,
+            style_serial: 0,
+            failure: None,
             content: Content::default(),
             styles: 0,
             output,
@@ -438,17 +450,19 @@ impl Show {
     }
 
     fn load_network(&mut self, file: PathBuf) {
-        if file != self.network.path {
-            self.wish(Wish::Network(file));
+        if file == self.network.path {
+            // Whatever is being loaded comes too late now.
+            self.wished_network = None;
+            return;
         }
+        self.wished_network = Some(file.clone());
+        self.wish(Wish::Network(file));
     }
 
     fn wish_style(&mut self) {
         let name = self.params.text(Id::StyleNetwork);
         if name.is_empty() {
-            self.style_file = None;
-            self.styles = 0;
-            self.hand_over(Change::Style(None));
+            self.change_style(None, None);
             return;
         }
         match self.find_network(name, self.writer_of(Id::StyleNetwork, name)) {
@@ -475,46 +489,94 @@ impl Show {
     fn load(&mut self, wish: Wish) {
         match &mut self.output {
             Output::Live { loader, .. } => {
-                if !loader.wish(wish) {
+                if !loader.wish(wish.clone()) {
                     self.history.notice("too much is waiting to be loaded: try that once more".to_owned());
+                    self.forget(&wish);
                 }
             }
             Output::Offline { .. } => {
-                let loaded = loader::load(&wish, &self.engine, &Progress::default());
-                self.loaded(loaded);
+                let result = loader::load(&wish, &self.engine, &Progress::default());
+                self.done(Done { wish, result, passed: Vec::new() });
             }
         }
+    }
+
+    /// A wish that is not fulfilled: the same again is a new one.
+    fn forget(&mut self, wish: &Wish) {
+        match wish {
+            Wish::Network(file) if self.wished_network.as_ref() == Some(file) => self.wished_network = None,
+            Wish::Style { file, .. } if self.style_file.as_ref() == Some(file) => {
+                self.style_file.clone_from(&self.style_playing);
+            }
+            Wish::Input { chosen, .. } => self.content.failed(chosen),
+            _ => {}
+        }
+    }
+
+    /// A wish that cannot be fulfilled is one line, and the old one plays on.
+    fn failed(&mut self, wish: &Wish, error: &LoadError) {
+        self.forget(wish);
+        let line = match wish {
+            Wish::Network(_) | Wish::Style { .. } => format!("{error}; {} plays on", self.network.name),
+            Wish::Input { .. } => error.to_string(),
+        };
+        self.fault(line);
+    }
+
+    /// One line on the HUD; offline nobody reads it there.
+    fn fault(&mut self, line: String) {
+        if matches!(self.output, Output::Offline { .. }) {
+            self.failure.get_or_insert_with(|| line.clone());
+        }
+        self.history.notice(line);
+    }
+
+    /// The first thing that could not be made offline, if there was one: pictures since then are not what was asked for.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 
     fn poll_loader(&mut self) {
         if let Output::Live { loader, .. } = &mut self.output
-            && let Some(result) = loader.poll()
+            && let Some(done) = loader.poll()
         {
-            self.loaded(result);
+            self.done(done);
         }
     }
 
-    /// Swaps in whole what was loaded, or keeps the old one and says why.
-    fn take_up(&mut self, result: Result<Loaded, LoadError>) {
-        match result {
-            Ok(Loaded::Network { network, program }) => self.change_network(network, program),
-            // A style that was wished away meanwhile is let go.
-            Ok(Loaded::Style { file, style }) if self.style_file.as_ref() == Some(&file) => {
-                self.styles = style.styles();
-                self.hand_over(Change::Style(Some(style)));
+    /// Swaps in whole what was loaded; what was wished away meanwhile is let go.
+    fn take_up(&mut self, loaded: Loaded) {
+        match loaded {
+            Loaded::Network { network, program } => {
+                if self.wished_network.as_ref() == Some(&network.path) {
+                    self.wished_network = None;
+                    self.change_network(network, program);
+                }
             }
-            Ok(Loaded::Style { .. }) => {}
-            Ok(Loaded::Input { chosen, picture, count }) => {
+            Loaded::Style { file, style } => {
+                if self.style_file.as_ref() == Some(&file) {
+                    self.change_style(Some(file), Some(style));
+                }
+            }
+            Loaded::Input { chosen, picture, count } => {
                 if self.content.take_up(chosen, count) {
                     let change = Change::Input(Some(picture), self.content.changed());
                     self.hand_over(change);
                 }
             }
-            Err(error @ LoadError::Picture(_)) => {
-                self.content.failed();
-                self.history.notice(error.to_string());
-            }
-            Err(error) => self.history.notice(format!("{error}; {} plays on", self.network.name)),
+        }
+    }
+
+    /// The style network paints from the next picture on; `None` paints nothing.
+    fn change_style(&mut self, file: Option<PathBuf>, style: Option<Box<StyleLoop>>) {
+        let styles = style.as_ref().map_or(0, |style| style.styles());
+        self.style_file = file;
+        if self.hand_over(Change::Style(style)) {
+            self.styles = styles;
+            self.style_serial += 1;
+            self.style_playing.clone_from(&self.style_file);
+        } else {
+            self.style_file.clone_from(&self.style_playing);
         }
     }
 
@@ -705,6 +767,7 @@ impl Show {
         self.request.generation = self.generation;
         self.request.input = self.content.settings(p.get(Id::InputAmount));
         self.request.style = StyleSettings::from_params(p);
+        self.request.style_serial = self.style_serial;
         self.request.at_secs = self.secs;
     }
 
@@ -717,7 +780,8 @@ impl Show {
             && self.request.fade == self.last_request.fade
             && self.request.noise == self.last_request.noise
             && self.request.transform == self.last_request.transform
-            && self.request.input == self.last_request.input;
+            && self.request.input == self.last_request.input
+            && self.request.style_serial == self.last_request.style_serial;
         if same && self.picture.is_some() {
             return;
         }
@@ -732,7 +796,7 @@ impl Show {
             Output::Offline { stage } => match stage.draw(&self.request) {
                 Ok(Some(picture)) => self.picture = Some(picture),
                 Ok(None) => {}
-                Err(error) => self.history.notice(error.to_string()),
+                Err(error) => self.fault(error.to_string()),
             },
         }
     }
@@ -815,7 +879,7 @@ impl Show {
         let wish = self.style_wish(self.library.network(&name)?);
         self.style_file = Some(wish.file().to_owned());
         let loaded = loader::load(&wish, &self.engine, &Progress::default())?;
-        self.take_up(Ok(loaded));
+        self.take_up(loaded);
         Ok(())
     }
 

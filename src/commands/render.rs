@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 
 use crate::record::Sink;
 use crate::record::compose::Composer;
@@ -52,6 +52,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         }
         // The first frame is the start itself.
         show.step(if frame == 0 { 0.0 } else { 1.0 / options.fps }, &[]);
+        if let Some(failure) = show.failure() {
+            bail!("frame {frame}: {failure}");
+        }
         let picture = show.picture().context("the network gave no picture")?;
         let pixels = composer.compose(&picture.rgba, picture.width, picture.height, show.fit(), show.brightness());
         sink.write(pixels)?;

@@ -101,8 +101,11 @@ impl Content {
         self.serial
     }
 
-    /// What was wished for cannot be played: what plays is the old place, or the next picture of the same.
-    pub fn failed(&mut self) {
+    /// That cannot be played: what plays is the old place, or the next picture of the same. A newer wish stays.
+    pub fn failed(&mut self, failed: &Chosen) {
+        if self.wished.as_ref() != Some(failed) {
+            return;
+        }
         if self.wished.as_ref().map(|w| &w.place) != self.loaded.as_ref().map(|l| &l.place) {
             self.wished.clone_from(&self.loaded);
         }
@@ -160,13 +163,18 @@ mod tests {
     fn what_fails_leaves_the_old_place() {
         let mut content = Content::default();
         played(&mut content, "good", 1);
-        assert!(content.go_to(Path::new("bad"), Fit::Cover).is_some());
-        content.failed();
+        let bad = content.go_to(Path::new("bad"), Fit::Cover).unwrap();
+        content.failed(&bad);
         assert_eq!(content.step_by(0).unwrap().place, Path::new("good"));
         // A bad picture in the folder that plays: the next step goes past it.
-        assert_eq!(index(content.step_by(1)), Some(1));
-        content.failed();
+        let bad = content.step_by(1).unwrap();
+        assert_eq!(bad.index, 1);
+        content.failed(&bad);
         assert_eq!(index(content.step_by(1)), Some(2));
+        // What fails after something else was wished for is no news.
+        let better = content.go_to(Path::new("better"), Fit::Cover).unwrap();
+        content.failed(&bad);
+        assert!(content.take_up(better, 1));
         assert!(content.stop() && !content.stop());
         let late = Chosen { place: "good".into(), index: 2, fit: Fit::Cover };
         assert!(!content.take_up(late, 3), "wished away meanwhile");

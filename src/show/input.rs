@@ -82,7 +82,7 @@ impl Show {
         if let Some(chosen) = self.content.go_to(&place, self.input_fit()) {
             let loaded =
                 loader::load(&Wish::Input { chosen, side: self.input_side() }, &self.engine, &Progress::default())?;
-            self.take_up(Ok(loaded));
+            self.take_up(loaded);
             self.content.settle();
         }
         Ok(())

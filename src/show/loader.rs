@@ -45,6 +45,19 @@ impl Wish {
             Wish::Input { chosen, .. } => &chosen.place,
         }
     }
+
+    /// Of two wishes of a kind the newer one counts.
+    fn is_like(&self, other: &Wish) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
+/// A wish that was worked on.
+pub struct Done {
+    pub wish: Wish,
+    pub result: Result<Loaded, LoadError>,
+    /// Wishes of its kind that were passed over for it: nothing comes of them any more.
+    pub passed: Vec<Wish>,
 }
 
 /// Something that is ready to be played.
@@ -63,6 +76,8 @@ pub enum LoadError {
     Engine { file: PathBuf, source: EngineError },
     #[error(transparent)]
     Picture(#[from] PictureError),
+    #[error("{}: loading it broke down ({panic}); please report this", file.display())]
+    Panicked { file: PathBuf, panic: String },
 }
 
 /// How far the loader is with what it loads.
@@ -129,11 +144,13 @@ pub fn load(wish: &Wish, engine: &Arc<dyn Engine>, progress: &Progress) -> Resul
 
 /// The `loader` thread. It ends when the loader is dropped and its last wish is done.
 pub struct Loader {
-    wishes: Sender<Wish>,
-    results: Receiver<(PathBuf, Result<Loaded, LoadError>)>,
+    wishes: Sender<(u64, Wish)>,
+    results: Receiver<(u64, Result<Loaded, LoadError>)>,
     /// Keeps the name of the thread's owner visible to debuggers; it is never joined, so that quitting is instant.
     _thread: JoinHandle<()>,
-    loading: Vec<PathBuf>,
+    /// Wishes by their numbers, the oldest first.
+    loading: Vec<(u64, Wish)>,
+    count: u64,
     progress: Arc<Progress>,
 }
 
@@ -141,56 +158,138 @@ impl Loader {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(engine: Arc<dyn Engine>) -> std::io::Result<Self> {
-        let (wishes, wished) = bounded::<Wish>(WISHES);
+        let (wishes, wished) = bounded::<(u64, Wish)>(WISHES);
         let (done, results) = bounded(WISHES);
         let progress = Arc::new(Progress::default());
         let working = progress.clone();
         let thread = std::thread::Builder::new().name("loader".to_owned()).spawn(move || {
             while let Ok(first) = wished.recv() {
-                for wish in newest_of_each_kind(std::iter::once(first).chain(wished.try_iter())) {
-                    let file = wish.file().to_owned();
-                    if done.send((file, load(&wish, &engine, &working))).is_err() {
+                for (number, wish) in newest_of_each_kind(std::iter::once(first).chain(wished.try_iter())) {
+                    if done.send((number, load_whole(&wish, &engine, &working))).is_err() {
                         return;
                     }
                 }
             }
         })?;
-        Ok(Loader { wishes, results, _thread: thread, loading: Vec::new(), progress })
+        Ok(Loader { wishes, results, _thread: thread, loading: Vec::new(), count: 0, progress })
     }
 
     /// Asks for something; an older wish of its kind that was not begun yet is forgotten. False when too many wait.
     pub fn wish(&mut self, wish: Wish) -> bool {
-        let file = wish.file().to_owned();
-        let accepted = self.wishes.try_send(wish).is_ok();
+        self.count += 1;
+        let accepted = self.wishes.try_send((self.count, wish.clone())).is_ok();
         if accepted {
-            self.loading.push(file);
+            self.loading.push((self.count, wish));
         }
         accepted
     }
 
     /// What is being loaded, and how far it is.
     pub fn loading(&self) -> Option<(&Path, &'static str)> {
-        self.loading.last().map(|file| (file.as_path(), self.progress.stage()))
+        self.loading.last().map(|(_, wish)| (wish.file(), self.progress.stage()))
     }
 
     /// Something that became ready since the last call, or why it did not.
-    pub fn poll(&mut self) -> Option<Result<Loaded, LoadError>> {
-        let (file, result) = self.results.try_recv().ok()?;
-        // Wishes that were passed over for this one are done with too.
-        let done = self.loading.iter().position(|f| *f == file).map_or(0, |i| i + 1);
-        self.loading.drain(..done);
-        Some(result)
+    pub fn poll(&mut self) -> Option<Done> {
+        let (number, result) = self.results.try_recv().ok()?;
+        let at = self.loading.iter().position(|(n, _)| *n == number)?;
+        let (_, wish) = self.loading.remove(at);
+        let passed = self.loading.extract_if(.., |(n, other)| *n < number && other.is_like(&wish));
+        let passed = passed.map(|(_, wish)| wish).collect();
+        Some(Done { wish, result, passed })
     }
 }
 
-fn newest_of_each_kind(wishes: impl Iterator<Item = Wish>) -> impl Iterator<Item = Wish> {
+/// As [`load`]; a panic is an error like others.
+fn load_whole(wish: &Wish, engine: &Arc<dyn Engine>, progress: &Progress) -> Result<Loaded, LoadError> {
+    let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| load(wish, engine, progress)));
+    loaded.unwrap_or_else(|panic| {
+        Err(LoadError::Panicked { file: wish.file().to_owned(), panic: panic_message(&*panic) })
+    })
+}
+
+/// The first line of a panic.
+pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("unknown").lines().next().unwrap_or_default().to_owned()
+}
+
+fn newest_of_each_kind(wishes: impl Iterator<Item = (u64, Wish)>) -> impl Iterator<Item = (u64, Wish)> {
     let (mut network, mut style, mut input) = (None, None, None);
     for wish in wishes {
-        match wish {
+        match wish.1 {
             Wish::Network(_) => network = Some(wish),
             Wish::Style { .. } => style = Some(wish),
             Wish::Input { .. } => input = Some(wish),
         }
     }
     network.into_iter().chain(style).chain(input)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::engine::plan::Plan;
+    use crate::record::compose::Fit;
+
+    /// An engine that panics.
+    struct Broken;
+
+    impl Engine for Broken {
+        fn name(&self) -> &'static str {
+            "broken"
+        }
+        fn prepare(&self, _: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
+            panic!("out of luck")
+        }
+    }
+
+    fn picture(name: &str, index: i64) -> Wish {
+        Wish::Input { chosen: Chosen { place: name.into(), index, fit: Fit::Cover }, side: 16 }
+    }
+
+    fn next(loader: &mut Loader) -> Done {
+        let started = Instant::now();
+        loop {
+            if let Some(done) = loader.poll() {
+                return done;
+            }
+            assert!(started.elapsed() < Duration::from_secs(30), "nothing comes");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn nothing_that_was_passed_over_stays_on_the_list() {
+        let mut loader = Loader::start(Arc::new(Broken)).expect("a thread");
+        for index in 0..5 {
+            assert!(loader.wish(picture("/nowhere/at/all", index)));
+        }
+        let mut seen = 0;
+        while loader.loading().is_some() {
+            let done = next(&mut loader);
+            assert!(done.result.is_err());
+            seen += 1 + done.passed.len();
+        }
+        assert_eq!(seen, 5);
+    }
+
+    #[test]
+    fn a_panic_is_an_error_and_the_loader_goes_on() {
+        let mut loader = Loader::start(Arc::new(Broken)).expect("a thread");
+        for _ in 0..2 {
+            let file = crate::patch::locate::network(Path::new("flowers128")).expect("it ships");
+            assert!(loader.wish(Wish::Network(file)));
+            let error = next(&mut loader).result.err().expect("it panics").to_string();
+            assert!(error.contains("flowers128") && error.contains("out of luck"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_panic_becomes_one_line() {
+        let panic = std::panic::catch_unwind(|| panic!("no {}\nsecond line", "device")).unwrap_err();
+        assert_eq!(panic_message(&*panic), "no device");
+    }
 }

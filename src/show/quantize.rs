@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Show;
-use super::loader::{LoadError, Loaded, Wish};
+use super::loader::{Done, Loaded, Wish};
 use crate::control::{Source, Write};
 use crate::params::{Id, Target, Value};
 use crate::patch::preset::Preset;
@@ -109,14 +109,18 @@ impl Show {
         }
     }
 
-    /// Something was loaded: it is played at once, unless it is for later.
-    pub(super) fn loaded(&mut self, result: Result<Loaded, LoadError>) {
+    /// A wish was worked on: what was loaded is played at once, unless it is for later.
+    pub(super) fn done(&mut self, done: Done) {
+        let Done { wish, result, passed } = done;
+        // What was passed over is wished for again on its beat.
+        let passed = |path: &PathBuf| path != wish.file() && passed.iter().any(|wish| wish.file() == path);
+        self.held.wished.retain(|path| !passed(path));
+        let waited = self.held.wished.len();
+        self.held.wished.retain(|path| path != wish.file());
         match result {
-            Ok(loaded) if self.held.wished.iter().any(|path| Some(path.as_path()) == file(&loaded)) => {
-                self.held.wished.retain(|path| Some(path.as_path()) != file(&loaded));
-                self.held.ready.push(loaded);
-            }
-            result => self.take_up(result),
+            Ok(loaded) if self.held.wished.len() < waited => self.held.ready.push(loaded),
+            Ok(loaded) => self.take_up(loaded),
+            Err(error) => self.failed(&wish, &error),
         }
     }
 
@@ -124,7 +128,7 @@ impl Show {
     pub(super) fn take_ready(&mut self, wish: &Wish) -> bool {
         if let Some(i) = self.held.ready.iter().position(|loaded| file(loaded) == Some(wish.file())) {
             let loaded = self.held.ready.swap_remove(i);
-            self.take_up(Ok(loaded));
+            self.take_up(loaded);
             return true;
         }
         let wished = self.held.wished.iter().position(|path| path == wish.file());
@@ -159,6 +163,7 @@ impl Show {
     pub(super) fn forget_held(&mut self) {
         self.held.writes.clear();
         self.held.ready.clear();
+        self.held.wished.clear();
     }
 
     /// What waits, and for how many beats still: for the HUD.

@@ -16,6 +16,7 @@ use crate::effects::input::{Input, InputSettings};
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::thread::Slot;
 use crate::engine::{EngineError, Image, Inputs, Noise, Program, Transform};
+use crate::show::loader::panic_message;
 
 /// A finished picture, ready to be shown or written.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,6 +45,8 @@ pub struct Request {
     pub transform: Transform,
     pub input: InputSettings,
     pub style: StyleSettings,
+    /// Counts the style networks that came and went: without one, a picture stays as it is.
+    pub style_serial: u64,
     /// When in the show it was made, in seconds.
     pub at_secs: f64,
 }
@@ -354,12 +357,15 @@ fn engine_thread(
             continue;
         }
         let started = Instant::now();
-        let drawing = stage.draw(&request);
+        let drawing = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stage.draw(&request)));
         result.took = started.elapsed();
         (result.picture, result.error) = match drawing {
-            Ok(None) => continue,
-            Ok(picture) => (picture, None),
-            Err(error) => (None, Some(error.to_string())),
+            Ok(Ok(None)) => continue,
+            Ok(Ok(picture)) => (picture, None),
+            Ok(Err(error)) => (None, Some(error.to_string())),
+            Err(panic) => {
+                (None, Some(format!("the engine broke down ({}); please report this", panic_message(&*panic))))
+            }
         };
         result.engine = stage.engine();
         // A line that came back was not taken in time.
