@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use latent_jockey::commands::{self, bench, convert, doctor, generate, inspect, params, play, render, style};
+use latent_jockey::show::printable;
 
 /// An instrument for playing generative networks on stage.
 #[derive(Debug, Parser)]
@@ -77,6 +78,6 @@ fn fail(error: &anyhow::Error) -> ExitCode {
             line = format!("{line}: {cause}");
         }
     }
-    eprintln!("latent-jockey: {line}");
+    eprintln!("latent-jockey: {}", printable(&line));
     ExitCode::FAILURE
 }

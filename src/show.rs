@@ -46,7 +46,7 @@ use quantize::Held;
 pub use stage::Picture;
 use stage::{Change, Drawn, Live, Request, Scene, Stage};
 use status::History;
-pub use status::Status;
+pub use status::{Status, printable};
 
 /// Why a show cannot begin. Once it plays, nothing ends it.
 #[derive(Debug, thiserror::Error)]
@@ -794,7 +794,12 @@ impl Show {
         match &mut self.output {
             Output::Live { live, .. } => live.submit(&mut self.request),
             Output::Offline { stage } => match stage.draw(&self.request) {
-                Ok(Some(picture)) => self.picture = Some(picture),
+                Ok(Some(picture)) => {
+                    self.picture = Some(picture);
+                    if let Some(line) = stage.take_unpainted() {
+                        self.fault(line);
+                    }
+                }
                 Ok(None) => {}
                 Err(error) => self.fault(error.to_string()),
             },

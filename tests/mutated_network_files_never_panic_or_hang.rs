@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use latent_jockey::network::checkpoint::Checkpoint;
+use latent_jockey::network::discriminator::Discriminator;
+use latent_jockey::network::style_transfer::StyleNetwork;
 
 const MAX_TIME: Duration = Duration::from_secs(2);
 /// Beyond four times the file's size.
@@ -76,6 +78,8 @@ fn open(path: &Path) {
     }
     drop(checkpoint);
     let _ = latent_jockey::network::open(path);
+    let _ = StyleNetwork::open(path);
+    let _ = Discriminator::open(path);
 }
 
 fn list(folder: &Path) -> Vec<PathBuf> {
@@ -86,9 +90,11 @@ fn list(folder: &Path) -> Vec<PathBuf> {
 fn fixtures() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let is_small = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() < 650_000);
-    let is_network =
-        |path: &PathBuf| path.extension().is_some_and(|e| ["pkl", "pt", "safetensors"].iter().any(|&known| e == known));
-    let mut paths: Vec<_> = list(&folder).into_iter().chain(list(&folder.join("hostile"))).collect();
+    let is_network = |path: &PathBuf| {
+        path.extension().is_some_and(|e| ["pkl", "pt", "pth", "safetensors"].iter().any(|&known| e == known))
+    };
+    let folders = [folder.join("hostile"), folder.join("style")];
+    let mut paths: Vec<_> = list(&folder).into_iter().chain(folders.iter().flat_map(|folder| list(folder))).collect();
     paths.retain(|path| is_small(path) && is_network(path));
     paths.sort();
     paths

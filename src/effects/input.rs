@@ -23,6 +23,8 @@ pub struct InputSettings {
 pub struct Input {
     now: Option<Image>,
     before: Option<Image>,
+    /// How much of the picture before was seen when the newest came.
+    before_share: f32,
     serial: u64,
     /// The fade of the last mixture.
     faded: f32,
@@ -36,25 +38,38 @@ impl Input {
     /// that know of no `serial` as high still show what was before.
     pub fn change(&mut self, picture: Option<Image>, serial: u64) -> Option<Image> {
         self.serial = serial;
-        // In the middle of a fade, the mixture as it was seen last is what is faded from.
-        if self.faded < 1.0
-            && let (Some(now), Some(before)) = (&mut self.now, &self.before)
-            && now.data.len() == before.data.len()
-        {
-            let faded = self.faded;
-            now.data.iter_mut().zip(&before.data).for_each(|(now, before)| *now = before + faded * (*now - before));
-        }
+        self.before_share = if self.faded < 1.0 { self.hold() } else { 1.0 };
         self.faded = 0.0;
         let gone = std::mem::replace(&mut self.before, self.now.take());
         self.now = picture;
         gone
     }
 
+    /// In the middle of a fade: makes the newest picture the mixture as it was seen last. Returns its share; the rest is the
+    /// network's.
+    fn hold(&mut self) -> f32 {
+        let (new, old) = (self.faded, (1.0 - self.faded) * self.before_share);
+        match (&mut self.now, &self.before) {
+            (Some(now), Some(before)) if now.data.len() == before.data.len() && new + old > 0.0 => {
+                let (a, b) = (new / (new + old), old / (new + old));
+                now.data.iter_mut().zip(&before.data).for_each(|(now, before)| *now = a * *now + b * before);
+                new + old
+            }
+            // Of another size: a cut.
+            (Some(_), Some(_)) => 1.0,
+            (Some(_), None) => new,
+            (None, _) => {
+                self.now = self.before.take();
+                old
+            }
+        }
+    }
+
     /// The shares of the newest picture and of the one before; what is missing to 1 is the network's.
     fn shares(&self, settings: &InputSettings) -> [f32; 2] {
         let fade = if settings.serial < self.serial { 0.0 } else { settings.fade.clamp(0.0, 1.0) };
         let share = |picture: &Option<Image>, share: f32| if picture.is_some() { share * settings.amount } else { 0.0 };
-        [share(&self.now, fade), share(&self.before, 1.0 - fade)]
+        [share(&self.now, fade), share(&self.before, (1.0 - fade) * self.before_share)]
     }
 
     /// How much of the network's picture is seen, 0 to 1; at 0 it need not be made.
@@ -147,6 +162,22 @@ mod test {
         assert!((mixed(&mut input, 1.0, 0.0, 3) - 0.4).abs() < 1e-5);
         let gone = InputSettings { amount: 1.0, fade: 1.0, serial: 3 };
         assert_eq!(input.network_share(&gone), 1.0);
+    }
+
+    #[test]
+    fn a_change_in_the_middle_of_the_first_fade_goes_on_from_there() {
+        let mut input = Input::default();
+        input.change(Some(plain(3, 16, 1.0)), 1);
+        let seen = mixed(&mut input, 1.0, 0.25, 1);
+        // Another picture comes, and then none.
+        input.change(Some(plain(3, 16, 0.5)), 2);
+        assert!((mixed(&mut input, 1.0, 0.0, 2) - seen).abs() < 1e-6);
+        let seen = mixed(&mut input, 1.0, 0.5, 2);
+        input.change(None, 3);
+        assert!((mixed(&mut input, 1.0, 0.0, 3) - seen).abs() < 1e-6);
+        let seen = mixed(&mut input, 1.0, 0.5, 3);
+        input.change(Some(plain(3, 16, -1.0)), 4);
+        assert!((mixed(&mut input, 1.0, 0.0, 4) - seen).abs() < 1e-6);
     }
 
     #[test]

@@ -16,6 +16,9 @@ use crate::latent::mapping::FullyConnected;
 
 pub use filtered::{FilteredLayer, FourierInput};
 
+/// Most memory of all maps together; the largest known network (StyleGAN3-R at 1024) needs about 3 GB.
+const MAX_MAP_BYTES: u64 = 8 << 30;
+
 /// Numbers shared between a plan and the engines that hold it; a `Vec` becomes one without a copy.
 pub type Weights = Arc<Vec<f32>>;
 
@@ -384,6 +387,7 @@ impl Plan {
     /// # Errors
     /// The first inconsistency, with the name of its step.
     pub fn check(&self) -> Result<(), PlanError> {
+        self.check_memory()?;
         let mut written = vec![false; self.buffers.len()];
         for step in &self.steps {
             let check = Check { plan: self, step };
@@ -408,6 +412,40 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Refuses maps that need more memory than any known network's, before anybody makes room for them.
+    fn check_memory(&self) -> Result<(), PlanError> {
+        let map = |channels: usize, height: usize, width: usize| {
+            [channels, height, width, 4].into_iter().map(|n| n as u64).fold(1, u64::saturating_mul)
+        };
+        // Engines may keep every map, and share what they need between two of them.
+        let maps = self.buffers.iter().map(|b| map(b.channels, b.height, b.width)).fold(0, u64::saturating_add);
+        let between = |step: &Step| {
+            let Some(out) = self.buffers.get(step.op.out().0) else { return 0 };
+            match &step.op {
+                Op::Fourier(op) => map(op.phases.len(), out.height, out.width),
+                Op::Filtered(op) => self.buffers.get(op.input.0).map_or(0, |input| {
+                    let (height, width) = (input.height.saturating_add(4), input.width.saturating_add(4));
+                    map(input.channels, height, width).saturating_add(map(out.channels, height, width))
+                }),
+                _ => 0,
+            }
+        };
+        let bytes = maps.saturating_add(self.steps.iter().map(between).max().unwrap_or(0));
+        if bytes <= MAX_MAP_BYTES {
+            return Ok(());
+        }
+        let gigabytes = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
+        Err(PlanError {
+            plan: self.name.clone(),
+            step: "all layers".into(),
+            what: "memory of its maps".into(),
+            expected: format!("at most {}", gigabytes(MAX_MAP_BYTES)),
+            found: gigabytes(bytes),
+        })
+    }
+}
+
 /// Checks one step.
 struct Check<'a> {
     plan: &'a Plan,
@@ -426,6 +464,14 @@ impl Check<'_> {
             expected: expected.into(),
             found: found(),
         })
+    }
+
+    /// Gains are numbers, and a clamp leaves something between its two ends.
+    fn limits(&self, gains: &[f32], clamp: Option<f32>) -> Result<(), PlanError> {
+        let wrong = gains.iter().find(|gain| !gain.is_finite());
+        self.that(wrong.is_none(), "gain", "a finite number", || wrong.map(ToString::to_string).unwrap_or_default())?;
+        let clamp = clamp.unwrap_or(f32::INFINITY);
+        self.that(clamp > 0.0, "clamp", "more than 0", || clamp.to_string())
     }
 
     fn len(&self, what: &str, found: &[f32], expected: usize) -> Result<(), PlanError> {
@@ -482,6 +528,7 @@ impl Check<'_> {
 
     fn synthesis(&self, op: &SynthesisLayer, out: &Buffer) -> Result<(), PlanError> {
         let input = self.plan.get(op.input);
+        self.limits(&[op.gain], op.clamp)?;
         self.size("output", op.out, input, if op.up { 2 } else { 1 })?;
         self.style(&op.style, input.channels)?;
         let kernels: &[usize] = if op.up { &[3] } else { &[1, 3] };
@@ -498,6 +545,7 @@ impl Check<'_> {
 
     fn torgb(&self, op: &ToRgb, out: &Buffer) -> Result<(), PlanError> {
         let input = self.plan.get(op.input);
+        self.limits(&[], op.clamp)?;
         self.size("output", op.out, input, 1)?;
         self.style(&op.style, input.channels)?;
         self.that((1..=4).contains(&out.channels), "colours", "1 to 4", || out.channels.to_string())?;
@@ -513,6 +561,7 @@ impl Check<'_> {
 
     fn convolution(&self, op: &Convolution, out: &Buffer) -> Result<(), PlanError> {
         let input = self.plan.get(op.input);
+        self.limits(&[], op.clamp)?;
         self.that(op.kernel % 2 == 1, "kernel", "an odd number", || op.kernel.to_string())?;
         self.size("output", op.out, input, 1)?;
         self.len("weight", &op.weight, out.channels * input.channels * op.kernel * op.kernel)?;
@@ -538,5 +587,41 @@ impl Check<'_> {
         let r = self.plan.get(residual);
         let same = (r.channels, r.height, r.width) == (out.channels, out.height, out.width);
         self.that(same, "residual", &format!("{out:?}"), || format!("{r:?}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::stylegan3::{Config, random};
+
+    fn plan() -> Plan {
+        (*random(Config::T, 64, 1024, 32, 16).plan).clone()
+    }
+
+    #[test]
+    fn maps_beyond_all_bounds_are_refused_before_they_are_made() {
+        assert!(plan().check().is_ok());
+        for side in [1 << 20, usize::MAX] {
+            let mut plan = plan();
+            (plan.buffers[3].height, plan.buffers[3].width) = (side, side);
+            let message = plan.check().expect_err("too much").to_string();
+            assert!(message.contains("at most 8.6 GB"), "{message}");
+        }
+        assert!(random(Config::R, 1024, 65_536, 1024, 512).plan.check().is_ok(), "the largest that is known");
+    }
+
+    #[test]
+    fn clamps_and_gains_that_mean_nothing_are_refused() {
+        let with = |change: fn(&mut FilteredLayer)| {
+            let mut plan = plan();
+            let op = plan.steps.iter_mut().find_map(|s| if let Op::Filtered(op) = &mut s.op { Some(op) } else { None });
+            change(op.expect("there are filtered layers"));
+            plan.check().expect_err("refused").to_string()
+        };
+        for message in [with(|op| op.clamp = Some(-1.0)), with(|op| op.clamp = Some(f32::NAN))] {
+            assert!(message.contains("clamp"), "{message}");
+        }
+        assert!(with(|op| op.gain = f32::INFINITY).contains("gain"));
     }
 }

@@ -18,6 +18,8 @@ use crate::engine::Image;
 use crate::engine::plan::Fir;
 use crate::latent::mapping::FullyConnected;
 
+/// Most channels of a map; known discriminators have 512.
+const MAX_CHANNELS: usize = 4096;
 /// Largest picture that is scored.
 const MAX_RESOLUTION: usize = 2048;
 /// What the standard deviation over a batch of one picture is: the root of the 1e-8 that is added to 0.
@@ -250,11 +252,19 @@ impl Conv {
     /// `gain` is the block's factor on gain and clamp; `None` reads a linear one without bias.
     fn read(at: &Tensors, inputs: usize, kernel: usize, gain: Option<f32>) -> Result<Conv, NetworkError> {
         let [outputs, ..] = at.shape_of_rank::<4>("weight")?;
+        if outputs > MAX_CHANNELS {
+            let what = format!("{}: {outputs} channels, where at most {MAX_CHANNELS} are read", at.full_name("weight"));
+            return Err(NetworkError::Unsupported { path: at.path().into(), what });
+        }
         let mut weight = at.get("weight", &[outputs, inputs, kernel, kernel])?;
         let scale = 1.0 / ((inputs * kernel * kernel) as f32).sqrt();
         weight.iter_mut().for_each(|w| *w *= scale);
         let bias = if gain.is_some() { at.get("bias", &[outputs])? } else { Vec::new() };
         let clamp = at.attribute("conv_clamp").and_then(Attribute::as_f64).map_or(f32::INFINITY, |c| c as f32);
+        if clamp.is_nan() || clamp <= 0.0 {
+            let what = format!("{}: {clamp}", at.full_name("conv_clamp"));
+            return Err(NetworkError::Unsupported { path: at.path().into(), what });
+        }
         let activation = gain.map(|gain| Activation { gain: SQRT_2 * gain, clamp: clamp * gain });
         Ok(Conv { weight, bias, inputs, outputs, kernel, activation })
     }

@@ -10,6 +10,8 @@ use super::pickle::{Document, Node, NodeId, PickleError};
 
 /// A generator is less than ten levels deep.
 const MAX_DEPTH: usize = 16;
+/// Known networks have some thousand.
+const MAX_ENTRIES: usize = 200_000;
 /// A module reached by two paths is walked twice; this ends what doubles at every level.
 const MAX_MODULES: usize = 4096;
 const MAX_ATTRIBUTES: usize = 100_000;
@@ -22,6 +24,8 @@ pub struct Contents {
     pub tensors: BTreeMap<String, TensorRef>,
     pub attributes: BTreeMap<String, Attribute>,
     modules: usize,
+    /// Entries that were looked at: a small file can name one dictionary many times.
+    entries: usize,
 }
 
 /// Everything in the module `root` and below it.
@@ -37,7 +41,7 @@ pub fn read(document: &Document, root: NodeId) -> Result<Contents, PickleError> 
 
 impl Contents {
     pub fn new(tensors: BTreeMap<String, TensorRef>, attributes: BTreeMap<String, Attribute>) -> Self {
-        Contents { tensors, attributes, modules: 0 }
+        Contents { tensors, attributes, ..Contents::default() }
     }
 
     fn module(&mut self, document: &Document, id: NodeId, prefix: &str, depth: usize) -> Result<(), PickleError> {
@@ -48,10 +52,12 @@ impl Contents {
         }
         self.attributes.insert(format!("{prefix}class_name"), Attribute::Text(clipped(module.class_name)));
         for &(key, value) in document.entries(module.state) {
+            self.count()?;
             match document.text(key) {
                 Some("_parameters" | "_buffers") => self.tensors(document, value, prefix)?,
                 Some("_modules") => {
                     for &(name, child) in document.entries(value) {
+                        self.count()?;
                         let Some(name) = document.text(name).filter(|n| n.len() <= MAX_TEXT) else { continue };
                         self.module(document, child, &format!("{prefix}{name}."), depth + 1)?;
                     }
@@ -64,6 +70,14 @@ impl Contents {
             }
         }
         Ok(())
+    }
+
+    fn count(&mut self) -> Result<(), PickleError> {
+        self.entries += 1;
+        match self.entries > MAX_ENTRIES {
+            true => Err(PickleError::Limit { what: "entries in one network", limit: MAX_ENTRIES as u64 }),
+            false => Ok(()),
+        }
     }
 
     /// A StyleGAN2 synthesis network lists its blocks: 4, 8, 16 and so on.
@@ -80,6 +94,7 @@ impl Contents {
 
     fn tensors(&mut self, document: &Document, dict: NodeId, prefix: &str) -> Result<(), PickleError> {
         for &(name, value) in document.entries(dict) {
+            self.count()?;
             let Some(name) = document.text(name).filter(|n| n.len() <= MAX_TEXT) else { continue };
             let full = format!("{prefix}{name}");
             let tensor = document.tensor(value).map_err(|e| match e {

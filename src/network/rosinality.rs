@@ -29,7 +29,7 @@ pub fn rename(tensors: BTreeMap<String, TensorRef>) -> Result<BTreeMap<String, T
         let (place, rest) = place(name)?;
         let (leaf, rank) = leaf(rest)?;
         let mut tensor = tensor.trimmed(rank);
-        if leaf == "resample_filter" {
+        if leaf == "resample_filter" && tensor.len() <= MAX_TAPS {
             tensor = tensor.mapped(|x| x * 0.25)?;
         }
         Some((if place.is_empty() { leaf.to_owned() } else { format!("{place}.{leaf}") }, tensor))
@@ -75,6 +75,9 @@ pub fn rename_discriminator(tensors: BTreeMap<String, TensorRef>) -> BTreeMap<St
     });
     renamed.collect()
 }
+
+/// Taps of a filter, at most; larger ones are refused when they are read.
+const MAX_TAPS: usize = 64;
 
 /// The module that a name lies in, in ada's terms, and what follows it.
 fn place(name: &str) -> Option<(String, &str)> {

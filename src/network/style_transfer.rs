@@ -23,6 +23,8 @@ use crate::network::checkpoint::{Checkpoint, Tensors};
 
 /// Added to the variance (both layouts; PyTorch's default).
 const EPS: f32 = 1e-5;
+/// How much smaller maps may be than the picture on each side: sides are multiples of that.
+const MAX_SHRINK: usize = 4;
 /// More styles than any known file has; bounds what a file may ask for.
 const MAX_STYLES: usize = 1024;
 
@@ -291,6 +293,13 @@ fn finish(root: &Tensors, layers: &mut [Layer]) -> Result<(), NetworkError> {
                 pair[1].name, pair[0].channels[1], pair[1].channels[0]
             ));
         }
+    }
+    let product = |factor: fn(&Layer) -> usize| layers.iter().map(factor).fold(1, usize::saturating_mul);
+    let (smaller, larger) = (product(|layer| layer.stride), product(|layer| layer.up));
+    if smaller != larger || smaller > MAX_SHRINK {
+        return broken(format!(
+            "a painting {larger}/{smaller} the size of the picture: it must be 1/1, by 1, 2 or {MAX_SHRINK} on the way"
+        ));
     }
     match layers.last() {
         Some(last) if last.channels[0] == 3 && last.up == 1 => Ok(()),

@@ -21,8 +21,6 @@ use geometry::{Geometry, LayerName};
 
 /// Largest feature map; 1024 networks have 1044.
 const MAX_SIZE: usize = 4200;
-/// Most memory of all maps together; the largest known network (configuration R at 1024) needs about 4 GB.
-const MAX_MAP_BYTES: u64 = 12 << 30;
 /// The clamp of all known trainers, for files that do not say.
 const CONV_CLAMP: f32 = 256.0;
 /// What the picture is multiplied by, for files that do not say.
@@ -61,7 +59,6 @@ pub fn lower(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
         let what = format!("a picture of {} x {} with {img_channels} channels", picture.width, picture.height);
         return Err(NetworkError::Unsupported { path: checkpoint.path.clone(), what });
     }
-    check_memory(&plan, &checkpoint.path)?;
     let mapping = mapping::lower(&root.at("mapping"), &plan, &mut warnings)?;
     plan.check().map_err(|source| NetworkError::Plan { path: checkpoint.path.clone(), source: Box::new(source) })?;
     let is_xl = mapping::is_xl(checkpoint);
@@ -206,29 +203,6 @@ fn own_transform(at: &Tensors) -> Result<Transform, NetworkError> {
     Ok(Transform { inverse: [[m[0], m[1], m[2]], [m[3], m[4], m[5]]] })
 }
 
-/// Refuses a plan whose maps need more memory than any known network's, before anybody makes room for them.
-fn check_memory(plan: &Plan, path: &std::path::Path) -> Result<(), NetworkError> {
-    let map = |height: usize, width: usize, channels: usize| {
-        [height, width, channels, 4].into_iter().map(|n| n as u64).fold(1, u64::saturating_mul)
-    };
-    let between = |op: &FilteredLayer| {
-        let (input, out) = (plan.get(op.input), plan.get(op.out));
-        let (rows, columns) = (op.between(input.height).unwrap_or(0), op.between(input.width).unwrap_or(0));
-        // Up-sampled along x, then filtered along x: two such maps of the convolved height and of the height between.
-        map(op.convolved(input.height).saturating_add(rows), columns, out.channels)
-    };
-    let maps = plan.buffers.iter().map(|b| map(b.height, b.width, b.channels)).fold(0, u64::saturating_add);
-    let scratch = plan.steps.iter().filter_map(|s| if let Op::Filtered(op) = &s.op { Some(between(op)) } else { None });
-    let bytes = maps.saturating_add(scratch.max().unwrap_or(0));
-    if bytes > MAX_MAP_BYTES {
-        let (asked, most) = (bytes as f64 / 1e9, MAX_MAP_BYTES as f64 / 1e9);
-        let what =
-            format!("feature maps of {asked:.1} GB, where at most {most:.1} GB are made room for: such a network");
-        return Err(NetworkError::Unsupported { path: path.into(), what });
-    }
-    Ok(())
-}
-
 /// Divides each output's weights by their root mean square; `count` is how many an output has.
 fn normalize(weight: &mut [f32], count: usize) {
     for output in weight.chunks_exact_mut(count) {
@@ -245,19 +219,4 @@ fn unsupported(at: &Tensors, name: &str, what: String) -> NetworkError {
 /// One tap: no filter.
 fn no_filter() -> Weights {
     vec![1.0].into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn maps_beyond_all_bounds_are_refused_before_they_are_made() {
-        let mut plan = (*random(Config::T, 64, 1024, 32, 16).plan).clone();
-        let path = std::path::Path::new("lying.pkl");
-        assert!(check_memory(&plan, path).is_ok());
-        (plan.buffers[3].height, plan.buffers[3].width) = (1 << 20, 1 << 20);
-        let message = check_memory(&plan, path).expect_err("too much").to_string();
-        assert!(message.contains("lying.pkl") && message.contains("12.9 GB"), "{message}");
-    }
 }

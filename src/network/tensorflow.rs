@@ -32,6 +32,9 @@ fn network(document: &Document, id: NodeId) -> Option<NodeId> {
     }
 }
 
+/// Most numbers that are copied, since a file may name one tensor many times; the largest known network has 12 million.
+const MAX_COPIED: u64 = 32 << 20;
+
 /// Tensors and attributes of the averaged generator, under ada's names.
 ///
 /// # Errors
@@ -43,12 +46,12 @@ pub fn read(document: &Document) -> Result<Contents, PickleError> {
     if version < VERSION {
         return Err(unfit(format!("a TensorFlow network of version {version} is no StyleGAN2 (4 or later)")));
     }
-    let mut tensors = BTreeMap::new();
-    variables(document, state, "", &mut tensors)?;
+    let (mut tensors, mut copied) = (BTreeMap::new(), 0);
+    variables(document, state, "", &mut tensors, &mut copied)?;
     if let Some(components) = document.get(state, "components") {
         for &(name, component) in document.entries(components).iter().take(16) {
             if let (Some(name), Some(state)) = (document.text(name), network(document, component)) {
-                variables(document, state, &format!("{name}/"), &mut tensors)?;
+                variables(document, state, &format!("{name}/"), &mut tensors, &mut copied)?;
             }
         }
     }
@@ -75,6 +78,7 @@ fn variables(
     state: NodeId,
     prefix: &str,
     tensors: &mut BTreeMap<String, TensorRef>,
+    copied: &mut u64,
 ) -> Result<(), PickleError> {
     let list = document.get(state, "variables").and_then(|v| document.items(v)).unwrap_or(&[]);
     for &variable in list.iter().take(4096) {
@@ -84,10 +88,26 @@ fn variables(
         if full.contains("ToRGB_lod") {
             return Err(PickleError::Container("the \"orig\" TensorFlow form (ToRGB_lod) is not supported".into()));
         }
-        let Some((name, change)) = rename(&full) else { continue };
+        let Some((name, change)) = rename(&full) else {
+            // What lies elsewhere, and the resolution that progressive training had reached, computes nothing.
+            let counts = full.starts_with("mapping/") || full.starts_with("synthesis/");
+            if counts && !full.ends_with("/lod") {
+                return Err(PickleError::Container(format!("its variable {full} is of no StyleGAN2 that is known")));
+            }
+            continue;
+        };
         let Some(tensor) = document.tensor(value)? else {
             return Err(PickleError::Tensor(format!("the variable {full} is no array")));
         };
+        if change.copies() {
+            *copied += tensor.len() as u64;
+            if *copied > MAX_COPIED {
+                return Err(PickleError::Limit {
+                    what: "numbers in kernels that are stored mirrored",
+                    limit: MAX_COPIED,
+                });
+            }
+        }
         let bad = || PickleError::Tensor(format!("the variable {full} has shape {:?}", tensor.shape));
         tensors.insert(name, change.apply(&tensor).ok_or_else(bad)?);
     }
@@ -111,6 +131,11 @@ enum Change {
 }
 
 impl Change {
+    /// Needs it memory of its own?
+    fn copies(self) -> bool {
+        matches!(self, Change::PlusOne | Change::FlippedKernel)
+    }
+
     fn apply(self, tensor: &TensorRef) -> Option<TensorRef> {
         match self {
             Change::Same => Some(tensor.clone()),

@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::effects::crossfade::Crossfade;
 use crate::effects::input::{Input, InputSettings};
+use crate::effects::resample::shape;
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::thread::Slot;
 use crate::engine::{EngineError, Image, Inputs, Noise, Program, Transform};
@@ -101,6 +102,10 @@ pub struct Stage {
     mixture: Image,
     /// What the style loop made of it.
     painting: Image,
+    /// A picture in another number of colours, as style networks want it.
+    coloured: Image,
+    /// Why the last picture was not painted.
+    unpainted: Option<String>,
     /// When the last picture was asked for.
     last_secs: f64,
     /// Pictures handed out before; one that nobody holds any more is filled again.
@@ -121,6 +126,8 @@ impl Stage {
             input: Input::default(),
             mixture: Image::default(),
             painting: Image::default(),
+            coloured: Image::default(),
+            unpainted: None,
             last_secs: 0.0,
             pool: Vec::new(),
             serial: 0,
@@ -135,6 +142,11 @@ impl Stage {
             Change::Style(style) => Used::Style(std::mem::replace(&mut self.style, style)),
             Change::Input(picture, serial) => Used::Input(self.input.change(picture, serial)),
         }
+    }
+
+    /// Why a picture since the last call was not painted.
+    pub fn take_unpainted(&mut self) -> Option<String> {
+        self.unpainted.take()
     }
 
     /// What computes the network's pictures.
@@ -212,17 +224,29 @@ impl Stage {
         };
         let dt = (request.at_secs - self.last_secs).max(0.0) as f32;
         self.last_secs = request.at_secs;
-        // Style networks paint in colour only: a grey picture is shown as it is.
-        let painted = match &mut self.style {
-            Some(style) if content.channels == 3 => {
-                style.process(content, &request.style.after(dt), &mut self.painting)?;
-                &self.painting
+        let mut painted = content;
+        if let Some(style) = &mut self.style {
+            let content = if content.channels == 3 { content } else { coloured(content, &mut self.coloured) };
+            match style.process(content, &request.style.after(dt), &mut self.painting) {
+                Ok(()) => painted = &self.painting,
+                // The network's picture goes on without the painting.
+                Err(error) => self.unpainted = Some(format!("not painted: {error}")),
             }
-            _ => content,
-        };
+        }
         self.serial += 1;
         Ok(Some(develop(painted, self.serial, &mut self.pool)))
     }
+}
+
+/// Grey as three equal colours; an alpha channel is left out.
+fn coloured<'a>(image: &Image, out: &'a mut Image) -> &'a Image {
+    let plane = image.height * image.width;
+    shape(out, 3, image.height, image.width);
+    for (c, to) in out.data.chunks_exact_mut(plane.max(1)).enumerate() {
+        let c = if image.channels < 3 { 0 } else { c };
+        to.copy_from_slice(&image.data[c * plane..][..plane]);
+    }
+    out
 }
 
 /// An image as a picture, in a buffer of the pool when one is free.
@@ -263,7 +287,7 @@ pub fn rgba8_from_image(image: &Image, rgba: &mut Vec<u8>) {
 pub struct Drawn {
     pub picture: Option<Arc<Picture>>,
     pub took: Duration,
-    /// Why there is no picture.
+    /// Why there is no picture, or no painting.
     pub error: Option<String>,
     /// What computes the network's pictures.
     pub engine: &'static str,
@@ -361,7 +385,7 @@ fn engine_thread(
         result.took = started.elapsed();
         (result.picture, result.error) = match drawing {
             Ok(Ok(None)) => continue,
-            Ok(Ok(picture)) => (picture, None),
+            Ok(Ok(picture)) => (picture, stage.take_unpainted()),
             Ok(Err(error)) => (None, Some(error.to_string())),
             Err(panic) => {
                 (None, Some(format!("the engine broke down ({}); please report this", panic_message(&*panic))))

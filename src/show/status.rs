@@ -102,6 +102,7 @@ impl History {
     }
 
     pub fn notice(&mut self, line: String) {
+        let line = printable(&line);
         tracing::info!("{line}");
         self.notice = Some((self.now + NOTICE_SECS, line));
     }
@@ -114,6 +115,17 @@ impl History {
             self.notice(why.to_owned());
         }
     }
+}
+
+/// A line that can be shown: names from files may hold control characters, or be very long.
+pub fn printable(line: &str) -> String {
+    const LONGEST: usize = 1000;
+    let mut shown: String =
+        line.chars().take(LONGEST).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    if line.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 impl Status {
@@ -159,5 +171,16 @@ impl std::fmt::Display for Status {
             write!(f, " · {line}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn what_a_file_says_cannot_steer_a_terminal() {
+        assert_eq!(printable("os.\x1b[2J\nall fine"), "os.\u{fffd}[2J\u{fffd}all fine");
+        assert_eq!(printable(&"ä".repeat(5000)).chars().count(), 1001);
     }
 }

@@ -116,7 +116,7 @@ impl Turn<'_> {
         // SAFETY: the closure outlives this call.
         shared.take_tasks(unsafe { &*job }, tasks, 0);
         drop(close);
-        assert!(!shared.panicked.load(Ordering::Relaxed), "a task of the cpu engine panicked");
+        assert!(!shared.panicked.swap(false, Ordering::Relaxed), "a task of the cpu engine panicked");
     }
 }
 

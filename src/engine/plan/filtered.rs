@@ -111,6 +111,7 @@ impl Check<'_> {
 
     pub(super) fn filtered(&self, op: &FilteredLayer, out: &Buffer) -> Result<(), PlanError> {
         let input = self.plan.get(op.input);
+        self.limits(&[op.gain, op.slope, op.magnitude, op.output_gain], op.clamp)?;
         self.style(&op.style, input.channels)?;
         self.that(matches!(op.kernel, 1 | 3), "kernel", "1 or 3", || op.kernel.to_string())?;
         self.len("weight", &op.weight, out.channels * input.channels * op.kernel * op.kernel)?;

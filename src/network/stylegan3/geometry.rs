@@ -30,7 +30,8 @@ impl LayerName {
     pub fn parse(text: &str) -> Option<LayerName> {
         let mut numbers = text.strip_prefix('L')?.split('_').map(|n| n.parse::<usize>().ok());
         let (index, size, _channels) = (numbers.next()??, numbers.next()??, numbers.next()??);
-        numbers.next().is_none().then(|| LayerName { text: text.to_owned(), index, size })
+        let is_possible = index < 1 << 16 && size < 1 << 16;
+        (numbers.next().is_none() && is_possible).then(|| LayerName { text: text.to_owned(), index, size })
     }
 }
 
@@ -198,7 +199,7 @@ mod tests {
     #[test]
     fn names_have_three_numbers() {
         assert_eq!(LayerName::parse("L10_52_20").map(|n| (n.index, n.size)), Some((10, 52)));
-        for bad in ["L10_52", "input", "L_52_20", "L1_2_3_4", "Lx_2_3"] {
+        for bad in ["L10_52", "input", "L_52_20", "L1_2_3_4", "Lx_2_3", "L3_18446744073709551615_3"] {
             assert_eq!(LayerName::parse(bad), None, "{bad}");
         }
     }
