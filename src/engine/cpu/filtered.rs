@@ -38,7 +38,7 @@ impl Scratch {
         for step in &plan.steps {
             let Op::Filtered(op) = &step.op else { continue };
             let sizes = Sizes::new(plan, op, lanes);
-            scaled = scaled.max(sizes.padded_height() * sizes.padded_width() * sizes.inputs);
+            scaled = scaled.max(sizes.padded_height() * sizes.padded_width() * sizes.pixel);
             if sizes.kernel == 3 {
                 let (input, output) = sizes.full().scratch();
                 tiles = (tiles.0.max(input), tiles.1.max(output));
@@ -56,6 +56,9 @@ impl Scratch {
 #[derive(Clone, Copy)]
 struct Sizes {
     inputs: usize,
+    /// Numbers from one pixel of `scaled` to the next. A product takes a dozen pixels side by side, which push one another
+    /// out of the nearest cache at a distance of whole pages: an odd number of vectors is none.
+    pixel: usize,
     outputs: usize,
     kernel: usize,
     input: (usize, usize),
@@ -65,8 +68,10 @@ struct Sizes {
 impl Sizes {
     fn new(plan: &Plan, op: &FilteredLayer, lanes: usize) -> Sizes {
         let (input, out) = (plan.get(op.input), plan.get(op.out));
+        let inputs = input.channels.next_multiple_of(lanes);
         Sizes {
-            inputs: input.channels.next_multiple_of(lanes),
+            inputs,
+            pixel: if op.kernel == 1 { ((inputs / lanes) | 1) * lanes } else { inputs },
             outputs: out.channels.next_multiple_of(lanes),
             kernel: op.kernel,
             input: (input.height, input.width),
@@ -195,9 +200,9 @@ impl WithSimd for Scale<'_> {
         let inside = row >= border && row < border + sizes.input.0;
         // SAFETY: `scaled` has room for all padded rows; this task alone writes its row of it.
         unsafe {
-            let to = scratch.scaled.ptr().add(row * sizes.padded_width() * channels);
+            let to = scratch.scaled.ptr().add(row * sizes.padded_width() * sizes.pixel);
             for x in 0..sizes.padded_width() {
-                let to = to.add(x * channels);
+                let to = to.add(x * sizes.pixel);
                 if !inside || x < border || x >= border + sizes.input.1 {
                     std::slice::from_raw_parts_mut(to, channels).fill(0.0);
                     continue;
@@ -226,12 +231,12 @@ impl WithSimd for Convolve<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Convolve { stage: Filtered { sizes, scratch, bias, .. }, weight, alpha, panel, rows } = self;
-        let row = sizes.padded_width() * sizes.inputs;
+        let row = sizes.padded_width() * sizes.pixel;
         let (width, step) = (sizes.convolved.1, sizes.outputs);
         let first = rows.start * width * step;
         let product = Product {
             a: scratch.scaled.ptr(),
-            a_rows: Rows { start: rows.start * row, width, row, step: sizes.inputs },
+            a_rows: Rows { start: rows.start * row, width, row, step: sizes.pixel },
             taps: &[0],
             b: weight,
             panel,
