@@ -6,7 +6,8 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 fn check(source: &str) -> Result<(), String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16);
+    let capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX | Capabilities::SUBGROUP;
+    let mut validator = Validator::new(ValidationFlags::all(), capabilities);
     validator.validate(&module).map_err(|error| error.emit_to_string(source))?;
     Ok(())
 }

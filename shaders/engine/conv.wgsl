@@ -5,6 +5,7 @@
 // A workgroup computes OUTPUTS x PIXELS results from tiles in workgroup memory, DEPTH products at a time; a thread
 // 8 outputs x 4 pixels in registers. The input is multiplied by the style on its way into the tile, the sum by the
 // demodulation on its way out. Small maps do not fill a card: their sum is cut into SPLITS parts, which `finish` adds.
+// As `conv_half` it adds the DEPTH products of a tile in 16 bits (`Part`), and these sums in 32.
 //! import ending
 
 // [I, H, W]
@@ -41,8 +42,10 @@ const OUTPUTS: u32 = 64u;
 const PIXELS: u32 = 64u;
 const DEPTH: u32 = 16u;
 
+// Pixels of a thread. What runs over c is written out by the program.
+const COLUMNS: u32 = 4u;
 // Threads along the pixels, and all.
-const ACROSS: u32 = PIXELS / 4u;
+const ACROSS: u32 = PIXELS / COLUMNS;
 const THREADS: u32 = ACROSS * (OUTPUTS / 8u);
 const STEPS_A_TAP: u32 = I_PADDED / DEPTH;
 // Width and number of pixels that are computed; even parities have one more on each axis.
@@ -50,8 +53,12 @@ const EXTRA: u32 = select(GROWS, 1u, UP);
 const GRID: u32 = W + EXTRA;
 const COUNT: u32 = (H + EXTRA) * (W + EXTRA);
 
-var<workgroup> a_tile: array<vec4<f32>, DEPTH * OUTPUTS / 4u>;
-var<workgroup> b_tile: array<f32, DEPTH * PIXELS>;
+// Are products added in 16 bits? Their largest number: a style that is out of all bounds makes no infinity.
+const IS_HALF: bool = false;
+const MOST: f32 = 65504.0;
+
+var<workgroup> a_tile: array<vec4<Part>, DEPTH * OUTPUTS / 4u>;
+var<workgroup> b_tile: array<Part, DEPTH * PIXELS>;
 
 fn put(o: u32, pixel: u32, noise: f32, part: u32, sum: f32) {
     if (o >= O || pixel >= COUNT) {
@@ -113,14 +120,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     let across = thread % ACROSS;
     let down = thread / ACROSS;
-    var low_0 = vec4<f32>(0.0);
-    var low_1 = vec4<f32>(0.0);
-    var low_2 = vec4<f32>(0.0);
-    var low_3 = vec4<f32>(0.0);
-    var high_0 = vec4<f32>(0.0);
-    var high_1 = vec4<f32>(0.0);
-    var high_2 = vec4<f32>(0.0);
-    var high_3 = vec4<f32>(0.0);
+    //! each c < COLUMNS
+    var low_{c} = vec4<f32>(); var high_{c} = vec4<f32>();
+    //! each c < COLUMNS
+    var low_part_{c} = vec4<Part>(); var high_part_{c} = vec4<Part>();
 
     for (var step = steps * split / SPLITS; step < end; step++) {
         let tap = step / STEPS_A_TAP;
@@ -138,39 +141,42 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                     value *= styles[STYLE + i];
                 }
             }
-            b_tile[k * PIXELS + column] = value;
+            if (IS_HALF) {
+                value = clamp(value, -MOST, MOST);
+            }
+            b_tile[k * PIXELS + column] = Part(value);
         }
         let first_row = (first_tap + tap) * I_PADDED + first_i;
         for (var e = thread; e < DEPTH * OUTPUTS / 4u; e += THREADS) {
             let row = first_row + e / (OUTPUTS / 4u);
             let source = row * (O_PADDED / 4u) + group.y * (OUTPUTS / 4u) + e % (OUTPUTS / 4u);
-            a_tile[e] = vec4<f32>(weight[source]);
+            a_tile[e] = vec4<Part>(weight[source]);
         }
         workgroupBarrier();
         for (var k = 0u; k < DEPTH; k++) {
             let low = a_tile[k * (OUTPUTS / 4u) + down];
             let high = a_tile[k * (OUTPUTS / 4u) + OUTPUTS / 8u + down];
             // Neighbouring threads read and write neighbouring pixels.
-            let b_0 = vec4<f32>(b_tile[k * PIXELS + across]);
-            let b_1 = vec4<f32>(b_tile[k * PIXELS + across + ACROSS]);
-            let b_2 = vec4<f32>(b_tile[k * PIXELS + across + 2u * ACROSS]);
-            let b_3 = vec4<f32>(b_tile[k * PIXELS + across + 3u * ACROSS]);
-            low_0 = fma(low, b_0, low_0);
-            low_1 = fma(low, b_1, low_1);
-            low_2 = fma(low, b_2, low_2);
-            low_3 = fma(low, b_3, low_3);
-            high_0 = fma(high, b_0, high_0);
-            high_1 = fma(high, b_1, high_1);
-            high_2 = fma(high, b_2, high_2);
-            high_3 = fma(high, b_3, high_3);
+            //! each c < COLUMNS
+            let b_{c} = vec4<Part>(b_tile[k * PIXELS + across + {c}u * ACROSS]);
+            //! each c < COLUMNS
+            low_part_{c} = fma(low, b_{c}, low_part_{c}); high_part_{c} = fma(high, b_{c}, high_part_{c});
+        }
+        if (IS_HALF) {
+            //! each c < COLUMNS
+            low_{c} += vec4<f32>(low_part_{c}); high_{c} += vec4<f32>(high_part_{c});
+            //! each c < COLUMNS
+            low_part_{c} = vec4<Part>(); high_part_{c} = vec4<Part>();
         }
         workgroupBarrier();
+    }
+    if (!IS_HALF) {
+        //! each c < COLUMNS
+        low_{c} = vec4<f32>(low_part_{c}); high_{c} = vec4<f32>(high_part_{c});
     }
 
     let o = group.y * OUTPUTS + down * 4u;
     let pixel = group.x * PIXELS + across;
-    put_column(o, pixel, group.z, low_0, high_0);
-    put_column(o, pixel + ACROSS, group.z, low_1, high_1);
-    put_column(o, pixel + 2u * ACROSS, group.z, low_2, high_2);
-    put_column(o, pixel + 3u * ACROSS, group.z, low_3, high_3);
+    //! each c < COLUMNS
+    put_column(o, pixel + {c}u * ACROSS, group.z, low_{c}, high_{c});
 }

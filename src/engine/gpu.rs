@@ -2,26 +2,32 @@
 //!
 //! Every step of a plan becomes one to three dispatches of the kernels in `shaders/engine`, specialised for the step's
 //! sizes; maps are planar (`[C, H, W]`), weights packed once. All memory, pipelines and bind groups are made in
-//! [`Gpu::prepare`]; a picture is one command buffer. Runs on whichever thread calls it.
+//! [`Gpu::prepare`]; a picture is one command buffer. Which of its kernels a convolution takes is chosen there too, by
+//! measuring (`gpu/choice.rs`). Runs on whichever thread calls it.
 //!
 //! A new operation is a kernel `shaders/engine/NAME.wgsl` (listed in `gpu/shader.rs`; maps are `array<Num>`, pictures and
 //! everything else `array<f32>`) and a file `gpu/ops/NAME.rs` with a function `lower`, which uploads the weights and asks
 //! the [`builder::Builder`] for dispatches, called in `gpu/ops.rs`. The test `shaders_are_valid` finds the kernel by itself.
 
 mod builder;
+mod cache;
 mod card;
 mod ceilings;
+mod choice;
 mod memory;
 mod ops;
 mod program;
 mod radial;
 mod rows;
 mod shader;
+mod variant;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use builder::Builder;
 use card::{first_line, unavailable};
+use choice::Choice;
 
 use super::plan::Plan;
 use super::{Engine, EngineError, Program};
@@ -29,6 +35,7 @@ use super::{Engine, EngineError, Program};
 pub use card::{Adapter, Card, adapters};
 pub use ceilings::Ceilings;
 pub use program::GpuProgram;
+pub use variant::{Kernel, Variant};
 
 /// What maps and weights are stored in; sums are always in 32 bits, pictures too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +59,7 @@ pub struct Gpu {
     card: Arc<Card>,
     precision: Precision,
     apart: bool,
+    choice: Choice,
 }
 
 impl Gpu {
@@ -65,7 +73,8 @@ impl Gpu {
         if precision == Precision::F16 && !card.has_half() {
             return Err(unavailable(format!("{} has no 16-bit floats; use --precision f32", card.adapter)));
         }
-        Ok(Gpu { card, precision, apart: false })
+        let choice = Choice::on(&card);
+        Ok(Gpu { card, precision, apart: false, choice })
     }
 
     /// The same card with another precision.
@@ -73,7 +82,9 @@ impl Gpu {
     /// # Errors
     /// As [`Gpu::new`].
     pub fn at(&self, precision: Precision) -> Result<Gpu, EngineError> {
-        Gpu::on(self.card.clone(), precision)
+        let gpu = Gpu::on(self.card.clone(), precision)?;
+        // One file of measurements for both.
+        Ok(Gpu { choice: self.choice.clone(), ..gpu })
     }
 
     /// What maps and weights are stored in.
@@ -85,6 +96,24 @@ impl Gpu {
     #[must_use]
     pub fn with_taps(self) -> Gpu {
         Gpu { apart: true, ..self }
+    }
+
+    /// Every layer that `variant` suits is computed by it, and nothing is measured: for tests.
+    #[must_use]
+    pub fn with_variant(self, variant: Variant) -> Gpu {
+        Gpu { choice: Choice::Fixed(Some(variant)), ..self }
+    }
+
+    /// Variants are measured on any adapter, and remembered in `file`: for tests.
+    #[must_use]
+    pub fn with_measurements_in(self, file: PathBuf) -> Gpu {
+        let choice = Choice::measured(&self.card, Some(file));
+        Gpu { choice, ..self }
+    }
+
+    /// Every variant of the matrix product that the card can run.
+    pub fn variants(&self) -> Vec<Variant> {
+        variant::on(&self.card, self.precision)
     }
 
     /// The adapter it runs on.
@@ -101,13 +130,14 @@ impl Gpu {
             return Err(unavailable(fault));
         }
         plan.check().map_err(|error| unavailable(error.to_string()))?;
+        let variants = choice::of_plan(self, &plan);
         let device = &self.card.device;
         let scopes = [
             device.push_error_scope(wgpu::ErrorFilter::Internal),
             device.push_error_scope(wgpu::ErrorFilter::OutOfMemory),
             device.push_error_scope(wgpu::ErrorFilter::Validation),
         ];
-        let program = self.build(plan);
+        let program = self.build(plan, &variants);
         let mut errors = Vec::new();
         for scope in scopes.into_iter().rev() {
             errors.extend(pollster::block_on(scope.pop()));
@@ -120,10 +150,10 @@ impl Gpu {
         }
     }
 
-    fn build(&self, plan: Arc<Plan>) -> Result<GpuProgram, EngineError> {
+    fn build(&self, plan: Arc<Plan>, variants: &[Option<Variant>]) -> Result<GpuProgram, EngineError> {
         let mut builder = Builder::new(&plan, &self.card, self.precision, self.apart)?;
-        for step in &plan.steps {
-            builder.begin(&step.name);
+        for (step, variant) in plan.steps.iter().zip(variants) {
+            builder.begin(&step.name, *variant);
             ops::lower(&mut builder, &step.op)?;
         }
         let built = builder.finish()?;
@@ -141,10 +171,12 @@ impl Engine for Gpu {
     }
 }
 
-/// The sources of all kernels, for checking them: name and text, in both precisions.
+/// The sources of all kernels, for checking them: name and text, in each precision that the kernel has.
 pub fn kernels() -> Vec<(String, String)> {
     let both = |name| {
-        [Precision::F32, Precision::F16].map(|p| (format!("{name}, {p:?}"), shader::source(name, p, &Vec::new())))
+        let is_half = matches!(name, "conv_half" | "conv_matrix");
+        let precisions = [Precision::F32, Precision::F16].into_iter().filter(move |p| *p == Precision::F16 || !is_half);
+        precisions.map(move |p| (format!("{name}, {p:?}"), shader::source(name, p, &Vec::new())))
     };
     shader::names().flat_map(both).collect()
 }

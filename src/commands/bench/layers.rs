@@ -37,6 +37,9 @@ pub fn on_the_gpu(network: &Network, gpu: &Gpu) -> anyhow::Result<()> {
     println!("card      {} · {:?} · {megabytes:.0} MB", gpu.adapter(), program.precision());
     let ceilings = gpu.ceilings()?;
     println!("ceilings  {:.1} GFLOP/s in 32 bits, {:.1} GB/s copied", ceilings.flops / 1e9, ceilings.bytes / 1e9);
+    for (step, variant) in program.variants() {
+        println!("kernel    {step:<14} {variant}");
+    }
     let ws = z_from_seed(85, network.plan.num_ws * network.plan.w_dim);
     let mut layers: Vec<Layer> = Vec::new();
     for picture in 0..PICTURES {

@@ -12,6 +12,7 @@ use super::memory::{self, Assignment};
 use super::program::{HEADER, frame_numbers};
 use super::rows::{Row, StyleRows, Styled};
 use super::shader::{self, Constants, Value};
+use super::variant::{Matrix, Variant};
 use crate::engine::EngineError;
 use crate::engine::plan::{BufferId, Op, Plan, Style};
 
@@ -61,6 +62,8 @@ pub struct Built {
     pub frame: wgpu::Buffer,
     /// All buffers together.
     pub bytes: u64,
+    /// What each step with a matrix product takes.
+    pub variants: Vec<(String, Variant)>,
 }
 
 /// Buffers whose size is known only at the end.
@@ -85,6 +88,10 @@ pub struct Builder<'a> {
     noise_layers: usize,
     bytes: u64,
     step: String,
+    /// What the step would take.
+    variant: Option<Variant>,
+    /// What steps took.
+    variants: Vec<(String, Variant)>,
 }
 
 impl<'a> Builder<'a> {
@@ -115,12 +122,30 @@ impl<'a> Builder<'a> {
             noise_layers: 0,
             bytes,
             step: String::new(),
+            variant: None,
+            variants: Vec::new(),
         })
     }
 
-    /// The step that asks from now on.
-    pub fn begin(&mut self, step: &str) {
+    /// The step that asks from now on, and the variant chosen for its matrix product.
+    pub fn begin(&mut self, step: &str, variant: Option<Variant>) {
         step.clone_into(&mut self.step);
+        self.variant = variant;
+    }
+
+    /// The variant chosen for the step.
+    pub fn variant(&self) -> Option<Variant> {
+        self.variant
+    }
+
+    /// Notes what the step takes.
+    pub fn takes(&mut self, variant: Variant) {
+        self.variants.push((self.step.clone(), variant));
+    }
+
+    /// The card's cooperative matrices, where maps have their precision.
+    pub fn matrix(&self) -> Option<Matrix> {
+        self.card.matrix.filter(|_| self.precision == Precision::F16)
     }
 
     fn buffer(&mut self, label: &str, bytes: u64) -> Result<wgpu::Buffer, EngineError> {
@@ -211,7 +236,7 @@ impl<'a> Builder<'a> {
         if rows.rows.is_empty() {
             return Ok(());
         }
-        self.begin(if demodulate { "demodulation" } else { "styles" });
+        self.begin(if demodulate { "demodulation" } else { "styles" }, None);
         let table = self.buffer("rows", (rows.rows.len() * size_of::<Row>()) as u64)?;
         self.card.queue.write_buffer(&table, 0, bytemuck::cast_slice(&rows.rows));
         let weights = self.floats(&rows.weights)?;
@@ -279,7 +304,7 @@ impl<'a> Builder<'a> {
             dispatches.push(Dispatch { step, pipeline: pipeline.clone(), bind_group, groups });
         }
         let maps = self.assignment.memory.iter().map(|m| self.maps.get(*m).unwrap_or(&self.nothing).clone()).collect();
-        Ok(Built { dispatches, maps, frame: self.frame, bytes: self.bytes })
+        Ok(Built { dispatches, maps, frame: self.frame, bytes: self.bytes, variants: self.variants })
     }
 }
 

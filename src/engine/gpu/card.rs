@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::variant::Matrix;
 use crate::engine::EngineError;
 
 /// Threads of the largest workgroup in `shaders/engine`.
@@ -80,6 +81,10 @@ pub struct Card {
     pub queue: wgpu::Queue,
     pub adapter: Adapter,
     pub limits: wgpu::Limits,
+    /// Its cooperative matrices, 16 bits times 16 bits added in 32.
+    pub matrix: Option<Matrix>,
+    /// The driver with its version.
+    pub driver: String,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -118,11 +123,20 @@ impl Card {
                 "{adapter} is too small: it needs {THREADS} threads and {BINDINGS} buffers"
             )));
         }
-        let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY;
+        let matrix = matrix(found);
+        let info = found.get_info();
+        let driver = format!("{} {} {}", info.backend, info.driver, info.driver_info);
+        let mut wanted = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY;
+        if matrix.is_some() {
+            wanted |= MATRIX_FEATURES;
+        }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("engine"),
             required_features: found.features() & wanted,
             required_limits: limits.clone(),
+            // SAFETY: the one such feature is cooperative matrices. Their kernel is validated, keeps inside its buffers,
+            // is run only with sizes that the driver lists, and is checked against the plain one before it is taken.
+            experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
             ..Default::default()
         };
         let (device, queue) = pollster::block_on(found.request_device(&descriptor))
@@ -133,7 +147,7 @@ impl Card {
             keep_first(&lost, format!("the device is lost ({reason:?}): {message}"));
         });
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| keep_first(&failed, first_line(&error))));
-        Ok(Card { device, queue, adapter, limits, fault })
+        Ok(Card { device, queue, adapter, limits, matrix, driver, fault })
     }
 
     /// Has it 16-bit floats?
@@ -150,6 +164,24 @@ impl Card {
     pub fn fault(&self) -> Option<String> {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// What the kernel with cooperative matrices needs.
+const MATRIX_FEATURES: wgpu::Features =
+    wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SUBGROUP).union(wgpu::Features::SHADER_F16);
+
+/// The largest cooperative matrices with products of 16 and sums of 32 bits, where all subgroups are of one size.
+fn matrix(found: &wgpu::Adapter) -> Option<Matrix> {
+    let info = found.get_info();
+    let lanes = info.subgroup_min_size;
+    let is_known = found.features().contains(MATRIX_FEATURES) && lanes == info.subgroup_max_size;
+    let (half, single) = (wgpu::CooperativeScalarType::F16, wgpu::CooperativeScalarType::F32);
+    let sides = found.cooperative_matrix_properties().into_iter().filter_map(|p| {
+        let is_square = p.m_size == p.n_size && p.n_size == p.k_size;
+        (is_square && p.ab_type == half && p.cr_type == single && matches!(p.m_size, 8 | 16)).then_some(p.m_size)
+    });
+    let side = sides.max().filter(|side| is_known && (*side..=THREADS / 4).contains(&lanes))?;
+    Some(Matrix { side: side as usize, lanes: lanes as usize })
 }
 
 /// The first thing that went wrong tells most.

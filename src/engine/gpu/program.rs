@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Precision;
 use super::builder::{Built, Dispatch};
 use super::card::{Card, unavailable};
 use super::memory;
+use super::variant::Variant;
 use crate::engine::plan::{BufferId, Op, Plan};
 use crate::engine::{EngineError, Image, Inputs, NoiseMode, Program};
 
@@ -86,6 +87,7 @@ pub struct GpuProgram {
     maps: Vec<wgpu::Buffer>,
     frame: wgpu::Buffer,
     bytes: u64,
+    variants: Vec<(String, Variant)>,
     upload: Mapped,
     /// With the frame's length in bytes.
     upload_bytes: u64,
@@ -103,7 +105,7 @@ impl GpuProgram {
         apart: bool,
         built: Built,
     ) -> Result<GpuProgram, EngineError> {
-        let Built { dispatches, maps, frame, bytes } = built;
+        let Built { dispatches, maps, frame, bytes, variants } = built;
         let count = frame_numbers(&plan);
         let upload_bytes = count as u64 * 4;
         let upload = Mapped::new(&card, "upload", upload_bytes, wgpu::MapMode::Write);
@@ -119,6 +121,7 @@ impl GpuProgram {
             maps,
             frame,
             bytes,
+            variants,
             upload,
             upload_bytes,
             numbers,
@@ -137,6 +140,11 @@ impl GpuProgram {
     /// Bytes of all buffers on the card.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// The kernel of each step that has a matrix product.
+    pub fn variants(&self) -> &[(String, Variant)] {
+        &self.variants
     }
 
     /// Waits until the card has done that.
@@ -184,6 +192,25 @@ impl GpuProgram {
         let index = self.card.queue.submit([encoder.finish()]);
         self.upload.map();
         index
+    }
+
+    /// Seconds that `count` pictures take, one after another without a look at them.
+    ///
+    /// # Errors
+    /// As [`Program::run`].
+    pub fn repeat(&mut self, inputs: &Inputs, count: u32) -> Result<f64, EngineError> {
+        inputs.check(&self.plan)?;
+        self.write_frame(inputs)?;
+        let started = Instant::now();
+        let mut encoder = self.encoder();
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        for _ in 0..count {
+            self.dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass));
+        }
+        drop(pass);
+        let index = self.submit(encoder);
+        self.wait(Some(index))?;
+        Ok(started.elapsed().as_secs_f64())
     }
 
     /// Seconds that each step takes on the card, dispatches of one step added up; `None` when the card has no timestamps.

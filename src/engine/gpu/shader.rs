@@ -1,7 +1,9 @@
 //! The kernels' source: one file a kernel in `shaders/engine`, shared parts by `//! import NAME`.
 //!
 //! A kernel computes with `Num`, which is f32 or f16, and has its sizes as constants (`const NAME: TYPE = VALUE;`) that
-//! stand for the sizes of one layer: the compiler sees numbers instead of variables. [`source`] puts all that together.
+//! stand for the sizes of one layer: the compiler sees numbers instead of variables. `{SIDE}` is the number itself where the
+//! name will not do; the line or block below `//! each r < ROWS, c < COLUMNS` is written once for each `{r}` and `{c}`; and
+//! `//! enable NAME` asks for an extension. [`source`] puts all that together.
 
 use super::Precision;
 
@@ -17,6 +19,8 @@ const KERNELS: &[(&str, &str)] = files! {
     "ceiling_copy": "ceiling_copy.wgsl",
     "ceiling_fma": "ceiling_fma.wgsl",
     "conv": "conv.wgsl",
+    "conv_half": "conv.wgsl",
+    "conv_matrix": "conv_matrix.wgsl",
     "filtered": "filtered.wgsl",
     "finish": "finish.wgsl",
     "fir": "fir.wgsl",
@@ -59,14 +63,22 @@ fn find(files: &[(&'static str, &'static str)], name: &str) -> &'static str {
     files.iter().find(|(n, _)| *n == name).expect("kernels are named by this engine alone").1
 }
 
-/// The whole source of a kernel: what it imports, with `Num` and its constants.
+/// The lines of a text that begin with a word, without it.
+fn marked<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = &'a str> {
+    text.lines().filter_map(move |line| line.trim_start().strip_prefix("//! ")?.strip_prefix(word)?.strip_prefix(' '))
+}
+
+/// The whole source of a kernel: what it imports, with `Num` and its constants. `Part` is what a kernel adds up a few
+/// products in.
 pub fn source(kernel: &str, precision: Precision, constants: &Constants) -> String {
     let text = find(KERNELS, kernel);
-    let mut out = String::from(match precision {
-        Precision::F32 => "alias Num = f32;\n",
-        Precision::F16 => "enable f16;\nalias Num = f16;\n",
+    let mut out: String = marked(text, "enable").map(|name| format!("enable {name};\n")).collect();
+    out.push_str(match precision {
+        Precision::F32 => "alias Num = f32;\nalias Part = f32;\n",
+        Precision::F16 if kernel == "conv_half" => "enable f16;\nalias Num = f16;\nalias Part = f16;\n",
+        Precision::F16 => "enable f16;\nalias Num = f16;\nalias Part = f32;\n",
     });
-    for import in text.lines().filter_map(|line| line.strip_prefix("//! import ")) {
+    for import in marked(text, "import") {
         out.push_str(find(SHARED, import));
     }
     out.push_str(text);
@@ -86,6 +98,52 @@ pub fn source(kernel: &str, precision: Precision, constants: &Constants) -> Stri
         let at = out.find(&start).expect("the kernel has this constant") + start.len();
         let end = at + out[at..].find(';').expect("constants end");
         out.replace_range(at..end, &value);
+    }
+    expand(&out)
+}
+
+/// The number of a constant in a text.
+fn constant(text: &str, name: &str) -> usize {
+    let start = format!("const {name}: u32 = ");
+    let rest =
+        text.split_once(&start).and_then(|(_, rest)| rest.split_once("u;")).expect("the kernel has this constant");
+    rest.0.parse().expect("the constant is a plain number")
+}
+
+/// Writes out what is below `//! each` and puts the number in the place of `{SIDE}`.
+fn expand(text: &str) -> String {
+    let mut out = repeat(text, text);
+    if out.contains("{SIDE}") {
+        out = out.replace("{SIDE}", &constant(text, "SIDE").to_string());
+    }
+    out
+}
+
+/// `part` with the line or the block `{ … }` below each `//! each` repeated; `whole` has the constants.
+fn repeat(part: &str, whole: &str) -> String {
+    let mut out = String::with_capacity(part.len());
+    let mut lines = part.lines();
+    while let Some(line) = lines.next() {
+        let Some(ranges) = line.trim_start().strip_prefix("//! each ") else {
+            out.push_str(line);
+            out.push('\n');
+            continue;
+        };
+        let first = lines.next().expect("a line follows");
+        let mut copies = vec![first.to_owned()];
+        if let Some(indent) = first.strip_suffix('{').filter(|indent| indent.trim().is_empty()) {
+            let end = format!("\n{indent}}}");
+            while !copies[0].ends_with(&end) {
+                copies[0] = format!("{}\n{}", copies[0], lines.next().expect("the block ends"));
+            }
+        }
+        for range in ranges.split(", ") {
+            let (name, end) = range.split_once(" < ").expect("a name and its end");
+            let (mark, count) = (format!("{{{name}}}"), constant(whole, end));
+            let written = |copy: &String| (0..count).map(|n| copy.replace(&mark, &n.to_string())).collect::<Vec<_>>();
+            copies = copies.iter().flat_map(written).collect();
+        }
+        out.push_str(&repeat(&copies.join("\n"), whole));
     }
     out
 }
@@ -107,5 +165,20 @@ mod tests {
             assert!(text.contains(line), "{line}");
         }
         assert!(source("finish", Precision::F16, &Vec::new()).starts_with("enable f16;"));
+    }
+
+    #[test]
+    fn lines_and_blocks_are_written_out_for_each_number() {
+        let text = "const A: u32 = 2u;\nconst SIDE: u32 = 8u;\n  //! each r < A, c < SIDE\n  x_{r}_{c} = {r}u;\n\
+            //! each r < A\n{\n  //! each c < A\n  y({r}, {c});\n  z({r});\n}\nm{SIDE}";
+        let lines: Vec<String> = expand(text).lines().map(str::to_owned).collect();
+        assert_eq!(lines[2..4], ["  x_0_0 = 0u;", "  x_0_1 = 0u;"]);
+        assert_eq!(lines[17], "  x_1_7 = 1u;");
+        let block = |r| {
+            ["{".to_owned(), format!("  y({r}, 0);"), format!("  y({r}, 1);"), format!("  z({r});"), "}".to_owned()]
+        };
+        assert_eq!(lines[18..23], block(0));
+        assert_eq!(lines[23..28], block(1));
+        assert_eq!(lines[28..], ["m8"]);
     }
 }

@@ -4,7 +4,8 @@
 use super::super::builder::{Builder, Slot};
 use super::super::card::unavailable;
 use super::super::shader::{Constants, Value};
-use super::{ENOUGH_GROUPS, Product, clamp, results, torgb};
+use super::product::{Product, Shape};
+use super::{ENOUGH_GROUPS, clamp, results, torgb};
 use crate::engine::EngineError;
 use crate::engine::gpu::radial;
 use crate::engine::plan::{FIR_1331, FilteredLayer, Op, Plan, ToRgb, Weights};
@@ -83,9 +84,11 @@ fn as_torgb(plan: &Plan, layer: &FilteredLayer) -> Option<ToRgb> {
 fn convolution(builder: &mut Builder, op: &Op, layer: &FilteredLayer) -> Result<(Slot, usize), EngineError> {
     let input = builder.plan.get(layer.input);
     let (height, width, taps) = (input.height, input.width, layer.kernel * layer.kernel);
-    let pixels = layer.convolved(height) * layer.convolved(width);
+    let grid = [layer.convolved(height), layer.convolved(width)];
     let order: Vec<usize> = (0..taps).collect();
-    let product = Product::new(&layer.weight, layer.bias.len(), &order, pixels, 1, taps);
+    let outputs = layer.bias.len();
+    let shape = Shape { weight: &layer.weight, outputs, order: &order, grid, width, parities: 1, fewest: taps };
+    let product = Product::new(builder, &shape);
     let styled = builder.style(op, &layer.style);
     let weight = builder.nums(&product.packed)?;
     let sums = builder.scratch(product.parts());

@@ -2,7 +2,7 @@
 
 use super::super::builder::{Builder, Slot};
 use super::super::shader::Value;
-use super::Product;
+use super::product::{Product, Shape};
 use crate::engine::EngineError;
 use crate::engine::plan::{FourierInput, Op, Style};
 
@@ -28,7 +28,9 @@ pub fn lower(builder: &mut Builder, op: &Op, layer: &FourierInput) -> Result<(),
     let slots = vec![Slot::Frame, waves, Slot::Styles, features.clone()];
     builder.dispatch_each("fourier", constants, slots, channels * height * width);
 
-    let product = Product::new(&layer.weight, outputs, &[0], height * width, 1, 1);
+    let grid = [height, width];
+    let shape = Shape { weight: &layer.weight, outputs, order: &[0], grid, width, parities: 1, fewest: 1 };
+    let product = Product::new(builder, &shape);
     let weight = builder.nums(&product.packed)?;
     let is_cut = product.splits > 1;
     let sums = if is_cut { builder.scratch(product.parts()) } else { Slot::Map(layer.out) };

@@ -7,7 +7,8 @@
 use super::super::builder::{Builder, Slot};
 use super::super::program::HEADER;
 use super::super::shader::{Constants, Value};
-use super::{DEPTH, clamp, results};
+use super::product::DEPTH;
+use super::{clamp, results};
 use crate::engine::EngineError;
 use crate::engine::plan::{Activation, BufferId, Convolution, NormConv, Picture};
 

@@ -2,14 +2,17 @@
 
 use super::super::builder::{Builder, Slot};
 use super::super::shader::Value;
-use super::{Product, fir};
+use super::fir;
+use super::product::{Product, Shape};
 use crate::engine::EngineError;
 use crate::engine::plan::Residual;
 
 pub fn lower(builder: &mut Builder, layer: &Residual) -> Result<(), EngineError> {
     let (input, out) = (builder.plan.get(layer.input), builder.plan.get(layer.out));
     let (height, width, outputs) = (input.height, input.width, out.channels);
-    let product = Product::new(&layer.weight, outputs, &[0], height * width, 1, 1);
+    let grid = [height, width];
+    let shape = Shape { weight: &layer.weight, outputs, order: &[0], grid, width, parities: 1, fewest: 1 };
+    let product = Product::new(builder, &shape);
     let weight = builder.nums(&product.packed)?;
     let parts = builder.scratch(product.parts());
     let mut constants = product.constants();

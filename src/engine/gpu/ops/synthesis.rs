@@ -3,7 +3,8 @@
 
 use super::super::builder::{Builder, Slot};
 use super::super::shader::Value;
-use super::{Product, clamp, fir};
+use super::product::{Product, Shape};
+use super::{clamp, fir};
 use crate::engine::EngineError;
 use crate::engine::plan::{Op, SynthesisLayer};
 
@@ -13,12 +14,11 @@ const UP_TAPS: [usize; 9] = [8, 6, 2, 0, 7, 1, 5, 3, 4];
 pub fn lower(builder: &mut Builder, op: &Op, layer: &SynthesisLayer) -> Result<(), EngineError> {
     let input = builder.plan.get(layer.input);
     let (height, width, outputs) = (input.height, input.width, layer.bias.len());
-    let product = if layer.up {
-        Product::new(&layer.weight, outputs, &UP_TAPS, (height + 1) * (width + 1), 4, 1)
-    } else {
-        let order: Vec<usize> = (0..layer.kernel * layer.kernel).collect();
-        Product::new(&layer.weight, outputs, &order, height * width, 1, order.len())
-    };
+    let order: Vec<usize> = if layer.up { UP_TAPS.to_vec() } else { (0..layer.kernel * layer.kernel).collect() };
+    let (parities, fewest, extra) = if layer.up { (4, 1, 1) } else { (1, order.len(), 0) };
+    let grid = [height + extra, width + extra];
+    let shape = Shape { weight: &layer.weight, outputs, order: &order, grid, width, parities, fewest };
+    let product = Product::new(builder, &shape);
     let ends = !layer.up && product.splits == 1;
     let styled = builder.style(op, &layer.style);
     let weight = builder.nums(&product.packed)?;

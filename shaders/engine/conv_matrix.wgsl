@@ -1,0 +1,220 @@
+// The convolution of `conv` with cooperative matrices: products of 16 bits, sums of 32. Twin of
+// src/engine/cpu/synthesis.rs.
+//
+// A workgroup computes OUTPUTS x PIXELS results, each of its subgroups ROWS x COLUMNS matrices of them. DEPTH inputs of
+// the map at a time, multiplied by the style, lie in workgroup memory for all taps: a segment for each row of taps, so
+// that a tap is a shift. Pixels are numbered over rows of PITCH, the input's rows with a column of zeros between them
+// that stands for both borders. The weights of the next tap are on their way while this one is multiplied.
+// What runs over r, c or l is written out by the program, since WGSL keeps no array of matrices in registers.
+//! enable wgpu_cooperative_matrix
+//! import ending
+
+// [I, H, W]
+@group(0) @binding(3) var<storage, read> input: array<Num>;
+// [I_PADDED / DEPTH, taps, O_PADDED, DEPTH / 4]; the taps of an up-sampling layer by parity: 4, 2, 2 and 1
+@group(0) @binding(4) var<storage, read> weight: array<vec4<Num>>;
+@group(0) @binding(5) var<storage, read> styles: array<f32>;
+@group(0) @binding(6) var<storage, read> demodulations: array<f32>;
+// [O, H, W], or [parities, SPLITS, O, pixels] when another kernel ends the layer
+@group(0) @binding(7) var<storage, read_write> out: array<Num>;
+
+const I: u32 = 32u;
+const I_PADDED: u32 = 32u;
+const O: u32 = 64u;
+const O_PADDED: u32 = 64u;
+const H: u32 = 16u;
+const W: u32 = 16u;
+// 9 or 1
+const TAPS: u32 = 9u;
+const UP: bool = false;
+// By how many pixels the result is larger than the input on each axis; of an up-sampling layer it is 1 by itself.
+const GROWS: u32 = 0u;
+const SPLITS: u32 = 1u;
+// Does this kernel end the layer?
+const ENDS: bool = true;
+const HAS_STYLE: bool = true;
+const STYLE: u32 = 0u;
+const HAS_DEMODULATION: bool = true;
+const DEMODULATION: u32 = 0u;
+// Without demodulation.
+const GAIN: f32 = 1.0;
+
+// Rows and columns of a matrix, threads of a subgroup.
+const SIDE: u32 = 16u;
+const LANES: u32 = 32u;
+// Subgroups along the outputs and along the pixels, matrices of each.
+const DOWN: u32 = 2u;
+const ACROSS: u32 = 2u;
+const ROWS: u32 = 2u;
+const COLUMNS: u32 = 2u;
+// Fours of weights that a thread brings into the tile.
+const LOADS: u32 = 2u;
+const DEPTH: u32 = 16u;
+
+// Pixels of a subgroup.
+const WIDTH: u32 = COLUMNS * SIDE;
+const OUTPUTS: u32 = DOWN * ROWS * SIDE;
+const PIXELS: u32 = ACROSS * WIDTH;
+const THREADS: u32 = DOWN * ACROSS * LANES;
+const FOURS: u32 = DEPTH / 4u;
+// Fours from one output or pixel to the next: 16 bytes more than there are, so that eight of them lie in different banks.
+const STEP: u32 = FOURS + 2u;
+// Width and height of what is computed; even parities have one more on each axis.
+const EXTRA: u32 = select(GROWS, 1u, UP);
+const GRID: u32 = W + EXTRA;
+const HEIGHT: u32 = H + EXTRA;
+const PITCH: u32 = max(GRID, W + select(0u, 1u, TAPS == 9u));
+// Rows of taps, and pixels that one of them needs.
+const SEGMENTS: u32 = select(select(1u, 3u, TAPS == 9u), 2u, UP);
+const SPAN: u32 = PIXELS + SEGMENTS - 1u;
+// The largest number of 16 bits: a style that is out of all bounds makes no infinity.
+const MOST: f32 = 65504.0;
+
+alias Left = coop_mat{SIDE}x{SIDE}<f16, A>;
+alias Right = coop_mat{SIDE}x{SIDE}<f16, B>;
+alias Sum = coop_mat{SIDE}x{SIDE}<f32, C>;
+
+// Two of them: one is filled while the other is multiplied.
+var<workgroup> a_tile: array<vec4<f16>, 2u * OUTPUTS * STEP>;
+var<workgroup> b_tile: array<vec4<f16>, SEGMENTS * SPAN * STEP>;
+// A row of matrices of each subgroup.
+var<workgroup> sums: array<f32, DOWN * ACROSS * SIDE * WIDTH>;
+
+fn styled(i: u32, at: u32) -> f32 {
+    if (i >= I) {
+        return 0.0;
+    }
+    var value = f32(input[i * (H * W) + at]);
+    if (HAS_STYLE) {
+        value *= styles[STYLE + i];
+    }
+    return clamp(value, -MOST, MOST);
+}
+
+// Four inputs of a pixel, 0 outside the map.
+fn four_at(i: u32, position: i32) -> vec4<f16> {
+    let y = u32(max(position, 0)) / PITCH;
+    let x = u32(max(position, 0)) % PITCH;
+    if (position < 0 || x >= W || y >= H) {
+        return vec4<f16>();
+    }
+    let at = y * W + x;
+    return vec4<f16>(vec4<f32>(styled(i, at), styled(i + 1u, at), styled(i + 2u, at), styled(i + 3u, at)));
+}
+
+// Ends a row of matrices in `sums`: each lane some pixels, or with few of them some outputs of one.
+fn put(first: u32, first_o: u32, first_position: u32, part: u32, lane: u32) {
+    for (var column = lane % WIDTH; column < WIDTH; column += LANES) {
+        let position = first_position + column;
+        let y = position / PITCH;
+        let x = position % PITCH;
+        if (y >= HEIGHT || x >= GRID) {
+            continue;
+        }
+        let pixel = y * GRID + x;
+        var noise = 0.0;
+        if (ENDS) {
+            noise = noise_at(pixel);
+        }
+        for (var row = lane / WIDTH; row < SIDE && first_o + row < O; row += max(LANES / WIDTH, 1u)) {
+            let o = first_o + row;
+            let sum = sums[first + row * WIDTH + column];
+            var value = sum * GAIN;
+            if (HAS_DEMODULATION) {
+                value = sum * demodulations[DEMODULATION + o];
+            }
+            if (ENDS) {
+                out[o * (HEIGHT * GRID) + pixel] = Num(ending(value, o, noise));
+            } else {
+                out[(part * O + o) * (HEIGHT * GRID) + pixel] = Num(value);
+            }
+        }
+    }
+}
+
+@compute @workgroup_size(THREADS)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+    @builtin(subgroup_id) subgroup: u32,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    let parity = group.z / SPLITS;
+    let split = group.z % SPLITS;
+    // Even outputs have two taps on an axis (kernel 2 one sample back, kernel 0), odd ones have one (kernel 1).
+    let odd_y = parity / 2u;
+    let odd_x = parity % 2u;
+    var taps_x = SEGMENTS;
+    var taps_y = SEGMENTS;
+    var first_tap = 0u;
+    var back = vec2<i32>(select(0, 1, TAPS == 9u) + i32(GROWS / 2u));
+    if (UP) {
+        taps_x = 2u - odd_x;
+        taps_y = 2u - odd_y;
+        first_tap = select(select(0u, 4u, parity == 1u), select(6u, 8u, parity == 3u), parity >= 2u);
+        back = vec2<i32>(1 - i32(odd_x), 1 - i32(odd_y));
+    }
+    let taps = taps_x * taps_y;
+    let first_chunk = I_PADDED / DEPTH * split / SPLITS;
+    let end_chunk = I_PADDED / DEPTH * (split + 1u) / SPLITS;
+
+    // The subgroup's first output and pixel in the tile.
+    let row = subgroup / ACROSS * (ROWS * SIDE);
+    let column = subgroup % ACROSS * WIDTH;
+    let first_o = group.y * OUTPUTS;
+    let first_position = group.x * PIXELS;
+
+    let first_four = ((first_chunk * TAPS + first_tap) * O_PADDED + first_o) * FOURS + thread;
+    //! each l < LOADS
+    var next_{l} = weight[first_four + {l}u * THREADS];
+    //! each r < ROWS, c < COLUMNS
+    var sum_{r}_{c} = Sum();
+
+    var a_first = 0u;
+    for (var chunk = first_chunk; chunk < end_chunk; chunk++) {
+        // The last tap of the chunk before is done.
+        workgroupBarrier();
+        for (var e = thread; e < taps_y * FOURS * SPAN; e += THREADS) {
+            let at = e % SPAN;
+            let four = e / SPAN % FOURS;
+            let segment = e / (SPAN * FOURS);
+            let shift = (i32(segment) - back.y) * i32(PITCH) - back.x;
+            b_tile[(segment * SPAN + at) * STEP + four] =
+                four_at(chunk * DEPTH + four * 4u, i32(first_position + at) + shift);
+        }
+        for (var tap = 0u; tap < taps; tap++) {
+            let slot = a_first + thread / FOURS * STEP + thread % FOURS;
+            //! each l < LOADS
+            a_tile[slot + {l}u * (THREADS / FOURS * STEP)] = next_{l};
+            workgroupBarrier();
+            var next = chunk * TAPS + first_tap + tap + 1u;
+            if (tap + 1u == taps) {
+                next = min(chunk + 1u, end_chunk - 1u) * TAPS + first_tap;
+            }
+            let four = (next * O_PADDED + first_o) * FOURS + thread;
+            //! each l < LOADS
+            next_{l} = weight[four + {l}u * THREADS];
+            let a_from = a_first + row * STEP;
+            let b_from = (tap / taps_x * SPAN + tap % taps_x + column) * STEP;
+            for (var k = 0u; k < FOURS; k += SIDE / 4u) {
+                //! each r < ROWS
+                let a_{r} = coopLoadT<Left>(&a_tile[a_from + k + {r}u * (SIDE * STEP)], STEP);
+                //! each c < COLUMNS
+                let b_{c} = coopLoad<Right>(&b_tile[b_from + k + {c}u * (SIDE * STEP)], STEP);
+                //! each r < ROWS, c < COLUMNS
+                sum_{r}_{c} = coopMultiplyAdd(a_{r}, b_{c}, sum_{r}_{c});
+            }
+            a_first = OUTPUTS * STEP - a_first;
+        }
+    }
+
+    let own = subgroup * (SIDE * WIDTH);
+    //! each r < ROWS
+    {
+        //! each c < COLUMNS
+        coopStoreT(sum_{r}_{c}, &sums[own + {c}u * SIDE], WIDTH);
+        workgroupBarrier();
+        put(own, first_o + row + {r}u * SIDE, first_position + column, group.z, lane);
+        workgroupBarrier();
+    }
+}

@@ -1,0 +1,152 @@
+//! The convolution of a layer as a matrix product: outputs x (taps x inputs) times (taps x inputs) x pixels.
+//!
+//! A [`Product`] knows which variant computes it, packs the weights as its kernel takes them, and cuts a sum that would
+//! not fill the card.
+
+use super::super::builder::{Builder, Slot};
+use super::super::shader::{Constants, Value};
+use super::super::variant::{Kernel, Matrix, SUBGROUPS, Variant};
+use super::ENOUGH_GROUPS;
+
+/// Products that a workgroup adds between two barriers, `DEPTH` of the kernels.
+pub const DEPTH: usize = 16;
+/// Workgroups that fill a card with cooperative matrices, which do more each; a sum is cut to have as many.
+const ENOUGH_MATRIX_GROUPS: usize = 256;
+/// Parts that a sum is cut into, at most.
+const MOST_SPLITS: usize = 32;
+
+/// What is multiplied.
+pub struct Shape<'a> {
+    /// `[O, I, k, k]`
+    pub weight: &'a [f32],
+    pub outputs: usize,
+    /// The taps as the kernel takes them.
+    pub order: &'a [usize],
+    /// Rows and columns of the result, of each parity.
+    pub grid: [usize; 2],
+    /// Columns of the input.
+    pub width: usize,
+    pub parities: usize,
+    /// Taps of the parity with the fewest.
+    pub fewest: usize,
+}
+
+/// A matrix product with its kernel: its tile, its packed weights, its cut.
+pub struct Product {
+    variant: Variant,
+    matrix: Option<Matrix>,
+    /// Parts of the sum; more than one needs a kernel that adds them.
+    pub splits: usize,
+    /// As the kernel takes them.
+    pub packed: Vec<f32>,
+    inputs: usize,
+    outputs: usize,
+    pixels: usize,
+    parities: usize,
+    /// Pixels that workgroups share out: all, and those between rows that are not kept.
+    positions: usize,
+}
+
+impl Product {
+    /// Takes the variant of the step that `builder` is at.
+    pub fn new(builder: &mut Builder, shape: &Shape) -> Product {
+        let Shape { weight, outputs, order, grid, width, parities, fewest } = *shape;
+        let inputs = weight.len() / (outputs * order.len());
+        let pixels = grid[0] * grid[1];
+        let matrix = builder.matrix();
+        let wanted =
+            builder.variant().filter(|v| v.suits(outputs, pixels) && (v.kernel != Kernel::Matrix || matrix.is_some()));
+        let variant = wanted.unwrap_or_else(|| Variant::plain(outputs, pixels));
+        builder.takes(variant);
+        let chunks = inputs.div_ceil(DEPTH);
+        // Rows of the input are apart by one pixel at least, which stands for both borders.
+        let pitch = grid[1].max(width + usize::from(order.len() > 1));
+        let (positions, most_splits, enough) = match variant.kernel {
+            Kernel::Matrix => (grid[0] * pitch, chunks, ENOUGH_MATRIX_GROUPS),
+            Kernel::Plain | Kernel::Half => (pixels, fewest * chunks, ENOUGH_GROUPS),
+        };
+        let [high, wide] = variant.tile;
+        let groups = outputs.div_ceil(high) * positions.div_ceil(wide) * parities;
+        let splits = (enough / groups).clamp(1, MOST_SPLITS).min(most_splits);
+        let packed = match variant.kernel {
+            Kernel::Matrix => by_chunks(shape, inputs, outputs.next_multiple_of(high)),
+            Kernel::Plain | Kernel::Half => by_taps(shape, inputs, outputs.next_multiple_of(high)),
+        };
+        Product { variant, matrix, splits, packed, inputs, outputs, pixels, parities, positions }
+    }
+
+    /// Numbers of the parts: `[parities, splits, O, pixels]`.
+    pub fn parts(&self) -> usize {
+        self.parities * self.splits * self.outputs * self.pixels
+    }
+
+    /// Those of the kernel's constants that are the product's.
+    pub fn constants(&self) -> Constants {
+        let [high, wide] = self.variant.tile;
+        let mut constants = vec![
+            ("I", Value::U(self.inputs)),
+            ("I_PADDED", Value::U(self.inputs.next_multiple_of(DEPTH))),
+            ("O", Value::U(self.outputs)),
+            ("O_PADDED", Value::U(self.outputs.next_multiple_of(high))),
+            ("SPLITS", Value::U(self.splits)),
+        ];
+        match self.matrix.filter(|_| self.variant.kernel == Kernel::Matrix) {
+            Some(Matrix { side, lanes }) => {
+                let (down, [rows, columns]) = (self.variant.down(), self.variant.matrices(side));
+                constants.extend([
+                    ("SIDE", Value::U(side)),
+                    ("LANES", Value::U(lanes)),
+                    ("DOWN", Value::U(down)),
+                    ("ACROSS", Value::U(SUBGROUPS / down)),
+                    ("ROWS", Value::U(rows)),
+                    ("COLUMNS", Value::U(columns)),
+                    ("LOADS", Value::U(high * DEPTH / 4 / (SUBGROUPS * lanes))),
+                ]);
+            }
+            None => constants.extend([
+                ("OUTPUTS", Value::U(high)),
+                ("PIXELS", Value::U(wide)),
+                ("IS_HALF", Value::B(self.variant.kernel == Kernel::Half)),
+            ]),
+        }
+        constants
+    }
+
+    pub fn dispatch(&self, builder: &mut Builder, constants: Constants, slots: Vec<Slot>) {
+        let kernel = match self.variant.kernel {
+            Kernel::Plain => "conv",
+            Kernel::Half => "conv_half",
+            Kernel::Matrix => "conv_matrix",
+        };
+        let [high, wide] = self.variant.tile;
+        let (across, down) = (self.positions.div_ceil(wide), self.outputs.div_ceil(high));
+        builder.dispatch(kernel, constants, slots, [across, down, self.parities * self.splits]);
+    }
+}
+
+/// `[taps, I_PADDED, O_PADDED]`
+fn by_taps(shape: &Shape, inputs: usize, width: usize) -> Vec<f32> {
+    let (taps, depth) = (shape.order.len(), inputs.next_multiple_of(DEPTH));
+    let mut packed = vec![0.0; taps * depth * width];
+    for (tap, from) in shape.order.iter().enumerate() {
+        for i in 0..inputs {
+            let row = &mut packed[(tap * depth + i) * width..][..shape.outputs];
+            row.iter_mut().enumerate().for_each(|(o, w)| *w = shape.weight[(o * inputs + i) * taps + from]);
+        }
+    }
+    packed
+}
+
+/// `[I_PADDED / DEPTH, taps, O_PADDED, DEPTH]`
+fn by_chunks(shape: &Shape, inputs: usize, height: usize) -> Vec<f32> {
+    let taps = shape.order.len();
+    let mut packed = vec![0.0; inputs.next_multiple_of(DEPTH) * taps * height];
+    for (row, packed) in packed.chunks_exact_mut(DEPTH).enumerate() {
+        let (o, tap, chunk) = (row % height, row / height % taps, row / height / taps);
+        if o < shape.outputs {
+            let depths = (chunk * DEPTH..inputs).zip(packed);
+            depths.for_each(|(i, w)| *w = shape.weight[(o * inputs + i) * taps + shape.order[tap]]);
+        }
+    }
+    packed
+}
