@@ -25,6 +25,8 @@ use crate::params::{Target, Value};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     Osc,
+    /// A page in a browser, or another program, over a WebSocket: it opens and writes no files.
+    Web,
     Midi,
     Key,
     Preset,
@@ -54,6 +56,7 @@ pub enum Event {
     Unknown {
         address: String,
         value: Value,
+        source: Source,
     },
     /// One line for the HUD and the log: a port came or went, a datagram made no sense.
     Notice(String),

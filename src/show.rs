@@ -14,6 +14,7 @@ mod quantize;
 pub mod stage;
 mod status;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ use crate::latent::mapping::{Scratch, blend_classes};
 use crate::latent::walk::{self, Walk};
 use crate::modulate::Ease;
 use crate::network::Network;
-use crate::params::{Id, Params, Target, Value, Written};
+use crate::params::{Id, Kind, Params, Target, Value, Written};
 use crate::patch::library::Library;
 use crate::patch::locate::{self, LocateError};
 use crate::patch::preset::{Preset, PresetError};
@@ -149,8 +150,12 @@ pub struct Show {
     history: History,
     /// Presets named over OSC may only be names of the library, not paths, when the port is open to the network.
     names_only: bool,
-    /// Who wished for a network last.
-    network_by: Source,
+    /// Who wrote each text last.
+    text_by: HashMap<Id, Source>,
+    /// What came last over OSC for a trigger or a text, and when: a sender that repeats it means it once.
+    repeats: HashMap<Target, (f64, Value)>,
+    /// Seconds since the start, frozen ones too.
+    uptime_secs: f64,
     /// What could not be made offline, where no picture may be missed.
     failure: Option<String>,
     devices: Devices,
@@ -233,7 +238,9 @@ impl Show {
             picture: None,
             history: History::default(),
             names_only: false,
-            network_by: Source::Preset,
+            text_by: HashMap::new(),
+            repeats: HashMap::new(),
+            uptime_secs: 0.0,
             devices: Devices::default(),
             feedback: None,
             panel: None,
@@ -261,6 +268,7 @@ impl Show {
     pub fn step(&mut self, dt: f64, events: &[Event]) {
         self.params.begin();
         self.history.step(dt);
+        self.uptime_secs += dt;
         for event in events {
             self.take(event);
         }
@@ -358,18 +366,18 @@ impl Show {
     }
 
     fn write(&mut self, write: &Write) {
-        if !self.hold(write) {
+        if !self.is_repeated(write) && !self.hold(write) {
             self.write_now(write);
         }
     }
 
     fn write_now(&mut self, write: &Write) {
         let id = write.target.id;
-        if id == Id::Network {
-            self.network_by = write.source;
+        if matches!(id.def().kind, Kind::Text { .. }) {
+            self.text_by.insert(id, write.source);
         }
         if matches!(id, Id::Learn | Id::LearnUndo | Id::PresetSave) {
-            self.learning.from_network = self.names_only && write.source == Source::Osc;
+            self.learning.from_stranger = self.is_stranger(write.source);
         } else if write.source != Source::Preset && learning::is_learnable(id) {
             self.learning.moved = Some(write.target);
         }
@@ -379,6 +387,26 @@ impl Show {
             Ok(_) => self.history.message(write),
             Err(error) => self.history.refuse(&error.to_string()),
         }
+    }
+
+    /// Some senders repeat everything that they hold 60 times a second (TouchDesigner's "Every Cook"): the same number or
+    /// name for a trigger or a text, without a pause, is one wish. A message without a value always counts.
+    fn is_repeated(&mut self, write: &Write) -> bool {
+        /// Longer than a frame of a slow sender, shorter than a sixteenth of a fast bar.
+        const PAUSE_SECS: f64 = 0.1;
+        let fires = matches!(write.target.id.def().kind, Kind::Text { .. } | Kind::Trigger);
+        let is_remote = matches!(write.source, Source::Osc | Source::Web);
+        if !fires || !is_remote || write.value == Value::Nothing {
+            return false;
+        }
+        let now = (self.uptime_secs, write.value.clone());
+        let last = self.repeats.insert(write.target, now);
+        last.is_some_and(|(at, value)| value == write.value && self.uptime_secs - at < PAUSE_SECS)
+    }
+
+    /// Who may open and write no files: browsers, and everybody over OSC while the port is open to the network.
+    fn is_stranger(&self, source: Source) -> bool {
+        source == Source::Web || (self.names_only && source == Source::Osc)
     }
 
     fn answer_triggers(&mut self, from: usize) {
@@ -427,23 +455,17 @@ impl Show {
     /// The file of a network that an event names. While the OSC port is open to the network, only names of the
     /// library are taken over OSC, never paths.
     fn find_network(&self, name: &str, by: Source) -> Result<PathBuf, LocateError> {
-        if self.names_only && by == Source::Osc {
-            locate::network_in(self.library.folder(), name)
-        } else {
-            self.library.network(name)
-        }
+        if self.is_stranger(by) { locate::network_in(self.library.folder(), name) } else { self.library.network(name) }
     }
 
-    /// Who is taken to have written a text: the preset where it is what the preset says, else somebody over OSC.
-    fn writer_of(&self, id: Id, name: &str) -> Source {
-        let is_own =
-            |(target, value): &(Target, Value)| target.id == id && matches!(value, Value::Text(text) if text == name);
-        if self.preset.params.iter().any(is_own) { Source::Preset } else { Source::Osc }
+    /// Who wrote a text last.
+    fn writer_of(&self, id: Id) -> Source {
+        self.text_by.get(&id).copied().unwrap_or(Source::Preset)
     }
 
     fn wish_network(&mut self) {
         let name = self.params.text(Id::Network);
-        match self.find_network(name, self.network_by) {
+        match self.find_network(name, self.writer_of(Id::Network)) {
             Ok(file) => self.load_network(file),
             Err(error) => self.history.notice(format!("{error}; {} plays on", self.network.name)),
         }
@@ -465,7 +487,7 @@ impl Show {
             self.change_style(None, None);
             return;
         }
-        match self.find_network(name, self.writer_of(Id::StyleNetwork, name)) {
+        match self.find_network(name, self.writer_of(Id::StyleNetwork)) {
             Ok(file) if self.style_file.as_ref() == Some(&file) => {}
             Ok(file) => {
                 self.style_file = Some(file.clone());
@@ -642,12 +664,12 @@ impl Show {
     }
 
     fn change_preset(&mut self) {
-        let preset = self.find_preset(self.params.text(Id::Preset));
+        let preset = self.find_preset(self.params.text(Id::Preset), self.writer_of(Id::Preset));
         self.take_preset(preset);
     }
 
-    fn find_preset(&self, name: &str) -> Result<Preset, PresetError> {
-        let file = if self.names_only { self.library.named(name) } else { self.library.find(name) };
+    fn find_preset(&self, name: &str, by: Source) -> Result<Preset, PresetError> {
+        let file = if self.is_stranger(by) { self.library.named(name) } else { self.library.find(name) };
         file.map_err(PresetError::from).and_then(|file| Preset::load(&file))
     }
 

@@ -36,7 +36,10 @@ fn a_mistake_never_stops_the_show() {
         (write(Id::Preset, text("no-such-preset")), "no-such-preset"),
         (write(Id::Psi, text("loud")), "/psi"),
         (write(Id::WalkKind, text("sideways")), "drift"),
-        (Event::Unknown { address: "/nothing/here".to_owned(), value: Value::Nothing }, "/nothing/here"),
+        (
+            Event::Unknown { address: "/nothing/here".to_owned(), value: Value::Nothing, source: Source::Osc },
+            "/nothing/here",
+        ),
     ];
     let mut show = show();
     show.step(0.0, &[]);

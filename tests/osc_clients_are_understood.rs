@@ -22,7 +22,7 @@ fn bind(sender: EventSender, counts: &Arc<Counts>) -> OscServer {
 fn next(events: &Receiver<Event>) -> (String, Value) {
     match events.recv_timeout(Duration::from_secs(5)).expect("an event within five seconds") {
         Event::Write(write) => (write.target.to_string(), write.value),
-        Event::Unknown { address, value } => (address, value),
+        Event::Unknown { address, value, .. } => (address, value),
         other => panic!("{other:?}"),
     }
 }

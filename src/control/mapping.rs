@@ -162,10 +162,10 @@ impl Mapping {
                     self.message(message, params, out);
                 }
             }
-            Event::Unknown { address, value } => {
+            Event::Unknown { address, value, source } => {
                 if let Ok(found) = self.aliases.binary_search_by(|alias| alias.address.as_str().cmp(address)) {
                     let alias = &self.aliases[found];
-                    out.push(Write { target: alias.to, value: alias.value(value), source: Source::Osc });
+                    out.push(Write { target: alias.to, value: alias.value(value), source: *source });
                 }
             }
             Event::Write(_) | Event::Key(_) | Event::Notice(_) | Event::MidiPort { .. } => {}

@@ -109,9 +109,10 @@ fn one<'a>(message: &Message<'a>) -> Result<Incoming<'a>, Refusal> {
         let value = message.value(Some(target.id.def().kind))?;
         return Ok(Incoming::Write { target, value });
     }
-    let address = message.address;
+    let address =
+        message.address.strip_prefix("/latent-jockey").filter(|rest| rest.starts_with('/')).unwrap_or(message.address);
     let prefix = || message.text().unwrap_or("/").to_owned();
-    match address.strip_prefix("/latent-jockey").unwrap_or(address) {
+    match address {
         "/subscribe" => Ok(Incoming::Request(Request::Subscribe { prefix: prefix() })),
         "/unsubscribe" => Ok(Incoming::Request(Request::Unsubscribe)),
         "/dump" => Ok(Incoming::Request(Request::Dump { prefix: prefix() })),

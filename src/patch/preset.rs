@@ -194,6 +194,9 @@ fn aliases(table: &dyn TableLike, check: &mut Checker) -> Vec<OscEntry> {
     aliases
 }
 
+/// Questions and feeds.
+const RESERVED: &[&str] = &["/subscribe", "/unsubscribe", "/dump", "/get", "/beat", "/fps"];
+
 /// Why other programs cannot send to this address, if they cannot.
 fn bad_alias(alias: &str) -> Option<String> {
     if !alias.starts_with('/') || alias.len() < 2 {
@@ -202,6 +205,8 @@ fn bad_alias(alias: &str) -> Option<String> {
         Some(format!("an OSC address holds no {c:?}; got \"{alias}\""))
     } else if crate::params::resolve(alias).is_some() {
         Some(format!("{alias} is a parameter of the instrument already"))
+    } else if RESERVED.contains(&alias) || alias.starts_with("/latent-jockey/") {
+        Some(format!("{alias} means something to the instrument already"))
     } else {
         None
     }

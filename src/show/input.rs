@@ -8,7 +8,6 @@ use super::content::Chosen;
 use super::loader::{self, Progress, Wish};
 use super::stage::Change;
 use super::{Fit, Show, ShowError, fit_named};
-use crate::control::Source;
 use crate::params::Id;
 use crate::patch::locate::{self, LocateError};
 
@@ -18,7 +17,7 @@ const INPUT_SIDE: usize = 512;
 impl Show {
     fn find_picture(&self) -> Result<PathBuf, LocateError> {
         let name = self.params.text(Id::Input);
-        if self.names_only && self.writer_of(Id::Input, name) == Source::Osc {
+        if self.is_stranger(self.writer_of(Id::Input)) {
             return locate::picture_in(self.library.folder(), name);
         }
         self.library.picture(name, self.preset.path.parent().unwrap_or(Path::new("")))

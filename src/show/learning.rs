@@ -22,7 +22,7 @@ pub(super) struct Learning {
     /// The parameter that a player moved last.
     pub moved: Option<Target>,
     /// The last wish to learn or save came by an OSC port that is open to the network: it reaches no file.
-    pub from_network: bool,
+    pub from_stranger: bool,
 }
 
 struct Session {
@@ -70,7 +70,7 @@ impl Show {
                 return self.history.refuse(&format!("no control can play \"{address}\"{hint}"));
             }
         };
-        let saves = !self.learning.from_network;
+        let saves = !self.learning.from_stranger;
         self.learning.session = Some(Session { target, learn: Learn::default(), turn_back: false, saves });
     }
 
@@ -148,7 +148,7 @@ impl Show {
     pub(super) fn undo_learning(&mut self) {
         match self.learning.undo.pop() {
             Some(entries) => {
-                let saves = !self.learning.from_network;
+                let saves = !self.learning.from_stranger;
                 let undone = self.set_entries(entries, saves);
                 let gone = undone.iter().find(|entry| !self.preset.midi.contains(entry));
                 let gone = gone.map(|entry| format!(": {} no longer plays {}", entry.control, entry.to));
@@ -177,8 +177,8 @@ impl Show {
     /// Answers `/preset/save`: into the playing preset, or as a new one of this name beside it.
     pub(super) fn save_preset(&mut self) {
         let name = self.params.text(Id::PresetSave).trim().to_owned();
-        if self.learning.from_network {
-            return self.history.notice("presets are not saved for an OSC port that is open to the network".to_owned());
+        if self.learning.from_stranger {
+            return self.history.notice("presets are saved by keys, MIDI and OSC of this machine alone".to_owned());
         }
         let (path, from) = if name.is_empty() || name == self.preset.name {
             (self.preset.path.clone(), None)

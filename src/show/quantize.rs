@@ -70,7 +70,7 @@ impl Show {
             let preset = match (id, value) {
                 (Id::PresetNext, _) => self.library.neighbour(&self.preset, 1).and_then(Result::ok),
                 (Id::PresetPrev, _) => self.library.neighbour(&self.preset, -1).and_then(Result::ok),
-                (Id::Preset, Value::Int(number)) => self.find_preset(&number.to_string()).ok(),
+                (Id::Preset, Value::Int(number)) => self.find_preset(&number.to_string(), write.source).ok(),
                 _ => None,
             };
             return self.prepare_preset(preset);
@@ -78,10 +78,10 @@ impl Show {
         match id {
             Id::Network => self.wish_for_later(self.find_network(name, write.source).ok().map(Wish::Network)),
             Id::StyleNetwork => {
-                let file = self.find_network(name, Source::Osc).ok();
+                let file = self.find_network(name, write.source).ok();
                 self.wish_for_later(file.map(|file| self.style_wish(file)));
             }
-            Id::Preset => self.prepare_preset(self.find_preset(name).ok()),
+            Id::Preset => self.prepare_preset(self.find_preset(name, write.source).ok()),
             _ => {}
         }
     }
@@ -92,7 +92,7 @@ impl Show {
         let style = Target::from(Id::StyleNetwork);
         let style = preset.params.iter().find(|(target, _)| *target == style).map(|(_, value)| value);
         if let Some(Value::Text(name)) = style {
-            self.wish_for_later(self.find_network(name, Source::Osc).ok().map(|file| self.style_wish(file)));
+            self.wish_for_later(self.find_network(name, Source::Preset).ok().map(|file| self.style_wish(file)));
         }
         self.wish_for_later(preset.network.map(Wish::Network));
     }

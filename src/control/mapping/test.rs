@@ -276,7 +276,8 @@ fn aliases_are_written() {
     let alias = OscEntry::plain("/1/fader3".to_owned(), Id::Psi.into());
     let mut mapping = Mapping::new(&[], &[alias]);
     let mut out = Vec::new();
-    let event = |address: &str| Event::Unknown { address: address.to_owned(), value: Value::Float(0.5) };
+    let event =
+        |address: &str| Event::Unknown { address: address.to_owned(), value: Value::Float(0.5), source: Source::Osc };
     mapping.apply(&event("/1/fader4"), &Params::default(), &mut out);
     assert_eq!(out, []);
     mapping.apply(&event("/1/fader3"), &Params::default(), &mut out);

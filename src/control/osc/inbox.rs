@@ -10,7 +10,6 @@ use std::time::{Duration, Instant, SystemTime};
 use super::schedule::{self, Due, Schedule};
 use super::{Incoming, Refusal, Request};
 use crate::control::{Counts, Event, EventSender, Source, Write};
-use crate::params::{Id, Value};
 
 /// Where the datagrams of one socket arrive.
 pub(in crate::control) struct Inbox {
@@ -18,7 +17,7 @@ pub(in crate::control) struct Inbox {
     counts: Arc<Counts>,
     schedule: Schedule,
     /// Texts are names: what looks like a path is refused.
-    names_only: bool,
+    source: Source,
     /// The last refusal and when it was seen last.
     last_refusal: Option<(Refusal, Instant)>,
     /// When a refusal was last put into words.
@@ -32,16 +31,16 @@ impl Inbox {
             events,
             counts,
             schedule: Schedule::default(),
-            names_only: false,
+            source: Source::Osc,
             last_refusal: None,
             told: None,
             foreign_clock_told: false,
         }
     }
 
-    /// An inbox for strangers: texts that could be paths are refused, and so is saving.
-    pub fn names_only(events: EventSender, counts: Arc<Counts>) -> Self {
-        Inbox { names_only: true, ..Inbox::new(events, counts) }
+    /// An inbox for a WebSocket: what comes through it opens and writes no files, as the show sees to.
+    pub fn web(events: EventSender, counts: Arc<Counts>) -> Self {
+        Inbox { source: Source::Web, ..Inbox::new(events, counts) }
     }
 
     /// Takes what came `from` somewhere at a `time` of the calendar, `now` by the steady clock. `answer` takes a
@@ -64,11 +63,12 @@ impl Inbox {
                         }
                     }
                     Incoming::Write { target, value } => {
-                        let write = Write { target, value, source: Source::Osc };
+                        let write = Write { target, value, source: self.source };
                         self.take(time_tag, Event::Write(write), from, time, now);
                     }
                     Incoming::Unknown { address, value } => {
-                        self.take(time_tag, Event::Unknown { address: address.to_owned(), value }, from, time, now);
+                        let event = Event::Unknown { address: address.to_owned(), value, source: self.source };
+                        self.take(time_tag, event, from, time, now);
                     }
                 }
             }
@@ -77,12 +77,6 @@ impl Inbox {
     }
 
     fn take(&mut self, time_tag: u64, event: Event, from: &dyn Display, time: SystemTime, now: Instant) {
-        if self.names_only && holds_path(&event) {
-            return self.refused(Refusal::Path, from, now);
-        }
-        if self.names_only && matches!(&event, Event::Write(write) if write.target.id == Id::PresetSave) {
-            return self.refused(Refusal::File, from, now);
-        }
         match schedule::due(time_tag, time) {
             Due::Now => self.events.send(event, &self.counts),
             Due::In(wait) => {
@@ -134,12 +128,6 @@ impl Inbox {
     }
 }
 
-/// Whether a text of the event could be a path instead of a name.
-fn holds_path(event: &Event) -> bool {
-    let (Event::Write(Write { value, .. }) | Event::Unknown { value, .. }) = event else { return false };
-    matches!(value, Value::Text(text) if text.contains(['/', '\\', ':']) || text.starts_with('.'))
-}
-
 #[cfg(test)]
 mod test {
     use super::*;
@@ -167,22 +155,5 @@ mod test {
         }
         assert!(told.iter().all(|(is, should)| is == should), "{told:?}");
         assert_eq!(Counts::read(&counts.refused), 7);
-    }
-
-    #[test]
-    fn strangers_name_no_paths() {
-        let (events, queue) = crate::control::queue();
-        let mut inbox = Inbox::names_only(events, Arc::default());
-        let mut send = |bytes: &[u8]| {
-            inbox.datagram(bytes, &"here", SystemTime::now(), Instant::now(), |_| true);
-            queue.try_iter().any(|event| !matches!(event, Event::Notice(_)))
-        };
-        assert!(send(b"/network\0\0\0\0,s\0\0flowers128\0\0"));
-        assert!(send(b"/psi\0\0\0\0,f\0\0\x3f\0\0\0"));
-        assert!(!send(b"/network\0\0\0\0,s\0\0/etc/passwd\0"));
-        assert!(!send(b"/preset\0,s\0\0..\0\0"));
-        assert!(!send(b"/preset/save\0\0\0\0,s\0\0mine\0\0\0\0"));
-        assert!(!send(b"/preset/sav?\0\0\0\0,s\0\0mine\0\0\0\0"));
-        assert!(!send(b"/alias\0\0,s\0\0C:\\x\0\0\0\0"));
     }
 }

@@ -42,10 +42,6 @@ pub enum Refusal {
     BadPattern,
     #[error("address patterns that reach too many parameters at once")]
     WidePattern,
-    #[error("a path where only names are taken")]
-    Path,
-    #[error("a wish to write a file, which OSC by UDP or a key may have but no browser")]
-    File,
     #[error("a request that names no address of ours")]
     BadRequest,
 }

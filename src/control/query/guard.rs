@@ -8,8 +8,10 @@ use std::time::Instant;
 /// A page of a stranger can make a browser call any address of this machine, under a name of its own that it lets
 /// point here ("DNS rebinding"). So the name in `Host` must be one that strangers cannot have: on the loopback
 /// `localhost` or a loopback address; on the network also any address in digits, a bare name, and `.local`. A
-/// browser says in `Origin` whose page it is: that must be ours, of the same name and port.
-pub fn may_ask(host: Option<&str>, origin: Option<&str>, on_loopback: bool) -> bool {
+/// browser says in `Origin` whose page it is: that must be ours, of the same name and port. Pictures and scripts that a page
+/// embeds come without it; for those the browser says in `Sec-Fetch-Site` whether the page is ours, or `none` where
+/// somebody typed the address.
+pub fn may_ask(host: Option<&str>, origin: Option<&str>, site: Option<&str>, on_loopback: bool) -> bool {
     let Some(host) = host else { return false };
     let name = name_of(host);
     let is_ours = match name.parse::<IpAddr>() {
@@ -20,7 +22,8 @@ pub fn may_ask(host: Option<&str>, origin: Option<&str>, on_loopback: bool) -> b
     let is_own_page = origin.is_none_or(|origin| {
         origin.strip_prefix("http://").is_some_and(|authority| authority.eq_ignore_ascii_case(host))
     });
-    is_ours && is_own_page
+    let is_asked_by_us = site.is_none_or(|site| matches!(site, "same-origin" | "none"));
+    is_ours && is_own_page && is_asked_by_us
 }
 
 /// The name or address of `name:port`, without the brackets of IPv6.
@@ -83,8 +86,11 @@ mod test {
             (Some("localhost:9000"), Some("null"), false, false),
             (Some("localhost:9000"), Some("https://localhost:9000"), false, false),
         ] {
-            assert_eq!(may_ask(host, origin, true), loopback, "{host:?} {origin:?} on the loopback");
-            assert_eq!(may_ask(host, origin, false), network, "{host:?} {origin:?} on the network");
+            assert_eq!(may_ask(host, origin, None, true), loopback, "{host:?} {origin:?} on the loopback");
+            assert_eq!(may_ask(host, origin, None, false), network, "{host:?} {origin:?} on the network");
+        }
+        for (site, expected) in [("same-origin", true), ("none", true), ("cross-site", false), ("same-site", false)] {
+            assert_eq!(may_ask(Some("localhost:9000"), None, Some(site), true), expected, "{site}");
         }
     }
 

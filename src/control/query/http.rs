@@ -103,7 +103,8 @@ async fn connection(stream: tokio::net::TcpStream, from: SocketAddr, site: Site)
 
 async fn answer(mut request: Request<Incoming>, from: SocketAddr, site: Site) -> Answer {
     let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    if !guard::may_ask(header(header::HOST), header(header::ORIGIN), site.shared.address.ip().is_loopback()) {
+    let by = header(header::HeaderName::from_static("sec-fetch-site"));
+    if !guard::may_ask(header(header::HOST), header(header::ORIGIN), by, site.shared.address.ip().is_loopback()) {
         return plain(StatusCode::FORBIDDEN, "a name or a page that is not ours");
     }
     if !site.rate.lock().unwrap_or_else(PoisonError::into_inner).pass(Instant::now()) {
@@ -187,6 +188,9 @@ fn respond(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> An
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // No page of somebody else's may show what is answered, not even as a picture.
+    let policy = header::HeaderName::from_static("cross-origin-resource-policy");
+    headers.insert(policy, HeaderValue::from_static("same-origin"));
     answer
 }
 

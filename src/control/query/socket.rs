@@ -96,7 +96,7 @@ impl Client {
         let (shape, told, aliases) = (board.shape, board.serial, aliases(&board));
         drop(board);
         Client {
-            inbox: Inbox::names_only(site.events.clone(), site.counts.clone()),
+            inbox: Inbox::web(site.events.clone(), site.counts.clone()),
             rate: Rate::new(MAX_MESSAGES_PER_SEC, Instant::now()),
             listened: HashMap::new(),
             prefixes: Vec::new(),
