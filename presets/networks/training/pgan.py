@@ -77,7 +77,7 @@ class Head(nn.Module):
     def forward(self, x, c):
         h = self.body(x)
         n, channels, height, width = h.shape
-        group = min(4, n)
+        group = 4 if n % 4 == 0 else 1
         # one extra map: how much the pictures of a group differ, so that sameness shows
         spread = h.reshape(group, n // group, channels, height, width).float().var(0, unbiased=False).add(1e-8).sqrt()
         spread = spread.mean((1, 2, 3)).to(h.dtype).repeat(group)[:, None, None, None].expand(n, 1, height, width)

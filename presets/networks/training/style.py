@@ -7,7 +7,7 @@ so that applying it again and again stays alive and stable.
 
   train   fit a network (resumable, time-boxed)
   loop    apply a network many times to a picture and measure what happens
-  lift    raise the contrast of one style, where the loop test finds it too still
+  lift    raise the contrast of styles, where the loop test finds them too still
 
 The network (no biases; reflect padding k//2; pictures in 0..1):
   enc.0 9x9 3->C      norm relu      enc.1 3x3 /2 norm relu   enc.2 3x3 /2 norm relu
@@ -75,12 +75,14 @@ class StyleNet(nn.Module):
             x = F.relu(layer(F.interpolate(x, scale_factor=2, mode='nearest'), mix))
         return torch.sigmoid(self.dec[2](x, mix))
 
-    def set_styles(self, count):
-        """same convolutions, fresh styles: gamma and beta start from the mean of the old ones"""
+    def set_styles(self, count, begin=()):
+        """same convolutions, fresh styles: gamma and beta start from those of the old styles `begin`, or else from the mean"""
         for layer in self.modules():
             if isinstance(layer, StyledConv):
-                layer.gamma = nn.Parameter(layer.gamma.data.mean(0, keepdim=True).repeat(count, 1))
-                layer.beta = nn.Parameter(layer.beta.data.mean(0, keepdim=True).repeat(count, 1))
+                for name in ('gamma', 'beta'):
+                    old = getattr(layer, name).data
+                    new = old[list(begin)] if begin else old.mean(0, keepdim=True).repeat(count, 1)
+                    setattr(layer, name, nn.Parameter(new.clone()))
         self.config['styles'] = count
 
 
@@ -133,26 +135,70 @@ def gram(features):
     return features @ features.transpose(1, 2) / (h * w)
 
 
-class Targets:
-    """what the style loss aims at: Gram matrices at full and half size, mean and deviation of the colours"""
+SHARES = ((.7, .9, 1, 1, 1, .6, .6), (1, 1, 1, 1, 1, .6, .6), (1, 1, 1, 1, 1, .6, .6))  # of each tap at full, half, quarter size
 
-    def __init__(self, paths, side, features, device):
-        images = [load_style(path, side).to(device) for path in paths]
+
+class Targets:
+    """what the style loss aims at: Gram matrices at three sizes, mean and deviation of the colours, and how fine it may be"""
+
+    def __init__(self, images, features):
         with torch.no_grad():
-            grams = [[[gram(f) for f in features(z)] for z in (image, F.avg_pool2d(image, 2))] for image in images]
-        self.gram = [[torch.cat([g[scale][tap] for g in grams]) for tap in range(len(TAPS))] for scale in range(2)]
+            grams = [[[gram(f) for f in features(F.avg_pool2d(image, 2 ** scale))] for scale in range(3)] for image in images]
+        self.gram = [[torch.cat([g[scale][tap] for g in grams]) for tap in range(len(TAPS))] for scale in range(3)]
         self.norm = [[(t ** 2).sum((1, 2)) for t in taps] for taps in self.gram]
-        self.mean = torch.cat([image.mean((2, 3)) for image in images])
-        self.deviation = torch.cat([image.std((2, 3)) for image in images])
+        self.weave = torch.cat([weave(image) for image in images])
+        self.colours = torch.cat([colours(image) for image in images])
 
     def style_loss(self, features, scale, styles):
-        """per picture; later layers weigh less"""
-        weights = (1, 1, 1, 1, 1, .6, .6)
-        return sum(weight * ((gram(f) - target[styles]) ** 2).sum((1, 2)) / norm[styles]
-                   for weight, f, target, norm in zip(weights, features, self.gram[scale], self.norm[scale]))
+        """per picture"""
+        return sum(share * ((gram(f) - target[styles]) ** 2).sum((1, 2)) / norm[styles]
+                   for share, f, target, norm in zip(SHARES[scale], features, self.gram[scale], self.norm[scale]))
+
+    def weave_loss(self, y, styles):
+        """only what is above the painting's counts"""
+        return (F.relu(weave(y) / self.weave[styles] - 1) ** 2).mean(1)
 
     def colour_loss(self, y, styles):
-        return ((y.mean((2, 3)) - self.mean[styles]) ** 2 + (y.std((2, 3)) - self.deviation[styles]) ** 2).sum(1)
+        return ((colours(y) - self.colours[styles]) ** 2).sum(1)
+
+
+def colours(x):
+    """mean and deviation along light to dark, red to green, yellow to blue: deviations of red, green, blue let grey pass"""
+    red, green, blue = x.unbind(1)
+    axes = torch.stack([(red + green + blue) / 3, red - green, (red + green) / 2 - blue], 1).flatten(2)
+    return torch.cat([axes.mean(2), axes.std(2)], 1)
+
+
+def light(x):
+    """[N, H/16, W/16]: where it is light and where dark, whatever the contrast"""
+    x = F.avg_pool2d(x, 16).mean(1)
+    return (x - x.mean((1, 2), keepdim=True)) / (x.std((1, 2), keepdim=True) + .02)
+
+
+def vivid(x, factor):
+    """more saturation"""
+    grey = x.mean(1, keepdim=True)
+    return (grey + (x - grey) * factor).clamp(0, 1)
+
+
+def blur(x, sigma):
+    reach = max(1, math.ceil(2.5 * sigma))
+    row = torch.exp(-torch.arange(-reach, reach + 1, device=x.device) ** 2 / (2 * sigma * sigma))
+    row = (row / row.sum()).repeat(3, 1, 1, 1)
+    x = F.conv2d(F.pad(x, (reach, reach, 0, 0), mode='reflect'), row, groups=3)
+    return F.conv2d(F.pad(x, (0, 0, reach, reach), mode='reflect'), row.transpose(2, 3), groups=3)
+
+
+def weave(x):
+    """Per picture, what Gram matrices let pass: detail of 2 to 4 pixels, and detail that keeps to a lattice of 4 pixels.
+
+    The decoder draws every cell of its smallest map as 4x4 pixels, so the same small pattern in each cell is its
+    cheapest way to be as detailed as a painting.  The root counts flat areas more than edges.
+    """
+    fine = x - blur(x, 1.0)
+    height, width = (side // 16 * 16 for side in x.shape[2:])
+    cells = F.avg_pool2d(F.pixel_unshuffle(fine[:, :, :height, :width], 4), 4)  # what neighbouring cells have in common
+    return torch.stack([(fine.abs() + 1e-3).sqrt().mean((1, 2, 3)), (cells.abs() + 2e-4).sqrt().mean((1, 2, 3))], 1)
 
 
 # ---------------------------------------------------------------- pictures
@@ -222,10 +268,13 @@ def train(a):
     styles, folder = read_styles(a.styles)
     names, count = [s['name'] for s in styles], len(styles)
     features = Features(a.features).to(device)
+    begin = [int(v) for v in a.begin.split(',')] if a.begin else []
+    if begin and len(begin) != count:
+        raise SystemExit(f'--begin names {len(begin)} styles, and {a.styles} has {count}')
     if a.init:
         net, _ = load_net(a.init)
         if net.config['styles'] != count or a.fresh_styles:
-            net.set_styles(count)
+            net.set_styles(count, begin)
     else:
         net = StyleNet(count, [int(v) for v in a.enc.split(',')], [int(v) for v in a.dec.split(',')], a.res)
     net = net.to(device)
@@ -236,7 +285,8 @@ def train(a):
     rates = (a.lr * a.norm_lr, a.lr)
     optimizer = torch.optim.Adam([dict(params=norms, lr=rates[0]), dict(params=kernels, lr=rates[1])], betas=(.9, .99))
     content = Content(a.content, a.size)
-    targets = Targets([os.path.join(folder, s['file']) for s in styles], a.style_side, features, device)
+    paintings = [load_style(os.path.join(folder, s['file']), a.style_side).to(device) for s in styles]
+    targets = Targets([vivid(blur(painting, a.style_blur), a.vivid) for painting in paintings], features)
 
     pool = []  # (picture, style, age): the network's own past outputs
     step, state_path = 0, os.path.join(a.out, 'state.pt')
@@ -256,6 +306,7 @@ def train(a):
         save_net(average, os.path.join(a.out, 'style.safetensors'), names, dict(credits=json.dumps(styles), steps=str(step), content=a.note))
         sheet(average, probe, count, os.path.join(a.out, f'{tag}.png'))
 
+    half = torch.autocast(device.type, torch.bfloat16, enabled=a.half)
     probe, started, log, first_step = content.batch(4).to(device), time.time(), {}, step
     while time.time() - started < a.minutes * 60 and step < a.steps:
         # a batch: fresh pictures, and some of the network's own outputs moved as the instrument moves them
@@ -273,23 +324,28 @@ def train(a):
             age += [pool[i][2] for i in taken]
         styles_t = torch.tensor(style, device=device)
         fed = torch.tensor([float(n > 0) for n in age], device=device)
-        y = net(x, one_style(styles_t, count))
+        with half:
+            y = net(x, one_style(styles_t.cpu(), count).to(device)).float()
 
-        # losses; the features have stride 2, so look at both phases
-        oy, ox = random.randint(0, 1), random.randint(0, 1)
+        # losses; the features have strides of 2 to 16, so look from every phase of the decoder's lattice
+        oy, ox = random.randint(0, 7), random.randint(0, 7)
         y_cut, x_cut = y[:, :, oy:, ox:], x[:, :, oy:, ox:]
-        y_features = features(y_cut)
-        with torch.no_grad():
-            x_features = features(x_cut, CONTENT_TAPS)
-        style_loss = targets.style_loss(y_features, 0, styles_t) + targets.style_loss(features(F.avg_pool2d(y_cut, 2)), 1, styles_t)
+        with half:
+            y_features, y_half, y_quarter = (features(F.avg_pool2d(y_cut, 2 ** scale)) for scale in range(3))
+            with torch.no_grad():
+                x_features = [f.float() for f in features(x_cut, CONTENT_TAPS)]
+        y_features, y_half, y_quarter = ([f.float() for f in maps] for maps in (y_features, y_half, y_quarter))
+        style_loss = sum(targets.style_loss(maps, scale, styles_t) for scale, maps in enumerate((y_features, y_half, y_quarter)))
         content_loss = sum(((f - c) ** 2).mean((1, 2, 3)) / (c ** 2).mean((1, 2, 3)).clamp_min(1e-3)
                            for f, c in zip([y_features[TAPS.index(tap)] for tap in CONTENT_TAPS], x_features))
         content_weight = a.content_weight * (1 - fed * .65)
         colour_loss = targets.colour_loss(y, styles_t)
+        weave_loss = targets.weave_loss(y, styles_t)
         variation = (y[:, :, 1:] - y[:, :, :-1]).abs().mean((1, 2, 3)) + (y[:, :, :, 1:] - y[:, :, :, :-1]).abs().mean((1, 2, 3))
-        # keep where light and dark are
-        light = ((F.avg_pool2d(y, 16).mean(1) - F.avg_pool2d(x, 16).mean(1)) ** 2).mean((1, 2)) * (1 - fed)
-        loss = (style_loss + content_weight * content_loss + a.colour * colour_loss + a.tv * variation + a.low * light).mean()
+        # its own painting must not come back as a still
+        still_loss = F.relu(1 - (y - x).abs().mean((1, 2, 3)) / a.alive) ** 2 * fed
+        light_loss = ((light(y) - light(x)) ** 2).mean((1, 2)) * (1 - fed)
+        loss = (style_loss + content_weight * content_loss + a.colour * colour_loss + a.weave * weave_loss + a.tv * variation + a.low * light_loss + a.still * still_loss).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -311,7 +367,7 @@ def train(a):
             while len(pool) > a.pool_size:
                 pool.pop(random.randrange(len(pool)))
 
-        parts = dict(loss=loss, style=style_loss.mean(), content=content_loss.mean(), colour=colour_loss.mean(), tv=variation.mean())
+        parts = dict(loss=loss, style=style_loss.mean(), content=content_loss.mean(), colour=colour_loss.mean(), weave=weave_loss.mean(), light=light_loss.mean(), still=still_loss.mean(), tv=variation.mean())
         for name, value in parts.items():
             log.setdefault(name, []).append(float(value.detach()))
         if step % 50 == 0:
@@ -320,7 +376,7 @@ def train(a):
             print(f'step {step} {speed:.1f} img/s ' + ' '.join(f'{k} {np.mean(v):.4f}' for k, v in log.items())
                   + f' pool {len(pool)} oldest {oldest}', flush=True)
             log = {}
-        if step % 500 == 0:
+        if step % 250 == 0:
             save(f'step{step:06d}')
     save('last')
     print(f'done: {step} steps, {(step - first_step) * a.batch} pictures in {time.time() - started:.0f} s', flush=True)
@@ -380,16 +436,19 @@ def loop(a):
 
 
 def lift(a):
-    """the last gamma of one style times a factor; everything else stays"""
+    """the last gamma of a style times a factor; everything else stays"""
     net, metadata = load_net(a.net)
-    name = json.loads(metadata.get('styles', '[]'))[a.style]
-    with torch.no_grad():
-        net.dec[-1].gamma[a.style] *= a.factor
+    names, factors = json.loads(metadata['styles']), [float(v) for v in a.factor.split(',')]
+    if len(factors) != (len(names) if a.style < 0 else 1):
+        raise SystemExit(f'--factor has {len(factors)} numbers: one is needed for each of the {len(names)} styles, or one with --style')
     known = ('config', 'styles', 'format', 'input', 'output', 'pad', 'norm_eps')
     notes = {k: v for k, v in metadata.items() if k not in known}
     lifted = json.loads(notes.get('lifted', '{}'))
-    lifted[name] = a.factor * lifted.get(name, 1.0)
-    save_net(net, a.out, json.loads(metadata['styles']), dict(notes, lifted=json.dumps(lifted)))
+    for style, factor in zip(range(len(names)) if a.style < 0 else [a.style], factors):
+        with torch.no_grad():
+            net.dec[-1].gamma[style] *= factor
+        lifted[names[style]] = factor * lifted.get(names[style], 1.0)
+    save_net(net, a.out, names, dict(notes, lifted=json.dumps(lifted)))
 
 
 def main():
@@ -408,17 +467,24 @@ def main():
     option('--norm-lr', type=float, default=2.0, help='learning rate of gamma and beta, as a factor')
     option('--init', default='', help='start from this style network')
     option('--fresh-styles', action='store_true', help='with --init: keep its convolutions, start the styles anew')
+    option('--begin', default='', help='with --init and fresh styles: the old style from which each new one begins, e.g. 19,13,8')
     option('--enc', default='32,32,32', help='channels of the encoder')
     option('--dec', default='8,4', help='channels of the decoder')
     option('--res', type=int, default=6, help='residual blocks')
     option('--style-side', type=int, default=384, help='short side of the style pictures: larger for larger strokes')
+    option('--style-blur', type=float, default=.8, help='blur of the style pictures in pixels: takes away canvas and print')
+    option('--vivid', type=float, default=1.0, help='saturation of the style pictures')
     option('--content-weight', type=float, default=1.0)
     option('--colour', type=float, default=4.0)
+    option('--weave', type=float, default=2.0, help='against stripes and weaves of a few pixels')
     option('--tv', type=float, default=.2)
-    option('--low', type=float, default=4.0, help='how much light and dark stay in their places')
+    option('--low', type=float, default=.5, help='how much light and dark stay in their places')
+    option('--alive', type=float, default=.028, help='change in a pass over its own painting, at least')
+    option('--still', type=float, default=5.0, help='weight against less change than that')
     option('--pool', type=float, default=.5, help="share of a batch that is the network's own past output")
     option('--pool-size', type=int, default=256)
     option('--pool-from', type=int, default=500, help='step from which the pool is used')
+    option('--half', action='store_true', help='convolutions in bfloat16')
     option('--threads', type=int, default=0)
     option('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     option('--seed', type=int, default=1)
@@ -439,8 +505,8 @@ def main():
     option = commands.add_parser('lift').add_argument
     option('--net', required=True)
     option('--out', required=True)
-    option('--style', type=int, required=True, help='number of the style')
-    option('--factor', type=float, required=True, help='1.15 is a little more')
+    option('--style', type=int, default=-1, help='number of a style; all without it')
+    option('--factor', required=True, help='1.15 is a little more; without --style one for each style, e.g. 1.2,1,1.3')
     a = parser.parse_args()
     dict(train=train, loop=loop, lift=lift)[a.command](a)
 
