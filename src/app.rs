@@ -12,13 +12,17 @@ mod map;
 mod present;
 mod windows;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bevy::app::{PanicHandlerPlugin, PluginGroup};
 use bevy::log::LogPlugin;
 use bevy::prelude::*;
-use bevy::render::renderer::RenderAdapterInfo;
+use bevy::render::RenderPlugin;
+use bevy::render::renderer::{
+    RenderAdapter, RenderAdapterInfo, RenderDevice, RenderInstance, RenderQueue, WgpuWrapper,
+};
+use bevy::render::settings::RenderCreation;
 use bevy::window::{ExitCondition, WindowPlugin};
 use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::{EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass};
@@ -27,6 +31,7 @@ use nannou::wgpu::{Backends, DeviceType, Instance};
 use tracing_subscriber::EnvFilter;
 
 use crate::control::{Event, QUEUE};
+use crate::engine::gpu::Card;
 use crate::show::Show;
 use crate::show::loader::panic_message;
 
@@ -132,11 +137,11 @@ pub fn display_available() -> Result<(), String> {
 /// Opens the window and plays until it is closed.
 ///
 /// `events` is the receiving end of the event queue; every waiting event goes into the next frame's step.
-/// Must be called on the main thread.
+/// With a `card` the window draws on the engine's device, else on one of its own. Must be called on the main thread.
 ///
 /// # Errors
 /// When there is no display, or when the graphics driver fails for good.
-pub fn run(show: Show, events: Receiver<Event>, options: Options) -> Result<(), AppError> {
+pub fn run(show: Show, card: Option<Arc<Card>>, events: Receiver<Event>, options: Options) -> Result<(), AppError> {
     log();
     let now = Instant::now();
     let stage = Stage {
@@ -152,7 +157,8 @@ pub fn run(show: Show, events: Receiver<Event>, options: Options) -> Result<(), 
         output_wanted: options.output.is_some(),
     };
     // Bevy panics where a driver fails; here that becomes an error like any other.
-    let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| build(stage, options).run()));
+    let played =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| build(stage, card.as_deref(), options).run()));
     match played {
         Ok(AppExit::Success) => Ok(()),
         // Ctrl-C in the terminal.
@@ -172,7 +178,22 @@ fn log() {
 /// Bevy's exit code for Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
-fn build(stage: Stage, options: Options) -> App {
+/// The engine's device, for the window too.
+fn render_plugin(card: Option<&Card>) -> RenderPlugin {
+    let Some((card, roots)) = card.and_then(|card| Some((card, card.roots.as_ref()?))) else {
+        return RenderPlugin::default();
+    };
+    let creation = RenderCreation::manual(
+        RenderDevice::from(card.device.clone()),
+        RenderQueue(Arc::new(WgpuWrapper::new(card.queue.clone()))),
+        RenderAdapterInfo(WgpuWrapper::new(roots.adapter.get_info())),
+        RenderAdapter(Arc::new(WgpuWrapper::new(roots.adapter.clone()))),
+        RenderInstance(Arc::new(WgpuWrapper::new(roots.instance.clone()))),
+    );
+    RenderPlugin { render_creation: creation, ..default() }
+}
+
+fn build(stage: Stage, card: Option<&Card>, options: Options) -> App {
     let mut app = App::new();
     let window = WindowPlugin {
         primary_window: None,
@@ -181,7 +202,7 @@ fn build(stage: Stage, options: Options) -> App {
         ..default()
     };
     app.add_plugins((
-        DefaultPlugins.set(window).disable::<LogPlugin>().disable::<PanicHandlerPlugin>(),
+        DefaultPlugins.set(window).set(render_plugin(card)).disable::<LogPlugin>().disable::<PanicHandlerPlugin>(),
         EguiPlugin::default(),
         nannou::NannouPlugin,
         present::PresentPlugin,

@@ -69,8 +69,22 @@ enum PrecisionChoice {
 impl EngineOptions {
     /// The engine. What the card cannot do, the processor does; that costs a line, as does a card that is not there.
     fn build(self) -> Arc<dyn Engine> {
+        self.with(self.gpu(Card::open))
+    }
+
+    /// As [`EngineOptions::build`], for a show in a window: with the card that both draw with, if there is one.
+    fn build_with_window(self) -> (Arc<dyn Engine>, Option<Arc<Card>>) {
+        let gpu = self.gpu(Card::open_with_window);
+        let card = gpu.as_ref().and_then(|gpu| gpu.as_ref().ok()).map(|gpu| gpu.card().clone());
+        if let Some(card) = card.iter().find(|card| !card.is_shared()) {
+            eprintln!("the window draws on another adapter than {}: pictures are copied", card.adapter.name);
+        }
+        (self.with(gpu), card.filter(|card| card.is_shared()))
+    }
+
+    fn with(self, gpu: Option<Result<Gpu, EngineError>>) -> Arc<dyn Engine> {
         let cpu: Arc<dyn Engine> = Arc::new(Cpu::default());
-        match (self.engine, self.gpu()) {
+        match (self.engine, gpu) {
             (_, None) => cpu,
             (_, Some(Ok(gpu))) => {
                 if !gpu.adapter().is_real() {
@@ -97,18 +111,18 @@ impl EngineOptions {
 
     /// Every engine that is here, unless one is asked for: each by itself, so that each can be judged.
     fn each(self) -> Vec<Arc<dyn Engine>> {
-        let gpu = self.gpu().and_then(Result::ok).map(|gpu| Arc::new(gpu) as Arc<dyn Engine>);
+        let gpu = self.gpu(Card::open).and_then(Result::ok).map(|gpu| Arc::new(gpu) as Arc<dyn Engine>);
         let cpu =
             (self.engine != EngineChoice::Gpu || gpu.is_none()).then(|| Arc::new(Cpu::default()) as Arc<dyn Engine>);
         gpu.into_iter().chain(cpu).collect()
     }
 
-    /// The gpu engine, when it is asked for.
-    fn gpu(self) -> Option<Result<Gpu, EngineError>> {
+    /// The gpu engine, when it is asked for, on a card that `open` opens: a real one, or any.
+    fn gpu(self, open: fn(bool) -> Result<Card, EngineError>) -> Option<Result<Gpu, EngineError>> {
         let card = match self.engine {
             EngineChoice::Cpu => return None,
-            EngineChoice::Auto => Card::open(true),
-            EngineChoice::Gpu => Card::open(false),
+            EngineChoice::Auto => open(true),
+            EngineChoice::Gpu => open(false),
         };
         Some(card.and_then(|card| {
             let precision = match self.precision {
@@ -137,9 +151,19 @@ struct Instead {
 impl Instead {
     /// The show of a preset: the named one, or the first.
     fn show(&self, preset: Option<&str>, mode: Mode) -> anyhow::Result<Show> {
+        self.show_by(self.engine.build(), preset, mode)
+    }
+
+    /// As [`Instead::show`], live, with the card that the window is to draw with too.
+    fn show_in_window(&self, preset: Option<&str>) -> anyhow::Result<(Show, Option<Arc<Card>>)> {
+        let (engine, card) = self.engine.build_with_window();
+        Ok((self.show_by(engine, preset, Mode::Live)?, card))
+    }
+
+    fn show_by(&self, engine: Arc<dyn Engine>, preset: Option<&str>, mode: Mode) -> anyhow::Result<Show> {
         let (library, preset) = presets(preset)?;
         let network = self.network.as_deref().map(locate::network).transpose()?;
-        let (seed, engine) = (self.seed, self.engine.build());
+        let seed = self.seed;
         Ok(Show::new(crate::show::Options { library, preset, network, seed, engine, mode })?)
     }
 }

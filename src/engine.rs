@@ -10,6 +10,8 @@ pub mod gpu;
 pub mod plan;
 pub mod thread;
 
+pub use gpu::{CardPicture, Kept};
+
 /// How per-layer noise is made (`noise_mode` of the original code).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NoiseMode {
@@ -49,6 +51,9 @@ pub struct Inputs<'a> {
     pub image: Option<&'a Image>,
     /// The mixture of styles of a style network, `[styles]`, summing to 1.
     pub styles: &'a [f32],
+    /// Where the picture may be left on the card. Then `out` stays as it is; whoever has no card that a window draws with
+    /// leaves nothing here, and the picture comes as ever.
+    pub kept: Option<&'a Kept>,
 }
 
 impl Inputs<'_> {

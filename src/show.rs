@@ -290,6 +290,9 @@ impl Show {
             self.step_input(dt);
             self.make_request();
             self.submit();
+        } else if self.pixels_wanted() {
+            self.request.clone_from(&self.last_request);
+            self.submit();
         }
         self.collect();
         self.tell(dt);
@@ -309,7 +312,8 @@ impl Show {
             let mapping = &self.network.mapping;
             let dims = Dims { z: mapping.z_dim, w: mapping.w_dim, styles: self.styles };
             panel.step(&told, dims);
-            if let Some(picture) = &self.picture {
+            // A picture that is on the card alone is asked for again, with its pixels.
+            if let Some(picture) = self.picture.as_ref().filter(|picture| picture.card.is_none()) {
                 panel.show(picture.width, picture.height, &picture.rgba, picture.serial, brightness);
             }
         }
@@ -793,7 +797,14 @@ impl Show {
         self.request.at_secs = self.secs;
     }
 
+    /// Does somebody wait for pixels of a picture that is on the card alone?
+    fn pixels_wanted(&self) -> bool {
+        self.panel.as_ref().is_some_and(Panel::is_looked_at)
+            && self.picture.as_ref().is_some_and(|picture| picture.card.is_some())
+    }
+
     fn submit(&mut self) {
+        self.request.pixels = self.panel.as_ref().is_some_and(Panel::is_looked_at);
         // A style loop lives on without new latents.
         let same = self.style_file.is_none()
             && self.request.generation == self.last_request.generation
@@ -803,7 +814,8 @@ impl Show {
             && self.request.noise == self.last_request.noise
             && self.request.transform == self.last_request.transform
             && self.request.input == self.last_request.input
-            && self.request.style_serial == self.last_request.style_serial;
+            && self.request.style_serial == self.last_request.style_serial
+            && (self.last_request.pixels || !self.pixels_wanted());
         if same && self.picture.is_some() {
             return;
         }

@@ -3,7 +3,7 @@
 //! A camera in Bevy is a list of passes for one window. Ours have two such lists of their own, so that none of
 //! Bevy's passes (prepass, lights, tone mapping) runs: [`Bare`] draws the picture straight onto the window;
 //! [`UnderHud`] draws it into the camera's own texture, egui on top, and copies both to the window.
-//! The picture is uploaded once for each new serial number. Runs on the main thread; it never waits for a picture.
+//! A picture on the card is drawn where it is; another is uploaded once for each new serial number. Runs on the main thread; it never waits for a picture.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ use bevy_egui::render::{egui_pass, prepare_egui_pass};
 use nannou::wgpu::DeviceType;
 
 use super::fit;
+use crate::engine::CardPicture;
 use crate::show::{Fit, Picture};
 
 const SHADER: &str = include_str!("../../shaders/present.wgsl");
@@ -105,26 +106,37 @@ struct Uniform {
     padding: f32,
 }
 
-/// The uploaded picture.
-struct Uploaded {
+/// A texture as passes name it, and its size.
+#[derive(Clone)]
+struct Canvas {
     texture: Texture,
     view: TextureView,
     size: [u32; 2],
+}
+
+/// The picture that the windows show.
+struct Shown {
+    canvas: Canvas,
     serial: u64,
+    /// On the card: the engine does not write to it as long as it is held here, that is until a frame with a newer one
+    /// has been submitted.
+    _held: Option<Arc<CardPicture>>,
 }
 
 /// What one window was last drawn with.
 struct Target {
     buffer: Buffer,
-    bind_group: BindGroup,
+    /// For the textures that were drawn last, the newest at the end.
+    bind_groups: Vec<(TextureId, BindGroup)>,
     uniform: Uniform,
-    /// Of the picture that `bind_group` names.
-    texture: TextureId,
     /// Size of the window and serial number of the picture on it.
     drawn: Option<([u32; 2], u64)>,
     /// Frames since it was drawn.
     rested: u32,
 }
+
+/// Textures whose bind groups are kept: those that the engine fills in turn.
+const MOST_TEXTURES: usize = 8;
 
 /// A resting window is drawn again after so many frames: another window may have lain over it.
 const LONGEST_REST: u32 = 30;
@@ -138,7 +150,11 @@ struct Presenter {
     layout: BindGroupLayout,
     sampler: Sampler,
     pipelines: HashMap<TextureFormat, RenderPipeline>,
-    uploaded: Option<Uploaded>,
+    /// Where pictures are uploaded to.
+    uploaded: Option<Canvas>,
+    /// Textures of the card, as passes name them.
+    cards: Vec<Canvas>,
+    shown: Option<Shown>,
     targets: HashMap<Entity, Target>,
 }
 
@@ -174,6 +190,8 @@ impl Presenter {
             sampler,
             pipelines: HashMap::new(),
             uploaded: None,
+            cards: Vec::new(),
+            shown: None,
             targets: HashMap::new(),
         }
     }
@@ -236,10 +254,9 @@ impl Presenter {
         device: &RenderDevice,
         queue: &RenderQueue,
     ) -> bool {
-        let Some(uploaded) = &self.uploaded else { return true };
-        let uniform = self.uniform(frame, window, uploaded.size);
-        let known = self.targets.get(&view).is_some_and(|target| target.texture == uploaded.texture.id());
-        if !known {
+        let Some(shown) = &self.shown else { return true };
+        let uniform = self.uniform(frame, window, shown.canvas.size);
+        let target = self.targets.entry(view).or_insert_with(|| {
             let buffer = device.create_buffer(&BufferDescriptor {
                 label: Some("present"),
                 size: size_of::<Uniform>() as u64,
@@ -247,16 +264,22 @@ impl Presenter {
                 mapped_at_creation: false,
             });
             queue.write_buffer(&buffer, 0, bytemuck::bytes_of(&uniform));
-            let bind_group = device.create_bind_group(
-                "present",
-                &self.layout,
-                &BindGroupEntries::sequential((buffer.as_entire_binding(), &uploaded.view, &self.sampler)),
-            );
-            let texture = uploaded.texture.id();
-            self.targets.insert(view, Target { buffer, bind_group, uniform, texture, drawn: None, rested: 0 });
+            Target { buffer, bind_groups: Vec::with_capacity(MOST_TEXTURES), uniform, drawn: None, rested: 0 }
+        });
+        let texture = shown.canvas.texture.id();
+        match target.bind_groups.iter().position(|(known, _)| *known == texture) {
+            Some(known) => target.bind_groups[known..].rotate_left(1),
+            None => {
+                if target.bind_groups.len() == MOST_TEXTURES {
+                    target.bind_groups.remove(0);
+                }
+                let entries = (target.buffer.as_entire_binding(), &shown.canvas.view, &self.sampler);
+                let group = device.create_bind_group("present", &self.layout, &BindGroupEntries::sequential(entries));
+                target.bind_groups.push((texture, group));
+                target.drawn = None;
+            }
         }
-        let Some(target) = self.targets.get_mut(&view) else { return true };
-        let drawn = Some((window, uploaded.serial));
+        let drawn = Some((window, shown.serial));
         if target.uniform != uniform {
             queue.write_buffer(&target.buffer, 0, bytemuck::bytes_of(&uniform));
             target.uniform = uniform;
@@ -267,6 +290,21 @@ impl Presenter {
         target.drawn = drawn;
         target.rested = 0;
         true
+    }
+
+    /// A picture of the card as passes name it; the same texture always by the same name.
+    fn canvas(&mut self, card: &CardPicture) -> Canvas {
+        if let Some(known) = self.cards.iter().find(|canvas| *canvas.texture == card.texture) {
+            return known.clone();
+        }
+        // Those of another network, or the oldest.
+        self.cards.retain(|canvas| canvas.size == card.size);
+        if self.cards.len() == MOST_TEXTURES {
+            self.cards.remove(0);
+        }
+        let view = card.texture.create_view(&TextureViewDescriptor::default()).into();
+        self.cards.push(Canvas { texture: card.texture.clone().into(), view, size: card.size });
+        self.cards[self.cards.len() - 1].clone()
     }
 
     /// The pass itself: the picture, or black while there is none.
@@ -283,15 +321,15 @@ impl Presenter {
             color_attachments: &[Some(attachment)],
             ..default()
         });
-        if let Some(target) = self.targets.get(&view) {
+        if let Some((_, bind_group)) = self.targets.get(&view).and_then(|target| target.bind_groups.last()) {
             pass.set_pipeline(&pipeline);
-            pass.set_bind_group(0, &*target.bind_group, &[]);
+            pass.set_bind_group(0, &**bind_group, &[]);
             pass.draw(0..3, 0..1);
         }
     }
 }
 
-/// Takes a new picture to the device; a picture whose bytes do not fit its size is passed over.
+/// Finds a new picture on the device or takes it there; a picture whose bytes do not fit its size is passed over.
 fn upload(
     frame: Res<Frame>,
     presenter: Option<ResMut<Presenter>>,
@@ -304,24 +342,30 @@ fn upload(
     let size = [picture.width, picture.height];
     let largest = device.limits().max_texture_dimension_2d;
     let bytes = size[0] as usize * size[1] as usize * 4;
+    if presenter.shown.as_ref().is_some_and(|shown| shown.serial == picture.serial && shown.canvas.size == size) {
+        return;
+    }
+    if let Some(card) = picture.card.as_ref().filter(|card| card.device == *device.wgpu_device()) {
+        let canvas = presenter.canvas(card);
+        presenter.shown = Some(Shown { canvas, serial: picture.serial, _held: Some(card.clone()) });
+        return;
+    }
     if size.iter().any(|&side| side == 0 || side > largest) || picture.rgba.len() != bytes {
         return;
     }
-    if presenter.uploaded.as_ref().is_some_and(|u| u.serial == picture.serial && u.size == size) {
-        return;
-    }
-    let texture = match presenter.uploaded.take() {
-        Some(uploaded) if uploaded.size == size => (uploaded.texture, uploaded.view),
+    let canvas = match presenter.uploaded.take() {
+        Some(uploaded) if uploaded.size == size => uploaded,
         _ => create_texture(&device, size),
     };
     let extent = Extent3d { width: size[0], height: size[1], depth_or_array_layers: 1 };
     let rows = TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(size[0] * 4), rows_per_image: None };
-    queue.write_texture(texture.0.as_image_copy(), &picture.rgba, rows, extent);
-    presenter.uploaded = Some(Uploaded { texture: texture.0, view: texture.1, size, serial: picture.serial });
+    queue.write_texture(canvas.texture.as_image_copy(), &picture.rgba, rows, extent);
+    presenter.uploaded = Some(canvas.clone());
+    presenter.shown = Some(Shown { canvas, serial: picture.serial, _held: None });
 }
 
 /// A texture for pictures of `size`; sampled, it gives linear light.
-fn create_texture(device: &RenderDevice, size: [u32; 2]) -> (Texture, TextureView) {
+fn create_texture(device: &RenderDevice, size: [u32; 2]) -> Canvas {
     let texture = device.create_texture(&TextureDescriptor {
         label: Some("picture"),
         size: Extent3d { width: size[0], height: size[1], depth_or_array_layers: 1 },
@@ -333,7 +377,7 @@ fn create_texture(device: &RenderDevice, size: [u32; 2]) -> (Texture, TextureVie
         view_formats: &[],
     });
     let view = texture.create_view(&TextureViewDescriptor::default());
-    (texture, view)
+    Canvas { texture, view, size }
 }
 
 fn window_size(target: &ViewTarget) -> [u32; 2] {

@@ -13,6 +13,7 @@ use crate::control::midi::{MidiInputs, MidiOutputs, PortRule, Profiles};
 use crate::control::osc::OscServer;
 use crate::control::query::{self, OscHost, QueryServer};
 use crate::control::{self, AllCounts, Event};
+use crate::engine::gpu::Card;
 use crate::show::{Devices, Mode, Show};
 
 /// The address on which OSC is heard.
@@ -106,7 +107,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if options.headless || cfg!(not(feature = "window")) {
         super::log();
     }
-    let mut show = options.instead.show(options.preset.as_deref(), Mode::Live)?;
+    let preset = options.preset.as_deref();
+    let has_window = has_window(options);
+    let (mut show, card) = match has_window {
+        true => options.instead.show_in_window(preset)?,
+        false => (options.instead.show(preset, Mode::Live)?, None),
+    };
     let controllers = show.library().folder().join("controllers");
     show.set_names_only(!options.listen.is_loopback());
     let (sender, events) = control::queue();
@@ -139,18 +145,29 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let midi = Some(MidiInputs::start(rule.clone(), sender.clone(), counts.midi.clone()));
     let lights = Some(MidiOutputs::start(profiles.clone(), rule, sender, counts.midi.clone()));
     show.connect(Devices { osc, query, midi, lights, profiles, counts });
-    open(show, events, options)
+    match has_window {
+        true => open(show, card, events, options),
+        false => headless(show, &events, options.seconds),
+    }
+}
+
+/// Will there be a window? Says why not, where one was meant to be.
+#[cfg(feature = "window")]
+fn has_window(options: &Options) -> bool {
+    let display = if options.headless { return false } else { crate::app::display_available() };
+    display.inspect_err(|why| warn(format_args!("{why}; playing headless"))).is_ok()
+}
+
+#[cfg(not(feature = "window"))]
+fn has_window(options: &Options) -> bool {
+    if !options.headless {
+        warn(format_args!("this build has no window (feature `window`); playing headless"));
+    }
+    false
 }
 
 #[cfg(feature = "window")]
-fn open(show: Show, events: Receiver<Event>, options: &Options) -> anyhow::Result<()> {
-    if options.headless {
-        return headless(show, &events, options.seconds);
-    }
-    if let Err(why) = crate::app::display_available() {
-        warn(format_args!("{why}; playing headless"));
-        return headless(show, &events, options.seconds);
-    }
+fn open(show: Show, card: Option<Arc<Card>>, events: Receiver<Event>, options: &Options) -> anyhow::Result<()> {
     let window = crate::app::Options {
         fullscreen: options.fullscreen,
         output: options.output,
@@ -158,14 +175,12 @@ fn open(show: Show, events: Receiver<Event>, options: &Options) -> anyhow::Resul
         hud: !options.no_hud,
         seconds: options.seconds,
     };
-    Ok(crate::app::run(show, events, window)?)
+    Ok(crate::app::run(show, card, events, window)?)
 }
 
+/// Without the feature `window`, [`has_window`] is false.
 #[cfg(not(feature = "window"))]
-fn open(show: Show, events: Receiver<Event>, options: &Options) -> anyhow::Result<()> {
-    if !options.headless {
-        warn(format_args!("this build has no window (feature `window`); playing headless"));
-    }
+fn open(show: Show, _: Option<Arc<Card>>, events: Receiver<Event>, options: &Options) -> anyhow::Result<()> {
     headless(show, &events, options.seconds)
 }
 

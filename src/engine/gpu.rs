@@ -2,8 +2,9 @@
 //!
 //! Every step of a plan becomes one to three dispatches of the kernels in `shaders/engine`, specialised for the step's
 //! sizes; maps are planar (`[C, H, W]`), weights packed once. All memory, pipelines and bind groups are made in
-//! [`Gpu::prepare`]; a picture is one command buffer. Which of its kernels a convolution takes is chosen there too, by
-//! measuring (`gpu/choice.rs`). Runs on whichever thread calls it.
+//! [`Gpu::prepare`]; a picture is one command buffer, or a few where a window draws with the same device: then it also
+//! stays on the card when nobody needs its numbers. Which of its kernels a convolution takes is chosen in `prepare` too,
+//! by measuring (`gpu/choice.rs`). Runs on whichever thread calls it.
 //!
 //! A new operation is a kernel `shaders/engine/NAME.wgsl` (listed in `gpu/shader.rs`; maps are `array<Num>`, pictures and
 //! everything else `array<f32>`) and a file `gpu/ops/NAME.rs` with a function `lower`, which uploads the weights and asks
@@ -18,8 +19,10 @@ mod memory;
 mod ops;
 mod program;
 mod radial;
+mod ring;
 mod rows;
 mod shader;
+mod slices;
 mod variant;
 
 use std::path::PathBuf;
@@ -35,6 +38,7 @@ use super::{Engine, EngineError, Program};
 pub use card::{Adapter, Card, adapters};
 pub use ceilings::Ceilings;
 pub use program::GpuProgram;
+pub use ring::{CardPicture, Kept};
 pub use variant::{Kernel, Variant};
 
 /// What maps and weights are stored in; sums are always in 32 bits, pictures too.
@@ -116,6 +120,11 @@ impl Gpu {
         variant::on(&self.card, self.precision)
     }
 
+    /// The card it runs on.
+    pub fn card(&self) -> &Arc<Card> {
+        &self.card
+    }
+
     /// The adapter it runs on.
     pub fn adapter(&self) -> &Adapter {
         &self.card.adapter
@@ -131,22 +140,9 @@ impl Gpu {
         }
         plan.check().map_err(|error| unavailable(error.to_string()))?;
         let variants = choice::of_plan(self, &plan);
-        let device = &self.card.device;
-        let scopes = [
-            device.push_error_scope(wgpu::ErrorFilter::Internal),
-            device.push_error_scope(wgpu::ErrorFilter::OutOfMemory),
-            device.push_error_scope(wgpu::ErrorFilter::Validation),
-        ];
-        let program = self.build(plan, &variants);
-        let mut errors = Vec::new();
-        for scope in scopes.into_iter().rev() {
-            errors.extend(pollster::block_on(scope.pop()));
-        }
-        // Memory that is missing is the cause of what was found invalid.
-        errors.sort_by_key(|error| !matches!(error, wgpu::Error::OutOfMemory { .. }));
-        match errors.first() {
-            Some(error) => Err(unavailable(first_line(error))),
-            None => program,
+        match self.card.watched(|| self.build(plan, &variants)) {
+            (_, Some(error)) => Err(unavailable(first_line(&error))),
+            (program, None) => program,
         }
     }
 

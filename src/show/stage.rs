@@ -1,7 +1,8 @@
 //! Where pictures are made: one program, or two while one network fades into another; pictures from files mixed in; the
 //! style loop over it; and the pictures they hand out.
 //!
-//! A [`Stage`] turns a [`Request`] into a [`Picture`]. Live it lives on the `engine` thread ([`Live`]), which
+//! A [`Stage`] turns a [`Request`] into a [`Picture`]: pixels, or where nothing here needs them a texture of the card that
+//! the window draws with. Live it lives on the `engine` thread ([`Live`]), which
 //! takes the newest request and leaves the newest picture; offline it is called directly. Knows nothing of
 //! parameters, devices or windows.
 
@@ -16,7 +17,7 @@ use crate::effects::input::{Input, InputSettings};
 use crate::effects::resample::shape;
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::thread::Slot;
-use crate::engine::{EngineError, Image, Inputs, Noise, Program, Transform};
+use crate::engine::{CardPicture, EngineError, Image, Inputs, Kept, Noise, Program, Transform};
 use crate::show::loader::panic_message;
 
 /// A finished picture, ready to be shown or written.
@@ -24,8 +25,10 @@ use crate::show::loader::panic_message;
 pub struct Picture {
     pub width: u32,
     pub height: u32,
-    /// sRGB-encoded RGBA, 8 bits each, rows from top to bottom.
+    /// sRGB-encoded RGBA, 8 bits each, rows from top to bottom; none while the picture is on the card.
     pub rgba: Vec<u8>,
+    /// The picture itself, on the card that the window draws with.
+    pub card: Option<Arc<CardPicture>>,
     /// Grows with each new picture.
     pub serial: u64,
 }
@@ -50,6 +53,8 @@ pub struct Request {
     pub style_serial: u64,
     /// When in the show it was made, in seconds.
     pub at_secs: f64,
+    /// Somebody waits for the picture's pixels: it must not stay on the card.
+    pub pixels: bool,
 }
 
 /// A prepared network on its way to the stage.
@@ -110,6 +115,8 @@ pub struct Stage {
     last_secs: f64,
     /// Pictures handed out before; one that nobody holds any more is filled again.
     pool: Vec<Arc<Picture>>,
+    /// Takes the picture that need not leave the card.
+    kept: Kept,
     serial: u64,
 }
 
@@ -130,6 +137,7 @@ impl Stage {
             unpainted: None,
             last_secs: 0.0,
             pool: Vec::new(),
+            kept: Kept::default(),
             serial: 0,
         }
     }
@@ -181,11 +189,13 @@ impl Stage {
         }
     }
 
-    /// The network's picture, or two networks' on the way from one to the other.
-    fn synthesize(&mut self, request: &Request) -> Result<(), EngineError> {
+    /// The network's picture, or two networks' on the way from one to the other. It stays on the card when `stays`, if it
+    /// was made on one that a window draws with.
+    fn synthesize(&mut self, request: &Request, stays: bool) -> Result<(), EngineError> {
         let (noise, transform) = (request.noise, request.transform);
         let inputs = |ws| Inputs { ws, noise, transform, ..Inputs::default() };
-        self.scene.program.run(&inputs(&request.ws), &mut self.image)?;
+        let kept = stays.then_some(&self.kept);
+        self.scene.program.run(&Inputs { kept, ..inputs(&request.ws) }, &mut self.image)?;
         self.mid_fade = false;
         if request.fade >= 1.0 {
             return Ok(());
@@ -203,6 +213,13 @@ impl Stage {
         Ok(())
     }
 
+    /// Pictures that nobody looks at any more give their place on the card back.
+    fn let_go(&mut self) {
+        for picture in self.pool.iter_mut().filter_map(Arc::get_mut) {
+            picture.card = None;
+        }
+    }
+
     /// The picture of `request`; `None` when it is meant for another network.
     ///
     /// # Errors
@@ -211,9 +228,21 @@ impl Stage {
         if request.generation != self.scene.generation {
             return Ok(None);
         }
+        self.let_go();
         let network_share = self.input.network_share(&request.input);
         if network_share > 0.0 {
-            self.synthesize(request)?;
+            let fades = request.fade < 1.0 && self.before.is_some();
+            let stays = network_share >= 1.0 && !fades && self.style.is_none() && !request.pixels;
+            self.synthesize(request, stays)?;
+        }
+        if let Some(card) = self.kept.take() {
+            self.last_secs = request.at_secs;
+            self.serial += 1;
+            return Ok(Some(publish(self.serial, &mut self.pool, |picture| {
+                [picture.width, picture.height] = card.size;
+                picture.rgba.clear();
+                picture.card = Some(card);
+            })));
         }
         let synthesized = if self.mid_fade { self.crossfade.last() } else { &self.image };
         let content = if network_share < 1.0 {
@@ -249,18 +278,26 @@ fn coloured<'a>(image: &Image, out: &'a mut Image) -> &'a Image {
     out
 }
 
-/// An image as a picture, in a buffer of the pool when one is free.
+/// An image as a picture.
 fn develop(image: &Image, serial: u64, pool: &mut Vec<Arc<Picture>>) -> Arc<Picture> {
+    publish(serial, pool, |picture| {
+        picture.width = image.width as u32;
+        picture.height = image.height as u32;
+        rgba8_from_image(image, &mut picture.rgba);
+    })
+}
+
+/// A picture that is filled by `fill`, in a buffer of the pool when one is free.
+fn publish(serial: u64, pool: &mut Vec<Arc<Picture>>, fill: impl FnOnce(&mut Picture)) -> Arc<Picture> {
     let free = pool.iter_mut().position(|picture| Arc::get_mut(picture).is_some());
     let index = free.unwrap_or_else(|| {
         pool.push(Arc::default());
         pool.len() - 1
     });
     if let Some(picture) = Arc::get_mut(&mut pool[index]) {
-        picture.width = image.width as u32;
-        picture.height = image.height as u32;
         picture.serial = serial;
-        rgba8_from_image(image, &mut picture.rgba);
+        picture.card = None;
+        fill(picture);
     }
     pool[index].clone()
 }

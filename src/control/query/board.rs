@@ -287,6 +287,11 @@ impl Panel {
         self.shared.news.send_modify(|serial| *serial += 1);
     }
 
+    /// Does anybody wait for a picture?
+    pub fn is_looked_at(&self) -> bool {
+        self.shared.looked_for.load(Ordering::Acquire)
+    }
+
     /// Shows a picture to those who look, if any do: sRGB-encoded RGBA, `width` by `height`; `serial` tells one from
     /// another, `brightness` is 1 for the picture and 0 for black.
     pub fn show(&mut self, width: u32, height: u32, rgba: &[u8], serial: u64, brightness: f32) {

@@ -309,7 +309,7 @@ impl<'a> Builder<'a> {
 }
 
 /// Workgroups over two axes: one alone takes too few.
-fn spread(groups: usize) -> [usize; 3] {
+pub fn spread(groups: usize) -> [usize; 3] {
     let across = groups.clamp(1, 32_768);
     [across, groups.div_ceil(across).max(1), 1]
 }

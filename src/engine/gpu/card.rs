@@ -52,8 +52,8 @@ impl fmt::Display for Adapter {
     }
 }
 
-/// The adapters of this machine, the best first. `WGPU_BACKEND` leaves some out.
-fn list() -> Vec<wgpu::Adapter> {
+/// The adapters of this machine, the best first, and the instance that they are of. `WGPU_BACKEND` leaves some out.
+fn list() -> (wgpu::Instance, Vec<wgpu::Adapter>) {
     let ours = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     descriptor.backends &= ours;
@@ -67,12 +67,19 @@ fn list() -> Vec<wgpu::Adapter> {
         wgpu::DeviceType::Other => 3,
         wgpu::DeviceType::Cpu => 4,
     });
-    found
+    (instance, found)
 }
 
 /// The adapters of this machine, the best first.
 pub fn adapters() -> Vec<Adapter> {
-    list().iter().map(Adapter::new).collect()
+    list().1.iter().map(Adapter::new).collect()
+}
+
+/// What a window needs, beside the device, to draw with it.
+#[derive(Clone)]
+pub struct Roots {
+    pub instance: wgpu::Instance,
+    pub adapter: wgpu::Adapter,
 }
 
 /// An open device.
@@ -85,6 +92,8 @@ pub struct Card {
     pub matrix: Option<Matrix>,
     /// The driver with its version.
     pub driver: String,
+    /// `None` when no window draws with this device.
+    pub roots: Option<Roots>,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -94,13 +103,29 @@ impl Card {
     /// # Errors
     /// When there is none, or its driver gives no device.
     pub fn open(real: bool) -> Result<Card, EngineError> {
-        let found = list().into_iter().find(|adapter| !real || Adapter::new(adapter).is_real());
-        let Some(found) = found else {
-            let what = if real { "no graphics card with Vulkan, Metal or DX12" } else { "no adapter at all" };
-            return Err(unavailable(format!("{what} on this machine")));
-        };
+        let (_, found) = best(real)?;
         let limits = found.limits();
-        Card::with_limits(&found, limits)
+        Card::with_limits(&found, limits, wgpu::Features::empty())
+    }
+
+    /// As [`Card::open`], with all that a window needs of its device. [`Card::roots`] stay empty when the window would
+    /// take another adapter: then this device is the engine's alone.
+    ///
+    /// # Errors
+    /// As [`Card::open`].
+    pub fn open_with_window(real: bool) -> Result<Card, EngineError> {
+        let (instance, adapter) = best(real)?;
+        if !is_windows_choice(&instance, &adapter) {
+            return Card::open(real);
+        }
+        // All that is there, as the window would ask for it, but nothing that drivers only try out; and buffers that the
+        // processor maps are slow on a card with memory of its own.
+        let mut all = adapter.features() - wgpu::Features::all_experimental_mask();
+        if adapter.get_info().device_type == wgpu::DeviceType::DiscreteGpu {
+            all.remove(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS);
+        }
+        let card = Card::with_limits(&adapter, adapter.limits(), all)?;
+        Ok(Card { roots: Some(Roots { instance, adapter }), ..card })
     }
 
     /// Opens the best adapter of any kind as if it had `limits` of buffers: a small card, for tests.
@@ -108,12 +133,12 @@ impl Card {
     /// # Errors
     /// As [`Card::open`].
     pub fn with_buffers_up_to(bytes: u64) -> Result<Card, EngineError> {
-        let Some(found) = list().into_iter().next() else { return Err(unavailable("no adapter at all".into())) };
+        let (_, found) = best(false)?;
         let limits = wgpu::Limits { max_buffer_size: bytes, max_storage_buffer_binding_size: bytes, ..found.limits() };
-        Card::with_limits(&found, limits)
+        Card::with_limits(&found, limits, wgpu::Features::empty())
     }
 
-    fn with_limits(found: &wgpu::Adapter, limits: wgpu::Limits) -> Result<Card, EngineError> {
+    fn with_limits(found: &wgpu::Adapter, limits: wgpu::Limits, features: wgpu::Features) -> Result<Card, EngineError> {
         let adapter = Adapter::new(found);
         let enough = limits.max_compute_invocations_per_workgroup >= THREADS
             && limits.max_compute_workgroup_size_x >= THREADS
@@ -132,7 +157,7 @@ impl Card {
         }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("engine"),
-            required_features: found.features() & wanted,
+            required_features: found.features() & wanted | features,
             required_limits: limits.clone(),
             // SAFETY: the one such feature is cooperative matrices. Their kernel is validated, keeps inside its buffers,
             // is run only with sizes that the driver lists, and is checked against the plain one before it is taken.
@@ -147,12 +172,31 @@ impl Card {
             keep_first(&lost, format!("the device is lost ({reason:?}): {message}"));
         });
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| keep_first(&failed, first_line(&error))));
-        Ok(Card { device, queue, adapter, limits, matrix, driver, fault })
+        Ok(Card { device, queue, adapter, limits, matrix, driver, roots: None, fault })
     }
 
     /// Has it 16-bit floats?
     pub fn has_half(&self) -> bool {
         self.device.features().contains(wgpu::Features::SHADER_F16)
+    }
+
+    /// Does a window draw with this device too?
+    pub fn is_shared(&self) -> bool {
+        self.roots.is_some()
+    }
+
+    /// Works, and catches what the driver finds wrong in it before anybody else on this device hears of it.
+    pub fn watched<T>(&self, work: impl FnOnce() -> T) -> (T, Option<wgpu::Error>) {
+        let scopes = [
+            self.device.push_error_scope(wgpu::ErrorFilter::Internal),
+            self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory),
+            self.device.push_error_scope(wgpu::ErrorFilter::Validation),
+        ];
+        let done = work();
+        let [internal, memory, invalid] = scopes;
+        let [invalid, memory, internal] = [invalid, memory, internal].map(|scope| pollster::block_on(scope.pop()));
+        // Memory that is missing is the cause of what was found invalid.
+        (done, memory.or(invalid).or(internal))
     }
 
     /// Marks the device as one not to be used any more.
@@ -182,6 +226,32 @@ fn matrix(found: &wgpu::Adapter) -> Option<Matrix> {
     });
     let side = sides.max().filter(|side| is_known && (*side..=THREADS / 4).contains(&lanes))?;
     Some(Matrix { side: side as usize, lanes: lanes as usize })
+}
+
+/// The best adapter; with `real` a graphics card.
+fn best(real: bool) -> Result<(wgpu::Instance, wgpu::Adapter), EngineError> {
+    let (instance, adapters) = list();
+    match adapters.into_iter().find(|adapter| !real || Adapter::new(adapter).is_real()) {
+        Some(adapter) => Ok((instance, adapter)),
+        None => {
+            let what = if real { "no graphics card with Vulkan, Metal or DX12" } else { "no adapter at all" };
+            Err(unavailable(format!("{what} on this machine")))
+        }
+    }
+}
+
+/// Would a window left to itself take this adapter? By its name in `WGPU_ADAPTER_NAME`, else the fastest.
+fn is_windows_choice(instance: &wgpu::Instance, adapter: &wgpu::Adapter) -> bool {
+    let info = adapter.get_info();
+    if let Ok(name) = std::env::var("WGPU_ADAPTER_NAME") {
+        return info.name.to_lowercase().contains(&name.to_lowercase());
+    }
+    let options = wgpu::RequestAdapterOptions {
+        power_preference: wgpu::PowerPreference::from_env().unwrap_or(wgpu::PowerPreference::HighPerformance),
+        ..Default::default()
+    };
+    let fastest = pollster::block_on(instance.request_adapter(&options)).map(|adapter| adapter.get_info());
+    fastest.is_ok_and(|fastest| (fastest.backend, &fastest.name) == (info.backend, &info.name))
 }
 
 /// The first thing that went wrong tells most.

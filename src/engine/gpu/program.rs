@@ -1,7 +1,8 @@
 //! A plan prepared for the card: one command buffer a picture, no allocation, pipeline or bind group.
 //!
 //! A picture is asked for, computed and read back in one call, on the thread that calls. The frame's numbers go up and
-//! the picture comes down through two buffers that stay mapped between pictures.
+//! the picture comes down through two buffers that stay mapped between pictures. Where a window draws with the same
+//! device, the command buffer is cut (`slices`), and a picture may stay on the card (`ring`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -9,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use super::Precision;
 use super::builder::{Built, Dispatch};
-use super::card::{Card, unavailable};
+use super::card::{Card, first_line, unavailable};
 use super::memory;
+use super::ring::{CardPicture, Ring};
+use super::slices::Slices;
 use super::variant::Variant;
 use crate::engine::plan::{BufferId, Op, Plan};
 use crate::engine::{EngineError, Image, Inputs, NoiseMode, Program};
@@ -93,6 +96,9 @@ pub struct GpuProgram {
     upload_bytes: u64,
     numbers: Vec<f32>,
     picture: Mapped,
+    /// Where a window draws with the same device.
+    ring: Option<Ring>,
+    slices: Slices,
 }
 
 impl GpuProgram {
@@ -105,13 +111,19 @@ impl GpuProgram {
         apart: bool,
         built: Built,
     ) -> Result<GpuProgram, EngineError> {
-        let Built { dispatches, maps, frame, bytes, variants } = built;
+        let Built { dispatches, maps, frame, mut bytes, variants } = built;
         let count = frame_numbers(&plan);
         let upload_bytes = count as u64 * 4;
         let upload = Mapped::new(&card, "upload", upload_bytes, wgpu::MapMode::Write);
         let picture_bytes = plan.picture().map_or(0, |b| b.len() as u64 * 4);
         let picture = Mapped::new(&card, "picture", picture_bytes.max(8), wgpu::MapMode::Read);
         let numbers = Vec::with_capacity(count);
+        let slices = if card.is_shared() { Slices::cut(dispatches.len()) } else { Slices::whole(dispatches.len()) };
+        // What style networks paint is needed on the processor.
+        let ring = match plan.output.filter(|_| card.is_shared() && plan.num_ws > 0) {
+            Some(id) => Ring::new(&card, plan.get(id), &maps[id.0], &mut bytes)?,
+            None => None,
+        };
         let program = GpuProgram {
             card,
             plan,
@@ -126,6 +138,8 @@ impl GpuProgram {
             upload_bytes,
             numbers,
             picture,
+            ring,
+            slices,
         };
         program.upload.map();
         program.wait(None)?;
@@ -213,6 +227,59 @@ impl GpuProgram {
         Ok(started.elapsed().as_secs_f64())
     }
 
+    /// Computes the picture, submission by submission; at the end of the last it goes into `kept`, or is brought down.
+    fn draw(&mut self, inputs: &Inputs, kept: Option<&CardPicture>) -> Result<(), EngineError> {
+        self.write_frame(inputs)?;
+        let last = self.slices.len() - 1;
+        for slice in 0..=last {
+            let started = Instant::now();
+            let mut encoder = match slice {
+                0 => self.encoder(),
+                _ => self.card.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default()),
+            };
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            self.dispatches[self.slices.range(slice)].iter().for_each(|dispatch| dispatch.encode(&mut pass));
+            drop(pass);
+            match (self.plan.output.filter(|_| slice == last), kept, &self.ring) {
+                (Some(_), Some(kept), Some(ring)) => ring.encode(&mut encoder, kept),
+                (Some(id), ..) => {
+                    let bytes = self.plan.get(id).len() as u64 * 4;
+                    encoder.copy_buffer_to_buffer(&self.maps[id.0], 0, &self.picture.buffer, 0, bytes);
+                }
+                (None, ..) => {}
+            }
+            let index = match slice {
+                0 => self.submit(encoder),
+                _ => self.card.queue.submit([encoder.finish()]),
+            };
+            if slice == last && kept.is_none() && self.plan.output.is_some() {
+                self.picture.map();
+            }
+            self.wait(Some(index))?;
+            self.slices.measured(slice, started.elapsed());
+        }
+        if self.card.is_shared() {
+            self.slices.learn();
+        }
+        Ok(())
+    }
+
+    /// As [`GpuProgram::draw`]; what goes wrong on a device that a window draws with stays here.
+    fn draw_apart(&mut self, inputs: &Inputs, kept: Option<&CardPicture>) -> Result<(), EngineError> {
+        if !self.card.is_shared() {
+            return self.draw(inputs, kept);
+        }
+        let card = self.card.clone();
+        let (drawn, error) = card.watched(|| self.draw(inputs, kept));
+        match error {
+            Some(error) => {
+                card.give_up(first_line(&error));
+                Err(unavailable(first_line(&error)))
+            }
+            None => drawn,
+        }
+    }
+
     /// Seconds that each step takes on the card, dispatches of one step added up; `None` when the card has no timestamps.
     /// Slow, and allocates.
     ///
@@ -280,7 +347,7 @@ impl GpuProgram {
 }
 
 impl Dispatch {
-    fn encode(&self, pass: &mut wgpu::ComputePass) {
+    pub fn encode(&self, pass: &mut wgpu::ComputePass) {
         let [x, y, z] = self.groups;
         pass.set_pipeline(&self.pipeline);
         pass.set_bind_group(0, &self.bind_group, &[]);
@@ -323,21 +390,18 @@ impl Program for GpuProgram {
         if let Some(fault) = self.card.fault() {
             return Err(unavailable(fault));
         }
-        self.write_frame(inputs)?;
-        let mut encoder = self.encoder();
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        self.dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass));
-        drop(pass);
-        let Some(id) = self.plan.output else {
-            let index = self.submit(encoder);
-            return self.wait(Some(index));
+        let stays = match (inputs.kept, &mut self.ring) {
+            (Some(kept), Some(ring)) => ring.free().map(|texture| (kept, texture)),
+            _ => None,
         };
+        self.draw_apart(inputs, stays.as_ref().map(|(_, texture)| &**texture))?;
+        if let Some((kept, texture)) = stays {
+            kept.put(texture);
+            return Ok(());
+        }
+        let Some(id) = self.plan.output else { return Ok(()) };
         let buffer = self.plan.get(id);
         let bytes = buffer.len() as u64 * 4;
-        encoder.copy_buffer_to_buffer(&self.maps[id.0], 0, &self.picture.buffer, 0, bytes);
-        let index = self.submit(encoder);
-        self.picture.map();
-        self.wait(Some(index))?;
         if !self.picture.is_mapped() {
             return Err(unavailable("the picture cannot be read".to_owned()));
         }

@@ -32,6 +32,7 @@ const KERNELS: &[(&str, &str)] = files! {
     "residual": "residual.wgsl",
     "rows": "rows.wgsl",
     "scales": "scales.wgsl",
+    "shown": "shown.wgsl",
     "torgb": "torgb.wgsl",
 };
 

@@ -1,0 +1,227 @@
+//! Pictures that stay on the card: a small ring of textures, of which the one that nobody shows is filled next.
+//!
+//! A kernel turns the network's picture into bytes, a copy lays them into an sRGB texture. The window draws that in
+//! place; it shares the device, so whatever it has submitted is done before the texture is filled again. Runs on the
+//! engine's thread; a [`CardPicture`] goes to any.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Precision;
+use super::builder::{Dispatch, make_buffer, make_pipeline, spread};
+use super::card::Card;
+use super::shader::{self, Value};
+use crate::engine::EngineError;
+use crate::engine::plan::Buffer;
+
+/// Textures: one is written, one is the newest, and frames on their way to the window hold a few. When all are held, a
+/// picture is read back.
+const TEXTURES: usize = 6;
+
+/// A picture on the card, sRGB-encoded RGBA of 8 bits; sampled it gives linear light.
+#[derive(Debug, PartialEq)]
+pub struct CardPicture {
+    pub device: wgpu::Device,
+    pub texture: wgpu::Texture,
+    /// Width and height in pixels.
+    pub size: [u32; 2],
+}
+
+/// Where a program leaves a picture that need not leave the card.
+#[derive(Debug, Default)]
+pub struct Kept(Mutex<Option<Arc<CardPicture>>>);
+
+impl Kept {
+    /// The picture of the last run, if it stayed on the card.
+    pub fn take(&self) -> Option<Arc<CardPicture>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Leaves a picture.
+    pub fn put(&self, picture: Arc<CardPicture>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(picture);
+    }
+}
+
+/// The textures of a program, and the kernel that fills them.
+pub struct Ring {
+    dispatch: Dispatch,
+    /// Bytes of the picture, in rows of `pitch`.
+    rgba: wgpu::Buffer,
+    pitch: u32,
+    textures: Vec<Arc<CardPicture>>,
+}
+
+impl Ring {
+    /// For the picture of shape `of` in `source`; `None` when it is too large for a texture.
+    ///
+    /// # Errors
+    /// When the card takes no buffer of that size.
+    pub fn new(card: &Card, of: &Buffer, source: &wgpu::Buffer, sum: &mut u64) -> Result<Option<Ring>, EngineError> {
+        if of.width.max(of.height) > card.limits.max_texture_dimension_2d as usize {
+            return Ok(None);
+        }
+        let pitch = (of.width * 4).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT as usize);
+        let rgba = make_buffer(card, "shown", (pitch * of.height) as u64, sum)?;
+        let count = of.width * of.height;
+        let groups = spread(count.div_ceil(256));
+        let constants = vec![
+            ("CHANNELS", Value::U(of.channels)),
+            ("WIDTH", Value::U(of.width)),
+            ("COUNT", Value::U(count)),
+            ("PITCH", Value::U(pitch / 4)),
+            ("ACROSS", Value::U(groups[0])),
+        ];
+        // The picture is in 32 bits whatever the maps are in.
+        let pipeline = make_pipeline(card, "shown", &shader::source("shown", Precision::F32, &constants));
+        let entries = [(0, source), (1, &rgba)]
+            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() });
+        let bind_group = card.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("shown"),
+            layout: &pipeline.get_bind_group_layout(0),
+            entries: &entries,
+        });
+        let groups = groups.map(|n| n as u32);
+        let size = [of.width as u32, of.height as u32];
+        let textures = (0..TEXTURES).map(|_| Arc::new(texture(card, size))).collect();
+        *sum += (TEXTURES * count * 4) as u64;
+        let dispatch = Dispatch { step: "shown".to_owned(), pipeline, bind_group, groups };
+        Ok(Some(Ring { dispatch, rgba, pitch: pitch as u32, textures }))
+    }
+
+    /// A texture that nobody else holds, if there is one.
+    pub fn free(&mut self) -> Option<Arc<CardPicture>> {
+        self.textures.iter_mut().find_map(|texture| Arc::get_mut(texture).is_some().then(|| texture.clone()))
+    }
+
+    /// Fills a texture of this ring with the picture that the dispatches before have made.
+    pub fn encode(&self, encoder: &mut wgpu::CommandEncoder, into: &CardPicture) {
+        self.dispatch.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
+        let [width, height] = into.size;
+        let layout =
+            wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(self.pitch), rows_per_image: Some(height) };
+        encoder.copy_buffer_to_texture(
+            wgpu::TexelCopyBufferInfo { buffer: &self.rgba, layout },
+            into.texture.as_image_copy(),
+            wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
+        );
+    }
+}
+
+fn texture(card: &Card, size: [u32; 2]) -> CardPicture {
+    let [width, height] = size;
+    let usage = wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST | wgpu::TextureUsages::COPY_SRC;
+    let texture = card.device.create_texture(&wgpu::TextureDescriptor {
+        label: Some("picture"),
+        size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: wgpu::TextureFormat::Rgba8UnormSrgb,
+        usage,
+        view_formats: &[],
+    });
+    CardPicture { device: card.device.clone(), texture, size }
+}
+
+#[cfg(test)]
+#[allow(clippy::print_stderr, reason = "what is skipped is said")]
+mod tests {
+    use super::super::{Gpu, GpuProgram};
+    use super::*;
+    use crate::engine::plan::Plan;
+    use crate::engine::{Image, Inputs, Program};
+    use crate::show::stage::rgba8_from_image;
+
+    fn program(card: Result<Card, EngineError>, precision: Precision, plan: &Arc<Plan>) -> Option<GpuProgram> {
+        match card.and_then(|card| Gpu::new(card, precision)) {
+            Ok(gpu) => Some(gpu.program(plan.clone()).expect("prepares")),
+            Err(error) => {
+                eprintln!("skipped: {error}");
+                None
+            }
+        }
+    }
+
+    fn ws(plan: &Plan, seed: u32) -> Vec<f32> {
+        (0..plan.num_ws * plan.w_dim)
+            .map(|i| ((i as u32 * 7919 + seed * 104_729) % 1000) as f32 / 500.0 - 1.0)
+            .collect()
+    }
+
+    /// The bytes of a texture.
+    fn read(queue: &wgpu::Queue, picture: &CardPicture) -> Vec<u8> {
+        let [width, height] = picture.size;
+        let pitch = (width * 4).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
+        let buffer = picture.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: u64::from(pitch * height),
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut encoder = picture.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(pitch), rows_per_image: None };
+        encoder.copy_texture_to_buffer(
+            picture.texture.as_image_copy(),
+            wgpu::TexelCopyBufferInfo { buffer: &buffer, layout },
+            wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
+        );
+        queue.submit([encoder.finish()]);
+        buffer.map_async(wgpu::MapMode::Read, .., |result| result.expect("maps"));
+        picture.device.poll(wgpu::PollType::wait_indefinitely()).expect("waits");
+        let view = buffer.get_mapped_range(..);
+        view.chunks(pitch as usize).flat_map(|row| row[..width as usize * 4].to_vec()).collect()
+    }
+
+    #[test]
+    fn a_picture_on_the_card_is_the_picture_that_is_read_back() {
+        let plan = crate::network::stylegan2::random(8, 64, 16, 32, 0).plan;
+        let Ok(card) = Card::open_with_window(false).inspect_err(|error| eprintln!("skipped: {error}")) else { return };
+        if !card.is_shared() {
+            return eprintln!("skipped: a window would take another adapter");
+        }
+        let queue = card.queue.clone();
+        let precision = if card.has_half() { Precision::F16 } else { Precision::F32 };
+        let Some(mut shared) = program(Ok(card), precision, &plan) else { return };
+        let Some(mut alone) = program(Card::open(false), precision, &plan) else { return };
+        let (kept, mut out, mut plain, mut rgba) = (Kept::default(), Image::default(), Image::default(), Vec::new());
+        let mut held = Vec::new();
+        for seed in 0..TEXTURES as u32 {
+            let ws = ws(&plan, seed);
+            let inputs = Inputs { ws: &ws, ..Inputs::default() };
+            alone.run(&inputs, &mut plain).expect("runs");
+            assert!(alone.run(&Inputs { kept: Some(&kept), ..inputs }, &mut plain).is_ok() && kept.take().is_none());
+            rgba8_from_image(&plain, &mut rgba);
+            shared.run(&Inputs { kept: Some(&kept), ..inputs }, &mut out).expect("runs");
+            let picture = kept.take().expect("it stays on the card");
+            assert_eq!(read(&queue, &picture), rgba, "seed {seed}");
+            assert!(out.data.is_empty());
+            held.push((picture, rgba.clone()));
+        }
+        // All are held: the next one is read back, and none of them has changed.
+        let ws = ws(&plan, 77);
+        let inputs = Inputs { ws: &ws, kept: Some(&kept), ..Inputs::default() };
+        alone.run(&inputs, &mut plain).expect("runs");
+        shared.run(&inputs, &mut out).expect("runs");
+        assert!(kept.take().is_none() && out == plain);
+        assert!(held.iter().all(|(picture, rgba)| read(&queue, picture) == *rgba));
+        // One that was let go is filled again.
+        let free = held.swap_remove(2).0.texture.clone();
+        shared.run(&inputs, &mut out).expect("runs");
+        assert_eq!(kept.take().expect("there is room").texture, free);
+    }
+
+    #[test]
+    fn however_it_is_cut_the_picture_is_the_same() {
+        let plan = crate::network::stylegan2::random(8, 64, 16, 32, 0).plan;
+        let ws = ws(&plan, 5);
+        let inputs = Inputs { ws: &ws, ..Inputs::default() };
+        let Some(mut alone) = program(Card::open(false), Precision::F32, &plan) else { return };
+        let Some(mut shared) = program(Card::open_with_window(false), Precision::F32, &plan) else { return };
+        let (mut whole, mut cut) = (Image::default(), Image::default());
+        alone.run(&inputs, &mut whole).expect("runs");
+        for _ in 0..6 {
+            shared.run(&inputs, &mut cut).expect("runs");
+            assert_eq!(cut, whole);
+        }
+    }
+}
