@@ -12,6 +12,8 @@ mod tensor;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 pub use super::bytes::Bytes;
 pub use format::Format;
 pub use tensor::{Dtype, TensorRef};
@@ -253,10 +255,10 @@ impl<'a> Tensors<'a> {
 
 /// The first number that is infinite or none; looks at blocks, since a network has tens of millions.
 fn first_not_finite(values: &[f32]) -> Option<usize> {
-    const BLOCK: usize = 1024;
+    const BLOCK: usize = 1 << 14;
     const INFINITY: u32 = f32::INFINITY.to_bits();
     let largest = |block: &[f32]| block.iter().fold(0, |most, v| v.abs().to_bits().max(most));
-    let block = values.chunks(BLOCK).position(|block| largest(block) >= INFINITY)?;
+    let block = values.par_chunks(BLOCK).position_first(|block| largest(block) >= INFINITY)?;
     values[block * BLOCK..].iter().position(|v| !v.is_finite()).map(|at| block * BLOCK + at)
 }
 
@@ -266,9 +268,9 @@ mod tests {
 
     #[test]
     fn the_first_number_that_is_none_is_found() {
-        let mut values = vec![-1.5f32; 3000];
+        let mut values = vec![-1.5f32; 40_000];
         assert_eq!(first_not_finite(&values), None);
-        for (at, value) in [(2999, f32::NEG_INFINITY), (1024, f32::NAN), (1023, f32::INFINITY), (0, -f32::NAN)] {
+        for (at, value) in [(39_999, f32::NEG_INFINITY), (16_384, f32::NAN), (16_383, f32::INFINITY), (0, -f32::NAN)] {
             values[at] = value;
             assert_eq!(first_not_finite(&values), Some(at));
         }

@@ -2,6 +2,7 @@
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
+use rayon::prelude::*;
 
 use crate::network::bytes::Bytes;
 
@@ -161,11 +162,12 @@ impl TensorRef {
         }
     }
 
-    fn gather<const N: usize>(&self, bytes: &[u8], decode: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    fn gather<const N: usize>(&self, bytes: &[u8], decode: impl Fn([u8; N]) -> f32 + Sync) -> Vec<f32> {
         let (numbers, _) = bytes.as_chunks::<N>();
         let count = self.len();
         if self.is_contiguous() {
-            return numbers[self.offset..self.offset + count].iter().map(|b| decode(*b)).collect();
+            let numbers = numbers[self.offset..self.offset + count].par_iter().with_min_len(BLOCK);
+            return numbers.map(|b| decode(*b)).collect();
         }
         let mut out = Vec::with_capacity(count);
         let mut index = vec![0usize; self.shape.len()];
@@ -196,16 +198,21 @@ impl TensorRef {
     }
 }
 
-/// 16-bit floats in blocks: processors widen many at a time.
+/// Numbers that one core converts at a time.
+const BLOCK: usize = 1 << 16;
+
+/// 16-bit floats, many at a time, as processors widen them.
 fn widen(numbers: &[[u8; 2]]) -> Vec<f32> {
-    const BLOCK: usize = 1024;
+    const STEP: usize = 1024;
     let mut out = vec![0.0; numbers.len()];
-    let mut halves = [f16::ZERO; BLOCK];
-    for (from, to) in numbers.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
-        let halves = &mut halves[..from.len()];
-        halves.iter_mut().zip(from).for_each(|(half, bytes)| *half = f16::from_le_bytes(*bytes));
-        halves.convert_to_f32_slice(to);
-    }
+    numbers.par_chunks(BLOCK).zip(out.par_chunks_mut(BLOCK)).for_each(|(from, to)| {
+        let mut halves = [f16::ZERO; STEP];
+        for (from, to) in from.chunks(STEP).zip(to.chunks_mut(STEP)) {
+            let halves = &mut halves[..from.len()];
+            halves.iter_mut().zip(from).for_each(|(half, bytes)| *half = f16::from_le_bytes(*bytes));
+            halves.convert_to_f32_slice(to);
+        }
+    });
     out
 }
 
