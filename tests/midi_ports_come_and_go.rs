@@ -45,6 +45,8 @@ mod jack {
     use latent_jockey::control::midi::{Kind, Message};
     use midir::os::unix::VirtualOutput;
     use midir::{MidiOutput, MidiOutputConnection};
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
 
     const SERVER: &str = "JACK_DEFAULT_SERVER";
 
@@ -58,7 +60,7 @@ mod jack {
         let own = std::env::current_exe().unwrap();
         let status = Command::new(own)
             .args(["--exact", "jack::with_a_server_of_our_own", "--ignored", "--nocapture"])
-            .env(SERVER, format!("latent-jockey-{}", std::process::id()))
+            .env(SERVER, "latent-jockey-test")
             .env("JACK_NO_START_SERVER", "1")
             .status();
         assert!(status.unwrap().success());
@@ -70,7 +72,7 @@ mod jack {
         fn start() -> Server {
             let name = std::env::var(SERVER).expect("set by the test that started this one");
             let child = Command::new("jackd")
-                .args(["-r", "-n", &name, "-d", "dummy", "-r", "48000", "-p", "512"])
+                .args(["-r", "-p", "128", "-n", &name, "-d", "dummy", "-r", "48000", "-p", "512"])
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()
@@ -81,7 +83,8 @@ mod jack {
 
     impl Drop for Server {
         fn drop(&mut self) {
-            let _ = self.0.kill();
+            // Asked, not killed: JACK has eight places for servers on a machine, and a killed one keeps its own.
+            let _ = kill(Pid::from_raw(self.0.id() as i32), Signal::SIGTERM);
             let _ = self.0.wait();
         }
     }
