@@ -120,12 +120,12 @@ def train(a):
     average = copy.deepcopy(G).eval().requires_grad_(False)
     optimizer_g = torch.optim.Adam(G.parameters(), lr=a.lr, betas=(0., .99), eps=1e-8)
     optimizer_h = torch.optim.Adam(heads.parameters(), lr=a.lr * 1.3, betas=(0., .99), eps=1e-8)
-    state_path, seen = os.path.join(a.out, 'state.pt'), 0
+    state_path, seen, best = os.path.join(a.out, 'state.pt'), 0, None
     if os.path.exists(state_path):
         state = torch.load(state_path, map_location=device, weights_only=True)
         for part, key in ((G, 'G'), (heads, 'H'), (average, 'E'), (optimizer_g, 'og'), (optimizer_h, 'oh')):
             part.load_state_dict(state[key])
-        seen = state['seen']
+        seen, best = state['seen'], state.get('best')
         print('resumed at', seen, flush=True)
     elif a.start:
         seen = start_from(a.start, a.res, G, heads, average, device)
@@ -146,7 +146,7 @@ def train(a):
         with half:
             return [head(f, c).float() for head, f in zip(heads, features)]
 
-    best, losses, steps = None, [], 0
+    losses, steps = [], 0
 
     @torch.no_grad()
     def save(tag):
@@ -159,7 +159,7 @@ def train(a):
             best = distance
             sg2.export(average, os.path.join(a.out, 'best.safetensors'), notes)
         sg2.save_state(state_path, G=G.state_dict(), H=heads.state_dict(), E=average.state_dict(), og=optimizer_g.state_dict(),
-                       oh=optimizer_h.state_dict(), seen=seen)
+                       oh=optimizer_h.state_dict(), seen=seen, best=best)
         sg2.grid(average, grid_z, grid_c, os.path.join(a.out, f'fakes-{tag}.png'), a.grid)
         print(f'saved {tag}: squeezenet_fd {distance:.2f}', flush=True)
 

@@ -206,7 +206,9 @@ class Content:
     """random square crops of the content pictures, half of them mirrored"""
 
     def __init__(self, paths, size):
-        self.images, self.size = [pictures.decode(data) for data, _ in pictures.read(paths)], size
+        self.images, self.size = [image for name, data, _ in pictures.read(paths) if (image := pictures.decode(name, data))], size
+        if not self.images:
+            raise SystemExit(f'none of the pictures in {paths} can be read')
 
     def one(self):
         image = random.choice(self.images)
@@ -265,6 +267,8 @@ def train(a):
     os.makedirs(a.out, exist_ok=True)
     random.seed(a.seed)
     torch.manual_seed(a.seed)
+    if min(a.size, a.style_side) < 96:
+        raise SystemExit('--size and --style-side: at least 96, the features look at a quarter of that')
     styles, folder = read_styles(a.styles)
     names, count = [s['name'] for s in styles], len(styles)
     features = Features(a.features).to(device)
@@ -289,17 +293,17 @@ def train(a):
     targets = Targets([vivid(blur(painting, a.style_blur), a.vivid) for painting in paintings], features)
 
     pool = []  # (picture, style, age): the network's own past outputs
-    step, state_path = 0, os.path.join(a.out, 'state.pt')
+    step, spent, state_path = 0, 0.0, os.path.join(a.out, 'state.pt')  # seconds of the runs before
     if os.path.exists(state_path):
         state = torch.load(state_path, map_location=device, weights_only=True)
         net.load_state_dict(state['net'])
         average.load_state_dict(state['ema'])
         optimizer.load_state_dict(state['opt'])
-        step, pool = state['step'], [(x.float().cpu() / 255, style, age) for x, style, age in state['pool']]
+        step, spent, pool = state['step'], state.get('spent', 0.0), [(x.float().cpu() / 255, style, age) for x, style, age in state['pool']]
         print('resumed at step', step, flush=True)
 
     def save(tag):
-        state = dict(net=net.state_dict(), ema=average.state_dict(), opt=optimizer.state_dict(), step=step,
+        state = dict(net=net.state_dict(), ema=average.state_dict(), opt=optimizer.state_dict(), step=step, spent=spent + time.time() - started,
                      pool=[((x * 255).byte(), style, age) for x, style, age in pool])
         torch.save(state, state_path + '.tmp')
         os.replace(state_path + '.tmp', state_path)
@@ -349,7 +353,7 @@ def train(a):
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        progress = max((time.time() - started) / (a.minutes * 60), step / a.steps)
+        progress = max((spent + time.time() - started) / (spent + a.minutes * 60), step / a.steps)
         for group, rate in zip(optimizer.param_groups, rates):
             group['lr'] = rate * min(1.0, (step + 1) / 100) * (1 - progress * .9)
         optimizer.step()
@@ -461,7 +465,7 @@ def main():
     option('--features', default=squeezenet.WEIGHTS, help='SqueezeNet weights')
     option('--minutes', type=float, default=30)
     option('--steps', type=int, default=10 ** 9)
-    option('--size', type=int, default=256, help='side of the pictures in a batch')
+    option('--size', type=int, default=256, help='side of the pictures in a batch, at least 96')
     option('--batch', type=int, default=8)
     option('--lr', type=float, default=1e-3)
     option('--norm-lr', type=float, default=2.0, help='learning rate of gamma and beta, as a factor')
@@ -471,7 +475,7 @@ def main():
     option('--enc', default='32,32,32', help='channels of the encoder')
     option('--dec', default='8,4', help='channels of the decoder')
     option('--res', type=int, default=6, help='residual blocks')
-    option('--style-side', type=int, default=384, help='short side of the style pictures: larger for larger strokes')
+    option('--style-side', type=int, default=384, help='short side of the style pictures, at least 96: larger for larger strokes')
     option('--style-blur', type=float, default=.8, help='blur of the style pictures in pixels: takes away canvas and print')
     option('--vivid', type=float, default=1.0, help='saturation of the style pictures')
     option('--content-weight', type=float, default=1.0)
