@@ -90,9 +90,11 @@ impl Turn<'_> {
     /// Calls `job(task, thread)` for each task below `tasks`, and returns when all are done.
     ///
     /// # Panics
-    /// When a task panicked.
+    /// When a task panicked, or when a task calls this itself.
     pub fn run(&self, tasks: usize, job: &Job) {
         let shared = &*self.pool.shared;
+        let is_idle = shared.state.load(Ordering::Acquire) & (EPOCH - 1) == 0;
+        assert!(is_idle, "a task of the cpu engine began a stage of its own");
         if self.pool.workers.is_empty() || tasks <= 1 {
             (0..tasks).for_each(|task| job(task, 0));
             return;
@@ -245,6 +247,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    #[should_panic = "panicked"]
+    fn a_stage_within_a_stage_is_refused() {
+        let pool = Pool::new(2);
+        let turn = pool.turn();
+        // The caller waits until the other thread has tried: its own panic would hide that one's.
+        let tried = AtomicBool::new(false);
+        turn.run(2, &|_, thread| {
+            let start = Instant::now();
+            if thread == 1 {
+                tried.store(true, Ordering::SeqCst);
+                turn.run(2, &|_, _| {});
+            }
+            while !tried.load(Ordering::SeqCst) && start.elapsed() < Duration::from_secs(10) {
+                std::thread::yield_now();
+            }
+        });
     }
 
     #[test]
