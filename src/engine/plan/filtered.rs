@@ -2,7 +2,7 @@
 //!
 //! Source of the maths: Karras et al., "Alias-Free Generative Adversarial Networks" (2021). Nothing here computes.
 
-use super::{Buffer, BufferId, Check, PlanError, Style, Weights};
+use super::{BufferId, Style, Weights};
 use crate::engine::Transform;
 use crate::latent::mapping::FullyConnected;
 
@@ -90,40 +90,5 @@ impl FilteredLayer {
     /// Samples along an axis at the end.
     pub fn outputs(&self, input: usize) -> Option<usize> {
         Some((self.between(input)? - self.down_taps()) / self.down + 1)
-    }
-}
-
-impl Check<'_> {
-    pub(super) fn fourier(&self, op: &FourierInput, out: &Buffer) -> Result<(), PlanError> {
-        let (a, channels) = (&op.affine, op.phases.len());
-        self.that((a.inputs, a.outputs) == (self.plan.w_dim, 4), "affine", "w_dim to 4", || {
-            format!("{} to {}", a.inputs, a.outputs)
-        })?;
-        self.len("affine weight", &a.weight, 4 * a.inputs)?;
-        self.len("affine bias", &a.bias, 4)?;
-        let below = format!("below {}", self.plan.num_ws);
-        self.that(op.ws_index < self.plan.num_ws, "index into ws", &below, || op.ws_index.to_string())?;
-        self.len("freqs", &op.freqs, 2 * channels)?;
-        self.len("weight", &op.weight, out.channels * channels)?;
-        let ok = op.bandwidth.is_finite() && op.sampling_rate > 2.0 * op.bandwidth;
-        self.that(ok, "sampling rate", "more than twice the bandwidth", || op.sampling_rate.to_string())
-    }
-
-    pub(super) fn filtered(&self, op: &FilteredLayer, out: &Buffer) -> Result<(), PlanError> {
-        let input = self.plan.get(op.input);
-        self.limits(&[op.gain, op.slope, op.magnitude, op.output_gain], op.clamp)?;
-        self.style(&op.style, input.channels)?;
-        self.that(matches!(op.kernel, 1 | 3), "kernel", "1 or 3", || op.kernel.to_string())?;
-        self.len("weight", &op.weight, out.channels * input.channels * op.kernel * op.kernel)?;
-        self.len("bias", &op.bias, out.channels)?;
-        let factors = (1..=8).contains(&op.up) && (1..=8).contains(&op.down);
-        self.that(factors, "factors", "1 to 8", || format!("{} and {}", op.up, op.down))?;
-        let taps = (1..=128).contains(&op.up_filter.len()) && (1..=128).contains(&op.down_taps());
-        self.that(taps, "filters", "1 to 128 taps", || format!("{} and {}", op.up_filter.len(), op.down_taps()))?;
-        let square = !op.radial || op.down_taps() * op.down_taps() == op.down_filter.len();
-        self.that(square, "radial filter", "a square", || op.down_filter.len().to_string())?;
-        let size = (op.outputs(input.height), op.outputs(input.width));
-        let expected = format!("{} x {}", out.height, out.width);
-        self.that(size == (Some(out.height), Some(out.width)), "size", &expected, || format!("{size:?}"))
     }
 }
