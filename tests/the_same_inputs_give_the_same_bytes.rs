@@ -5,7 +5,7 @@ mod common;
 use common::{Expected, fixture};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::{Image, Inputs, Noise, NoiseMode, Program};
-use latent_jockey::network::{self, stylegan2};
+use latent_jockey::network::{self, stylegan2, stylegan3};
 
 fn picture(program: &mut dyn Program, ws: &[f32], mode: NoiseMode) -> Vec<f32> {
     let mut out = Image::default();
@@ -20,9 +20,11 @@ fn threads_and_history_leave_no_trace() {
     let network = network::open(fixture("sg2_32.safetensors")).expect("opens");
     // Large enough for every form of the convolutions.
     let large = stylegan2::random(128, 2048, 48, 64, 3);
+    let [alias_free, rotating] =
+        [stylegan3::Config::T, stylegan3::Config::R].map(|c| stylegan3::random(c, 64, 1024, 32, 16));
     let expected = Expected::open("sg2_32");
     let (a, b) = (expected.sample("psi1.ws", 0), expected.sample("psi1.ws", 1));
-    for plan in [network.plan, large.plan] {
+    for plan in [network.plan, large.plan, alias_free.plan, rotating.plan] {
         let wide = |ws: &[f32]| ws.iter().copied().cycle().take(plan.num_ws * plan.w_dim).collect::<Vec<f32>>();
         let (a, b) = (wide(&a), wide(&b));
         for mode in [NoiseMode::Const, NoiseMode::Random { seed: 5 }, NoiseMode::None] {
