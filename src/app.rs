@@ -10,6 +10,7 @@ mod keys;
 mod list;
 mod map;
 mod present;
+mod recover;
 mod windows;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -157,8 +158,7 @@ pub fn run(show: Show, card: Option<Arc<Card>>, events: Receiver<Event>, options
         output_wanted: options.output.is_some(),
     };
     // Bevy panics where a driver fails; here that becomes an error like any other.
-    let played =
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| build(stage, card.as_deref(), options).run()));
+    let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| build(stage, card, options).run()));
     match played {
         Ok(AppExit::Success) => Ok(()),
         // Ctrl-C in the terminal.
@@ -193,7 +193,7 @@ fn render_plugin(card: Option<&Card>) -> RenderPlugin {
     RenderPlugin { render_creation: creation, ..default() }
 }
 
-fn build(stage: Stage, card: Option<&Card>, options: Options) -> App {
+fn build(stage: Stage, card: Option<Arc<Card>>, options: Options) -> App {
     let mut app = App::new();
     let window = WindowPlugin {
         primary_window: None,
@@ -202,10 +202,15 @@ fn build(stage: Stage, card: Option<&Card>, options: Options) -> App {
         ..default()
     };
     app.add_plugins((
-        DefaultPlugins.set(window).set(render_plugin(card)).disable::<LogPlugin>().disable::<PanicHandlerPlugin>(),
+        DefaultPlugins
+            .set(window)
+            .set(render_plugin(card.as_deref()))
+            .disable::<LogPlugin>()
+            .disable::<PanicHandlerPlugin>(),
         EguiPlugin::default(),
         nannou::NannouPlugin,
         present::PresentPlugin,
+        recover::RecoverPlugin { shared: card },
     ));
     app.insert_resource(EguiGlobalSettings { auto_create_primary_context: false, ..default() })
         .insert_resource(ClearColor(Color::BLACK))
@@ -214,7 +219,10 @@ fn build(stage: Stage, card: Option<&Card>, options: Options) -> App {
         .init_resource::<windows::Output>()
         .add_systems(Startup, (windows::open_control, set_pace))
         .add_systems(Update, (keys::read_keys, keys::read_drops, step, windows::choose_passes).chain())
-        .add_systems(Update, (windows::keep_output, windows::hide_pointer, windows::quit_when_closed))
+        .add_systems(
+            Update,
+            (windows::keep_output, windows::drop_drawings, windows::hide_pointer, windows::quit_when_closed),
+        )
         .add_systems(EguiPrimaryContextPass, hud::paint);
     app
 }

@@ -10,6 +10,7 @@ use bevy::render::camera::CameraRenderGraph;
 use bevy::window::{CursorMoved, CursorOptions, MonitorSelection, PresentMode, WindowCloseRequested, WindowMode};
 use bevy_egui::PrimaryEguiContext;
 use nannou::App as Nannou;
+use nannou::prelude::Draw;
 
 use super::present::{Bare, UnderHud};
 use super::{Options, Stage};
@@ -70,6 +71,14 @@ pub(super) fn keep_output(app: Nannou, options: Res<Options>, stage: Res<Stage>,
             output.0 = None;
         }
         _ => {}
+    }
+}
+
+/// nannou gives every window a `Draw` at the begin of a frame and uploads it at the end, though nothing was drawn with it:
+/// a buffer a window and frame, and a panic where the device has just been lost.
+pub(super) fn drop_drawings(mut commands: Commands, windows: Query<Entity, (With<Window>, With<Draw>)>) {
+    for window in &windows {
+        commands.entity(window).remove::<Draw>();
     }
 }
 

@@ -164,8 +164,11 @@ impl GpuProgram {
     /// Waits until the card has done that.
     fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), EngineError> {
         let waited = self.card.device.poll(wgpu::PollType::Wait { submission_index, timeout: Some(PATIENCE) });
-        if let Err(error) = waited {
-            self.card.give_up(format!("a picture did not come: {error}"));
+        match waited {
+            Ok(_) => {}
+            Err(wgpu::PollError::Timeout) => self.card.give_up(format!("no picture within {} s", PATIENCE.as_secs())),
+            // What was submitted did not arrive.
+            Err(_) => self.card.give_up("the device is gone".to_owned()),
         }
         self.card.fault().map_or(Ok(()), |fault| Err(unavailable(fault)))
     }
