@@ -15,12 +15,12 @@ pub const MEAN_LIMIT: f32 = 0.75;
 /// Least and greatest standard deviation of a canvas within its colours.
 pub const DEVIATION_LIMITS: [f32; 2] = [0.1, 0.8];
 /// Largest step of one frame: a mean moves by this much, a deviation by this factor more or less.
-const STEP: f32 = 0.06;
+pub const STEP: f32 = 0.06;
 /// Below this deviation a canvas counts as empty, and grain of as much is added.
-const EMPTY: f32 = 0.02;
+pub const EMPTY: f32 = 0.02;
 /// Below this mean change from frame to frame a painting counts as still, and grain of deviation [`STIR`] is added.
-const STILL: f32 = 0.001;
-const STIR: f32 = 0.01;
+pub const STILL: f32 = 0.001;
+pub const STIR: f32 = 0.01;
 
 /// Mean and standard deviation of all numbers.
 pub fn mean_and_deviation(data: &[f32]) -> (f32, f32) {
@@ -67,24 +67,35 @@ pub fn steady(canvas: &mut Image, share: f32) {
 /// Puts a grain that can hardly be seen onto a painting that does not differ from the one before; `share` as in
 /// [`steady`]. The grain follows from the painting itself, so a run that goes on later goes on alike.
 pub fn stir(painting: &mut Image, before: &Image, share: f32) {
-    let change: f32 = painting.data.iter().zip(&before.data).map(|(a, b)| (a - b).abs()).sum();
-    if change < STILL * painting.data.len() as f32 {
-        let seed = painting.data.iter().fold(0u32, |seed, x| seed.rotate_left(5) ^ x.to_bits());
+    let runs = painting.data.chunks(256).zip(before.data.chunks(256));
+    let difference = |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f32>();
+    let change: f64 = runs.map(|run| f64::from(difference(run))).sum();
+    if change < f64::from(STILL) * painting.data.len() as f64 {
+        let seed = seed_of(&painting.data);
         grain(&mut painting.data, share * STIR, seed);
     }
 }
 
+/// A seed that follows from all numbers and their places, in whatever order they are looked at: a card looks at many at
+/// once.
+fn seed_of(data: &[f32]) -> u32 {
+    let words = (0u32..).zip(data).map(|(i, x)| mix_bits(x.to_bits() ^ mix_bits(i)));
+    words.fold(0, u32::wrapping_add)
+}
+
 /// Adds numbers of about this deviation, always the same ones for one seed.
 fn grain(data: &mut [f32], deviation: f32, seed: u32) {
-    for (i, x) in data.iter_mut().enumerate() {
-        // The finaliser of MurmurHash3.
-        let mut hash = i as u32 ^ seed;
-        hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
-        hash = (hash ^ (hash >> 13)).wrapping_mul(0xc2b2_ae35);
-        hash ^= hash >> 16;
+    for (i, x) in (0u32..).zip(data) {
         // Evenly spread over ±√3 deviations.
-        *x += (hash as f32 / u32::MAX as f32 - 0.5) * (12f32.sqrt() * deviation);
+        *x += (mix_bits(i ^ seed) as f32 / u32::MAX as f32 - 0.5) * (12f32.sqrt() * deviation);
     }
+}
+
+/// A bijection of 32-bit numbers that leaves no pattern: the finaliser of MurmurHash3.
+fn mix_bits(bits: u32) -> u32 {
+    let hash = (bits ^ (bits >> 16)).wrapping_mul(0x85eb_ca6b);
+    let hash = (hash ^ (hash >> 13)).wrapping_mul(0xc2b2_ae35);
+    hash ^ (hash >> 16)
 }
 
 /// Brightness of one pixel by the weights of Rec. 601, on the encoded values as televisions do it.
@@ -173,6 +184,20 @@ mod test {
         let (first, second) = (steps(&still, &before), steps(&other, &still));
         assert!((mean_and_deviation(&first).1 - STIR).abs() < 0.1 * STIR);
         assert!(steps(&still, &other).iter().all(|d| d.abs() < 4.0 * STIR) && first != second);
+    }
+
+    #[test]
+    fn a_seed_follows_from_every_number_and_its_place() {
+        let data: Vec<f32> = (0..64).map(|i| (i as f32).sin()).collect();
+        let seed = seed_of(&data);
+        for i in 0..64 {
+            let mut other = data.clone();
+            other[i] = f32::from_bits(other[i].to_bits() ^ 1);
+            assert_ne!(seed_of(&other), seed, "number {i}");
+            other.clone_from(&data);
+            other.swap(i, (i + 7) % 64);
+            assert_ne!(seed_of(&other), seed, "number {i} elsewhere");
+        }
     }
 
     #[test]
