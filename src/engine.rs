@@ -10,7 +10,9 @@ pub mod gpu;
 pub mod plan;
 pub mod thread;
 
-pub use gpu::{CardPicture, Kept};
+use std::sync::Arc;
+
+use gpu::{Card, CardImage};
 
 /// How per-layer noise is made (`noise_mode` of the original code).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,15 +50,42 @@ pub struct Inputs<'a> {
     /// How the player moves the content of a StyleGAN3 picture; other networks ignore it.
     pub transform: Transform,
     /// The content picture of a style network, `[3, H, W]` in −1..1.
-    pub image: Option<&'a Image>,
+    pub image: Option<Content<'a>>,
     /// The mixture of styles of a style network, `[styles]`, summing to 1.
     pub styles: &'a [f32],
-    /// Where the picture may be left on the card. Then `out` stays as it is; whoever has no card that a window draws with
-    /// leaves nothing here, and the picture comes as ever.
-    pub kept: Option<&'a Kept>,
+}
+
+/// A content picture, wherever it is.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    Here(&'a Image),
+    /// On the card that the program runs on.
+    Card(&'a CardImage),
+}
+
+impl<'a> From<&'a Image> for Content<'a> {
+    fn from(image: &'a Image) -> Self {
+        Content::Here(image)
+    }
 }
 
 impl Inputs<'_> {
+    /// The content picture, when it is in memory.
+    pub fn picture(&self) -> Option<&Image> {
+        match self.image? {
+            Content::Here(image) => Some(image),
+            Content::Card(_) => None,
+        }
+    }
+
+    /// Channels, height and width of the content picture, and how many numbers it has.
+    fn content_shape(&self) -> Option<([usize; 3], usize)> {
+        Some(match self.image? {
+            Content::Here(i) => ([i.channels, i.height, i.width], i.data.len()),
+            Content::Card(i) => (i.shape(), i.len()),
+        })
+    }
+
     /// Are these the inputs that `plan` takes?
     ///
     /// # Errors
@@ -73,13 +102,13 @@ impl Inputs<'_> {
             let plan::Op::Picture(op) = &step.op else { continue };
             let plan::Buffer { channels, height, width, .. } = *plan.get(op.out);
             let expected = format!("{channels} x {height} x {width}");
-            match self.image {
+            match self.content_shape() {
                 None => return input("a content picture", expected, "none".into()),
-                Some(i)
-                    if (i.channels, i.height, i.width) != (channels, height, width)
-                        || i.data.len() != channels * height * width =>
+                Some((shape, numbers))
+                    if shape != [channels, height, width] || numbers != channels * height * width =>
                 {
-                    let found = format!("{} x {} x {}, {} numbers", i.channels, i.height, i.width, i.data.len());
+                    let [channels, height, width] = shape;
+                    let found = format!("{channels} x {height} x {width}, {numbers} numbers");
                     return input("a content picture", expected, found);
                 }
                 Some(_) => {}
@@ -145,6 +174,9 @@ pub enum EngineError {
     Input { what: &'static str, expected: String, found: String },
     #[error("the {engine} engine: {reason}")]
     Unavailable { engine: &'static str, reason: String },
+    /// Of [`Program::run_on_card`]; [`Program::run`] still works.
+    #[error("what paints is not on the card any more")]
+    LeftCard,
 }
 
 /// A way to run plans on some hardware.
@@ -155,7 +187,7 @@ pub trait Engine: Send + Sync {
     ///
     /// # Errors
     /// When this hardware cannot run the plan.
-    fn prepare(&self, plan: std::sync::Arc<plan::Plan>) -> Result<Box<dyn Program>, EngineError>;
+    fn prepare(&self, plan: Arc<plan::Plan>) -> Result<Box<dyn Program>, EngineError>;
 }
 
 /// One prepared plan. Allocates nothing after its first run.
@@ -165,6 +197,21 @@ pub trait Program: Send {
     /// # Errors
     /// [`EngineError::Input`] when the inputs do not fit the plan; `out` is then untouched.
     fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError>;
+
+    /// The card on which it takes and leaves pictures; `None` when it computes elsewhere.
+    fn card(&self) -> Option<&Arc<Card>> {
+        None
+    }
+
+    /// As [`Program::run`], the picture left on the card. It stays there until the next run; a content picture may be there
+    /// too.
+    ///
+    /// # Errors
+    /// As [`Program::run`]; [`EngineError::LeftCard`] when it computes elsewhere, perhaps since this very picture.
+    fn run_on_card(&mut self, inputs: &Inputs) -> Result<CardImage, EngineError> {
+        let _ = inputs;
+        Err(EngineError::LeftCard)
+    }
 
     /// What computes its pictures, as the performer is told: `cpu`, `gpu f16`.
     fn engine(&self) -> &'static str;

@@ -110,7 +110,7 @@ fn style_networks_paint_the_same() {
             image.data = z_from_seed(1, image.data.len());
             let styles = vec![1.0 / network.styles.len() as f32; network.styles.len()];
             let names: Vec<String> = network.styles.iter().skip(1).map(|s| s.title.clone()).collect();
-            let inputs = Inputs { image: Some(&image), styles: &styles, ..Inputs::default() };
+            let inputs = Inputs { image: Some((&image).into()), styles: &styles, ..Inputs::default() };
             (run(network.plan_for(24, 32), &inputs), names)
         };
         assert!(paint(&out) == paint(&file), "{}", file.display());

@@ -120,7 +120,7 @@ fn play(opened: &Opened, cpu: &Cpu) -> bool {
     let (content, styles) = (Image::new(3, 32, 48), vec![1.0 / plan.styles as f32; plan.styles]);
     let mut program = cpu.prepare(plan).expect("a checked plan is prepared");
     program
-        .run(&Inputs { image: Some(&content), styles: &styles, ..Inputs::default() }, &mut picture)
+        .run(&Inputs { image: Some((&content).into()), styles: &styles, ..Inputs::default() }, &mut picture)
         .expect("and played");
     true
 }

@@ -1,4 +1,5 @@
-//! Does every kernel parse and validate, in both precisions, and is every file of `shaders/engine` among them?
+//! Does every kernel parse and validate, in both precisions, and is every file of `shaders/engine` and `shaders/effects`
+//! among them?
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use latent_jockey::engine::gpu::kernels;
@@ -18,8 +19,9 @@ fn every_kernel_parses_and_validates() {
     for (name, source) in &kernels {
         check(source).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders/engine");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let shaders = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
+    let folders = ["engine", "effects"].map(|folder| std::fs::read_dir(shaders.join(folder)).unwrap());
+    let files = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
     for file in files.filter(|file| file.extension().is_some_and(|e| e == "wgsl")) {
         let name = file.file_stem().unwrap().to_str().unwrap().to_owned() + ", ";
         assert!(kernels.iter().any(|(kernel, _)| kernel.starts_with(&name)), "{} is no kernel", file.display());

@@ -33,7 +33,7 @@ fn every_layer_of_painters8_agrees_on_every_instruction_set() {
         let mut out = Image::default();
         // Twice: nothing may be left over from the first run.
         for _ in 0..2 {
-            let inputs = Inputs { image: Some(&image), styles: &mix, ..Inputs::default() };
+            let inputs = Inputs { image: Some((&image).into()), styles: &mix, ..Inputs::default() };
             program.run(&inputs, &mut out).expect("runs");
         }
         for buffer in plan.buffers.iter().skip(1) {
@@ -53,7 +53,9 @@ fn every_spelling_of_the_well_known_example_gives_its_picture() {
         let network = StyleNetwork::open(&fixture(&format!("style/{file}"))).expect(file);
         let mut program = Cpu::new(2).prepare(Arc::new(network.plan_for(image.height, image.width))).expect(file);
         let mut out = Image::default();
-        program.run(&Inputs { image: Some(&image), styles: &[1.0], ..Inputs::default() }, &mut out).expect(file);
+        program
+            .run(&Inputs { image: Some((&image).into()), styles: &[1.0], ..Inputs::default() }, &mut out)
+            .expect(file);
         assert_eq!([out.channels, out.height, out.width], shape[..], "{file}");
         assert_close(file, &out.data, &values, 2e-3, 2e-4);
     }

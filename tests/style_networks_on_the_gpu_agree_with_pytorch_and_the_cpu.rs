@@ -56,7 +56,7 @@ fn every_layer_of_painters8_is_that_of_pytorch() {
         let mut out = Image::default();
         // Twice: nothing may be left over from the first run.
         for _ in 0..2 {
-            let inputs = Inputs { image: Some(&image), styles: &mix, ..Inputs::default() };
+            let inputs = Inputs { image: Some((&image).into()), styles: &mix, ..Inputs::default() };
             program.run(&inputs, &mut out).expect("runs");
         }
         for buffer in plan.buffers.iter().skip(1) {
@@ -79,7 +79,9 @@ fn every_spelling_of_the_well_known_example_gives_the_picture_of_pytorch() {
             let network = StyleNetwork::open(&fixture(&format!("style/{file}"))).expect(file);
             let mut program = gpu.prepare(Arc::new(network.plan_for(image.height, image.width))).expect(file);
             let mut out = Image::default();
-            program.run(&Inputs { image: Some(&image), styles: &[1.0], ..Inputs::default() }, &mut out).expect(file);
+            program
+                .run(&Inputs { image: Some((&image).into()), styles: &[1.0], ..Inputs::default() }, &mut out)
+                .expect(file);
             assert_close(&format!("{precision:?} {file}"), &out.data, &values, limit, limit / 10.0);
         }
     }
@@ -87,7 +89,7 @@ fn every_spelling_of_the_well_known_example_gives_the_picture_of_pytorch() {
 
 /// Every map of the plan, on the card and on the processor.
 fn check_plan(plan: &Arc<Plan>, image: &Image, styles: &[f32]) {
-    let inputs = Inputs { image: Some(image), styles, ..Inputs::default() };
+    let inputs = Inputs { image: Some(image.into()), styles, ..Inputs::default() };
     let mut expected = Image::default();
     let mut cpu = Cpu::default().prepare(plan.clone()).expect("the cpu runs it");
     cpu.run(&inputs, &mut expected).expect("runs");
@@ -199,7 +201,7 @@ fn a_picture_of_another_size_is_refused_with_both_sizes() {
     for (_, gpu) in engines() {
         let mut program = gpu.prepare(plan.clone()).expect("prepares");
         for (image, found) in [(Some(noise_image(48, 32)), "3 x 48 x 32"), (None, "none")] {
-            let inputs = Inputs { image: image.as_ref(), styles: &styles, ..Inputs::default() };
+            let inputs = Inputs { image: image.as_ref().map(Into::into), styles: &styles, ..Inputs::default() };
             let error = program.run(&inputs, &mut Image::default()).expect_err("refused");
             assert!(matches!(error, EngineError::Input { .. }), "{error}");
             assert!(error.to_string().contains("3 x 32 x 48") && error.to_string().contains(found), "{error}");

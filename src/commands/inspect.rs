@@ -95,7 +95,7 @@ fn style(file: &Path, engine: &dyn Engine) -> anyhow::Result<()> {
     let mut weights = vec![0.0; network.styles.len()];
     weights[0] = 1.0;
     let picture = Image::new(3, PAINTING, PAINTING);
-    let rate = rate(&mut *program, &Inputs { image: Some(&picture), styles: &weights, ..Inputs::default() })?;
+    let rate = rate(&mut *program, &Inputs { image: Some((&picture).into()), styles: &weights, ..Inputs::default() })?;
     println!("plays        yes: about {rate:.0} paintings/s with the {} engine here", engine.name());
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! Pictures from files as content, mixed with what the network made.
 //!
-//! [`Input`] holds the picture that is played and the one before it, which it fades from. Plain arithmetic on −1..1
-//! pictures on the engine's thread; it allocates only when a size changes. Files are read elsewhere, on the loader's
-//! thread (`show::picture`).
+//! [`Input`] holds the picture that is played and the one before it, which it fades from. Runs on the engine's thread,
+//! wherever its easel is; it allocates only when a size changes. Files are read elsewhere, on the loader's thread
+//! (`show::picture`).
 
-use super::resample::{Resizer, shape};
-use crate::engine::Image;
+use super::easel::{Easel, Held};
+use crate::engine::{EngineError, Image};
 
 /// How the input enters one picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -21,27 +21,38 @@ pub struct InputSettings {
 /// The picture that is played, and the one that it is faded from.
 #[derive(Debug, Default)]
 pub struct Input {
-    now: Option<Image>,
-    before: Option<Image>,
+    now: Option<Picture>,
+    before: Option<Picture>,
     /// How much of the picture before was seen when the newest came.
     before_share: f32,
     serial: u64,
     /// The fade of the last mixture.
     faded: f32,
-    resizer: Resizer,
-    /// The network's picture at the size of the input.
-    resized: Image,
+}
+
+/// A picture from a file, in memory, and on the card where that is looked at.
+#[derive(Debug)]
+pub struct Picture {
+    held: Held,
+    height: usize,
+    width: usize,
+}
+
+impl Picture {
+    fn new(image: Image) -> Picture {
+        Picture { height: image.height, width: image.width, held: Held::here(image) }
+    }
 }
 
 impl Input {
     /// Takes up a picture `[3, S, S]`, or none, to be faded to; gives back one that is no longer needed. Requests
     /// that know of no `serial` as high still show what was before.
-    pub fn change(&mut self, picture: Option<Image>, serial: u64) -> Option<Image> {
+    pub fn change(&mut self, picture: Option<Image>, serial: u64) -> Option<Picture> {
         self.serial = serial;
         self.before_share = if self.faded < 1.0 { self.hold() } else { 1.0 };
         self.faded = 0.0;
         let gone = std::mem::replace(&mut self.before, self.now.take());
-        self.now = picture;
+        self.now = picture.map(Picture::new);
         gone
     }
 
@@ -49,10 +60,15 @@ impl Input {
     /// network's.
     fn hold(&mut self) -> f32 {
         let (new, old) = (self.faded, (1.0 - self.faded) * self.before_share);
-        match (&mut self.now, &self.before) {
-            (Some(now), Some(before)) if now.data.len() == before.data.len() && new + old > 0.0 => {
+        match (&mut self.now, &mut self.before) {
+            (Some(now), Some(before))
+                if (now.height, now.width) == (before.height, before.width) && new + old > 0.0 =>
+            {
                 let (a, b) = (new / (new + old), old / (new + old));
-                now.data.iter_mut().zip(&before.data).for_each(|(now, before)| *now = a * *now + b * before);
+                // Both came from files: they are in memory, whatever a card has of them.
+                if let (Some(now), Ok(before)) = (now.held.image_mut(), before.held.image()) {
+                    now.data.iter_mut().zip(&before.data).for_each(|(now, before)| *now = a * *now + b * before);
+                }
                 new + old
             }
             // Of another size: a cut.
@@ -68,7 +84,8 @@ impl Input {
     /// The shares of the newest picture and of the one before; what is missing to 1 is the network's.
     fn shares(&self, settings: &InputSettings) -> [f32; 2] {
         let fade = if settings.serial < self.serial { 0.0 } else { settings.fade.clamp(0.0, 1.0) };
-        let share = |picture: &Option<Image>, share: f32| if picture.is_some() { share * settings.amount } else { 0.0 };
+        let share =
+            |picture: &Option<Picture>, share: f32| if picture.is_some() { share * settings.amount } else { 0.0 };
         [share(&self.now, fade), share(&self.before, (1.0 - fade) * self.before_share)]
     }
 
@@ -82,42 +99,36 @@ impl Input {
 
     /// Mixes `picture`, which the network made, with the input; the result has the input's size. A grey picture is
     /// mixed as grey; `picture` is not looked at when its share is 0.
-    pub fn mix(&mut self, picture: &Image, settings: &InputSettings, out: &mut Image) {
-        let [now, before] = self.shares(settings);
+    ///
+    /// # Errors
+    /// As the easel.
+    pub fn mix<E: Easel>(
+        &mut self,
+        easel: &mut E,
+        picture: &E::Sheet,
+        settings: &InputSettings,
+        to: &mut E::Sheet,
+    ) -> Result<(), EngineError> {
+        let shares = self.shares(settings);
         let rest = self.network_share(settings);
         self.faded = if settings.serial < self.serial { 0.0 } else { settings.fade };
-        let size = |image: &Option<Image>| image.as_ref().map(|i| (i.height, i.width));
-        let Some((height, width)) = size(&self.now).or(size(&self.before)) else { return };
-        shape(out, 3, height, width);
-        out.data.fill(0.0);
-        for (image, share) in [(&self.now, now), (&self.before, before)] {
-            let Some(image) = image.as_ref().filter(|_| share > 0.0) else { continue };
-            add(image, share, out, &mut self.resizer, &mut self.resized);
+        let Some(first) = self.now.as_ref().or(self.before.as_ref()) else { return Ok(()) };
+        let shape = [3, first.height, first.width];
+        // Those that are not there have no share.
+        let mut parts = [(picture, 0.0), (picture, 0.0), (picture, rest)];
+        for ((part, held), share) in parts.iter_mut().zip([&mut self.now, &mut self.before]).zip(shares) {
+            if let Some(input) = held.as_mut().filter(|_| share > 0.0) {
+                *part = (easel.lend(&mut input.held)?, share);
+            }
         }
-        if rest > 0.0 && picture.channels > 0 {
-            add(picture, rest, out, &mut self.resizer, &mut self.resized);
-        }
-    }
-}
-
-/// Adds `share` of `image`, resized, to the three colours of `out`.
-pub(super) fn add(image: &Image, share: f32, out: &mut Image, resizer: &mut Resizer, resized: &mut Image) {
-    let image = if (image.height, image.width) == (out.height, out.width) {
-        image
-    } else {
-        resizer.resize(image, out.height, out.width, resized);
-        &*resized
-    };
-    let plane = out.height * out.width;
-    for (c, colour) in out.data.chunks_exact_mut(plane.max(1)).enumerate() {
-        let c = if image.channels < 3 { 0 } else { c };
-        colour.iter_mut().zip(&image.data[c * plane..]).for_each(|(to, from)| *to += share * from);
+        easel.blend(&parts, shape, to)
     }
 }
 
 #[cfg(test)]
 mod test {
     use super::*;
+    use crate::effects::easel::Processor;
 
     fn plain(channels: usize, side: usize, value: f32) -> Image {
         let mut image = Image::new(channels, side, side);
@@ -128,7 +139,7 @@ mod test {
     fn mixed(input: &mut Input, amount: f32, fade: f32, serial: u64) -> f32 {
         let settings = InputSettings { amount, fade, serial };
         let mut out = Image::default();
-        input.mix(&plain(3, 8, -0.5), &settings, &mut out);
+        input.mix(&mut Processor::default(), &plain(3, 8, -0.5), &settings, &mut out).expect("here is room");
         assert_eq!((out.channels, out.height, out.width), (3, 16, 16));
         out.data[100]
     }
@@ -185,7 +196,8 @@ mod test {
         let mut input = Input::default();
         input.change(Some(plain(3, 16, 0.5)), 1);
         let mut out = Image::default();
-        input.mix(&plain(1, 16, -0.5), &InputSettings { amount: 0.5, fade: 1.0, serial: 1 }, &mut out);
+        let settings = InputSettings { amount: 0.5, fade: 1.0, serial: 1 };
+        input.mix(&mut Processor::default(), &plain(1, 16, -0.5), &settings, &mut out).expect("here is room");
         assert!(out.data.len() == 3 * 256 && out.data.iter().all(|v| v.abs() < 1e-6));
     }
 }

@@ -15,17 +15,19 @@ pub struct Resizer {
     half_done: Vec<f32>,
 }
 
-/// For each output sample where its input samples start, and their weights.
+/// For each output sample of one axis where its input samples start, and their weights.
 #[derive(Clone, Debug, Default)]
-struct Taps {
-    starts: Vec<usize>,
+pub struct Taps {
+    pub starts: Vec<usize>,
     /// `[outputs, count]`
-    weights: Vec<f32>,
-    count: usize,
+    pub weights: Vec<f32>,
+    /// Input samples that each output takes.
+    pub count: usize,
 }
 
 impl Taps {
-    fn set(&mut self, input: usize, output: usize) {
+    /// From `input` to `output` samples.
+    pub fn set(&mut self, input: usize, output: usize) {
         let scale = input as f64 / output as f64;
         let stretch = scale.max(1.0);
         self.count = ((4.0 * stretch).ceil() as usize + 1).min(input);
@@ -57,6 +59,11 @@ fn cubic(x: f64) -> f64 {
 }
 
 impl Resizer {
+    /// The sizes whose tables it has: height and width of what it resizes, and of what it makes of that.
+    pub fn sizes(&self) -> [usize; 4] {
+        self.sizes
+    }
+
     /// Makes `to` `[C, height, width]` from `from` with its number of colours. An empty `from` gives an empty picture.
     pub fn resize(&mut self, from: &Image, height: usize, width: usize, to: &mut Image) {
         if from.data.is_empty() || height * width == 0 {
@@ -117,8 +124,15 @@ impl Motion {
     /// Leaves everything where it is.
     pub const STILL: Motion = Motion { zoom: 1.0, turn: 0.0, x: 0.0, y: 0.0 };
 
-    fn is_finite(&self) -> bool {
-        [self.zoom, self.turn, self.x, self.y].iter().all(|v| v.is_finite())
+    /// Does it move a picture of this size at all? One that is not finite moves nothing.
+    pub fn moves(&self, height: usize, width: usize) -> bool {
+        let is_finite = [self.zoom, self.turn, self.x, self.y].iter().all(|v| v.is_finite());
+        *self != Motion::STILL && is_finite && height >= 2 && width >= 2
+    }
+
+    /// How it enlarges: between a quarter and four times.
+    pub fn scale(&self) -> f32 {
+        self.zoom.clamp(0.25, 4.0)
     }
 }
 
@@ -127,12 +141,12 @@ impl Motion {
 pub fn moved(from: &Image, motion: Motion, to: &mut Image) {
     shape(to, from.channels, from.height, from.width);
     let (height, width) = (from.height, from.width);
-    if motion == Motion::STILL || !motion.is_finite() || height < 2 || width < 2 {
+    if !motion.moves(height, width) {
         to.data.copy_from_slice(&from.data);
         return;
     }
     let (sin, cos) = motion.turn.sin_cos();
-    let zoom = motion.zoom.clamp(0.25, 4.0);
+    let zoom = motion.scale();
     let (cx, cy) = ((width as f32 - 1.0) / 2.0, (height as f32 - 1.0) / 2.0);
     let plane = height * width;
     for y in 0..height {

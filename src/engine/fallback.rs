@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::gpu::{Card, CardImage};
 use super::plan::Plan;
 use super::{Engine, EngineError, Image, Inputs, Program};
 
@@ -52,15 +53,31 @@ struct FallbackProgram {
     notice: Option<String>,
 }
 
-impl Program for FallbackProgram {
-    fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
-        let result = self.program.run(inputs, out);
-        let Err(error @ EngineError::Unavailable { .. }) = &result else { return result };
-        let Some(second) = self.second.take() else { return result };
+impl FallbackProgram {
+    /// After an error of the first: does the second play from now on?
+    fn goes_over(&mut self, error: Option<&EngineError>) -> Result<bool, EngineError> {
+        let Some(error @ EngineError::Unavailable { .. }) = error else { return Ok(false) };
+        let Some(second) = self.second.take() else { return Ok(false) };
         self.program = second.prepare(self.plan.clone())?;
         let engine = self.program.engine();
         self.notice = Some(told(format!("{error}; {} goes on with the {engine} engine", self.plan.name)));
-        self.program.run(inputs, out)
+        Ok(true)
+    }
+}
+
+impl Program for FallbackProgram {
+    fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
+        let result = self.program.run(inputs, out);
+        if self.goes_over(result.as_ref().err())? { self.program.run(inputs, out) } else { result }
+    }
+
+    fn card(&self) -> Option<&Arc<Card>> {
+        self.program.card()
+    }
+
+    fn run_on_card(&mut self, inputs: &Inputs) -> Result<CardImage, EngineError> {
+        let result = self.program.run_on_card(inputs);
+        if self.goes_over(result.as_ref().err())? { self.program.run_on_card(inputs) } else { result }
     }
 
     fn engine(&self) -> &'static str {

@@ -2,18 +2,20 @@
 //!
 //! Every step of a plan becomes one to three dispatches of the kernels in `shaders/engine`, specialised for the step's
 //! sizes; maps are planar (`[C, H, W]`), weights packed once. All memory, pipelines and bind groups are made in
-//! [`Gpu::prepare`]; a picture is one command buffer, or a few where a window draws with the same device: then it also
-//! stays on the card when nobody needs its numbers. Which of its kernels a convolution takes is chosen in `prepare` too,
+//! [`Gpu::prepare`]; a picture is one command buffer, or a few where a window draws with the same device. It stays on the card
+//! when nobody needs its numbers, and effects work on it there (`gpu/chain.rs`). Which of its kernels a convolution takes is chosen in `prepare` too,
 //! by measuring (`gpu/choice.rs`). Runs on whichever thread calls it.
 //!
 //! A new operation is a kernel `shaders/engine/NAME.wgsl` (listed in `gpu/shader.rs`; maps are `array<Num>`, pictures and
 //! everything else `array<f32>`) and a file `gpu/ops/NAME.rs` with a function `lower`, which uploads the weights and asks
-//! the [`builder::Builder`] for dispatches, called in `gpu/ops.rs`. The test `shaders_are_valid` finds the kernel by itself.
+//! the [`builder::Builder`] for dispatches, called in `gpu/ops.rs`. The test `shaders_are_valid` finds the kernel by itself. The effects' kernels are in
+//! `shaders/effects`; `gpu/chain.rs` asks the card for them, what they are asked for stands in `effects/card.rs`.
 
 mod builder;
 mod cache;
 mod card;
 mod ceilings;
+pub mod chain;
 mod choice;
 mod memory;
 mod ops;
@@ -22,6 +24,7 @@ mod radial;
 mod ring;
 mod rows;
 mod shader;
+mod sheet;
 mod slices;
 mod variant;
 
@@ -29,16 +32,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use builder::Builder;
-use card::{first_line, unavailable};
 use choice::Choice;
 
 use super::plan::Plan;
 use super::{Engine, EngineError, Program};
 
-pub use card::{Adapter, Card, adapters};
+pub use card::{Adapter, Card, adapters, first_line, unavailable};
 pub use ceilings::Ceilings;
 pub use program::GpuProgram;
-pub use ring::{CardPicture, Kept};
+pub use ring::CardPicture;
+pub use sheet::CardImage;
 pub use variant::{Kernel, Variant};
 
 /// What maps and weights are stored in; sums are always in 32 bits, pictures too.
@@ -163,7 +166,12 @@ impl Engine for Gpu {
     }
 
     fn prepare(&self, plan: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
-        Ok(Box::new(self.program(plan)?))
+        let program = self.program(plan)?;
+        // What works on its pictures is compiled before they play.
+        match self.card.watched(|| chain::Kernels::of(&self.card)) {
+            (_, Some(error)) => Err(unavailable(first_line(&error))),
+            (_, None) => Ok(Box::new(program)),
+        }
     }
 }
 

@@ -2,22 +2,26 @@
 //! style loop over it; and the pictures they hand out.
 //!
 //! A [`Stage`] turns a [`Request`] into a [`Picture`]: pixels, or where nothing here needs them a texture of the card that
-//! the window draws with. Live it lives on the `engine` thread ([`Live`]), which
-//! takes the newest request and leaves the newest picture; offline it is called directly. Knows nothing of
-//! parameters, devices or windows.
+//! the window draws with. The way there is worked on the card that the networks run on, if it is one, else here. Live it
+//! lives on the `engine` thread ([`Live`]), which takes the newest request and leaves the newest picture; offline it is
+//! called directly. Knows nothing of parameters, devices or windows.
+
+mod place;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use place::{Before, Cast, Place};
 
-use crate::effects::crossfade::Crossfade;
-use crate::effects::input::{Input, InputSettings};
-use crate::effects::resample::shape;
+use crate::effects::card::CardEasel;
+use crate::effects::easel::{Held, Processor};
+use crate::effects::input::{self, InputSettings};
 use crate::effects::style::{StyleLoop, StyleSettings};
+use crate::engine::gpu::{Card, CardPicture, first_line, unavailable};
 use crate::engine::thread::Slot;
-use crate::engine::{CardPicture, EngineError, Image, Inputs, Kept, Noise, Program, Transform};
+use crate::engine::{EngineError, Image, Noise, Program, Transform};
 use crate::show::loader::panic_message;
 
 /// A finished picture, ready to be shown or written.
@@ -73,7 +77,7 @@ pub enum Change {
     EndFade,
     /// `None` paints nothing.
     Style(Option<Box<StyleLoop>>),
-    /// A picture `[3, S, S]` to be mixed in, or none, and its number; see [`Input::change`].
+    /// A picture `[3, S, S]` to be mixed in, or none, and its number; see [`input::Input::change`].
     Input(Option<Image>, u64),
 }
 
@@ -81,136 +85,100 @@ pub enum Change {
 pub enum Used {
     Scenes([Option<Scene>; 2]),
     Style(Option<Box<StyleLoop>>),
-    Input(Option<Image>),
-}
-
-/// What the picture is faded from.
-enum Before {
-    Scene(Scene),
-    /// The mixture as it was when a third network came in the middle of a fade.
-    Still(Image),
+    Input(Option<input::Picture>),
 }
 
 /// Makes pictures of requests.
 pub struct Stage {
-    scene: Scene,
-    before: Option<Before>,
-    image_before: Image,
-    crossfade: Crossfade,
-    /// The last picture was a mixture of two networks.
-    mid_fade: bool,
-    style: Option<Box<StyleLoop>>,
-    /// What the network made.
-    image: Image,
-    input: Input,
-    /// The network's picture with the input mixed in.
-    mixture: Image,
-    /// What the style loop made of it.
-    painting: Image,
-    /// A picture in another number of colours, as style networks want it.
-    coloured: Image,
-    /// Why the last picture was not painted.
-    unpainted: Option<String>,
+    cast: Cast,
+    here: Place<Processor>,
+    /// Made when something plays on a card.
+    there: Option<Place<CardEasel>>,
+    /// The last picture was made there.
+    is_there: bool,
+    /// What is worked on a picture does not go on that card: here instead, until something else plays.
+    works_here: bool,
+    notice: Option<String>,
+    /// A picture brought from the card.
+    brought: Image,
     /// When the last picture was asked for.
     last_secs: f64,
     /// Pictures handed out before; one that nobody holds any more is filled again.
     pool: Vec<Arc<Picture>>,
-    /// Takes the picture that need not leave the card.
-    kept: Kept,
     serial: u64,
 }
 
 impl Stage {
     pub fn new(scene: Scene) -> Self {
         Stage {
-            scene,
-            before: None,
-            image_before: Image::default(),
-            crossfade: Crossfade::default(),
-            mid_fade: false,
-            style: None,
-            image: Image::default(),
-            input: Input::default(),
-            mixture: Image::default(),
-            painting: Image::default(),
-            coloured: Image::default(),
-            unpainted: None,
+            cast: Cast::new(scene),
+            here: Place::default(),
+            there: None,
+            is_there: false,
+            works_here: false,
+            notice: None,
+            brought: Image::default(),
             last_secs: 0.0,
             pool: Vec::new(),
-            kept: Kept::default(),
             serial: 0,
         }
     }
 
     /// Takes up something new, whole, and gives back what is no longer needed.
     pub fn change(&mut self, change: Change) -> Used {
+        self.works_here = false;
+        if let Some(there) = &mut self.there {
+            there.easel.forget();
+        }
         match change {
             Change::Scene { scene, fades } => Used::Scenes(self.change_scene(scene, fades)),
             Change::EndFade => Used::Scenes([self.end_fade(), None]),
-            Change::Style(style) => Used::Style(std::mem::replace(&mut self.style, style)),
-            Change::Input(picture, serial) => Used::Input(self.input.change(picture, serial)),
+            Change::Style(style) => Used::Style(std::mem::replace(&mut self.cast.style, style)),
+            Change::Input(picture, serial) => Used::Input(self.cast.input.change(picture, serial)),
         }
     }
 
     /// Why a picture since the last call was not painted.
     pub fn take_unpainted(&mut self) -> Option<String> {
-        self.unpainted.take()
+        self.cast.unpainted.take()
     }
 
     /// What computes the network's pictures.
     pub fn engine(&self) -> &'static str {
-        self.scene.program.engine()
+        self.cast.scene.program.engine()
     }
 
     /// As [`Program::take_notice`], of all that plays.
     pub fn take_notice(&mut self) -> Option<String> {
-        self.scene.program.take_notice().or_else(|| self.style.as_mut()?.take_notice())
+        let Cast { scene, style, .. } = &mut self.cast;
+        let told = scene.program.take_notice().or_else(|| style.as_mut()?.take_notice());
+        told.or_else(|| self.notice.take())
     }
 
     fn change_scene(&mut self, scene: Scene, fades: bool) -> [Option<Scene>; 2] {
-        let mid_fade = std::mem::take(&mut self.mid_fade);
+        let mid_fade = std::mem::take(&mut self.cast.mid_fade);
         let older = self.end_fade();
-        let old = std::mem::replace(&mut self.scene, scene);
+        let old = std::mem::replace(&mut self.cast.scene, scene);
         if fades && mid_fade {
-            self.before = Some(Before::Still(self.crossfade.last().clone()));
+            let still = match &mut self.there {
+                Some(there) if self.is_there => Held::there(there.take_faded()),
+                _ => Held::here(self.here.take_faded()),
+            };
+            self.cast.before = Some(Before::Still(still));
             return [older, Some(old)];
         }
         if fades {
-            self.before = Some(Before::Scene(old));
+            self.cast.before = Some(Before::Scene(old));
             return [older, None];
         }
         [older, Some(old)]
     }
 
     fn end_fade(&mut self) -> Option<Scene> {
-        match self.before.take()? {
+        match self.cast.before.take()? {
             Before::Scene(scene) => Some(scene),
             Before::Still(_) => None,
         }
-    }
-
-    /// The network's picture, or two networks' on the way from one to the other. It stays on the card when `stays`, if it
-    /// was made on one that a window draws with.
-    fn synthesize(&mut self, request: &Request, stays: bool) -> Result<(), EngineError> {
-        let (noise, transform) = (request.noise, request.transform);
-        let inputs = |ws| Inputs { ws, noise, transform, ..Inputs::default() };
-        let kept = stays.then_some(&self.kept);
-        self.scene.program.run(&Inputs { kept, ..inputs(&request.ws) }, &mut self.image)?;
-        self.mid_fade = false;
-        if request.fade >= 1.0 {
-            return Ok(());
-        }
-        let before = match &mut self.before {
-            None => return Ok(()),
-            Some(Before::Still(image)) => &*image,
-            Some(Before::Scene(scene)) => {
-                scene.program.run(&inputs(&request.ws_before), &mut self.image_before)?;
-                &self.image_before
-            }
-        };
-        self.crossfade.mix(before, &self.image, request.fade);
-        self.mid_fade = true;
-        Ok(())
     }
 
     /// Pictures that nobody looks at any more give their place on the card back.
@@ -225,57 +193,77 @@ impl Stage {
     /// # Errors
     /// When the engine fails; the next request may succeed.
     pub fn draw(&mut self, request: &Request) -> Result<Option<Arc<Picture>>, EngineError> {
-        if request.generation != self.scene.generation {
+        if request.generation != self.cast.scene.generation {
             return Ok(None);
         }
         self.let_go();
-        let network_share = self.input.network_share(&request.input);
-        if network_share > 0.0 {
-            let fades = request.fade < 1.0 && self.before.is_some();
-            let stays = network_share >= 1.0 && !fades && self.style.is_none() && !request.pixels;
-            self.synthesize(request, stays)?;
+        let dt = (request.at_secs - self.last_secs).max(0.0) as f32;
+        let picture = match self.draw_there(request, dt) {
+            Some(picture) => picture,
+            None => self.draw_here(request, dt)?,
+        };
+        self.last_secs = request.at_secs;
+        Ok(Some(picture))
+    }
+
+    fn draw_here(&mut self, request: &Request, dt: f32) -> Result<Arc<Picture>, EngineError> {
+        let last = self.here.compose(&mut self.cast, request, dt)?;
+        self.is_there = false;
+        self.serial += 1;
+        Ok(develop(self.here.made(last).1, self.serial, &mut self.pool))
+    }
+
+    /// The picture made on the card that everything runs on; `None` when it has to be made here.
+    fn draw_there(&mut self, request: &Request, dt: f32) -> Option<Arc<Picture>> {
+        let card = self.cast.card(request).filter(|_| !self.works_here)?.clone();
+        let needs_pixels = request.pixels || !card.is_shared();
+        if needs_pixels && self.cast.is_plain(request) {
+            // The program brings its picture along.
+            return None;
         }
-        if let Some(card) = self.kept.take() {
-            self.last_secs = request.at_secs;
-            self.serial += 1;
-            return Ok(Some(publish(self.serial, &mut self.pool, |picture| {
+        let (drawn, error) = card.watched(|| self.compose_there(&card, request, dt, needs_pixels));
+        match error.map_or(drawn, |error| Err(unavailable(first_line(&error)))) {
+            Ok(picture) => Some(picture),
+            Err(error) => {
+                if matches!(error, EngineError::Unavailable { .. }) && card.fault().is_none() {
+                    self.notice = Some(format!("{error}; the effects go on without the card"));
+                    self.works_here = true;
+                }
+                None
+            }
+        }
+    }
+
+    fn compose_there(
+        &mut self,
+        card: &Arc<Card>,
+        request: &Request,
+        dt: f32,
+        needs_pixels: bool,
+    ) -> Result<Arc<Picture>, EngineError> {
+        let there = match self.there.take().filter(|there| Arc::ptr_eq(there.easel.card(), card)) {
+            Some(there) => there,
+            None => Place::new(CardEasel::new(card.clone())?),
+        };
+        let there = self.there.insert(there);
+        there.easel.begin();
+        let last = there.compose(&mut self.cast, request, dt)?;
+        self.is_there = true;
+        let (easel, picture) = there.made(last);
+        let shown = if needs_pixels { None } else { easel.show(picture)? };
+        if shown.is_none() {
+            easel.read(picture, &mut self.brought)?;
+        }
+        self.serial += 1;
+        Ok(match shown {
+            None => develop(&self.brought, self.serial, &mut self.pool),
+            Some(card) => publish(self.serial, &mut self.pool, |picture| {
                 [picture.width, picture.height] = card.size;
                 picture.rgba.clear();
                 picture.card = Some(card);
-            })));
-        }
-        let synthesized = if self.mid_fade { self.crossfade.last() } else { &self.image };
-        let content = if network_share < 1.0 {
-            self.input.mix(synthesized, &request.input, &mut self.mixture);
-            &self.mixture
-        } else {
-            synthesized
-        };
-        let dt = (request.at_secs - self.last_secs).max(0.0) as f32;
-        self.last_secs = request.at_secs;
-        let mut painted = content;
-        if let Some(style) = &mut self.style {
-            let content = if content.channels == 3 { content } else { coloured(content, &mut self.coloured) };
-            match style.process(content, &request.style.after(dt), &mut self.painting) {
-                Ok(()) => painted = &self.painting,
-                // The network's picture goes on without the painting.
-                Err(error) => self.unpainted = Some(format!("not painted: {error}")),
-            }
-        }
-        self.serial += 1;
-        Ok(Some(develop(painted, self.serial, &mut self.pool)))
+            }),
+        })
     }
-}
-
-/// Grey as three equal colours; an alpha channel is left out.
-fn coloured<'a>(image: &Image, out: &'a mut Image) -> &'a Image {
-    let plane = image.height * image.width;
-    shape(out, 3, image.height, image.width);
-    for (c, to) in out.data.chunks_exact_mut(plane.max(1)).enumerate() {
-        let c = if image.channels < 3 { 0 } else { c };
-        to.copy_from_slice(&image.data[c * plane..][..plane]);
-    }
-    out
 }
 
 /// An image as a picture.

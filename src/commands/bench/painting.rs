@@ -29,7 +29,7 @@ pub fn alone(file: &Path, side: usize, engine: &dyn Engine, seconds: f64) -> any
     styles[0] = 1.0;
     let mut out = Image::default();
     let mut millis = run_for(seconds, || {
-        let inputs = Inputs { image: Some(&image), styles: &styles, ..Inputs::default() };
+        let inputs = Inputs { image: Some((&image).into()), styles: &styles, ..Inputs::default() };
         Ok(program.run(&inputs, &mut out)?)
     })?;
     println!("style     {} at {side} x {side} · {gmac:.2} GMAC a picture", network.name);

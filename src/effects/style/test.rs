@@ -1,5 +1,6 @@
 use super::*;
 use crate::engine::plan::Plan;
+use crate::engine::{Inputs, Program};
 
 /// An engine whose programs answer with the negative of the picture, and count.
 struct Negative;
@@ -19,7 +20,7 @@ impl Program for Negative {
     }
 
     fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
-        copy(inputs.image.expect("a picture"), out);
+        out.clone_from(inputs.picture().expect("a picture"));
         out.data.iter_mut().for_each(|x| *x = -*x);
         Ok(())
     }

@@ -73,8 +73,8 @@ impl Painting {
             let Step::Picture { out, .. } = step else { continue };
             let b = &self.plan.buffers[*out];
             let expected = [b.channels, b.height, b.width];
-            let size = inputs.image.map(|i| [i.channels, i.height, i.width]);
-            if size != Some(expected) || inputs.image.is_none_or(|i| i.data.len() != b.len()) {
+            let size = inputs.picture().map(|i| [i.channels, i.height, i.width]);
+            if size != Some(expected) || inputs.picture().is_none_or(|i| i.data.len() != b.len()) {
                 return found("a picture", format!("{expected:?}"), size.map_or("none".into(), |s| format!("{s:?}")));
             }
         }
@@ -113,7 +113,7 @@ impl Step {
     fn run(&self, turn: &Turn, isa: Isa, inputs: &Inputs, maps: &mut [Vec<f32>], scratch: &mut [f32]) {
         match self {
             Step::Picture { out, gain, offset } => {
-                let image = inputs.image.map_or(&[][..], |image| &image.data);
+                let image = inputs.picture().map_or(&[][..], |image| &image.data);
                 maps[*out].iter_mut().zip(image).for_each(|(to, from)| *to = from * gain + offset);
             }
             Step::Conv { conv, input, out, after } => {

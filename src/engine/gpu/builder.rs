@@ -286,8 +286,9 @@ impl<'a> Builder<'a> {
                 return Err(unavailable(format!("{} takes {groups} workgroups, at most {MOST_GROUPS}", wanted.step)));
             }
             let source = shader::source(wanted.kernel, self.precision, &wanted.constants);
-            let pipeline: &wgpu::ComputePipeline =
-                pipelines.entry(source).or_insert_with_key(|source| make_pipeline(self.card, wanted.kernel, source));
+            let pipeline: &wgpu::ComputePipeline = pipelines
+                .entry(source)
+                .or_insert_with_key(|source| make_pipeline(self.card, wanted.kernel, source, None));
             let entries: Vec<_> = (0..)
                 .zip(&wanted.slots)
                 .map(|(binding, slot)| wgpu::BindGroupEntry {
@@ -335,8 +336,13 @@ pub fn make_buffer(card: &Card, label: &str, bytes: u64, sum: &mut u64) -> Resul
     }))
 }
 
-/// Compiles a kernel.
-pub fn make_pipeline(card: &Card, kernel: &str, source: &str) -> wgpu::ComputePipeline {
+/// Compiles a kernel, whose bindings are as in its text unless there is a `layout`.
+pub fn make_pipeline(
+    card: &Card,
+    kernel: &str,
+    source: &str,
+    layout: Option<&wgpu::PipelineLayout>,
+) -> wgpu::ComputePipeline {
     let descriptor =
         wgpu::ShaderModuleDescriptor { label: Some(kernel), source: wgpu::ShaderSource::Wgsl(source.into()) };
     // SAFETY: the kernels keep inside their buffers by the constants that they are made with, of a checked plan, and
@@ -345,7 +351,7 @@ pub fn make_pipeline(card: &Card, kernel: &str, source: &str) -> wgpu::ComputePi
         unsafe { card.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
     card.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some(kernel),
-        layout: None,
+        layout,
         module: &module,
         entry_point: Some("main"),
         // Tiles are written before they are read.

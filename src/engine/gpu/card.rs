@@ -5,8 +5,10 @@
 //! kept in [`Card::fault`] for the program that runs, instead of the panic that is the default.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::chain::Kernels;
 use super::variant::Matrix;
 use crate::engine::EngineError;
 
@@ -95,6 +97,10 @@ pub struct Card {
     /// `None` when no window draws with this device.
     pub roots: Option<Roots>,
     fault: Arc<Mutex<Option<String>>>,
+    /// How often something was brought from it into memory.
+    pub reads: Arc<AtomicU64>,
+    /// Made when the first network is prepared.
+    pub kernels: OnceLock<Kernels>,
 }
 
 impl Card {
@@ -172,7 +178,13 @@ impl Card {
             keep_first(&lost, format!("the device is lost ({reason:?}): {message}"));
         });
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| keep_first(&failed, first_line(&error))));
-        Ok(Card { device, queue, adapter, limits, matrix, driver, roots: None, fault })
+        let (reads, kernels) = (Arc::default(), OnceLock::new());
+        Ok(Card { device, queue, adapter, limits, matrix, driver, roots: None, fault, reads, kernels })
+    }
+
+    /// How often something was brought from it into memory: not once while a picture and its effects stay on the card.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
     }
 
     /// Has it 16-bit floats?

@@ -39,7 +39,7 @@ impl Probe {
         constant: (&'static str, u32),
     ) -> Self {
         let constants = vec![(constant.0, Value::U(constant.1 as usize))];
-        let pipeline = make_pipeline(card, kernel, &shader::source(kernel, Precision::F32, &constants));
+        let pipeline = make_pipeline(card, kernel, &shader::source(kernel, Precision::F32, &constants), None);
         let entries: Vec<_> = (0..)
             .zip(buffers)
             .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })

@@ -2,21 +2,21 @@
 //!
 //! A picture is asked for, computed and read back in one call, on the thread that calls. The frame's numbers go up and
 //! the picture comes down through two buffers that stay mapped between pictures. Where a window draws with the same
-//! device, the command buffer is cut (`slices`), and a picture may stay on the card (`ring`).
+//! device, the command buffer is cut (`slices`). A picture may stay on the card, for effects that work there (`chain`).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Precision;
 use super::builder::{Built, Dispatch};
 use super::card::{Card, first_line, unavailable};
 use super::memory;
-use super::ring::{CardPicture, Ring};
+use super::sheet::CardImage;
 use super::slices::Slices;
 use super::variant::Variant;
 use crate::engine::plan::{BufferId, Op, Plan};
-use crate::engine::{EngineError, Image, Inputs, NoiseMode, Program};
+use crate::engine::{Content, EngineError, Image, Inputs, NoiseMode, Program};
 
 /// Numbers before the ws in the buffer of the frame (`Frame` in `shared/ending.wgsl`).
 pub const HEADER: usize = 12;
@@ -31,11 +31,28 @@ pub fn frame_numbers(plan: &Plan) -> usize {
 /// After that a picture counts as lost.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Waits until the card has done that, or all.
+///
+/// # Errors
+/// When that takes too long, or the card is lost.
+pub fn wait(card: &Card, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), EngineError> {
+    match card.device.poll(wgpu::PollType::Wait { submission_index, timeout: Some(PATIENCE) }) {
+        Ok(_) => {}
+        Err(wgpu::PollError::Timeout) => card.give_up(format!("no picture within {} s", PATIENCE.as_secs())),
+        // What was submitted did not arrive.
+        Err(_) => card.give_up("the device is gone".to_owned()),
+    }
+    card.fault().map_or(Ok(()), |fault| Err(unavailable(fault)))
+}
+
 /// A buffer that the processor sees while it is mapped.
-struct Mapped {
-    buffer: wgpu::Buffer,
+#[derive(Debug)]
+pub struct Mapped {
+    pub buffer: wgpu::Buffer,
     mode: wgpu::MapMode,
     state: Arc<AtomicU8>,
+    /// Of the card, when it is one that is read.
+    reads: Option<Arc<AtomicU64>>,
 }
 
 const PENDING: u8 = 0;
@@ -43,7 +60,7 @@ const MAPPED: u8 = 1;
 const FAILED: u8 = 2;
 
 impl Mapped {
-    fn new(card: &Card, label: &str, size: u64, mode: wgpu::MapMode) -> Mapped {
+    pub fn new(card: &Card, label: &str, size: u64, mode: wgpu::MapMode) -> Mapped {
         let usage = match mode {
             wgpu::MapMode::Read => wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             wgpu::MapMode::Write => wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
@@ -51,11 +68,15 @@ impl Mapped {
         let size = size.next_multiple_of(8);
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         let buffer = card.device.create_buffer(&descriptor);
-        Mapped { buffer, mode, state: Arc::new(AtomicU8::new(PENDING)) }
+        let reads = (mode == wgpu::MapMode::Read).then(|| card.reads.clone());
+        Mapped { buffer, mode, state: Arc::new(AtomicU8::new(PENDING)), reads }
     }
 
     /// Asks for the mapping; it is there after the next wait.
-    fn map(&self) {
+    pub fn map(&self) {
+        if let Some(reads) = &self.reads {
+            reads.fetch_add(1, Ordering::Relaxed);
+        }
         self.state.store(PENDING, Ordering::Release);
         let state = self.state.clone();
         self.buffer.map_async(self.mode, .., move |result| {
@@ -63,11 +84,11 @@ impl Mapped {
         });
     }
 
-    fn is_mapped(&self) -> bool {
+    pub fn is_mapped(&self) -> bool {
         self.state.load(Ordering::Acquire) == MAPPED
     }
 
-    fn unmap(&self) {
+    pub fn unmap(&self) {
         self.state.store(PENDING, Ordering::Release);
         self.buffer.unmap();
     }
@@ -92,12 +113,8 @@ pub struct GpuProgram {
     bytes: u64,
     variants: Vec<(String, Variant)>,
     upload: Mapped,
-    /// With the frame's length in bytes.
-    upload_bytes: u64,
     numbers: Vec<f32>,
     picture: Mapped,
-    /// Where a window draws with the same device.
-    ring: Option<Ring>,
     slices: Slices,
 }
 
@@ -111,19 +128,13 @@ impl GpuProgram {
         apart: bool,
         built: Built,
     ) -> Result<GpuProgram, EngineError> {
-        let Built { dispatches, maps, frame, mut bytes, variants } = built;
+        let Built { dispatches, maps, frame, bytes, variants } = built;
         let count = frame_numbers(&plan);
-        let upload_bytes = count as u64 * 4;
-        let upload = Mapped::new(&card, "upload", upload_bytes, wgpu::MapMode::Write);
+        let upload = Mapped::new(&card, "upload", count as u64 * 4, wgpu::MapMode::Write);
         let picture_bytes = plan.picture().map_or(0, |b| b.len() as u64 * 4);
         let picture = Mapped::new(&card, "picture", picture_bytes.max(8), wgpu::MapMode::Read);
         let numbers = Vec::with_capacity(count);
         let slices = if card.is_shared() { Slices::cut(dispatches.len()) } else { Slices::whole(dispatches.len()) };
-        // What style networks paint is needed on the processor.
-        let ring = match plan.output.filter(|_| card.is_shared() && plan.num_ws > 0) {
-            Some(id) => Ring::new(&card, plan.get(id), &maps[id.0], &mut bytes)?,
-            None => None,
-        };
         let program = GpuProgram {
             card,
             plan,
@@ -135,10 +146,8 @@ impl GpuProgram {
             bytes,
             variants,
             upload,
-            upload_bytes,
             numbers,
             picture,
-            ring,
             slices,
         };
         program.upload.map();
@@ -163,14 +172,7 @@ impl GpuProgram {
 
     /// Waits until the card has done that.
     fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), EngineError> {
-        let waited = self.card.device.poll(wgpu::PollType::Wait { submission_index, timeout: Some(PATIENCE) });
-        match waited {
-            Ok(_) => {}
-            Err(wgpu::PollError::Timeout) => self.card.give_up(format!("no picture within {} s", PATIENCE.as_secs())),
-            // What was submitted did not arrive.
-            Err(_) => self.card.give_up("the device is gone".to_owned()),
-        }
-        self.card.fault().map_or(Ok(()), |fault| Err(unavailable(fault)))
+        wait(&self.card, submission_index)
     }
 
     fn write_frame(&mut self, inputs: &Inputs) -> Result<(), EngineError> {
@@ -187,21 +189,29 @@ impl GpuProgram {
         self.numbers.extend_from_slice(inputs.ws);
         self.numbers.extend_from_slice(inputs.styles);
         if frame_numbers(&self.plan) > self.numbers.len() {
-            self.numbers.extend(inputs.image.iter().flat_map(|image| &image.data));
+            self.numbers.extend(inputs.picture().iter().flat_map(|image| &image.data));
         }
         if !self.upload.is_mapped() {
             return Err(unavailable("the upload buffer cannot be mapped".to_owned()));
         }
-        let mut view = self.upload.buffer.get_mapped_range_mut(..self.upload_bytes);
+        let mut view = self.upload.buffer.get_mapped_range_mut(..self.numbers.len() as u64 * 4);
         view.copy_from_slice(bytemuck::cast_slice(&self.numbers));
         drop(view);
         self.upload.unmap();
         Ok(())
     }
 
-    fn encoder(&self) -> wgpu::CommandEncoder {
+    /// Begins with the frame's numbers, and the content picture behind them when that is on the card already.
+    fn encoder(&self, inputs: &Inputs) -> wgpu::CommandEncoder {
         let mut encoder = self.card.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(&self.upload.buffer, 0, &self.frame, 0, self.upload_bytes);
+        let bytes = self.numbers.len() as u64 * 4;
+        encoder.copy_buffer_to_buffer(&self.upload.buffer, 0, &self.frame, 0, bytes);
+        if let Some(Content::Card(image)) = inputs.image
+            && let Some(buffer) = image.buffer()
+        {
+            let rest = frame_numbers(&self.plan) as u64 * 4 - bytes;
+            encoder.copy_buffer_to_buffer(buffer, 0, &self.frame, bytes, rest);
+        }
         encoder
     }
 
@@ -219,7 +229,7 @@ impl GpuProgram {
         inputs.check(&self.plan)?;
         self.write_frame(inputs)?;
         let started = Instant::now();
-        let mut encoder = self.encoder();
+        let mut encoder = self.encoder(inputs);
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         for _ in 0..count {
             self.dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass));
@@ -230,32 +240,29 @@ impl GpuProgram {
         Ok(started.elapsed().as_secs_f64())
     }
 
-    /// Computes the picture, submission by submission; at the end of the last it goes into `kept`, or is brought down.
-    fn draw(&mut self, inputs: &Inputs, kept: Option<&CardPicture>) -> Result<(), EngineError> {
+    /// Computes the picture, submission by submission; at the end of the last it is brought down unless it `stays`.
+    fn draw(&mut self, inputs: &Inputs, stays: bool) -> Result<(), EngineError> {
         self.write_frame(inputs)?;
         let last = self.slices.len() - 1;
         for slice in 0..=last {
             let started = Instant::now();
             let mut encoder = match slice {
-                0 => self.encoder(),
+                0 => self.encoder(inputs),
                 _ => self.card.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default()),
             };
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             self.dispatches[self.slices.range(slice)].iter().for_each(|dispatch| dispatch.encode(&mut pass));
             drop(pass);
-            match (self.plan.output.filter(|_| slice == last), kept, &self.ring) {
-                (Some(_), Some(kept), Some(ring)) => ring.encode(&mut encoder, kept),
-                (Some(id), ..) => {
-                    let bytes = self.plan.get(id).len() as u64 * 4;
-                    encoder.copy_buffer_to_buffer(&self.maps[id.0], 0, &self.picture.buffer, 0, bytes);
-                }
-                (None, ..) => {}
+            let brought = self.plan.output.filter(|_| slice == last && !stays);
+            if let Some(id) = brought {
+                let bytes = self.plan.get(id).len() as u64 * 4;
+                encoder.copy_buffer_to_buffer(&self.maps[id.0], 0, &self.picture.buffer, 0, bytes);
             }
             let index = match slice {
                 0 => self.submit(encoder),
                 _ => self.card.queue.submit([encoder.finish()]),
             };
-            if slice == last && kept.is_none() && self.plan.output.is_some() {
+            if brought.is_some() {
                 self.picture.map();
             }
             self.wait(Some(index))?;
@@ -268,12 +275,16 @@ impl GpuProgram {
     }
 
     /// As [`GpuProgram::draw`]; what goes wrong on a device that a window draws with stays here.
-    fn draw_apart(&mut self, inputs: &Inputs, kept: Option<&CardPicture>) -> Result<(), EngineError> {
+    fn draw_apart(&mut self, inputs: &Inputs, stays: bool) -> Result<(), EngineError> {
+        inputs.check(&self.plan)?;
+        if let Some(fault) = self.card.fault() {
+            return Err(unavailable(fault));
+        }
         if !self.card.is_shared() {
-            return self.draw(inputs, kept);
+            return self.draw(inputs, stays);
         }
         let card = self.card.clone();
-        let (drawn, error) = card.watched(|| self.draw(inputs, kept));
+        let (drawn, error) = card.watched(|| self.draw(inputs, stays));
         match error {
             Some(error) => {
                 card.give_up(first_line(&error));
@@ -295,7 +306,7 @@ impl GpuProgram {
         inputs.check(&self.plan)?;
         let watch = Stopwatch::new(&self.card, self.dispatches.len() as u32);
         self.write_frame(inputs)?;
-        let mut encoder = self.encoder();
+        let mut encoder = self.encoder(inputs);
         for (dispatch, at) in self.dispatches.iter().zip((0..).step_by(2)) {
             let writes = wgpu::ComputePassTimestampWrites {
                 query_set: &watch.queries,
@@ -389,19 +400,7 @@ impl Stopwatch {
 
 impl Program for GpuProgram {
     fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
-        inputs.check(&self.plan)?;
-        if let Some(fault) = self.card.fault() {
-            return Err(unavailable(fault));
-        }
-        let stays = match (inputs.kept, &mut self.ring) {
-            (Some(kept), Some(ring)) => ring.free().map(|texture| (kept, texture)),
-            _ => None,
-        };
-        self.draw_apart(inputs, stays.as_ref().map(|(_, texture)| &**texture))?;
-        if let Some((kept, texture)) = stays {
-            kept.put(texture);
-            return Ok(());
-        }
+        self.draw_apart(inputs, false)?;
         let Some(id) = self.plan.output else { return Ok(()) };
         let buffer = self.plan.get(id);
         let bytes = buffer.len() as u64 * 4;
@@ -415,6 +414,17 @@ impl Program for GpuProgram {
         drop(view);
         self.picture.unmap();
         Ok(())
+    }
+
+    fn card(&self) -> Option<&Arc<Card>> {
+        Some(&self.card)
+    }
+
+    fn run_on_card(&mut self, inputs: &Inputs) -> Result<CardImage, EngineError> {
+        let id = self.plan.output.ok_or(EngineError::LeftCard)?;
+        self.draw_apart(inputs, true)?;
+        let buffer = self.plan.get(id);
+        Ok(CardImage::of(&self.card, &self.maps[id.0], [buffer.channels, buffer.height, buffer.width]))
     }
 
     fn engine(&self) -> &'static str {

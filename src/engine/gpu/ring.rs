@@ -1,17 +1,15 @@
-//! Pictures that stay on the card: a small ring of textures, of which the one that nobody shows is filled next.
+//! Pictures that the window draws where they are: a small ring of textures, of which the one that nobody shows is filled
+//! next.
 //!
-//! A kernel turns the network's picture into bytes, a copy lays them into an sRGB texture. The window draws that in
+//! A kernel turns a picture of the card into bytes, a copy lays them into an sRGB texture. The window draws that in
 //! place; it shares the device, so whatever it has submitted is done before the texture is filled again. Runs on the
 //! engine's thread; a [`CardPicture`] goes to any.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use super::Precision;
-use super::builder::{Dispatch, make_buffer, make_pipeline, spread};
+use super::builder::make_buffer;
 use super::card::Card;
-use super::shader::{self, Value};
 use crate::engine::EngineError;
-use crate::engine::plan::Buffer;
 
 /// Textures: one is written, one is the newest, and frames on their way to the window hold a few. When all are held, a
 /// picture is read back.
@@ -26,66 +24,44 @@ pub struct CardPicture {
     pub size: [u32; 2],
 }
 
-/// Where a program leaves a picture that need not leave the card.
-#[derive(Debug, Default)]
-pub struct Kept(Mutex<Option<Arc<CardPicture>>>);
-
-impl Kept {
-    /// The picture of the last run, if it stayed on the card.
-    pub fn take(&self) -> Option<Arc<CardPicture>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Leaves a picture.
-    pub fn put(&self, picture: Arc<CardPicture>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(picture);
-    }
-}
-
-/// The textures of a program, and the kernel that fills them.
+/// Textures of one size.
 pub struct Ring {
-    dispatch: Dispatch,
     /// Bytes of the picture, in rows of `pitch`.
     rgba: wgpu::Buffer,
     pitch: u32,
     textures: Vec<Arc<CardPicture>>,
+    size: [u32; 2],
 }
 
 impl Ring {
-    /// For the picture of shape `of` in `source`; `None` when it is too large for a texture.
+    /// For pictures of that width and height; `None` when they are too large for a texture.
     ///
     /// # Errors
     /// When the card takes no buffer of that size.
-    pub fn new(card: &Card, of: &Buffer, source: &wgpu::Buffer, sum: &mut u64) -> Result<Option<Ring>, EngineError> {
-        if of.width.max(of.height) > card.limits.max_texture_dimension_2d as usize {
+    pub fn new(card: &Card, size: [u32; 2]) -> Result<Option<Ring>, EngineError> {
+        let [width, height] = size;
+        if width.max(height) > card.limits.max_texture_dimension_2d {
             return Ok(None);
         }
-        let pitch = (of.width * 4).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT as usize);
-        let rgba = make_buffer(card, "shown", (pitch * of.height) as u64, sum)?;
-        let count = of.width * of.height;
-        let groups = spread(count.div_ceil(256));
-        let constants = vec![
-            ("CHANNELS", Value::U(of.channels)),
-            ("WIDTH", Value::U(of.width)),
-            ("COUNT", Value::U(count)),
-            ("PITCH", Value::U(pitch / 4)),
-            ("ACROSS", Value::U(groups[0])),
-        ];
-        // The picture is in 32 bits whatever the maps are in.
-        let pipeline = make_pipeline(card, "shown", &shader::source("shown", Precision::F32, &constants));
-        let entries = [(0, source), (1, &rgba)]
-            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() });
-        let bind_group = card.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("shown"),
-            layout: &pipeline.get_bind_group_layout(0),
-            entries: &entries,
-        });
-        let groups = groups.map(|n| n as u32);
-        let size = [of.width as u32, of.height as u32];
+        let pitch = (width * 4).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
+        let rgba = make_buffer(card, "shown", u64::from(pitch) * u64::from(height), &mut 0)?;
         let textures = (0..TEXTURES).map(|_| Arc::new(texture(card, size))).collect();
-        *sum += (TEXTURES * count * 4) as u64;
-        let dispatch = Dispatch { step: "shown".to_owned(), pipeline, bind_group, groups };
-        Ok(Some(Ring { dispatch, rgba, pitch: pitch as u32, textures }))
+        Ok(Some(Ring { rgba, pitch, textures, size }))
+    }
+
+    /// Width and height in pixels.
+    pub fn size(&self) -> [u32; 2] {
+        self.size
+    }
+
+    /// Bytes from row to row of [`Ring::rgba`].
+    pub fn pitch(&self) -> usize {
+        self.pitch as usize
+    }
+
+    /// Where the bytes of the picture go.
+    pub fn rgba(&self) -> &wgpu::Buffer {
+        &self.rgba
     }
 
     /// A texture that nobody else holds, if there is one.
@@ -93,9 +69,8 @@ impl Ring {
         self.textures.iter_mut().find_map(|texture| Arc::get_mut(texture).is_some().then(|| texture.clone()))
     }
 
-    /// Fills a texture of this ring with the picture that the dispatches before have made.
+    /// Fills a texture of this ring with the bytes.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder, into: &CardPicture) {
-        self.dispatch.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
         let [width, height] = into.size;
         let layout =
             wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(self.pitch), rows_per_image: Some(height) };
@@ -126,7 +101,8 @@ fn texture(card: &Card, size: [u32; 2]) -> CardPicture {
 #[cfg(test)]
 #[allow(clippy::print_stderr, reason = "what is skipped is said")]
 mod tests {
-    use super::super::{Gpu, GpuProgram};
+    use super::super::chain::Chain;
+    use super::super::{Gpu, GpuProgram, Precision};
     use super::*;
     use crate::engine::plan::Plan;
     use crate::engine::{Image, Inputs, Program};
@@ -183,31 +159,30 @@ mod tests {
         let precision = if card.has_half() { Precision::F16 } else { Precision::F32 };
         let Some(mut shared) = program(Ok(card), precision, &plan) else { return };
         let Some(mut alone) = program(Card::open(false), precision, &plan) else { return };
-        let (kept, mut out, mut plain, mut rgba) = (Kept::default(), Image::default(), Image::default(), Vec::new());
-        let mut held = Vec::new();
+        let mut chain = Chain::new(shared.card().expect("it is on one").clone()).expect("there is room");
+        let (mut plain, mut rgba, mut held) = (Image::default(), Vec::new(), Vec::new());
         for seed in 0..TEXTURES as u32 {
             let ws = ws(&plan, seed);
             let inputs = Inputs { ws: &ws, ..Inputs::default() };
             alone.run(&inputs, &mut plain).expect("runs");
-            assert!(alone.run(&Inputs { kept: Some(&kept), ..inputs }, &mut plain).is_ok() && kept.take().is_none());
             rgba8_from_image(&plain, &mut rgba);
-            shared.run(&Inputs { kept: Some(&kept), ..inputs }, &mut out).expect("runs");
-            let picture = kept.take().expect("it stays on the card");
+            let image = shared.run_on_card(&inputs).expect("runs");
+            let picture = chain.show(&image).expect("shows").expect("a texture is free");
             assert_eq!(read(&queue, &picture), rgba, "seed {seed}");
-            assert!(out.data.is_empty());
             held.push((picture, rgba.clone()));
         }
-        // All are held: the next one is read back, and none of them has changed.
+        // All are held: there is no place for the next one, and none of them has changed.
         let ws = ws(&plan, 77);
-        let inputs = Inputs { ws: &ws, kept: Some(&kept), ..Inputs::default() };
-        alone.run(&inputs, &mut plain).expect("runs");
-        shared.run(&inputs, &mut out).expect("runs");
-        assert!(kept.take().is_none() && out == plain);
+        let image = shared.run_on_card(&Inputs { ws: &ws, ..Inputs::default() }).expect("runs");
+        assert!(chain.show(&image).expect("nothing fails").is_none());
         assert!(held.iter().all(|(picture, rgba)| read(&queue, picture) == *rgba));
         // One that was let go is filled again.
         let free = held.swap_remove(2).0.texture.clone();
-        shared.run(&inputs, &mut out).expect("runs");
-        assert_eq!(kept.take().expect("there is room").texture, free);
+        assert_eq!(chain.show(&image).expect("shows").expect("there is room").texture, free);
+        // A device of no window has nothing to show.
+        let image = alone.run_on_card(&Inputs { ws: &ws, ..Inputs::default() }).expect("runs");
+        let mut chain = Chain::new(alone.card().expect("it is on one").clone()).expect("there is room");
+        assert!(chain.show(&image).expect("nothing fails").is_none());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The kernels' source: one file a kernel in `shaders/engine`, shared parts by `//! import NAME`.
+//! The kernels' source: one file a kernel in `shaders/engine` and `shaders/effects`, shared parts by `//! import NAME`.
 //!
 //! A kernel computes with `Num`, which is f32 or f16, and has its sizes as constants (`const NAME: TYPE = VALUE;`) that
 //! stand for the sizes of one layer: the compiler sees numbers instead of variables. `{SIDE}` is the number itself where the
@@ -32,13 +32,25 @@ const KERNELS: &[(&str, &str)] = files! {
     "residual": "residual.wgsl",
     "rows": "rows.wgsl",
     "scales": "scales.wgsl",
-    "shown": "shown.wgsl",
     "torgb": "torgb.wgsl",
+    "blend": "../effects/blend.wgsl",
+    "feed_back": "../effects/feed_back.wgsl",
+    "keep": "../effects/keep.wgsl",
+    "lay_over": "../effects/lay_over.wgsl",
+    "limit": "../effects/limit.wgsl",
+    "resize": "../effects/resize.wgsl",
+    "shown": "../effects/shown.wgsl",
+    "steady": "../effects/steady.wgsl",
+    "steady_moments": "../effects/steady_moments.wgsl",
+    "steady_step": "../effects/steady_step.wgsl",
+    "stir": "../effects/stir.wgsl",
+    "stir_change": "../effects/stir_change.wgsl",
 };
 
 /// What kernels import.
 const SHARED: &[(&str, &str)] = files! {
     "ending": "shared/ending.wgsl",
+    "whole": "../effects/shared/whole.wgsl",
     "upsample": "shared/upsample.wgsl",
 };
 

@@ -1,0 +1,38 @@
+// Brings back some of the picture's colour or light into a painting, [3, H, W] both. Twin of `keep` in
+// src/effects/style/balance.rs.
+
+struct Settings {
+    // Pixels.
+    count: u32,
+    amount: f32,
+    // 1: the picture's light, else its colour.
+    is_light: u32,
+}
+
+@group(0) @binding(0) var<uniform> settings: Settings;
+@group(0) @binding(1) var<storage, read> picture: array<f32>;
+@group(0) @binding(2) var<storage, read_write> painting: array<f32>;
+
+@compute @workgroup_size(256)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let at = (group.y * groups.x + group.x) * 256u + thread;
+    if (at >= settings.count) {
+        return;
+    }
+    let green = at + settings.count;
+    let blue = green + settings.count;
+    let painted = vec3<f32>(painting[at], painting[green], painting[blue]);
+    let original = vec3<f32>(picture[at], picture[green], picture[blue]);
+    // Brightness by the weights of Rec. 601.
+    let weights = vec3<f32>(0.299, 0.587, 0.114);
+    let lift = dot(weights, painted) - dot(weights, original);
+    let wanted = select(original + lift, painted - lift, settings.is_light != 0u);
+    let kept = clamp(painted + settings.amount * (wanted - painted), vec3<f32>(-1.0), vec3<f32>(1.0));
+    painting[at] = kept.x;
+    painting[green] = kept.y;
+    painting[blue] = kept.z;
+}

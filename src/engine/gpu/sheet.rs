@@ -1,0 +1,127 @@
+//! A picture in a buffer of the card, as programs leave it and effects work on it.
+
+use std::sync::Arc;
+
+use super::builder::make_buffer;
+use super::card::{Card, unavailable};
+use super::program::{Mapped, wait};
+use crate::engine::{EngineError, Image};
+
+/// `[channels, height, width]` in 32-bit floats, x fastest, as an [`Image`] has it; at first empty and nowhere. The buffer may
+/// be larger.
+#[derive(Clone, Default)]
+pub struct CardImage {
+    memory: Option<(Arc<Card>, wgpu::Buffer)>,
+    channels: usize,
+    height: usize,
+    width: usize,
+}
+
+impl std::fmt::Debug for CardImage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("CardImage").field(&self.shape()).finish()
+    }
+}
+
+impl CardImage {
+    /// What is in a buffer already.
+    pub(super) fn of(card: &Arc<Card>, buffer: &wgpu::Buffer, [channels, height, width]: [usize; 3]) -> CardImage {
+        CardImage { memory: Some((card.clone(), buffer.clone())), channels, height, width }
+    }
+
+    /// Channels, height and width.
+    pub fn shape(&self) -> [usize; 3] {
+        [self.channels, self.height, self.width]
+    }
+
+    /// How many numbers.
+    pub fn len(&self) -> usize {
+        self.channels * self.height * self.width
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// `None` while it is nowhere.
+    pub fn buffer(&self) -> Option<&wgpu::Buffer> {
+        self.memory.as_ref().map(|(_, buffer)| buffer)
+    }
+
+    pub fn is_on(&self, card: &Arc<Card>) -> bool {
+        self.memory.as_ref().is_some_and(|(own, _)| Arc::ptr_eq(own, card))
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.len() as u64 * 4
+    }
+
+    /// Takes another shape on that card; what was in it is lost. True when that took new memory.
+    ///
+    /// # Errors
+    /// When the card takes no buffer of that size.
+    pub(super) fn reshape(&mut self, card: &Arc<Card>, shape: [usize; 3]) -> Result<bool, EngineError> {
+        let bytes = shape.iter().product::<usize>() as u64 * 4;
+        let fits = self.is_on(card) && self.buffer().is_some_and(|buffer| buffer.size() >= bytes);
+        if !fits {
+            let buffer = make_buffer(card, "sheet", bytes, &mut 0)?;
+            self.memory = Some((card.clone(), buffer));
+        }
+        [self.channels, self.height, self.width] = shape;
+        Ok(!fits)
+    }
+
+    /// A picture in memory of its own on the card. Allocates.
+    ///
+    /// # Errors
+    /// When the card takes no buffer of that size.
+    pub fn upload(card: &Arc<Card>, image: &Image) -> Result<CardImage, EngineError> {
+        let mut there = CardImage::default();
+        there.reshape(card, [image.channels, image.height, image.width])?;
+        if let Some(buffer) = there.buffer().filter(|_| there.len() == image.data.len()) {
+            card.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&image.data));
+        }
+        Ok(there)
+    }
+
+    /// Brings the picture into memory, what was asked of the card before done. Slow, and allocates.
+    ///
+    /// # Errors
+    /// When the card is lost.
+    pub fn read(&self) -> Result<Image, EngineError> {
+        let mut image = Image::new(self.channels, self.height, self.width);
+        let Some((card, buffer)) = self.memory.as_ref().filter(|_| !self.is_empty()) else { return Ok(image) };
+        let read = Mapped::new(card, "sheet", self.bytes(), wgpu::MapMode::Read);
+        bring(card, buffer, &read, &mut image)?;
+        Ok(image)
+    }
+}
+
+/// Fills `image` from a buffer, by way of one that can be mapped.
+///
+/// # Errors
+/// When the card is lost.
+pub(super) fn bring(
+    card: &Card,
+    buffer: &wgpu::Buffer,
+    through: &Mapped,
+    image: &mut Image,
+) -> Result<(), EngineError> {
+    if let Some(fault) = card.fault() {
+        return Err(unavailable(fault));
+    }
+    let bytes = image.data.len() as u64 * 4;
+    let mut encoder = card.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    encoder.copy_buffer_to_buffer(buffer, 0, &through.buffer, 0, bytes);
+    let index = card.queue.submit([encoder.finish()]);
+    through.map();
+    wait(card, Some(index))?;
+    if !through.is_mapped() {
+        return Err(unavailable("a picture cannot be read".to_owned()));
+    }
+    let view = through.buffer.get_mapped_range(..bytes);
+    bytemuck::cast_slice_mut::<f32, u8>(&mut image.data).copy_from_slice(&view);
+    drop(view);
+    through.unmap();
+    Ok(())
+}

@@ -1,0 +1,315 @@
+//! Do the effects give the same pictures on a card as on the processor, alone and in a style loop of many frames? Any
+//! adapter will do, software too; without one the tests say "skipped".
+
+mod common;
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use common::assert_close;
+use latent_jockey::effects::card::CardEasel;
+use latent_jockey::effects::crossfade;
+use latent_jockey::effects::easel::{Easel, Layers, Processor};
+use latent_jockey::effects::input::{Input, InputSettings};
+use latent_jockey::effects::resample::Motion;
+use latent_jockey::effects::style::{Keep, StyleLoop, StyleSettings};
+use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::engine::gpu::{Card, CardImage, Gpu, Precision};
+use latent_jockey::engine::{Engine, Image};
+use latent_jockey::latent::seed::z_from_seed;
+use latent_jockey::network::style_transfer::StyleNetwork;
+
+/// One card for all tests.
+#[allow(clippy::print_stderr, reason = "what is skipped is said")]
+fn gpu() -> Option<&'static Gpu> {
+    static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
+    let open = || Card::open(false).and_then(|card| Gpu::new(card, Precision::F32));
+    let gpu = GPU.get_or_init(|| open().inspect_err(|error| eprintln!("skipped: {error}")).ok()).as_ref();
+    if gpu.is_none() {
+        eprintln!("skipped: no adapter");
+    }
+    gpu
+}
+
+fn noise(seed: u32, channels: usize, height: usize, width: usize) -> Image {
+    let data = z_from_seed(seed, channels * height * width).iter().map(|x| (x / 2.0).clamp(-1.0, 1.0)).collect();
+    Image { channels, height, width, data }
+}
+
+/// Smooth, and never the same in two frames.
+fn waves(frame: usize, side: usize) -> Image {
+    let mut image = Image::new(3, side, side);
+    let t = frame as f32 / 12.0;
+    for (i, value) in image.data.iter_mut().enumerate() {
+        let (x, y) = ((i % side) as f32 / side as f32, (i / side % side) as f32 / side as f32);
+        let c = (i / side / side) as f32;
+        *value = 0.6 * (7.0 * x + 0.9 * t + c).sin() * (5.0 * y - 0.7 * t + 2.0 * c).cos() + 0.2 * (c - 1.0);
+    }
+    image
+}
+
+/// Does the same on both easels, with pictures that are there already, and compares what comes of it: the largest
+/// difference allowed, and the mean.
+macro_rules! compare {
+    ($what:expr, $max:expr, [$($image:expr),*], |$easel:ident, $sheets:ident, $to:ident| $body:expr) => {{
+        let Some(gpu) = gpu() else { return };
+        let images: Vec<Image> = vec![$($image),*];
+        let expected = {
+            let ($easel, $sheets, $to) = (&mut Processor::default(), &mut images.clone()[..], &mut Image::default());
+            $body.expect("nothing fails here");
+            $to.clone()
+        };
+        let $easel = &mut CardEasel::new(gpu.card().clone()).expect("there is room");
+        let up = |image: &Image| CardImage::upload(gpu.card(), image).expect("there is room");
+        let mut sheets: Vec<CardImage> = images.iter().map(up).collect();
+        let ($sheets, $to) = (&mut sheets[..], &mut CardImage::default());
+        $body.expect("nothing fails on the card");
+        let mut found = Image::default();
+        $easel.read($to, &mut found).expect("comes back");
+        assert_eq!([found.channels, found.height, found.width], Processor::shape_of(&expected), "{}", $what);
+        assert_close(&$what, &found.data, &expected.data, $max, $max / 2.0);
+    }};
+}
+
+#[test]
+fn resizing_agrees() {
+    for (size, [height, width]) in [
+        ([3, 32, 32], [64, 64]),
+        ([3, 64, 48], [20, 15]),
+        ([1, 7, 33], [50, 9]),
+        ([4, 16, 16], [1, 1]),
+        ([3, 5, 5], [5, 5]),
+    ] {
+        let [c, h, w] = size;
+        let what = format!("{size:?} to {height} x {width}");
+        compare!(what, 3e-6, [noise(1, c, h, w)], |easel, sheets, to| easel.resize(&sheets[0], height, width, to));
+    }
+}
+
+#[test]
+fn fades_of_all_sizes_and_colours_agree() {
+    let sizes = [[3, 32, 32], [1, 16, 16], [4, 64, 64], [1, 32, 32], [3, 20, 30]];
+    for (a, b) in sizes.into_iter().flat_map(|a| sizes.map(|b| (a, b))) {
+        for share in [0.0, 0.3, 1.0] {
+            let image = |seed, [c, h, w]: [usize; 3]| noise(seed, c, h, w);
+            compare!(format!("{a:?} to {b:?}, {share}"), 3e-6, [image(1, a), image(2, b)], |easel, sheets, to| {
+                crossfade::mix(easel, &sheets[0], &sheets[1], share, to)
+            });
+        }
+    }
+}
+
+#[test]
+fn pictures_from_files_enter_alike() {
+    for (amount, fade) in [(1.0, 1.0), (0.4, 1.0), (0.7, 0.25), (1.0, 0.5)] {
+        for channels in [1, 3] {
+            let network = noise(5, channels, 32, 32);
+            compare!(format!("{amount}, {fade}, {channels} colours"), 3e-6, [network], |easel, sheets, to| {
+                let mut input = Input::default();
+                let settings = InputSettings { amount, fade: 1.0, serial: 1 };
+                input.change(Some(noise(6, 3, 48, 48)), 1);
+                input.mix(easel, &sheets[0], &settings, to).expect("mixes");
+                input.change(Some(noise(7, 3, 48, 48)), 2);
+                input.mix(easel, &sheets[0], &InputSettings { fade, serial: 2, ..settings }, to).expect("mixes");
+                // A third one, in the middle of the fade.
+                input.change(Some(noise(8, 3, 40, 40)), 3);
+                input.mix(easel, &sheets[0], &InputSettings { fade: 0.5, serial: 3, ..settings }, to)
+            });
+        }
+    }
+}
+
+#[test]
+fn motions_agree() {
+    let plain = Motion { zoom: 1.07, turn: 0.2, x: 0.03, y: -0.08 };
+    let motions = [
+        plain,
+        Motion::STILL,
+        Motion { zoom: 0.3, ..plain },
+        Motion { x: 7.3, y: -4.6, ..plain },
+        Motion { zoom: 9.0, turn: -2.5, ..plain },
+        Motion { turn: f32::NAN, ..plain },
+    ];
+    for motion in motions {
+        for (height, width) in [(32, 48), (45, 31), (1, 16)] {
+            // Neighbours of noise lie far apart: a little of the place is much of the number.
+            let (canvas, painting) = (waves(1, 48), noise(4, 3, height, width));
+            compare!(format!("{motion:?} of {height} x {width}"), 3e-4, [canvas, painting], |easel, sheets, to| {
+                easel.resize(&sheets[0], height, width, to).and_then(|()| easel.feed_back(to, &sheets[1], motion, 0.7))
+            });
+        }
+    }
+}
+
+#[test]
+fn a_canvas_outside_its_band_is_brought_back_alike() {
+    type Start = fn(f32) -> f32;
+    let starts: [(&str, Start); 7] = [
+        ("dark", |x| 0.1 * x - 0.9),
+        ("bright", |x| 0.2 * x + 0.95),
+        ("flat", |x| 0.03 * x + 0.2),
+        ("empty", |x| 0.001 * x - 0.3),
+        ("one colour", |_| 0.25),
+        ("hard", |x| if x > 0.0 { 1.0 } else { -1.0 }),
+        ("inside", |x| x),
+    ];
+    for (name, start) in starts {
+        for (share, side) in [(1.0, 64), (0.4, 100), (0.9, 7)] {
+            let mut canvas = noise(9, 3, side, side);
+            canvas.data.iter_mut().for_each(|x| *x = start(*x));
+            // Some frames one after another, so that what is wrong adds up.
+            compare!(format!("{name}, share {share}, {side}"), 1e-5, [canvas], |easel, sheets, to| {
+                easel.copy(&sheets[0], to).and_then(|()| (0..5).try_for_each(|_| easel.steady(to, share)))
+            });
+        }
+    }
+}
+
+#[test]
+fn a_canvas_inside_its_band_is_not_touched() {
+    let Some(gpu) = gpu() else { return };
+    let mut easel = CardEasel::new(gpu.card().clone()).expect("there is room");
+    for side in [8, 64, 300] {
+        let canvas = noise(3, 3, side, side);
+        let mut there = CardImage::upload(gpu.card(), &canvas).expect("there is room");
+        easel.steady(&mut there, 1.0).expect("works");
+        let mut found = Image::default();
+        easel.read(&there, &mut found).expect("comes back");
+        assert_eq!(found, canvas, "{side}");
+    }
+}
+
+#[test]
+fn only_a_still_painting_is_stirred_and_then_alike() {
+    for side in [8, 64, 101] {
+        for (name, moves) in [("still", 0.0), ("hardly", 0.0008), ("moving", 0.0012)] {
+            let before = noise(3, 3, side, side);
+            let mut painting = before.clone();
+            painting.data.iter_mut().for_each(|x| *x += moves);
+            let stays = moves > 0.001;
+            compare!(
+                format!("{name}, {side}"),
+                if stays { 0.0 } else { 1e-7 },
+                [painting.clone(), before],
+                |easel, sheets, to| { easel.copy(&sheets[0], to).and_then(|()| easel.stir(to, &sheets[1], 0.8)) }
+            );
+            let mut stirred = painting.clone();
+            Processor::default().stir(&mut stirred, &noise(3, 3, side, side), 0.8).expect("here is room");
+            assert_eq!(stirred == painting, stays, "{name}");
+        }
+    }
+}
+
+#[test]
+fn light_and_colour_are_kept_alike() {
+    for (amount, what) in
+        [(1.0, Keep::Light), (1.0, Keep::Colour), (0.3, Keep::Light), (0.6, Keep::Colour), (0.0, Keep::Light)]
+    {
+        let (painting, picture) = (noise(1, 3, 20, 33), noise(2, 3, 20, 33));
+        compare!(format!("{amount} of {what:?}"), 1e-6, [painting, picture], |easel, sheets, to| {
+            easel.copy(&sheets[0], to).and_then(|()| easel.keep(to, &sheets[1], amount, what))
+        });
+    }
+}
+
+#[test]
+fn limits_and_layers_agree() {
+    let mut odd = noise(1, 3, 16, 16);
+    let ends = [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1.5, -3e9, 1.0, -1.0, 0.0, -0.0, 1e-42];
+    odd.data[..ends.len()].copy_from_slice(&ends);
+    compare!("limits", 0.0, [odd], |easel, sheets, to| easel.copy(&sheets[0], to).and_then(|()| easel.limit(to)));
+    for (fade, amount) in [(1.0, 1.0), (0.25, 0.5), (0.0, 0.9)] {
+        let images = [noise(1, 3, 9, 9), noise(2, 3, 9, 9), noise(3, 3, 9, 9)];
+        let [a, b, c] = images;
+        compare!(format!("{fade}, {amount}"), 1e-6, [a, b, c], |easel, sheets, to| {
+            let [picture, before, painting] = &*sheets else { unreachable!("three") };
+            easel.lay_over(&Layers { picture, before, painting, fade, amount }, to)
+        });
+    }
+}
+
+/// The frames of a loop, the same pictures again and again with the settings of each frame.
+fn frames<E: Easel>(
+    easel: &mut E,
+    style: &mut StyleLoop,
+    settings: impl Fn(usize) -> StyleSettings,
+    count: usize,
+    up: impl Fn(&Image) -> E::Sheet,
+    mut down: impl FnMut(&mut E, &E::Sheet) -> Image,
+) -> Vec<Image> {
+    let mut out = E::Sheet::default();
+    let frame = |frame| {
+        style.play(easel, &up(&waves(frame, 80)), &settings(frame), &mut out).expect("every frame is painted");
+        down(easel, &out)
+    };
+    (0..count).map(frame).collect()
+}
+
+/// The largest and the mean difference of each frame, the loop of the card against the processor's.
+fn loops(what: &str, count: usize, settings: impl Fn(usize) -> StyleSettings + Copy, limits: [f32; 2]) {
+    let Some(gpu) = gpu() else { return };
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets/networks/painters8.safetensors");
+    let network = Arc::new(StyleNetwork::open(&file).expect("opens"));
+    let card = gpu.card().clone();
+    let style = |engine: Arc<dyn Engine>| StyleLoop::new(engine, network.clone());
+    let expected = frames(
+        &mut Processor::default(),
+        &mut style(Arc::new(Cpu::default())),
+        settings,
+        count,
+        Image::clone,
+        |_, out| out.clone(),
+    );
+    let mut easel = CardEasel::new(card.clone()).expect("there is room");
+    let down = |easel: &mut CardEasel, out: &CardImage| {
+        let mut image = Image::default();
+        easel.read(out, &mut image).expect("comes back");
+        image
+    };
+    let up = |image: &Image| CardImage::upload(&card, image).expect("there is room");
+    let engine = Arc::new(gpu.at(Precision::F32).expect("every card has it"));
+    let found = frames(&mut easel, &mut style(engine), settings, count, up, down);
+    for (frame, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        assert_eq!([found.height, found.width], [expected.height, expected.width], "{what}, frame {frame}");
+        assert_close(&format!("{what}, frame {frame}"), &found.data, &expected.data, limits[0], limits[1]);
+    }
+}
+
+fn plain() -> StyleSettings {
+    StyleSettings { size: 64, a: 2, ..StyleSettings::default() }
+}
+
+#[test]
+fn twenty_frames_of_the_loop_agree() {
+    loops("the defaults", 20, |_| plain(), [2e-3, 1e-4]);
+}
+
+#[test]
+fn several_passes_with_the_pictures_colours_agree() {
+    let settings = StyleSettings { passes: 3, keep: 0.6, feedback: 0.5, b: 4, blend: 0.5, rotate: 30.0, ..plain() };
+    // A loop that paints three times a frame makes ten times as much of a difference in five frames.
+    loops("three passes", 8, |_| settings, [5e-3, 5e-4]);
+}
+
+#[test]
+fn paintings_of_every_third_frame_agree() {
+    let settings = StyleSettings { every: 3, amount: 0.7, feedback: 0.8, ..plain() };
+    loops("every third", 20, |_| settings, [2e-3, 1e-4]);
+}
+
+#[test]
+fn feedback_without_a_network_agrees() {
+    let settings = StyleSettings { passes: 0, feedback: 1.0, zoom: 1.3, ..plain() };
+    loops("no passes", 20, |_| settings, [1e-3, 1e-4]);
+}
+
+#[test]
+fn changes_of_size_and_amount_in_between_agree() {
+    let settings = |frame: usize| match frame {
+        5..8 => StyleSettings { amount: 0.0, ..plain() },
+        8..12 => StyleSettings { size: 96, every: 2, ..plain() },
+        12..15 => StyleSettings { size: 48, every: 4, ..plain() },
+        _ => StyleSettings { feedback: 0.9, ..plain() },
+    };
+    loops("changes", 20, settings, [4e-3, 2e-4]);
+}
