@@ -29,7 +29,7 @@ use bevy_egui::render::{egui_pass, prepare_egui_pass};
 use nannou::wgpu::DeviceType;
 
 use super::fit;
-use crate::engine::CardPicture;
+use crate::engine::gpu::CardPicture;
 use crate::show::{Fit, Picture};
 
 const SHADER: &str = include_str!("../../shaders/present.wgsl");
