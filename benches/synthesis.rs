@@ -1,7 +1,7 @@
 //! Milliseconds a picture of the cpu engine, synthesis only: `cargo bench --bench synthesis -- [RES BASE MAX [THREADS]]`.
 //!
-//! Weights are random, w differs from picture to picture, noise is const: what `bench_torch.py` measures of PyTorch, except
-//! that there w stays the same. Prints wall time (median, 5th and 95th percentile) and processor time, which other
+//! Weights are random, w differs from picture to picture, noise is const: what `benches/stylegan2.py` measures of PyTorch,
+//! except that there w stays the same. Prints wall time (median, 5th and 95th percentile) and processor time, which other
 //! programs on the machine disturb less.
 #![allow(clippy::print_stdout, reason = "printing is what a benchmark is for")]
 

@@ -95,7 +95,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         }
         let picture = picture(&image)?;
         save(&picture, &options.out.join(format!("{name}.png")))?;
-        pictures.push(picture);
+        pictures.push(sheet::small(picture, latents.len() as u32));
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -20,8 +20,7 @@ pub fn contact_sheet(pictures: &[RgbaImage]) -> RgbaImage {
     let count = pictures.len() as u32;
     let columns = columns(count, width, height);
     let rows = count.div_ceil(columns);
-    let fits = |d: &u32| page(columns, width / d) <= MAX_SIDE && page(rows, height / d) <= MAX_SIDE;
-    let divisor = (1..width.max(height)).find(fits).unwrap_or(width.max(height));
+    let divisor = divisor(count, width, height);
     let (width, height) = ((width / divisor).max(1), (height / divisor).max(1));
     let gap = gap(width.min(height));
     let mut sheet = RgbaImage::from_pixel(gap + columns * (width + gap), gap + rows * (height + gap), BACKGROUND);
@@ -35,6 +34,24 @@ pub fn contact_sheet(pictures: &[RgbaImage]) -> RgbaImage {
         }
     }
     sheet
+}
+
+/// A picture as small as it lies on the sheet of `count` pictures of its size: so that many large ones need not be
+/// kept until the sheet is made.
+pub fn small(picture: RgbaImage, count: u32) -> RgbaImage {
+    let (width, height) = picture.dimensions();
+    match divisor(count.max(1), width.max(1), height.max(1)) {
+        1 => picture,
+        divisor => imageops::thumbnail(&picture, (width / divisor).max(1), (height / divisor).max(1)),
+    }
+}
+
+/// How many times smaller pictures must be so that the page of `count` of them can be opened.
+fn divisor(count: u32, width: u32, height: u32) -> u32 {
+    let columns = columns(count, width, height);
+    let rows = count.div_ceil(columns);
+    let fits = |d: &u32| page(columns, width / d) <= MAX_SIDE && page(rows, height / d) <= MAX_SIDE;
+    (1..width.max(height)).find(fits).unwrap_or(width.max(height))
 }
 
 /// The side of a page of `count` pictures.
@@ -79,5 +96,17 @@ mod tests {
         let sheet = contact_sheet(&many);
         assert!(sheet.width() <= MAX_SIDE && sheet.height() <= MAX_SIDE, "{:?}", sheet.dimensions());
         assert_eq!(contact_sheet(&[]).dimensions(), (1, 1));
+    }
+
+    #[test]
+    fn small_pictures_give_the_same_sheet() {
+        for (width, height, count) in [(64, 64, 5), (MAX_SIDE + 1000, 8, 3)] {
+            let pixel = |i: u32| move |x: u32, y: u32| Rgba([(x / 9 + i) as u8, (y * 3) as u8, 90, 255]);
+            let pictures: Vec<_> = (0..count).map(|i| RgbaImage::from_fn(width, height, pixel(i))).collect();
+            let sheet = contact_sheet(&pictures);
+            let small: Vec<_> = pictures.into_iter().map(|picture| small(picture, count)).collect();
+            assert!(small.iter().all(|picture| picture.width() < MAX_SIDE), "{width} x {height}");
+            assert!(contact_sheet(&small) == sheet, "{count} of {width} x {height}");
+        }
     }
 }
