@@ -43,8 +43,58 @@ pub(super) struct Memory {
     /// Travel of the value while it is scaled.
     scaled: f64,
     pressed: bool,
-    /// High and low half of a 14-bit pair on each channel.
-    halves: [(Option<u8>, Option<u8>); 16],
+    /// The 14-bit pair of each channel.
+    pairs: [Pair; 16],
+}
+
+/// After a pause of so many microseconds a message begins a new pair.
+const PAUSE_US: u64 = 30_000;
+/// A low half that begins, and the high half that it belongs to, come within so many microseconds.
+const TOGETHER_US: u64 = 5000;
+/// So many low halves without a high one say that they stand alone.
+const ALONE: u8 = 3;
+
+/// The halves of a 14-bit pair. MIDI sends the high half first, and the value is published with its low half; some
+/// senders turn that round, which is seen from what begins after a pause.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pair {
+    high: Option<u8>,
+    low: Option<u8>,
+    low_first: bool,
+    /// The last message was a low half after a pause.
+    low_began: bool,
+    /// Low halves since the last high one.
+    lows: u8,
+    at_us: u64,
+}
+
+impl Pair {
+    /// Takes a half that came at `at_us` of the driver's clock; the travel 0 to 1, once the pair is whole. A sender
+    /// that never sends a low half has 7 bits.
+    fn take(&mut self, is_high: bool, value: u8, at_us: u64) -> Option<f64> {
+        let gap = at_us.saturating_sub(std::mem::replace(&mut self.at_us, at_us));
+        let (begins, low_began) = (gap > PAUSE_US, std::mem::take(&mut self.low_began));
+        if is_high {
+            if self.high.is_none() {
+                self.low_first = self.low.is_some() && !begins;
+            } else if begins {
+                self.low_first = false;
+            } else if low_began && gap <= TOGETHER_US {
+                self.low_first = true;
+            }
+            (self.high, self.lows) = (Some(value), 0);
+        } else {
+            self.lows = self.lows.saturating_add(1);
+            self.low_first &= self.lows < ALONE;
+            (self.low, self.low_began) = (Some(value), begins);
+        }
+        match (self.high?, self.low) {
+            (high, None) => Some(f64::from(high) / 127.0),
+            (high, Some(low)) => {
+                (is_high == self.low_first).then(|| f64::from(u16::from(high) << 7 | u16::from(low)) / 16_383.0)
+            }
+        }
+    }
 }
 
 impl Memory {
@@ -72,7 +122,7 @@ impl Memory {
             Midi::ProgramChange { program } => Input::Program(program),
             Midi::ControlChange { controller, value } => {
                 if let Control::Cc14(high) = entry.control.control {
-                    Input::Position(self.pair(message.channel, controller == high, value)?)
+                    Input::Position(self.pair(message, controller == high, value)?)
                 } else if let Some(relative) = entry.relative {
                     Input::Steps(steps(relative, value))
                 } else if is_button(entry) {
@@ -86,25 +136,14 @@ impl Memory {
                 }
             }
             Midi::Numbered { data: Data::Step(steps), .. } => Input::Steps(steps.into()),
-            Midi::Numbered { data: Data::High(value), .. } => {
-                Input::Position(self.pair(message.channel, true, value)?)
-            }
-            Midi::Numbered { data: Data::Low(value), .. } => {
-                Input::Position(self.pair(message.channel, false, value)?)
-            }
+            Midi::Numbered { data: Data::High(value), .. } => Input::Position(self.pair(message, true, value)?),
+            Midi::Numbered { data: Data::Low(value), .. } => Input::Position(self.pair(message, false, value)?),
             Midi::Clock | Midi::Start | Midi::Continue | Midi::Stop | Midi::SongPosition { .. } => return None,
         })
     }
 
-    /// The travel of a 14-bit pair. Published with its low half; a sender that never sends one has 7 bits.
-    fn pair(&mut self, channel: u8, is_high: bool, value: u8) -> Option<f64> {
-        let (high, low) = self.halves.get_mut(usize::from(channel))?;
-        *(if is_high { &mut *high } else { &mut *low }) = Some(value);
-        match (*high, *low) {
-            (Some(high), None) => Some(f64::from(high) / 127.0),
-            (Some(high), Some(low)) if !is_high => Some(f64::from(u16::from(high) << 7 | u16::from(low)) / 16_383.0),
-            _ => None,
-        }
+    fn pair(&mut self, message: &Message, is_high: bool, value: u8) -> Option<f64> {
+        self.pairs.get_mut(usize::from(message.channel))?.take(is_high, value, message.at_us)
     }
 
     fn position(&mut self, entry: &MidiEntry, position: f64, params: &Params) -> Action {

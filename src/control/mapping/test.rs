@@ -23,8 +23,12 @@ impl Rig {
 
     /// Plays a message and applies its writes; how many there were.
     fn play(&mut self, bytes: &[u8]) -> usize {
+        self.play_at(bytes, 0)
+    }
+
+    fn play_at(&mut self, bytes: &[u8], at_us: u64) -> usize {
         let mut out = Vec::new();
-        let message = midi::parse(bytes, 0, 0).expect("a message");
+        let message = midi::parse(bytes, 0, at_us).expect("a message");
         self.mapping.apply(&Event::Midi(message), &self.params, &mut out);
         for write in &out {
             self.params.write(write.target, &write.value).unwrap();
@@ -144,6 +148,55 @@ fn pairs_have_14_bits() {
     // Another channel keeps halves of its own.
     assert_eq!(fader(&mut rig, &[0xb1, 33, 7]).0, 0);
     assert_eq!(fader(&mut rig, &[0xb0, 33, 1]), (1, f64::from(64 * 128 + 1)));
+}
+
+#[test]
+fn pairs_whose_low_half_comes_first_do_not_jump() {
+    // Each step: milliseconds, is it the high half, its value, and the position afterwards.
+    let high_known = [(0, true, 10, 1290), (0, false, 9, 1289)];
+    let low_first: &[(u64, bool, u8, u16)] = &[
+        (0, false, 126, 0),
+        (1, true, 1, 254),
+        (2, false, 1, 254),
+        (3, true, 2, 257),
+        (4, false, 0, 257),
+        (5, true, 3, 384),
+        // After a pause, in the same way.
+        (900, false, 127, 384),
+        (901, true, 2, 383),
+        // The low half alone: from the third on it is believed at once.
+        (1000, false, 126, 383),
+        (1001, false, 125, 383),
+        (1002, false, 124, 380),
+    ];
+    // Joined in the middle: one step of the high half at most, at the first gesture.
+    let joined: &[(u64, bool, u8, u16)] = &[
+        (0, true, 10, 1290),
+        (1, false, 9, 1289),
+        (500, false, 3, 1283),
+        (501, true, 11, 1411),
+        (502, false, 4, 1411),
+        (503, true, 12, 1540),
+        // A sender that begins with its high half.
+        (900, true, 13, 1540),
+        (901, false, 2, 1666),
+    ];
+    // High half first, and the low half alone for fine steps.
+    let fine: &[(u64, bool, u8, u16)] = &[
+        (0, true, 10, 1290),
+        (1, false, 9, 1289),
+        (500, false, 10, 1290),
+        (600, false, 11, 1291),
+        (650, true, 11, 1291),
+    ];
+    for steps in [low_first, joined, fine, &high_known] {
+        let mut rig = Rig::new("'cc 1/14' = { to = '/blackout', takeover = 'jump' }");
+        for &(ms, is_high, value, expected) in steps {
+            rig.play_at(&[0xb0, if is_high { 1 } else { 33 }, value], ms * 1000);
+            let position = (rig.params.base(Id::Blackout) * 16_383.0).round() as u16;
+            assert_eq!(position, expected, "at {ms} ms");
+        }
+    }
 }
 
 #[test]
