@@ -167,6 +167,10 @@ fn presets_are_saved_whole_and_never_for_strangers() {
     assert_eq!(rig.show.preset().path, dawn);
     rig.write(Id::PresetSave, text("dusk"));
     assert!(rig.line().starts_with("there is a preset dusk already"), "{}", rig.line());
+    rig.write(Id::PresetSave, text("Dusk"));
+    let both = "Dusk is not saved: there is a preset dusk, whose file dusk.toml would be overwritten";
+    assert!(rig.line().starts_with(both), "{}", rig.line());
+    assert!(!std::fs::read_dir(dawn.parent().unwrap()).unwrap().any(|f| f.unwrap().file_name() == "Dusk.toml"));
     rig.write(Id::PresetSave, text("../dusk"));
     assert!(rig.line().starts_with("\"../dusk\" is no name for a preset"), "{}", rig.line());
 
@@ -178,4 +182,26 @@ fn presets_are_saved_whole_and_never_for_strangers() {
     rig.play(&[[0xb0, 41, 0], [0xb0, 41, 90]]);
     assert!(rig.line().starts_with("ch 1 cc 41 plays /psi"), "{}", rig.line());
     assert_eq!(std::fs::read_to_string(&dawn).expect("the preset"), saved, "no file is reached");
+}
+
+#[test]
+fn what_a_stranger_learned_is_not_saved_by_the_player() {
+    let mut rig = Rig::new("stranger");
+    rig.show.set_names_only(true);
+    rig.write(Id::Learn, text("/psi"));
+    rig.play(&[[0xb0, 41, 0], [0xb0, 41, 90]]);
+    assert!(rig.line().starts_with("ch 1 cc 41 plays /psi"), "{}", rig.line());
+    rig.show.set_names_only(false);
+    let plays = |rig: &Rig, control: &str| rig.show.map().iter().any(|line| line.control == control);
+    // The player learns and saves: what is his goes into the file, and the stranger's plays on.
+    rig.write(Id::Learn, text("/walk/radius"));
+    rig.play(&[[0xb0, 42, 0], [0xb0, 42, 90]]);
+    rig.write(Id::PresetSave, Value::Nothing);
+    assert!(rig.text().contains("cc 42") && !rig.text().contains("cc 41"), "{}", rig.text());
+    assert!(plays(&rig, "ch 1 cc 41") && plays(&rig, "ch 1 cc 42"), "{:?}", rig.show.map());
+    rig.write(Id::PresetSave, text("dawn"));
+    let dawn = std::fs::read_to_string(rig.file.with_file_name("dawn.toml")).expect("a new preset");
+    assert!(dawn.contains("cc 42") && !dawn.contains("cc 41"), "{dawn}");
+    rig.write(Id::LearnUndo, Value::Nothing);
+    assert!(!plays(&rig, "ch 1 cc 42") && plays(&rig, "ch 1 cc 41"), "{:?}", rig.show.map());
 }

@@ -17,12 +17,38 @@ const UNDO: usize = 64;
 #[derive(Default)]
 pub(super) struct Learning {
     session: Option<Session>,
-    /// The preset's entries before each thing that was learned.
-    undo: Vec<Vec<MidiEntry>>,
+    /// The entries before each thing that was learned.
+    undo: Vec<Entries>,
+    /// What the preset's file should hold, where strangers have learned: what they did plays and is never saved.
+    own: Option<Vec<MidiEntry>>,
     /// The parameter that a player moved last.
     pub moved: Option<Target>,
     /// The last wish to learn or save came by an OSC port that is open to the network: it reaches no file.
     pub from_stranger: bool,
+}
+
+/// The preset's entries: those that play, and those for its file where they are others.
+#[derive(Clone)]
+struct Entries {
+    playing: Vec<MidiEntry>,
+    own: Option<Vec<MidiEntry>>,
+}
+
+impl Entries {
+    /// One more, in the place of those that it takes the control from; `saves` when it is for the file too.
+    fn learn(&mut self, entry: &MidiEntry, saves: bool) {
+        if !saves && self.own.is_none() {
+            self.own = Some(self.playing.clone());
+        }
+        let own = self.own.as_mut().filter(|_| saves);
+        for entries in [Some(&mut self.playing), own].into_iter().flatten() {
+            let same_channel = |old: &MidiEntry| old.control.channel == entry.control.channel;
+            entries.retain(|old| {
+                !(same_channel(old) && (old.control.covers(&entry.control) || entry.control.covers(&old.control)))
+            });
+            entries.push(entry.clone());
+        }
+    }
 }
 
 struct Session {
@@ -130,12 +156,8 @@ impl Show {
         };
         match MidiEntry::new(&moved.control.to_string(), &options) {
             Ok(entry) => {
-                let mut entries = self.preset.midi.clone();
-                let same_channel = |old: &MidiEntry| old.control.channel == entry.control.channel;
-                entries.retain(|old| {
-                    !(same_channel(old) && (old.control.covers(&entry.control) || entry.control.covers(&old.control)))
-                });
-                entries.push(entry);
+                let mut entries = self.entries();
+                entries.learn(&entry, saves);
                 self.learning.undo.truncate(UNDO - 1);
                 let before = self.set_entries(entries, saves);
                 self.learning.undo.push(before);
@@ -147,10 +169,13 @@ impl Show {
 
     pub(super) fn undo_learning(&mut self) {
         match self.learning.undo.pop() {
-            Some(entries) => {
+            Some(mut entries) => {
                 let saves = !self.learning.from_stranger;
+                if !saves {
+                    entries.own = Some(self.own_entries().to_vec());
+                }
                 let undone = self.set_entries(entries, saves);
-                let gone = undone.iter().find(|entry| !self.preset.midi.contains(entry));
+                let gone = undone.playing.iter().find(|entry| !self.preset.midi.contains(entry));
                 let gone = gone.map(|entry| format!(": {} no longer plays {}", entry.control, entry.to));
                 self.history.notice(format!("taken back{}", gone.unwrap_or_default()));
             }
@@ -161,14 +186,25 @@ impl Show {
     /// Another preset plays: its map is its own.
     pub(super) fn forget_learned(&mut self) {
         self.learning.undo.clear();
+        self.learning.own = None;
     }
 
-    /// The preset's controllers from now on, in its file too; what they were before.
-    fn set_entries(&mut self, entries: Vec<MidiEntry>, saves: bool) -> Vec<MidiEntry> {
-        let before = std::mem::replace(&mut self.preset.midi, entries);
+    fn entries(&self) -> Entries {
+        Entries { playing: self.preset.midi.clone(), own: self.learning.own.clone() }
+    }
+
+    /// The entries that belong in the preset's file.
+    pub(super) fn own_entries(&self) -> &[MidiEntry] {
+        self.learning.own.as_ref().unwrap_or(&self.preset.midi)
+    }
+
+    /// The preset's controllers from now on, in its file too when `saves`; what they were before.
+    fn set_entries(&mut self, entries: Entries, saves: bool) -> Entries {
+        let before = self.entries();
+        (self.preset.midi, self.learning.own) = (entries.playing, entries.own);
         self.mapping.set_preset(&self.preset.midi, &self.preset.osc);
         if saves && !self.preset.path.as_os_str().is_empty() {
-            let midi = Some(self.preset.midi.clone());
+            let midi = Some(self.own_entries().to_vec());
             self.save(Job { path: self.preset.path.clone(), from: None, params: None, network: None, midi });
         }
         before
@@ -186,8 +222,19 @@ impl Show {
             return self.history.notice(format!("\"{name}\" is no name for a preset: write it without / and .toml"));
         } else {
             let path = self.library.folder().join(format!("{name}.toml"));
-            if self.library.named(&name).is_ok_and(|found| found == path) {
-                return self.history.notice(format!("there is a preset {name} already: load it and save it there"));
+            // Some file systems take Dawn.toml and dawn.toml for one file.
+            let lower = name.to_lowercase();
+            match self.library.names().into_iter().find(|known| known.to_lowercase() == lower) {
+                Some(known) if known == name => {
+                    return self.history.notice(format!("there is a preset {name} already: load it and save it there"));
+                }
+                Some(known) => {
+                    return self.history.notice(format!(
+                        "{name} is not saved: there is a preset {known}, whose file {known}.toml would be overwritten where \
+                         large and small letters count as one"
+                    ));
+                }
+                None => {}
             }
             (path, Some(self.preset.path.clone()))
         };
@@ -196,7 +243,7 @@ impl Show {
             from,
             params: Some(Box::new(self.params.clone())),
             network: Some(self.network.path.clone()),
-            midi: Some(self.preset.midi.clone()),
+            midi: Some(self.own_entries().to_vec()),
         });
     }
 
@@ -238,8 +285,13 @@ impl Show {
             {
                 watch.follow(&preset.path);
             }
-            self.mapping.set_preset(&preset.midi, &preset.osc);
+            // What a stranger has learned plays on; the file knows nothing of it.
+            let playing = std::mem::take(&mut self.preset.midi);
             self.preset = preset;
+            if self.learning.own.is_some() {
+                self.learning.own = Some(std::mem::replace(&mut self.preset.midi, playing));
+            }
+            self.mapping.set_preset(&self.preset.midi, &self.preset.osc);
         }
     }
 
