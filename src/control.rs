@@ -13,6 +13,7 @@ pub mod mapping;
 pub mod midi;
 pub mod osc;
 pub mod query;
+mod rate;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -216,3 +216,26 @@ fn a_taken_port_is_told_with_its_holder() {
     assert!(started.elapsed() < Duration::from_secs(1));
     assert!(OscServer::bind(address, sender, Arc::default()).is_ok());
 }
+
+#[test]
+fn dumps_are_rated_for_each_sender() {
+    let (sender, _events) = queue();
+    let counts = Arc::default();
+    let server = bind(sender, &counts);
+    let mut feedback = server.feedback();
+    let dump = rosc::encoder::encode(&packet("/dump", vec![OscType::String("/psi".to_owned())])).unwrap();
+    let clients = [(); 2].map(|()| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    for _ in 0..40 {
+        clients[0].send_to(&dump, server.local_addr()).unwrap();
+    }
+    clients[1].send_to(&dump, server.local_addr()).unwrap();
+    let end = Instant::now() + Duration::from_secs(5);
+    while Counts::read(&counts.received) < 41 && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let (params, feeds, aliases) = (Params::default(), Feeds { beat: 0, fps: 0.0 }, Arc::from([]));
+    feedback.step(&Told { params: &params, feeds, aliases: &aliases }, 0.0);
+    assert!(Counts::read(&counts.dropped) > 20, "{counts:?}");
+    clients[1].set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    assert!(clients[1].recv_from(&mut [0; 65_536]).is_ok(), "the other is answered");
+}

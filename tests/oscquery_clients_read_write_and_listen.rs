@@ -10,7 +10,7 @@ use crossbeam_channel::Receiver;
 use latent_jockey::control::mapping::{Mapping, OscEntry};
 use latent_jockey::control::osc::Told;
 use latent_jockey::control::osc::feeds::Feeds;
-use latent_jockey::control::query::{Dims, Options, OscHost, Panel, QueryError, QueryServer};
+use latent_jockey::control::query::{Dims, Options, OscHost, Panel, Patience, QueryError, QueryServer};
 use latent_jockey::control::{Counts, Event, queue};
 use latent_jockey::params::{Id, Params, Value};
 use rosc::{OscMessage, OscPacket, OscType};
@@ -31,11 +31,15 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        Stage::with(Patience::default())
+    }
+
+    fn with(patience: Patience) -> Self {
         let (sender, events) = queue();
         let counts = Arc::new(Counts::default());
         let osc = Some(OscHost::new((Ipv4Addr::LOCALHOST, 9000).into()));
         let address = (Ipv4Addr::LOCALHOST, 0).into();
-        let options = Options { address, osc, announce: false, events: sender, counts: counts.clone() };
+        let options = Options { address, osc, announce: false, patience, events: sender, counts: counts.clone() };
         let server = QueryServer::start(options).expect("a free port");
         let panel = server.panel();
         let mut stage = Stage { server, panel, events, counts, params: Params::default(), mapping: Mapping::default() };
@@ -240,8 +244,55 @@ fn a_taken_port_is_one_line() {
     let stage = Stage::new();
     let (events, _) = queue();
     let address = stage.server.local_addr();
-    let again = QueryServer::start(Options { address, osc: None, announce: false, events, counts: Arc::default() });
+    let (patience, counts) = (Patience::default(), Arc::default());
+    let again = QueryServer::start(Options { address, osc: None, announce: false, patience, events, counts });
     assert!(matches!(&again, Err(QueryError::Taken { address: taken }) if *taken == address));
     let line = again.err().expect("taken").to_string();
     assert!(line.contains(&address.port().to_string()) && !line.contains('\n'), "{line}");
+}
+
+#[test]
+fn who_sends_half_a_request_is_let_go() {
+    let (short, long) = (Duration::from_millis(200), Duration::from_secs(60));
+    for (request, silence) in [(short, long), (long, short)] {
+        let stage = Stage::with(Patience { request, silence, ping: long });
+        let mut stream = TcpStream::connect(stage.server.local_addr()).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time limit");
+        write!(stream, "GET /psi HTTP/1.1\r\nHost: loc").expect("sent");
+        let end = stream.read_to_end(&mut Vec::new());
+        let is_late =
+            |e: &std::io::Error| matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut);
+        assert!(!end.as_ref().is_err_and(is_late), "{end:?}, {request:?}, {silence:?}");
+        assert_eq!(stage.get("/psi?TYPE").0, 200);
+    }
+}
+
+#[test]
+fn sockets_that_have_vanished_make_room() {
+    let patience = Patience { ping: Duration::from_millis(500), ..Patience::default() };
+    let mut stage = Stage::with(patience);
+    // Who reads answers the pings; the fifteen others do not.
+    let mut reader = stage.socket();
+    let _vanished: Vec<_> = (0..15).map(|_| stage.socket()).collect();
+    let mut others = Vec::new();
+    stage.until("room", |stage| {
+        let _ = reader.read();
+        others.extend(connect(stage.server.local_addr()));
+        others.len() > 1
+    });
+    reader.send(packet("/get", vec![OscType::String("/psi".to_owned())])).expect("it is still there");
+    stage.until("the answer", |_| heard(&mut reader).is_some_and(|(address, _)| address == "/psi"));
+}
+
+#[test]
+fn dumps_are_rated_for_each_client() {
+    let mut stage = Stage::new();
+    let (mut greedy, mut modest) = (stage.socket(), stage.socket());
+    for _ in 0..100 {
+        greedy.send(packet("/dump", vec![OscType::String("/psi".to_owned())])).expect("sent");
+    }
+    stage.until("the dumps' end", |stage| Counts::read(&stage.counts.received) >= 100);
+    assert!(Counts::read(&stage.counts.dropped) > 50, "{:?}", stage.counts);
+    modest.send(packet("/dump", vec![OscType::String("/psi".to_owned())])).expect("sent");
+    stage.until("the answer", |_| heard(&mut modest).is_some_and(|(address, _)| address == "/psi"));
 }

@@ -130,6 +130,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                 address: (options.listen, options.web.unwrap_or(options.osc)).into(),
                 osc: osc.as_ref().map(|osc| OscHost::new(osc.local_addr())),
                 announce: true,
+                patience: query::Patience::default(),
                 events: sender.clone(),
                 counts: counts.osc.clone(),
             })

@@ -67,6 +67,20 @@ pub enum Request {
     Dump { prefix: String },
 }
 
+/// What one client may ask for in a second, in answers of one value; a dump counts for a hundred.
+pub(in crate::control) const QUESTIONS_PER_SEC: f64 = 400.0;
+
+impl Request {
+    /// How many answers of one value it counts for.
+    pub(in crate::control) fn cost(&self) -> f64 {
+        match self {
+            Request::Dump { .. } => 100.0,
+            Request::Subscribe { .. } => 20.0,
+            Request::Get { .. } | Request::Unsubscribe => 1.0,
+        }
+    }
+}
+
 /// How many parameters the patterns of one datagram reach at most.
 const MAX_REACHED: usize = 2 * params::MAX_DIM;
 /// How many patterns one datagram may hold.

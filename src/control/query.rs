@@ -16,6 +16,7 @@ mod view;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use board::Shared;
 pub use board::{Dims, Panel};
@@ -54,8 +55,27 @@ pub struct Options {
     pub osc: Option<OscHost>,
     /// Whether it is announced by mDNS: to this machine when it listens on the loopback, else to the network.
     pub announce: bool,
+    pub patience: Patience,
     pub events: EventSender,
     pub counts: Arc<Counts>,
+}
+
+/// How long clients are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// A client must have sent its request within this time.
+    pub request: Duration,
+    /// A connection on which no further request comes is closed, though its last answer was not read.
+    pub silence: Duration,
+    /// A WebSocket is asked so often whether it is still there; without an answer to two of these it is closed.
+    pub ping: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let secs = Duration::from_secs;
+        Patience { request: secs(10), silence: secs(30), ping: secs(15) }
+    }
 }
 
 /// A running server. Dropping it closes every connection and ends its thread.
@@ -72,7 +92,7 @@ impl QueryServer {
     /// # Errors
     /// When the port is taken, or the address is not this machine's.
     pub fn start(options: Options) -> Result<Self, QueryError> {
-        let Options { address, osc, announce, events, counts } = options;
+        let Options { address, osc, announce, patience, events, counts } = options;
         let failed = |source: std::io::Error| match source.kind() {
             std::io::ErrorKind::AddrInUse => QueryError::Taken { address },
             _ => QueryError::Socket { address, source },
@@ -84,7 +104,7 @@ impl QueryServer {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(failed)?;
         let thread = {
-            let site = http::Site::new(shared.clone(), events, counts);
+            let site = http::Site::new(shared.clone(), events, counts, patience);
             std::thread::Builder::new()
                 .name("query".to_owned())
                 .spawn(move || runtime.block_on(http::serve(listener, site)))

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::inbox::Inbox;
-use super::{Feedback, OscError, Request, holder};
+use super::{Feedback, OscError, QUESTIONS_PER_SEC, Request, holder};
+use crate::control::rate::Peers;
 use crate::control::{Counts, EventSender};
 
 /// Wakes up so often when nothing comes.
@@ -95,6 +96,7 @@ impl Drop for OscServer {
 fn listen(socket: &UdpSocket, stopped: &AtomicBool, inbox: &mut Inbox, requests: &Sender<(SocketAddr, Request)>) {
     let mut buffer = vec![0; DATAGRAM];
     let mut timeout = IDLE;
+    let mut peers = Peers::new(QUESTIONS_PER_SEC, Instant::now());
     loop {
         let wanted = inbox.wait(Instant::now()).min(IDLE);
         if wanted != timeout && socket.set_read_timeout(Some(wanted)).is_ok() {
@@ -107,7 +109,7 @@ fn listen(socket: &UdpSocket, stopped: &AtomicBool, inbox: &mut Inbox, requests:
         match received {
             Ok((len, from)) => {
                 inbox.datagram(&buffer[..len], &from, SystemTime::now(), Instant::now(), |request| {
-                    requests.try_send((from, request)).is_ok()
+                    peers.take(from, request.cost(), Instant::now()) && requests.try_send((from, request)).is_ok()
                 });
             }
             Err(error) => match error.kind() {

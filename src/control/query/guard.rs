@@ -1,7 +1,6 @@
-//! Who may ask, and how often: the checks that stand before everything else. Pure; times are inputs.
+//! Who may ask: the check that stands before everything else. Pure.
 
 use std::net::IpAddr;
-use std::time::Instant;
 
 /// Whether a request is meant for us and comes from our own page, or from a program that is no browser.
 ///
@@ -34,36 +33,9 @@ fn name_of(host: &str) -> &str {
     host.rsplit_once(':').map_or(host, |(name, _)| name)
 }
 
-/// Lets so much through in a second, and twice that at once.
-#[derive(Clone, Debug)]
-pub struct Rate {
-    per_sec: f64,
-    left: f64,
-    seen: Instant,
-}
-
-impl Rate {
-    pub fn new(per_sec: f64, now: Instant) -> Self {
-        Rate { per_sec, left: 2.0 * per_sec, seen: now }
-    }
-
-    /// Whether one more may pass.
-    pub fn pass(&mut self, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.seen).as_secs_f64();
-        self.seen = now;
-        self.left = (self.left + passed * self.per_sec).min(2.0 * self.per_sec);
-        let passes = self.left >= 1.0;
-        if passes {
-            self.left -= 1.0;
-        }
-        passes
-    }
-}
-
 #[cfg(test)]
 mod test {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn strangers_and_their_pages_are_kept_out() {
@@ -92,17 +64,5 @@ mod test {
         for (site, expected) in [("same-origin", true), ("none", true), ("cross-site", false), ("same-site", false)] {
             assert_eq!(may_ask(Some("localhost:9000"), None, Some(site), true), expected, "{site}");
         }
-    }
-
-    #[test]
-    fn a_flood_passes_at_its_rate_only() {
-        let start = Instant::now();
-        let mut rate = Rate::new(100.0, start);
-        let at = |ms| start + Duration::from_millis(ms);
-        let passed = |rate: &mut Rate, now| (0..1000).filter(|_| rate.pass(now)).count();
-        assert_eq!(passed(&mut rate, at(0)), 200);
-        assert_eq!(passed(&mut rate, at(500)), 50);
-        assert_eq!(passed(&mut rate, at(500)), 0);
-        assert_eq!(passed(&mut rate, at(100_000)), 200);
     }
 }

@@ -3,7 +3,8 @@
 //! Everything runs on the one thread `query`. So many connections at most, so many requests a second, headers within
 //! seconds, no bodies; a request that our own page or a native program could not have made is refused.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,17 +18,18 @@ use tokio::sync::Semaphore;
 
 use super::announce::NAME;
 use super::board::Shared;
-use super::{guard, socket, tree};
+use super::{Patience, guard, socket, tree};
+use crate::control::rate::Peers;
 use crate::control::{Counts, EventSender};
 
 /// Connections at a time; further ones wait.
 const MAX_CONNECTIONS: usize = 48;
 /// WebSockets at a time; further ones are refused.
 pub const MAX_SOCKETS: usize = 16;
-/// Requests a second, of all clients together.
+/// Requests a second of one address.
 const MAX_REQUESTS_PER_SEC: f64 = 200.0;
-/// A client must have sent its request within this time.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The whole tree, or a branch of it, counts for so many requests.
+const TREE_COST: f64 = 20.0;
 /// Longest headers, in bytes.
 const MAX_HEADERS: usize = 16 << 10;
 /// Who looks waits so long for a new picture.
@@ -44,14 +46,15 @@ pub struct Site {
     pub shared: Arc<Shared>,
     pub events: EventSender,
     pub counts: Arc<Counts>,
-    rate: Arc<Mutex<guard::Rate>>,
+    pub patience: Patience,
+    rate: Arc<Mutex<Peers<IpAddr>>>,
     pub sockets: Arc<Semaphore>,
 }
 
 impl Site {
-    pub fn new(shared: Arc<Shared>, events: EventSender, counts: Arc<Counts>) -> Self {
-        let rate = Arc::new(Mutex::new(guard::Rate::new(MAX_REQUESTS_PER_SEC, Instant::now())));
-        Site { shared, events, counts, rate, sockets: Arc::new(Semaphore::new(MAX_SOCKETS)) }
+    pub fn new(shared: Arc<Shared>, events: EventSender, counts: Arc<Counts>, patience: Patience) -> Self {
+        let rate = Arc::new(Mutex::new(Peers::new(MAX_REQUESTS_PER_SEC, Instant::now())));
+        Site { shared, events, counts, patience, rate, sockets: Arc::new(Semaphore::new(MAX_SOCKETS)) }
     }
 }
 
@@ -87,18 +90,31 @@ pub async fn serve(listener: std::net::TcpListener, site: Site) {
 
 async fn connection(stream: tokio::net::TcpStream, from: SocketAddr, site: Site) {
     let _ = stream.set_nodelay(true);
+    let requests = AtomicU64::new(0);
     let service = hyper::service::service_fn(|request| {
+        requests.fetch_add(1, Ordering::Relaxed);
         let site = site.clone();
         async move { Ok::<_, std::convert::Infallible>(answer(request, from, site).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(site.patience.request)
         .max_buf_size(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    // A client that breaks off is no news.
-    let _ = connection.await;
+    tokio::select! {
+        // A client that breaks off is no news.
+        _ = connection => {}
+        () = silence(&requests, site.patience.silence) => {}
+    }
+}
+
+/// Ends when no request has come for so long: the client may have stopped reading its answer.
+async fn silence(requests: &AtomicU64, patience: Duration) {
+    let mut before = None;
+    while before.replace(requests.load(Ordering::Relaxed)) != Some(requests.load(Ordering::Relaxed)) {
+        tokio::time::sleep(patience).await;
+    }
 }
 
 async fn answer(mut request: Request<Incoming>, from: SocketAddr, site: Site) -> Answer {
@@ -107,7 +123,7 @@ async fn answer(mut request: Request<Incoming>, from: SocketAddr, site: Site) ->
     if !guard::may_ask(header(header::HOST), header(header::ORIGIN), by, site.shared.address.ip().is_loopback()) {
         return plain(StatusCode::FORBIDDEN, "a name or a page that is not ours");
     }
-    if !site.rate.lock().unwrap_or_else(PoisonError::into_inner).pass(Instant::now()) {
+    if !may_pass(&site, from, 1.0) {
         return plain(StatusCode::TOO_MANY_REQUESTS, "too many requests");
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
@@ -122,18 +138,25 @@ async fn answer(mut request: Request<Incoming>, from: SocketAddr, site: Site) ->
     };
     match request.uri().query() {
         None | Some("") if wants_page && address == "/" => page(),
-        None | Some("") => node(&site, &address, None),
+        None | Some("") => node(&site, from, &address, None),
         Some("HTML") => page(),
         Some("HOST_INFO") => json(&tree::host(NAME, site.shared.address, site.shared.osc)),
         Some("PICTURE") => picture(&site).await,
-        Some(attribute) => node(&site, &address, Some(attribute)),
+        Some(attribute) => node(&site, from, &address, Some(attribute)),
     }
 }
 
+fn may_pass(site: &Site, from: SocketAddr, cost: f64) -> bool {
+    site.rate.lock().unwrap_or_else(PoisonError::into_inner).take(from.ip(), cost, Instant::now())
+}
+
 /// A node, or one attribute of it.
-fn node(site: &Site, address: &str, attribute: Option<&str>) -> Answer {
+fn node(site: &Site, from: SocketAddr, address: &str, attribute: Option<&str>) -> Answer {
     // A copy, so that the show can go on writing while the tree is made.
     let board = site.shared.board().clone();
+    if board.find(address).is_none() && !may_pass(site, from, TREE_COST) {
+        return plain(StatusCode::TOO_MANY_REQUESTS, "too many requests");
+    }
     let Some(node) = tree::node(&board, address) else {
         return plain(StatusCode::NOT_FOUND, "no such address");
     };

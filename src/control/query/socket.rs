@@ -22,12 +22,12 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::board::{Board, Place};
-use super::guard::Rate;
 use super::http::{Site, plain};
 use crate::control::Counts;
-use crate::control::osc::Request as Question;
 use crate::control::osc::feedback::{bare, is_in};
 use crate::control::osc::inbox::Inbox;
+use crate::control::osc::{QUESTIONS_PER_SEC, Request as Question};
+use crate::control::rate::Rate;
 
 /// Longest message of a client, in bytes: as long as a datagram.
 const MAX_MESSAGE: usize = 64 << 10;
@@ -79,6 +79,8 @@ struct Client {
     from: SocketAddr,
     inbox: Inbox,
     rate: Rate,
+    /// Of what it asks: a dump counts for many.
+    questions: Rate,
     /// What it listens to, and the number of the last change that it was told.
     listened: HashMap<String, u64>,
     /// It listens to everything below these, as after `/subscribe`.
@@ -98,6 +100,7 @@ impl Client {
         Client {
             inbox: Inbox::web(site.events.clone(), site.counts.clone()),
             rate: Rate::new(MAX_MESSAGES_PER_SEC, Instant::now()),
+            questions: Rate::new(QUESTIONS_PER_SEC, Instant::now()),
             listened: HashMap::new(),
             prefixes: Vec::new(),
             told,
@@ -112,15 +115,28 @@ impl Client {
     async fn play(mut self, mut stream: Stream) {
         let mut news = self.site.shared.news.subscribe();
         let (mut is_behind, mut next) = (false, Instant::now());
+        let ping = self.site.patience.ping;
+        let (mut heard, mut ping_at) = (Instant::now(), Instant::now() + ping);
         loop {
             let due = Instant::now() + self.inbox.wait(Instant::now());
             let answers = tokio::select! {
-                message = stream.next() => match message {
-                    Some(Ok(Message::Binary(bytes))) => self.datagram(&bytes),
-                    Some(Ok(Message::Text(text))) => self.command(text.as_str()),
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-                    Some(Ok(_)) => Vec::new(),
-                },
+                message = stream.next() => {
+                    heard = Instant::now();
+                    match message {
+                        Some(Ok(Message::Binary(bytes))) => self.datagram(&bytes),
+                        Some(Ok(Message::Text(text))) => self.command(text.as_str()),
+                        Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                        Some(Ok(_)) => Vec::new(),
+                    }
+                }
+                () = tokio::time::sleep_until(ping_at.into()) => {
+                    // Its machine or its network has gone, or it reads nothing: two pings without an answer.
+                    if heard + 2 * ping <= Instant::now() {
+                        return;
+                    }
+                    ping_at = Instant::now() + ping;
+                    vec![Message::Ping(Bytes::new())]
+                }
                 changed = news.changed(), if !is_behind => {
                     if changed.is_err() {
                         return;
@@ -160,7 +176,7 @@ impl Client {
         const MAX_QUESTIONS: usize = 64;
         let mut questions = Vec::new();
         self.inbox.datagram(bytes, &self.from, SystemTime::now(), Instant::now(), |question| {
-            let room = questions.len() < MAX_QUESTIONS;
+            let room = questions.len() < MAX_QUESTIONS && self.questions.take(question.cost(), Instant::now());
             if room {
                 questions.push(question);
             }
