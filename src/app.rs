@@ -61,7 +61,7 @@ pub enum AppError {
 }
 
 /// What the log shows unless `RUST_LOG` says otherwise: Bevy, wgpu and winit only when something broke.
-const LOG_FILTER: &str = "warn,bevy=error,bevy_render=error,bevy_winit=error,bevy_app=error,bevy_egui=error,\
+const LOG_FILTER: &str = "warn,show=info,bevy=error,bevy_render=error,bevy_winit=error,bevy_app=error,bevy_egui=error,\
                               nannou=error,winit=error,wgpu=error,wgpu_core=error,wgpu_hal=off,naga=error,egui=error";
 
 /// A frame never counts as longer than this: after a pause the show goes on instead of jumping.

@@ -78,6 +78,8 @@ fn fail(error: &anyhow::Error) -> ExitCode {
             line = format!("{line}: {cause}");
         }
     }
-    eprintln!("latent-jockey: {}", printable(&line));
+    // A preset tells several mistakes, a line each.
+    let lines: Vec<String> = line.lines().map(printable).collect();
+    eprintln!("latent-jockey: {}", lines.join("\n"));
     ExitCode::FAILURE
 }

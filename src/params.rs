@@ -312,10 +312,18 @@ impl Value {
     }
 }
 
+/// Numbers that came as 32-bit floats, or out of a sum, with as few digits as a 32-bit float needs: 0.8, not
+/// 0.800000011920929 or 0.8000000000000002.
+pub fn short(x: f64) -> f64 {
+    const LONG: usize = 10;
+    let is_long = x.fract() != 0.0 && x.to_string().len() > LONG;
+    if is_long { (x as f32).to_string().parse().unwrap_or(x) } else { x }
+}
+
 impl std::fmt::Display for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Value::Float(x) => write!(f, "{x}"),
+            Value::Float(x) => write!(f, "{}", short(*x)),
             Value::Int(i) => write!(f, "{i}"),
             Value::Bool(b) => write!(f, "{b}"),
             Value::Text(s) => write!(f, "{s:?}"),

@@ -271,10 +271,12 @@ impl Show {
         self.params.begin();
         self.history.step(dt);
         self.uptime_secs += dt;
+        let mut answered = 0;
         for event in events {
             self.take(event);
+            // At once: a value that follows a preset in the same packet is meant to hold.
+            answered = self.answer_triggers(answered);
         }
-        self.answer_triggers(0);
         self.step_learning(dt);
         self.params.step(dt);
         let tempo = self.params.get(Id::Tempo);

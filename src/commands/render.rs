@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::record::Sink;
 use crate::record::compose::Composer;
-use crate::show::Mode;
+use crate::show::{Mode, Show};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -20,11 +20,15 @@ pub struct Options {
     seconds: f64,
     #[arg(long, default_value_t = 30.0, value_name = "F")]
     fps: f64,
-    /// Width and height of the frames [default: the network's own]
+    /// Width and height of the frames [default: the picture's own]
     #[arg(long, value_parser = super::parse_size, value_name = "WxH")]
     size: Option<(u32, u32)>,
     #[command(flatten)]
     instead: super::Instead,
+}
+
+fn no_picture(show: &Show) -> String {
+    show.failure().unwrap_or("the network gave no picture").to_owned()
 }
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
@@ -35,8 +39,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         options.seconds
     );
     let mut show = options.instead.show(Some(&options.preset), Mode::Offline)?;
-    let own = show.network().img_resolution as u32;
-    let (width, height) = options.size.unwrap_or((own, own));
+    // The first frame is the start itself.
+    show.step(0.0, &[]);
+    let own = show.picture().map(|picture| (picture.width, picture.height));
+    let (width, height) = options.size.or(own).with_context(|| no_picture(&show))?;
     let (mut sink, remark) = Sink::open(&options.out, width, height, options.fps)?;
     if let Some(remark) = remark {
         eprintln!("{remark}");
@@ -50,12 +56,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             bar.println("stopped; finishing the file");
             break;
         }
-        // The first frame is the start itself.
-        show.step(if frame == 0 { 0.0 } else { 1.0 / options.fps }, &[]);
+        if frame > 0 {
+            show.step(1.0 / options.fps, &[]);
+        }
         if let Some(failure) = show.failure() {
             bail!("frame {frame}: {failure}");
         }
-        let picture = show.picture().context("the network gave no picture")?;
+        let picture = show.picture().with_context(|| no_picture(&show))?;
         let pixels = composer.compose(&picture.rgba, picture.width, picture.height, show.fit(), show.brightness());
         sink.write(pixels)?;
         bar.inc(1);

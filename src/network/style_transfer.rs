@@ -94,7 +94,7 @@ impl StyleNetwork {
             Some(Layout::Conditional) => conditional(&checkpoint.root())?,
             Some(Layout::Johnson(root)) => (johnson(&root)?, 1),
             None => {
-                let what = format!("this layout of tensors as a style network: {}", checkpoint.some_names());
+                let what = format!("no style network ({}): as one it", checkpoint.some_names());
                 return Err(NetworkError::Unsupported { path: checkpoint.path.clone(), what });
             }
         };

@@ -90,6 +90,22 @@ impl Library {
         self.load("1")
     }
 
+    /// What to call this file of a network: its name where that finds it, else its path.
+    pub fn name_of_network(&self, file: &Path) -> String {
+        self.called(file, |name| locate::network_in(&self.folder, name))
+    }
+
+    /// As [`Library::name_of_network`], of a picture or a folder of them.
+    pub fn name_of_picture(&self, place: &Path) -> String {
+        self.called(place, |name| locate::picture_in(&self.folder, name))
+    }
+
+    fn called(&self, file: &Path, find: impl Fn(&str) -> Result<PathBuf, LocateError>) -> String {
+        let name = name_of(file);
+        let is_found = find(&name).is_ok_and(|found| same_file(&found, file));
+        if is_found { name } else { file.to_string_lossy().into_owned() }
+    }
+
     /// The preset `by` places after (or before) this one, round and round; from a preset of elsewhere it goes to
     /// the first or the last. `None` when the folder holds none.
     pub fn neighbour(&self, preset: &Preset, by: isize) -> Option<Result<Preset, PresetError>> {

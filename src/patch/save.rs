@@ -15,7 +15,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value as Toml,
 use super::locate;
 use super::preset::{Preset, PresetError};
 use crate::control::mapping::{ControlSpec, MidiEntry, MidiOptions, parse_control};
-use crate::params::{Id, Params, Target, Value, resolve};
+use crate::params::{Id, Params, Target, Value, resolve, short};
 
 /// What belongs to the moment and not to a preset, or stands at the top of the file.
 const NOT_SAVED: &[Id] = &[Id::Network, Id::Preset, Id::PresetSave, Id::Learn, Id::Blackout, Id::Freeze];
@@ -218,13 +218,6 @@ fn toml(value: &Value) -> Toml {
         Value::List(list) => list.iter().map(|x| short(f64::from(*x))).collect::<Array>().into(),
         Value::Nothing => Array::new().into(),
     }
-}
-
-/// Numbers that came as 32-bit floats are written with as few digits as tell them apart: 0.8, not 0.800000011920929.
-fn short(x: f64) -> f64 {
-    let narrow = x as f32;
-    let is_f32 = f64::from(narrow) == x;
-    if is_f32 { narrow.to_string().parse().unwrap_or(x) } else { x }
 }
 
 /// Writes a file beside `path` and moves it there in one step. On failure `path` is as it was.

@@ -46,6 +46,11 @@ impl Content {
         Some(chosen)
     }
 
+    /// What plays or is about to.
+    pub fn place(&self) -> Option<&Path> {
+        self.wished.as_ref().map(|wished| wished.place.as_path())
+    }
+
     /// Goes on (or back) by so many pictures; a single picture is read again.
     pub fn step_by(&mut self, by: i64) -> Option<Chosen> {
         self.since = 0.0;

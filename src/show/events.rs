@@ -99,7 +99,8 @@ impl Show {
         source == Source::Web || (self.names_only && source == Source::Osc)
     }
 
-    pub(super) fn answer_triggers(&mut self, from: usize) {
+    /// Does what triggers and texts written since the `from`th of this frame ask for; gives how many there are now.
+    pub(super) fn answer_triggers(&mut self, from: usize) -> usize {
         // A preset that is loaded here may itself name a style network: so the list can grow while it is read.
         let mut answered = from;
         while let Some(&id) = self.params.fired().get(answered) {
@@ -136,6 +137,7 @@ impl Show {
                 _ => {}
             }
         }
+        answered
     }
 
     pub(super) fn set(&mut self, id: Id, value: Value) {

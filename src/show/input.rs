@@ -37,8 +37,17 @@ impl Show {
                 let chosen = self.content.go_to(&place, self.input_fit());
                 self.wish_picture(chosen);
             }
-            Err(error) => self.history.notice(error.to_string()),
+            Err(error) => {
+                self.history.notice(error.to_string());
+                self.name_input();
+            }
         }
+    }
+
+    /// `/input` names what plays or is about to, whatever was asked for.
+    pub(super) fn name_input(&mut self) {
+        let name = self.content.place().map(|place| self.library.name_of_picture(place)).unwrap_or_default();
+        self.params.set_text(Id::Input, &name);
     }
 
     /// Leafs through the pictures of a folder.

@@ -38,7 +38,10 @@ impl Show {
                 self.apply_preset(preset);
                 self.forget_learned();
             }
-            Err(error) => self.history.notice(format!("{}; {} plays on", error.headline(), self.preset.name)),
+            Err(error) => {
+                self.history.notice(format!("{}; {} plays on", error.headline(), self.preset.name));
+                self.params.set_text(Id::Preset, &self.preset.name);
+            }
         }
     }
 

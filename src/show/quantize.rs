@@ -149,11 +149,11 @@ impl Show {
         if !self.beat_came() || self.held.writes.is_empty() {
             return;
         }
-        let answered = self.params.fired().len();
+        let mut answered = self.params.fired().len();
         for write in std::mem::take(&mut self.held.writes) {
             self.write_now(&write);
+            answered = self.answer_triggers(answered);
         }
-        self.answer_triggers(answered);
         // What was loaded for a wish that another one replaced.
         self.held.ready.clear();
         self.held.wished.clear();

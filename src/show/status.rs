@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::control::{AllCounts, Counts, Write};
+use crate::params::Value;
 
 /// How long a notice stays.
 const NOTICE_SECS: f64 = 8.0;
@@ -98,12 +99,15 @@ impl History {
     pub fn message(&mut self, write: &Write) {
         self.last_message.clear();
         // Writing to a string cannot fail.
-        let _ = std::fmt::Write::write_fmt(&mut self.last_message, format_args!("{} {}", write.target, write.value));
+        let _ = match &write.value {
+            Value::Nothing => std::fmt::Write::write_fmt(&mut self.last_message, format_args!("{}", write.target)),
+            value => std::fmt::Write::write_fmt(&mut self.last_message, format_args!("{} {value}", write.target)),
+        };
     }
 
     pub fn notice(&mut self, line: String) {
         let line = printable(&line);
-        tracing::info!("{line}");
+        tracing::info!(target: "show", "{line}");
         self.notice = Some((self.now + NOTICE_SECS, line));
     }
 

@@ -20,7 +20,10 @@ impl Show {
         let name = self.params.text(Id::Network);
         match self.find_network(name, self.writer_of(Id::Network)) {
             Ok(file) => self.load_network(file),
-            Err(error) => self.history.notice(format!("{error}; {} plays on", self.network.name)),
+            Err(error) => {
+                self.history.notice(format!("{error}; {} plays on", self.network.name));
+                self.params.set_text(Id::Network, &self.network.name);
+            }
         }
     }
 
@@ -46,8 +49,17 @@ impl Show {
                 self.style_file = Some(file.clone());
                 self.wish(self.style_wish(file));
             }
-            Err(error) => self.history.notice(error.to_string()),
+            Err(error) => {
+                self.history.notice(error.to_string());
+                self.name_style();
+            }
         }
+    }
+
+    /// `/style/network` names what paints or is about to, whatever was asked for.
+    fn name_style(&mut self) {
+        let name = self.style_file.as_deref().map(|file| self.library.name_of_network(file)).unwrap_or_default();
+        self.params.set_text(Id::StyleNetwork, &name);
     }
 
     pub(super) fn style_wish(&self, file: PathBuf) -> Wish {
@@ -79,11 +91,18 @@ impl Show {
     /// A wish that is not fulfilled: the same again is a new one.
     pub(super) fn forget(&mut self, wish: &Wish) {
         match wish {
-            Wish::Network(file) if self.wished_network.as_ref() == Some(file) => self.wished_network = None,
+            Wish::Network(file) if self.wished_network.as_ref() == Some(file) => {
+                self.wished_network = None;
+                self.params.set_text(Id::Network, &self.network.name);
+            }
             Wish::Style { file, .. } if self.style_file.as_ref() == Some(file) => {
                 self.style_file.clone_from(&self.style_playing);
+                self.name_style();
             }
-            Wish::Input { chosen, .. } => self.content.failed(chosen),
+            Wish::Input { chosen, .. } => {
+                self.content.failed(chosen);
+                self.name_input();
+            }
             _ => {}
         }
     }

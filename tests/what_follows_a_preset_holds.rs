@@ -1,0 +1,66 @@
+//! Do messages count in the order in which they come, a preset or panic and then a value in one packet too; and does a
+//! name that cannot be played give way to the one that plays?
+
+mod common;
+
+use std::sync::Arc;
+
+use latent_jockey::control::{Event, Source, Write};
+use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::params::{Id, Value};
+use latent_jockey::patch::library::Library;
+use latent_jockey::show::{Mode, Options, Show};
+
+fn write(id: Id, value: Value) -> Event {
+    Event::Write(Write { target: id.into(), value, source: Source::Osc })
+}
+
+fn text(id: Id, name: &str) -> Event {
+    write(id, Value::Text(name.to_owned()))
+}
+
+/// A show with the presets `a` (psi 0.5) and `b` (psi 0.9), in a folder of this name.
+fn show(folder: &str) -> Show {
+    let folder = std::env::temp_dir().join(format!("latent-jockey-{folder}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for (name, psi) in [("a", 0.5), ("b", 0.9)] {
+        std::fs::write(folder.join(format!("{name}.toml")), format!("[params]\n\"/psi\" = {psi}\n")).expect("a preset");
+    }
+    let library = Library::scan(&folder).expect("a library");
+    let preset = library.first().expect("a preset");
+    let (network, engine) = (Some(common::fixture("sg2_16_p2.pkl")), Arc::new(Cpu::default()));
+    Show::new(Options { library, preset, network, seed: None, engine, mode: Mode::Offline }).expect("a show")
+}
+
+#[test]
+fn a_value_behind_a_preset_in_one_packet_holds() {
+    let mut show = show("order");
+    show.step(0.1, &[write(Id::Psi, Value::Float(0.1)), text(Id::Preset, "b"), write(Id::Seed, Value::Float(7.0))]);
+    assert_eq!((show.params().base(Id::Psi), show.params().base(Id::Seed)), (0.9, 7.0));
+    show.step(0.1, &[write(Id::Panic, Value::Nothing), write(Id::Psi, Value::Float(0.2))]);
+    assert_eq!((show.params().base(Id::Psi), show.params().base(Id::Seed)), (0.2, 0.0));
+    // On the beat too.
+    show.step(
+        0.1,
+        &[write(Id::Quantize, Value::Float(1e-3)), text(Id::Preset, "a"), write(Id::Seed, Value::Float(9.0))],
+    );
+    show.step(0.1, &[]);
+    assert_eq!((show.params().base(Id::Psi), show.params().base(Id::Seed)), (0.5, 9.0));
+}
+
+#[test]
+fn a_name_that_cannot_be_played_gives_way_to_the_one_that_plays() {
+    let mut show = show("names");
+    let style = common::fixture("style/painters8.safetensors").to_string_lossy().into_owned();
+    let damaged = common::fixture("sg2_16.json").to_string_lossy().into_owned();
+    for wrong in ["nothing of that name", damaged.as_str()] {
+        let events = [Id::Preset, Id::Network, Id::StyleNetwork, Id::Input].map(|id| text(id, wrong));
+        show.step(0.1, &events);
+        let names = [Id::Preset, Id::Network, Id::StyleNetwork, Id::Input].map(|id| show.params().text(id).to_owned());
+        assert_eq!(names, ["a", "sg2_16_p2", "", ""], "{wrong}");
+    }
+    show.step(0.1, &[text(Id::StyleNetwork, &style)]);
+    assert_eq!(show.params().text(Id::StyleNetwork), style);
+    show.step(0.1, &[text(Id::StyleNetwork, "nothing of that name")]);
+    assert_eq!(show.params().text(Id::StyleNetwork), style, "what paints");
+}
