@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use latent_jockey::commands::style::measure::detail;
+use latent_jockey::effects::card::CardEasel;
 use latent_jockey::effects::style::balance::mean_and_deviation;
 use latent_jockey::effects::style::{Keep, StyleLoop, StyleSettings};
-use latent_jockey::engine::Image;
 use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::engine::gpu::{Card, CardImage, Gpu, Precision};
+use latent_jockey::engine::{Engine, Image};
 use latent_jockey::network::style_transfer::StyleNetwork;
 use latent_jockey::patch::locate;
 
@@ -67,19 +69,51 @@ fn extremes() -> Vec<Extreme> {
     ]
 }
 
+/// Where the loop is played: a picture goes in, a frame comes out.
+trait Place {
+    fn engine(&self) -> Arc<dyn Engine>;
+    fn play(&mut self, style: &mut StyleLoop, image: &Image, settings: &StyleSettings, out: &mut Image);
+}
+
+impl Place for Arc<Cpu> {
+    fn engine(&self) -> Arc<dyn Engine> {
+        self.clone()
+    }
+    fn play(&mut self, style: &mut StyleLoop, image: &Image, settings: &StyleSettings, out: &mut Image) {
+        style.process(image, settings, out).expect("every frame is painted");
+    }
+}
+
+/// On a card, where the frames are looked at and nothing else comes back.
+struct OnCard {
+    gpu: Arc<Gpu>,
+    easel: CardEasel,
+}
+
+impl Place for OnCard {
+    fn engine(&self) -> Arc<dyn Engine> {
+        self.gpu.clone()
+    }
+    fn play(&mut self, style: &mut StyleLoop, image: &Image, settings: &StyleSettings, out: &mut Image) {
+        let image = CardImage::upload(self.easel.card(), image).expect("there is room");
+        let mut painting = CardImage::default();
+        style.play(&mut self.easel, &image, settings, &mut painting).expect("every frame is painted");
+        self.easel.read(&painting, out).expect("comes back");
+    }
+}
+
 /// Plays `frames` frames and holds the last half against the limits of a living picture.
-fn soak(frames: usize) {
-    let engine = Arc::new(Cpu::default());
+fn soak(place: &mut dyn Place, frames: usize) {
     for Extreme(network, name, settings, content) in extremes() {
         let name = format!("{network}: {name}");
         let file = locate::network(Path::new(network)).expect("it ships");
         let network = StyleNetwork::open(&file).expect("opens");
-        let mut style = StyleLoop::new(engine.clone(), Arc::new(network));
+        let mut style = StyleLoop::new(place.engine(), Arc::new(network));
         let (mut out, mut before) = (Image::default(), Image::default());
         let (mut means, mut deviations, mut details, mut moved) =
             ([1.0f32, -1.0], [9.0f32, 0.0], [9.0f64, 0.0], 0.0f64);
         for frame in 0..frames {
-            style.process(&content(frame), &settings, &mut out).expect("every frame is painted");
+            place.play(&mut style, &content(frame), &settings, &mut out);
             if frame >= frames / 2 {
                 let (mean, deviation) = mean_and_deviation(&out.data);
                 let fine = detail(&out);
@@ -103,11 +137,22 @@ fn soak(frames: usize) {
 
 #[test]
 fn five_seconds_at_the_extremes() {
-    soak(60);
+    soak(&mut Arc::new(Cpu::default()), 60);
 }
 
 #[test]
 #[ignore = "takes minutes: cargo test --test the_style_loop_stays_alive -- --ignored --nocapture"]
 fn ten_minutes_at_the_extremes() {
-    soak((600.0 * FPS) as usize);
+    soak(&mut Arc::new(Cpu::default()), (600.0 * FPS) as usize);
+}
+
+#[test]
+#[ignore = "takes minutes: cargo test --test the_style_loop_stays_alive -- --ignored --nocapture"]
+fn ten_seconds_at_the_extremes_on_a_card() {
+    let gpu = match Card::open(false).and_then(|card| Gpu::new(card, Precision::F32)) {
+        Ok(gpu) => Arc::new(gpu),
+        Err(error) => return println!("skipped: {error}"),
+    };
+    let easel = CardEasel::new(gpu.card().clone()).expect("there is room");
+    soak(&mut OnCard { gpu, easel }, (10.0 * FPS) as usize);
 }

@@ -111,6 +111,7 @@ pub struct Chain {
     words: Vec<u32>,
     /// Slots of `words` that are taken.
     used: usize,
+    last: Option<wgpu::SubmissionIndex>,
     /// What was asked for since the last submission.
     encoder: Option<wgpu::CommandEncoder>,
     bound: Vec<Bound>,
@@ -135,7 +136,7 @@ impl Chain {
         wait(&card, None)?;
         let words = vec![0; SLOTS * STRIDE / 4];
         let (bound, brought, ring) = (Vec::with_capacity(MOST_BOUND), None, None);
-        Ok(Chain { card, upload, settings, words, used: 0, encoder: None, bound, brought, ring, made: 0 })
+        Ok(Chain { card, upload, settings, words, used: 0, last: None, encoder: None, bound, brought, ring, made: 0 })
     }
 
     /// Where it works.
@@ -288,7 +289,7 @@ impl Chain {
         let used = std::mem::take(&mut self.used);
         if !self.upload.is_mapped() {
             // The card still reads what was submitted last.
-            wait(&self.card, None)?;
+            wait(&self.card, self.last.take())?;
         }
         if let Some(fault) = self.card.fault() {
             return Err(unavailable(fault));
@@ -301,7 +302,7 @@ impl Chain {
             view.copy_from_slice(bytemuck::cast_slice(&self.words[..used * STRIDE / 4]));
         }
         self.upload.unmap();
-        self.card.queue.submit([encoder.finish()]);
+        self.last = Some(self.card.queue.submit([encoder.finish()]));
         self.upload.map();
         Ok(())
     }
