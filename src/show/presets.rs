@@ -71,16 +71,19 @@ impl Show {
 
     /// The preset's file was saved: what it says differently from before is applied, the rest stays as played.
     pub(super) fn reload_preset(&mut self, reloaded: Result<Preset, PresetError>) {
-        let preset = match reloaded {
+        let mut preset = match reloaded {
             Ok(preset) => preset,
             Err(error) => return self.history.notice(format!("{}; the last good version plays on", error.headline())),
         };
+        if preset.midi == self.own_entries() {
+            // What a stranger has learned plays on.
+            preset.midi.clone_from(&self.preset.midi);
+        } else {
+            self.forget_learned();
+        }
         // The show has just written it itself.
         if preset == self.preset {
             return;
-        }
-        if preset.midi != self.preset.midi {
-            self.forget_learned();
         }
         let changed = preset.params.iter().filter(|entry| !self.preset.params.contains(entry));
         let gone = self.preset.params.iter().map(|(target, _)| *target);
