@@ -1,5 +1,6 @@
 // A modulated convolution [I, H, W] -> [O, H, W], or one that grows by its kernel's border, or the four parities of the strided transposed one of an up-sampling
-// layer, as an implicit matrix product: outputs x (taps x inputs) times (taps x inputs) x pixels.
+// layer, as an implicit matrix product: outputs x (taps x inputs) times (taps x inputs) x pixels. Or BATCH products of one
+// tap each, for Winograd's convolutions.
 // Twin of src/engine/cpu/synthesis.rs.
 //
 // A workgroup computes OUTPUTS x PIXELS results from tiles in workgroup memory, DEPTH products at a time; a thread
@@ -8,13 +9,13 @@
 // As `conv_half` it adds the DEPTH products of a tile in 16 bits (`Part`), and these sums in 32.
 //! import ending
 
-// [I, H, W]
+// [I, H, W], or [BATCH, I, H, W]
 @group(0) @binding(3) var<storage, read> input: array<Num>;
-// [taps, I_PADDED, O_PADDED / 4]; the taps of an up-sampling layer by parity: 4, 2, 2 and 1
+// [taps, I_PADDED, O_PADDED / 4]; the taps of an up-sampling layer by parity: 4, 2, 2 and 1. Or [BATCH, I_PADDED, O_PADDED / 4]
 @group(0) @binding(4) var<storage, read> weight: array<vec4<Num>>;
 @group(0) @binding(5) var<storage, read> styles: array<f32>;
 @group(0) @binding(6) var<storage, read> demodulations: array<f32>;
-// [O, H, W], or [parities, SPLITS, O, pixels] when another kernel ends the layer
+// [O, H, W], or [parities or BATCH, SPLITS, O, pixels] when another kernel ends the layer
 @group(0) @binding(7) var<storage, read_write> out: array<Num>;
 
 const I: u32 = 32u;
@@ -26,6 +27,8 @@ const W: u32 = 16u;
 // 9 or 1
 const TAPS: u32 = 9u;
 const UP: bool = false;
+// Products, each with an input and weights of its own; 1 is a convolution.
+const BATCH: u32 = 1u;
 // By how many pixels the result is larger than the input on each axis; of an up-sampling layer it is 1 by itself.
 const GROWS: u32 = 0u;
 const SPLITS: u32 = 1u;
@@ -109,6 +112,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         first_tap = select(select(0u, 4u, parity == 1u), select(6u, 8u, parity == 3u), parity >= 2u);
         back = vec2<i32>(1 - i32(odd_x), 1 - i32(odd_y));
     }
+    var first_input = 0u;
+    if (BATCH > 1u) {
+        first_tap = parity;
+        first_input = parity * (I * H * W);
+    }
     let steps = taps * STEPS_A_TAP;
     let end = steps * (split + 1u) / SPLITS;
 
@@ -136,7 +144,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let i = first_i + k;
             var value = 0.0;
             if (inside && i < I) {
-                value = f32(input[i * (H * W) + at]);
+                value = f32(input[first_input + i * (H * W) + at]);
                 if (HAS_STYLE) {
                     value *= styles[STYLE + i];
                 }

@@ -5,17 +5,19 @@
 // the map at a time, multiplied by the style, lie in workgroup memory for all taps: a segment for each row of taps, so
 // that a tap is a shift. Pixels are numbered over rows of PITCH, the input's rows with a column of zeros between them
 // that stands for both borders. The weights of the next tap are on their way while this one is multiplied.
+// As BATCH products of one tap each it serves Winograd's convolutions.
 // What runs over r, c or l is written out by the program, since WGSL keeps no array of matrices in registers.
 //! enable wgpu_cooperative_matrix
 //! import ending
 
-// [I, H, W]
+// [I, H, W], or [BATCH, I, H, W]
 @group(0) @binding(3) var<storage, read> input: array<Num>;
-// [I_PADDED / DEPTH, taps, O_PADDED, DEPTH / 4]; the taps of an up-sampling layer by parity: 4, 2, 2 and 1
+// [I_PADDED / DEPTH, taps, O_PADDED, DEPTH / 4]; the taps of an up-sampling layer by parity: 4, 2, 2 and 1. Or
+// [I_PADDED / DEPTH, BATCH, O_PADDED, DEPTH / 4]
 @group(0) @binding(4) var<storage, read> weight: array<vec4<Num>>;
 @group(0) @binding(5) var<storage, read> styles: array<f32>;
 @group(0) @binding(6) var<storage, read> demodulations: array<f32>;
-// [O, H, W], or [parities, SPLITS, O, pixels] when another kernel ends the layer
+// [O, H, W], or [parities or BATCH, SPLITS, O, pixels] when another kernel ends the layer
 @group(0) @binding(7) var<storage, read_write> out: array<Num>;
 
 const I: u32 = 32u;
@@ -27,6 +29,8 @@ const W: u32 = 16u;
 // 9 or 1
 const TAPS: u32 = 9u;
 const UP: bool = false;
+// Products, each with an input and weights of its own; 1 is a convolution.
+const BATCH: u32 = 1u;
 // By how many pixels the result is larger than the input on each axis; of an up-sampling layer it is 1 by itself.
 const GROWS: u32 = 0u;
 const SPLITS: u32 = 1u;
@@ -64,6 +68,8 @@ const EXTRA: u32 = select(GROWS, 1u, UP);
 const GRID: u32 = W + EXTRA;
 const HEIGHT: u32 = H + EXTRA;
 const PITCH: u32 = max(GRID, W + select(0u, 1u, TAPS == 9u));
+// Taps of a chunk of weights.
+const ALL_TAPS: u32 = max(TAPS, BATCH);
 // Rows of taps, and pixels that one of them needs.
 const SEGMENTS: u32 = select(select(1u, 3u, TAPS == 9u), 2u, UP);
 const SPAN: u32 = PIXELS + SEGMENTS - 1u;
@@ -80,26 +86,27 @@ var<workgroup> b_tile: array<vec4<f16>, SEGMENTS * SPAN * STEP>;
 // A row of matrices of each subgroup.
 var<workgroup> sums: array<f32, DOWN * ACROSS * SIDE * WIDTH>;
 
-fn styled(i: u32, at: u32) -> f32 {
+fn styled(first: u32, i: u32, at: u32) -> f32 {
     if (i >= I) {
         return 0.0;
     }
-    var value = f32(input[i * (H * W) + at]);
+    var value = f32(input[first + i * (H * W) + at]);
     if (HAS_STYLE) {
         value *= styles[STYLE + i];
     }
     return clamp(value, -MOST, MOST);
 }
 
-// Four inputs of a pixel, 0 outside the map.
-fn four_at(i: u32, position: i32) -> vec4<f16> {
+// Four inputs of a pixel of the map that begins at `first`, 0 outside.
+fn four_at(first: u32, i: u32, position: i32) -> vec4<f16> {
     let y = u32(max(position, 0)) / PITCH;
     let x = u32(max(position, 0)) % PITCH;
     if (position < 0 || x >= W || y >= H) {
         return vec4<f16>();
     }
     let at = y * W + x;
-    return vec4<f16>(vec4<f32>(styled(i, at), styled(i + 1u, at), styled(i + 2u, at), styled(i + 3u, at)));
+    let low = vec2<f32>(styled(first, i, at), styled(first, i + 1u, at));
+    return vec4<f16>(vec4<f32>(low, styled(first, i + 2u, at), styled(first, i + 3u, at)));
 }
 
 // Ends a row of matrices in `sums`: each lane some pixels, or with few of them some outputs of one.
@@ -154,6 +161,11 @@ fn main(
         first_tap = select(select(0u, 4u, parity == 1u), select(6u, 8u, parity == 3u), parity >= 2u);
         back = vec2<i32>(1 - i32(odd_x), 1 - i32(odd_y));
     }
+    var first_input = 0u;
+    if (BATCH > 1u) {
+        first_tap = parity;
+        first_input = parity * (I * H * W);
+    }
     let taps = taps_x * taps_y;
     let first_chunk = I_PADDED / DEPTH * split / SPLITS;
     let end_chunk = I_PADDED / DEPTH * (split + 1u) / SPLITS;
@@ -164,7 +176,7 @@ fn main(
     let first_o = group.y * OUTPUTS;
     let first_position = group.x * PIXELS;
 
-    let first_four = ((first_chunk * TAPS + first_tap) * O_PADDED + first_o) * FOURS + thread;
+    let first_four = ((first_chunk * ALL_TAPS + first_tap) * O_PADDED + first_o) * FOURS + thread;
     //! each l < LOADS
     var next_{l} = weight[first_four + {l}u * THREADS];
     //! each r < ROWS, c < COLUMNS
@@ -180,16 +192,16 @@ fn main(
             let segment = e / (SPAN * FOURS);
             let shift = (i32(segment) - back.y) * i32(PITCH) - back.x;
             b_tile[(segment * SPAN + at) * STEP + four] =
-                four_at(chunk * DEPTH + four * 4u, i32(first_position + at) + shift);
+                four_at(first_input, chunk * DEPTH + four * 4u, i32(first_position + at) + shift);
         }
         for (var tap = 0u; tap < taps; tap++) {
             let slot = a_first + thread / FOURS * STEP + thread % FOURS;
             //! each l < LOADS
             a_tile[slot + {l}u * (THREADS / FOURS * STEP)] = next_{l};
             workgroupBarrier();
-            var next = chunk * TAPS + first_tap + tap + 1u;
+            var next = chunk * ALL_TAPS + first_tap + tap + 1u;
             if (tap + 1u == taps) {
-                next = min(chunk + 1u, end_chunk - 1u) * TAPS + first_tap;
+                next = min(chunk + 1u, end_chunk - 1u) * ALL_TAPS + first_tap;
             }
             let four = (next * O_PADDED + first_o) * FOURS + thread;
             //! each l < LOADS

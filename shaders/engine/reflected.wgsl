@@ -4,7 +4,9 @@
 //
 // An implicit matrix product: outputs x (inputs x taps) times (inputs x taps) x pixels. A workgroup computes
 // OUTPUTS x PIXELS results from tiles in workgroup memory, DEPTH products at a time; a thread 8 outputs x 4 pixels in
-// registers. Inputs and taps are one axis: the first layer has three inputs, but many taps.
+// registers. Inputs and taps are one axis: the first layer has three inputs, but many taps. As `reflected_half` it adds the
+// DEPTH products of a tile in 16 bits (`Part`), and these sums in 32.
+//! import reflect
 
 @group(0) @binding(0) var<storage, read> input: array<Num>;
 // [LENGTH_PADDED, O_PADDED / 4]
@@ -31,28 +33,21 @@ const DEPTH: u32 = 16u;
 
 const TAPS: u32 = KERNEL * KERNEL;
 const COUNT: u32 = OUT_H * OUT_W;
+// Pixels of a thread. What runs over c is written out by the program.
+const COLUMNS: u32 = 4u;
 // Threads along the pixels, and all.
-const ACROSS: u32 = PIXELS / 4u;
+const ACROSS: u32 = PIXELS / COLUMNS;
 const THREADS: u32 = ACROSS * (OUTPUTS / 8u);
 
-var<workgroup> a_tile: array<vec4<f32>, DEPTH * OUTPUTS / 4u>;
-var<workgroup> b_tile: array<f32, DEPTH * PIXELS>;
+// Are products added in 16 bits?
+const IS_HALF: bool = false;
 
-// The sample at a position along an axis of `side` samples that is continued by reflection without repeating its ends.
-fn reflect_at(at: i32, side: u32) -> u32 {
-    let last = i32(side) - 1;
-    if (i32(KERNEL / 2u) <= last) {
-        return u32(last - abs(last - abs(at)));
-    }
-    // Folded as often as needed when the axis is shorter than the padding.
-    let period = max(2 * last, 1);
-    let folded = ((at % period) + period) % period;
-    return u32(min(folded, 2 * last - folded));
-}
+var<workgroup> a_tile: array<vec4<Part>, DEPTH * OUTPUTS / 4u>;
+var<workgroup> b_tile: array<Part, DEPTH * PIXELS>;
 
 fn sample(i: u32, y: i32, x: i32) -> f32 {
-    let row = reflect_at(y, UP * H) / UP;
-    let column = reflect_at(x, UP * W) / UP;
+    let row = reflect_at(y, UP * H, KERNEL / 2u) / UP;
+    let column = reflect_at(x, UP * W, KERNEL / 2u) / UP;
     return f32(input[(i * H + row) * W + column]);
 }
 
@@ -79,14 +74,10 @@ fn put_column(o: u32, pixel: u32, low: vec4<f32>, high: vec4<f32>) {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let across = thread % ACROSS;
     let down = thread / ACROSS;
-    var low_0 = vec4<f32>(0.0);
-    var low_1 = vec4<f32>(0.0);
-    var low_2 = vec4<f32>(0.0);
-    var low_3 = vec4<f32>(0.0);
-    var high_0 = vec4<f32>(0.0);
-    var high_1 = vec4<f32>(0.0);
-    var high_2 = vec4<f32>(0.0);
-    var high_3 = vec4<f32>(0.0);
+    //! each c < COLUMNS
+    var low_{c} = vec4<f32>(); var high_{c} = vec4<f32>();
+    //! each c < COLUMNS
+    var low_part_{c} = vec4<Part>(); var high_part_{c} = vec4<Part>();
 
     for (var first = 0u; first < LENGTH_PADDED; first += DEPTH) {
         for (var column = thread % PIXELS; column < PIXELS; column += THREADS) {
@@ -100,39 +91,39 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 if (pixel < COUNT && at < LENGTH) {
                     value = sample(at / TAPS, y + i32(tap / KERNEL), x + i32(tap % KERNEL));
                 }
-                b_tile[k * PIXELS + column] = value;
+                b_tile[k * PIXELS + column] = Part(value);
             }
         }
         for (var e = thread; e < DEPTH * OUTPUTS / 4u; e += THREADS) {
             let row = first + e / (OUTPUTS / 4u);
             let source = row * (O_PADDED / 4u) + group.y * (OUTPUTS / 4u) + e % (OUTPUTS / 4u);
-            a_tile[e] = vec4<f32>(weight[source]);
+            a_tile[e] = vec4<Part>(weight[source]);
         }
         workgroupBarrier();
         for (var k = 0u; k < DEPTH; k++) {
             let low = a_tile[k * (OUTPUTS / 4u) + down];
             let high = a_tile[k * (OUTPUTS / 4u) + OUTPUTS / 8u + down];
             // Neighbouring threads read and write neighbouring pixels.
-            let b_0 = vec4<f32>(b_tile[k * PIXELS + across]);
-            let b_1 = vec4<f32>(b_tile[k * PIXELS + across + ACROSS]);
-            let b_2 = vec4<f32>(b_tile[k * PIXELS + across + 2u * ACROSS]);
-            let b_3 = vec4<f32>(b_tile[k * PIXELS + across + 3u * ACROSS]);
-            low_0 = fma(low, b_0, low_0);
-            low_1 = fma(low, b_1, low_1);
-            low_2 = fma(low, b_2, low_2);
-            low_3 = fma(low, b_3, low_3);
-            high_0 = fma(high, b_0, high_0);
-            high_1 = fma(high, b_1, high_1);
-            high_2 = fma(high, b_2, high_2);
-            high_3 = fma(high, b_3, high_3);
+            //! each c < COLUMNS
+            let b_{c} = vec4<Part>(b_tile[k * PIXELS + across + {c}u * ACROSS]);
+            //! each c < COLUMNS
+            low_part_{c} = fma(low, b_{c}, low_part_{c}); high_part_{c} = fma(high, b_{c}, high_part_{c});
+        }
+        if (IS_HALF) {
+            //! each c < COLUMNS
+            low_{c} += vec4<f32>(low_part_{c}); high_{c} += vec4<f32>(high_part_{c});
+            //! each c < COLUMNS
+            low_part_{c} = vec4<Part>(); high_part_{c} = vec4<Part>();
         }
         workgroupBarrier();
+    }
+    if (!IS_HALF) {
+        //! each c < COLUMNS
+        low_{c} = vec4<f32>(low_part_{c}); high_{c} = vec4<f32>(high_part_{c});
     }
 
     let o = group.y * OUTPUTS + down * 4u;
     let pixel = group.x * PIXELS + across;
-    put_column(o, pixel, low_0, high_0);
-    put_column(o, pixel + ACROSS, low_1, high_1);
-    put_column(o, pixel + 2u * ACROSS, low_2, high_2);
-    put_column(o, pixel + 3u * ACROSS, low_3, high_3);
+    //! each c < COLUMNS
+    put_column(o, pixel + {c}u * ACROSS, low_{c}, high_{c});
 }

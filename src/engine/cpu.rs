@@ -27,6 +27,7 @@ use memory::{Floats, Map, Planes};
 use pool::{Pool, Turn};
 pub use simd::Isa;
 use styles::{Styled, Styles};
+pub(in crate::engine) use winograd::KERNEL_3;
 
 use super::plan::{Buffer, Op, Plan};
 use super::{Engine, EngineError, Image, Inputs, NoiseMode, Program};

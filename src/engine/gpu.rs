@@ -42,7 +42,7 @@ pub use ceilings::Ceilings;
 pub use program::GpuProgram;
 pub use ring::CardPicture;
 pub use sheet::CardImage;
-pub use variant::{Kernel, Variant};
+pub use variant::{Form, Kernel, Variant};
 
 /// What maps and weights are stored in; sums are always in 32 bits, pictures too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,8 +177,8 @@ impl Engine for Gpu {
 
 /// The sources of all kernels, for checking them: name and text, in each precision that the kernel has.
 pub fn kernels() -> Vec<(String, String)> {
-    let both = |name| {
-        let is_half = matches!(name, "conv_half" | "conv_matrix");
+    let both = |name: &'static str| {
+        let is_half = name.ends_with("_half") || name == "conv_matrix";
         let precisions = [Precision::F32, Precision::F16].into_iter().filter(move |p| *p == Precision::F16 || !is_half);
         precisions.map(move |p| (format!("{name}, {p:?}"), shader::source(name, p, &Vec::new())))
     };

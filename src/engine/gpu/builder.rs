@@ -28,6 +28,8 @@ pub enum Slot {
     Data(wgpu::Buffer),
     /// Memory between the kernels of one step.
     Scratch,
+    /// More of it: the products of Winograd's convolutions, whose input and results take turns in the scratch memory.
+    Products,
     /// The frame's numbers: noise, transform, ws, the mixture of styles.
     Frame,
     Styles,
@@ -71,6 +73,7 @@ struct Shared {
     styles: wgpu::Buffer,
     demodulations: wgpu::Buffer,
     scratch: wgpu::Buffer,
+    products: wgpu::Buffer,
 }
 
 /// Collects what the steps of a plan ask for.
@@ -85,6 +88,7 @@ pub struct Builder<'a> {
     rows: StyleRows,
     wanted: Vec<Wanted>,
     scratch: u64,
+    products: u64,
     noise_layers: usize,
     bytes: u64,
     step: String,
@@ -119,6 +123,7 @@ impl<'a> Builder<'a> {
             rows: StyleRows::default(),
             wanted: Vec::new(),
             scratch: 16,
+            products: 16,
             noise_layers: 0,
             bytes,
             step: String::new(),
@@ -200,6 +205,22 @@ impl<'a> Builder<'a> {
         Slot::Scratch
     }
 
+    /// As [`Builder::scratch`], of [`Slot::Products`].
+    pub fn products(&mut self, numbers: usize) -> Slot {
+        self.products = self.products.max((numbers as u64 * self.precision.bytes()).next_multiple_of(4));
+        Slot::Products
+    }
+
+    /// What maps and weights are stored in.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Does a buffer of so many `Num` fit the card?
+    pub fn has_room_for(&self, numbers: usize) -> bool {
+        numbers as u64 * self.precision.bytes() <= most_bytes(self.card)
+    }
+
     /// Bytes of workgroup memory that a kernel may take.
     pub fn workgroup_memory(&self) -> usize {
         self.card.limits.max_compute_workgroup_storage_size as usize
@@ -256,6 +277,7 @@ impl<'a> Builder<'a> {
             Slot::Map(id) => &self.maps[self.assignment.memory[id.0]],
             Slot::Data(buffer) => buffer,
             Slot::Scratch => &shared.scratch,
+            Slot::Products => &shared.products,
             Slot::Frame => &self.frame,
             Slot::Styles => &shared.styles,
             Slot::Demodulations => &shared.demodulations,
@@ -273,6 +295,7 @@ impl<'a> Builder<'a> {
             styles: self.buffer("styles", count(&self.rows.styles.rows))?,
             demodulations: self.buffer("demodulations", count(&self.rows.demodulations.rows))?,
             scratch: self.buffer("scratch", self.scratch)?,
+            products: self.buffer("products", self.products)?,
         };
         // Styles come before the steps.
         let steps = std::mem::take(&mut self.wanted);
@@ -315,9 +338,14 @@ pub fn spread(groups: usize) -> [usize; 3] {
     [across, groups.div_ceil(across).max(1), 1]
 }
 
+/// Of a buffer that kernels see.
+fn most_bytes(card: &Card) -> u64 {
+    card.limits.max_buffer_size.min(card.limits.max_storage_buffer_binding_size)
+}
+
 /// A buffer for kernels; its size is added to `sum`.
 pub fn make_buffer(card: &Card, label: &str, bytes: u64, sum: &mut u64) -> Result<wgpu::Buffer, EngineError> {
-    let most = card.limits.max_buffer_size.min(card.limits.max_storage_buffer_binding_size);
+    let most = most_bytes(card);
     if bytes > most {
         let (bytes, most) = (bytes as f64 / 1e6, most as f64 / 1e6);
         return Err(unavailable(format!(

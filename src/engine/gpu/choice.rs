@@ -1,7 +1,8 @@
 //! Which variant each layer takes: measured once on the device, at load, and remembered.
 //!
 //! A layer is run alone, with its own weights and random input, by each variant. One that gives other numbers than the
-//! plain kernel is refused; of the others the fastest is taken. Measuring a network takes about [`BUDGET`]: layers for which
+//! plain kernel is refused; of the others the fastest is taken: one tile of each kind of kernel is tried, then all tiles of
+//! the fastest kind. Measuring a network takes about [`BUDGET`]: layers for which
 //! no time is left take what was found right on the others, and are measured at the next start. On software adapters nothing
 //! is measured, so that the same input gives the same picture. Runs on the thread that loads, never while playing.
 
@@ -11,10 +12,13 @@ use std::time::{Duration, Instant};
 
 use super::cache::{self, Cache};
 use super::card::Card;
+use super::ops::winograd;
 use super::program::GpuProgram;
-use super::variant::{self, Kernel, Variant};
+use super::variant::{self, Form, Kernel, Variant};
 use super::{Gpu, Precision};
-use crate::engine::plan::{BufferId, Constant, FilteredLayer, Op, Plan, Step, SynthesisLayer, Weights};
+use crate::engine::plan::{
+    BufferId, Constant, Convolution, FilteredLayer, NormConv, Op, Plan, Step, SynthesisLayer, Weights,
+};
 use crate::engine::{EngineError, Image, Inputs, Noise, NoiseMode, Program};
 
 /// For one network.
@@ -22,6 +26,12 @@ const BUDGET: Duration = Duration::from_secs(2);
 /// Each of [`TRIES`] measurements lasts about so long; the fastest counts.
 const LASTS: Duration = Duration::from_millis(2);
 const TRIES: usize = 3;
+/// What takes so many times longer than the best so far will not become the fastest.
+const SLOWER: f64 = 1.25;
+/// What a submission may cost beside its work.
+const SUBMISSION: Duration = Duration::from_millis(1);
+/// Pixels of a map that are tried first where a window waits for its turn.
+const FEWEST_PIXELS: usize = 1 << 11;
 /// Pixels of a map that are computed: rows of a larger one are alike.
 const MOST_PIXELS: usize = 1 << 17;
 /// Name of the one map that is compared.
@@ -81,16 +91,19 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn variant(&mut self, plan: &Plan, step: &Step) -> Option<Variant> {
-        let layer = Layer::of(&step.op)?;
-        let pixels = layer.pixels(plan);
+        let layer = Layer::of(plan, &step.op)?;
+        let plain = layer.plain(plan);
         let all = variant::on(&self.gpu.card, self.gpu.precision).into_iter();
-        let suits = |v: &Variant| v.suits(layer.outputs, pixels) && !self.cache.leaves_out(v.kernel);
+        let suits = |v: &Variant| layer.takes(plan, *v) && !self.cache.leaves_out(v.kernel);
         let mut all: Vec<Variant> = all.filter(suits).filter(|v| !self.wrong.contains(v)).collect();
         // What is expected to be faster comes first; beside cooperative matrices nothing else is in question.
         let rank = |kernel| [Kernel::Matrix, Kernel::Half, Kernel::Plain].iter().position(|k| *k == kernel);
         all.sort_by_key(|v| rank(v.kernel));
         if all.iter().any(|v| v.kernel == Kernel::Matrix) {
             all.retain(|v| v.kernel == Kernel::Matrix);
+        }
+        if !all.contains(&plain) {
+            all.push(plain);
         }
         let shape = layer.shape(plan, self.gpu.precision);
         if let Some(known) = self.cache.get(&shape).filter(|known| all.contains(known)) {
@@ -102,7 +115,10 @@ impl Session<'_> {
         if self.is_late() {
             return all.into_iter().find(|v| self.right.contains(v));
         }
-        match self.measured(&all, Arc::new(alone(plan, &step.op)), Variant::plain(layer.outputs, pixels)) {
+        let measured = self
+            .most_pixels(plan, &step.op, plain)
+            .and_then(|most| self.measured(&all, Arc::new(alone(plan, &step.op, most)), plain));
+        match measured {
             Ok(Some(fastest)) => {
                 self.is_new = false;
                 self.cache.set(shape, fastest);
@@ -116,36 +132,85 @@ impl Session<'_> {
         }
     }
 
+    /// Pixels of a map that the plain kernel computes in one short submission: a window on the same device gets its turn
+    /// after each. Without one, all that are asked for.
+    fn most_pixels(&self, plan: &Plan, op: &Op, plain: Variant) -> Result<usize, EngineError> {
+        if !self.gpu.card.is_shared() {
+            return Ok(MOST_PIXELS);
+        }
+        let few = Arc::new(alone(plan, op, FEWEST_PIXELS));
+        let secs = with_inputs(&few, |inputs| {
+            let mut trial = self.trial(&few, plain, inputs)?;
+            trial.repeat(inputs, 1)
+        })?;
+        Ok(((FEWEST_PIXELS as f64 * LASTS.as_secs_f64() / secs) as usize).clamp(FEWEST_PIXELS, MOST_PIXELS))
+    }
+
     fn is_late(&self) -> bool {
         !self.is_new && Instant::now() >= self.end
     }
 
     /// The fastest variant, when there is time for all.
     fn measured(&mut self, all: &[Variant], plan: Arc<Plan>, plain: Variant) -> Result<Option<Variant>, EngineError> {
-        let ws = noise(plan.w_dim, 1);
-        let inputs = Inputs { ws: &ws, noise: Noise { mode: NoiseMode::None, gain: 1.0 }, ..Inputs::default() };
-        let mut trial = self.trial(&plan, plain, &inputs)?;
+        with_inputs(&plan, |inputs| self.measured_on(all, &plan, plain, inputs))
+    }
+
+    fn measured_on(
+        &mut self,
+        all: &[Variant],
+        plan: &Arc<Plan>,
+        plain: Variant,
+        inputs: &Inputs,
+    ) -> Result<Option<Variant>, EngineError> {
+        let mut trial = self.trial(plan, plain, inputs)?;
         let expected = trial.tap(OUT).unwrap_or_default();
-        let mut fastest = (secs(&mut trial, &inputs)?, plain);
-        for variant in all.iter().copied().filter(|v| *v != plain) {
-            if self.is_late() {
-                return Ok(None);
-            }
-            match self.checked(&plan, variant, &inputs, &expected) {
-                Ok(mut trial) => {
-                    let secs = secs(&mut trial, &inputs)?;
-                    if secs < fastest.0 {
-                        fastest = (secs, variant);
-                    }
-                }
-                Err(why) => {
-                    tracing::warn!("{} does without {variant}: {why}", self.gpu.adapter().name);
-                    self.wrong.push(variant);
-                    self.right.retain(|v| *v != variant);
+        let mut fastest = (secs(&mut trial, inputs, f64::MAX)?, plain);
+        // One of each family, then all of the fastest family.
+        let mut tried = vec![plain];
+        for &variant in all {
+            if !tried.iter().any(|known| known.is_kin(variant)) {
+                tried.push(variant);
+                if !self.compare(plan, variant, inputs, &expected, &mut fastest)? {
+                    return Ok(None);
                 }
             }
         }
+        let (_, first) = fastest;
+        for &variant in all {
+            let is_next = variant.is_kin(first) && !tried.contains(&variant);
+            if is_next && !self.compare(plan, variant, inputs, &expected, &mut fastest)? {
+                return Ok(None);
+            }
+        }
         Ok(Some(fastest.1))
+    }
+
+    /// Puts a variant in the place of the fastest, where it is faster. Is there time for that?
+    fn compare(
+        &mut self,
+        plan: &Arc<Plan>,
+        variant: Variant,
+        inputs: &Inputs,
+        expected: &Image,
+        fastest: &mut (f64, Variant),
+    ) -> Result<bool, EngineError> {
+        if self.is_late() {
+            return Ok(false);
+        }
+        match self.checked(plan, variant, inputs, expected) {
+            Ok(mut trial) => {
+                let secs = secs(&mut trial, inputs, fastest.0)?;
+                if secs < fastest.0 {
+                    *fastest = (secs, variant);
+                }
+            }
+            Err(why) => {
+                tracing::warn!("{} does without {variant}: {why}", self.gpu.adapter().name);
+                self.wrong.push(variant);
+                self.right.retain(|v| *v != variant);
+            }
+        }
+        Ok(true)
     }
 
     /// A layer that has run, by a variant that gives the expected numbers.
@@ -196,13 +261,19 @@ fn agrees(found: &[f32], expected: &[f32], precision: Precision) -> Result<(), S
     }
 }
 
-/// Seconds of one run.
-fn secs(trial: &mut GpuProgram, inputs: &Inputs) -> Result<f64, EngineError> {
+/// Seconds of one run; no more is measured once it is clearly slower than `best`.
+fn secs(trial: &mut GpuProgram, inputs: &Inputs, best: f64) -> Result<f64, EngineError> {
     let once = trial.repeat(inputs, 1)?.max(1e-6);
+    if once > SLOWER * best + SUBMISSION.as_secs_f64() {
+        return Ok(once);
+    }
     let count = (LASTS.as_secs_f64() / once).clamp(1.0, 256.0) as u32;
     let mut fastest = f64::MAX;
     for _ in 0..TRIES {
         fastest = fastest.min(trial.repeat(inputs, count)? / f64::from(count));
+        if fastest > SLOWER * best {
+            break;
+        }
     }
     Ok(fastest)
 }
@@ -215,40 +286,102 @@ struct Layer {
     /// By how many pixels the result of each parity is larger than the input.
     grows: usize,
     up: bool,
+    /// Of a style network: continued by reflection, its samples repeated so many times before; and the stride.
+    reflected: Option<[usize; 2]>,
 }
 
 impl Layer {
     /// `None` for an operation without choice.
-    fn of(op: &Op) -> Option<Layer> {
+    fn of(plan: &Plan, op: &Op) -> Option<Layer> {
         match op {
             Op::Synthesis(op) => {
                 let outputs = op.bias.len();
-                Some(Layer { input: op.input, outputs, kernel: op.kernel, grows: usize::from(op.up), up: op.up })
+                Some(Layer {
+                    input: op.input,
+                    outputs,
+                    kernel: op.kernel,
+                    grows: usize::from(op.up),
+                    up: op.up,
+                    reflected: None,
+                })
             }
             // Three or four are a picture, which has a kernel of its own.
             Op::Filtered(op) if op.bias.len() > 4 => {
                 let outputs = op.bias.len();
-                Some(Layer { input: op.input, outputs, kernel: op.kernel, grows: op.kernel - 1, up: false })
+                Some(Layer {
+                    input: op.input,
+                    outputs,
+                    kernel: op.kernel,
+                    grows: op.kernel - 1,
+                    up: false,
+                    reflected: None,
+                })
+            }
+            Op::NormConv(op) => {
+                let outputs = op.weight.len() / (op.kernel * op.kernel * plan.get(op.input).channels);
+                let reflected = Some([op.up, op.stride]);
+                Some(Layer { input: op.input, outputs, kernel: op.kernel, grows: 0, up: false, reflected })
+            }
+            Op::Convolution(op) => {
+                let (outputs, reflected) = (op.bias.len(), Some([1, 1]));
+                Some(Layer { input: op.input, outputs, kernel: op.kernel, grows: 0, up: false, reflected })
             }
             _ => None,
         }
     }
 
-    fn pixels(&self, plan: &Plan) -> usize {
+    /// Rows and columns of the result, of each parity.
+    fn grid(&self, plan: &Plan) -> [usize; 2] {
         let input = plan.get(self.input);
-        (input.height + self.grows) * (input.width + self.grows)
+        let [up, stride] = self.reflected.unwrap_or([1, 1]);
+        [input.height, input.width].map(|side| (side * up).div_ceil(stride) + self.grows)
+    }
+
+    fn pixels(&self, plan: &Plan) -> usize {
+        self.grid(plan).into_iter().product()
+    }
+
+    /// Can it be computed by Winograd's products?
+    fn is_same(&self) -> bool {
+        self.kernel == 3 && !self.up && self.reflected.is_none_or(|[_, stride]| stride == 1)
+    }
+
+    /// Is there such a kernel that computes it directly?
+    fn has(&self, kernel: Kernel) -> bool {
+        self.reflected.is_none() || kernel != Kernel::Matrix
+    }
+
+    /// What is right on every card.
+    fn plain(&self, plan: &Plan) -> Variant {
+        match self.reflected {
+            Some(_) => Variant::painting(self.outputs),
+            None => Variant::plain(self.outputs, self.pixels(plan)),
+        }
+    }
+
+    /// Can the variant compute it, its workgroups having enough to do?
+    fn takes(&self, plan: &Plan, variant: Variant) -> bool {
+        let tiles = || winograd::tiles(variant.form, plan.get(self.input).channels.max(self.outputs), self.grid(plan));
+        match variant.form {
+            Form::Direct => self.has(variant.kernel) && variant.suits(self.outputs, self.pixels(plan)),
+            Form::F2 | Form::F4 => self.is_same() && tiles().is_some_and(|tiles| variant.suits(self.outputs, tiles)),
+        }
     }
 
     fn shape(&self, plan: &Plan, precision: Precision) -> String {
         let Layer { outputs, kernel, grows, up, .. } = *self;
-        let (input, how) = (plan.get(self.input), if up { " up" } else { "" });
+        let how = match self.reflected {
+            Some([repeats, stride]) => format!(" reflected x{repeats}/{stride}"),
+            None => (if up { " up" } else { "" }).to_owned(),
+        };
+        let input = plan.get(self.input);
         let (channels, height, width) = (input.channels, input.height, input.width);
         format!("{precision:?} {channels}>{outputs} {height}x{width} k{kernel}+{grows}{how}")
     }
 }
 
-/// A plan of this step on random input.
-fn alone(plan: &Plan, op: &Op) -> Plan {
+/// A plan of this step on random input, of so many pixels at most (StyleGAN3 layers: as many as they have).
+fn alone(plan: &Plan, op: &Op, most: usize) -> Plan {
     let mut alone = Plan { name: plan.name.clone(), num_ws: 1, w_dim: plan.w_dim, ..Plan::default() };
     let out = plan.get(op.out());
     let mut add_input = |id: BufferId, most: usize| {
@@ -262,7 +395,7 @@ fn alone(plan: &Plan, op: &Op) -> Plan {
     };
     let op = match op {
         Op::Synthesis(layer) => {
-            let (input, height, width) = add_input(layer.input, MOST_PIXELS);
+            let (input, height, width) = add_input(layer.input, most);
             let factor = if layer.up { 2 } else { 1 };
             let out = alone.buffer(OUT, out.channels, factor * height, factor * width);
             let mut layer = SynthesisLayer { input, out, ..layer.clone() };
@@ -279,6 +412,18 @@ fn alone(plan: &Plan, op: &Op) -> Plan {
             layer.style.ws_index = 0;
             Op::Filtered(layer)
         }
+        Op::NormConv(layer) => {
+            let (input, height, width) = add_input(layer.input, most);
+            let [height, width] = [height, width].map(|side| (side * layer.up).div_ceil(layer.stride));
+            let out = alone.buffer(OUT, out.channels, height, width);
+            alone.styles = plan.styles;
+            Op::NormConv(NormConv { input, out, residual: None, ..layer.clone() })
+        }
+        Op::Convolution(layer) => {
+            let (input, height, width) = add_input(layer.input, most);
+            let out = alone.buffer(OUT, out.channels, height, width);
+            Op::Convolution(Convolution { input, out, ..layer.clone() })
+        }
         other => other.clone(),
     };
     alone.push("layer", op);
@@ -287,6 +432,13 @@ fn alone(plan: &Plan, op: &Op) -> Plan {
     alone.push("picture", Op::Constant(Constant { out: picture, value: Weights::new(vec![0.0; 3]) }));
     alone.output = Some(picture);
     alone
+}
+
+/// Works with a frame of a layer alone.
+fn with_inputs<T>(plan: &Plan, work: impl FnOnce(&Inputs) -> T) -> T {
+    let (ws, styles) = (noise(plan.num_ws * plan.w_dim, 1), vec![1.0; plan.styles]);
+    let noise = Noise { mode: NoiseMode::None, gain: 1.0 };
+    work(&Inputs { ws: &ws, styles: &styles, noise, ..Inputs::default() })
 }
 
 /// Numbers in −1..1 (xorshift, Marsaglia 2003).
@@ -322,8 +474,8 @@ mod tests {
     fn a_layer_alone_is_a_plan_of_its_own_and_no_larger_than_needed() {
         let plan = crate::network::stylegan2::random(512, 1024, 8, 16, 0).plan;
         for step in &plan.steps {
-            let Some(layer) = Layer::of(&step.op) else { continue };
-            let alone = alone(&plan, &step.op);
+            let Some(layer) = Layer::of(&plan, &step.op) else { continue };
+            let alone = alone(&plan, &step.op, MOST_PIXELS);
             assert_eq!(alone.check(), Ok(()), "{}", step.name);
             let (input, whole) = (alone.get(BufferId(0)), plan.get(layer.input));
             assert!(input.height * input.width <= MOST_PIXELS && input.width == whole.width);

@@ -7,6 +7,7 @@ mod product;
 mod residual;
 mod synthesis;
 mod torgb;
+pub mod winograd;
 
 use super::builder::{Builder, Slot};
 use super::memory::is_picture;

@@ -29,6 +29,7 @@ const KERNELS: &[(&str, &str)] = files! {
     "normalise": "normalise.wgsl",
     "picture": "picture.wgsl",
     "reflected": "reflected.wgsl",
+    "reflected_half": "reflected.wgsl",
     "residual": "residual.wgsl",
     "rows": "rows.wgsl",
     "scales": "scales.wgsl",
@@ -45,13 +46,17 @@ const KERNELS: &[(&str, &str)] = files! {
     "steady_step": "../effects/steady_step.wgsl",
     "stir": "../effects/stir.wgsl",
     "stir_change": "../effects/stir_change.wgsl",
+    "winograd_in": "winograd_in.wgsl",
+    "winograd_out": "winograd_out.wgsl",
 };
 
 /// What kernels import.
 const SHARED: &[(&str, &str)] = files! {
     "ending": "shared/ending.wgsl",
     "whole": "../effects/shared/whole.wgsl",
+    "reflect": "shared/reflect.wgsl",
     "upsample": "shared/upsample.wgsl",
+    "winograd": "shared/winograd.wgsl",
 };
 
 /// The value of a constant of a kernel.
@@ -88,7 +93,7 @@ pub fn source(kernel: &str, precision: Precision, constants: &Constants) -> Stri
     let mut out: String = marked(text, "enable").map(|name| format!("enable {name};\n")).collect();
     out.push_str(match precision {
         Precision::F32 => "alias Num = f32;\nalias Part = f32;\n",
-        Precision::F16 if kernel == "conv_half" => "enable f16;\nalias Num = f16;\nalias Part = f16;\n",
+        Precision::F16 if kernel.ends_with("_half") => "enable f16;\nalias Num = f16;\nalias Part = f16;\n",
         Precision::F16 => "enable f16;\nalias Num = f16;\nalias Part = f32;\n",
     });
     for import in marked(text, "import") {

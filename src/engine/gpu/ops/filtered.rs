@@ -4,7 +4,9 @@
 use super::super::builder::{Builder, Slot};
 use super::super::card::unavailable;
 use super::super::shader::{Constants, Value};
+use super::super::variant::Form;
 use super::product::{Product, Shape};
+use super::winograd::{self, Conv};
 use super::{ENOUGH_GROUPS, clamp, results, torgb};
 use crate::engine::EngineError;
 use crate::engine::gpu::radial;
@@ -87,9 +89,21 @@ fn convolution(builder: &mut Builder, op: &Op, layer: &FilteredLayer) -> Result<
     let grid = [layer.convolved(height), layer.convolved(width)];
     let order: Vec<usize> = (0..taps).collect();
     let outputs = layer.bias.len();
-    let shape = Shape { weight: &layer.weight, outputs, order: &order, grid, width, parities: 1, fewest: taps };
-    let product = Product::new(builder, &shape);
     let styled = builder.style(op, &layer.style);
+    let scaling = vec![
+        ("HAS_DEMODULATION", Value::B(styled.demodulation.is_some())),
+        ("DEMODULATION", Value::U(styled.demodulation.unwrap_or(0))),
+        ("GAIN", Value::F(layer.magnitude)),
+    ];
+    if let Some(form) = winograd::form(builder, input.channels, outputs, grid).filter(|_| layer.kernel == 3) {
+        let (input, weight, style) = (layer.input, &layer.weight[..], Some(styled.style));
+        let conv = Conv { input, weight, outputs, grid, back: 2, style, reflects: false, up: 1 };
+        let products = winograd::products(builder, form, &conv, scaling, [Slot::Styles, Slot::Demodulations])?;
+        return Ok((products.sums(builder), 1));
+    }
+    let form = Form::Direct;
+    let shape = Shape { weight: &layer.weight, outputs, order: &order, grid, width, parities: 1, fewest: taps, form };
+    let product = Product::new(builder, &shape);
     let weight = builder.nums(&product.packed)?;
     let sums = builder.scratch(product.parts());
     let mut constants = product.constants();
@@ -101,10 +115,8 @@ fn convolution(builder: &mut Builder, op: &Op, layer: &FilteredLayer) -> Result<
         ("ENDS", Value::B(false)),
         ("HAS_NOISE", Value::B(false)),
         ("STYLE", Value::U(styled.style)),
-        ("HAS_DEMODULATION", Value::B(styled.demodulation.is_some())),
-        ("DEMODULATION", Value::U(styled.demodulation.unwrap_or(0))),
-        ("GAIN", Value::F(layer.magnitude)),
     ]);
+    constants.extend(scaling);
     let input = Slot::Map(layer.input);
     let slots = [Slot::Frame, Slot::Nothing, Slot::Nothing, input, weight, Slot::Styles, Slot::Demodulations];
     product.dispatch(builder, constants, slots.into_iter().chain([sums.clone()]).collect());

@@ -2,6 +2,7 @@
 
 use super::super::builder::{Builder, Slot};
 use super::super::shader::Value;
+use super::super::variant::Form;
 use super::product::{Product, Shape};
 use crate::engine::EngineError;
 use crate::engine::plan::{FourierInput, Op, Style};
@@ -29,7 +30,8 @@ pub fn lower(builder: &mut Builder, op: &Op, layer: &FourierInput) -> Result<(),
     builder.dispatch_each("fourier", constants, slots, channels * height * width);
 
     let grid = [height, width];
-    let shape = Shape { weight: &layer.weight, outputs, order: &[0], grid, width, parities: 1, fewest: 1 };
+    let shape =
+        Shape { weight: &layer.weight, outputs, order: &[0], grid, width, parities: 1, fewest: 1, form: Form::Direct };
     let product = Product::new(builder, &shape);
     let weight = builder.nums(&product.packed)?;
     let is_cut = product.splits > 1;

@@ -7,7 +7,9 @@
 use super::super::builder::{Builder, Slot};
 use super::super::program::HEADER;
 use super::super::shader::{Constants, Value};
+use super::super::variant::{Form, Kernel, Variant};
 use super::product::DEPTH;
+use super::winograd::{self, Conv};
 use super::{clamp, results};
 use crate::engine::EngineError;
 use crate::engine::plan::{Activation, BufferId, Convolution, NormConv, Picture};
@@ -88,12 +90,19 @@ pub fn norm_conv(builder: &mut Builder, op: &NormConv) -> Result<(), EngineError
 fn reflected(builder: &mut Builder, conv: &Reflected) -> Result<Slot, EngineError> {
     let (input, out) = (builder.plan.get(conv.input), builder.plan.get(conv.out));
     let (outputs, pixels) = (out.channels, out.height * out.width);
-    let tile = match outputs {
-        0..=8 => [8, 256],
-        9..=16 => [16, 128],
-        17..=32 => [32, 128],
-        _ => [64, 64],
-    };
+    let grid = [out.height, out.width];
+    let is_same = conv.kernel == 3 && conv.stride == 1;
+    if let Some(form) = winograd::form(builder, input.channels, outputs, grid).filter(|_| is_same) {
+        let Reflected { input, weight, up, .. } = *conv;
+        let conv = Conv { input, weight, outputs, grid, back: 1, style: None, reflects: true, up };
+        let scaling = vec![("HAS_DEMODULATION", Value::B(false)), ("GAIN", Value::F(1.0))];
+        let products = winograd::products(builder, form, &conv, scaling, [Slot::Nothing, Slot::Nothing])?;
+        return Ok(products.sums(builder));
+    }
+    let is_direct = |v: &Variant| v.form == Form::Direct && v.kernel != Kernel::Matrix && v.suits(outputs, pixels);
+    let variant = builder.variant().filter(is_direct).unwrap_or_else(|| Variant::painting(outputs));
+    builder.takes(variant);
+    let tile = variant.tile;
     let length = input.channels * conv.kernel * conv.kernel;
     let (depth, across) = (length.next_multiple_of(DEPTH), outputs.next_multiple_of(tile[0]));
     let mut packed = vec![0.0; depth * across];
@@ -116,9 +125,11 @@ fn reflected(builder: &mut Builder, conv: &Reflected) -> Result<Slot, EngineErro
         ("LENGTH_PADDED", Value::U(depth)),
         ("OUTPUTS", Value::U(tile[0])),
         ("PIXELS", Value::U(tile[1])),
+        ("IS_HALF", Value::B(variant.kernel == Kernel::Half)),
     ];
     let slots = vec![Slot::Map(conv.input), weight, sums.clone()];
-    builder.dispatch("reflected", constants, slots, [pixels.div_ceil(tile[1]), outputs.div_ceil(tile[0]), 1]);
+    let kernel = if variant.kernel == Kernel::Half { "reflected_half" } else { "reflected" };
+    builder.dispatch(kernel, constants, slots, [pixels.div_ceil(tile[1]), outputs.div_ceil(tile[0]), 1]);
     Ok(sums)
 }
 

@@ -3,9 +3,11 @@
 //! A [`Product`] knows which variant computes it, packs the weights as its kernel takes them, and cuts a sum that would
 //! not fill the card.
 
+use rayon::prelude::*;
+
 use super::super::builder::{Builder, Slot};
 use super::super::shader::{Constants, Value};
-use super::super::variant::{Kernel, Matrix, SUBGROUPS, Variant};
+use super::super::variant::{Form, Kernel, Matrix, SUBGROUPS, Variant};
 use super::ENOUGH_GROUPS;
 
 /// Products that a workgroup adds between two barriers, `DEPTH` of the kernels.
@@ -29,6 +31,8 @@ pub struct Shape<'a> {
     pub parities: usize,
     /// Taps of the parity with the fewest.
     pub fewest: usize,
+    /// Other than [`Form::Direct`]: each tap is a product of its own.
+    pub form: Form,
 }
 
 /// A matrix product with its kernel: its tile, its packed weights, its cut.
@@ -45,22 +49,25 @@ pub struct Product {
     parities: usize,
     /// Pixels that workgroups share out: all, and those between rows that are not kept.
     positions: usize,
+    /// Products with an input and weights of their own.
+    batch: usize,
 }
 
 impl Product {
     /// Takes the variant of the step that `builder` is at.
     pub fn new(builder: &mut Builder, shape: &Shape) -> Product {
-        let Shape { weight, outputs, order, grid, width, parities, fewest } = *shape;
+        let Shape { weight, outputs, order, grid, width, parities, fewest, form } = *shape;
         let inputs = weight.len() / (outputs * order.len());
         let pixels = grid[0] * grid[1];
         let matrix = builder.matrix();
-        let wanted =
-            builder.variant().filter(|v| v.suits(outputs, pixels) && (v.kernel != Kernel::Matrix || matrix.is_some()));
+        let is_there = |v: &Variant| v.kernel != Kernel::Matrix || matrix.is_some();
+        let wanted = builder.variant().filter(|v| v.form == form && v.suits(outputs, pixels) && is_there(v));
         let variant = wanted.unwrap_or_else(|| Variant::plain(outputs, pixels));
         builder.takes(variant);
         let chunks = inputs.div_ceil(DEPTH);
         // Rows of the input are apart by one pixel at least, which stands for both borders.
-        let pitch = grid[1].max(width + usize::from(order.len() > 1));
+        let is_wide = form == Form::Direct && order.len() > 1;
+        let pitch = grid[1].max(width + usize::from(is_wide));
         let (positions, most_splits, enough) = match variant.kernel {
             Kernel::Matrix => (grid[0] * pitch, chunks, ENOUGH_MATRIX_GROUPS),
             Kernel::Plain | Kernel::Half => (pixels, fewest * chunks, ENOUGH_GROUPS),
@@ -72,7 +79,8 @@ impl Product {
             Kernel::Matrix => by_chunks(shape, inputs, outputs.next_multiple_of(high)),
             Kernel::Plain | Kernel::Half => by_taps(shape, inputs, outputs.next_multiple_of(high)),
         };
-        Product { variant, matrix, splits, packed, inputs, outputs, pixels, parities, positions }
+        let batch = if form == Form::Direct { 1 } else { parities };
+        Product { variant, matrix, splits, packed, inputs, outputs, pixels, parities, positions, batch }
     }
 
     /// Numbers of the parts: `[parities, splits, O, pixels]`.
@@ -89,6 +97,7 @@ impl Product {
             ("O", Value::U(self.outputs)),
             ("O_PADDED", Value::U(self.outputs.next_multiple_of(high))),
             ("SPLITS", Value::U(self.splits)),
+            ("BATCH", Value::U(self.batch)),
         ];
         match self.matrix.filter(|_| self.variant.kernel == Kernel::Matrix) {
             Some(Matrix { side, lanes }) => {
@@ -128,12 +137,12 @@ impl Product {
 fn by_taps(shape: &Shape, inputs: usize, width: usize) -> Vec<f32> {
     let (taps, depth) = (shape.order.len(), inputs.next_multiple_of(DEPTH));
     let mut packed = vec![0.0; taps * depth * width];
-    for (tap, from) in shape.order.iter().enumerate() {
-        for i in 0..inputs {
-            let row = &mut packed[(tap * depth + i) * width..][..shape.outputs];
-            row.iter_mut().enumerate().for_each(|(o, w)| *w = shape.weight[(o * inputs + i) * taps + from]);
+    packed.par_chunks_exact_mut(depth * width).zip(shape.order).for_each(|(packed, from)| {
+        for (i, row) in packed.chunks_exact_mut(width).take(inputs).enumerate() {
+            let outputs = row.iter_mut().take(shape.outputs).enumerate();
+            outputs.for_each(|(o, w)| *w = shape.weight[(o * inputs + i) * taps + from]);
         }
-    }
+    });
     packed
 }
 
@@ -141,12 +150,12 @@ fn by_taps(shape: &Shape, inputs: usize, width: usize) -> Vec<f32> {
 fn by_chunks(shape: &Shape, inputs: usize, height: usize) -> Vec<f32> {
     let taps = shape.order.len();
     let mut packed = vec![0.0; inputs.next_multiple_of(DEPTH) * taps * height];
-    for (row, packed) in packed.chunks_exact_mut(DEPTH).enumerate() {
+    packed.par_chunks_exact_mut(DEPTH).enumerate().for_each(|(row, packed)| {
         let (o, tap, chunk) = (row % height, row / height % taps, row / height / taps);
         if o < shape.outputs {
             let depths = (chunk * DEPTH..inputs).zip(packed);
             depths.for_each(|(i, w)| *w = shape.weight[(o * inputs + i) * taps + shape.order[tap]]);
         }
-    }
+    });
     packed
 }

@@ -2,6 +2,7 @@
 
 use super::super::builder::{Builder, Slot};
 use super::super::shader::Value;
+use super::super::variant::Form;
 use super::fir;
 use super::product::{Product, Shape};
 use crate::engine::EngineError;
@@ -11,7 +12,8 @@ pub fn lower(builder: &mut Builder, layer: &Residual) -> Result<(), EngineError>
     let (input, out) = (builder.plan.get(layer.input), builder.plan.get(layer.out));
     let (height, width, outputs) = (input.height, input.width, out.channels);
     let grid = [height, width];
-    let shape = Shape { weight: &layer.weight, outputs, order: &[0], grid, width, parities: 1, fewest: 1 };
+    let shape =
+        Shape { weight: &layer.weight, outputs, order: &[0], grid, width, parities: 1, fewest: 1, form: Form::Direct };
     let product = Product::new(builder, &shape);
     let weight = builder.nums(&product.packed)?;
     let parts = builder.scratch(product.parts());

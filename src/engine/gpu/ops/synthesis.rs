@@ -1,9 +1,11 @@
 //! StyleGAN2 convolution layers: `conv` alone for large maps; `conv` and `finish` where the sum is cut; `conv` and `fir`
-//! for up-sampling. Twin of `cpu/synthesis.rs`.
+//! for up-sampling; or, by Winograd's products, what `winograd.rs` asks for. Twin of `cpu/synthesis.rs`.
 
 use super::super::builder::{Builder, Slot};
 use super::super::shader::Value;
+use super::super::variant::Form;
 use super::product::{Product, Shape};
+use super::winograd::{self, Conv};
 use super::{clamp, fir};
 use crate::engine::EngineError;
 use crate::engine::plan::{Op, SynthesisLayer};
@@ -14,14 +16,7 @@ const UP_TAPS: [usize; 9] = [8, 6, 2, 0, 7, 1, 5, 3, 4];
 pub fn lower(builder: &mut Builder, op: &Op, layer: &SynthesisLayer) -> Result<(), EngineError> {
     let input = builder.plan.get(layer.input);
     let (height, width, outputs) = (input.height, input.width, layer.bias.len());
-    let order: Vec<usize> = if layer.up { UP_TAPS.to_vec() } else { (0..layer.kernel * layer.kernel).collect() };
-    let (parities, fewest, extra) = if layer.up { (4, 1, 1) } else { (1, order.len(), 0) };
-    let grid = [height + extra, width + extra];
-    let shape = Shape { weight: &layer.weight, outputs, order: &order, grid, width, parities, fewest };
-    let product = Product::new(builder, &shape);
-    let ends = !layer.up && product.splits == 1;
     let styled = builder.style(op, &layer.style);
-    let weight = builder.nums(&product.packed)?;
     let bias: Vec<f32> = layer.bias.iter().map(|b| b * layer.gain).collect();
     let bias = builder.floats(&bias)?;
     let noise_const = match &layer.noise {
@@ -35,10 +30,39 @@ pub fn lower(builder: &mut Builder, op: &Op, layer: &SynthesisLayer) -> Result<(
         ("SIGMA", Value::F(layer.noise.as_ref().map_or(0.0, |noise| noise.strength * layer.gain))),
         clamp(layer.clamp),
     ];
-    let result = if ends { Slot::Map(layer.out) } else { builder.scratch(product.parts()) };
     let first = [Slot::Frame, bias, noise_const];
+    let scaling = vec![
+        ("HAS_DEMODULATION", Value::B(styled.demodulation.is_some())),
+        ("DEMODULATION", Value::U(styled.demodulation.unwrap_or(0))),
+        ("GAIN", Value::F(layer.gain)),
+    ];
+    let is_same = layer.kernel == 3 && !layer.up;
+    if let Some(form) = winograd::form(builder, input.channels, outputs, [height, width]).filter(|_| is_same) {
+        let conv = Conv {
+            input: layer.input,
+            weight: &layer.weight,
+            outputs,
+            grid: [height, width],
+            back: 1,
+            style: Some(styled.style),
+            reflects: false,
+            up: 1,
+        };
+        let products = winograd::products(builder, form, &conv, scaling, [Slot::Styles, Slot::Demodulations])?;
+        products.finish(builder, ending, first, Slot::Map(layer.out));
+        return Ok(());
+    }
+    let order: Vec<usize> = if layer.up { UP_TAPS.to_vec() } else { (0..layer.kernel * layer.kernel).collect() };
+    let (parities, fewest, extra) = if layer.up { (4, 1, 1) } else { (1, order.len(), 0) };
+    let grid = [height + extra, width + extra];
+    let form = Form::Direct;
+    let shape = Shape { weight: &layer.weight, outputs, order: &order, grid, width, parities, fewest, form };
+    let product = Product::new(builder, &shape);
+    let ends = !layer.up && product.splits == 1;
+    let weight = builder.nums(&product.packed)?;
+    let result = if ends { Slot::Map(layer.out) } else { builder.scratch(product.parts()) };
     let mut constants = product.constants();
-    constants.extend(ending.iter().cloned());
+    constants.extend(ending.iter().cloned().chain(scaling));
     constants.extend([
         ("H", Value::U(height)),
         ("W", Value::U(width)),
@@ -46,9 +70,6 @@ pub fn lower(builder: &mut Builder, op: &Op, layer: &SynthesisLayer) -> Result<(
         ("UP", Value::B(layer.up)),
         ("ENDS", Value::B(ends)),
         ("STYLE", Value::U(styled.style)),
-        ("HAS_DEMODULATION", Value::B(styled.demodulation.is_some())),
-        ("DEMODULATION", Value::U(styled.demodulation.unwrap_or(0))),
-        ("GAIN", Value::F(layer.gain)),
     ]);
     let rest = [Slot::Map(layer.input), weight, Slot::Styles, Slot::Demodulations, result.clone()];
     product.dispatch(builder, constants, first.iter().cloned().chain(rest).collect());
