@@ -1,4 +1,4 @@
-// Measures a device: as many products and sums in registers as it can do. Nothing but the last numbers is written.
+// Measures a device: as many products and sums in registers as it can do, as `ceiling_half` in 16 bits. Nothing but the last numbers is written.
 
 @group(0) @binding(0) var<storage, read_write> out: array<f32>;
 
@@ -7,17 +7,17 @@ const ROUNDS: u32 = 128u;
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     // Not known to the compiler, and small enough to stay finite.
-    let factor = vec4<f32>(0.999 + out[0] * 1e-6);
-    let small = vec4<f32>(1e-3);
-    let start = f32(thread) * 1e-3;
-    var a = vec4<f32>(start);
-    var b = vec4<f32>(start + 0.1);
-    var c = vec4<f32>(start + 0.2);
-    var d = vec4<f32>(start + 0.3);
-    var e = vec4<f32>(start + 0.4);
-    var f = vec4<f32>(start + 0.5);
-    var g = vec4<f32>(start + 0.6);
-    var h = vec4<f32>(start + 0.7);
+    let factor = vec4<Part>(Part(0.999 + out[0] * 1e-6));
+    let small = vec4<Part>(1e-3);
+    let start = Part(f32(thread) * 1e-3);
+    var a = vec4<Part>(start);
+    var b = vec4<Part>(start + 0.1);
+    var c = vec4<Part>(start + 0.2);
+    var d = vec4<Part>(start + 0.3);
+    var e = vec4<Part>(start + 0.4);
+    var f = vec4<Part>(start + 0.5);
+    var g = vec4<Part>(start + 0.6);
+    var h = vec4<Part>(start + 0.7);
     for (var round = 0u; round < ROUNDS; round++) {
         a = fma(a, factor, small);
         b = fma(b, factor, small);
@@ -30,7 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let sum = (a + b) + (c + d) + (e + f) + (g + h);
     // Never so; the compiler does not know.
-    if (sum.x + sum.y + sum.z + sum.w == 0.125) {
-        out[group.x] = sum.x;
+    if (f32(sum.x + sum.y + sum.z + sum.w) == 0.125) {
+        out[group.x] = f32(sum.x);
     }
 }

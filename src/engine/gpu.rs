@@ -178,7 +178,7 @@ impl Engine for Gpu {
 /// The sources of all kernels, for checking them: name and text, in each precision that the kernel has.
 pub fn kernels() -> Vec<(String, String)> {
     let both = |name: &'static str| {
-        let is_half = name.ends_with("_half") || name == "conv_matrix";
+        let is_half = name.ends_with("_half") || name.ends_with("_matrix");
         let precisions = [Precision::F32, Precision::F16].into_iter().filter(move |p| *p == Precision::F16 || !is_half);
         precisions.map(move |p| (format!("{name}, {p:?}"), shader::source(name, p, &Vec::new())))
     };

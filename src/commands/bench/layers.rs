@@ -1,8 +1,10 @@
 //! Where the time of a picture goes on a graphics card, and how far that is from what the card can do.
 
+use std::collections::HashMap;
+
 use crate::engine::EngineError;
 use crate::engine::Inputs;
-use crate::engine::gpu::{Ceilings, Gpu};
+use crate::engine::gpu::{Ceilings, Form, Gpu, Kernel, Variant};
 use crate::engine::plan::Op;
 use crate::latent::seed::z_from_seed;
 use crate::network::Network;
@@ -14,14 +16,24 @@ const PICTURES: usize = 10;
 struct Layer {
     name: String,
     secs: f64,
+    /// Operations of the convolution done directly.
     flops: f64,
     bytes: f64,
+    variant: Option<Variant>,
 }
 
 impl Layer {
     /// Seconds that the card needs at least: for the operations, for the bytes.
     fn floors(&self, ceilings: Ceilings) -> (f64, f64) {
-        (self.flops / ceilings.flops, self.bytes / ceilings.bytes)
+        let kernel = self.variant.map_or(Kernel::Plain, |variant| variant.kernel);
+        (self.flops * self.share() / ceilings.of(kernel), self.bytes / ceilings.bytes)
+    }
+
+    /// Of the direct operations, those that the layer's kernel does.
+    fn share(&self) -> f64 {
+        let form = self.variant.map_or(Form::Direct, |variant| variant.form);
+        let direct = 9 * form.side().pow(2);
+        if form == Form::Direct { 1.0 } else { form.products() as f64 / direct as f64 }
     }
 }
 
@@ -36,7 +48,10 @@ pub fn on_the_gpu(network: &Network, gpu: &Gpu) -> anyhow::Result<()> {
     let megabytes = program.bytes() as f64 / 1e6;
     println!("card      {} · {:?} · {megabytes:.0} MB", gpu.adapter(), program.precision());
     let ceilings = gpu.ceilings()?;
-    println!("ceilings  {:.1} GFLOP/s in 32 bits, {:.1} GB/s copied", ceilings.flops / 1e9, ceilings.bytes / 1e9);
+    let more = [(ceilings.half, "in 16 bits"), (ceilings.matrix, "of cooperative matrices")].into_iter();
+    let more: String = more.filter_map(|(f, what)| Some(format!("{:.1} GFLOP/s {what}, ", f? / 1e9))).collect();
+    let (flops, bytes) = (ceilings.flops / 1e9, ceilings.bytes / 1e9);
+    println!("ceilings  {flops:.1} GFLOP/s in 32 bits, {more}{bytes:.1} GB/s copied");
     for (step, variant) in program.variants() {
         println!("kernel    {step:<14} {variant}");
     }
@@ -48,8 +63,15 @@ pub fn on_the_gpu(network: &Network, gpu: &Gpu) -> anyhow::Result<()> {
             return Ok(());
         };
         if picture == 0 {
-            layers =
-                times.into_iter().map(|(name, secs)| layer(network, name, secs, program.precision().bytes())).collect();
+            let variants: HashMap<&str, Variant> =
+                program.variants().iter().map(|(step, variant)| (step.as_str(), *variant)).collect();
+            layers = times
+                .into_iter()
+                .map(|(name, secs)| {
+                    let variant = variants.get(name.as_str()).copied();
+                    layer(network, name, secs, program.precision().bytes(), variant)
+                })
+                .collect();
             continue;
         }
         for (layer, (_, secs)) in layers.iter_mut().zip(times) {
@@ -60,7 +82,7 @@ pub fn on_the_gpu(network: &Network, gpu: &Gpu) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn layer(network: &Network, name: String, secs: f64, num: u64) -> Layer {
+fn layer(network: &Network, name: String, secs: f64, num: u64, variant: Option<Variant>) -> Layer {
     let plan = &network.plan;
     let step = plan.steps.iter().find(|step| step.name == name);
     let flops = step.map_or(0, |step| 2 * plan.step_macs(step)) as f64;
@@ -74,7 +96,7 @@ fn layer(network: &Network, name: String, secs: f64, num: u64) -> Layer {
         }
     };
     let bytes = step.map_or(numbers as u64 * 4, |step| plan.step_numbers(step) * num) as f64;
-    Layer { name, secs, flops, bytes }
+    Layer { name, secs, flops, bytes, variant }
 }
 
 fn demodulates(op: &Op) -> bool {
@@ -87,7 +109,7 @@ fn demodulates(op: &Op) -> bool {
 
 fn print(layers: &[Layer], ceilings: Ceilings) {
     for layer in layers {
-        let Layer { name, secs, flops, bytes } = layer;
+        let Layer { name, secs, flops, bytes, .. } = layer;
         let (compute, memory) = layer.floors(ceilings);
         println!(
             "layer     {name:<14} {:>9.3} ms  {:>9.1} GFLOP/s ({:>5.1}%)  {:>7.1} GB/s ({:>5.1}%)",

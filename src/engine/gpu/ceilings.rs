@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::builder::{make_buffer, make_pipeline};
 use super::card::{Card, unavailable};
 use super::shader::{self, Value};
+use super::variant::{Kernel, Matrix, SUBGROUPS};
 use super::{Gpu, Precision};
 use crate::engine::EngineError;
 
@@ -19,8 +20,23 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Ceilings {
     /// Floating-point operations a second in 32 bits, a product and a sum being two.
     pub flops: f64,
+    /// In 16 bits; `None` where the engine computes in 32.
+    pub half: Option<f64>,
+    /// Of cooperative matrices, where the engine takes them.
+    pub matrix: Option<f64>,
     /// Bytes read and written a second.
     pub bytes: f64,
+}
+
+impl Ceilings {
+    /// Operations a second that a kernel can do at most.
+    pub fn of(&self, kernel: Kernel) -> f64 {
+        match kernel {
+            Kernel::Plain => self.flops,
+            Kernel::Half => self.half.unwrap_or(self.flops),
+            Kernel::Matrix => self.matrix.unwrap_or(self.flops),
+        }
+    }
 }
 
 /// A kernel with its buffers.
@@ -36,10 +52,11 @@ impl Probe {
         kernel: &str,
         buffers: &[&wgpu::Buffer],
         groups: [u32; 2],
-        constant: (&'static str, u32),
+        precision: Precision,
+        constants: &[(&'static str, usize)],
     ) -> Self {
-        let constants = vec![(constant.0, Value::U(constant.1 as usize))];
-        let pipeline = make_pipeline(card, kernel, &shader::source(kernel, Precision::F32, &constants), None);
+        let constants = constants.iter().map(|(name, value)| (*name, Value::U(*value))).collect();
+        let pipeline = make_pipeline(card, kernel, &shader::source(kernel, precision, &constants), None);
         let entries: Vec<_> = (0..)
             .zip(buffers)
             .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
@@ -94,13 +111,35 @@ impl Gpu {
         const FLOPS_A_ROUND: f64 = 64.0;
         const ROUNDS: u32 = 128;
         const GROUPS: u32 = 2048;
+        /// Sums of a subgroup in `ceiling_matrix.wgsl`.
+        const SUMS: usize = 4;
         /// Bytes of each buffer that is copied, where the card takes that much; more than caches hold.
         const COPIED: u64 = 256 << 20;
         let card = &*self.card;
         let (mut sum, most) = (0, card.limits.max_buffer_size.min(card.limits.max_storage_buffer_binding_size));
         let out = make_buffer(card, "ceiling", u64::from(GROUPS) * 4, &mut sum)?;
-        let secs = Probe::new(card, "ceiling_fma", &[&out], [GROUPS, 1], ("ROUNDS", ROUNDS)).secs(card)?;
-        let flops = f64::from(GROUPS) * 256.0 * f64::from(ROUNDS) * FLOPS_A_ROUND / secs;
+        let in_registers = |kernel, precision| -> Result<f64, EngineError> {
+            let constants = [("ROUNDS", ROUNDS as usize)];
+            let secs = Probe::new(card, kernel, &[&out], [GROUPS, 1], precision, &constants).secs(card)?;
+            Ok(f64::from(GROUPS) * 256.0 * f64::from(ROUNDS) * FLOPS_A_ROUND / secs)
+        };
+        let of_matrices = |Matrix { side, lanes }: Matrix| -> Result<f64, EngineError> {
+            let constants = [
+                ("ROUNDS", ROUNDS as usize),
+                ("SIDE", side),
+                ("LANES", lanes),
+                ("SUBGROUPS", SUBGROUPS),
+                ("SUMS", SUMS),
+            ];
+            let groups = [GROUPS, 1];
+            let secs = Probe::new(card, "ceiling_matrix", &[&out], groups, Precision::F16, &constants).secs(card)?;
+            let products = f64::from(GROUPS) * f64::from(ROUNDS) * (SUBGROUPS * SUMS) as f64;
+            Ok(products * 2.0 * (side as f64).powi(3) / secs)
+        };
+        let flops = in_registers("ceiling_fma", Precision::F32)?;
+        let is_half = self.precision == Precision::F16;
+        let half = is_half.then(|| in_registers("ceiling_half", Precision::F16)).transpose()?;
+        let matrix = card.matrix.filter(|_| is_half).map(of_matrices).transpose()?;
         // Whole rows of workgroups, 16 bytes a thread.
         let across = 1024;
         let down = (COPIED.min(most) / (across * 256 * 16)).max(1);
@@ -108,7 +147,8 @@ impl Gpu {
         let (from, to) =
             (make_buffer(card, "ceiling", bytes, &mut sum)?, make_buffer(card, "ceiling", bytes, &mut sum)?);
         let groups = [across as u32, down as u32];
-        let secs = Probe::new(card, "ceiling_copy", &[&from, &to], groups, ("ACROSS", across as u32)).secs(card)?;
-        Ok(Ceilings { flops, bytes: 2.0 * bytes as f64 / secs })
+        let constants = [("ACROSS", across as usize)];
+        let secs = Probe::new(card, "ceiling_copy", &[&from, &to], groups, Precision::F32, &constants).secs(card)?;
+        Ok(Ceilings { flops, half, matrix, bytes: 2.0 * bytes as f64 / secs })
     }
 }

@@ -18,6 +18,8 @@ macro_rules! files {
 const KERNELS: &[(&str, &str)] = files! {
     "ceiling_copy": "ceiling_copy.wgsl",
     "ceiling_fma": "ceiling_fma.wgsl",
+    "ceiling_half": "ceiling_fma.wgsl",
+    "ceiling_matrix": "ceiling_matrix.wgsl",
     "conv": "conv.wgsl",
     "conv_half": "conv.wgsl",
     "conv_matrix": "conv_matrix.wgsl",

@@ -1,0 +1,50 @@
+//! How far are pictures in 16 bits from those of PyTorch, which computes in 32, by each kernel that this adapter can run? A
+//! table for `--nocapture`. Any adapter with 16-bit floats will do, software too; without one the test says "skipped".
+#![allow(clippy::print_stderr, reason = "what is skipped is said, and the table is for whoever asks")]
+
+mod common;
+
+use common::{Expected, fixture};
+use latent_jockey::engine::gpu::{Card, Gpu, Precision};
+use latent_jockey::engine::{Image, Inputs, Noise, NoiseMode, Program};
+use latent_jockey::network;
+
+/// The largest and the mean difference allowed, of pictures in −1..1. Measured on software Vulkan: see the table.
+const LARGEST: f32 = 3e-2;
+const MEAN: f32 = 4e-3;
+
+#[test]
+fn by_every_kernel() {
+    let gpu = || Card::open(false).and_then(|card| Gpu::new(card, Precision::F16));
+    let variants = match gpu() {
+        Ok(gpu) => gpu.variants(),
+        Err(error) => return eprintln!("skipped: {error}"),
+    };
+    eprintln!("{:<14} {:<20} {:>9} {:>9}", "network", "kernel", "largest", "mean");
+    for (name, file) in
+        [("sg2_32", "sg2_32.pkl"), ("sg2_32_resnet", "sg2_32_resnet.pkl"), ("sg3t_32_cond", "sg3t_32_cond.pkl")]
+    {
+        let network = network::open(fixture(file)).expect("opens");
+        let expected = Expected::open(name);
+        let case = &expected.description["cases"][0];
+        let [image, ws] = ["image", "ws"].map(|key| case[key].as_str().expect("a name"));
+        let mode = if case["noise"] == "none" { NoiseMode::None } else { NoiseMode::Const };
+        let ws = expected.sample(ws, 0);
+        let inputs = Inputs { ws: &ws, noise: Noise { mode, gain: 1.0 }, ..Inputs::default() };
+        for variant in &variants {
+            let gpu = gpu().expect("opened before").with_variant(*variant);
+            let mut program = gpu.program(network.plan.clone()).expect("prepares");
+            if !program.variants().iter().any(|(_, taken)| taken == variant) {
+                continue;
+            }
+            let mut out = Image::default();
+            program.run(&inputs, &mut out).expect("runs");
+            let image = expected.sample(image, 0);
+            let differences: Vec<f32> = out.data.iter().zip(&image).map(|(a, b)| (a - b).abs()).collect();
+            let largest = differences.iter().fold(0.0f32, |a, b| if b.is_nan() || *b > a { *b } else { a });
+            let mean = differences.iter().sum::<f32>() / differences.len() as f32;
+            eprintln!("{name:<14} {:<20} {largest:>9.1e} {mean:>9.1e}", variant.to_string());
+            assert!(largest <= LARGEST && mean <= MEAN, "{name}, {variant}: largest {largest:e}, mean {mean:e}");
+        }
+    }
+}
