@@ -312,12 +312,16 @@ impl Value {
     }
 }
 
-/// Numbers that came as 32-bit floats, or out of a sum, with as few digits as a 32-bit float needs: 0.8, not
-/// 0.800000011920929 or 0.8000000000000002.
+/// Numbers that came as 32-bit floats, or out of a sum of short ones, with as few digits as they were meant with: 0.8, not
+/// 0.800000011920929 or 0.8000000000000002. All others stay as they are.
 pub fn short(x: f64) -> f64 {
     const LONG: usize = 10;
-    let is_long = x.fract() != 0.0 && x.to_string().len() > LONG;
-    if is_long { (x as f32).to_string().parse().unwrap_or(x) } else { x }
+    let narrow = x as f32;
+    if f64::from(narrow) == x {
+        return narrow.to_string().parse().unwrap_or(x);
+    }
+    let rounded = format!("{x:.12}").parse().ok();
+    rounded.filter(|short: &f64| short.to_string().len() <= LONG).unwrap_or(x)
 }
 
 impl std::fmt::Display for Value {

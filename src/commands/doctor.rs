@@ -89,6 +89,7 @@ fn display() -> Health {
 
 fn midi_ports() -> Health {
     match midi::ports() {
+        Err(error) if cfg!(target_os = "linux") => Lesser(format!("{error}; `sudo modprobe snd-seq` may bring it")),
         Err(error) => Lesser(error.to_string()),
         Ok(ports) if ports.is_empty() => Lesser("no MIDI input; plug one in at any time".to_owned()),
         Ok(ports) => {

@@ -103,6 +103,19 @@ fn page_host(local: SocketAddr) -> String {
     address.to_string()
 }
 
+/// The last show may be about to leave its ports.
+const LAST_SHOW: Duration = Duration::from_secs(3);
+
+/// Tries again until it works, or until then.
+fn until<T, E>(end: Instant, mut start: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+    loop {
+        match start() {
+            Err(_) if Instant::now() < end => std::thread::sleep(Duration::from_millis(100)),
+            result => return result,
+        }
+    }
+}
+
 pub fn run(options: &Options) -> anyhow::Result<()> {
     if options.headless || cfg!(not(feature = "window")) {
         super::log();
@@ -122,17 +135,21 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         warn(format_args!("{error}"));
         show.notice(error);
     };
-    let osc = OscServer::bind((options.listen, options.osc).into(), sender.clone(), counts.osc.clone());
+    let patience = Instant::now() + LAST_SHOW;
+    let osc =
+        until(patience, || OscServer::bind((options.listen, options.osc).into(), sender.clone(), counts.osc.clone()));
     let osc = osc.map_err(|error| without(error.to_string())).ok();
     let query = (!options.no_web)
         .then(|| {
-            QueryServer::start(query::Options {
-                address: (options.listen, options.web.unwrap_or(options.osc)).into(),
-                osc: osc.as_ref().map(|osc| OscHost::new(osc.local_addr())),
-                announce: true,
-                patience: query::Patience::default(),
-                events: sender.clone(),
-                counts: counts.osc.clone(),
+            until(patience, || {
+                QueryServer::start(query::Options {
+                    address: (options.listen, options.web.unwrap_or(options.osc)).into(),
+                    osc: osc.as_ref().map(|osc| OscHost::new(osc.local_addr())),
+                    announce: true,
+                    patience: query::Patience::default(),
+                    events: sender.clone(),
+                    counts: counts.osc.clone(),
+                })
             })
         })
         .and_then(|started| started.map_err(|error| without(error.to_string())).ok());

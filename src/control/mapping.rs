@@ -36,7 +36,8 @@ pub enum MappingError {
     Option { option: &'static str, reason: String },
 }
 
-fn did_you_mean(address: &str) -> String {
+/// The nearest address, as the end of an error.
+pub fn did_you_mean(address: &str) -> String {
     params::nearest(address).map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default()
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Show, learning};
+use crate::control::mapping::did_you_mean;
 use crate::control::{Event, Source, Write, keys};
 use crate::params::{Id, Kind, Value, Written};
 use crate::patch::locate::{self, LocateError};
@@ -39,7 +40,7 @@ impl Show {
                 if writes.is_empty()
                     && let Event::Unknown { address, .. } = event
                 {
-                    self.history.refuse(&format!("no parameter {address}"));
+                    self.history.refuse_with(&format!("no parameter {address}"), || did_you_mean(address));
                 }
                 writes.clear();
                 self.writes = writes;

@@ -113,10 +113,15 @@ impl History {
 
     /// A write that made no sense: counted always, said once per change.
     pub fn refuse(&mut self, why: &str) {
+        self.refuse_with(why, String::new);
+    }
+
+    /// As [`History::refuse`]; what helps is looked for only when it is said.
+    pub fn refuse_with(&mut self, why: &str, help: impl FnOnce() -> String) {
         self.refused += 1;
         if self.last_refusal != why {
             why.clone_into(&mut self.last_refusal);
-            self.notice(why.to_owned());
+            self.notice(format!("{why}{}", help()));
         }
     }
 }
