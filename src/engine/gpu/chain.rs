@@ -294,7 +294,7 @@ impl Chain {
         if let Some(fault) = self.card.fault() {
             return Err(unavailable(fault));
         }
-        if !self.upload.is_mapped() {
+        if !self.upload.arrived() {
             return Err(unavailable("the settings cannot be mapped".to_owned()));
         }
         if used > 0 {

@@ -45,6 +45,9 @@ pub fn wait(card: &Card, submission_index: Option<wgpu::SubmissionIndex>) -> Res
     card.fault().map_or(Ok(()), |fault| Err(unavailable(fault)))
 }
 
+/// What a thread takes at most from hearing of a mapping to telling it.
+const TOLD: Duration = Duration::from_secs(1);
+
 /// A buffer that the processor sees while it is mapped.
 #[derive(Debug)]
 pub struct Mapped {
@@ -86,6 +89,16 @@ impl Mapped {
 
     pub fn is_mapped(&self) -> bool {
         self.state.load(Ordering::Acquire) == MAPPED
+    }
+
+    /// As [`Mapped::is_mapped`], after a wait for the card: another thread that polls the device, a window's say, may be
+    /// about to tell.
+    pub fn arrived(&self) -> bool {
+        let end = Instant::now() + TOLD;
+        while self.state.load(Ordering::Acquire) == PENDING && Instant::now() < end {
+            std::thread::yield_now();
+        }
+        self.is_mapped()
     }
 
     pub fn unmap(&self) {
@@ -191,7 +204,7 @@ impl GpuProgram {
         if frame_numbers(&self.plan) > self.numbers.len() {
             self.numbers.extend(inputs.picture().iter().flat_map(|image| &image.data));
         }
-        if !self.upload.is_mapped() {
+        if !self.upload.arrived() {
             return Err(unavailable("the upload buffer cannot be mapped".to_owned()));
         }
         let mut view = self.upload.buffer.get_mapped_range_mut(..self.numbers.len() as u64 * 4);
@@ -346,7 +359,7 @@ impl GpuProgram {
         let index = self.card.queue.submit([encoder.finish()]);
         read.map();
         self.wait(Some(index))?;
-        if !read.is_mapped() {
+        if !read.arrived() {
             return Err(unavailable(format!("{} cannot be read", buffer.name)));
         }
         let view = read.buffer.get_mapped_range(..bytes);
@@ -390,7 +403,7 @@ impl Stopwatch {
     }
 
     fn ticks(&self) -> Result<Vec<u64>, EngineError> {
-        if !self.read.is_mapped() {
+        if !self.read.arrived() {
             return Err(unavailable("the times cannot be read".to_owned()));
         }
         let view = self.read.buffer.get_mapped_range(..);
@@ -404,7 +417,7 @@ impl Program for GpuProgram {
         let Some(id) = self.plan.output else { return Ok(()) };
         let buffer = self.plan.get(id);
         let bytes = buffer.len() as u64 * 4;
-        if !self.picture.is_mapped() {
+        if !self.picture.arrived() {
             return Err(unavailable("the picture cannot be read".to_owned()));
         }
         (out.channels, out.height, out.width) = (buffer.channels, buffer.height, buffer.width);

@@ -116,7 +116,7 @@ pub(super) fn bring(
     let index = card.queue.submit([encoder.finish()]);
     through.map();
     wait(card, Some(index))?;
-    if !through.is_mapped() {
+    if !through.arrived() {
         return Err(unavailable("a picture cannot be read".to_owned()));
     }
     let view = through.buffer.get_mapped_range(..bytes);
