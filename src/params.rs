@@ -315,19 +315,22 @@ impl Value {
 /// Numbers that came as 32-bit floats, or out of a sum of short ones, with as few digits as they were meant with: 0.8, not
 /// 0.800000011920929 or 0.8000000000000002. All others stay as they are.
 pub fn short(x: f64) -> f64 {
-    const LONG: usize = 10;
     let narrow = x as f32;
-    if f64::from(narrow) == x {
-        return narrow.to_string().parse().unwrap_or(x);
-    }
-    let rounded = format!("{x:.12}").parse().ok();
-    rounded.filter(|short: &f64| short.to_string().len() <= LONG).unwrap_or(x)
+    if f64::from(narrow) == x { narrow.to_string().parse().unwrap_or(x) } else { without_residue(x) }
+}
+
+/// Six digits behind the point, where there are no others but for rounding.
+fn without_residue(x: f64) -> f64 {
+    let rounded = (x * 1e6).round() / 1e6;
+    if (rounded - x).abs() <= 1e-12 * x.abs() { rounded } else { x }
 }
 
 impl std::fmt::Display for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Value::Float(x) => write!(f, "{}", short(*x)),
+            // As `short` has it, without a string in between: this is shown while playing.
+            Value::Float(x) if f64::from(*x as f32) == *x => write!(f, "{}", *x as f32),
+            Value::Float(x) => write!(f, "{}", without_residue(*x)),
             Value::Int(i) => write!(f, "{i}"),
             Value::Bool(b) => write!(f, "{b}"),
             Value::Text(s) => write!(f, "{s:?}"),
