@@ -77,8 +77,13 @@ impl Plugin for PresentPlugin {
             .add_schedule(passes(UnderHud))
             .add_systems(
                 RenderStartup,
-                |mut commands: Commands, device: Res<RenderDevice>, adapter: Res<RenderAdapterInfo>| {
-                    commands.insert_resource(Presenter::new(&device, adapter.device_type == DeviceType::Cpu));
+                |mut commands: Commands,
+                 device: Res<RenderDevice>,
+                 adapter: Res<RenderAdapterInfo>,
+                 mut is_later: Local<bool>| {
+                    let is_first = !std::mem::replace(&mut *is_later, true);
+                    let software = adapter.device_type == DeviceType::Cpu;
+                    commands.insert_resource(Presenter { is_first, ..Presenter::new(&device, software) });
                 },
             )
             .add_systems(Render, upload.in_set(RenderSystems::PrepareResources))
@@ -146,6 +151,9 @@ const LONGEST_REST: u32 = 30;
 struct Presenter {
     /// A software driver: no Catmull-Rom, and a window whose picture has not changed is left as it is.
     software: bool,
+    /// On the device that the show began with: only there can pictures of the engine's card be drawn. Another one may look
+    /// the same, as every instance counts its devices anew.
+    is_first: bool,
     shader: ShaderModule,
     layout: BindGroupLayout,
     sampler: Sampler,
@@ -185,6 +193,7 @@ impl Presenter {
         });
         Presenter {
             software,
+            is_first: true,
             shader,
             layout,
             sampler,
@@ -345,7 +354,8 @@ fn upload(
     if presenter.shown.as_ref().is_some_and(|shown| shown.serial == picture.serial && shown.canvas.size == size) {
         return;
     }
-    if let Some(card) = picture.card.as_ref().filter(|card| card.device == *device.wgpu_device()) {
+    let card = picture.card.as_ref().filter(|card| presenter.is_first && card.device == *device.wgpu_device());
+    if let Some(card) = card {
         let canvas = presenter.canvas(card);
         presenter.shown = Some(Shown { canvas, serial: picture.serial, _held: Some(card.clone()) });
         return;
