@@ -4,12 +4,10 @@
 //! unasked, and a file that holds no network leaves nothing behind.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::fixture;
+use crate::common::fixture;
 use latent_jockey::commands::convert::convert;
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::plan::Plan;

@@ -2,11 +2,9 @@
 //! channels, noise, clamps, maps that grow, reflection? Any adapter will do, software too; without one the tests say "skipped".
 #![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
-mod common;
-
 use std::sync::Arc;
 
-use common::{assert_close, magnitude};
+use crate::common::{assert_close, magnitude};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::gpu::{Card, Form, Gpu, Kernel, Precision, Variant};
 use latent_jockey::engine::plan::{

@@ -1,9 +1,7 @@
 //! Does the discriminator of every kind of file give pictures the score that PyTorch gives them?
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod common;
-
-use common::{Expected, fixture};
+use crate::common::{Expected, fixture};
 use latent_jockey::commands::convert::convert;
 use latent_jockey::engine::Image;
 use latent_jockey::network::canonical::Precision;

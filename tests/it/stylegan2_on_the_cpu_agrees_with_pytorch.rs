@@ -1,9 +1,7 @@
 //! Do w, ws, feature maps and pictures of the cpu engine agree with those of the original code?
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod common;
-
-use common::{Expected, assert_close, fixture, magnitude};
+use crate::common::{Expected, assert_close, fixture, magnitude};
 use latent_jockey::engine::cpu::{Cpu, Isa};
 use latent_jockey::engine::{Image, Inputs, Noise, NoiseMode, Program};
 use latent_jockey::latent::mapping::Scratch;

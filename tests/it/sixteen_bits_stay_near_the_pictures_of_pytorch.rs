@@ -2,9 +2,7 @@
 //! table for `--nocapture`. Any adapter with 16-bit floats will do, software too; without one the test says "skipped".
 #![allow(clippy::print_stderr, reason = "what is skipped is said, and the table is for whoever asks")]
 
-mod common;
-
-use common::{Expected, fixture};
+use crate::common::{Expected, fixture};
 use latent_jockey::engine::gpu::{Card, Gpu, Precision};
 use latent_jockey::engine::{Image, Inputs, Noise, NoiseMode, Program};
 use latent_jockey::network;

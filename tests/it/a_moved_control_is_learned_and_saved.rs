@@ -1,8 +1,6 @@
 //! Is a control that is moved learned, does it play at once, is it written into the preset among its comments, and
 //! can all of it be taken back?
 
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,7 +27,7 @@ impl Rig {
         std::fs::write(&file, PRESET).expect("a file");
         let library = Library::scan(&folder).expect("a library");
         let preset = library.first().expect("a preset");
-        let network = Some(common::fixture("sg2_16_p2.pkl"));
+        let network = Some(crate::common::fixture("sg2_16_p2.pkl"));
         let engine = Arc::new(Cpu::default());
         let options = Options { library, preset, network, seed: None, engine, mode: Mode::Offline };
         let mut show = Show::new(options).expect("a show");

@@ -1,13 +1,11 @@
 //! Does one network fade into the next as `/network/fade` says, whatever their sizes, both moving on?
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod common;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::fixture;
+use crate::common::fixture;
 use latent_jockey::control::{Event, Source, Write, keys};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::params::{Id, Value};

@@ -1,12 +1,10 @@
 //! Do the layers and pictures of style networks on the gpu engine agree with PyTorch's, and with the cpu engine's at other
 //! sizes and in the style loop? Any adapter will do, software too; without one the tests say "skipped".
 
-mod common;
-
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{assert_close, engines, fixture, magnitude};
+use crate::common::{assert_close, engines, fixture, magnitude};
 use latent_jockey::effects::style::{StyleLoop, StyleSettings};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::gpu::Precision;

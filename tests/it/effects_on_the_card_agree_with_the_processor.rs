@@ -1,12 +1,10 @@
 //! Do the effects give the same pictures on a card as on the processor, alone and in a style loop of many frames? Any
 //! adapter will do, software too; without one the tests say "skipped".
 
-mod common;
-
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use common::assert_close;
+use crate::common::assert_close;
 use latent_jockey::effects::card::CardEasel;
 use latent_jockey::effects::crossfade;
 use latent_jockey::effects::easel::{Easel, Layers, Processor};

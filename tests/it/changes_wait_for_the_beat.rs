@@ -1,7 +1,5 @@
 //! With `/quantize`: do presets, seeds and networks change on the beat and not before, by whatever clock?
 
-mod common;
-
 use std::sync::Arc;
 
 use latent_jockey::control::midi::parse;
@@ -25,7 +23,7 @@ fn show(folder: &str) -> Show {
     }
     let library = Library::scan(&folder).expect("a library");
     let preset = library.first().expect("a preset");
-    let network = Some(common::fixture("sg2_16_p2.pkl"));
+    let network = Some(crate::common::fixture("sg2_16_p2.pkl"));
     let engine = Arc::new(Cpu::default());
     Show::new(Options { library, preset, network, seed: None, engine, mode: Mode::Offline }).expect("a show")
 }
@@ -85,7 +83,7 @@ fn seeds_and_presets_wait_for_the_fourth_beat() {
 fn networks_are_loaded_before_their_beat() {
     let mut show = show("network");
     let before = show.network().path.clone();
-    let other = common::fixture("sg2_32.safetensors");
+    let other = crate::common::fixture("sg2_32.safetensors");
     show.step(1.0 / FPS, &[write(Id::Network, Value::Text(other.to_string_lossy().into_owned()))]);
     for _ in 0..100 {
         show.step(1.0 / FPS, &[]);

@@ -1,11 +1,9 @@
 //! Do pictures and maps of StyleGAN3 and StyleGAN-XL on the gpu engine agree with those of PyTorch, and with the cpu
 //! engine's at every shape of layer? Any adapter will do, software too; without one the tests say "skipped".
 
-mod common;
-
 use std::sync::Arc;
 
-use common::{Expected, assert_close, engines, fixture, magnitude};
+use crate::common::{Expected, assert_close, engines, fixture, magnitude};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::gpu::Precision;
 use latent_jockey::engine::plan::{BufferId, FilteredLayer, FourierInput, Op, Plan, Style, Weights};

@@ -1,7 +1,5 @@
 //! Networks and style networks that are wished for, wished away and wished for again: does what was asked for last play?
 
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +25,7 @@ fn folder(name: &str) -> PathBuf {
 fn show(folder: &Path, mode: Mode) -> Show {
     let library = Library::scan(folder).expect("a library");
     let preset = library.first().expect("a preset");
-    let (network, engine) = (Some(common::fixture("sg2_32.pkl")), Arc::new(Cpu::default()));
+    let (network, engine) = (Some(crate::common::fixture("sg2_32.pkl")), Arc::new(Cpu::default()));
     Show::new(Options { library, preset, network, seed: None, engine, mode }).expect("a show")
 }
 
@@ -41,7 +39,7 @@ fn a_network_that_was_wished_away_does_not_come() {
     let mut show = show(&folder, Mode::Live);
     let large = locate::network(Path::new("flowers128")).expect("it ships");
     show.step(0.0, &[text(Id::Network, &large)]);
-    show.step(0.0, &[text(Id::Network, &common::fixture("sg2_32.pkl"))]);
+    show.step(0.0, &[text(Id::Network, &crate::common::fixture("sg2_32.pkl"))]);
     for _ in 0..100 {
         std::thread::sleep(Duration::from_millis(10));
         show.step(0.01, &[]);

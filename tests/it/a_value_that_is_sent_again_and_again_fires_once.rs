@@ -1,7 +1,5 @@
 //! TouchDesigner sends what it holds 60 times a second: does a button that is held fire once, and a name load once?
 
-mod common;
-
 use std::sync::Arc;
 
 use latent_jockey::control::{Event, Source, Write};
@@ -34,7 +32,7 @@ fn what_is_held_fires_once() {
     }
     let library = Library::scan(&folder).expect("a library");
     let preset = library.first().expect("a preset");
-    let (network, engine) = (Some(common::fixture("sg2_16_p2.pkl")), Arc::new(Cpu::default()));
+    let (network, engine) = (Some(crate::common::fixture("sg2_16_p2.pkl")), Arc::new(Cpu::default()));
     let mut show =
         Show::new(Options { library, preset, network, seed: None, engine, mode: Mode::Offline }).expect("a show");
     let (one, zero) = (Some(Value::Float(1.0)), Some(Value::Float(0.0)));

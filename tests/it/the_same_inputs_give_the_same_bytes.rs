@@ -1,8 +1,6 @@
 //! Does a picture depend on nothing but the network and its inputs: not on the number of threads, not on the pictures before?
 
-mod common;
-
-use common::{Expected, fixture};
+use crate::common::{Expected, fixture};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::{Image, Inputs, Noise, NoiseMode, Program};
 use latent_jockey::network::{self, stylegan2, stylegan3};

@@ -1,11 +1,9 @@
 //! Do `/transform/*` reach the input of a StyleGAN3 network through the whole show?
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod common;
-
 use std::sync::Arc;
 
-use common::fixture;
+use crate::common::fixture;
 use latent_jockey::control::{Event, Source, Write};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::{Engine, Image, Inputs, Transform};

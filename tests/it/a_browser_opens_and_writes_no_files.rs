@@ -1,7 +1,5 @@
 //! What comes over a WebSocket names networks, presets and pictures of the library alone, and saves nothing.
 
-mod common;
-
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,10 +24,10 @@ fn a_browser_opens_and_writes_no_files() {
     std::fs::write(&outside, "[params]\n\"/seed\" = 99\n").expect("a preset");
     let library = Library::scan(&library_folder).expect("a library");
     let preset = library.first().expect("a preset");
-    let (network, engine) = (Some(common::fixture("sg2_16_p2.pkl")), Arc::new(Cpu::default()));
+    let (network, engine) = (Some(crate::common::fixture("sg2_16_p2.pkl")), Arc::new(Cpu::default()));
     let mut show =
         Show::new(Options { library, preset, network, seed: None, engine, mode: Mode::Offline }).expect("a show");
-    let other = common::fixture("sg2_32.pkl").display().to_string();
+    let other = crate::common::fixture("sg2_32.pkl").display().to_string();
     let outside = outside.display().to_string();
 
     for source in [Source::Web, Source::Osc] {

@@ -1,10 +1,8 @@
 //! Do the layers and pictures of style networks agree with PyTorch's?
 
-mod common;
-
 use std::sync::Arc;
 
-use common::{assert_close, fixture, magnitude};
+use crate::common::{assert_close, fixture, magnitude};
 use latent_jockey::engine::cpu::{Cpu, Isa};
 use latent_jockey::engine::{Engine, Image, Inputs};
 use latent_jockey::network;

@@ -3,11 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
-mod common;
-
 use std::sync::Arc;
 
-use common::{Expected, assert_close, engines, fixture, magnitude};
+use crate::common::{Expected, assert_close, engines, fixture, magnitude};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::gpu::{Card, Gpu, Precision};
 use latent_jockey::engine::plan::Plan;

@@ -1,7 +1,5 @@
 //! Do blackout, freeze, tempo and the like stay as they are when the preset changes, unless it names them?
 
-mod common;
-
 use std::sync::Arc;
 
 use latent_jockey::control::{Event, Source, Write};
@@ -24,7 +22,7 @@ fn the_stage_stays_as_it_is() {
     }
     let library = Library::scan(&folder).expect("a library");
     let preset = library.first().expect("a preset");
-    let (network, engine) = (Some(common::fixture("sg2_16_p2.pkl")), Arc::new(Cpu::default()));
+    let (network, engine) = (Some(crate::common::fixture("sg2_16_p2.pkl")), Arc::new(Cpu::default()));
     let mut show =
         Show::new(Options { library, preset, network, seed: None, engine, mode: Mode::Offline }).expect("a show");
 

@@ -30,7 +30,7 @@ fn every_kernel_parses_and_validates() {
 
 #[test]
 fn the_window_shader_parses_and_validates() {
-    check(include_str!("../shaders/present.wgsl")).unwrap_or_else(|error| panic!("{error}"));
+    check(include_str!("../../shaders/present.wgsl")).unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! Does every broken, lying or foreign file end in a message that names the trouble, and never in a picture?
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod common;
-
 use std::path::Path;
 
-use common::fixture;
+use crate::common::fixture;
 use latent_jockey::network::{self, NetworkError};
 use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
 

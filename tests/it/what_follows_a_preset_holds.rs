@@ -1,8 +1,6 @@
 //! Do messages count in the order in which they come, a preset or panic and then a value in one packet too; and does a
 //! name that cannot be played give way to the one that plays?
 
-mod common;
-
 use std::sync::Arc;
 
 use latent_jockey::control::{Event, Source, Write};
@@ -28,7 +26,7 @@ fn show(folder: &str) -> Show {
     }
     let library = Library::scan(&folder).expect("a library");
     let preset = library.first().expect("a preset");
-    let (network, engine) = (Some(common::fixture("sg2_16_p2.pkl")), Arc::new(Cpu::default()));
+    let (network, engine) = (Some(crate::common::fixture("sg2_16_p2.pkl")), Arc::new(Cpu::default()));
     Show::new(Options { library, preset, network, seed: None, engine, mode: Mode::Offline }).expect("a show")
 }
 
@@ -51,8 +49,8 @@ fn a_value_behind_a_preset_in_one_packet_holds() {
 #[test]
 fn a_name_that_cannot_be_played_gives_way_to_the_one_that_plays() {
     let mut show = show("names");
-    let style = common::fixture("style/painters8.safetensors").to_string_lossy().into_owned();
-    let damaged = common::fixture("sg2_16.json").to_string_lossy().into_owned();
+    let style = crate::common::fixture("style/painters8.safetensors").to_string_lossy().into_owned();
+    let damaged = crate::common::fixture("sg2_16.json").to_string_lossy().into_owned();
     for wrong in ["nothing of that name", damaged.as_str()] {
         let events = [Id::Preset, Id::Network, Id::StyleNetwork, Id::Input].map(|id| text(id, wrong));
         show.step(0.1, &events);

@@ -5,7 +5,7 @@ use safetensors::SafeTensors;
 
 #[test]
 fn seeds_give_the_z_of_numpy() {
-    let bytes = include_bytes!("fixtures/seeds.safetensors");
+    let bytes = include_bytes!("../fixtures/seeds.safetensors");
     let tensors = SafeTensors::deserialize(bytes).expect("the fixture");
     let mut compared = 0;
     for (name, tensor) in tensors.tensors() {

@@ -2,11 +2,9 @@
 //! shapes of layers, and the pictures of PyTorch? Any adapter will do, software too; without one the tests say "skipped".
 #![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
-mod common;
-
 use std::sync::Arc;
 
-use common::{Expected, assert_close, fixture, magnitude};
+use crate::common::{Expected, assert_close, fixture, magnitude};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::gpu::{Card, Form, Gpu, Kernel, Precision, Variant};
 use latent_jockey::engine::plan::{Op, Plan};

@@ -3,9 +3,7 @@
 //! Each file is opened by its bytes alone and played by the cpu engine; w, ws and pictures of all cases in the fixture's
 //! description are compared within its limits.
 
-mod common;
-
-use common::{Expected, assert_close, fixture, magnitude};
+use crate::common::{Expected, assert_close, fixture, magnitude};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::plan::{FilteredLayer, Op};
 use latent_jockey::engine::{Image, Inputs, Noise, NoiseMode, Program, Transform};

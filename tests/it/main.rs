@@ -1,0 +1,46 @@
+//! Every question that is asked of the instrument as a whole, one module each. Tests that count allocations are crates of
+//! their own: they need an allocator to themselves.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod a_broken_safetensors_file_gets_a_clear_message;
+mod a_browser_opens_and_writes_no_files;
+mod a_converted_network_gives_the_same_picture;
+mod a_mistake_never_stops_the_show;
+mod a_moved_control_is_learned_and_saved;
+mod a_picture_can_be_the_content;
+mod a_preset_leaves_the_stage_alone;
+mod a_value_that_is_sent_again_and_again_fires_once;
+mod changes_wait_for_the_beat;
+mod effects_on_the_card_agree_with_the_processor;
+mod every_kernel_of_a_convolution_gives_the_same_maps;
+mod every_preset_plays;
+mod midi_ports_come_and_go;
+mod networks_of_every_format_give_pytorchs_picture;
+mod odd_networks_are_refused;
+mod one_network_fades_into_the_next;
+mod osc_clients_are_understood;
+mod osc_garbage_never_stops_the_server;
+mod oscquery_clients_read_write_and_listen;
+mod pictures_get_the_score_that_pytorch_gives_them;
+mod presets_reload_however_the_file_changes;
+mod seeds_give_the_z_of_numpy;
+mod shaders_are_valid;
+mod sixteen_bits_stay_near_the_pictures_of_pytorch;
+mod style_networks_on_the_cpu_agree_with_pytorch;
+mod style_networks_on_the_gpu_agree_with_pytorch_and_the_cpu;
+mod stylegan2_on_the_cpu_agrees_with_pytorch;
+mod stylegan3_on_the_gpu_agrees_with_pytorch_and_the_cpu;
+mod the_gpu_engine_agrees_with_pytorch_and_the_cpu;
+mod the_kernel_of_a_layer_is_measured_once_and_kept;
+mod the_last_wish_wins;
+mod the_picture_stays_on_the_card;
+mod the_player_moves_turns_and_scales_the_content;
+mod the_readme_shows_the_table_of_parameters;
+mod the_same_inputs_give_the_same_bytes;
+mod the_style_command_goes_on_where_it_stopped;
+mod the_style_loop_stays_alive;
+mod videos_are_whole_or_still_play;
+mod what_follows_a_preset_holds;
+mod winograd_gives_the_maps_of_the_cpu;
