@@ -137,7 +137,7 @@ impl EngineOptions {
 
 /// What is played instead of what the preset says.
 #[derive(Debug, clap::Args)]
-struct Instead {
+struct Overrides {
     /// Play this network instead of the preset's: a file, or a name in presets/networks
     #[arg(long, value_name = "FILE")]
     network: Option<PathBuf>,
@@ -148,13 +148,13 @@ struct Instead {
     seed: Option<u32>,
 }
 
-impl Instead {
+impl Overrides {
     /// The show of a preset: the named one, or the first.
     fn show(&self, preset: Option<&str>, mode: Mode) -> anyhow::Result<Show> {
         self.show_by(self.engine.build(), preset, mode)
     }
 
-    /// As [`Instead::show`], live, with the card that the window is to draw with too.
+    /// As [`Overrides::show`], live, with the card that the window is to draw with too.
     fn show_in_window(&self, preset: Option<&str>) -> anyhow::Result<(Show, Option<Arc<Card>>)> {
         let (engine, card) = self.engine.build_with_window();
         Ok((self.show_by(engine, preset, Mode::Live)?, card))

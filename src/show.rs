@@ -27,7 +27,7 @@ use crate::control::lights::Lights;
 use crate::control::mapping::Mapping;
 use crate::control::midi::{MidiInputs, MidiOutputs, Profile, Profiles};
 use crate::control::osc::feeds::Feeds;
-use crate::control::osc::{Feedback, OscServer, Told};
+use crate::control::osc::{Feedback, OscServer, Snapshot};
 use crate::control::query::{Dims, Panel, QueryServer};
 use crate::control::{AllCounts, Event, Source, Write};
 use crate::engine::Engine;
@@ -299,23 +299,23 @@ impl Show {
             self.submit();
         }
         self.collect();
-        self.tell(dt);
+        self.publish(dt);
     }
 
     /// Tells those who listen what changed in this frame.
-    fn tell(&mut self, dt: f64) {
+    fn publish(&mut self, dt: f64) {
         let brightness = self.brightness();
         let feeds = Feeds { beat: self.clock.beat().floor() as i32, fps: self.history.fps() };
-        let told = Told { params: &self.params, feeds, aliases: self.mapping.aliases() };
+        let snapshot = Snapshot { params: &self.params, feeds, aliases: self.mapping.aliases() };
         if let Some(feedback) = &mut self.feedback
-            && let Some(address) = feedback.step(&told, dt)
+            && let Some(address) = feedback.step(&snapshot, dt)
         {
             self.history.refuse(&format!("no parameter {address}"));
         }
         if let Some(panel) = &mut self.panel {
             let mapping = &self.network.mapping;
             let dims = Dims { z: mapping.z_dim, w: mapping.w_dim, styles: self.styles };
-            panel.step(&told, dims);
+            panel.step(&snapshot, dims);
             // A picture that is on the card alone is asked for again, with its pixels.
             if let Some(picture) = self.picture.as_ref().filter(|picture| picture.card.is_none()) {
                 panel.show(picture.width, picture.height, &picture.rgba, picture.serial, brightness);
@@ -399,7 +399,7 @@ impl Show {
         self.panel = devices.query.as_ref().map(QueryServer::panel);
         self.devices = devices;
         // Who asks before the first frame is answered too.
-        self.tell(0.0);
+        self.publish(0.0);
     }
 
     /// One line for the HUD, from outside the show.

@@ -24,7 +24,7 @@ pub struct Options {
     /// The preset: a name, a number in the list, or a file
     preset: Option<String>,
     #[command(flatten)]
-    instead: super::Instead,
+    overrides: super::Overrides,
     /// UDP port for OSC
     #[arg(long, default_value_t = OSC_PORT, value_name = "PORT")]
     osc: u16,
@@ -123,8 +123,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let preset = options.preset.as_deref();
     let has_window = has_window(options);
     let (mut show, card) = match has_window {
-        true => options.instead.show_in_window(preset)?,
-        false => (options.instead.show(preset, Mode::Live)?, None),
+        true => options.overrides.show_in_window(preset)?,
+        false => (options.overrides.show(preset, Mode::Live)?, None),
     };
     let controllers = show.library().folder().join("controllers");
     show.set_names_only(!options.listen.is_loopback());
@@ -135,18 +135,18 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         warn(format_args!("{error}"));
         show.notice(error);
     };
-    let patience = Instant::now() + LAST_SHOW;
+    let deadline = Instant::now() + LAST_SHOW;
     let osc =
-        until(patience, || OscServer::bind((options.listen, options.osc).into(), sender.clone(), counts.osc.clone()));
+        until(deadline, || OscServer::bind((options.listen, options.osc).into(), sender.clone(), counts.osc.clone()));
     let osc = osc.map_err(|error| without(error.to_string())).ok();
     let query = (!options.no_web)
         .then(|| {
-            until(patience, || {
+            until(deadline, || {
                 QueryServer::start(query::Options {
                     address: (options.listen, options.web.unwrap_or(options.osc)).into(),
                     osc: osc.as_ref().map(|osc| OscHost::new(osc.local_addr())),
                     announce: true,
-                    patience: query::Patience::default(),
+                    timeouts: query::Timeouts::default(),
                     events: sender.clone(),
                     counts: counts.osc.clone(),
                 })

@@ -24,7 +24,7 @@ pub struct Options {
     #[arg(long, value_parser = super::parse_size, value_name = "WxH")]
     size: Option<(u32, u32)>,
     #[command(flatten)]
-    instead: super::Instead,
+    overrides: super::Overrides,
 }
 
 fn no_picture(show: &Show) -> String {
@@ -38,7 +38,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         "--seconds takes up to a day, got {}",
         options.seconds
     );
-    let mut show = options.instead.show(Some(&options.preset), Mode::Offline)?;
+    let mut show = options.overrides.show(Some(&options.preset), Mode::Offline)?;
     // The first frame is the start itself.
     show.step(0.0, &[]);
     let own = show.picture().map(|picture| (picture.width, picture.height));

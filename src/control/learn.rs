@@ -85,7 +85,7 @@ impl Learn {
             Kind::ChannelPressure { pressure } => (Control::Pressure, pressure),
             Kind::PitchBend { bend } => (Control::Bend, ((bend + 1.0) * 63.5) as u8),
             Kind::ProgramChange { program } => (Control::Program, program),
-            Kind::Numbered { registered, number, data } => {
+            Kind::Nrpn { registered, number, data } => {
                 let control = if registered { Control::Rpn(number) } else { Control::Nrpn(number) };
                 // Low halves say little of the way, and steps say all.
                 match data {

@@ -6,14 +6,14 @@
 //! replay makes the same writes. It runs inside the frame, on the show's thread. Keys are in [`super::keys`].
 
 mod control;
+mod curve;
 mod entry;
 mod knob;
-mod lay;
-mod numbered;
+mod nrpn;
 
 pub use control::{Control, ControlSpec, parse_control};
+pub use curve::{CurveName, TravelCurve};
 pub use entry::{Fixed, MidiEntry, MidiOptions, Mode, OscEntry, Relative, Takeover};
-pub use lay::{CurveName, Lay};
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use super::midi::{Kind, Message};
 use super::{Event, Source, Write};
 use crate::params::{self, Id, Params, Target};
 use knob::{Action, Memory};
-pub(super) use numbered::Numbers;
+pub(super) use nrpn::Numbers;
 
 /// What is wrong with an entry of a map.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -250,8 +250,8 @@ impl ControlSpec {
         let control = match (self.control, message.kind) {
             (Control::Cc(n), Kind::ControlChange { controller, .. }) => controller == n,
             (Control::Cc14(n), Kind::ControlChange { controller, .. }) => controller == n || controller == n + 32,
-            (Control::Nrpn(n), Kind::Numbered { registered, number, .. }) => !registered && number == n,
-            (Control::Rpn(n), Kind::Numbered { registered, number, .. }) => registered && number == n,
+            (Control::Nrpn(n), Kind::Nrpn { registered, number, .. }) => !registered && number == n,
+            (Control::Rpn(n), Kind::Nrpn { registered, number, .. }) => registered && number == n,
             (Control::Note(n), Kind::NoteOn { note, .. } | Kind::NoteOff { note }) => note == n,
             (Control::PolyPressure(n), Kind::PolyPressure { note, .. }) => note == n,
             (Control::Bend, Kind::PitchBend { .. })

@@ -87,7 +87,7 @@ pub enum Kind {
     },
     /// A registered (RPN) or free (NRPN) parameter number, 0 to 16,383. No message says so by itself: the map makes
     /// it of several controllers.
-    Numbered {
+    Nrpn {
         registered: bool,
         number: u16,
         data: Data,

@@ -6,15 +6,15 @@
 
 pub mod feedback;
 pub mod feeds;
-mod holder;
 pub(in crate::control) mod inbox;
 mod message;
 pub mod packet;
 mod pattern;
+mod port_owner;
 pub mod schedule;
 mod server;
 
-pub use feedback::{Feedback, Told};
+pub use feedback::{Feedback, Snapshot};
 pub use message::{MAX_ADDRESS, MAX_TEXT};
 pub use packet::Refusal;
 pub use server::OscServer;
@@ -31,8 +31,8 @@ pub const DEFAULT_ADDRESS: SocketAddr =
 /// Why no OSC can be received.
 #[derive(Debug, thiserror::Error)]
 pub enum OscError {
-    #[error("UDP port {} is held by {holder}: end that program, or listen on another port", address.port())]
-    Taken { address: SocketAddr, holder: String },
+    #[error("UDP port {} is held by {owner}: end that program, or listen on another port", address.port())]
+    Taken { address: SocketAddr, owner: String },
     #[error("no address {} on this machine: listen on 127.0.0.1, or on 0.0.0.0 for the whole network", address.ip())]
     NoSuchAddress { address: SocketAddr },
     #[error("cannot listen for OSC on {address}: {source}")]

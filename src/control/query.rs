@@ -55,14 +55,14 @@ pub struct Options {
     pub osc: Option<OscHost>,
     /// Whether it is announced by mDNS: to this machine when it listens on the loopback, else to the network.
     pub announce: bool,
-    pub patience: Patience,
+    pub timeouts: Timeouts,
     pub events: EventSender,
     pub counts: Arc<Counts>,
 }
 
 /// How long clients are waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct Timeouts {
     /// A client must have sent its request within this time.
     pub request: Duration,
     /// A connection on which no further request comes is closed, though its last answer was not read.
@@ -71,10 +71,10 @@ pub struct Patience {
     pub ping: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         let secs = Duration::from_secs;
-        Patience { request: secs(10), silence: secs(30), ping: secs(15) }
+        Timeouts { request: secs(10), silence: secs(30), ping: secs(15) }
     }
 }
 
@@ -92,7 +92,7 @@ impl QueryServer {
     /// # Errors
     /// When the port is taken, or the address is not this machine's.
     pub fn start(options: Options) -> Result<Self, QueryError> {
-        let Options { address, osc, announce, patience, events, counts } = options;
+        let Options { address, osc, announce, timeouts, events, counts } = options;
         let failed = |source: std::io::Error| match source.kind() {
             std::io::ErrorKind::AddrInUse => QueryError::Taken { address },
             _ => QueryError::Socket { address, source },
@@ -104,7 +104,7 @@ impl QueryServer {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(failed)?;
         let thread = {
-            let site = http::Site::new(shared.clone(), events, counts, patience);
+            let site = http::Site::new(shared.clone(), events, counts, timeouts);
             std::thread::Builder::new()
                 .name("query".to_owned())
                 .spawn(move || runtime.block_on(http::serve(listener, site)))

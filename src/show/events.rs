@@ -68,7 +68,7 @@ impl Show {
             self.text_by.insert(id, write.source);
         }
         if matches!(id, Id::Learn | Id::LearnUndo | Id::PresetSave) {
-            self.learning.from_stranger = self.is_stranger(write.source);
+            self.learning.from_untrusted = self.is_untrusted(write.source);
         } else if write.source != Source::Preset && learning::is_learnable(id) {
             self.learning.moved = Some(write.target);
         }
@@ -96,7 +96,7 @@ impl Show {
     }
 
     /// Who may open and write no files: browsers, and everybody over OSC while the port is open to the network.
-    pub(super) fn is_stranger(&self, source: Source) -> bool {
+    pub(super) fn is_untrusted(&self, source: Source) -> bool {
         source == Source::Web || (self.names_only && source == Source::Osc)
     }
 
@@ -148,7 +148,7 @@ impl Show {
     /// The file of a network that an event names. While the OSC port is open to the network, only names of the
     /// library are taken over OSC, never paths.
     pub(super) fn find_network(&self, name: &str, by: Source) -> Result<PathBuf, LocateError> {
-        if self.is_stranger(by) { locate::network_in(self.library.folder(), name) } else { self.library.network(name) }
+        if self.is_untrusted(by) { locate::network_in(self.library.folder(), name) } else { self.library.network(name) }
     }
 
     /// Who wrote a text last.

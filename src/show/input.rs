@@ -17,7 +17,7 @@ const INPUT_SIDE: usize = 512;
 impl Show {
     fn find_picture(&self) -> Result<PathBuf, LocateError> {
         let name = self.params.text(Id::Input);
-        if self.is_stranger(self.writer_of(Id::Input)) {
+        if self.is_untrusted(self.writer_of(Id::Input)) {
             return locate::picture_in(self.library.folder(), name);
         }
         self.library.picture(name, self.preset.path.parent().unwrap_or(Path::new("")))

@@ -24,7 +24,7 @@ pub(super) struct Learning {
     /// The parameter that a player moved last.
     pub moved: Option<Target>,
     /// The last wish to learn or save came by an OSC port that is open to the network: it reaches no file.
-    pub from_stranger: bool,
+    pub from_untrusted: bool,
 }
 
 /// The preset's entries: those that play, and those for its file where they are others.
@@ -96,7 +96,7 @@ impl Show {
                 return self.history.refuse(&format!("no control can play \"{address}\"{hint}"));
             }
         };
-        let saves = !self.learning.from_stranger;
+        let saves = !self.learning.from_untrusted;
         self.learning.session = Some(Session { target, learn: Learn::default(), turn_back: false, saves });
     }
 
@@ -170,7 +170,7 @@ impl Show {
     pub(super) fn undo_learning(&mut self) {
         match self.learning.undo.pop() {
             Some(mut entries) => {
-                let saves = !self.learning.from_stranger;
+                let saves = !self.learning.from_untrusted;
                 if !saves {
                     entries.own = Some(self.own_entries().to_vec());
                 }
@@ -213,7 +213,7 @@ impl Show {
     /// Answers `/preset/save`: into the playing preset, or as a new one of this name beside it.
     pub(super) fn save_preset(&mut self) {
         let name = self.params.text(Id::PresetSave).trim().to_owned();
-        if self.learning.from_stranger {
+        if self.learning.from_untrusted {
             return self.history.notice("presets are saved by keys, MIDI and OSC of this machine alone".to_owned());
         }
         let (path, from) = if name.is_empty() || name == self.preset.name {

@@ -28,7 +28,7 @@ impl Show {
     }
 
     pub(super) fn find_preset(&self, name: &str, by: Source) -> Result<Preset, PresetError> {
-        let file = if self.is_stranger(by) { self.library.named(name) } else { self.library.find(name) };
+        let file = if self.is_untrusted(by) { self.library.named(name) } else { self.library.find(name) };
         file.map_err(PresetError::from).and_then(|file| Preset::load(&file))
     }
 

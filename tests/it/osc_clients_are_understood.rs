@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::Receiver;
 use latent_jockey::control::mapping::{MidiOptions, OscEntry};
 use latent_jockey::control::osc::feeds::Feeds;
-use latent_jockey::control::osc::{Feedback, OscError, OscServer, Told};
+use latent_jockey::control::osc::{Feedback, OscError, OscServer, Snapshot};
 use latent_jockey::control::{Counts, Event, EventSender, queue};
 use latent_jockey::params::{Id, Params, Value};
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType};
@@ -120,7 +120,7 @@ fn questions_are_answered_and_changes_told() {
     let heard = |feedback: &mut Feedback, (params, feeds): (&Params, Feeds)| {
         let mut buffer = [0; 65_536];
         for _ in 0..100 {
-            feedback.step(&Told { params, feeds, aliases: &aliases }, 1.0 / 60.0);
+            feedback.step(&Snapshot { params, feeds, aliases: &aliases }, 1.0 / 60.0);
             if let Ok((len, from)) = client.recv_from(&mut buffer) {
                 assert_eq!(from, server.local_addr(), "answers come from the port that listens");
                 return flat(rosc::decoder::decode_udp(&buffer[..len]).unwrap().1);
@@ -149,7 +149,7 @@ fn questions_are_answered_and_changes_told() {
     ask("/get", text("/nothing"));
     let waited = Instant::now();
     let step = |feedback: &mut Feedback, params: &Params, feeds, dt| {
-        feedback.step(&Told { params, feeds, aliases: &aliases }, dt)
+        feedback.step(&Snapshot { params, feeds, aliases: &aliases }, dt)
     };
     while step(&mut feedback, &params, feeds, 0.0).as_deref() != Some("/nothing") {
         assert!(waited.elapsed() < Duration::from_secs(5), "the wrong address was not told");
@@ -202,7 +202,7 @@ fn flat(packet: OscPacket) -> Vec<(String, Vec<OscType>)> {
 }
 
 #[test]
-fn a_taken_port_is_told_with_its_holder() {
+fn a_taken_port_is_told_with_its_owner() {
     let (sender, _events) = queue();
     let server = bind(sender.clone(), &Arc::default());
     let error = OscServer::bind(server.local_addr(), sender.clone(), Arc::default()).err().expect("the port is taken");
@@ -234,7 +234,7 @@ fn dumps_are_rated_for_each_sender() {
         std::thread::sleep(Duration::from_millis(5));
     }
     let (params, feeds, aliases) = (Params::default(), Feeds { beat: 0, fps: 0.0 }, Arc::from([]));
-    feedback.step(&Told { params: &params, feeds, aliases: &aliases }, 0.0);
+    feedback.step(&Snapshot { params: &params, feeds, aliases: &aliases }, 0.0);
     assert!(Counts::read(&counts.dropped) > 20, "{counts:?}");
     clients[1].set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     assert!(clients[1].recv_from(&mut [0; 65_536]).is_ok(), "the other is answered");

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use latent_jockey::control::mapping::{Mapping, OscEntry};
-use latent_jockey::control::osc::Told;
+use latent_jockey::control::osc::Snapshot;
 use latent_jockey::control::osc::feeds::Feeds;
-use latent_jockey::control::query::{Dims, Options, OscHost, Panel, Patience, QueryError, QueryServer};
+use latent_jockey::control::query::{Dims, Options, OscHost, Panel, QueryError, QueryServer, Timeouts};
 use latent_jockey::control::{Counts, Event, queue};
 use latent_jockey::params::{Id, Params, Value};
 use rosc::{OscMessage, OscPacket, OscType};
@@ -31,15 +31,15 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        Stage::with(Patience::default())
+        Stage::with(Timeouts::default())
     }
 
-    fn with(patience: Patience) -> Self {
+    fn with(timeouts: Timeouts) -> Self {
         let (sender, events) = queue();
         let counts = Arc::new(Counts::default());
         let osc = Some(OscHost::new((Ipv4Addr::LOCALHOST, 9000).into()));
         let address = (Ipv4Addr::LOCALHOST, 0).into();
-        let options = Options { address, osc, announce: false, patience, events: sender, counts: counts.clone() };
+        let options = Options { address, osc, announce: false, timeouts, events: sender, counts: counts.clone() };
         let server = QueryServer::start(options).expect("a free port");
         let panel = server.panel();
         let mut stage = Stage { server, panel, events, counts, params: Params::default(), mapping: Mapping::default() };
@@ -55,7 +55,7 @@ impl Stage {
             }
         }
         let feeds = Feeds { beat: 1, fps: 30.0 };
-        self.panel.step(&Told { params: &self.params, feeds, aliases: self.mapping.aliases() }, DIMS);
+        self.panel.step(&Snapshot { params: &self.params, feeds, aliases: self.mapping.aliases() }, DIMS);
     }
 
     /// Frames until `done`, for five seconds at most.
@@ -244,8 +244,8 @@ fn a_taken_port_is_one_line() {
     let stage = Stage::new();
     let (events, _) = queue();
     let address = stage.server.local_addr();
-    let (patience, counts) = (Patience::default(), Arc::default());
-    let again = QueryServer::start(Options { address, osc: None, announce: false, patience, events, counts });
+    let (timeouts, counts) = (Timeouts::default(), Arc::default());
+    let again = QueryServer::start(Options { address, osc: None, announce: false, timeouts, events, counts });
     assert!(matches!(&again, Err(QueryError::Taken { address: taken }) if *taken == address));
     let line = again.err().expect("taken").to_string();
     assert!(line.contains(&address.port().to_string()) && !line.contains('\n'), "{line}");
@@ -255,7 +255,7 @@ fn a_taken_port_is_one_line() {
 fn who_sends_half_a_request_is_let_go() {
     let (short, long) = (Duration::from_millis(200), Duration::from_secs(60));
     for (request, silence) in [(short, long), (long, short)] {
-        let stage = Stage::with(Patience { request, silence, ping: long });
+        let stage = Stage::with(Timeouts { request, silence, ping: long });
         let mut stream = TcpStream::connect(stage.server.local_addr()).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time limit");
         write!(stream, "GET /psi HTTP/1.1\r\nHost: loc").expect("sent");
@@ -269,8 +269,8 @@ fn who_sends_half_a_request_is_let_go() {
 
 #[test]
 fn sockets_that_have_vanished_make_room() {
-    let patience = Patience { ping: Duration::from_millis(500), ..Patience::default() };
-    let mut stage = Stage::with(patience);
+    let timeouts = Timeouts { ping: Duration::from_millis(500), ..Timeouts::default() };
+    let mut stage = Stage::with(timeouts);
     // Who reads answers the pings; the fifteen others do not.
     let mut reader = stage.socket();
     let _vanished: Vec<_> = (0..15).map(|_| stage.socket()).collect();

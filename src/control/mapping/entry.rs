@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use super::{Control, ControlSpec, CurveName, Lay, MappingError, lay, parse_control};
+use super::{Control, ControlSpec, CurveName, MappingError, TravelCurve, curve, parse_control};
 use crate::params::{self, Id, Kind, Params, Target, Value};
 
 /// What a knob does whose position is not the parameter's value.
@@ -123,8 +123,8 @@ impl MidiOptions {
         params::resolve(&self.to).ok_or_else(|| MappingError::Address { address: self.to.clone() })
     }
 
-    fn lay(&self, target: Target) -> Result<Option<Lay>, MappingError> {
-        Lay::new(target, self.range, self.curve, self.invert)
+    fn travel_curve(&self, target: Target) -> Result<Option<TravelCurve>, MappingError> {
+        TravelCurve::new(target, self.range, self.curve, self.invert)
     }
 }
 
@@ -133,7 +133,7 @@ impl MidiOptions {
 pub struct MidiEntry {
     pub control: ControlSpec,
     pub to: Target,
-    pub(super) lay: Option<Lay>,
+    pub(super) curve: Option<TravelCurve>,
     pub(super) takeover: Takeover,
     pub(super) relative: Option<Relative>,
     pub(super) mode: Option<Mode>,
@@ -149,7 +149,7 @@ impl MidiEntry {
         let control = parse_control(control)?;
         let to = options.target()?;
         let entry = MidiEntry {
-            lay: options.lay(to)?,
+            curve: options.travel_curve(to)?,
             takeover: options.takeover.unwrap_or_else(|| takeover_of(control.control)),
             relative: options.relative,
             mode: options.mode,
@@ -163,13 +163,15 @@ impl MidiEntry {
     /// What it says, as options that read back as this entry.
     pub fn options(&self) -> MidiOptions {
         let def = self.to.id.def();
-        let lay = self.lay.as_ref();
+        let travel_curve = self.curve.as_ref();
         MidiOptions {
             to: self.to.to_string(),
-            range: lay.map(|lay| [lay.from, lay.to]),
-            curve: lay.filter(|lay| lay.curve != def.curve).map(|lay| match lay.curve {
-                params::Curve::Linear => CurveName::Linear,
-                params::Curve::Square => CurveName::Square,
+            range: travel_curve.map(|curve| [curve.from, curve.to]),
+            curve: travel_curve.filter(|travel_curve| travel_curve.curve != def.curve).map(|travel_curve| {
+                match travel_curve.curve {
+                    params::Curve::Linear => CurveName::Linear,
+                    params::Curve::Square => CurveName::Square,
+                }
             }),
             invert: false,
             takeover: Some(self.takeover).filter(|&takeover| takeover != takeover_of(self.control.control)),
@@ -212,7 +214,7 @@ impl MidiEntry {
             None if matches!(def.kind, Kind::Text { .. } | Kind::Vector { .. }) => None,
             // A trigger rests.
             None if def.kind == Kind::Trigger => Some(0.0),
-            None => Some(lay::travel_of(self.lay.as_ref(), def, params.base(self.to))),
+            None => Some(curve::travel_of(self.curve.as_ref(), def, params.base(self.to))),
         }
     }
 
@@ -220,7 +222,7 @@ impl MidiEntry {
     pub(super) fn plain(control: Control, to: Target) -> Self {
         let spec = ControlSpec { channel: None, control };
         let takeover = takeover_of(control);
-        MidiEntry { control: spec, to, lay: None, takeover, relative: None, mode: None, value: None }
+        MidiEntry { control: spec, to, curve: None, takeover, relative: None, mode: None, value: None }
     }
 
     pub(super) fn with_mode(self, mode: Mode) -> Self {
@@ -293,17 +295,17 @@ fn same_number(value: &Value, base: f64) -> bool {
 pub struct OscEntry {
     pub address: String,
     pub to: Target,
-    lay: Option<Lay>,
+    curve: Option<TravelCurve>,
 }
 
 impl OscEntry {
     /// An alias that hands its values on as they are.
     pub fn plain(address: String, to: Target) -> Self {
-        OscEntry { address, to, lay: None }
+        OscEntry { address, to, curve: None }
     }
 
     /// Reads an entry of a preset's `[osc]` table. With a range, curve or invert the sender's numbers from 0 to 1
-    /// are laid over it.
+    /// are value_at over it.
     ///
     /// # Errors
     /// When the address is none of the table, or an option is for MIDI only.
@@ -318,7 +320,7 @@ impl OscEntry {
         if let Some((option, _)) = foreign.into_iter().find(|(_, given)| *given) {
             return Err(MappingError::Option { option, reason: "is for MIDI, not for an OSC address".to_owned() });
         }
-        Ok(OscEntry { address: address.to_owned(), to, lay: options.lay(to)? })
+        Ok(OscEntry { address: address.to_owned(), to, curve: options.travel_curve(to)? })
     }
 
     /// What the parameter is sent for a value of the alias.
@@ -328,18 +330,18 @@ impl OscEntry {
             Value::Int(i) => *i as f64,
             other => return other.clone(),
         };
-        self.lay.map_or_else(|| sent.clone(), |lay| lay::laid(Some(&lay), travel))
+        self.curve.map_or_else(|| sent.clone(), |travel_curve| curve::value_at(Some(&travel_curve), travel))
     }
 
     /// Whether its numbers go from 0 to 1, whatever the parameter's range is.
     pub fn is_travel(&self) -> bool {
-        self.lay.is_some()
+        self.curve.is_some()
     }
 
     /// What the alias would have sent for a value of the parameter: the inverse of what it does. `None` for triggers.
     pub fn back(&self, value: Option<Value>) -> Option<Value> {
         let value = value?;
-        let Some(lay) = self.lay else { return Some(value) };
+        let Some(travel_curve) = self.curve else { return Some(value) };
         let number = match (&value, self.to.id.def().kind) {
             (Value::Float(x), _) => *x,
             (Value::Int(i), _) => *i as f64,
@@ -347,7 +349,7 @@ impl OscEntry {
             (Value::Text(word), Kind::Choice { options, .. }) => options.iter().position(|o| o == word)? as f64,
             _ => return None,
         };
-        Some(Value::Float(lay.travel(number)))
+        Some(Value::Float(travel_curve.travel(number)))
     }
 }
 
@@ -365,13 +367,13 @@ mod test {
     #[test]
     fn entries_are_read_from_toml() {
         let plain = read("'cc 21' = '/walk/speed'").unwrap();
-        assert_eq!((plain.to, plain.takeover, plain.lay), (Id::WalkSpeed.into(), Takeover::Pickup, None));
+        assert_eq!((plain.to, plain.takeover, plain.curve), (Id::WalkSpeed.into(), Takeover::Pickup, None));
         let full = read(
             "'ch 2 cc 22' = { to = '/psi', range = [0.2, 1], curve = 'square', invert = true, takeover = 'scale' }",
         )
         .unwrap();
         assert_eq!(full.takeover, Takeover::Scale);
-        assert_eq!(full.lay.map(|lay| (lay.from, lay.to)), Some((1.0, 0.2)));
+        assert_eq!(full.curve.map(|curve| (curve.from, curve.to)), Some((1.0, 0.2)));
         assert_eq!(read("'cc 1' = { to = '/psi', relative = 'twos' }").unwrap().relative, Some(Relative::Twos));
         assert_eq!(read("'note 1' = { to = '/freeze', mode = 'gate' }").unwrap().mode, Some(Mode::Gate));
         assert_eq!(
@@ -420,9 +422,9 @@ mod test {
         let options = |toml: &str| toml::from_str::<BTreeMap<String, MidiOptions>>(toml).unwrap().remove("a").unwrap();
         let plain = OscEntry::new("/1/fader3", &options("a = '/psi'")).unwrap();
         assert_eq!(plain.value(&Value::Float(0.5)), Value::Float(0.5));
-        let laid = OscEntry::new("/1/fader3", &options("a = { to = '/psi', range = [-1, 1] }")).unwrap();
-        assert_eq!(laid.value(&Value::Float(0.25)), Value::Float(-0.5));
-        assert_eq!(laid.value(&Value::Int(1)), Value::Float(1.0));
+        let value_at = OscEntry::new("/1/fader3", &options("a = { to = '/psi', range = [-1, 1] }")).unwrap();
+        assert_eq!(value_at.value(&Value::Float(0.25)), Value::Float(-0.5));
+        assert_eq!(value_at.value(&Value::Int(1)), Value::Float(1.0));
         let error = OscEntry::new("/a", &options("a = { to = '/psi', takeover = 'jump' }")).unwrap_err();
         assert_eq!(error.to_string(), "takeover is for MIDI, not for an OSC address");
     }

@@ -1,7 +1,7 @@
 //! What one control does: takeover, relative steps, 14-bit pairs, presses.
 
+use super::curve::{settled, travel_of, value_at};
 use super::entry::{MidiEntry, Mode, Relative, Takeover};
-use super::lay::{laid, settled, travel_of};
 use super::{Control, Turn};
 use crate::control::midi::{Data, Kind as Midi, Message};
 use crate::params::{Kind, Params, Value};
@@ -135,9 +135,9 @@ impl Memory {
                     Input::Position(f64::from(value) / 127.0)
                 }
             }
-            Midi::Numbered { data: Data::Step(steps), .. } => Input::Steps(steps.into()),
-            Midi::Numbered { data: Data::High(value), .. } => Input::Position(self.pair(message, true, value)?),
-            Midi::Numbered { data: Data::Low(value), .. } => Input::Position(self.pair(message, false, value)?),
+            Midi::Nrpn { data: Data::Step(steps), .. } => Input::Steps(steps.into()),
+            Midi::Nrpn { data: Data::High(value), .. } => Input::Position(self.pair(message, true, value)?),
+            Midi::Nrpn { data: Data::Low(value), .. } => Input::Position(self.pair(message, false, value)?),
             Midi::Clock | Midi::Start | Midi::Continue | Midi::Stop | Midi::SongPosition { .. } => return None,
         })
     }
@@ -148,7 +148,7 @@ impl Memory {
 
     fn position(&mut self, entry: &MidiEntry, position: f64, params: &Params) -> Action {
         let def = entry.to.id.def();
-        let lay = entry.lay.as_ref();
+        let travel_curve = entry.curve.as_ref();
         if def.kind == Kind::Trigger {
             // A wheel or pressure fires once each time it passes its middle.
             let pressed = position >= 0.5;
@@ -158,12 +158,12 @@ impl Memory {
         let is_number = matches!(def.kind, Kind::Float { .. } | Kind::Int { .. } | Kind::Choice { .. });
         let last = self.last.replace(position);
         if entry.takeover == Takeover::Jump || !is_number {
-            return Action::Write(laid(lay, position));
+            return Action::Write(value_at(travel_curve, position));
         }
         let base = params.base(entry.to);
-        let value_travel = travel_of(lay, def, base);
+        let value_travel = travel_of(travel_curve, def, base);
         let is_ours = self.expected.is_some_and(|expected| (base - expected).abs() <= 1e-9 * (1.0 + expected.abs()));
-        let meets = (position - value_travel).abs() <= NEAR || settled(def, &laid(lay, position)) == base;
+        let meets = (position - value_travel).abs() <= NEAR || settled(def, &value_at(travel_curve, position)) == base;
         let travel = match entry.takeover {
             Takeover::Scale => {
                 let from = if is_ours { self.scaled } else { value_travel };
@@ -179,7 +179,7 @@ impl Memory {
             self.expected = None;
             return Action::Wait(if position < value_travel { Turn::Right } else { Turn::Left });
         };
-        let value = laid(lay, travel);
+        let value = value_at(travel_curve, travel);
         self.expected = Some(settled(def, &value));
         self.scaled = travel;
         Action::Write(value)
@@ -216,23 +216,23 @@ fn press(entry: &MidiEntry, velocity: f64, params: &Params) -> Option<Value> {
     if let Some(value) = &entry.value {
         return Some(value.clone());
     }
-    let lay = entry.lay.as_ref();
+    let travel_curve = entry.curve.as_ref();
     let kind = entry.to.id.def().kind;
     let mode = entry.mode.unwrap_or(if matches!(kind, Kind::Bool { .. }) { Mode::Toggle } else { Mode::Trigger });
     Some(match (mode, kind) {
         (_, Kind::Trigger) => Value::Nothing,
-        (Mode::Trigger, Kind::Bool { .. }) | (Mode::Gate, _) => laid(lay, 1.0),
-        (Mode::Trigger, _) => laid(lay, velocity),
+        (Mode::Trigger, Kind::Bool { .. }) | (Mode::Gate, _) => value_at(travel_curve, 1.0),
+        (Mode::Trigger, _) => value_at(travel_curve, velocity),
         (Mode::Toggle, _) => {
-            let is_high = travel_of(lay, entry.to.id.def(), params.base(entry.to)) >= 0.5;
-            laid(lay, if is_high { 0.0 } else { 1.0 })
+            let is_high = travel_of(travel_curve, entry.to.id.def(), params.base(entry.to)) >= 0.5;
+            value_at(travel_curve, if is_high { 0.0 } else { 1.0 })
         }
     })
 }
 
 fn release(entry: &MidiEntry) -> Option<Value> {
     let is_gate = entry.mode == Some(Mode::Gate) && entry.value.is_none() && entry.to.id.def().kind != Kind::Trigger;
-    is_gate.then(|| laid(entry.lay.as_ref(), 0.0))
+    is_gate.then(|| value_at(entry.curve.as_ref(), 0.0))
 }
 
 fn program_value(entry: &MidiEntry, program: u8) -> Value {
@@ -242,17 +242,19 @@ fn program_value(entry: &MidiEntry, program: u8) -> Value {
     match entry.to.id.def().kind {
         // Presets are counted from 1, as controllers show their programs.
         Kind::Text { .. } => Value::Int(i64::from(program) + 1),
-        Kind::Int { .. } | Kind::Choice { .. } if entry.lay.is_none() => Value::Int(i64::from(program)),
+        Kind::Int { .. } | Kind::Choice { .. } if entry.curve.is_none() => Value::Int(i64::from(program)),
         Kind::Trigger => Value::Nothing,
-        _ => laid(entry.lay.as_ref(), f64::from(program) / 127.0),
+        _ => value_at(entry.curve.as_ref(), f64::from(program) / 127.0),
     }
 }
 
 fn stepped(entry: &MidiEntry, steps: i32, params: &Params) -> Option<Value> {
     let def = entry.to.id.def();
     let base = params.base(entry.to);
-    let (min, max) = entry.lay.map_or(def.range(), |lay| (lay.from.min(lay.to), lay.from.max(lay.to)));
-    let direction = entry.lay.map_or(1.0, |lay| (lay.to - lay.from).signum());
+    let (min, max) = entry.curve.map_or(def.range(), |travel_curve| {
+        (travel_curve.from.min(travel_curve.to), travel_curve.from.max(travel_curve.to))
+    });
+    let direction = entry.curve.map_or(1.0, |travel_curve| (travel_curve.to - travel_curve.from).signum());
     if steps == 0 {
         return None;
     }
@@ -261,8 +263,8 @@ fn stepped(entry: &MidiEntry, steps: i32, params: &Params) -> Option<Value> {
         Kind::Bool { .. } => Value::Bool(f64::from(steps) * direction > 0.0),
         Kind::Int { .. } | Kind::Choice { .. } => Value::Float((base + f64::from(steps) * direction).clamp(min, max)),
         _ => {
-            let travel = travel_of(entry.lay.as_ref(), def, base) + f64::from(steps) * STEP;
-            laid(entry.lay.as_ref(), travel.clamp(0.0, 1.0))
+            let travel = travel_of(entry.curve.as_ref(), def, base) + f64::from(steps) * STEP;
+            value_at(entry.curve.as_ref(), travel.clamp(0.0, 1.0))
         }
     })
 }

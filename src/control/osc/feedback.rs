@@ -27,7 +27,7 @@ const MAX_BUNDLE: usize = 1400;
 
 /// What the show tells in one frame.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct Snapshot<'a> {
     pub params: &'a Params,
     pub feeds: Feeds,
     /// Of the preset, sorted by address.
@@ -63,10 +63,10 @@ impl Feedback {
 
     /// Answers what was asked since the last frame and sends what changed. `dt` in seconds. Gives the address that
     /// somebody asked for and that does not exist.
-    pub fn step(&mut self, told: &Told, dt: f64) -> Option<String> {
+    pub fn step(&mut self, snapshot: &Snapshot, dt: f64) -> Option<String> {
         let mut unknown = None;
         while let Ok((from, request)) = self.requests.try_recv() {
-            if let Err(address) = self.answer(from, request, told) {
+            if let Err(address) = self.answer(from, request, snapshot) {
                 unknown = Some(address);
             }
         }
@@ -75,7 +75,7 @@ impl Feedback {
             subscriber.secs_left > 0.0
         });
         for subscriber in &mut self.subscribers {
-            let changed = subscriber.changed(&self.targets, &self.others, told);
+            let changed = subscriber.changed(&self.targets, &self.others, snapshot);
             send(&self.socket, subscriber.to, changed);
         }
         unknown
@@ -86,22 +86,23 @@ impl Feedback {
         self.subscribers.len()
     }
 
-    fn answer(&mut self, from: SocketAddr, request: Request, told: &Told) -> Result<(), String> {
+    fn answer(&mut self, from: SocketAddr, request: Request, snapshot: &Snapshot) -> Result<(), String> {
         match request {
             Request::Get { address } => {
-                let found = one(&address, told).ok_or(address)?;
+                let found = one(&address, snapshot).ok_or(address)?;
                 send(&self.socket, from, vec![found]);
             }
             Request::Dump { prefix } => {
                 let prefix = bare(&prefix);
                 let wanted = self.targets.iter().chain(&self.others).copied();
-                let wanted = wanted.filter(|&target| is_below(target, prefix) && !is_idle_member(target, told.params));
+                let wanted =
+                    wanted.filter(|&target| is_below(target, prefix) && !is_idle_member(target, snapshot.params));
                 let feeds = FEEDS.into_iter().filter(|feed| is_in(feed.address(), prefix));
-                let aliases = told.aliases.iter().filter(|alias| is_in(&alias.address, prefix));
+                let aliases = snapshot.aliases.iter().filter(|alias| is_in(&alias.address, prefix));
                 let messages = wanted
-                    .filter_map(|target| message(target, told.params))
-                    .chain(feeds.map(|feed| feed_message(feed, &told.feeds)))
-                    .chain(aliases.filter_map(|alias| alias_message(alias, told.params)));
+                    .filter_map(|target| message(target, snapshot.params))
+                    .chain(feeds.map(|feed| feed_message(feed, &snapshot.feeds)))
+                    .chain(aliases.filter_map(|alias| alias_message(alias, snapshot.params)));
                 send(&self.socket, from, messages.collect());
             }
             Request::Unsubscribe => self.subscribers.retain(|s| s.to != from),
@@ -116,10 +117,10 @@ impl Feedback {
                         .min_by(|&a, &b| self.subscribers[a].secs_left.total_cmp(&self.subscribers[b].secs_left));
                     first.map(|i| self.subscribers.swap_remove(i));
                 }
-                let sent = self.targets.iter().map(|&target| told.params.base(target)).collect();
-                let feeds = told.feeds;
+                let sent = self.targets.iter().map(|&target| snapshot.params.base(target)).collect();
+                let feeds = snapshot.feeds;
                 let secs_left = SUBSCRIPTION_SECS;
-                let sent_others = self.others.iter().filter_map(|&target| told.params.value(target)).collect();
+                let sent_others = self.others.iter().filter_map(|&target| snapshot.params.value(target)).collect();
                 self.subscribers.push(Subscriber { to: from, prefix, secs_left, sent, sent_others, feeds, next: 0 });
             }
         }
@@ -129,31 +130,31 @@ impl Feedback {
 
 impl Subscriber {
     /// What this client does not know yet, as much as one frame may send.
-    fn changed(&mut self, targets: &[Target], others: &[Target], told: &Told) -> Vec<OscMessage> {
+    fn changed(&mut self, targets: &[Target], others: &[Target], snapshot: &Snapshot) -> Vec<OscMessage> {
         let mut messages = Vec::new();
         for feed in FEEDS.into_iter().filter(|feed| is_in(feed.address(), &self.prefix)) {
-            if self.feeds.number(feed) != told.feeds.number(feed) {
-                messages.push(feed_message(feed, &told.feeds));
+            if self.feeds.number(feed) != snapshot.feeds.number(feed) {
+                messages.push(feed_message(feed, &snapshot.feeds));
             }
         }
-        self.feeds = told.feeds;
+        self.feeds = snapshot.feeds;
         for (&target, sent) in others.iter().zip(&mut self.sent_others) {
             let is_known = match sent {
-                Value::Text(text) => text == told.params.text(target.id),
-                Value::List(list) => list == told.params.vector(target.id),
+                Value::Text(text) => text == snapshot.params.text(target.id),
+                Value::List(list) => list == snapshot.params.vector(target.id),
                 _ => true,
             };
             if is_known {
                 continue;
             }
-            sent.clone_from(&told.params.value(target).unwrap_or(Value::Nothing));
+            sent.clone_from(&snapshot.params.value(target).unwrap_or(Value::Nothing));
             if is_below(target, &self.prefix) {
-                messages.extend(message(target, told.params));
+                messages.extend(message(target, snapshot.params));
             }
         }
         for step in 0..targets.len() {
             let i = (self.next + step) % targets.len();
-            let base = told.params.base(targets[i]);
+            let base = snapshot.params.base(targets[i]);
             if self.sent[i] == base {
                 continue;
             }
@@ -163,24 +164,28 @@ impl Subscriber {
             }
             self.sent[i] = base;
             if is_below(targets[i], &self.prefix) {
-                messages.extend(message(targets[i], told.params));
+                messages.extend(message(targets[i], snapshot.params));
             }
-            let aliases = told.aliases.iter().filter(|a| a.to == targets[i] && is_in(&a.address, &self.prefix));
-            messages.extend(aliases.filter_map(|alias| alias_message(alias, told.params)));
+            let aliases = snapshot.aliases.iter().filter(|a| a.to == targets[i] && is_in(&a.address, &self.prefix));
+            messages.extend(aliases.filter_map(|alias| alias_message(alias, snapshot.params)));
         }
         messages
     }
 }
 
 /// The answer to `/get`: a parameter, a feed or an alias.
-fn one(address: &str, told: &Told) -> Option<OscMessage> {
+fn one(address: &str, snapshot: &Snapshot) -> Option<OscMessage> {
     if let Some(target) = params::resolve(address) {
-        return message(target, told.params);
+        return message(target, snapshot.params);
     }
     if let Some(feed) = Feed::resolve(address) {
-        return Some(feed_message(feed, &told.feeds));
+        return Some(feed_message(feed, &snapshot.feeds));
     }
-    told.aliases.iter().find(|alias| alias.address == address).and_then(|alias| alias_message(alias, told.params))
+    snapshot
+        .aliases
+        .iter()
+        .find(|alias| alias.address == address)
+        .and_then(|alias| alias_message(alias, snapshot.params))
 }
 
 fn feed_message(feed: Feed, feeds: &Feeds) -> OscMessage {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::inbox::Inbox;
-use super::{Feedback, OscError, QUESTIONS_PER_SEC, Request, holder};
+use super::{Feedback, OscError, QUESTIONS_PER_SEC, Request, port_owner};
 use crate::control::rate::Peers;
 use crate::control::{Counts, EventSender};
 
@@ -40,8 +40,8 @@ impl OscServer {
     pub fn bind(address: SocketAddr, events: EventSender, counts: Arc<Counts>) -> Result<Self, OscError> {
         let failed = |source: std::io::Error| match source.kind() {
             ErrorKind::AddrInUse => {
-                let holder = holder::of_udp_port(address.port()).unwrap_or_else(|| "another program".to_owned());
-                OscError::Taken { address, holder }
+                let owner = port_owner::of_udp_port(address.port()).unwrap_or_else(|| "another program".to_owned());
+                OscError::Taken { address, owner }
             }
             ErrorKind::AddrNotAvailable => OscError::NoSuchAddress { address },
             _ => OscError::Socket { address, source },

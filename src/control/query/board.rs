@@ -15,7 +15,7 @@ use tokio::sync::{Notify, watch};
 use super::OscHost;
 use super::view::View;
 use crate::control::mapping::OscEntry;
-use crate::control::osc::Told;
+use crate::control::osc::Snapshot;
 use crate::control::osc::feeds::{FEEDS, Feed, Feeds};
 use crate::params::{self, Id, Kind, Target, Value};
 
@@ -246,20 +246,21 @@ impl Panel {
     }
 
     /// Writes what changed since the last frame. A frame without changes costs a comparison of each number.
-    pub fn step(&mut self, told: &Told, dims: Dims) {
+    pub fn step(&mut self, snapshot: &Snapshot, dims: Dims) {
         self.changed.clear();
         for (i, target) in self.targets.iter().enumerate() {
-            let base = told.params.base(*target);
+            let base = snapshot.params.base(*target);
             if self.numbers[i] != base {
                 self.changed.push(i);
             }
         }
-        self.changed
-            .extend(self.texts.iter().filter(|(i, text)| told.params.text(self.targets[*i].id) != text).map(|t| t.0));
-        let vectors = self.vectors.iter().filter(|(i, list)| told.params.vector(self.targets[*i].id) != list);
+        self.changed.extend(
+            self.texts.iter().filter(|(i, text)| snapshot.params.text(self.targets[*i].id) != text).map(|t| t.0),
+        );
+        let vectors = self.vectors.iter().filter(|(i, list)| snapshot.params.vector(self.targets[*i].id) != list);
         self.changed.extend(vectors.map(|v| v.0));
-        let reshaped = self.dims != dims || !Arc::ptr_eq(&self.aliases, told.aliases);
-        if self.changed.is_empty() && !reshaped && self.feeds == told.feeds && !self.fresh {
+        let reshaped = self.dims != dims || !Arc::ptr_eq(&self.aliases, snapshot.aliases);
+        if self.changed.is_empty() && !reshaped && self.feeds == snapshot.feeds && !self.fresh {
             return;
         }
         // While a client's question is being answered the news wait for the next frame.
@@ -272,18 +273,18 @@ impl Panel {
             self.changed.clear();
             self.changed.extend(0..self.targets.len());
         }
-        write(board, &self.targets, &self.changed, told, dims, reshaped);
+        write(board, &self.targets, &self.changed, snapshot, dims, reshaped);
         for &i in &self.changed {
-            self.numbers[i] = told.params.base(self.targets[i]);
+            self.numbers[i] = snapshot.params.base(self.targets[i]);
         }
         for (i, text) in &mut self.texts {
-            told.params.text(self.targets[*i].id).clone_into(text);
+            snapshot.params.text(self.targets[*i].id).clone_into(text);
         }
         for (i, list) in &mut self.vectors {
-            told.params.vector(self.targets[*i].id).clone_into(list);
+            snapshot.params.vector(self.targets[*i].id).clone_into(list);
         }
-        (self.feeds, self.dims) = (told.feeds, dims);
-        self.aliases.clone_from(told.aliases);
+        (self.feeds, self.dims) = (snapshot.feeds, dims);
+        self.aliases.clone_from(snapshot.aliases);
         self.shared.news.send_modify(|serial| *serial += 1);
     }
 
@@ -313,27 +314,27 @@ fn write(
     mut board: MutexGuard<'_, Board>,
     targets: &[Target],
     changed: &[usize],
-    told: &Told,
+    snapshot: &Snapshot,
     dims: Dims,
     reshaped: bool,
 ) {
     board.serial += 1;
     let serial = board.serial;
     for &i in changed {
-        if let Some(value) = told.params.value(targets[i]) {
+        if let Some(value) = snapshot.params.value(targets[i]) {
             board.cells[i] = Cell { value, serial };
         }
     }
     for feed in FEEDS {
-        if board.feeds.number(feed) != told.feeds.number(feed) {
+        if board.feeds.number(feed) != snapshot.feeds.number(feed) {
             board.feed_serials[feed as usize] = serial;
         }
     }
-    board.feeds = told.feeds;
+    board.feeds = snapshot.feeds;
     if reshaped {
         board.shape += 1;
         board.dims = dims;
-        board.aliases.clone_from(told.aliases);
+        board.aliases.clone_from(snapshot.aliases);
     }
 }
 
@@ -353,7 +354,8 @@ pub(super) mod test {
     pub fn board_of(params: &Params, aliases: Vec<OscEntry>) -> Board {
         let shared = shared();
         let aliases = aliases.into();
-        Panel::new(shared.clone()).step(&Told { params, feeds: Feeds { beat: 3, fps: 25.0 }, aliases: &aliases }, DIMS);
+        Panel::new(shared.clone())
+            .step(&Snapshot { params, feeds: Feeds { beat: 3, fps: 25.0 }, aliases: &aliases }, DIMS);
         shared.board().clone()
     }
 
@@ -365,7 +367,7 @@ pub(super) mod test {
         let aliases: Arc<[OscEntry]> = Arc::new([]);
         let psi = Place::Param(Id::Psi.into());
         let step = |panel: &mut Panel, params: &Params| {
-            panel.step(&Told { params, feeds: Feeds::default(), aliases: &aliases }, DIMS);
+            panel.step(&Snapshot { params, feeds: Feeds::default(), aliases: &aliases }, DIMS);
         };
         step(&mut panel, &params);
         let first = shared.board().serial;

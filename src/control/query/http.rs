@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 
 use super::announce::NAME;
 use super::board::Shared;
-use super::{Patience, guard, socket, tree};
+use super::{Timeouts, guard, socket, tree};
 use crate::control::rate::Peers;
 use crate::control::{Counts, EventSender};
 
@@ -46,15 +46,15 @@ pub struct Site {
     pub shared: Arc<Shared>,
     pub events: EventSender,
     pub counts: Arc<Counts>,
-    pub patience: Patience,
+    pub timeouts: Timeouts,
     rate: Arc<Mutex<Peers<IpAddr>>>,
     pub sockets: Arc<Semaphore>,
 }
 
 impl Site {
-    pub fn new(shared: Arc<Shared>, events: EventSender, counts: Arc<Counts>, patience: Patience) -> Self {
+    pub fn new(shared: Arc<Shared>, events: EventSender, counts: Arc<Counts>, timeouts: Timeouts) -> Self {
         let rate = Arc::new(Mutex::new(Peers::new(MAX_REQUESTS_PER_SEC, Instant::now())));
-        Site { shared, events, counts, patience, rate, sockets: Arc::new(Semaphore::new(MAX_SOCKETS)) }
+        Site { shared, events, counts, timeouts, rate, sockets: Arc::new(Semaphore::new(MAX_SOCKETS)) }
     }
 }
 
@@ -98,22 +98,22 @@ async fn connection(stream: tokio::net::TcpStream, from: SocketAddr, site: Site)
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(site.patience.request)
+        .header_read_timeout(site.timeouts.request)
         .max_buf_size(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::select! {
         // A client that breaks off is no news.
         _ = connection => {}
-        () = silence(&requests, site.patience.silence) => {}
+        () = silence(&requests, site.timeouts.silence) => {}
     }
 }
 
 /// Ends when no request has come for so long: the client may have stopped reading its answer.
-async fn silence(requests: &AtomicU64, patience: Duration) {
+async fn silence(requests: &AtomicU64, timeouts: Duration) {
     let mut before = None;
     while before.replace(requests.load(Ordering::Relaxed)) != Some(requests.load(Ordering::Relaxed)) {
-        tokio::time::sleep(patience).await;
+        tokio::time::sleep(timeouts).await;
     }
 }
 

@@ -115,7 +115,7 @@ impl Client {
     async fn play(mut self, mut stream: Stream) {
         let mut news = self.site.shared.news.subscribe();
         let (mut is_behind, mut next) = (false, Instant::now());
-        let ping = self.site.patience.ping;
+        let ping = self.site.timeouts.ping;
         let (mut heard, mut ping_at) = (Instant::now(), Instant::now() + ping);
         loop {
             let due = Instant::now() + self.inbox.wait(Instant::now());

@@ -1,4 +1,4 @@
-//! How the travel of a control is laid over the values of a parameter, and what a parameter makes of a write.
+//! How the travel of a control is value_at over the values of a parameter, and what a parameter makes of a write.
 
 use serde::Deserialize;
 
@@ -16,7 +16,7 @@ pub enum CurveName {
 
 /// Travel 0 to 1 over a range of values.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Lay {
+pub struct TravelCurve {
     /// Value at travel 0.
     pub from: f64,
     /// Value at travel 1; may be the smaller one.
@@ -24,7 +24,7 @@ pub struct Lay {
     pub curve: Curve,
 }
 
-impl Lay {
+impl TravelCurve {
     /// What a preset's options ask for; `None` when they ask for nothing but the parameter's own range and curve.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl Lay {
             Some(CurveName::Linear) => Curve::Linear,
             Some(CurveName::Square) => Curve::Square,
         };
-        Ok(Some(Lay { from, to, curve }))
+        Ok(Some(TravelCurve { from, to, curve }))
     }
 
     /// The value at a travel of 0 to 1.
@@ -68,7 +68,7 @@ impl Lay {
         self.from + (self.to - self.from) * t
     }
 
-    /// The travel of a value, 0 to 1; the inverse of [`Lay::value`].
+    /// The travel of a value, 0 to 1; the inverse of [`TravelCurve::value`].
     pub fn travel(&self, value: f64) -> f64 {
         let t = ((value - self.from) / (self.to - self.from)).clamp(0.0, 1.0);
         if self.curve == Curve::Square { t.sqrt() } else { t }
@@ -76,21 +76,21 @@ impl Lay {
 }
 
 /// What is written for a travel of 0 to 1.
-pub(super) fn laid(lay: Option<&Lay>, travel: f64) -> Value {
-    lay.map_or(Value::Travel(travel), |lay| Value::Float(lay.value(travel)))
+pub(super) fn value_at(curve: Option<&TravelCurve>, travel: f64) -> Value {
+    curve.map_or(Value::Travel(travel), |curve| Value::Float(curve.value(travel)))
 }
 
 /// Where a value lies on the travel of a control.
-pub(super) fn travel_of(lay: Option<&Lay>, def: &Def, value: f64) -> f64 {
-    match (lay, def.kind) {
-        (Some(lay), _) => lay.travel(value),
+pub(super) fn travel_of(curve: Option<&TravelCurve>, def: &Def, value: f64) -> f64 {
+    match (curve, def.kind) {
+        (Some(curve), _) => curve.travel(value),
         // The middle of the part of the travel that means this word.
         (None, Kind::Choice { options, .. }) => (value + 0.5) / options.len() as f64,
         (None, _) => def.to_travel(value),
     }
 }
 
-/// The number that a parameter holds after a write of [`laid`]: the same coercion as in `Params::write`.
+/// The number that a parameter holds after a write of [`value_at`]: the same coercion as in `Params::write`.
 pub(super) fn settled(def: &Def, value: &Value) -> f64 {
     let (min, max) = def.range();
     let number = match (value, def.kind) {
@@ -115,10 +115,10 @@ mod test {
         let mut params = Params::default();
         let numbers = |id: &Id| !matches!(id.def().kind, Kind::Text { .. } | Kind::Trigger | Kind::Vector { .. });
         for id in Id::all().filter(numbers) {
-            let lay = Lay::new(id.into(), None, None, true).unwrap().unwrap();
-            for lay in [None, Some(&lay)] {
+            let curve = TravelCurve::new(id.into(), None, None, true).unwrap().unwrap();
+            for curve in [None, Some(&curve)] {
                 for i in 0..=127 {
-                    let value = laid(lay, f64::from(i) / 127.0);
+                    let value = value_at(curve, f64::from(i) / 127.0);
                     params.write(id.into(), &value).unwrap();
                     assert_eq!(settled(id.def(), &value), params.base(id), "{} at {value}", id.def().address);
                 }
@@ -129,15 +129,15 @@ mod test {
     #[test]
     fn lays_are_ranges_inside_the_parameter() {
         let psi = Target::from(Id::Psi);
-        let lay = |range, curve, invert| Lay::new(psi, range, curve, invert);
-        assert_eq!(lay(None, None, false), Ok(None));
-        let square = lay(Some([0.0, 1.0]), Some(CurveName::Square), true).unwrap().unwrap();
+        let curve = |range, curve, invert| TravelCurve::new(psi, range, curve, invert);
+        assert_eq!(curve(None, None, false), Ok(None));
+        let square = curve(Some([0.0, 1.0]), Some(CurveName::Square), true).unwrap().unwrap();
         assert_eq!([square.value(0.0), square.value(0.5), square.value(1.0)], [1.0, 0.75, 0.0]);
         assert!((square.travel(square.value(0.3)) - 0.3).abs() < 1e-12);
         for range in [[0.0, 3.0], [0.5, 0.5], [f64::NAN, 1.0]] {
-            let error = lay(Some(range), None, false).unwrap_err().to_string();
+            let error = curve(Some(range), None, false).unwrap_err().to_string();
             assert!(error.ends_with("is no range of /psi, which goes from -1 to 2"), "{error}");
         }
-        assert!(Lay::new(Id::Preset.into(), None, None, true).is_err());
+        assert!(TravelCurve::new(Id::Preset.into(), None, None, true).is_err());
     }
 }

@@ -47,7 +47,7 @@ fn inode_of(table: &str, port: u16) -> Option<&str> {
 #[cfg(all(test, target_os = "linux"))]
 mod test {
     #[test]
-    fn the_holder_of_a_port_is_found() {
+    fn the_owner_of_a_port_is_found() {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let found = super::of_udp_port(socket.local_addr().unwrap().port()).unwrap();
         assert!(found.contains(&format!("process {}", std::process::id())), "{found}");

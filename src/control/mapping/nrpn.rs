@@ -38,7 +38,7 @@ impl Numbers {
         };
         let chosen = self.0.get(&(message.port, message.channel)).filter(|c| (c.high, c.low) != (NONE, NONE))?;
         let number = u16::from(chosen.high) << 7 | u16::from(chosen.low);
-        Some(Message { kind: Kind::Numbered { registered: chosen.registered, number, data }, ..*message })
+        Some(Message { kind: Kind::Nrpn { registered: chosen.registered, number, data }, ..*message })
     }
 
     fn choose(&mut self, message: &Message, controller: u8, value: u8) {
