@@ -34,7 +34,7 @@ use tracing_subscriber::EnvFilter;
 use crate::control::{Event, QUEUE};
 use crate::engine::gpu::Card;
 use crate::show::Show;
-use crate::show::loader::panic_message;
+use crate::thread::panic_message;
 
 /// What the windows are like.
 #[derive(Resource, Clone, Debug)]
@@ -71,7 +71,7 @@ const SOFTWARE_FRAME: Duration = Duration::from_micros(33_333);
 
 /// The show and the state of its windows.
 #[derive(Resource)]
-struct Stage {
+struct Player {
     /// `Show` may move between threads but not be shared; the mutex is never contended.
     show: Mutex<Show>,
     events: Receiver<Event>,
@@ -87,7 +87,7 @@ struct Stage {
     output_wanted: bool,
 }
 
-impl Stage {
+impl Player {
     /// Whether a control is waited for.
     fn learning(&mut self) -> bool {
         self.show.get_mut().unwrap_or_else(PoisonError::into_inner).is_learning()
@@ -145,7 +145,7 @@ pub fn display_available() -> Result<(), String> {
 pub fn run(show: Show, card: Option<Arc<Card>>, events: Receiver<Event>, options: Options) -> Result<(), AppError> {
     log();
     let now = Instant::now();
-    let stage = Stage {
+    let player = Player {
         show: Mutex::new(show),
         events,
         pending: Vec::with_capacity(QUEUE),
@@ -158,7 +158,7 @@ pub fn run(show: Show, card: Option<Arc<Card>>, events: Receiver<Event>, options
         output_wanted: options.output.is_some(),
     };
     // Bevy panics where a driver fails; here that becomes an error like any other.
-    let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| build(stage, card, options).run()));
+    let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| build(player, card, options).run()));
     match played {
         Ok(AppExit::Success) => Ok(()),
         // Ctrl-C in the terminal.
@@ -193,7 +193,7 @@ fn render_plugin(card: Option<&Card>) -> RenderPlugin {
     RenderPlugin { render_creation: creation, ..default() }
 }
 
-fn build(stage: Stage, card: Option<Arc<Card>>, options: Options) -> App {
+fn build(player: Player, card: Option<Arc<Card>>, options: Options) -> App {
     let mut app = App::new();
     let window = WindowPlugin {
         primary_window: None,
@@ -214,7 +214,7 @@ fn build(stage: Stage, card: Option<Arc<Card>>, options: Options) -> App {
     ));
     app.insert_resource(EguiGlobalSettings { auto_create_primary_context: false, ..default() })
         .insert_resource(ClearColor(Color::BLACK))
-        .insert_resource(stage)
+        .insert_resource(player)
         .insert_resource(options)
         .init_resource::<windows::Output>()
         .add_systems(Startup, (windows::open_control, set_pace))
@@ -236,21 +236,21 @@ fn set_pace(adapter: Option<Res<RenderAdapterInfo>>, mut winit: ResMut<WinitSett
 }
 
 /// One frame of the show.
-fn step(mut stage: ResMut<Stage>, mut frame: ResMut<present::Frame>, mut exit: MessageWriter<AppExit>) {
+fn step(mut player: ResMut<Player>, mut frame: ResMut<present::Frame>, mut exit: MessageWriter<AppExit>) {
     let now = Instant::now();
-    let stage = &mut *stage;
-    let dt = now.duration_since(stage.stepped).as_secs_f64().min(LONGEST_FRAME_SECS);
-    stage.stepped = now;
-    stage.rate.frame(now);
+    let player = &mut *player;
+    let dt = now.duration_since(player.stepped).as_secs_f64().min(LONGEST_FRAME_SECS);
+    player.stepped = now;
+    player.rate.frame(now);
     // Bounded: devices that send without pause must not hold up the frame.
-    stage.pending.extend(stage.events.try_iter().take(QUEUE));
+    player.pending.extend(player.events.try_iter().take(QUEUE));
 
-    let show = stage.show.get_mut().unwrap_or_else(PoisonError::into_inner);
-    show.step(dt, &stage.pending);
-    stage.pending.clear();
+    let show = player.show.get_mut().unwrap_or_else(PoisonError::into_inner);
+    show.step(dt, &player.pending);
+    player.pending.clear();
     *frame = present::Frame { picture: show.picture().cloned(), brightness: show.brightness(), fit: show.fit() };
 
-    if stage.until.is_some_and(|until| now >= until) {
+    if player.until.is_some_and(|until| now >= until) {
         exit.write(AppExit::Success);
     }
 }

@@ -8,7 +8,6 @@ pub mod cpu;
 pub mod fallback;
 pub mod gpu;
 pub mod plan;
-pub mod thread;
 
 use std::sync::Arc;
 

@@ -11,6 +11,7 @@
 //!
 //! | module | what it is for |
 //! | --- | --- |
+//! | [`thread`] | what threads share: the newest item, a panic in one line |
 //! | [`params`] | the table of parameters, each defined once |
 //! | [`control`] | events from devices become writes to parameters |
 //! | [`patch`] | presets, checked as a whole, and their files watched |
@@ -37,3 +38,4 @@ pub mod params;
 pub mod patch;
 pub mod record;
 pub mod show;
+pub mod thread;

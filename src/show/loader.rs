@@ -16,6 +16,7 @@ use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::{Engine, EngineError, Image, Program};
 use crate::network::style_transfer::StyleNetwork;
 use crate::network::{self, Network, NetworkError};
+use crate::thread::panic_message;
 
 /// How many wishes wait at most.
 const WISHES: usize = 32;
@@ -208,12 +209,6 @@ fn load_whole(wish: &Wish, engine: &Arc<dyn Engine>, progress: &Progress) -> Res
     })
 }
 
-/// The first line of a panic.
-pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("unknown").lines().next().unwrap_or_default().to_owned()
-}
-
 fn newest_of_each_kind(wishes: impl Iterator<Item = (u64, Wish)>) -> impl Iterator<Item = (u64, Wish)> {
     let (mut network, mut style, mut input) = (None, None, None);
     for wish in wishes {
@@ -285,11 +280,5 @@ mod tests {
             let error = next(&mut loader).result.err().expect("it panics").to_string();
             assert!(error.contains("flowers128") && error.contains("out of luck"), "{error}");
         }
-    }
-
-    #[test]
-    fn a_panic_becomes_one_line() {
-        let panic = std::panic::catch_unwind(|| panic!("no {}\nsecond line", "device")).unwrap_err();
-        assert_eq!(panic_message(&*panic), "no device");
     }
 }

@@ -1,8 +1,9 @@
-//! A thread that always works on the newest request, and slots in which only the newest thing is kept.
+//! What threads share: [`Slot`], in which only the newest item is kept, and [`panic_message`].
 //!
-//! The show puts requests into a [`Slot`] and takes pictures out of another; neither side ever waits for the
-//! other while holding a lock. What was not taken in time is replaced, and the replacement is counted.
+//! The show puts requests into a slot and takes pictures out of another; neither side ever waits for the other while
+//! holding a lock. What was not taken in time is replaced, and the replacement is counted.
 
+use std::any::Any;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -72,9 +73,21 @@ impl<T> Slot<T> {
     }
 }
 
+/// The first line of a panic's message.
+pub fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("unknown").lines().next().unwrap_or_default().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_becomes_one_line() {
+        let panic = std::panic::catch_unwind(|| panic!("no {}\nsecond line", "device")).unwrap_err();
+        assert_eq!(panic_message(&*panic), "no device");
+    }
 
     #[test]
     fn the_newest_item_wins_and_buffers_come_back() {

@@ -1,0 +1,128 @@
+//! The `engine` thread: a [`Stage`] that always works on the newest request. Neither side waits for the other.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::stage::{Change, Picture, Request, Stage, Used};
+use crate::thread::{Slot, panic_message};
+
+/// A picture and how long it took.
+#[derive(Clone, Debug, Default)]
+pub struct Drawn {
+    pub picture: Option<Arc<Picture>>,
+    pub took: Duration,
+    /// Why there is no picture, or no painting.
+    pub error: Option<String>,
+    /// What computes the network's pictures.
+    pub engine: &'static str,
+    /// Another engine had to take over.
+    pub notice: Option<String>,
+}
+
+/// A stage on a thread of its own. Neither side waits for the other.
+pub struct Live {
+    requests: Arc<Slot<Request>>,
+    drawn: Arc<Slot<Drawn>>,
+    changes: Sender<Change>,
+    used: Receiver<Used>,
+    skipped: u64,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Live {
+    /// Starts the `engine` thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(stage: Stage) -> std::io::Result<Self> {
+        let (requests, drawn) = (Arc::new(Slot::default()), Arc::new(Slot::default()));
+        let (changes, new_changes) = bounded(4);
+        let (done, used) = bounded(8);
+        let thread = {
+            let (requests, drawn) = (requests.clone(), drawn.clone());
+            std::thread::Builder::new()
+                .name("engine".to_owned())
+                .spawn(move || engine_thread(stage, &requests, &drawn, &new_changes, &done))?
+        };
+        Ok(Live { requests, drawn, changes, used, skipped: 0, thread: Some(thread) })
+    }
+
+    /// Asks for a picture; a request that the engine did not get to is replaced and counted.
+    /// `request` gets an old buffer back.
+    pub fn submit(&mut self, request: &mut Request) {
+        if self.requests.put(request) {
+            self.skipped += 1;
+        }
+    }
+
+    /// The newest picture, if one was finished since the last call.
+    pub fn newest(&mut self, drawn: &mut Drawn) -> bool {
+        // What the engine no longer plays is freed here, not on its thread.
+        while self.used.try_recv().is_ok() {}
+        self.drawn.take(drawn)
+    }
+
+    /// Gives the engine something new.
+    ///
+    /// # Errors
+    /// Gives it back when the engine has not even taken up the last ones.
+    pub fn change(&self, change: Change) -> Result<(), Change> {
+        self.changes.try_send(change).map_err(crossbeam_channel::TrySendError::into_inner)
+    }
+
+    /// Requests that were replaced before the engine got to them.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.requests.close();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the engine was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn engine_thread(
+    mut stage: Stage,
+    requests: &Slot<Request>,
+    drawn: &Slot<Drawn>,
+    changes: &Receiver<Change>,
+    done: &Sender<Used>,
+) {
+    let mut request = Request::default();
+    let mut result = Drawn::default();
+    while !requests.closed() {
+        for change in changes.try_iter() {
+            // A full channel means that the show is gone: then it is freed here.
+            let _ = done.try_send(stage.change(change));
+        }
+        // Short enough that a new network is taken up soon even when nothing is asked for.
+        if !requests.wait(&mut request, Duration::from_millis(100)) {
+            continue;
+        }
+        let started = Instant::now();
+        let drawing = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stage.draw(&request)));
+        result.took = started.elapsed();
+        (result.picture, result.error) = match drawing {
+            Ok(Ok(None)) => continue,
+            Ok(Ok(picture)) => (picture, stage.take_unpainted()),
+            Ok(Err(error)) => (None, Some(error.to_string())),
+            Err(panic) => {
+                (None, Some(format!("the engine broke down ({}); please report this", panic_message(&*panic))))
+            }
+        };
+        result.engine = stage.engine();
+        // A line that came back was not taken in time.
+        result.notice = stage.take_notice().or(result.notice);
+        drawn.put(&mut result);
+        // The buffer that came back holds an older picture: let it go, so that the pool can fill it again.
+        result.picture = None;
+    }
+}
