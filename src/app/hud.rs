@@ -8,7 +8,7 @@ use bevy_egui::egui::epaint::text::{LayoutJob, TextFormat};
 use bevy_egui::egui::{self, Align2, Color32, FontFamily, FontId, Painter, Pos2, Rect, Vec2};
 use bevy_egui::{EguiContexts, egui::LayerId};
 
-use super::{Stage, list, map};
+use super::{Player, list, map};
 use crate::params::{Id, Params};
 use crate::show::Status;
 
@@ -100,19 +100,19 @@ fn rows(status: &Status, params: &Params, window_fps: f32) -> Vec<Row> {
 }
 
 /// Paints the HUD, or the list of keys in its place.
-pub(super) fn paint(mut contexts: EguiContexts, mut stage: ResMut<Stage>) {
+pub(super) fn paint(mut contexts: EguiContexts, mut player: ResMut<Player>) {
     let Ok(ctx) = contexts.ctx_mut() else { return };
     let painter = ctx.layer_painter(LayerId::background());
-    let stage = &mut *stage;
-    if stage.list_shown {
+    let player = &mut *player;
+    if player.list_shown {
         list::paint(&painter);
-    } else if stage.map_shown {
-        let show = stage.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+    } else if player.map_shown {
+        let show = player.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
         map::paint(&painter, &show.map());
         notes(&painter, &show.status());
-    } else if stage.hud_shown {
-        let fps = stage.rate.per_sec();
-        let show = stage.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+    } else if player.hud_shown {
+        let fps = player.rate.per_sec();
+        let show = player.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
         let status = show.status();
         panel(&painter, &status, &rows(&status, show.params(), fps));
         notes(&painter, &status);

@@ -7,7 +7,7 @@ use bevy::input::keyboard::{Key as Logical, KeyboardInput};
 use bevy::prelude::*;
 use bevy::window::FileDragAndDrop;
 
-use super::{Stage, windows};
+use super::{Player, windows};
 use crate::control::keys::{self, Action, BINDINGS, Key};
 use crate::control::{Event, Source, Write};
 use crate::params::{Id, Value};
@@ -93,7 +93,7 @@ pub(super) fn read_keys(
     mut pressed: MessageReader<KeyboardInput>,
     held: Res<ButtonInput<KeyCode>>,
     mut command: Local<bool>,
-    mut stage: ResMut<Stage>,
+    mut player: ResMut<Player>,
     mut windows: Query<&mut Window>,
     mut exit: MessageWriter<AppExit>,
 ) {
@@ -109,25 +109,25 @@ pub(super) fn read_keys(
                 continue;
             }
             match own {
-                Own::Hud => stage.hud_shown = !stage.hud_shown,
-                Own::List => stage.list_shown = !stage.list_shown,
-                Own::Map => stage.map_shown = !stage.map_shown,
-                Own::Save => stage.pending.push(asked(Id::PresetSave)),
-                Own::Output => stage.output_wanted = !stage.output_wanted,
+                Own::Hud => player.hud_shown = !player.hud_shown,
+                Own::List => player.list_shown = !player.list_shown,
+                Own::Map => player.map_shown = !player.map_shown,
+                Own::Save => player.pending.push(asked(Id::PresetSave)),
+                Own::Output => player.output_wanted = !player.output_wanted,
                 Own::Quit => {
                     exit.write(AppExit::Success);
                 }
                 Own::Fullscreen => windows.get_mut(input.window).iter_mut().for_each(windows::toggle_fullscreen),
-                Own::Escape if stage.list_shown => stage.list_shown = false,
-                Own::Escape if stage.learning() => stage.pending.push(asked(Id::LearnCancel)),
-                Own::Escape if stage.map_shown => stage.map_shown = false,
+                Own::Escape if player.list_shown => player.list_shown = false,
+                Own::Escape if player.learning() => player.pending.push(asked(Id::LearnCancel)),
+                Own::Escape if player.map_shown => player.map_shown = false,
                 Own::Escape => windows.get_mut(input.window).iter_mut().for_each(windows::leave_fullscreen),
             }
         } else if let Some(key) = played(&input.logical_key)
             && !*command
             && (!input.repeat || repeats(key))
         {
-            stage.pending.push(Event::Key(key));
+            player.pending.push(Event::Key(key));
         }
     }
     // Followed in order, since a slow frame may hold a whole chord; a release that went elsewhere is made up for here.
@@ -139,10 +139,10 @@ fn asked(id: Id) -> Event {
 }
 
 /// A file dropped on a window is a network to load.
-pub(super) fn read_drops(mut dropped: MessageReader<FileDragAndDrop>, mut stage: ResMut<Stage>) {
+pub(super) fn read_drops(mut dropped: MessageReader<FileDragAndDrop>, mut player: ResMut<Player>) {
     for drop in dropped.read() {
         if let FileDragAndDrop::DroppedFile { path_buf, .. } = drop {
-            stage.pending.push(keys::dropped(path_buf));
+            player.pending.push(keys::dropped(path_buf));
         }
     }
 }

@@ -17,7 +17,7 @@ use bevy::render::settings::RenderCreation;
 use bevy_egui::render::EguiPipeline;
 use bevy_egui::render::systems::{EguiRenderData, EguiTransforms};
 
-use super::Stage;
+use super::Player;
 use crate::control::Event;
 use crate::engine::gpu::Card;
 
@@ -89,7 +89,7 @@ fn recover(error: &RenderError, world: &mut World, _: &mut World) -> RenderError
     let rest = if shared.is_some() { "; networks go on with the cpu engine" } else { "" };
     let line = format!("{reason}: the window draws on a new device{rest}");
     tracing::warn!("{line}");
-    world.resource_mut::<Stage>().pending.push(Event::Notice(line));
+    world.resource_mut::<Player>().pending.push(Event::Notice(line));
     RenderErrorPolicy::Recover(RenderCreation::default())
 }
 

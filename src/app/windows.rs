@@ -13,7 +13,7 @@ use nannou::App as Nannou;
 use nannou::prelude::Draw;
 
 use super::present::{Bare, UnderHud};
-use super::{Options, Stage};
+use super::{Options, Player};
 
 /// The window's name, and what X11 and Wayland know the program by.
 const TITLE: &str = "Latent Jockey";
@@ -55,15 +55,15 @@ pub(super) fn open_control(app: Nannou, options: Res<Options>) {
 }
 
 /// Opens the output window when it is wanted and takes it away when it is not.
-pub(super) fn keep_output(app: Nannou, options: Res<Options>, stage: Res<Stage>, mut output: ResMut<Output>) {
+pub(super) fn keep_output(app: Nannou, options: Res<Options>, player: Res<Player>, mut output: ResMut<Output>) {
     match output.0 {
-        None if stage.output_wanted => {
+        None if player.output_wanted => {
             let camera = app.command_scope(|mut commands| commands.spawn(camera(CameraRenderGraph::new(Bare))).id());
             let monitor = existing_monitor(&app, Some(options.output.unwrap_or(1)));
             let window = window("Latent Jockey: output", options.size, monitor);
             output.0 = Some((app.new_window::<()>().window(window).camera(camera).build(), camera));
         }
-        Some((window, camera)) if !stage.output_wanted => {
+        Some((window, camera)) if !player.output_wanted => {
             app.command_scope(|mut commands| {
                 commands.entity(camera).try_despawn();
                 commands.entity(window).try_despawn();
@@ -102,8 +102,11 @@ pub(super) fn leave_fullscreen(window: &mut Mut<Window>) {
 }
 
 /// The control window's list of passes: egui takes part only while it has something to show.
-pub(super) fn choose_passes(mut stage: ResMut<Stage>, mut cameras: Query<&mut CameraRenderGraph, With<ControlCamera>>) {
-    let wanted = if stage.hud_shown || stage.list_shown || stage.map_shown || stage.learning() {
+pub(super) fn choose_passes(
+    mut player: ResMut<Player>,
+    mut cameras: Query<&mut CameraRenderGraph, With<ControlCamera>>,
+) {
+    let wanted = if player.hud_shown || player.list_shown || player.map_shown || player.learning() {
         CameraRenderGraph::new(UnderHud)
     } else {
         CameraRenderGraph::new(Bare)
