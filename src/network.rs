@@ -27,7 +27,7 @@ use crate::latent::mapping::Mapping;
 use checkpoint::Checkpoint;
 use style_transfer::StyleNetwork;
 
-/// A family of networks that compute alike.
+/// A family of networks with the same arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     StyleGan2,
@@ -48,7 +48,7 @@ impl std::fmt::Display for Kind {
 /// A generator: mapping network and synthesis plan, checked and ready for an engine.
 #[derive(Clone, Debug)]
 pub struct Network {
-    /// The file's name without its ending.
+    /// The file's name without its extension.
     pub name: String,
     pub path: PathBuf,
     pub kind: Kind,
@@ -59,17 +59,17 @@ pub struct Network {
     pub img_channels: usize,
     pub mapping: Mapping,
     pub plan: Arc<Plan>,
-    /// Names of the classes, when the file has them.
+    /// Names of the classes, if the file has them.
     pub class_names: Vec<String>,
     /// The file's own description: licence, data set and so on.
     pub metadata: BTreeMap<String, String>,
-    /// Size of the file; 0 for a network that comes from none.
+    /// Size of the file in bytes; 0 for a network that was not read from a file.
     pub bytes: u64,
-    /// What is odd about the file, though it plays.
+    /// What is odd about the file, although it plays.
     pub warnings: Vec<String>,
 }
 
-/// What `inspect` tells about a network.
+/// What `inspect` prints about a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
     pub kind: Kind,
@@ -84,15 +84,15 @@ pub struct Summary {
     pub mapping_layers: usize,
     /// Steps of the synthesis plan.
     pub synthesis_layers: usize,
-    /// Trained numbers, mapping included.
+    /// Trained parameters, mapping included.
     pub parameters: usize,
-    /// Size of the file.
+    /// Size of the file in bytes.
     pub bytes: u64,
-    /// Of one picture's convolutions done directly, 1e9 multiplications and additions.
+    /// 1e9 multiplications and additions for one picture, as if by direct convolution.
     pub gflop: f64,
 }
 
-/// Why a file is not a network that plays.
+/// Why a file cannot be played.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
     #[error("{}: {source}", path.display())]
@@ -118,7 +118,7 @@ pub enum NetworkError {
 /// Opens a generator of any known format and architecture.
 ///
 /// # Errors
-/// When the file cannot be read, is no network, or one whose tensors are missing, of the wrong shape or not finite.
+/// When the file cannot be read, is not a network, or has tensors that are missing, of the wrong shape or not finite.
 pub fn open(path: impl AsRef<Path>) -> Result<Network, NetworkError> {
     lower(&Checkpoint::open(path.as_ref())?)
 }
@@ -126,7 +126,7 @@ pub fn open(path: impl AsRef<Path>) -> Result<Network, NetworkError> {
 /// The generator in an opened file.
 ///
 /// # Errors
-/// As [`open`], the file's reading apart.
+/// As [`open`], except for reading the file.
 pub fn lower(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
     if stylegan2::is_stylegan2(checkpoint) {
         return stylegan2::lower(checkpoint);
@@ -143,7 +143,7 @@ pub fn lower(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
 }
 
 impl Network {
-    /// What the network is, in numbers.
+    /// The network's key figures.
     pub fn summary(&self) -> Summary {
         let mapping = &self.mapping;
         Summary {

@@ -1,12 +1,12 @@
-//! A range of bytes that somebody else owns: a mapped file, or a part that had to be decoded.
+//! A range of bytes with a shared owner: a mapped file, or a part of one that had to be decoded.
 //!
-//! Tensors stay ranges of the file until their numbers are wanted, so opening a network of 400 MB costs only
-//! its description. A [`Bytes`] keeps its owner alive, and copying one copies a pointer. Used by all file readers.
+//! Tensors stay ranges of the file until their numbers are needed, so opening a network of 400 MB reads only its
+//! header. A [`Bytes`] keeps its owner alive; cloning one copies a pointer. Used by all file readers.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bytes by reference count: a range of a mapped file or of a buffer.
+/// Reference-counted bytes: a range of a mapped file or of a buffer.
 #[derive(Clone)]
 pub struct Bytes {
     owner: Arc<dyn AsRef<[u8]> + Send + Sync>,
@@ -21,11 +21,11 @@ impl Bytes {
     }
 
     pub fn as_slice(&self) -> &[u8] {
-        // The owner's length never changes, so the range holds.
+        // The owner's length never changes, so the range stays valid.
         (*self.owner).as_ref().get(self.range.clone()).unwrap_or(&[])
     }
 
-    /// The part `range`, counted from this blob's first byte. `None` when it does not lie inside.
+    /// The subrange `range`, counted from this range's first byte. `None` if it is out of bounds.
     pub fn slice(&self, range: Range<usize>) -> Option<Bytes> {
         let start = self.range.start.checked_add(range.start)?;
         let end = self.range.start.checked_add(range.end)?;

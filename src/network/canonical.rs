@@ -1,8 +1,8 @@
-//! Our own form of a network file: safetensors in NVIDIA's names, with the modules' attributes in its metadata.
+//! Our own network file: safetensors with NVIDIA's names, and the modules' attributes in the metadata.
 //!
-//! Written by `convert`, read by [`super::checkpoint`] like every other safetensors file. Numbers are stored as they came,
-//! or with [`Precision::Half`] the large tensors in 16 bits. The same network gives the same bytes. Runs where the command
-//! runs; holds one tensor at a time in memory.
+//! Written by `convert` and read by [`super::checkpoint`] like any other safetensors file. Numbers are stored unchanged, or
+//! with [`Precision::Half`] the large tensors in 16 bits. The same network gives the same bytes. Runs on the command's
+//! thread; holds one tensor at a time in memory.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -14,12 +14,12 @@ use super::checkpoint::{Attribute, Checkpoint, Dtype, TensorRef};
 
 /// The metadata key of the attributes: a JSON object of names and values.
 const ATTRIBUTES: &str = "attributes";
-/// Most bytes of JSON that attributes are read from; known networks have about 50,000.
+/// Limit on the JSON of the attributes, in bytes; known networks have about 50,000.
 const MAX_ATTRIBUTES: usize = 16 << 20;
-/// Largest and smallest peak of a tensor that 16 bits hold well: above it they overflow, below it they lose digits.
+/// Range of a tensor's largest magnitude that 16 bits hold well: above it they overflow, below it they lose digits.
 const HALF_PEAKS: std::ops::RangeInclusive<f32> = 0.004..=65504.0;
 
-/// How exactly numbers are stored.
+/// How precisely numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// As in the file: the same picture, bit for bit.
@@ -28,8 +28,8 @@ pub enum Precision {
     Half,
 }
 
-/// Writes a checkpoint in our own form, and a discriminator behind it under `D.`. Integers, which no network computes with,
-/// are left out.
+/// Writes a checkpoint in our own form, followed by its discriminator under `D.`. Integer tensors are left out: no
+/// network computes with them.
 ///
 /// # Errors
 /// When `out` fails.
@@ -65,12 +65,12 @@ pub fn write(
         header.insert(name.clone(), json!({"dtype": dtype, "shape": tensor.shape, "data_offsets": [begin, end]}));
     }
     let mut header = Value::Object(header).to_string().into_bytes();
-    // So that the numbers begin at a multiple of 8.
+    // The data must start at a multiple of 8.
     header.resize(header.len().next_multiple_of(8), b' ');
     out.write_all(&(header.len() as u64).to_le_bytes())?;
     out.write_all(&header)?;
     for (_, tensor, dtype) in tensors {
-        // Tensors without fractions were left out above.
+        // Integer tensors were left out above.
         let numbers = tensor.to_f32().unwrap_or_default();
         let bytes: Vec<u8> = match dtype {
             Dtype::F16 => numbers.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect(),
@@ -102,27 +102,27 @@ fn json_of(attribute: &Attribute) -> Value {
         Attribute::None => Value::Null,
         Attribute::Bool(b) => json!(b),
         Attribute::Int(i) => json!(i),
-        // As text: the parser of JSON numbers may miss the last bit, and knows no infinity.
+        // As text: a JSON parser may lose the last bit of a number, and JSON has no infinity.
         Attribute::Float(x) => json!({"float": x.to_string()}),
         Attribute::Text(text) => json!(text),
         Attribute::List(items) => items.iter().map(json_of).collect(),
     }
 }
 
-/// Takes the attributes out of the metadata of a safetensors file; none when it has none.
+/// Removes the attributes from a safetensors file's metadata and returns them; empty if there are none.
 ///
 /// # Errors
-/// When they are not what [`write`] makes of attributes.
+/// When they are not in the form that [`write`] gives them.
 pub fn take_attributes(metadata: &mut BTreeMap<String, String>) -> Result<BTreeMap<String, Attribute>, String> {
     let Some(text) = metadata.remove(ATTRIBUTES) else { return Ok(BTreeMap::new()) };
     if text.len() > MAX_ATTRIBUTES {
         return Err(format!("the metadata {ATTRIBUTES} has {} bytes; at most {MAX_ATTRIBUTES} are read", text.len()));
     }
     let values: Map<String, Value> =
-        serde_json::from_str(&text).map_err(|e| format!("the metadata {ATTRIBUTES} is no JSON object: {e}"))?;
+        serde_json::from_str(&text).map_err(|e| format!("the metadata {ATTRIBUTES} is not a JSON object: {e}"))?;
     let known = |(name, value): (String, Value)| match attribute_of(&value) {
         Some(attribute) => Ok((name, attribute)),
-        None => Err(format!("the metadata {ATTRIBUTES}: {name:?} has a value of no known kind")),
+        None => Err(format!("the metadata {ATTRIBUTES}: {name:?} has a value of unknown type")),
     };
     values.into_iter().map(known).collect()
 }

@@ -1,9 +1,9 @@
-//! A checkpoint: the tensors and attributes of a network file by their dotted names, whatever the file's format.
+//! A checkpoint: the tensors and attributes of a network file by dotted name, whatever the file's format.
 //!
-//! [`Checkpoint::open`] looks at the first bytes to find out what a file is, and maps it into memory. Tensors stay where
-//! they are until an architecture asks for them ([`Tensors`]); they are then converted to 32-bit floats and checked.
-//! Nothing in a file is executed, and nothing is allocated from a number that a file merely claims.
-//! Runs on the loader's thread. The format was described in `stylegan2-ada-pytorch` names: `synthesis.b8.conv0.weight`.
+//! [`Checkpoint::open`] detects the format from the first bytes and maps the file into memory. Tensors stay there until an
+//! architecture asks for them ([`Tensors`]); they are then converted to 32-bit floats and checked. Nothing in a file is
+//! executed, and no size that a file declares is trusted for an allocation. Runs on the loader's thread.
+//! Names are those of `stylegan2-ada-pytorch`: `synthesis.b8.conv0.weight`.
 
 mod format;
 mod safetensor;
@@ -23,7 +23,7 @@ use crate::network::{NetworkError, pickled, rosinality};
 /// A plain value that a file stores beside its tensors.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Attribute {
-    /// Present and without a value, such as a `conv_clamp` that is switched off.
+    /// Present but without a value, such as a disabled `conv_clamp`.
     None,
     Bool(bool),
     Int(i64),
@@ -64,7 +64,7 @@ pub struct Checkpoint {
     pub attributes: BTreeMap<String, Attribute>,
     /// The file's own description of itself, text by key.
     pub metadata: BTreeMap<String, String>,
-    /// What is odd about the file, though it opens.
+    /// What is odd about the file, although it opens.
     pub warnings: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ impl Checkpoint {
     /// Opens a network file of any known format.
     ///
     /// # Errors
-    /// When the file cannot be read, is something else (a web page, a Git LFS pointer, a picture …), or is broken.
+    /// When the file cannot be read, is not a network (a web page, a Git LFS pointer, a picture …), or is damaged.
     pub fn open(path: &Path) -> Result<Checkpoint, NetworkError> {
         let (format, map) = Checkpoint::map(path)?;
         let checkpoint = match format {
@@ -82,7 +82,7 @@ impl Checkpoint {
         checkpoint.without_prefix().with_ada_names()
     }
 
-    /// Opens the discriminator in a network file; `None` when it has none that is known.
+    /// Opens the discriminator in a network file; `None` when it has none of a known kind.
     ///
     /// # Errors
     /// As [`Checkpoint::open`].
@@ -98,7 +98,7 @@ impl Checkpoint {
         Ok((!checkpoint.tensors.is_empty()).then_some(checkpoint))
     }
 
-    /// What the file is, and its bytes.
+    /// The file's format, and its bytes.
     fn map(path: &Path) -> Result<(Format, Bytes), NetworkError> {
         let io = |source| NetworkError::Io { path: path.to_path_buf(), source };
         let file = std::fs::File::open(path).map_err(io)?;
@@ -111,14 +111,14 @@ impl Checkpoint {
             let reason = "the file is empty".to_string();
             return Err(NetworkError::NotANetwork { path: path.to_path_buf(), reason });
         }
-        // SAFETY: the map is read-only. A file that another program changes meanwhile gives wrong numbers, which the
-        // checks on tensors bear; one that is cut short ends the process, as with every program that maps files.
+        // SAFETY: the map is read-only. If another program changes the file in the meantime, the numbers are wrong, which
+        // the checks on tensors tolerate; if it truncates the file, the process dies, as with any program that maps files.
         let map = Bytes::new(unsafe { memmap2::Mmap::map(&file) }.map_err(io)?);
         let format = Format::of(&map).map_err(|reason| NetworkError::NotANetwork { path: path.into(), reason })?;
         Ok((format, map))
     }
 
-    /// Training files may hold several networks: keeps `G_ema.` alone and drops the prefix.
+    /// Training files may hold several networks: keeps only `G_ema.` and drops the prefix.
     fn without_prefix(mut self) -> Self {
         for prefix in ["G_ema.", "g_ema."] {
             if self.tensors.keys().any(|name| name.starts_with(prefix)) {
@@ -133,7 +133,7 @@ impl Checkpoint {
         self
     }
 
-    /// Keeps what begins with `prefix`, and drops that from the names.
+    /// Keeps the names that begin with `prefix`, and strips it from them.
     fn keep(&mut self, prefix: &str) {
         let inside = |name: String| name.strip_prefix(prefix).map(str::to_string);
         let tensors = std::mem::take(&mut self.tensors).into_iter();
@@ -142,7 +142,7 @@ impl Checkpoint {
         self.attributes = attributes.filter_map(|(n, a)| Some((inside(n)?, a))).collect();
     }
 
-    /// Safetensors files come in rosinality's names too.
+    /// Renames tensors if the file uses rosinality's names.
     fn with_ada_names(mut self) -> Result<Self, NetworkError> {
         if rosinality::is_rosinality(self.tensors.keys().map(String::as_str)) {
             let renamed = rosinality::rename(self.tensors);
@@ -151,13 +151,13 @@ impl Checkpoint {
         Ok(self)
     }
 
-    /// A value of the JSON text under the metadata key `config`, where our own trainers describe a network.
+    /// A value from the JSON under the metadata key `config`, where our own trainers describe a network.
     pub fn config(&self, key: &str) -> Option<serde_json::Value> {
         let config: serde_json::Value = serde_json::from_str(self.metadata.get("config")?).ok()?;
         config.get(key).cloned()
     }
 
-    /// The whole tree of tensors.
+    /// The root of the tree of tensors.
     pub fn root(&self) -> Tensors<'_> {
         Tensors { checkpoint: self, prefix: String::new() }
     }
@@ -216,7 +216,7 @@ impl<'a> Tensors<'a> {
     /// The numbers of a tensor of exactly this shape, all finite.
     ///
     /// # Errors
-    /// When it is missing, has another shape, is of a type without fractions, or holds NaN or infinity.
+    /// When it is missing, has another shape, is not of a float type, or holds NaN or infinity.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, NetworkError> {
         let (path, tensor) = (self.path().to_path_buf(), self.full_name(name));
         let Some(found) = self.checkpoint.tensors.get(&tensor) else {
@@ -236,10 +236,10 @@ impl<'a> Tensors<'a> {
         }
     }
 
-    /// A tensor that may have any sizes, as long as it has this rank.
+    /// The shape of a tensor of this rank, whatever its sizes.
     ///
     /// # Errors
-    /// When it is missing, or has another rank or an axis of length 0.
+    /// When it is missing, has another rank, or has an axis of length 0.
     pub fn shape_of_rank<const RANK: usize>(&self, name: &str) -> Result<[usize; RANK], NetworkError> {
         let (path, tensor) = (self.path().to_path_buf(), self.full_name(name));
         let expected = || format!("{RANK} axes");
@@ -253,7 +253,7 @@ impl<'a> Tensors<'a> {
     }
 }
 
-/// The first number that is infinite or none; looks at blocks, since a network has tens of millions.
+/// Index of the first number that is infinite or NaN. Checks whole blocks first, as a network has tens of millions.
 fn first_not_finite(values: &[f32]) -> Option<usize> {
     const BLOCK: usize = 1 << 14;
     const INFINITY: u32 = f32::INFINITY.to_bits();

@@ -1,9 +1,9 @@
-//! The discriminator that lies beside a generator: how real does it find a picture?
+//! The discriminator stored beside a generator: how real does it judge a picture to be?
 //!
-//! All of NVIDIA's families and rosinality use StyleGAN2's discriminator; StyleGAN-XL's is another kind and is not read. The
-//! score of a single picture is a logit: larger is more real, and only scores of one discriminator compare. Plain 32-bit
-//! arithmetic on all cores, some pictures a second; not for the stage. Source of the maths: Karras et al., "Analyzing and
-//! Improving the Image Quality of StyleGAN" (2020).
+//! All of NVIDIA's families and rosinality use StyleGAN2's discriminator; StyleGAN-XL's is a different kind and is not read.
+//! The score of a picture is a logit: larger is more real, and only scores of the same discriminator are comparable. Plain
+//! 32-bit arithmetic on all cores at a few pictures a second; not for live use. Source of the maths: Karras et al.,
+//! "Analyzing and Improving the Image Quality of StyleGAN" (2020).
 
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 use std::path::Path;
@@ -18,11 +18,11 @@ use crate::engine::Image;
 use crate::engine::plan::Fir;
 use crate::latent::mapping::FullyConnected;
 
-/// Most channels of a map; known discriminators have 512.
+/// Maximum channels of a map; known discriminators have 512.
 const MAX_CHANNELS: usize = 4096;
 /// Largest picture that is scored.
 const MAX_RESOLUTION: usize = 2048;
-/// What the standard deviation over a batch of one picture is: the root of the 1e-8 that is added to 0.
+/// The standard deviation over a batch of one picture: the root of the 1e-8 that is added to 0.
 const DEVIATION_OF_ONE: f32 = 1e-4;
 
 /// A discriminator, ready to score.
@@ -30,7 +30,7 @@ const DEVIATION_OF_ONE: f32 = 1e-4;
 pub struct Discriminator {
     pub img_resolution: usize,
     pub img_channels: usize,
-    /// 0 when it knows no classes.
+    /// 0 when it is unconditional.
     pub c_dim: usize,
     /// `resnet`, `skip` or `orig`.
     pub architecture: &'static str,
@@ -83,7 +83,7 @@ struct ClassMapping {
 }
 
 impl Discriminator {
-    /// The discriminator in a network file; `None` when it has none that is known.
+    /// The discriminator in a network file; `None` when it has none of a known kind.
     ///
     /// # Errors
     /// When the file cannot be opened, or its discriminator is broken.
@@ -103,7 +103,7 @@ impl Discriminator {
         let unsupported = |what: String| NetworkError::Unsupported { path: checkpoint.path.clone(), what };
         let resolutions = (3..=MAX_RESOLUTION.ilog2()).map(|e| 1usize << e);
         let Some(img_resolution) = resolutions.rev().find(|r| root.has(&format!("b{r}"))) else {
-            return Err(unsupported(format!("a discriminator of another kind: {}; it", checkpoint.some_names())));
+            return Err(unsupported(format!("a different kind of discriminator: {}; it", checkpoint.some_names())));
         };
         let [_, img_channels, _, _] = root.at(format!("b{img_resolution}")).at("fromrgb").shape_of_rank("weight")?;
         let mut blocks = Vec::new();
@@ -152,7 +152,7 @@ impl Discriminator {
         })
     }
 
-    /// Trained numbers.
+    /// Number of trained parameters.
     pub fn parameters(&self) -> usize {
         let dense = |layer: &FullyConnected| layer.weight.len() + layer.bias.len();
         let blocks = self
@@ -185,7 +185,7 @@ impl Discriminator {
         if let Some(from_rgb) = &self.from_small_rgb {
             add(&mut x, &from_rgb.run(&rgb, 1, 0));
         }
-        // The deviations over the batch, one number in every pixel of their channels.
+        // The deviation over the batch: the same number in every pixel of its channels.
         x.data.resize(self.conv.inputs * 16, DEVIATION_OF_ONE);
         x.channels = self.conv.inputs;
         let x = self.conv.run(&x, 1, 1);
@@ -227,7 +227,7 @@ impl Block {
         Ok(Block { fir: fir(at)?, from_rgb, conv0, conv1, skip })
     }
 
-    /// `rgb` is the picture at this size, `x` what the block before made.
+    /// `rgb` is the picture at this size, `x` the output of the block before.
     fn run(&self, rgb: &Image, x: Option<Image>) -> Image {
         let x = match (&self.from_rgb, x) {
             (Some(from_rgb), Some(mut x)) => {
@@ -249,7 +249,7 @@ impl Block {
 }
 
 impl Conv {
-    /// `gain` is the block's factor on gain and clamp; `None` reads a linear one without bias.
+    /// `gain` is the block's factor on gain and clamp; `None` reads a linear convolution without bias.
     fn read(at: &Tensors, inputs: usize, kernel: usize, gain: Option<f32>) -> Result<Conv, NetworkError> {
         let [outputs, ..] = at.shape_of_rank::<4>("weight")?;
         if outputs > MAX_CHANNELS {
@@ -269,7 +269,7 @@ impl Conv {
         Ok(Conv { weight, bias, inputs, outputs, kernel, activation })
     }
 
-    /// Correlates with so many zeros around the map, every `stride`-th sample.
+    /// Correlates with `padding` zeros around the map, at every `stride`-th sample.
     fn run(&self, x: &Image, stride: usize, padding: usize) -> Image {
         let size = |n: usize| (n + 2 * padding - self.kernel) / stride + 1;
         let mut out = Image::new(self.outputs, size(x.height), size(x.width));
@@ -298,7 +298,7 @@ impl Conv {
     }
 }
 
-/// The samples of the result that read an existing one through tap `k`.
+/// The samples of the result whose tap `k` reads an existing sample.
 fn inside(input: usize, output: usize, stride: usize, k: usize, padding: usize) -> std::ops::Range<usize> {
     let first = padding.saturating_sub(k).div_ceil(stride);
     let end = (input + padding).saturating_sub(k).div_ceil(stride).min(output);
@@ -351,7 +351,7 @@ fn add(to: &mut Image, from: &Image) {
     to.data.iter_mut().zip(&from.data).for_each(|(to, from)| *to += from);
 }
 
-/// Along x and along y with so many zeros around the map, every `down`-th sample.
+/// Along x and along y with `padding` zeros around the map, at every `down`-th sample.
 fn filtered(x: &Image, fir: Fir, padding: usize, down: usize) -> Image {
     let size = |n: usize| (n + 2 * padding - fir.len()) / down + 1;
     let mut out = Image::new(x.channels, size(x.height), size(x.width));

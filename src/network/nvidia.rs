@@ -1,7 +1,7 @@
 //! Networks as NVIDIA's trainers pickle them: a tree of modules, each with its tensors and attributes.
 //!
-//! Walks the tree by the paths that a generator has and gives every tensor and attribute its dotted name. Classes,
-//! source texts, hooks and optimiser states are stepped over: names and shapes of tensors say what a network is.
+//! Walks the tree along a generator's module paths and gives every tensor and attribute its dotted name. Classes, source
+//! code, hooks and optimiser states are skipped: the names and shapes of the tensors say what a network is.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use super::pickle::{Document, Node, NodeId, PickleError};
 
 /// A generator is less than ten levels deep.
 const MAX_DEPTH: usize = 16;
-/// Known networks have some thousand.
+/// Known networks have a few thousand.
 const MAX_ENTRIES: usize = 200_000;
-/// A module reached by two paths is walked twice; this ends what doubles at every level.
+/// A module reached by two paths is walked twice; this bounds trees that double at every level.
 const MAX_MODULES: usize = 4096;
 const MAX_ATTRIBUTES: usize = 100_000;
-/// Longest text that is kept as an attribute; source texts are not.
+/// Longest text kept as an attribute, in bytes; this leaves out source code.
 const MAX_TEXT: usize = 256;
 
 /// Tensors and attributes of one network by dotted name.
@@ -24,14 +24,14 @@ pub struct Contents {
     pub tensors: BTreeMap<String, TensorRef>,
     pub attributes: BTreeMap<String, Attribute>,
     modules: usize,
-    /// Entries that were looked at: a small file can name one dictionary many times.
+    /// Entries visited: a small file can reference one dictionary many times.
     entries: usize,
 }
 
 /// Everything in the module `root` and below it.
 ///
 /// # Errors
-/// When a tensor cannot be, the tree is deeper or larger than any generator, or a name contradicts itself.
+/// When a tensor is invalid, the tree is deeper or larger than any generator's, or the list of blocks makes no sense.
 pub fn read(document: &Document, root: NodeId) -> Result<Contents, PickleError> {
     let mut contents = Contents::default();
     contents.module(document, root, "", 0)?;
@@ -108,7 +108,7 @@ impl Contents {
         Ok(())
     }
 
-    /// Only what no attribute or tensor tells.
+    /// Only what no attribute or tensor provides.
     fn kwargs(&mut self, document: &Document, dict: NodeId, prefix: &str) -> Result<(), PickleError> {
         match document.get(dict, "use_radial_filters") {
             Some(value) => self.attribute(document, format!("{prefix}use_radial_filters"), value),
@@ -127,7 +127,7 @@ impl Contents {
     }
 }
 
-/// A plain value: a number, a text, None, or a short list of numbers or texts.
+/// A plain value: a number, a string, None, or a short list of numbers or strings.
 fn plain(document: &Document, id: NodeId) -> Option<Attribute> {
     match document.node(id) {
         Node::Tuple(items) => list(document, items),

@@ -1,11 +1,11 @@
 //! Python pickles, read as data: protocols 0 to 5, without Python and without ever calling anything.
 //!
 //! A pickle is a program for a stack machine. [`read`] runs the part of it that builds values, into one flat
-//! table of [`Node`]s that point to one another by number: shared and self-containing values cost nothing, and
-//! dropping a million nested lists is dropping one table. What a pickle asks to have called stays an
-//! [`Node::Object`]; names with no business in a network file refuse the whole file ([`globals`]).
+//! table of [`Node`]s that refer to one another by index: shared and self-referencing values cost nothing, and
+//! dropping a million nested lists drops one table. Anything that a pickle asks to call is kept as an inert
+//! [`Node::Object`]; a name that has no place in a network file makes the whole file refused ([`globals`]).
 //!
-//! Bytes stay ranges of the file. All work and memory is bounded ([`Budget`]). Runs on the loader's thread.
+//! Bytes stay ranges of the file. All work and memory are bounded ([`Budget`]). Runs on the loader's thread.
 
 mod cursor;
 pub mod globals;
@@ -22,14 +22,14 @@ use super::bytes::Bytes;
 use super::checkpoint::TensorRef;
 use super::torch::Storage;
 
-/// What is wrong with a file. Each message goes on after the file's name: "x.pkl asks to call …".
+/// What is wrong with a file. Each message continues the file's name: "x.pkl asks to call …".
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PickleError {
     #[error("asks to call {0}; refused, nothing was run")]
     Harmful(String),
     #[error("ends early: byte {at} needs {needed} more bytes, {left} are left")]
     EndsEarly { at: usize, needed: u64, left: usize },
-    #[error("is no pickle that a network would be in: opcode 0x{byte:02x} at byte {at}")]
+    #[error("is not a pickle of a network: opcode 0x{byte:02x} at byte {at}")]
     Opcode { byte: u8, at: usize },
     #[error("has pickle protocol {0}; 0 to 5 are known")]
     Protocol(u8),
@@ -43,7 +43,7 @@ pub enum PickleError {
     Limit { what: &'static str, limit: u64 },
     #[error("has a torch file inside a torch file inside a pickle; one level is allowed")]
     TooDeep,
-    #[error("is no torch file: {0}")]
+    #[error("is not a torch file: {0}")]
     Container(String),
     #[error("is a TorchScript archive; only state dicts and pickled networks are supported")]
     TorchScript,
@@ -53,7 +53,7 @@ pub enum PickleError {
     MissingEntry(String),
     #[error("holds no network: {0}")]
     NoNetwork(String),
-    #[error("holds a tensor that cannot be: {0}")]
+    #[error("holds an invalid tensor: {0}")]
     Tensor(String),
 }
 
@@ -67,7 +67,7 @@ pub enum Node<'a> {
     None,
     Bool(bool),
     Int(i64),
-    /// A whole number outside 64 bits, as it is in the file; nothing in a network is one.
+    /// An integer that does not fit 64 bits, as raw bytes; networks have none.
     Long(&'a [u8]),
     Float(f64),
     Text(Cow<'a, str>),
@@ -76,12 +76,12 @@ pub enum Node<'a> {
         start: usize,
         len: usize,
     },
-    /// Bytes that protocol 2 and older spell as text.
+    /// Bytes that protocol 2 and older write as text.
     Decoded(Arc<Vec<u8>>),
     Tuple(Box<[NodeId]>),
     List(Vec<NodeId>),
     Set(Vec<NodeId>),
-    /// In the order of the file; of equal keys the last counts.
+    /// In file order; the last of equal keys counts.
     Dict(Vec<(NodeId, NodeId)>),
     /// A name in a Python module; both are [`Node::Text`].
     Global {
@@ -89,7 +89,7 @@ pub enum Node<'a> {
         module: NodeId,
         name: NodeId,
     },
-    /// What a call of `callable` with `args` would have made; nothing was called.
+    /// What calling `callable` with `args` would have returned; nothing was called.
     Object {
         callable: NodeId,
         args: NodeId,
@@ -99,7 +99,7 @@ pub enum Node<'a> {
     Storage(u32),
 }
 
-/// How much work and memory a file may ask for; what nested torch files use counts as well.
+/// How much work and memory a file may use, nested torch files included.
 #[derive(Clone, Debug)]
 pub struct Budget {
     operations: u64,
@@ -151,11 +151,11 @@ impl Budget {
 pub struct Document<'a> {
     source: &'a Bytes,
     nodes: Vec<Node<'a>>,
-    /// What the pickle is: the value on the stack at its end.
+    /// The value of the pickle: the top of the stack at its end.
     pub root: NodeId,
-    /// Offset behind the pickle's last byte.
+    /// Offset just past the pickle's last byte.
     pub end: usize,
-    /// The storages its tensors lie in. A torch reader fills in where their bytes are.
+    /// The storages of its tensors. A torch reader fills in where their bytes are.
     pub storages: Vec<Storage>,
 }
 
@@ -172,7 +172,7 @@ impl<'a> Document<'a> {
         &self.nodes[id.0 as usize]
     }
 
-    /// Every value, in the order in which they were built.
+    /// Every value, in the order of construction.
     pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
         (0..self.nodes.len() as u32).map(NodeId)
     }
@@ -190,7 +190,7 @@ impl<'a> Document<'a> {
         self.entries(id).iter().rev().find(|(k, _)| self.text(*k) == Some(key)).map(|&(_, value)| value)
     }
 
-    /// The value of a text key, unless it is None.
+    /// As [`Document::get`], but `None` for Python's None too.
     pub fn get_some(&self, id: NodeId, key: &str) -> Option<NodeId> {
         self.get(id, key).filter(|&value| !matches!(self.node(value), Node::None))
     }
@@ -220,7 +220,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// A whole number: an int, a bool, or a numpy scalar of such a type.
+    /// An integer: an int, a bool, or a numpy scalar of such a type.
     pub fn int(&self, id: NodeId) -> Option<i64> {
         match self.node(id) {
             Node::Int(i) => Some(*i),
@@ -230,7 +230,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Any number as 64-bit float.
+    /// Any number, as a 64-bit float.
     pub fn number(&self, id: NodeId) -> Option<f64> {
         match self.node(id) {
             Node::Float(x) => Some(*x),
@@ -241,7 +241,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// What a global means, if it is a known one.
+    /// The meaning of a global, if it is known.
     pub fn known(&self, id: NodeId) -> Option<Known> {
         match self.node(id) {
             Node::Global { known, .. } => *known,
@@ -276,11 +276,11 @@ impl<'a> Document<'a> {
     /// A tensor, parameter, numpy array or numpy scalar. `Ok(None)` when the value is something else.
     ///
     /// # Errors
-    /// When it is one, but its parts do not fit together or its numbers are not in the file.
+    /// When it is one, but its parts are inconsistent or its numbers are not in the file.
     pub fn tensor(&self, id: NodeId) -> Result<Option<TensorRef>, PickleError> {
         match self.object(id) {
             Some((Known::RebuildParameter, args, _)) => match args.first() {
-                // One level: a parameter of a parameter is no tensor.
+                // One level only: a parameter of a parameter is not a tensor.
                 Some(&inner) => match self.object(inner) {
                     Some((Known::RebuildTensor, args, _)) => self.torch_tensor(args).map(Some),
                     _ => Err(PickleError::Tensor("a parameter without a tensor".into())),
@@ -299,14 +299,14 @@ impl<'a> Document<'a> {
     fn torch_tensor(&self, args: &[NodeId]) -> Result<TensorRef, PickleError> {
         let bad = |what: &str| PickleError::Tensor(what.to_owned());
         let &[storage, offset, size, stride, ..] = args else { return Err(bad("too few arguments")) };
-        let Node::Storage(index) = *self.node(storage) else { return Err(bad("its storage is no storage")) };
-        let offset = self.int(offset).ok_or_else(|| bad("its offset is no number"))?;
-        let size = self.ints(size).ok_or_else(|| bad("its size is no list of numbers"))?;
-        let stride = self.ints(stride).ok_or_else(|| bad("its stride is no list of numbers"))?;
+        let Node::Storage(index) = *self.node(storage) else { return Err(bad("its storage is not a storage")) };
+        let offset = self.int(offset).ok_or_else(|| bad("its offset is not a number"))?;
+        let size = self.ints(size).ok_or_else(|| bad("its size is not a list of numbers"))?;
+        let stride = self.ints(stride).ok_or_else(|| bad("its stride is not a list of numbers"))?;
         self.storages[index as usize].tensor(offset, &size, &stride)
     }
 
-    /// A tuple or list of whole numbers, also inside `torch.Size`. At most nine are read: more than any tensor has.
+    /// A tuple or list of integers, also inside `torch.Size`. Reads at most nine, more than any tensor has axes.
     fn ints(&self, id: NodeId) -> Option<Vec<i64>> {
         let id = match self.object(id) {
             Some((Known::Size, [inner], _)) => *inner,
@@ -316,7 +316,7 @@ impl<'a> Document<'a> {
     }
 }
 
-/// Lets a [`Bytes`] own decoded bytes together with the document.
+/// Lets a [`Bytes`] share ownership of decoded bytes with the document.
 struct SharedBytes(Arc<Vec<u8>>);
 
 impl AsRef<[u8]> for SharedBytes {

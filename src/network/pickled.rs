@@ -1,7 +1,7 @@
-//! What a pickle or torch file is: which of its values is the network, and in whose names.
+//! Finds the network in a pickle or torch file, and whose naming it uses.
 //!
 //! NVIDIA's pickles hold `G_ema` (used) and G beside D; rosinality's checkpoints hold `g_ema` as a state dict; a file
-//! may also be nothing but a network. All become tensors and attributes under the names of NVIDIA's generators.
+//! may also be just a network. All become tensors and attributes under the names of NVIDIA's generators.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,15 +16,15 @@ use super::{nvidia, rosinality, style_transfer, tensorflow};
 /// Reads a mapped pickle or torch file.
 ///
 /// # Errors
-/// When it is damaged, asks for something harmful, or holds no network.
+/// When it is damaged, references something harmful, or holds no network.
 pub fn read(path: &Path, format: Format, bytes: &Bytes) -> Result<Checkpoint, NetworkError> {
     read_by(path, format, bytes, find)
 }
 
-/// Reads the discriminator of a mapped pickle or torch file; without tensors when it has none.
+/// Reads the discriminator of a mapped pickle or torch file; the result has no tensors when there is none.
 ///
 /// # Errors
-/// When the file is damaged or asks for something harmful.
+/// When the file is damaged or references something harmful.
 pub fn read_discriminator(path: &Path, format: Format, bytes: &Bytes) -> Result<Checkpoint, NetworkError> {
     read_by(path, format, bytes, find_discriminator)
 }
@@ -69,7 +69,7 @@ impl From<nvidia::Contents> for Found {
 }
 
 impl Found {
-    /// Tensors may overlap in the file; this bounds what they take when they are read.
+    /// Tensors may overlap in the file; this bounds the memory they take once read.
     fn bounded(self, file_len: usize) -> Result<Self, PickleError> {
         let limit = 4 * file_len as u64 + (64 << 20);
         let total = self.tensors.values().try_fold(0u64, |sum, t| sum.checked_add(4 * t.len() as u64));
@@ -94,11 +94,11 @@ fn find(document: Document) -> Result<Found, PickleError> {
     }
     if let Some(g) = document.get_some(root, "G").filter(|&id| document.module(id).is_some()) {
         let mut found = module(&document, g)?;
-        found.warnings.push("the file has no G_ema; G is played, whose pictures are rougher".into());
+        found.warnings.push("the file has no G_ema; playing G, whose pictures are rougher".into());
         return Ok(found);
     }
     if document.get(root, "GAN").is_some() {
-        return Err(PickleError::Container("lucidrains' stylegan2-pytorch is another kind of network".into()));
+        return Err(PickleError::Container("lucidrains' stylegan2-pytorch is a different kind of network".into()));
     }
     let inside = |key| document.get_some(root, key);
     for dict in [inside("g_ema").or(Some(root)), inside("state_dict"), inside("model")].into_iter().flatten() {
@@ -109,7 +109,7 @@ fn find(document: Document) -> Result<Found, PickleError> {
     Err(no_network(&document))
 }
 
-/// The discriminator beside a generator. StyleGAN-XL's is of another kind and counts as none.
+/// The discriminator beside a generator. StyleGAN-XL's is of a different kind and is ignored.
 fn find_discriminator(document: Document) -> Result<Found, PickleError> {
     let root = document.root;
     if let Some(d) = document.get_some(root, "D").filter(|&id| document.module(id).is_some()) {
@@ -143,7 +143,7 @@ fn module(document: &Document, id: NodeId) -> Result<Found, PickleError> {
     Ok(contents.into())
 }
 
-/// A state dict in rosinality's or NVIDIA's names, or of a style network. `Ok(None)` when it is none of them.
+/// A state dict with rosinality's or NVIDIA's names, or of a style network. `Ok(None)` for anything else.
 fn state_dict(document: &Document, dict: NodeId) -> Result<Option<Found>, PickleError> {
     let names = || document.entries(dict).iter().filter_map(|&(name, _)| document.text(name));
     let is_rosinality = rosinality::is_rosinality(names());
@@ -164,7 +164,7 @@ fn state_dict(document: &Document, dict: NodeId) -> Result<Option<Found>, Pickle
     Ok(Some(Found { tensors, ..Found::default() }))
 }
 
-/// Why there is no network: the first tensor that cannot be, or what stands there instead.
+/// Why there is no network: the first invalid tensor, or what the file holds instead.
 fn no_network(document: &Document) -> PickleError {
     if let Some(problem) = document.ids().find_map(|id| document.tensor(id).err()) {
         return problem;
@@ -174,7 +174,7 @@ fn no_network(document: &Document) -> PickleError {
     PickleError::NoNetwork(match document.node(document.root) {
         Node::Dict(entries) if entries.is_empty() => "it is an empty dict".into(),
         Node::Dict(_) if keys.iter().any(|k| k.starts_with("synthesis.init") || k.starts_with("feat_8")) => {
-            "it looks like FastGAN, which is another kind of network".into()
+            "it looks like FastGAN, which is a different kind of network".into()
         }
         Node::Dict(_) => {
             let keys: Vec<String> = keys.iter().map(|k| clipped(k)).collect();
@@ -186,11 +186,11 @@ fn no_network(document: &Document) -> PickleError {
                 document.global_name(*callable).unwrap_or_else(|| "something unknown".into())
             )
         }
-        _ => "it is no dict and no module".into(),
+        _ => "it is neither a dict nor a module".into(),
     })
 }
 
-/// A key short enough for a message of one line.
+/// A key, shortened for a one-line message.
 fn clipped(key: &str) -> String {
     key.chars().take(40).filter(|c| !c.is_control()).collect()
 }

@@ -1,8 +1,8 @@
-//! rosinality's stylegan2-pytorch, and ports that save with the same names: other names for the same network.
+//! rosinality's stylegan2-pytorch, and ports that use its names: the same network under other names.
 //!
-//! Renames the tensors of a state dict to those of stylegan2-ada-pytorch, so that one architecture reads both.
-//! Axes of length 1 that its code keeps are dropped, and the filters, which hold the gain of 4 there, are scaled
-//! back. Nothing is computed with weights: both repositories use the same orientation and the same raw values.
+//! Renames the tensors of a state dict to stylegan2-ada-pytorch's names, so that one architecture reads both. Axes of
+//! length 1 that its code keeps are dropped, and the filters, which include the gain of 4 there, are scaled back. Weights
+//! are left alone: both repositories use the same orientation and the same raw values.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ pub fn is_rosinality<'a>(mut names: impl Iterator<Item = &'a str>) -> bool {
     names.any(|name| name.strip_prefix(PARALLEL).unwrap_or(name) == "input.input")
 }
 
-/// What torch's DataParallel puts before every name.
+/// The prefix that torch's DataParallel adds to every name.
 const PARALLEL: &str = "module.";
 
-/// The tensors under their names in stylegan2-ada-pytorch. Tensors that have none there are left out.
+/// The tensors under their names in stylegan2-ada-pytorch. Tensors without a counterpart there are left out.
 ///
 /// # Errors
-/// When the names are of a relative whose networks compute something else.
+/// When the names belong to a related architecture that computes something else.
 pub fn rename(tensors: BTreeMap<String, TensorRef>) -> Result<BTreeMap<String, TensorRef>, String> {
     if tensors.keys().any(|n| n.contains("iwt.") || n.contains("dwt.")) {
         return Err("a SWAGAN network (StyleGAN2 over wavelets)".into());
@@ -76,10 +76,10 @@ pub fn rename_discriminator(tensors: BTreeMap<String, TensorRef>) -> BTreeMap<St
     renamed.collect()
 }
 
-/// Taps of a filter, at most; larger ones are refused when they are read.
+/// Maximum taps of a filter; larger ones are refused when they are read.
 const MAX_TAPS: usize = 64;
 
-/// The module that a name lies in, in ada's terms, and what follows it.
+/// The module that a name belongs to, in ada's terms, and the rest of the name.
 fn place(name: &str) -> Option<(String, &str)> {
     if let Some(rest) = name.strip_prefix("noises.noise_") {
         let layer: usize = rest.parse().ok()?;
@@ -95,7 +95,7 @@ fn place(name: &str) -> Option<(String, &str)> {
             let (index, rest) = rest.split_once('.')?;
             let index: usize = index.parse().ok().filter(|&i| i < 64)?;
             match head {
-                // style.0 is the normalisation and has no numbers.
+                // style.0 is the normalisation, which has no parameters.
                 "style" => Some((format!("mapping.fc{}", index.checked_sub(1)?), rest)),
                 "convs" => Some((synthesis_layer(index + 1)?, rest)),
                 // The filter for the picture belongs to the block.

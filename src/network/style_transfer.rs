@@ -1,16 +1,16 @@
-//! Feed-forward style networks: files in two layouts become a [`Plan`] for any size of picture.
+//! Feed-forward style networks: files in two layouts become a [`Plan`] for any picture size.
 //!
 //! - `enc`/`res`/`dec` with one gamma and beta per style (conditional instance norm, Dumoulin et al. 2017): our own
 //!   networks; the metadata names the styles.
-//! - `conv1`/`res1`/`deconv1` with one style (Johnson et al. 2016), as the well-known PyTorch example
-//!   `fast_neural_style` and its many trained files call them, with the instance norm's parameters called `weight` and
-//!   `bias` or, in older files, `scale` and `shift`.
+//! - `conv1`/`res1`/`deconv1` with one style (Johnson et al. 2016), as in PyTorch's example `fast_neural_style` and the
+//!   many files trained with it; the instance norm's parameters are called `weight` and `bias` or, in older files,
+//!   `scale` and `shift`.
 //!
-//! Arbitrary styles from an image (AdaIN) are not among them: there the statistics of one network's maps go into the
-//! middle of another, which no plan does; a mixture of a network's styles does the service.
+//! Arbitrary styles from an image (AdaIN) are not supported: they feed the statistics of one network's maps into the
+//! middle of another, which no plan can express. Mixing a network's styles is the substitute.
 //!
-//! Both see pictures in −1..1 here: what the files expect is folded into the first and last weights. Runs on the
-//! loader's thread and computes nothing.
+//! Both layouts see pictures in −1..1 here: the range that the files expect is folded into the first and last weights.
+//! Runs on the loader's thread and computes nothing.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::network::checkpoint::{Checkpoint, Tensors};
 
 /// Added to the variance (both layouts; PyTorch's default).
 const EPS: f32 = 1e-5;
-/// How much smaller maps may be than the picture on each side: sides are multiples of that.
+/// How much smaller maps may be than the picture along each side: its sides are rounded up to a multiple of this.
 const MAX_SHRINK: usize = 4;
 /// More styles than any known file has; bounds what a file may ask for.
 const MAX_STYLES: usize = 1024;
@@ -80,7 +80,7 @@ impl StyleNetwork {
         StyleNetwork::from_checkpoint(&Checkpoint::open(path)?)
     }
 
-    /// Do these tensors look like one of the two layouts?
+    /// Whether these tensors look like one of the two layouts.
     pub fn recognises(checkpoint: &Checkpoint) -> bool {
         layout(checkpoint).is_some()
     }
@@ -88,13 +88,13 @@ impl StyleNetwork {
     /// Reads the weights of an opened file.
     ///
     /// # Errors
-    /// When it is no style network, a tensor is missing or has a shape that does not fit its neighbours.
+    /// When it is not a style network, or a tensor is missing or does not fit its neighbours.
     pub fn from_checkpoint(checkpoint: &Checkpoint) -> Result<StyleNetwork, NetworkError> {
         let (layers, count) = match layout(checkpoint) {
             Some(Layout::Conditional) => conditional(&checkpoint.root())?,
             Some(Layout::Johnson(root)) => (johnson(&root)?, 1),
             None => {
-                let what = format!("no style network ({}): as one it", checkpoint.some_names());
+                let what = format!("not a style network ({}): as one it", checkpoint.some_names());
                 return Err(NetworkError::Unsupported { path: checkpoint.path.clone(), what });
             }
         };
@@ -103,8 +103,8 @@ impl StyleNetwork {
         Ok(StyleNetwork { name, styles, layers })
     }
 
-    /// The plan for pictures of `height` x `width` pixels. The output has the same size where both are multiples of 4,
-    /// else each side is rounded up to one.
+    /// The plan for pictures of `height` x `width` pixels. The output has the same size, with each side rounded up to a
+    /// multiple of 4.
     pub fn plan_for(&self, height: usize, width: usize) -> Plan {
         let mut plan = Plan { name: self.name.clone(), styles: self.styles.len(), ..Plan::default() };
         let mut input = plan.buffer("image", 3, height, width);
@@ -124,7 +124,7 @@ impl StyleNetwork {
 
 #[cfg(test)]
 impl StyleNetwork {
-    /// A network of that many styles that does nothing, for testing what is around it.
+    /// A network with this many styles that does nothing, for testing the code around it.
     pub fn without_layers(styles: usize) -> StyleNetwork {
         StyleNetwork { name: "nothing".into(), styles: vec![StyleInfo::default(); styles], layers: Vec::new() }
     }
@@ -164,7 +164,7 @@ impl Layer {
     }
 }
 
-/// Do the names of a state dict look like one of the two layouts?
+/// Whether the names of a state dict look like one of the two layouts.
 pub fn is_style<'a>(mut names: impl Iterator<Item = &'a str>) -> bool {
     names.any(|name| matches!(name.trim_start_matches("module."), "conv1.conv2d.weight" | "enc.0.gamma"))
 }
@@ -180,14 +180,14 @@ fn layout(checkpoint: &Checkpoint) -> Option<Layout<'_>> {
     if root.at("enc.0").has("gamma") && root.at("dec.0").has("gamma") {
         return Some(Layout::Conditional);
     }
-    // Networks saved from several GPUs at once have their names below `module`.
+    // Networks saved from DataParallel have their names below `module`.
     [root.clone(), root.at("module")]
         .into_iter()
         .find(|p| p.at("conv1.conv2d").has("weight") && p.at("deconv1.conv2d").has("weight"))
         .map(Layout::Johnson)
 }
 
-/// `enc.0` …, `res.0.0` …, `dec.0` …; how many there are is seen from the names. Returns the number of styles too.
+/// `enc.0` …, `res.0.0` …, `dec.0` …, as many as the names say. Also returns the number of styles.
 fn conditional(root: &Tensors) -> Result<(Vec<Layer>, usize), NetworkError> {
     let [styles, _] = root.at("enc.0").shape_of_rank::<2>("gamma")?;
     if styles > MAX_STYLES {
@@ -220,7 +220,7 @@ fn conditional(root: &Tensors) -> Result<(Vec<Layer>, usize), NetworkError> {
         read(format!("dec.{i}"), 1, if last { 1 } else { 2 }, activation, false)?;
     }
     finish(root, &mut layers)?;
-    // The file expects 0..1. The offset of a half is the same everywhere and the norm takes it away.
+    // The file expects 0..1. The offset of a half is the same everywhere, and the norm removes it.
     layers[0] = layers[0].clone().scaled(0.5);
     Ok((layers, styles))
 }
@@ -254,7 +254,7 @@ fn johnson(root: &Tensors) -> Result<Vec<Layer>, NetworkError> {
     read(root.clone(), "deconv2", Some("in5"), 1, 2, relu)?;
     read(root.clone(), "deconv3", None, 1, 1, Activation::Linear)?;
     finish(root, &mut layers)?;
-    // The file works in 0..255. The norm takes away the offset of the input, and the biases before norms likewise.
+    // The file works in 0..255. The norm removes the input's offset, and likewise the biases before norms.
     layers[0] = layers[0].clone().scaled(127.5);
     if let Some(Layer { after: After::Bias(bias), .. }) = layers.last_mut() {
         *bias = Arc::new(bias.iter().map(|b| b / 127.5 - 1.0).collect());
@@ -265,14 +265,14 @@ fn johnson(root: &Tensors) -> Result<Vec<Layer>, NetworkError> {
     Ok(layers)
 }
 
-/// An instance norm of one style: `weight` and `bias`, or `scale` and `shift` in files from before PyTorch had one.
+/// An instance norm of one style: `weight` and `bias`, or `scale` and `shift` in files older than PyTorch's own norm.
 fn johnson_norm(place: &Tensors, channels: usize, activation: Activation) -> Result<After, NetworkError> {
     let (gamma, beta) = if place.has("scale") { ("scale", "shift") } else { ("weight", "bias") };
     let get = |name| place.get(name, &[channels]).map(Weights::from);
     Ok(After::Norm { gamma: get(gamma)?, beta: get(beta)?, activation })
 }
 
-/// `weight` `[O, channels, k, k]` with an odd `k`: the numbers, `[O, channels]` and `k`.
+/// `weight` `[O, channels, k, k]` with odd `k`: its numbers, `[O, channels]` and `k`.
 fn convolution(place: &Tensors, channels: usize) -> Result<(Weights, [usize; 2], usize), NetworkError> {
     let [out, _, kernel, _] = place.shape_of_rank::<4>("weight")?;
     if kernel % 2 == 0 {
@@ -283,7 +283,7 @@ fn convolution(place: &Tensors, channels: usize) -> Result<(Weights, [usize; 2],
     Ok((Arc::from(weight), [out, channels], kernel))
 }
 
-/// A picture must come out, and blocks must end with as many channels as they began with.
+/// Checks that a picture comes out, and that blocks end with as many channels as they began with.
 fn finish(root: &Tensors, layers: &mut [Layer]) -> Result<(), NetworkError> {
     let broken = |reason: String| Err(NetworkError::Format { path: root.path().into(), reason });
     for pair in layers.windows(2) {
@@ -308,7 +308,7 @@ fn finish(root: &Tensors, layers: &mut [Layer]) -> Result<(), NetworkError> {
     }
 }
 
-/// What the metadata says about the styles; a file that says nothing gets numbers.
+/// What the metadata says about the styles; without metadata they are numbered.
 fn style_infos(checkpoint: &Checkpoint, count: usize, name: &str) -> Vec<StyleInfo> {
     #[derive(Deserialize)]
     struct Credit {

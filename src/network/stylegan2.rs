@@ -1,7 +1,7 @@
-//! StyleGAN2: tensors in the names of stylegan2-ada-pytorch become a mapping network and a plan.
+//! StyleGAN2: tensors with stylegan2-ada-pytorch's names become a mapping network and a plan.
 //!
-//! Sizes are read from the tensors' shapes; what shapes do not tell (clamp, gains, architecture) comes from the modules'
-//! attributes, else from the file's metadata, else from what all known networks have. Source of the maths: Karras et al.,
+//! Sizes come from the tensors' shapes. What shapes do not say (clamp, gains, architecture) comes from the modules'
+//! attributes, else from the file's metadata, else it is what all known networks use. Source of the maths: Karras et al.,
 //! "Analyzing and Improving the Image Quality of StyleGAN" (2020). Runs on the loader's thread.
 
 pub(super) mod mapping;
@@ -16,7 +16,7 @@ use super::{Kind, Network, NetworkError};
 pub use random::random;
 pub(super) use synthesis::fir;
 
-/// Does the file hold a StyleGAN2 generator?
+/// Whether the file holds a StyleGAN2 generator.
 pub fn is_stylegan2(checkpoint: &Checkpoint) -> bool {
     checkpoint.tensors.keys().any(|name| name == "synthesis.b4.const" || name.starts_with("synthesis.b4.conv"))
 }
@@ -24,7 +24,7 @@ pub fn is_stylegan2(checkpoint: &Checkpoint) -> bool {
 /// Lowers a checkpoint with StyleGAN2 names.
 ///
 /// # Errors
-/// The first tensor that is missing, of the wrong shape or not finite; anything that only other architectures have.
+/// For the first tensor that is missing, of the wrong shape or not finite, and for features of other architectures.
 pub fn lower(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
     let root = checkpoint.root();
     let mut warnings = checkpoint.warnings.clone();
@@ -48,7 +48,7 @@ pub fn lower(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
     })
 }
 
-/// The file's name without its ending.
+/// The file's name without its extension.
 fn name_of(path: &std::path::Path) -> String {
     path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
 }
@@ -59,7 +59,7 @@ pub(super) fn class_names(checkpoint: &Checkpoint) -> Vec<String> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-/// Refuses a layer whose `activation` attribute is anything else than it should be.
+/// Refuses a layer whose `activation` attribute is not `expected`.
 fn check_activation(at: &Tensors, expected: &str) -> Result<(), NetworkError> {
     match at.attribute("activation").and_then(Attribute::as_str) {
         Some(found) if found != expected => {

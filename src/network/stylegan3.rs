@@ -1,7 +1,7 @@
-//! StyleGAN3 (configurations T and R) and StyleGAN-XL: tensors in NVIDIA's names become a mapping network and a plan.
+//! StyleGAN3 (configurations T and R) and StyleGAN-XL: tensors with NVIDIA's names become a mapping network and a plan.
 //!
-//! One code path for all of them: the layers of `layer_names` with their own sizes, factors and filters; a
-//! super-resolution head is only more layers. What a hand-made file without attributes does not say is derived in
+//! One code path for all of them: the layers of `layer_names`, each with its sizes, factors and filters; a
+//! super-resolution head is just more layers. What a file without attributes leaves out is derived in
 //! [`geometry`]. Source of the maths: Karras et al., "Alias-Free Generative Adversarial Networks" (2021); Sauer et al.,
 //! "StyleGAN-XL" (2022). Runs on the loader's thread.
 
@@ -21,14 +21,14 @@ use geometry::{Geometry, LayerName};
 
 /// Largest feature map; 1024 networks have 1044.
 const MAX_SIZE: usize = 4200;
-/// The clamp of all known trainers, for files that do not say.
+/// The clamp that all known trainers use, for files that do not say.
 const CONV_CLAMP: f32 = 256.0;
-/// What the picture is multiplied by, for files that do not say.
+/// The factor on the picture, for files that do not say.
 const OUTPUT_SCALE: f32 = 0.25;
 
 pub use random::{Config, random};
 
-/// Does the file hold a StyleGAN3 or StyleGAN-XL generator?
+/// Whether the file holds a StyleGAN3 or StyleGAN-XL generator.
 pub fn is_stylegan3(checkpoint: &Checkpoint) -> bool {
     checkpoint.tensors.contains_key("synthesis.input.freqs")
 }
@@ -36,7 +36,7 @@ pub fn is_stylegan3(checkpoint: &Checkpoint) -> bool {
 /// Lowers a checkpoint with StyleGAN3 names.
 ///
 /// # Errors
-/// The first tensor that is missing, of the wrong shape or not finite; sizes that contradict one another.
+/// For the first tensor that is missing, of the wrong shape or not finite, and for inconsistent sizes.
 pub fn lower(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
     let root = checkpoint.root();
     let at = root.at("synthesis");
@@ -78,13 +78,13 @@ pub fn lower(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
     })
 }
 
-/// What runs from layer to layer.
+/// State carried from layer to layer.
 struct Lowering<'a> {
     plan: Plan,
     x: BufferId,
     names: &'a [LayerName],
     geometry: Option<Geometry>,
-    /// Has any layer a radial filter?
+    /// Whether any layer has a radial filter.
     radial: bool,
 }
 
@@ -104,7 +104,7 @@ impl Lowering<'_> {
         let sampling_rate = number("sampling_rate", derived.map(|g| g.input_rate()));
         let bandwidth = number("bandwidth", derived.map(|g| g.bandwidth()));
         let (Some(sampling_rate), Some(bandwidth)) = (sampling_rate, bandwidth) else {
-            return Err(unsupported(at, "sampling_rate", "no number, and sizes it cannot be derived from".into()));
+            return Err(unsupported(at, "sampling_rate", "not a number, and the sizes do not determine it".into()));
         };
         let mut weight = at.get("weight", &[outputs, channels])?;
         let gain = 1.0 / (channels as f32).sqrt();
@@ -191,7 +191,7 @@ impl Lowering<'_> {
     }
 }
 
-/// The matrix that the file stores for the input; the identity, mostly.
+/// The input transform stored in the file; usually the identity.
 fn own_transform(at: &Tensors) -> Result<Transform, NetworkError> {
     if !at.has("transform") {
         return Ok(Transform::default());
@@ -203,7 +203,7 @@ fn own_transform(at: &Tensors) -> Result<Transform, NetworkError> {
     Ok(Transform { inverse: [[m[0], m[1], m[2]], [m[3], m[4], m[5]]] })
 }
 
-/// Divides each output's weights by their root mean square; `count` is how many an output has.
+/// Divides each output's weights by their root mean square; `count` is the number of weights per output.
 fn normalize(weight: &mut [f32], count: usize) {
     for output in weight.chunks_exact_mut(count) {
         let mean = output.iter().map(|w| f64::from(*w) * f64::from(*w)).sum::<f64>() / count as f64;

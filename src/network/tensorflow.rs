@@ -1,8 +1,8 @@
-//! StyleGAN2 pickles of the TensorFlow years: a tuple of three `dnnlib.tflib.network.Network`.
+//! StyleGAN2 pickles from the TensorFlow era: a tuple of three `dnnlib.tflib.network.Network`.
 //!
 //! They are only data (names and numpy arrays), so they open without TensorFlow. The variables of Gs are renamed,
-//! transposed and flipped to the layout of stylegan2-ada-pytorch; where that repository's converter and this reader
-//! both apply they give the same tensors. Source: NVIDIA's `legacy.py`, as described in words.
+//! transposed and flipped to the layout of stylegan2-ada-pytorch. Where that repository's converter and this reader
+//! both apply, they give the same tensors. Source: NVIDIA's `legacy.py`, as described in words.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::checkpoint::{Attribute, TensorRef};
 use super::nvidia::Contents;
 use super::pickle::{Document, Known, NodeId, PickleError};
 
-/// Oldest file version that has the layout of StyleGAN2.
+/// Oldest file version with the layout of StyleGAN2.
 const VERSION: i64 = 4;
 
 /// Is the root of a pickle the tuple (G, D, Gs)?
@@ -32,19 +32,19 @@ fn network(document: &Document, id: NodeId) -> Option<NodeId> {
     }
 }
 
-/// Most numbers that are copied, since a file may name one tensor many times; the largest known network has 12 million.
+/// Limit on copied numbers, as a file may reference one tensor many times; the largest known network has 12 million.
 const MAX_COPIED: u64 = 32 << 20;
 
 /// Tensors and attributes of the averaged generator, under ada's names.
 ///
 /// # Errors
-/// When the file is older than StyleGAN2, or a variable is no array.
+/// When the file is older than StyleGAN2, or a variable is not an array.
 pub fn read(document: &Document) -> Result<Contents, PickleError> {
     let unfit = |what: String| PickleError::Container(what);
     let state = generator(document).ok_or_else(|| unfit("it holds no averaged generator".into()))?;
     let version = document.get(state, "version").and_then(|v| document.int(v)).unwrap_or(0);
     if version < VERSION {
-        return Err(unfit(format!("a TensorFlow network of version {version} is no StyleGAN2 (4 or later)")));
+        return Err(unfit(format!("a TensorFlow network of version {version} is not StyleGAN2 (4 or later)")));
     }
     let (mut tensors, mut copied) = (BTreeMap::new(), 0);
     variables(document, state, "", &mut tensors, &mut copied)?;
@@ -89,15 +89,15 @@ fn variables(
             return Err(PickleError::Container("the \"orig\" TensorFlow form (ToRGB_lod) is not supported".into()));
         }
         let Some((name, change)) = rename(&full) else {
-            // What lies elsewhere, and the resolution that progressive training had reached, computes nothing.
+            // Anything else, and the resolution that progressive training had reached, takes no part in the computation.
             let counts = full.starts_with("mapping/") || full.starts_with("synthesis/");
             if counts && !full.ends_with("/lod") {
-                return Err(PickleError::Container(format!("its variable {full} is of no StyleGAN2 that is known")));
+                return Err(PickleError::Container(format!("its variable {full} belongs to no known StyleGAN2")));
             }
             continue;
         };
         let Some(tensor) = document.tensor(value)? else {
-            return Err(PickleError::Tensor(format!("the variable {full} is no array")));
+            return Err(PickleError::Tensor(format!("the variable {full} is not an array")));
         };
         if change.copies() {
             *copied += tensor.len() as u64;
@@ -114,24 +114,24 @@ fn variables(
     Ok(())
 }
 
-/// How a variable differs from ada's tensor.
+/// How a variable differs from the ada tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
     Same,
     /// `[in, out]` to `[out, in]`.
     Transpose,
-    /// The bias of a style is stored without its 1.
+    /// The bias of a style is stored without the added 1.
     PlusOne,
     /// `[kh, kw, in, out]` to `[out, in, kh, kw]`.
     Kernel,
     /// The same, and mirrored in both kernel axes: TensorFlow's transposed convolution flips.
     FlippedKernel,
-    /// Only so many axes, the others being of length 1.
+    /// Keeps this many axes; the others have length 1.
     Axes(usize),
 }
 
 impl Change {
-    /// Needs it memory of its own?
+    /// Does it have to copy the numbers?
     fn copies(self) -> bool {
         matches!(self, Change::PlusOne | Change::FlippedKernel)
     }
@@ -148,7 +148,7 @@ impl Change {
     }
 }
 
-/// Ada's name of a variable, and how its numbers change.
+/// The ada name of a variable, and how its numbers change.
 fn rename(name: &str) -> Option<(String, Change)> {
     if name == "dlatent_avg" {
         return Some(("mapping.w_avg".into(), Change::Same));

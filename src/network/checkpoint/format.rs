@@ -1,6 +1,6 @@
-//! What a file is, by its first bytes.
+//! Detects a file's format from its first bytes.
 
-/// A file format that networks come in.
+/// A format that networks are stored in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Safetensors,
@@ -23,8 +23,8 @@ impl std::fmt::Display for Format {
     }
 }
 
-/// Beginnings of files that people take for networks, and what to say about them.
-const STRANGERS: &[(&[u8], &str)] = &[
+/// First bytes of files that people mistake for networks, and what to say about them.
+const FOREIGN: &[(&[u8], &str)] = &[
     (b"version https://git-lfs", "this is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`"),
     (b"\x89PNG", "this is a PNG picture"),
     (b"\xff\xd8\xff", "this is a JPEG picture"),
@@ -35,7 +35,7 @@ const STRANGERS: &[(&[u8], &str)] = &[
     (b"7z\xbc\xaf", "this is a 7z archive: unpack it first"),
     (b"Rar!", "this is a RAR archive: unpack it first"),
     (b"\x28\xb5\x2f\xfd", "this is a zstd archive: unpack it first"),
-    (b"\x89HDF", "this is an HDF5 file; StyleGAN networks do not come in it"),
+    (b"\x89HDF", "this is an HDF5 file, which StyleGAN networks are not stored in"),
     (b"GGUF", "this is a GGUF language model"),
     (b"%PDF", "this is a PDF document"),
 ];
@@ -44,15 +44,15 @@ const STRANGERS: &[(&[u8], &str)] = &[
 const TORCH_LEGACY: &[u8] = &[0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
 impl Format {
-    /// Finds out what the file with these bytes is.
+    /// Detects the format of a file with these bytes.
     ///
     /// # Errors
-    /// When it is not a network, what it seems to be instead.
+    /// When it is not a network: what it seems to be instead.
     pub fn of(bytes: &[u8]) -> Result<Format, String> {
         if bytes.is_empty() {
             return Err("the file is empty".into());
         }
-        if let Some((_, message)) = STRANGERS.iter().find(|(start, _)| bytes.starts_with(start)) {
+        if let Some((_, message)) = FOREIGN.iter().find(|(start, _)| bytes.starts_with(start)) {
             return Err((*message).into());
         }
         if bytes.starts_with(b"PK") {
@@ -72,11 +72,11 @@ impl Format {
             return Ok(Format::Pickle);
         }
         let start: Vec<String> = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();
-        Err(format!("its first bytes ({}) are those of no known network format", start.join(" ")))
+        Err(format!("its first bytes ({}) match no known network format", start.join(" ")))
     }
 }
 
-/// A plausible header length, then JSON; or a header length beyond the file, which the reader then names.
+/// A plausible header length, then JSON; or a header length beyond the file, which the reader then reports.
 fn looks_like_safetensors(bytes: &[u8]) -> bool {
     bytes.len() > 8 && bytes[8] == b'{'
         || bytes.first_chunk::<8>().is_some_and(|n| {

@@ -8,8 +8,8 @@ use safetensors::{Dtype as Stored, SafeTensors};
 use super::{Bytes, Checkpoint, Dtype, Format, TensorRef};
 use crate::network::{NetworkError, canonical};
 
-/// The tensors of a mapped file. The crate refuses headers that are too long, holes, overlaps and sizes that do not
-/// agree with shapes.
+/// The tensors of a mapped file. The crate refuses over-long headers, holes, overlaps, and sizes that do not match
+/// the shapes.
 pub fn read(path: &Path, map: Bytes) -> Result<Checkpoint, NetworkError> {
     let broken = |reason: String| NetworkError::Format { path: path.into(), reason };
     let (header, parsed) = SafeTensors::read_metadata(&map).map_err(|e| broken(format!("safetensors: {e}")))?;
@@ -40,7 +40,7 @@ fn dtype(stored: Stored) -> Dtype {
         Stored::I32 | Stored::U32 => Dtype::Other { name: "32-bit integer", bytes: 4 },
         Stored::I16 | Stored::U16 => Dtype::Other { name: "16-bit integer", bytes: 2 },
         Stored::I8 | Stored::U8 | Stored::BOOL => Dtype::Other { name: "8-bit integer", bytes: 1 },
-        // Sub-byte and 8-bit floats: no network has them, and their sizes are the crate's business.
+        // Sub-byte and 8-bit floats: no network has them, and the crate checks their sizes.
         _ => Dtype::Other { name: "an exotic type", bytes: 0 },
     }
 }

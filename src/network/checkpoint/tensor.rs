@@ -6,14 +6,14 @@ use rayon::prelude::*;
 
 use crate::network::bytes::Bytes;
 
-/// Types of numbers that networks are made of. Everything is little-endian.
+/// Types of the numbers in a network file. Everything is little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dtype {
     F16,
     Bf16,
     F32,
     F64,
-    /// A type that no weight has (integers, booleans), with the bytes of one number.
+    /// A type that weights do not have (integers, booleans), and its size in bytes.
     Other {
         name: &'static str,
         bytes: usize,
@@ -32,30 +32,30 @@ impl Dtype {
     }
 }
 
-/// A tensor in a file: its storage is checked to hold it, but not read yet.
+/// A tensor in a file: known to lie inside its storage, but not read yet.
 #[derive(Clone, Debug)]
 pub struct TensorRef {
     pub shape: Vec<usize>,
     pub dtype: Dtype,
-    /// Distance of neighbours along each axis, in numbers; as long as `shape`.
+    /// Distance between neighbours along each axis, in numbers; as long as `shape`.
     strides: Vec<usize>,
-    /// Number in `storage` where the tensor starts.
+    /// Index in `storage` where the tensor starts, in numbers.
     offset: usize,
     storage: Bytes,
 }
 
-/// No known network has tensors of more axes.
+/// No known network has tensors with more axes.
 const MAX_RANK: usize = 8;
 
 impl TensorRef {
-    /// A tensor whose numbers lie one after another, x fastest, from the start of `storage`.
+    /// A contiguous tensor, x fastest, from the start of `storage`.
     ///
     /// # Errors
     /// When the shape does not fit the storage.
     pub fn contiguous(storage: Bytes, dtype: Dtype, shape: Vec<usize>) -> Result<TensorRef, String> {
         let mut strides = vec![1; shape.len()];
         for axis in (1..shape.len()).rev() {
-            strides[axis - 1] = usize::checked_mul(strides[axis], shape[axis]).ok_or("its size is absurd")?;
+            strides[axis - 1] = usize::checked_mul(strides[axis], shape[axis]).ok_or("its size overflows")?;
         }
         TensorRef::strided(storage, dtype, shape, strides, 0)
     }
@@ -125,12 +125,12 @@ impl TensorRef {
         Some(TensorRef { shape: pick(&self.shape), strides: pick(&self.strides), ..self.clone() })
     }
 
-    /// New numbers of the same shape, each the `change` of the old. `None` when the type has no fractions.
+    /// A new tensor of the same shape with `change` applied to each number. `None` for types other than floats.
     pub fn mapped(&self, change: impl Fn(f32) -> f32) -> Option<TensorRef> {
         TensorRef::of_numbers(self.shape.clone(), self.to_f32().ok()?.into_iter().map(change))
     }
 
-    /// New numbers: each kernel `[.., kh, kw]` mirrored in both axes. `None` when there are fewer than two axes.
+    /// A new tensor with each kernel `[.., kh, kw]` mirrored in both axes. `None` when there are fewer than two axes.
     pub fn flipped_kernel(&self) -> Option<TensorRef> {
         let &[.., height, width] = self.shape.as_slice() else { return None };
         let mut numbers = self.to_f32().ok()?;
@@ -138,7 +138,7 @@ impl TensorRef {
         TensorRef::of_numbers(self.shape.clone(), numbers.into_iter())
     }
 
-    /// A tensor of its own numbers, x fastest. `None` when they are not as many as the shape says.
+    /// A tensor that owns its numbers, x fastest. `None` when their count does not match the shape.
     pub fn of_numbers(shape: Vec<usize>, numbers: impl Iterator<Item = f32>) -> Option<TensorRef> {
         let bytes: Vec<u8> = numbers.flat_map(f32::to_le_bytes).collect();
         TensorRef::contiguous(Bytes::new(bytes), Dtype::F32, shape).ok()
@@ -147,7 +147,7 @@ impl TensorRef {
     /// The numbers, x fastest.
     ///
     /// # Errors
-    /// When the type has no fractions.
+    /// When the type is not a float.
     pub fn to_f32(&self) -> Result<Vec<f32>, String> {
         let bytes = self.storage.as_slice();
         match self.dtype {
@@ -188,7 +188,7 @@ impl TensorRef {
     fn is_contiguous(&self) -> bool {
         let mut expected = 1;
         let axes = self.shape.iter().zip(&self.strides).rev();
-        // An axis of one sample may have any stride. Empty tensors reach nowhere and take the slow way.
+        // An axis of length 1 may have any stride. Empty tensors take the slow path.
         !self.is_empty()
             && axes.into_iter().all(|(&size, &stride)| {
                 let ok = size == 1 || stride == expected;
@@ -198,10 +198,10 @@ impl TensorRef {
     }
 }
 
-/// Numbers that one core converts at a time.
+/// How many numbers one core converts at a time.
 const BLOCK: usize = 1 << 16;
 
-/// 16-bit floats, many at a time, as processors widen them.
+/// Widens 16-bit floats, many at a time, as processors do.
 fn widen(numbers: &[[u8; 2]]) -> Vec<f32> {
     const STEP: usize = 1024;
     let mut out = vec![0.0; numbers.len()];

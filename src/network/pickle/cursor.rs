@@ -1,14 +1,14 @@
 //! A reading position in the bytes of a pickle.
 //!
-//! Lengths that a file declares are claims: each is checked against the bytes that are left before anything is
-//! read, and nothing is ever allocated from one.
+//! Declared lengths are not trusted: each is checked against the remaining bytes before anything is read, and nothing
+//! is ever allocated from one.
 
 use super::PickleError;
 
-/// Longest line of protocol 0: a name, a number or an escaped text.
+/// Longest line of protocol 0, in bytes: a name, a number or an escaped string.
 const MAX_LINE: usize = 16 << 20;
 
-/// Bytes and how far they are read.
+/// Bytes and a read position.
 pub struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -69,10 +69,10 @@ impl<'a> Cursor<'a> {
         self.array().map(f64::from_be_bytes)
     }
 
-    /// The bytes up to the next line end, which is read but not returned.
+    /// The bytes up to the next line break, which is consumed but not returned.
     ///
     /// # Errors
-    /// [`PickleError::EndsEarly`] when there is no line end.
+    /// [`PickleError::EndsEarly`] when there is no line break.
     pub fn line(&mut self) -> Result<&'a [u8], PickleError> {
         let left = &self.bytes[self.at..];
         let len = left.iter().take(MAX_LINE).position(|&b| b == b'\n').ok_or(PickleError::EndsEarly {
@@ -96,5 +96,5 @@ impl<'a> Cursor<'a> {
 
 /// `bytes` as text; `at` is their offset for the message.
 pub fn utf8(bytes: &[u8], at: usize) -> Result<&str, PickleError> {
-    std::str::from_utf8(bytes).map_err(|_| PickleError::Malformed { what: "a text is not UTF-8", at })
+    std::str::from_utf8(bytes).map_err(|_| PickleError::Malformed { what: "text is not UTF-8", at })
 }

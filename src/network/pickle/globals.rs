@@ -2,7 +2,7 @@
 //!
 //! Module and name are matched whole, never by prefix and never by resolving dots. A name is either known (the
 //! machine builds plain data for it), harmful (the file is refused, although nothing would be run), or
-//! inert: kept as a name and stepped over, because honest files hold many such names beside their network.
+//! inert: kept as a name and skipped, because legitimate files hold many such names beside their network.
 
 use crate::network::checkpoint::Dtype;
 
@@ -12,13 +12,13 @@ pub enum Known {
     /// `torch_utils.persistence._reconstruct_persistent_obj`: a module of NVIDIA's code.
     PersistentObject,
     OrderedDict,
-    /// A dict by another name: `dnnlib.util.EasyDict`, `argparse.Namespace`.
+    /// A dict under another name: `dnnlib.util.EasyDict`, `argparse.Namespace`.
     DictLike,
     Set,
     RebuildTensor,
     RebuildParameter,
     LoadFromBytes,
-    /// `_codecs.encode`: how protocol 2 spells bytes.
+    /// `_codecs.encode`: how protocol 2 writes bytes.
     Encode,
     NumpyScalar,
     NumpyReconstruct,
@@ -29,15 +29,15 @@ pub enum Known {
     DillArray,
     /// `torch.nn.modules.sparse.Embedding`: the label table of StyleGAN-XL.
     Embedding,
-    /// `dnnlib.tflib.network.Network`: a network of the TensorFlow years.
+    /// `dnnlib.tflib.network.Network`: a network from the TensorFlow era.
     TensorFlowNetwork,
-    /// `torch.Size`: a tuple by another name.
+    /// `torch.Size`: a tuple under another name.
     Size,
     /// The element type of a storage.
     Storage(Element),
 }
 
-/// What one number of a tensor is stored as.
+/// The type in which a number of a tensor is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Element {
     F64,
@@ -63,7 +63,7 @@ impl Element {
         }
     }
 
-    /// The type as a checkpoint knows it; only floats can be weights.
+    /// The corresponding type of a checkpoint; only floats can be weights.
     pub fn dtype(self) -> Dtype {
         match self {
             Element::F64 => Dtype::F64,
@@ -78,7 +78,7 @@ impl Element {
         }
     }
 
-    /// The first number in `bytes`, little-endian. `None` when they are too few.
+    /// The first number in `bytes`, little-endian. `None` when there are too few bytes.
     pub fn decode(self, bytes: &[u8]) -> Option<f64> {
         Some(match self {
             Element::F64 => f64::from_le_bytes(*bytes.first_chunk()?),
@@ -128,7 +128,7 @@ pub fn known(module: &str, name: &str) -> Option<Known> {
     })
 }
 
-/// Modules in which, with everything below them, no name has any business in a network file.
+/// Modules whose names, at any depth, have no place in a network file.
 const HARMFUL_MODULES: &[&str] = &[
     "os",
     "posix",
@@ -166,7 +166,7 @@ const HARMFUL_MODULES: &[&str] = &[
     "numpy.f2py",
 ];
 
-/// Built-in functions that run text, open files or talk to the terminal.
+/// Built-in functions that run code, open files or talk to the terminal.
 const HARMFUL_BUILTINS: &[&str] = &[
     "eval",
     "exec",

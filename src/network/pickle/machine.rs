@@ -1,8 +1,8 @@
 //! The stack machine: opcodes in, nodes out.
 //!
-//! Every opcode either builds a value, moves values about, or is refused. REDUCE, NEWOBJ and BUILD, which in
-//! Python call things, make dicts, sets and bytes of a few known names, read nested torch storages, and make
-//! inert [`Node::Object`]s of everything else.
+//! Every opcode either builds a value, moves values around, or is refused. REDUCE, NEWOBJ and BUILD, which call things
+//! in Python, build dicts, sets and bytes for a few known names, read nested torch storages, and turn everything
+//! else into inert [`Node::Object`]s.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use crate::network::bytes::Bytes;
 use crate::network::torch;
 use crate::network::torch::Storage;
 
-/// Whether persistent ids may occur.
+/// What persistent ids mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Persistent {
     /// They are an error: a plain pickle.
@@ -24,7 +24,7 @@ pub enum Persistent {
     Storages,
 }
 
-/// How deep in a file the pickle lies.
+/// How deeply the pickle is nested in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     File,
@@ -32,13 +32,13 @@ pub enum Level {
     Nested,
 }
 
-/// Longest module path, name or storage key that is read as one.
+/// Longest module path, name or storage key, in bytes.
 const MAX_NAME: usize = 256;
 
-/// Reads the pickle that begins at byte `at` of `source`, up to its STOP. What follows is not looked at.
+/// Reads the pickle that begins at byte `at` of `source`, up to its STOP. What follows is ignored.
 ///
 /// # Errors
-/// When it is no complete pickle, asks for something harmful, or for more than `budget` allows.
+/// When it is not a complete pickle, references something harmful, or exceeds `budget`.
 pub fn read<'a>(
     source: &'a Bytes,
     at: usize,
@@ -79,7 +79,7 @@ struct Machine<'a, 'b> {
     stack: Vec<NodeId>,
     /// Stack heights at the open marks.
     marks: Vec<usize>,
-    /// Keyed, not indexed: a file may store at index 4294967295.
+    /// A map, not a list: a file may store at index 4294967295.
     memo: HashMap<u64, NodeId>,
     storages: Vec<Storage>,
     /// Nested torch files already read, by the value that holds their bytes.
@@ -107,7 +107,7 @@ impl<'a> Machine<'a, '_> {
                 0..=5 => Ok(()),
                 protocol => Err(PickleError::Protocol(protocol)),
             },
-            // FRAME: only a hint for buffering, but one past the end is a lie.
+            // FRAME: only a buffering hint, but one that reaches past the end means a damaged file.
             0x95 => {
                 let len = self.cursor.u64()?;
                 let here = self.cursor.position();
@@ -141,7 +141,7 @@ impl<'a> Machine<'a, '_> {
             b'G' => self.cursor.f64_be().and_then(|x| self.push(Node::Float(x))),
             0x8a => self.cursor.u8().and_then(|len| self.long(len.into())),
             0x8b => match self.cursor.i32()? {
-                len if len < 0 => Err(PickleError::Malformed { what: "a whole number of negative length", at }),
+                len if len < 0 => Err(PickleError::Malformed { what: "an integer of negative length", at }),
                 len => self.long(len as u64),
             },
             b'I' | b'L' | b'F' => self.number_line(opcode, at),
@@ -218,7 +218,7 @@ impl<'a> Machine<'a, '_> {
                 let (args, callable) = (self.pop()?, self.pop()?);
                 self.call(callable, args, at)
             }
-            // NEWOBJ_EX: its keyword arguments are of no interest.
+            // NEWOBJ_EX: its keyword arguments are ignored.
             0x92 => {
                 let (_keywords, args, callable) = (self.pop()?, self.pop()?, self.pop()?);
                 self.call(callable, args, at)
@@ -235,7 +235,7 @@ impl<'a> Machine<'a, '_> {
             b'Q' => self.persistent_id(at),
             b'P' => Err(PickleError::PersistentId { at }),
             0x82..=0x84 => Err(PickleError::Extension { at }),
-            // OBJ, the out-of-band buffers of protocol 5, and what does not exist.
+            // OBJ, the out-of-band buffers of protocol 5, and invalid opcodes.
             byte => Err(PickleError::Opcode { byte, at }),
         }
     }
@@ -261,7 +261,7 @@ impl<'a> Machine<'a, '_> {
         &self.nodes[id.0 as usize]
     }
 
-    /// Stack height with `count` values taken off, not counting those below the last mark.
+    /// Stack height after removing `count` values, none of them below the last mark.
     fn below(&self, count: usize, at: usize) -> Result<usize, PickleError> {
         let floor = self.marks.last().copied().unwrap_or(0);
         self.stack
@@ -294,7 +294,7 @@ impl<'a> Machine<'a, '_> {
         self.push(Node::Text(Cow::Borrowed(text)))
     }
 
-    /// A Python 2 string: text if it can be, else bytes.
+    /// A Python 2 string: text if it is valid UTF-8, else bytes.
     fn string(&mut self, len: u64) -> Result<(), PickleError> {
         let start = self.cursor.position();
         let bytes = self.cursor.take(len)?;
@@ -348,18 +348,18 @@ impl<'a> Machine<'a, '_> {
                 digits.parse().ok().map(Node::Int).or(is_number.then_some(Node::Long(digits.as_bytes())))
             }
         };
-        self.push(node.ok_or(PickleError::Malformed { what: "a number that is none", at })?)
+        self.push(node.ok_or(PickleError::Malformed { what: "an invalid number", at })?)
     }
 
     fn memo_line(&mut self, at: usize) -> Result<u64, PickleError> {
         let line = self.cursor.text_line()?.trim();
-        line.parse().map_err(|_| PickleError::Malformed { what: "a memo index that is no number", at })
+        line.parse().map_err(|_| PickleError::Malformed { what: "a memo index that is not a number", at })
     }
 
     fn remember(&mut self, key: u64) -> Result<(), PickleError> {
         let top = self.top()?;
         if self.memo.insert(key, top).is_none() {
-            // Memo entries are counted as values: each costs about as much.
+            // Memo entries count as values: each costs about as much.
             self.budget.node()?;
         }
         Ok(())
@@ -371,13 +371,13 @@ impl<'a> Machine<'a, '_> {
         self.push_id(id)
     }
 
-    /// APPEND, APPENDS and ADDITEMS. Items of objects are dropped: nothing needs them.
+    /// APPEND, APPENDS and ADDITEMS. Items of objects are dropped, as nothing needs them.
     fn append(&mut self, items: &[NodeId], at: usize) -> Result<(), PickleError> {
         let target = self.top()?;
         match &mut self.nodes[target.0 as usize] {
             Node::List(list) | Node::Set(list) => list.extend_from_slice(items),
             Node::Object { .. } => {}
-            _ => return Err(PickleError::Malformed { what: "an item is put into something that is no list", at }),
+            _ => return Err(PickleError::Malformed { what: "an item is added to something that is not a list", at }),
         }
         Ok(())
     }
@@ -389,7 +389,7 @@ impl<'a> Machine<'a, '_> {
         match &mut self.nodes[target.0 as usize] {
             Node::Dict(dict) => dict.extend(entries),
             Node::Object { .. } => {}
-            _ => return Err(PickleError::Malformed { what: "an entry is put into something that is no dict", at }),
+            _ => return Err(PickleError::Malformed { what: "an entry is added to something that is not a dict", at }),
         }
         Ok(())
     }
@@ -397,7 +397,7 @@ impl<'a> Machine<'a, '_> {
     fn name(&self, id: NodeId, at: usize) -> Result<&str, PickleError> {
         match self.node(id) {
             Node::Text(text) if text.len() <= MAX_NAME => Ok(text),
-            _ => Err(PickleError::Malformed { what: "a name that is none", at }),
+            _ => Err(PickleError::Malformed { what: "an invalid name", at }),
         }
     }
 
@@ -413,7 +413,7 @@ impl<'a> Machine<'a, '_> {
     /// REDUCE, NEWOBJ and NEWOBJ_EX. Nothing is called.
     fn call(&mut self, callable: NodeId, args: NodeId, at: usize) -> Result<(), PickleError> {
         let Node::Tuple(items) = self.node(args) else {
-            return Err(PickleError::Malformed { what: "arguments that are no tuple", at });
+            return Err(PickleError::Malformed { what: "arguments that are not a tuple", at });
         };
         let first = items.first().copied();
         let known = match self.node(callable) {
@@ -451,15 +451,15 @@ impl<'a> Machine<'a, '_> {
                     _ => None,
                 };
                 let entries: Option<_> = items.iter().map(pair).collect();
-                entries.ok_or(PickleError::Malformed { what: "a dict of something else than pairs", at })?
+                entries.ok_or(PickleError::Malformed { what: "a dict of something other than pairs", at })?
             }
-            _ => return Err(PickleError::Malformed { what: "a dict of something else than pairs", at }),
+            _ => return Err(PickleError::Malformed { what: "a dict of something other than pairs", at }),
         };
         self.budget.operation(entries.len() as u64)?;
         Ok(entries)
     }
 
-    /// `_codecs.encode(text, "latin1")`: the bytes of protocol 2.
+    /// `_codecs.encode(text, "latin1")`: bytes in protocol 2.
     fn encode(&mut self, text: Option<NodeId>, at: usize) -> Result<(), PickleError> {
         let Some(Node::Text(text)) = text.map(|id| self.node(id)) else {
             return Err(PickleError::Malformed { what: "encoded bytes without their text", at });
@@ -511,9 +511,9 @@ impl<'a> Machine<'a, '_> {
         match &mut self.nodes[target.0 as usize] {
             Node::Dict(dict) => dict.extend(entries),
             Node::Object { state: slot, .. } => *slot = Some(state),
-            // Functions and classes may get attributes; they stay names.
+            // Functions and classes may be given attributes; they stay names.
             Node::Global { .. } | Node::Set(_) | Node::List(_) | Node::Storage(_) => {}
-            _ => return Err(PickleError::Malformed { what: "a state is given to a plain value", at }),
+            _ => return Err(PickleError::Malformed { what: "state for a plain value", at }),
         }
         Ok(())
     }
@@ -525,13 +525,13 @@ impl<'a> Machine<'a, '_> {
         }
         let bad = |what| PickleError::Malformed { what, at };
         let id = self.pop()?;
-        let Node::Tuple(items) = self.node(id) else { return Err(bad("a persistent id that is no tuple")) };
+        let Node::Tuple(items) = self.node(id) else { return Err(bad("a persistent id that is not a tuple")) };
         let (&[tag, kind, key, _location, count], view) =
             items.split_first_chunk::<5>().ok_or_else(|| bad("a persistent id with too few parts"))?;
         let tag_is_storage = matches!(self.node(tag), Node::Text(text) if text == "storage");
         let view_is_none = view.iter().all(|&v| matches!(self.node(v), Node::None));
         if !tag_is_storage || !view_is_none {
-            return Err(bad("a persistent id that is no storage"));
+            return Err(bad("a persistent id that is not a storage"));
         }
         let Node::Int(count) = *self.node(count) else { return Err(bad("a storage without a size")) };
         let count = u64::try_from(count).map_err(|_| bad("a storage of negative size"))?;
@@ -557,7 +557,7 @@ fn pairs(items: &[NodeId], at: usize) -> Result<Vec<(NodeId, NodeId)>, PickleErr
     Ok(pairs.iter().map(|&[key, value]| (key, value)).collect())
 }
 
-/// Text of protocol 0: Latin-1 with Python's backslash escapes.
+/// A string of protocol 0: Latin-1 with Python's backslash escapes.
 fn unescape(line: &[u8], at: usize) -> Result<String, PickleError> {
     let mut out = String::new();
     let mut bytes = line.iter().copied();
@@ -586,10 +586,10 @@ fn unescape(line: &[u8], at: usize) -> Result<String, PickleError> {
                 out.push(char::from(other));
                 continue;
             }
-            None => return Err(PickleError::Malformed { what: "a text that ends in a backslash", at }),
+            None => return Err(PickleError::Malformed { what: "text that ends in a backslash", at }),
         };
         let code = bytes.by_ref().take(digits).try_fold(0u32, |code, b| Some(code << 4 | char::from(b).to_digit(16)?));
-        out.push(code.and_then(char::from_u32).ok_or(PickleError::Malformed { what: "an escape that is none", at })?);
+        out.push(code.and_then(char::from_u32).ok_or(PickleError::Malformed { what: "an invalid escape", at })?);
     }
     Ok(out)
 }

@@ -1,6 +1,6 @@
 //! numpy's scalars and arrays, which networks use for gains, cutoffs and sizes.
 //!
-//! numpy 1 and 2 spell the same things under two names; dill and protocol 5 have spellings of their own. All
+//! numpy 1 and 2 use different names for the same things, and dill and protocol 5 write them in yet other ways. All
 //! become numbers, or a [`TensorRef`] over bytes of the file.
 
 use super::{Document, Element, Known, Node, NodeId, PickleError};
@@ -44,7 +44,7 @@ impl Document<'_> {
         Storage::of_bytes(element, bytes).tensor(0, &shape, &strides)
     }
 
-    /// An array in any of its spellings.
+    /// An array, however it is written.
     fn numpy_parts(&self, id: NodeId) -> Result<Array, PickleError> {
         let bad = |what: &str| PickleError::Tensor(what.to_owned());
         if let Some((Known::NumpyScalar, &[dtype, bytes], _)) = self.object(id) {
@@ -61,7 +61,7 @@ impl Document<'_> {
         };
         Ok(Array {
             element: self.numpy_dtype(dtype)?,
-            shape: self.ints(shape).ok_or_else(|| bad("an array whose shape is no list of numbers"))?,
+            shape: self.ints(shape).ok_or_else(|| bad("an array whose shape is not a list of numbers"))?,
             is_fortran,
             bytes: self.raw_bytes(bytes).ok_or_else(|| bad("an array without bytes"))?,
         })
@@ -73,7 +73,7 @@ impl Document<'_> {
             Some(&[_version, shape, dtype, fortran, bytes]) => {
                 Ok((bytes, dtype, shape, matches!(self.node(fortran), Node::Bool(true) | Node::Int(1))))
             }
-            _ => Err(PickleError::Tensor("an array whose state has not five parts".into())),
+            _ => Err(PickleError::Tensor("an array whose state does not have five parts".into())),
         }
     }
 
@@ -97,14 +97,14 @@ impl Document<'_> {
             "i1" => Element::I8,
             "u1" => Element::U8,
             "b1" => Element::Bool,
-            other => return Err(PickleError::Tensor(format!("an array of numpy's type {other:?}"))),
+            other => return Err(PickleError::Tensor(format!("an array of numpy type {other:?}"))),
         })
     }
 
-    /// Bytes, or the text that Python 2 wrote for them.
+    /// Bytes, or the string that Python 2 wrote for them.
     fn raw_bytes(&self, id: NodeId) -> Option<Bytes> {
         match self.node(id) {
-            // A scalar whose bytes happen to be valid text; arrays of Python 2 that are, are rare and small.
+            // A scalar whose bytes happen to be valid text. Python 2 arrays like that are rare and small.
             Node::Text(text) if text.len() <= 4096 => Some(Bytes::new(text.as_bytes().to_vec())),
             _ => self.blob(id),
         }

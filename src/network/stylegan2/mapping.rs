@@ -9,9 +9,9 @@ use crate::engine::plan::Plan;
 use crate::latent::mapping::{FullyConnected, Mapping, Scratch};
 use crate::latent::seed::z_from_seed;
 
-/// The learning-rate multiplier of mapping layers; files in torch's own formats say it as `bias_gain`.
+/// The learning-rate multiplier of mapping layers; pickled modules store it as `bias_gain`.
 const MAPPING_LR_MULTIPLIER: f32 = 0.01;
-/// How many w are averaged when a file has no `w_avg`.
+/// How many samples of w are averaged when a file has no `w_avg`.
 const W_AVG_SAMPLES: u32 = 1024;
 
 /// Builds the mapping network at `mapping.` for a synthesis plan.
@@ -27,7 +27,7 @@ pub fn lower(at: &Tensors, plan: &Plan, warnings: &mut Vec<String>) -> Result<Ma
     lower_embedded(at, plan, embed, warnings)
 }
 
-/// As [`lower`], with a label embedding that is known already.
+/// As [`lower`], with a given label embedding.
 pub fn lower_embedded(
     at: &Tensors,
     plan: &Plan,
@@ -59,7 +59,7 @@ pub fn lower_embedded(
     let mut mapping =
         Mapping { z_dim, c_dim, w_dim, num_ws: plan.num_ws, embed, layers, w_avg: Vec::new(), class_w_avg: Vec::new() };
     mapping.w_avg = match at.shape("w_avg") {
-        // StyleGAN-XL: one for each class.
+        // StyleGAN-XL: one per class.
         Some(&[_, _]) if c_dim > 0 => {
             mapping.class_w_avg = at.get("w_avg", &[c_dim, w_dim])?;
             let mean = |i: usize| mapping.class_w_avg.iter().skip(i).step_by(w_dim).sum::<f32>() / c_dim as f32;
@@ -91,7 +91,7 @@ pub fn fully_connected(
     Ok(FullyConnected { weight, bias, inputs, outputs })
 }
 
-/// The mean w of some seeds, over all classes in turn.
+/// The mean w over some seeds, cycling through the classes.
 fn estimate_w_avg(mapping: &Mapping) -> Vec<f32> {
     let sum = (0..W_AVG_SAMPLES)
         .into_par_iter()

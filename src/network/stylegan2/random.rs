@@ -7,8 +7,8 @@ use super::super::Network;
 use super::super::checkpoint::{Bytes, Checkpoint, Dtype, Format, TensorRef};
 use crate::latent::seed::z_from_seed;
 
-/// A skip generator of the usual channel table `min(channel_base / r, channel_max)` with two mapping layers and random
-/// weights. `res` is rounded up to a power of two of at least 4.
+/// A skip generator with the usual channel counts `min(channel_base / r, channel_max)`, two mapping layers and random
+/// weights. `res` is rounded up to a power of two, at least 4.
 pub fn random(res: usize, channel_base: usize, channel_max: usize, w_dim: usize, seed: u32) -> Network {
     let res = res.clamp(4, 4096).next_power_of_two();
     let mut tensors = BTreeMap::new();
@@ -16,7 +16,7 @@ pub fn random(res: usize, channel_base: usize, channel_max: usize, w_dim: usize,
     let mut add = |name: String, shape: Vec<usize>, mean: f32, spread: f32| {
         next = next.wrapping_add(1);
         let count = shape.iter().product::<usize>();
-        // numpy's generator is slow; repeating a stretch of a prime length is random enough for timing.
+        // numpy's generator is slow; repeating a run of prime length is random enough for timing.
         let stretch = z_from_seed(next, count.min(8191));
         let bytes = stretch.iter().cycle().take(count).flat_map(|z| (mean + spread * z).to_le_bytes());
         let bytes: Vec<u8> = bytes.collect();
@@ -62,5 +62,5 @@ pub fn random(res: usize, channel_base: usize, channel_max: usize, w_dim: usize,
         metadata: BTreeMap::new(),
         warnings: Vec::new(),
     };
-    super::lower(&checkpoint).expect("a network made by the rules follows them")
+    super::lower(&checkpoint).expect("a generated network is valid")
 }

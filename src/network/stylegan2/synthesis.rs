@@ -67,7 +67,7 @@ pub fn lower(checkpoint: &Checkpoint, at: &Tensors, warnings: &mut Vec<String>) 
     Ok(Synthesis { plan: lowering.plan, architecture, img_resolution, img_channels })
 }
 
-/// The resolution of the last block: 4, 8, … must all be there, and nothing else.
+/// The resolution of the last block. Blocks 4, 8, … must all be present, and no others.
 fn resolution(checkpoint: &Checkpoint, at: &Tensors) -> Result<usize, NetworkError> {
     let prefix = at.full_name("");
     let blocks = checkpoint.tensors.keys().filter_map(|name| {
@@ -92,7 +92,7 @@ fn resolution(checkpoint: &Checkpoint, at: &Tensors) -> Result<usize, NetworkErr
     }
 }
 
-/// By what the blocks before the last one have.
+/// Inferred from the layers of the blocks before the last one.
 fn architecture(at: &Tensors, img_resolution: usize) -> Architecture {
     let resolutions = || (2..=img_resolution.ilog2()).map(|e| at.at(format!("b{}", 1 << e)));
     if resolutions().any(|block| block.has("skip")) {
@@ -104,7 +104,7 @@ fn architecture(at: &Tensors, img_resolution: usize) -> Architecture {
     }
 }
 
-/// What runs from block to block.
+/// State carried from block to block.
 struct State {
     x: BufferId,
     channels: usize,
@@ -115,12 +115,12 @@ struct Lowering<'a> {
     plan: Plan,
     architecture: Architecture,
     img_channels: usize,
-    /// For files without attributes.
+    /// The clamp for files without attributes.
     clamp: Option<f32>,
     warnings: &'a mut Vec<String>,
 }
 
-/// One convolution layer to be lowered.
+/// A convolution layer to be lowered.
 struct Layer<'a> {
     at: Tensors<'a>,
     /// Of the output.
@@ -201,7 +201,7 @@ impl Lowering<'_> {
         if !used || !at.has("noise_strength") {
             return Ok(None);
         }
-        // A scalar; some writers make it a vector of one.
+        // A scalar, which some writers store as a vector of one.
         let shape: &[usize] = if at.shape("noise_strength") == Some(&[1]) { &[1] } else { &[] };
         let strength = at.get("noise_strength", shape)?[0];
         let constant = match at.has("noise_const") {
@@ -272,12 +272,12 @@ fn layer_name(at: &Tensors) -> String {
     full.trim_end_matches('.').rsplit('.').take(2).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join(".")
 }
 
-/// A number among the module's attributes: `None` when the file does not say, `Some(None)` when it says "none".
+/// A number from the module's attributes: `None` when the file does not say, `Some(None)` when it says "none".
 fn attribute(at: &Tensors, name: &str) -> Option<Option<f32>> {
     at.attribute(name).map(|a| a.as_f64().map(|v| v as f32))
 }
 
-/// The filter of a module, as the 1-D filter that its stored outer product is made of.
+/// The filter of a module, as the 1-D filter whose outer product is stored.
 pub fn fir(at: &Tensors) -> Result<Fir, NetworkError> {
     if !at.has("resample_filter") {
         return Ok(FIR_1331);
@@ -291,7 +291,8 @@ pub fn fir(at: &Tensors) -> Result<Fir, NetworkError> {
     let is_same = |a: f32, b: f32| (a - b).abs() < 1e-3;
     let is_outer = stored.iter().enumerate().all(|(i, &v)| is_same(v, fir[i / 4] * fir[i % 4]));
     if !is_outer || !is_same(fir.iter().sum(), 1.0) || !is_same(fir[0], fir[3]) || !is_same(fir[1], fir[2]) {
-        let what = format!("{}: a filter that is no symmetric outer product of sum 1", at.full_name("resample_filter"));
+        let what =
+            format!("{}: a filter that is not a symmetric outer product with sum 1", at.full_name("resample_filter"));
         return Err(NetworkError::Unsupported { path: at.path().into(), what });
     }
     Ok(fir)

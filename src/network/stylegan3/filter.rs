@@ -1,6 +1,6 @@
-//! The low-pass filters of a layer: the stored ones, else designed as the original code does.
+//! The low-pass filters of a layer: stored in the file, or designed as in the original code.
 //!
-//! Kaiser windows with the attenuation that taps and transition width allow (`design_lowpass_filter` of stylegan3).
+//! Kaiser windows, with the attenuation that the taps and the transition width allow (`design_lowpass_filter` of stylegan3).
 
 use std::f64::consts::PI;
 
@@ -46,7 +46,7 @@ pub fn of(
     Ok((up, one("down_filter", steps.down_taps, bands.map(|b| b.1))?, false))
 }
 
-/// Is the filter that the file lacks a radial one? As its attributes say, else as in configuration R: in layers with 1x1
+/// Whether a filter missing from the file is radial: as its attributes say, else as in configuration R, in layers with 1x1
 /// kernels that are not critically sampled.
 fn is_radial(at: &Tensors, geometry: Option<&Geometry>, index: usize) -> Result<bool, NetworkError> {
     if let Some(radial) = at.attribute("down_radial").and_then(Attribute::as_f64) {
@@ -56,7 +56,7 @@ fn is_radial(at: &Tensors, geometry: Option<&Geometry>, index: usize) -> Result<
     Ok(kernel == 1 && geometry.is_some_and(|g| !g.is_critical(index)))
 }
 
-/// A low-pass filter of `taps` taps and sum 1 for samples at `rate`.
+/// A low-pass filter with `taps` taps and sum 1, for samples at `rate`.
 fn kaiser_lowpass(taps: usize, band: Band, rate: f64) -> Vec<f32> {
     let window = kaiser_window(taps, band, rate);
     let filter = (0..taps).map(|k| {
@@ -66,20 +66,20 @@ fn kaiser_lowpass(taps: usize, band: Band, rate: f64) -> Vec<f32> {
     of_sum_one(filter.collect())
 }
 
-/// A round low-pass filter of `taps` x `taps` taps and sum 1: the jinc function under the same window along both axes.
+/// A radial low-pass filter with `taps` x `taps` taps and sum 1: the jinc function under the same window along both axes.
 fn radial_lowpass(taps: usize, band: Band, rate: f64) -> Vec<f32> {
     let window = kaiser_window(taps, band, rate);
     let filter = (0..taps * taps).map(|i| {
         let (j, k) = (i / taps, i % taps);
         let r = position(j, taps, rate).hypot(position(k, taps, rate));
-        // J₁(2πfr)/r, which is πf in the middle; only an odd number of taps has one there.
+        // J₁(2πfr)/r, which is πf at the centre; only an odd number of taps has a centre tap.
         let jinc = if r == 0.0 { PI * band.cutoff } else { bessel_j1(2.0 * PI * band.cutoff * r) / r };
         jinc * window[j] * window[k]
     });
     of_sum_one(filter.collect())
 }
 
-/// Where tap `k` is, in pictures from the filter's middle.
+/// Position of tap `k`, in pictures from the filter's centre.
 fn position(k: usize, taps: usize, rate: f64) -> f64 {
     (k as f64 - (taps as f64 - 1.0) / 2.0) / rate
 }
@@ -105,8 +105,8 @@ fn kaiser_window(taps: usize, band: Band, rate: f64) -> Vec<f64> {
     (0..taps).map(at).collect()
 }
 
-/// The Bessel function of the first kind and order 1, from its integral: `1/π·∫cos(t − x·sin t)dt` over 0..π, by the
-/// midpoint rule, which is exact here beyond doubles as the integrand is periodic.
+/// The Bessel function of the first kind and order 1, from its integral `1/π·∫cos(t − x·sin t)dt` over 0..π by the
+/// midpoint rule, which is exact to double precision here because the integrand is periodic.
 fn bessel_j1(x: f64) -> f64 {
     const STEPS: u32 = 256;
     let at = |i: u32| (f64::from(i) + 0.5) * PI / f64::from(STEPS);

@@ -1,11 +1,11 @@
-//! Sizes, rates and factors of the layers: from the file's attributes, else derived as the original code does
+//! Sizes, rates and factors of the layers: from the file's attributes, or derived as in the original code
 //! (`SynthesisNetwork.__init__` of stylegan3, with its default constants).
 
 use super::unsupported;
 use crate::network::NetworkError;
 use crate::network::checkpoint::{Attribute, Checkpoint, Tensors};
 
-/// Taps of a filter for each factor of its up- or down-sampling.
+/// Taps of a filter per unit of its up- or down-sampling factor.
 const TAPS_PER_FACTOR: usize = 6;
 const FIRST_CUTOFF: f64 = 2.0;
 /// 2^2.1
@@ -14,7 +14,7 @@ const FIRST_STOPBAND: f64 = 4.287_093_850_145_173;
 const LAST_STOPBAND_REL: f64 = 1.231_144_413_344_916;
 /// Critically sampled layers at the end, toRGB not counted.
 const NUM_CRITICAL: usize = 2;
-/// Samples that maps reach beyond the picture on each side.
+/// Samples by which maps extend beyond the picture on each side.
 const MARGIN: usize = 10;
 
 /// `L{index}_{size}_{channels}`
@@ -35,7 +35,7 @@ impl LayerName {
     }
 }
 
-/// The layers in their order: as the file lists them, else by the numbers in their names.
+/// The layers in order: as the file lists them, else by the numbers in their names.
 pub fn layer_names(checkpoint: &Checkpoint) -> Result<Vec<LayerName>, NetworkError> {
     let listed: Option<Vec<LayerName>> = match checkpoint.attributes.get("synthesis.layer_names") {
         Some(Attribute::List(names)) => names.iter().map(|name| LayerName::parse(name.as_str()?)).collect(),
@@ -72,8 +72,8 @@ pub struct Band {
 }
 
 impl Geometry {
-    /// Derives everything from the number of layers and the size of the picture. `None` when the sizes in the names do
-    /// not agree with the result: then only attributes can tell.
+    /// Derives everything from the number of layers and the size of the picture. `None` when the result contradicts the
+    /// sizes in the names: then only attributes can provide it.
     pub fn of(names: &[LayerName]) -> Option<Geometry> {
         let last = names.len().checked_sub(1).filter(|&n| n > NUM_CRITICAL)?;
         let geometry = Geometry::new(last, names[last].size);
@@ -86,7 +86,7 @@ impl Geometry {
         (sizes, cutoffs)
     }
 
-    /// `last` is more than `NUM_CRITICAL`.
+    /// `last` must be more than `NUM_CRITICAL`.
     fn new(last: usize, resolution: usize) -> Geometry {
         let nyquist = resolution as f64 / 2.0;
         let mut geometry = Geometry { cutoffs: vec![], half_widths: vec![], rates: vec![], sizes: vec![] };
@@ -109,7 +109,7 @@ impl Geometry {
         self.rates[0]
     }
 
-    /// Highest frequency of the input that has its full amplitude.
+    /// Highest frequency of the input at full amplitude.
     pub fn bandwidth(&self) -> f64 {
         self.cutoffs[0]
     }
@@ -123,7 +123,7 @@ impl Geometry {
         (self.band(i.saturating_sub(1)), self.band(i))
     }
 
-    /// Does layer `i` sample as densely as its content needs, without a margin?
+    /// Whether layer `i` is critically sampled: as densely as its content needs, without a margin.
     pub fn is_critical(&self, i: usize) -> bool {
         i + NUM_CRITICAL >= self.rates.len() - 1
     }
@@ -136,7 +136,7 @@ impl Geometry {
     }
 }
 
-/// How a layer samples.
+/// The sampling of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Steps {
     pub up: usize,
@@ -147,7 +147,7 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// Of layer `index`, from its attributes, else derived.
+    /// For layer `index`: from its attributes, else derived.
     pub fn of(at: &Tensors, geometry: Option<&Geometry>, index: usize, kernel: usize) -> Result<Steps, NetworkError> {
         let derived = geometry.map(|g| Steps::derived(g, index, kernel));
         let number = |name: &str, derived: Option<usize>| {

@@ -1,4 +1,4 @@
-//! The mapping network of StyleGAN3, which is StyleGAN2's, and of StyleGAN-XL, which embeds classes in another way.
+//! The mapping network of StyleGAN3, which is StyleGAN2's, and of StyleGAN-XL, which embeds classes differently.
 
 use crate::engine::plan::Plan;
 use crate::latent::mapping::{FullyConnected, Mapping};
@@ -6,10 +6,10 @@ use crate::network::NetworkError;
 use crate::network::checkpoint::{Checkpoint, Tensors};
 use crate::network::stylegan2::mapping::{fully_connected, lower as lower_stylegan2, lower_embedded};
 
-/// Most features of all classes together; ImageNet's 1000 classes have half a million.
+/// Limit on the features of all classes together; ImageNet's 1000 classes have half a million.
 const MAX_FEATURES: usize = 32 << 20;
 
-/// Has the file what only StyleGAN-XL has?
+/// Whether the file has what only StyleGAN-XL has.
 pub fn is_xl(checkpoint: &Checkpoint) -> bool {
     let class = checkpoint.attributes.get("synthesis.class_name").and_then(|class| class.as_str());
     checkpoint.tensors.contains_key("mapping.embed_proj.weight")
@@ -26,8 +26,8 @@ pub fn lower(at: &Tensors, plan: &Plan, warnings: &mut Vec<String>) -> Result<Ma
     }
 }
 
-/// StyleGAN-XL looks a class up in a table and passes the row through a layer with leaky ReLU. Done for every class
-/// beforehand, that is one matrix `[features, classes]` without bias; between two classes it blends their features.
+/// StyleGAN-XL looks a class up in a table and passes the row through a layer with leaky ReLU. Computed for every class in
+/// advance, that is one matrix `[features, classes]` without bias; between two classes it blends their features.
 fn class_features(at: &Tensors) -> Result<FullyConnected, NetworkError> {
     let [classes, width] = at.at("embed").shape_of_rank("weight")?;
     let table = at.at("embed").get("weight", &[classes, width])?;

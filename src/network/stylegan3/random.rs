@@ -20,8 +20,8 @@ pub enum Config {
 /// Layers besides toRGB.
 const LAYERS: usize = 14;
 
-/// A generator of the usual channel table `min(channel_base / 2 / cutoff, channel_max)` with two mapping layers and random
-/// weights. `res` is rounded up to a power of two of at least 16.
+/// A generator with the usual channel counts `min(channel_base / 2 / cutoff, channel_max)`, two mapping layers and random
+/// weights. `res` is rounded up to a power of two, at least 16.
 pub fn random(config: Config, res: usize, channel_base: usize, channel_max: usize, w_dim: usize) -> Network {
     let res = res.clamp(16, 1024).next_power_of_two();
     let (sizes, cutoffs) = Geometry::sizes_and_cutoffs(LAYERS, res);
@@ -35,7 +35,7 @@ pub fn random(config: Config, res: usize, channel_base: usize, channel_max: usiz
     let mut add = |name: String, shape: Vec<usize>, mean: f32, spread: f32| {
         seed += 1;
         let count = shape.iter().product::<usize>();
-        // numpy's generator is slow; repeating a stretch of a prime length is random enough for timing.
+        // numpy's generator is slow; repeating a run of prime length is random enough for timing.
         let stretch = z_from_seed(seed, count.min(8191));
         let bytes: Vec<u8> =
             stretch.iter().cycle().take(count).flat_map(|z| (mean + spread * z).to_le_bytes()).collect();
@@ -73,7 +73,7 @@ pub fn random(config: Config, res: usize, channel_base: usize, channel_max: usiz
         metadata: BTreeMap::new(),
         warnings: Vec::new(),
     };
-    super::lower(&checkpoint).expect("a network made by the rules follows them")
+    super::lower(&checkpoint).expect("a generated network is valid")
 }
 
 #[cfg(test)]

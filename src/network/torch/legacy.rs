@@ -1,4 +1,4 @@
-//! The torch format before 1.6: five pickles one after another, then the numbers of every storage.
+//! The torch format before 1.6: five consecutive pickles, then the numbers of every storage.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ const PROTOCOL: i64 = 1001;
 /// Reads a whole legacy torch file.
 ///
 /// # Errors
-/// When it is something else, ends early, or holds anything that the unpickler refuses.
+/// When it is something else, is cut short, or holds anything that the unpickler refuses.
 pub fn read<'a>(bytes: &'a Bytes, level: Level, budget: &mut Budget) -> Result<Document<'a>, PickleError> {
     let container = |what: &str| PickleError::Container(what.to_owned());
     let mut plain = |at| pickle::read(bytes, at, Persistent::Refused, level, budget);
@@ -44,8 +44,8 @@ fn storages(bytes: &Bytes, document: &Document, keys: &Document) -> Result<HashM
     let declared: HashMap<&str, &super::Storage> = document.storages.iter().map(|s| (&*s.key, s)).collect();
     let mut found = HashMap::new();
     let mut at = keys.end;
-    for &key in keys.items(keys.root).ok_or_else(|| bad("its list of storages is no list".into()))? {
-        let key = keys.text(key).ok_or_else(|| bad("a storage has a key that is no text".into()))?;
+    for &key in keys.items(keys.root).ok_or_else(|| bad("its list of storages is not a list".into()))? {
+        let key = keys.text(key).ok_or_else(|| bad("a storage has a key that is not text".into()))?;
         let storage = declared.get(key).ok_or_else(|| bad(format!("nothing uses its storage {key:?}")))?;
         let size = match &storage.element {
             Ok(element) => element.size() as u64,

@@ -1,7 +1,7 @@
 //! The torch format since 1.6: a zip with `<stem>/data.pkl` and `<stem>/data/<key>` for every storage.
 //!
-//! Entries are usually stored as they are, and stay ranges of the file. Deflated ones (somebody packed the file anew)
-//! are inflated, never further than what the tensors need: declared sizes are claims. Names are only compared.
+//! Entries are usually stored uncompressed, and stay ranges of the file. Deflated ones (from a repacked file) are inflated,
+//! never further than the tensors need: declared sizes are not trusted. Names are only compared.
 
 use std::collections::HashMap;
 use std::io::{Cursor, Read};
@@ -11,14 +11,14 @@ use zip::{CompressionMethod, ZipArchive};
 use crate::network::bytes::Bytes;
 use crate::network::pickle::{self, Budget, Document, Level, Persistent, PickleError};
 
-/// Longest description of objects that is read. Those of real files have less than one MiB.
+/// Longest object description that is read, in bytes. Those of real files take less than 1 MiB.
 const MAX_DESCRIPTION: u64 = 16 << 20;
 
 /// An open torch zip.
 pub struct Archive {
     zip: ZipArchive<Cursor<Bytes>>,
     bytes: Bytes,
-    /// What stands before `data.pkl`, with its slash.
+    /// The path in front of `data.pkl`, with its slash.
     stem: String,
 }
 
@@ -26,7 +26,7 @@ impl Archive {
     /// Reads the zip's directory.
     ///
     /// # Errors
-    /// When the zip is damaged, or no torch file of a kind that can be read.
+    /// When the zip is damaged, or not a torch file of a supported kind.
     pub fn open(bytes: &Bytes) -> Result<Self, PickleError> {
         let zip = ZipArchive::new(Cursor::new(bytes.clone()));
         let mut zip = zip.map_err(|e| PickleError::ZipDirectory(e.to_string()))?;
@@ -53,7 +53,7 @@ impl Archive {
     /// Reads the description, finds the storages, and hands the document to `then`.
     ///
     /// # Errors
-    /// When the description is refused or a storage is missing or too short.
+    /// When the description is refused, or a storage is missing or too short.
     pub fn read<T>(
         mut self,
         level: Level,
@@ -65,7 +65,7 @@ impl Archive {
         let mut document = pickle::read(&description, 0, Persistent::Storages, level, budget)?;
         let mut found: HashMap<Box<str>, Bytes> = HashMap::new();
         for storage in &mut document.storages {
-            // A type that is not known is an error only for the tensor that needs it.
+            // An unknown type is an error only for the tensor that uses it.
             let Some(needed) = storage.byte_len() else { continue };
             let bytes = match found.get(&storage.key) {
                 Some(bytes) if bytes.len() >= needed => bytes.clone(),
@@ -94,7 +94,7 @@ impl Archive {
         } else {
             let mut inflated = Vec::new();
             let mut entry = entry.take(limit);
-            // In steps, so that memory follows what is really there and not what is claimed.
+            // In steps, so that memory follows the data that is actually there, not the declared size.
             loop {
                 let before = inflated.len();
                 entry.by_ref().take(1 << 20).read_to_end(&mut inflated).map_err(|e| damaged(&e))?;
