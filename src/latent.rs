@@ -1,7 +1,7 @@
-//! z, w and ws: where in the network's space the picture is.
+//! z, w and ws: where in the network's latent space the picture is.
 //!
 //! Pure maths: no I/O, no clock, nothing that can fail. [`seed`] has numpy's generator, [`mapping`] the mapping
-//! network with truncation, [`walk`] how z moves. Runs on the show's thread.
+//! network and truncation, [`walk`] the movement of z. Runs on the show's thread.
 
 pub mod mapping;
 pub mod seed;

@@ -1,8 +1,8 @@
 //! The cpu engine: plans in 32-bit floats on all cores.
 //!
 //! Every step of a plan becomes a [`Stage`] with its weights packed for the machine's vectors; feature maps are channels-last
-//! with a border of zeros. All memory is taken in [`Cpu::prepare`]; running a picture allocates nothing. The numbers do
-//! not depend on how many threads there are. Runs on whichever thread calls it, with the help of a [`pool::Pool`].
+//! with a border of zeros. All memory is allocated in [`Cpu::prepare`]; running a picture allocates nothing. Results do
+//! not depend on the number of threads. Runs on the calling thread, helped by a [`pool::Pool`].
 
 mod conv;
 mod ending;
@@ -39,34 +39,34 @@ pub struct Cpu {
 }
 
 impl Default for Cpu {
-    /// All cores, the best instructions.
+    /// All cores, the best instruction set.
     fn default() -> Self {
         Cpu::new(std::thread::available_parallelism().map_or(1, usize::from))
     }
 }
 
 impl Cpu {
-    /// An engine of `threads` threads, the caller's included.
+    /// An engine with `threads` threads, including the caller's.
     pub fn new(threads: usize) -> Cpu {
         Cpu::with_isa(threads, Isa::best())
     }
 
-    /// An engine that keeps to certain instructions, for comparing them.
+    /// An engine restricted to an instruction set, for comparing them.
     pub fn with_isa(threads: usize, isa: Isa) -> Cpu {
         Cpu { pool: Arc::new(Pool::new(threads)), isa }
     }
 
-    /// How many threads compute.
+    /// How many threads compute, including the caller's.
     pub fn threads(&self) -> usize {
         self.pool.threads()
     }
 
-    /// Which instructions it uses.
+    /// Which instruction set it uses.
     pub fn isa(&self) -> Isa {
         self.isa
     }
 
-    /// As [`Engine::prepare`], with the type's own name.
+    /// As [`Engine::prepare`], returning the concrete type.
     ///
     /// # Errors
     /// When the plan is not consistent, or uses a picture as a feature map.
@@ -132,14 +132,14 @@ impl Slot {
 struct NoiseSlot {
     height: usize,
     width: usize,
-    /// The network's own; empty when it has none.
+    /// The network's constant noise; empty if it has none.
     constant: Floats,
     has_constant: bool,
-    /// Filled for each picture with random noise.
+    /// Refilled with random noise for each picture.
     random: Floats,
 }
 
-/// What a stage runs with.
+/// Everything a stage reads while it runs.
 struct Frame<'a> {
     turn: &'a Turn<'a>,
     isa: Isa,
@@ -199,7 +199,7 @@ impl Builder<'_> {
         let is_picture = |id| plan.steps.iter().any(|s| s.op.out() == id && matches!(s.op, Op::ToRgb(_)));
         let picture = if let Op::ToRgb(op) = op { op.picture } else { None };
         if let Some(id) = op.inputs().find(|&id| is_picture(id) != (Some(id) == picture)) {
-            return Err(format!("{} reads {}, which is not of the kind it needs", op.kind(), plan.get(id).name));
+            return Err(format!("{} reads {}, which is the wrong kind of buffer", op.kind(), plan.get(id).name));
         }
         let styled = self.styled.len();
         self.styled.extend(op.style().map(|style| Styled::new(op, style, lanes)));
@@ -232,7 +232,7 @@ impl Builder<'_> {
             Op::Fourier(op) => Box::new(fourier::Fourier::new(plan, op, lanes)),
             Op::Filtered(op) => Box::new(filtered::Filtered::new(plan, op, styled, lanes, self.scratch.clone())),
             Op::Picture(_) | Op::NormConv(_) | Op::Convolution(_) => {
-                return Err(format!("{} belongs to style networks, not into this plan", op.kind()));
+                return Err(format!("{} is an operation of style networks", op.kind()));
             }
         })
     }
@@ -254,14 +254,14 @@ pub struct CpuProgram {
 impl CpuProgram {
     /// Fills the noise images of all layers.
     fn make_noise(&self, seed: u64, turn: &Turn) {
-        /// Pixels that one task fills.
+        /// Pixels per task.
         const CHUNK: usize = 4096;
         let isa = self.isa;
         for (layer, noise) in self.noises.iter().enumerate() {
             let len = noise.height * noise.width;
             turn.run(len.div_ceil(CHUNK), &|task, _| {
                 let first = task * CHUNK;
-                // SAFETY: every task fills a part of its own.
+                // SAFETY: each task fills a different part.
                 let part =
                     unsafe { std::slice::from_raw_parts_mut(noise.random.ptr().add(first), CHUNK.min(len - first)) };
                 noise::fill(isa, part, seed, layer, first);

@@ -25,7 +25,7 @@ impl FullyConnected {
     }
 }
 
-/// Sum of products in eight lanes, so that the compiler can vectorise it.
+/// Dot product in eight lanes, so that the compiler can vectorise it.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0f32; 8];
     let (a8, a_rest) = a.as_chunks::<8>();
@@ -42,10 +42,10 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 #[derive(Clone, Debug)]
 pub struct Mapping {
     pub z_dim: usize,
-    /// Number of classes; 0 for a network without.
+    /// Number of classes; 0 for an unconditional network.
     pub c_dim: usize,
     pub w_dim: usize,
-    /// How many layers of the synthesis network take a w.
+    /// How many layers of the synthesis network read a w.
     pub num_ws: usize,
     /// Label to features, for conditional networks.
     pub embed: Option<FullyConnected>,
@@ -53,7 +53,7 @@ pub struct Mapping {
     pub layers: Vec<FullyConnected>,
     /// `[w_dim]`: the mean w, the centre of truncation.
     pub w_avg: Vec<f32>,
-    /// `[c_dim, w_dim]`: the mean w of each class, where the network has them (StyleGAN-XL); else empty.
+    /// `[c_dim, w_dim]`: the mean w of each class, if the network has them (StyleGAN-XL); otherwise empty.
     pub class_w_avg: Vec<f32>,
 }
 
@@ -72,13 +72,13 @@ fn normalize_2nd_moment(x: &mut [f32]) {
 }
 
 impl Mapping {
-    /// Trained numbers in the network, `w_avg` not counted.
+    /// Number of trained parameters, not counting `w_avg`.
     pub fn parameters(&self) -> usize {
         self.embed.iter().chain(&self.layers).map(|layer| layer.weight.len() + layer.bias.len()).sum()
     }
 
     /// z `[z_dim]` and label c `[c_dim]` (one-hot, or any blend of classes) to w `[w_dim]`.
-    /// A c shorter than `c_dim` counts as zeros from there on.
+    /// A c shorter than `c_dim` is padded with zeros.
     pub fn map(&self, z: &[f32], c: &[f32], w: &mut Vec<f32>, scratch: &mut Scratch) {
         let Scratch { x, y } = scratch;
         x.clear();
@@ -104,8 +104,8 @@ impl Mapping {
         w.extend_from_slice(x);
     }
 
-    /// w `[w_dim]` to ws `[num_ws, w_dim]`: repeated, and drawn towards `w_avg` by `psi` below layer `cutoff`
-    /// (ψ = 1 leaves w alone, 0 gives the average picture).
+    /// w `[w_dim]` to ws `[num_ws, w_dim]`: repeated, and below layer `cutoff` pulled towards `w_avg` by `psi`
+    /// (1 leaves w unchanged, 0 gives the average picture).
     pub fn truncate(&self, w: &[f32], psi: f32, cutoff: usize, ws: &mut Vec<f32>) {
         ws.clear();
         for layer in 0..self.num_ws {
@@ -117,12 +117,12 @@ impl Mapping {
         }
     }
 
-    /// As [`Mapping::truncate`], towards the mean w of the label's class where the network has one for each.
+    /// As [`Mapping::truncate`], but towards the mean w of the label's class if the network has class means.
     pub fn truncate_in_class(&self, c: &[f32], w: &[f32], psi: f32, cutoff: usize, ws: &mut Vec<f32>) {
         if self.class_w_avg.is_empty() {
             return self.truncate(w, psi, cutoff, ws);
         }
-        // The centre stands before the result until that is done: nothing is allocated between frames.
+        // The centre is kept in front of the result until that is done: nothing is allocated between frames.
         ws.clear();
         ws.resize(self.w_dim, 0.0);
         for (share, average) in
@@ -141,7 +141,7 @@ impl Mapping {
     }
 }
 
-/// One-hot label `[c_dim]` of a whole number; a mixture of two classes between whole numbers.
+/// One-hot label `[c_dim]` for a whole number; between whole numbers, a blend of the two classes.
 pub fn blend_classes(class: f64, c_dim: usize, label: &mut Vec<f32>) {
     label.clear();
     label.resize(c_dim, 0.0);

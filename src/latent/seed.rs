@@ -1,7 +1,7 @@
-//! The z that everyone knows under a seed: numpy's legacy generator, exactly.
+//! The z of a seed, exactly as in every StyleGAN tool: numpy's legacy generator.
 //!
-//! `np.random.RandomState(seed).randn(z_dim)`: Mersenne Twister MT19937 and Marsaglia's polar method. The same
-//! seed therefore gives the same picture as in NVIDIA's and everybody else's tools.
+//! `np.random.RandomState(seed).randn(z_dim)`: Mersenne Twister MT19937 and Marsaglia's polar method. A seed
+//! therefore gives the same picture as in NVIDIA's and everybody else's tools.
 
 use rand_mt::Mt;
 
@@ -30,7 +30,7 @@ pub fn fill_from_seed(seed: u32, z: &mut [f32]) {
             }
         };
         let f = (-2.0 * r2.ln() / r2).sqrt();
-        // numpy hands out the second of the pair first.
+        // numpy returns the second of the pair first.
         for (z, x) in pair.iter_mut().zip([x2, x1]) {
             *z = (f * x) as f32;
         }

@@ -1,8 +1,8 @@
-//! How z moves when nobody touches it: hold, drift, loop, line.
+//! How z moves on its own: hold, drift, loop, line.
 //!
-//! A walk is a position on a path; [`Walk::step`] moves it and [`Walk::z`] says where it is. The path starts at
-//! the seed's z. Whatever changes in mid-flight (seed, kind, easing) is crossed over smoothly: the difference
-//! between the old and the new path fades away in `glide_secs`. Runs on the show's thread; pure.
+//! A walk is a position on a path; [`Walk::step`] moves it and [`Walk::z`] returns it. The path starts at the seed's z.
+//! Changes in mid-flight (seed, kind, easing) are smoothed: the difference between the old and the new path fades out
+//! over `glide_secs`. Runs on the show's thread; pure.
 
 use std::f64::consts::TAU;
 
@@ -11,7 +11,7 @@ use rand_mt::Mt64;
 use super::seed::{fill_from_seed, z_from_seed};
 use crate::modulate::{Ease, Fade, wander};
 
-/// Units of phase in which a loop goes round once: at speed 1, seconds or beats.
+/// Units of phase per turn of a loop: at speed 1, seconds or beats.
 pub const LOOP_PERIOD: f64 = 8.0;
 /// Units of phase from one seed to the next along a line.
 pub const LINE_PERIOD: f64 = 4.0;
@@ -25,16 +25,16 @@ pub enum Kind {
     Line,
 }
 
-/// Where to walk. `speed` is in units of phase per second; negative goes back.
+/// How to walk. `speed` is in units of phase per second; negative goes backwards.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     pub kind: Kind,
     pub seed: u32,
     pub speed: f64,
-    /// How far drift and loop stray from the seed: 0 not at all, 1 to pictures of another kind.
+    /// How far drift and loop stray from the seed: 0 not at all, 1 to entirely different pictures.
     pub radius: f64,
     pub ease: Ease,
-    /// How long a change of seed or kind takes, in seconds; 0 jumps.
+    /// Duration of a change of seed or kind, in seconds; 0 jumps.
     pub glide_secs: f64,
 }
 
@@ -48,7 +48,7 @@ impl Default for Settings {
 #[derive(Clone, Debug)]
 pub struct Walk {
     z_dim: usize,
-    /// How far along the path, in units of phase. f64: hours at 60 frames a second lose nothing.
+    /// Position along the path, in units of phase. f64, so that hours at 60 frames per second lose no precision.
     phase: f64,
     now: Settings,
     path: Path,
@@ -62,19 +62,19 @@ pub struct Walk {
 #[derive(Clone, Debug, Default)]
 struct Path {
     origin: Vec<f32>,
-    /// Two more normal vectors that span, with the origin, where drift and loop go.
+    /// Two more normal vectors, which with the origin span the space of drift and loop.
     u: Vec<f32>,
     v: Vec<f32>,
     /// Rates of each dimension's wandering.
     rates: Vec<[f64; 2]>,
-    /// The stretch of a line that was played last, and its two ends.
+    /// The segment of the line that was played last, and its two ends.
     stretch: Option<i64>,
     ends: [Vec<f32>; 2],
 }
 
 impl Path {
     fn new(seed: u32, z_dim: usize) -> Self {
-        // Neighbouring seeds must not share directions: these come from another stream than the seeds' own z.
+        // Neighbouring seeds must not share directions, so these come from a different stream than the seeds' z.
         let mut generator = Mt64::new(0x6a6f_636b_6579_0000 ^ u64::from(seed));
         let mut uniform = || -> f64 { (generator.next_u64() >> 11) as f64 / (1u64 << 53) as f64 };
         let mut normal = || {
@@ -94,13 +94,13 @@ impl Path {
         }
     }
 
-    /// Position at `phase` into `z`, which has z_dim places.
+    /// Writes the position at `phase` into `z` `[z_dim]`.
     fn at(&mut self, phase: f64, settings: &Settings, z: &mut [f32]) {
         match settings.kind {
             Kind::Hold => z.copy_from_slice(&self.origin),
             Kind::Drift => {
                 for (i, z) in z.iter_mut().enumerate() {
-                    // Each dimension turns between two normal numbers, so it stays normally distributed.
+                    // Each dimension rotates between two normal numbers, so it stays normally distributed.
                     let angle = settings.radius * wander(phase, self.rates[i]);
                     *z = (f64::from(self.origin[i]) * angle.cos() + f64::from(self.u[i]) * angle.sin()) as f32;
                 }
@@ -134,7 +134,7 @@ pub fn slerp(a: &[f32], b: &[f32], t: f64, out: &mut [f32]) {
     let cos = if la > 0.0 && lb > 0.0 { (dot(a, b) / (la * lb)).clamp(-1.0, 1.0) } else { 1.0 };
     let angle = cos.acos();
     let (mut wa, mut wb) = (1.0 - t, t);
-    // Nearly parallel or opposite vectors have no one shortest arc: the straight line is as good and stable.
+    // Nearly parallel or opposite vectors have no unique shortest arc; a straight line is as good, and stable.
     if angle.sin() > 1e-4 {
         let length = la + t * (lb - la);
         wa = ((1.0 - t) * angle).sin() / angle.sin() * length / la;
@@ -166,12 +166,12 @@ impl Walk {
         &self.z
     }
 
-    /// How far along the path the walk is, in units of phase.
+    /// Position along the path, in units of phase.
     pub fn phase(&self) -> f64 {
         self.phase
     }
 
-    /// Moves on by `dt` seconds under `settings`, which may differ from the last ones in anything.
+    /// Advances by `dt` seconds under `settings`, any of which may have changed since the last step.
     pub fn step(&mut self, dt: f64, settings: &Settings) {
         let old = self.now;
         self.now = *settings;
@@ -188,13 +188,13 @@ impl Walk {
         self.place();
     }
 
-    /// Back to the start of the path, gliding.
+    /// Glides back to the start of the path.
     pub fn restart(&mut self) {
         self.phase = 0.0;
         self.leave();
     }
 
-    /// From here on the present z is left behind and fades into the new path.
+    /// Starts a glide from the current z to the new path.
     fn leave(&mut self) {
         let mut target = std::mem::take(&mut self.left_behind);
         self.path.at(self.phase, &self.now, &mut target);
@@ -226,7 +226,7 @@ mod tests {
         a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
     }
 
-    /// Largest and smallest step of z along `frames` frames, relative to the length of z.
+    /// Largest and smallest step of z over `frames` frames, relative to the length of z.
     fn steps(walk: &mut Walk, frames: usize, mut settings: impl FnMut(usize) -> Settings) -> (f64, f64) {
         let (mut largest, mut smallest) = (0.0f64, f64::MAX);
         for frame in 0..frames {
@@ -300,7 +300,7 @@ mod tests {
             ..with(Kind::Drift)
         });
         assert!(largest < 0.12, "a step of {largest}");
-        // The comparison can fail: without a glide the same changes do jump.
+        // The check can fail: without a glide, the same changes do jump.
         let mut walk = Walk::new(64, with(Kind::Drift));
         let (largest, _) = steps(&mut walk, 3000, |frame| Settings {
             seed: (frame / 91) as u32,

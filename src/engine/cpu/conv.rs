@@ -1,16 +1,16 @@
 //! Direct convolution with reflection padding, as style networks use it: stride, or nearest upsampling first.
 //!
 //! The input is copied once into a padded buffer whose columns are sorted by their remainder modulo the stride, so
-//! that the innermost loop reads neighbouring floats whatever the stride is. A block of output channels by a few
-//! vectors of output columns stays in registers over all taps; nothing is unrolled into matrices (no im2col).
-//! Knows no plans and allocates nothing after [`Conv::new`] but what [`Conv::scratch_len`] asks the caller for.
+//! that the innermost loop reads contiguous floats for any stride. A block of output channels by a few vectors of
+//! output columns stays in registers over all taps; nothing is unrolled into matrices (no im2col). Knows nothing of
+//! plans. After [`Conv::new`] it allocates nothing; the caller provides [`Conv::scratch_len`] floats.
 
 use pulp::{Simd, WithSimd};
 
 use super::pool::Turn;
 use super::simd::{Isa, fma, load, store};
 
-/// Output channels that are computed together. 4 x 4 vectors keep both multipliers busy and fit 32 registers.
+/// Output channels computed together. 4 x 4 vectors keep both multipliers busy and fit 32 registers.
 const BLOCK: usize = 4;
 /// Widest register tile in floats: 4 vectors of 16. Padded rows may be read this far past the last column.
 const WIDEST_TILE: usize = 64;
@@ -28,7 +28,7 @@ pub struct ConvShape {
     pub kernel: usize,
     /// 1 or more.
     pub stride: usize,
-    /// Doubles the input by repeating each pixel before the padding.
+    /// Doubles the input, repeating each pixel, before padding.
     pub upsample: bool,
 }
 
@@ -37,7 +37,7 @@ impl ConvShape {
         if self.upsample { 2 * side } else { side }
     }
 
-    /// For each padded position along an input axis of `side`, the position in the input that it repeats.
+    /// For each padded position along an input axis of length `side`, the input position that it copies.
     fn sources(&self, side: usize) -> Vec<usize> {
         let (border, enlarged) = (self.kernel / 2, self.source_side(side));
         let source = |at: usize| reflect(at as isize - border as isize, enlarged) >> usize::from(self.upsample);
@@ -68,11 +68,11 @@ pub struct Conv {
     height: usize,
     width: usize,
     padded: Padded,
-    /// Which row of the input each padded row repeats.
+    /// The input row that each padded row copies.
     row_sources: Vec<usize>,
-    /// Which column each padded one repeats, in the order of [`Padded`]: the columns of one remainder after another.
+    /// The input column that each padded column copies, in the order of [`Padded`]: grouped by remainder.
     column_sources: Vec<Vec<usize>>,
-    /// Distance of each tap `[ky, kx]` from the first, in the padded copy.
+    /// Offset of each tap `[ky, kx]` from the first, in the padded copy.
     taps: Vec<usize>,
     /// `[out block][in, ky, kx][channel of the block]`
     packed: Vec<f32>,
@@ -83,7 +83,7 @@ impl Conv {
     /// For inputs of `height` x `width`. `weight` is `[out, in, kernel, kernel]`, `bias` `[out]` or empty.
     ///
     /// # Panics
-    /// When the lengths do not fit the shape; plans are checked before.
+    /// When the lengths do not match the shape; plans are checked beforehand.
     pub fn new(shape: ConvShape, height: usize, width: usize, weight: &[f32], bias: &[f32]) -> Self {
         let ConvShape { in_channels, out_channels, kernel, stride, .. } = shape;
         let per_output = in_channels * kernel * kernel;
@@ -161,8 +161,8 @@ impl Conv {
     }
 }
 
-/// Index of position `at` of a row of `side` pixels that is continued by reflection without repeating its ends
-/// (`reflect` of PyTorch); folded as often as needed when the row is shorter than the padding.
+/// Index of position `at` in a row of `side` pixels, extended by reflection without repeating its ends (PyTorch's
+/// `reflect`); reflected repeatedly when the row is shorter than the padding.
 pub fn reflect(at: isize, side: usize) -> usize {
     if side == 1 {
         return 0;
@@ -172,13 +172,13 @@ pub fn reflect(at: isize, side: usize) -> usize {
     folded.min(2 * last - folded) as usize
 }
 
-/// Memory that the tasks of one stage write, each its own part.
+/// Memory that the tasks of one stage write, each a different part.
 pub struct Parts<'a> {
     start: *mut f32,
     len: usize,
     memory: std::marker::PhantomData<&'a mut [f32]>,
 }
-// SAFETY: whoever calls `part` keeps the parts of different tasks apart.
+// SAFETY: the caller of `part` keeps the parts of different tasks disjoint.
 unsafe impl Sync for Parts<'_> {}
 
 impl<'a> Parts<'a> {
@@ -187,14 +187,14 @@ impl<'a> Parts<'a> {
     }
 
     /// # Safety
-    /// No two parts that are used at the same time may overlap.
+    /// No two parts in use at the same time may overlap.
     ///
     /// # Panics
-    /// When the part does not lie inside.
+    /// When the part is out of bounds.
     #[expect(clippy::mut_from_ref, reason = "the caller keeps the parts apart")]
     pub unsafe fn part(&self, start: usize, len: usize) -> &mut [f32] {
-        assert!(start <= self.len && len <= self.len - start, "a part outside of its memory");
-        // SAFETY: inside; no other part overlaps it, says the caller.
+        assert!(start <= self.len && len <= self.len - start, "a part out of bounds");
+        // SAFETY: in bounds; the caller guarantees that no other part overlaps it.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }
     }
 }
@@ -230,7 +230,7 @@ impl Task<'_> {
         let lanes = S::F32_LANES;
         for y in self.rows.clone() {
             let mut x = 0;
-            // 16 registers hold 4 x 2 sums and their operands, 32 hold 4 x 4.
+            // 16 registers hold 4 x 2 sums and their operands; 32 hold 4 x 4.
             while S::REGISTER_COUNT >= 32 && x + 3 * lanes < self.width {
                 self.tile::<S, O, 4>(simd, y, x);
                 x += 4 * lanes;
@@ -245,7 +245,7 @@ impl Task<'_> {
         }
     }
 
-    /// `O` channels by `V` vectors of columns from `x` on, of output row `y`.
+    /// `O` channels by `V` vectors of columns of output row `y`, starting at `x`.
     #[expect(
         clippy::needless_range_loop,
         reason = "the sums stay in registers only while the compiler knows all indices"
@@ -258,7 +258,7 @@ impl Task<'_> {
         let per_output = in_channels * taps.len();
         let weights = &self.conv.packed[first * per_output..][..O * per_output];
         let start = y * stride * padded.row + x;
-        // The last tap of the last channel reads farthest.
+        // The last tap of the last channel reads the farthest.
         let reach = start + (in_channels - 1) * padded.plane + taps.last().map_or(0, |tap| tap + V * lanes);
         assert!(reach <= self.source.len(), "a convolution beyond its input");
         let mut sums = [[simd.splat_f32s(0.0); V]; O];
@@ -266,7 +266,7 @@ impl Task<'_> {
         for o in 0..O {
             sums[o] = [simd.splat_f32s(bias[o]); V];
         }
-        // SAFETY: `reach` is inside the source, and `weights` has `O` numbers for each tap of each channel. Plain
+        // SAFETY: `reach` is within the source, and `weights` has `O` numbers for each tap of each channel. Plain
         // indices and pointers keep the sums in registers.
         unsafe {
             let mut weight = weights.as_ptr();
@@ -287,13 +287,13 @@ impl Task<'_> {
         }
         let wanted = (self.width - x).min(V * lanes);
         let mut line = [0.0f32; WIDEST_TILE];
-        // Indices known to the compiler again: a slice of the sums would force them into memory all the time.
+        // Constant indices again: slicing the sums would force them into memory throughout.
         for o in 0..O {
             for v in 0..V {
                 // SAFETY: `line` is as long as the widest tile.
                 unsafe { store::<S>(line.as_mut_ptr().add(v * lanes), sums[o][v]) };
             }
-            // SAFETY: only this task has this row of this channel.
+            // SAFETY: only this task writes this row of this channel.
             let row = unsafe { self.out.part(((first + o) * self.height + y) * self.width + x, wanted) };
             row.copy_from_slice(&line[..wanted]);
         }

@@ -59,7 +59,7 @@ impl RowEnding {
     /// Whole vectors must be readable at `channel` in alpha and bias.
     #[inline(always)]
     pub unsafe fn vector<S: Simd>(&self, simd: S, channel: usize) -> VectorEnding<S> {
-        // SAFETY: readable, says the caller.
+        // SAFETY: readable, as the caller guarantees.
         unsafe {
             VectorEnding {
                 alpha: load::<S>(self.alpha.add(channel)),
@@ -77,7 +77,7 @@ impl RowEnding {
     /// The pixel must be inside the noise.
     #[inline(always)]
     pub unsafe fn noise_at(&self, y: usize, x: usize) -> f32 {
-        // SAFETY: inside, says the caller.
+        // SAFETY: in bounds, as the caller guarantees.
         self.sigma * unsafe { *self.noise.add(y * self.noise_row + x) }
     }
 
@@ -97,7 +97,7 @@ impl RowEnding {
         channels: Range<usize>,
     ) {
         for channel in channels.step_by(S::F32_LANES) {
-            // SAFETY: inside, says the caller.
+            // SAFETY: in bounds, as the caller guarantees.
             unsafe {
                 let ending = self.vector(simd, channel);
                 for x in 0..width {

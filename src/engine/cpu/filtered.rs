@@ -16,18 +16,18 @@ use super::{Frame, Stage};
 use crate::engine::plan::{FilteredLayer, Op, Plan};
 use tile::{Filters, Tile};
 
-/// Rows of pixels that one task convolves, at most.
+/// Maximum rows of pixels per task.
 const STRIP: usize = 4;
 
-/// Memory that the layers of one program share.
+/// Scratch memory shared by the layers of a program.
 pub struct Scratch {
     /// s⊙input with its border.
     scaled: Floats,
-    /// The convolution.
+    /// The result of the convolution.
     convolved: Floats,
     /// Tiles of Winograd's convolution before and after the products.
     tiles: (Floats, Floats),
-    /// What each thread's tile of the output is made of.
+    /// Per thread: the intermediate rows of its output tile.
     parts: Vec<Floats>,
 }
 
@@ -56,8 +56,8 @@ impl Scratch {
 #[derive(Clone, Copy)]
 struct Sizes {
     inputs: usize,
-    /// Numbers from one pixel of `scaled` to the next. A product takes a dozen pixels side by side, which push one another
-    /// out of the nearest cache at a distance of whole pages: an odd number of vectors is none.
+    /// Numbers from one pixel of `scaled` to the next. A product reads a dozen neighbouring pixels, which evict one another
+    /// from the L1 cache when they are whole pages apart; an odd number of vectors avoids that.
     pixel: usize,
     outputs: usize,
     kernel: usize,
@@ -81,7 +81,7 @@ impl Sizes {
 
     fn filters(&self, plan: &Plan, op: &FilteredLayer, lanes: usize) -> tile::Sizes {
         let between =
-            |n| op.between(n).expect("`Plan::check` has seen to it that there is something between the filters");
+            |n| op.between(n).expect("`Plan::check` guarantees that there is something between the filters");
         let out = plan.get(op.out);
         tile::Sizes {
             convolved: self.convolved,
@@ -198,7 +198,7 @@ impl WithSimd for Scale<'_> {
         let Scale { stage: Filtered { sizes, scratch, .. }, input, s, row } = self;
         let (border, channels) = (sizes.kernel - 1, sizes.inputs);
         let inside = row >= border && row < border + sizes.input.0;
-        // SAFETY: `scaled` has room for all padded rows; this task alone writes its row of it.
+        // SAFETY: `scaled` has room for all padded rows; only this task writes its row of it.
         unsafe {
             let to = scratch.scaled.ptr().add(row * sizes.padded_width() * sizes.pixel);
             for x in 0..sizes.padded_width() {
@@ -244,7 +244,7 @@ impl WithSimd for Convolve<'_> {
             c_rows: Rows::line(first, step),
             count: rows.len() * width,
         };
-        // SAFETY: both maps have the same size; this task alone writes its rows of its panel.
+        // SAFETY: both maps have the same size; only this task writes its rows of its panel.
         unsafe {
             product.run(simd);
             let channel = weight.first_output(panel);

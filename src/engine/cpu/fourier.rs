@@ -1,7 +1,7 @@
 //! The input of StyleGAN3: Fourier features, moved by w and by the player, and the matrix that mixes them.
 //!
-//! By `sin(a + b) = sin a·cos b + cos a·sin b` a channel needs sines of its rows and columns only. Nothing is computed
-//! while neither w nor the transform changes.
+//! By `sin(a + b) = sin a·cos b + cos a·sin b`, a channel only needs the sines of its rows and columns. Nothing is
+//! computed while w and the transform stay the same.
 
 use std::f64::consts::TAU;
 
@@ -18,13 +18,13 @@ use crate::engine::plan::{FourierInput, Plan};
 pub struct Fourier {
     op: FourierInput,
     weight: Packed,
-    /// The waves before the matrix.
+    /// The waves, before the matrix is applied.
     features: Map,
     /// `[W, 2, padded C]`: sine and cosine along x, times the amplitude.
     columns: Floats,
     /// `[H, 2, padded C]`: cosine and sine along y.
     rows: Floats,
-    /// What `out` was computed from.
+    /// The inputs that `out` was computed from.
     key: Option<([f32; 4], Transform)>,
 }
 
@@ -114,7 +114,7 @@ impl WithSimd for Row<'_> {
         let Row { stage, out, y } = self;
         let (features, weight) = (&stage.features, &stage.weight);
         let padded = features.padded;
-        // SAFETY: tables have two vectors of channels for each row and column; this task alone writes its rows.
+        // SAFETY: tables have two vectors of channels for each row and column; only this task writes its rows.
         unsafe {
             let row = stage.rows.ptr().add(2 * y * padded);
             for x in 0..features.width {

@@ -1,15 +1,15 @@
-//! Aligned memory and feature maps that several threads write at once, each in its own part.
+//! Aligned memory and feature maps that several threads write at once, each a different part.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
-/// A cache line: no vector crosses one.
+/// A cache line, so that no vector crosses one.
 const ALIGN: usize = 64;
 
 /// Zeroed floats, aligned, at an address that does not change.
 ///
 /// Reading and writing go through [`Floats::ptr`], because the threads of a stage write disjoint parts of the same
-/// memory. Whoever does so makes sure that the parts are disjoint and inside.
+/// memory. The caller guarantees that the parts are disjoint and in bounds.
 pub struct Floats {
     start: NonNull<f32>,
     len: usize,
@@ -47,14 +47,14 @@ impl Floats {
     }
 
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
-        // SAFETY: `start` points to `len` valid floats and `self` is borrowed alone.
+        // SAFETY: `start` points to `len` valid floats, and `self` is borrowed exclusively.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
 
     /// # Safety
-    /// No thread may write the memory while the slice is used.
+    /// No thread may write the memory while the slice is in use.
     pub unsafe fn as_slice(&self) -> &[f32] {
-        // SAFETY: `start` points to `len` valid floats; nobody writes them, says the caller.
+        // SAFETY: `start` points to `len` valid floats; nobody writes them, as the caller guarantees.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 }
@@ -68,8 +68,8 @@ impl Drop for Floats {
     }
 }
 
-/// A feature map as the kernels like it: `[H + 2, W + 2, padded channels]`, channels fastest, with a border of zeros
-/// around the picture and channels rounded up to whole vectors. Numbers in surplus channels are finite, but mean nothing.
+/// A feature map in the kernels' layout: `[H + 2, W + 2, padded channels]`, channels fastest, with a border of zeros
+/// around the picture and channels rounded up to whole vectors. Numbers in surplus channels are finite but meaningless.
 pub struct Map {
     pub data: Floats,
     pub channels: usize,
@@ -90,7 +90,7 @@ impl Map {
         (self.width + 2) * self.padded
     }
 
-    /// Where the sample (y, x) starts; −1 and `height`, `width` are in the border of zeros.
+    /// Index of the sample (y, x); −1 and `height` or `width` are in the border of zeros.
     pub fn at(&self, y: isize, x: isize) -> usize {
         debug_assert!(y >= -1 && x >= -1 && y <= self.height as isize && x <= self.width as isize);
         ((y + 1) as usize * (self.width + 2) + (x + 1) as usize) * self.padded
@@ -101,7 +101,7 @@ impl Map {
     /// # Safety
     /// y and x must be inside the map or its border.
     pub unsafe fn ptr(&self, y: isize, x: isize) -> *mut f32 {
-        // SAFETY: inside, says the caller.
+        // SAFETY: in bounds, as the caller guarantees.
         unsafe { self.data.ptr().add(self.at(y, x)) }
     }
 }
@@ -114,7 +114,7 @@ impl Map {
         for (c, plane) in values.chunks_exact(self.height * self.width).take(self.channels).enumerate() {
             for (i, value) in plane.iter().enumerate() {
                 let (y, x) = (i / self.width, i % self.width);
-                // SAFETY: inside the map; no other thread uses it meanwhile.
+                // SAFETY: inside the map; no other thread uses it at the same time.
                 unsafe { *self.ptr(y as isize, x as isize).add(c) = *value };
             }
         }

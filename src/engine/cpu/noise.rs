@@ -1,9 +1,8 @@
-//! Random per-layer noise: standard normal numbers from a counter, so that a pixel's number depends on nothing but the
-//! seed, the layer and the pixel.
+//! Random per-layer noise: standard normal numbers from a counter, so that a pixel's number depends only on the seed, the
+//! layer and the pixel.
 //!
-//! Pairs of 32-bit hashes become pairs of normal numbers by the method of Box and Muller. The hash is the finaliser of
-//! MurmurHash3 (public domain). Logarithm and cosine are written out as polynomials: the same bits on every machine, and
-//! loops that vectorise.
+//! Pairs of 32-bit hashes become normal numbers by the Box-Muller method. The hash is the finaliser of MurmurHash3
+//! (public domain). Logarithm and cosine are polynomials: the same bits on every machine, in loops that vectorise.
 
 use pulp::{Simd, WithSimd};
 
@@ -23,7 +22,7 @@ struct Fill<'a> {
 
 impl WithSimd for Fill<'_> {
     type Output = ();
-    // Plain code, that the compiler vectorises for the instructions it is inlined into.
+    // Plain code, which the compiler vectorises for the instruction set of the function it is inlined into.
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let low = mix(self.seed as u32 ^ mix((self.layer as u32).wrapping_mul(0x9e37_79b9)));
@@ -34,7 +33,7 @@ impl WithSimd for Fill<'_> {
     }
 }
 
-/// A bijection of 32-bit numbers that leaves no pattern.
+/// A bijection of 32-bit numbers that removes all patterns.
 #[inline(always)]
 fn mix(mut x: u32) -> u32 {
     x = (x ^ (x >> 16)).wrapping_mul(0x85eb_ca6b);

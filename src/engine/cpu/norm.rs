@@ -1,7 +1,7 @@
 //! Instance norm with one gamma and beta per style, and the activations of style networks.
 //!
-//! Each channel is normalised over its own pixels, then scaled and shifted by the mixture of the styles; the activation
-//! and the addition of a residual follow in the same pass. One channel per task; allocates nothing.
+//! Each channel is normalised over its pixels, then scaled and shifted by the mix of styles; activation and residual
+//! follow in the same pass. One channel per task; allocates nothing.
 
 use pulp::{Simd, WithSimd};
 
@@ -10,7 +10,7 @@ use super::pool::Turn;
 use super::simd::Isa;
 use crate::engine::plan::Activation;
 
-/// Instance norm of some channels, with what follows it.
+/// Instance norm, activation and residual of some channels.
 #[derive(Clone, Debug)]
 pub struct InstanceNorm {
     channels: usize,
@@ -25,7 +25,7 @@ impl InstanceNorm {
     /// `gamma` and `beta` are `[styles, channels]`; `eps` is added to the variance.
     ///
     /// # Panics
-    /// When the lengths do not fit; plans are checked before.
+    /// When the lengths do not match; plans are checked beforehand.
     pub fn new(channels: usize, gamma: &[f32], beta: &[f32], eps: f32, activation: Activation) -> Self {
         assert!(
             gamma.len() == beta.len() && gamma.len().is_multiple_of(channels),
@@ -40,7 +40,7 @@ impl InstanceNorm {
         let pixels = maps.len() / self.channels;
         let maps = Parts::new(maps);
         turn.run(self.channels, &|channel, _| {
-            // SAFETY: each channel is one task.
+            // SAFETY: each task has a different channel.
             let map = unsafe { maps.part(channel * pixels, pixels) };
             let residual = residual.map(|maps| &maps[channel * pixels..][..pixels]);
             isa.run(Channel { norm: self, channel, map, mix, residual });
@@ -60,7 +60,7 @@ struct Channel<'a> {
 impl WithSimd for Channel<'_> {
     type Output = ();
 
-    // Plain loops, that the compiler vectorises for the instructions they are inlined into.
+    // Plain loops, which the compiler vectorises for the instruction set of the function they are inlined into.
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Channel { norm, channel, map, mix, residual } = self;
@@ -86,7 +86,7 @@ fn finish(map: &mut [f32], residual: Option<&[f32]>, f: impl Fn(f32) -> f32) {
     }
 }
 
-/// Mean and (biased) variance in two passes, so that a nearly constant map loses no digits.
+/// Mean and (biased) variance in two passes, so that a nearly constant map loses no precision.
 #[inline(always)]
 pub fn moments(map: &[f32]) -> (f32, f32) {
     let mean = (sum_of(map, |x| x) / map.len() as f64) as f32;
@@ -94,7 +94,7 @@ pub fn moments(map: &[f32]) -> (f32, f32) {
     (mean, variance)
 }
 
-/// Sum of `f` over the values: lanes of 32-bit sums over short runs, the runs added in 64 bits.
+/// Sum of `f` over the values: 32-bit lanes over short runs, with the runs added in 64 bits.
 #[inline(always)]
 fn sum_of(map: &[f32], f: impl Fn(f32) -> f32) -> f64 {
     const LANES: usize = 64;
@@ -118,7 +118,7 @@ fn sum_of(map: &[f32], f: impl Fn(f32) -> f32) -> f64 {
 #[inline(always)]
 fn signed_sigmoid(x: f32) -> f32 {
     let y = (-x).clamp(-80.0, 80.0) * std::f32::consts::LOG2_E;
-    // Adding and taking away 1.5 * 2^23 rounds to a whole number, which then stands in the low bits.
+    // Adding and subtracting 1.5 * 2^23 rounds to a whole number, which is then in the low bits.
     let rounded = y + 12_582_912.0;
     let n = rounded - 12_582_912.0;
     let r = (y - n) * std::f32::consts::LN_2;

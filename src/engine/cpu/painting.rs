@@ -1,7 +1,7 @@
 //! Runs the plans of style networks: picture in, picture out.
 //!
-//! Maps lie as `[channels, height, width]`, x fastest, which suits large kernels on few channels; generators have
-//! programs of their own. Everything is allocated by [`Painting::new`]; a run only computes.
+//! Maps are `[channels, height, width]`, x fastest, which suits large kernels on few channels; generators have a
+//! program type of their own. Everything is allocated by [`Painting::new`]; a run only computes.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ enum After {
 }
 
 impl Painting {
-    /// Can this plan be run here?
+    /// Whether this plan can be run here.
     pub fn runs(plan: &Plan) -> bool {
         plan.steps.iter().all(|step| matches!(step.op, Op::Picture(_) | Op::NormConv(_) | Op::Convolution(_)))
     }
@@ -52,7 +52,7 @@ impl Painting {
         let mut steps = Vec::new();
         for step in &plan.steps {
             let prepared = Step::new(&plan, &step.op).ok_or_else(|| {
-                unavailable(format!("step {} ({}) does not belong into a style network", step.name, step.op.kind()))
+                unavailable(format!("step {} ({}) is not an operation of style networks", step.name, step.op.kind()))
             })?;
             if let Step::Conv { conv, .. } = &prepared {
                 scratch = scratch.max(conv.scratch_len());
@@ -117,7 +117,7 @@ impl Step {
                 maps[*out].iter_mut().zip(image).for_each(|(to, from)| *to = from * gain + offset);
             }
             Step::Conv { conv, input, out, after } => {
-                // Taken out for the time of the step, so that the others can be read.
+                // Taken out for the duration of the step, so that the others can be read.
                 let mut map = std::mem::take(&mut maps[*out]);
                 conv.run(turn, isa, &maps[*input], scratch, &mut map);
                 match after {

@@ -1,8 +1,8 @@
-//! Threads that share out the tasks of one stage after another.
+//! Threads that share the tasks of one stage after another.
 //!
-//! A frame has some dozens of stages of a few microseconds to a few milliseconds. Threads therefore wait for the next
-//! stage awake for a moment, and sleep only when none comes. Nothing is allocated by [`Pool::run`]. Which thread does
-//! which task is left to chance, so a task's result must not depend on it.
+//! A picture has dozens of stages, each a few microseconds to a few milliseconds long. Threads therefore spin for a moment
+//! while waiting for the next stage, and sleep only if none comes. [`Pool::run`] allocates nothing. Tasks are not assigned
+//! to particular threads, so a task's result must not depend on the thread.
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -10,10 +10,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long a thread waits awake for the next stage.
+/// How long a thread spins while waiting for the next stage.
 const AWAKE: Duration = Duration::from_micros(200);
 
-/// A stage's work: called once for each task with (task, thread).
+/// A stage's work: called once per task with (task, thread).
 type Job<'a> = dyn Fn(usize, usize) + Sync + 'a;
 
 /// A stage is open while threads may still join it.
@@ -37,7 +37,7 @@ struct Shared {
 // SAFETY: `tasks` and `job` are written by the thread that holds `Pool::turn`, and only while no stage is open and no
 // worker has joined; workers read them only after joining an open stage, which the state orders after those writes.
 unsafe impl Sync for Shared {}
-// SAFETY: as above; the pointer in `job` is to a `Sync` closure.
+// SAFETY: as above; `job` points to a `Sync` closure.
 unsafe impl Send for Shared {}
 
 /// A team of threads; the caller of [`Pool::run`] is thread 0.
@@ -48,7 +48,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A team of `threads`, at least 1. Where the system refuses a thread, the team is smaller.
+    /// A team of `threads`, at least 1. If the system refuses a thread, the team is smaller.
     pub fn new(threads: usize) -> Pool {
         let shared = Arc::new(Shared {
             state: AtomicU64::new(0),
@@ -69,12 +69,12 @@ impl Pool {
         Pool { shared, workers, turn: Mutex::new(()) }
     }
 
-    /// How many threads there are, the caller included.
+    /// Number of threads, including the caller.
     pub fn threads(&self) -> usize {
         self.workers.len() + 1
     }
 
-    /// Waits until no other program uses the threads. Hold it for a whole picture.
+    /// Waits until no other program is using the threads. Hold it for a whole picture.
     pub fn turn(&self) -> Turn<'_> {
         Turn { pool: self, _guard: self.turn.lock().unwrap_or_else(|e| e.into_inner()) }
     }
@@ -87,14 +87,14 @@ pub struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Calls `job(task, thread)` for each task below `tasks`, and returns when all are done.
+    /// Calls `job(task, thread)` for each task below `tasks`, and returns once all are done.
     ///
     /// # Panics
     /// When a task panicked, or when a task calls this itself.
     pub fn run(&self, tasks: usize, job: &Job) {
         let shared = &*self.pool.shared;
         let is_idle = shared.state.load(Ordering::Acquire) & (EPOCH - 1) == 0;
-        assert!(is_idle, "a task of the cpu engine began a stage of its own");
+        assert!(is_idle, "a task of the cpu engine started a stage");
         if self.pool.workers.is_empty() || tasks <= 1 {
             (0..tasks).for_each(|task| job(task, 0));
             return;
@@ -122,7 +122,7 @@ impl Turn<'_> {
     }
 }
 
-/// Ends the stage, also when the caller's own task panics.
+/// Ends the stage, even if the caller's own task panics.
 struct Close<'a>(&'a Shared);
 
 impl Drop for Close<'_> {
@@ -137,7 +137,7 @@ impl Drop for Close<'_> {
     }
 }
 
-/// Leaves the stage, also when a task panics.
+/// Leaves the stage, even if a task panics.
 struct Leave<'a>(&'a Shared);
 
 impl Drop for Leave<'_> {
@@ -254,7 +254,7 @@ mod tests {
     fn a_stage_within_a_stage_is_refused() {
         let pool = Pool::new(2);
         let turn = pool.turn();
-        // The caller waits until the other thread has tried: its own panic would hide that one's.
+        // The caller waits until the other thread has tried, as its own panic would hide that one's.
         let tried = AtomicBool::new(false);
         turn.run(2, &|_, thread| {
             let start = Instant::now();

@@ -2,7 +2,7 @@
 //!
 //! `c[row][o] = Σ_tap Σ_k a[row + tap][k]·b[tap][k][o]`: rows are pixels or Winograd tiles, k input channels, o output
 //! channels, which fill the vectors. `b` is packed once, at load. Sums run over k in a fixed order, so a result does not
-//! depend on how the rows are cut into blocks or shared among threads.
+//! depend on how the rows are split into blocks or among threads.
 #![allow(clippy::needless_range_loop, reason = "plain indices become registers")]
 
 use pulp::Simd;
@@ -12,11 +12,11 @@ use super::simd::{fma, load, store};
 
 /// Vectors of output channels that one pass over k computes.
 const PANEL: usize = 2;
-/// k is rounded up to a multiple of this, by zeros.
+/// k is padded with zeros to a multiple of this.
 pub const K_STEP: usize = 4;
 
-/// A matrix `[taps, k, o]` in the order in which the kernel reads it: panels of two vectors of output channels, in each
-/// panel all taps and k. The last panel has one vector when their number is odd.
+/// A matrix `[taps, k, o]` in the order in which the kernel reads it: panels of two vectors of output channels, each with
+/// all taps and k. The last panel has one vector if their number is odd.
 pub struct Packed {
     data: Floats,
     taps: usize,
@@ -55,7 +55,7 @@ impl Packed {
         packed
     }
 
-    /// How many panels there are.
+    /// Number of panels.
     pub fn panels(&self) -> usize {
         self.vectors.div_ceil(PANEL)
     }
@@ -76,7 +76,7 @@ impl Packed {
 }
 
 /// Where the rows of a product are, in numbers from the start of their memory: row r is at
-/// `start + (r / width)·row + (r % width)·step`, as pixels of a picture `width` wide.
+/// `start + (r / width)·row + (r % width)·step`, like the pixels of a picture `width` wide.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows {
     pub start: usize,
@@ -103,7 +103,7 @@ impl Rows {
 pub struct Product<'a> {
     pub a: *const f32,
     pub a_rows: Rows,
-    /// What each tap adds to the place of a row in `a`.
+    /// What each tap adds to the index of a row in `a`.
     pub taps: &'a [usize],
     pub b: &'a Packed,
     pub panel: usize,
@@ -118,18 +118,18 @@ impl Product<'_> {
     ///
     /// # Safety
     /// All rows plus all taps must have `k` readable numbers in `a`; all rows must have the panel's vectors writable
-    /// in `c`; nobody else uses that part of `c` meanwhile. `S` has the lanes that `b` was packed for.
+    /// in `c`, and nobody else may use that part of `c` during the call. `S` must have the lanes that `b` was packed for.
     #[inline(always)]
     pub unsafe fn run<S: Simd>(&self, simd: S) {
         debug_assert_eq!(self.b.lanes, S::F32_LANES);
         debug_assert_eq!(self.b.taps, self.taps.len());
-        // Accumulators, two vectors of b and one broadcast must fit into the registers.
+        // The accumulators, two vectors of b and one broadcast must fit in the registers.
         let most = if S::REGISTER_COUNT >= 32 { 12 } else { 6 };
         // Blocks of even sizes.
         let blocks = self.count.div_ceil(most);
         for block in 0..blocks {
             let (first, end) = (block * self.count / blocks, (block + 1) * self.count / blocks);
-            // SAFETY: the same demands as this function's.
+            // SAFETY: the same requirements as this function's.
             unsafe {
                 match (self.b.panel_vectors(self.panel), end - first) {
                     (2, 1) => self.block::<S, 1, 2>(simd, first),
@@ -161,7 +161,7 @@ impl Product<'_> {
         }
     }
 
-    /// `ROWS` rows and `VECTORS` vectors held in registers while k runs.
+    /// Keeps `ROWS` rows by `VECTORS` vectors in registers over all k.
     ///
     /// # Safety
     /// As [`Product::run`].
@@ -169,7 +169,7 @@ impl Product<'_> {
     unsafe fn block<S: Simd, const ROWS: usize, const VECTORS: usize>(&self, simd: S, first: usize) {
         let mut acc = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
         let lanes = S::F32_LANES;
-        // SAFETY: inside, says the caller of `run`.
+        // SAFETY: in bounds, as the caller of `run` guarantees.
         unsafe {
             let mut b = self.b.data.ptr().cast_const().add(self.b.panel_start(self.panel));
             for &tap in self.taps {

@@ -1,7 +1,7 @@
 //! Which vector instructions the machine has, and the few operations that the kernels are written with.
 //!
-//! Every kernel is written once over [`pulp::Simd`] and compiled for AVX-512, AVX2, NEON and for plain code. The plain
-//! twin runs on every machine, so tests can hold the others against it.
+//! Every kernel is written once over [`pulp::Simd`] and compiled for AVX-512, AVX2, NEON and plain code. The plain
+//! version runs on every machine, so tests can compare the others with it.
 
 use pulp::{Simd, WithSimd};
 
@@ -18,7 +18,7 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// All that this machine has, the fastest first.
+    /// All those that this machine has, fastest first.
     pub fn available() -> Vec<Isa> {
         let mut all = Vec::new();
         #[cfg(target_arch = "x86_64")]
@@ -32,7 +32,7 @@ impl Isa {
         all
     }
 
-    /// The fastest that this machine has.
+    /// The fastest one that this machine has.
     pub fn best() -> Isa {
         Isa::available()[0]
     }
@@ -84,7 +84,7 @@ impl std::fmt::Display for Isa {
 /// A whole vector must be readable at `from`; alignment does not matter.
 #[inline(always)]
 pub unsafe fn load<S: Simd>(from: *const f32) -> S::f32s {
-    // SAFETY: readable, says the caller; every bit pattern is a float.
+    // SAFETY: readable, as the caller guarantees; every bit pattern is a float.
     unsafe { from.cast::<S::f32s>().read_unaligned() }
 }
 
@@ -94,11 +94,11 @@ pub unsafe fn load<S: Simd>(from: *const f32) -> S::f32s {
 /// A whole vector must be writable at `to`; alignment does not matter.
 #[inline(always)]
 pub unsafe fn store<S: Simd>(to: *mut f32, value: S::f32s) {
-    // SAFETY: writable, says the caller.
+    // SAFETY: writable, as the caller guarantees.
     unsafe { to.cast::<S::f32s>().write_unaligned(value) }
 }
 
-/// `a·b + c`. Without hardware for it, two roundings instead of one: emulating one takes a hundred times longer.
+/// `a·b + c`. Rounded twice without hardware support: emulating a single rounding is a hundred times slower.
 #[inline(always)]
 pub fn fma<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
     if std::any::TypeId::of::<S>() == std::any::TypeId::of::<pulp::Scalar128b>() {

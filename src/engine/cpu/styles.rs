@@ -2,7 +2,7 @@
 //!
 //! Styles scale activations and demodulation scales outputs, so that weights stay constant:
 //! `d[o] = 1/√(Σ_i q[o,i]·s[i]² + 1e-8)` with `q[o,i] = Σ_k weight[o,i,k]²`, made once at load.
-//! A layer whose w did not change keeps its styles.
+//! A layer whose w has not changed keeps its styles.
 
 use pulp::{Simd, WithSimd};
 
@@ -11,7 +11,7 @@ use super::pool::Turn;
 use super::simd::{Isa, fma, load};
 use crate::engine::plan::{Op, Style};
 
-/// Rows of a matrix that one task multiplies.
+/// Matrix rows per task.
 const ROWS: usize = 32;
 
 /// Style and demodulation of one layer.
@@ -20,20 +20,20 @@ pub struct Styled {
     affine: Matrix,
     /// `[C_in]`, padded with zeros to whole vectors.
     pub s: Floats,
-    /// s², padded alike.
+    /// s², padded the same way.
     s_squared: Floats,
     demodulation: Option<Matrix>,
-    /// `[C_out]`: gain·d, padded with zeros to whole vectors. The gain alone without demodulation.
+    /// `[C_out]`: gain·d, padded with zeros to whole vectors. Without demodulation, just the gain.
     pub alpha: Floats,
     gain: f32,
-    /// Styles count divided by their root mean square. That cancels but for the 1e-8 beside them.
+    /// Styles are divided by their root mean square. That cancels out except for the added 1e-8.
     normalized: bool,
-    /// The w that the numbers above were made from; empty at first.
+    /// The w that the above was computed from; empty at first.
     w: Vec<f32>,
     changed: bool,
 }
 
-/// A matrix `[rows, columns]`, rows padded with zeros to whole vectors, and a vector to be added.
+/// A matrix `[rows, columns]`, rows padded with zeros to whole vectors, and a bias.
 struct Matrix {
     weight: Floats,
     bias: Vec<f32>,
@@ -52,7 +52,7 @@ impl Matrix {
     }
 }
 
-/// Σ a·b of two arrays of whole vectors.
+/// Σ a·b over two arrays of whole vectors.
 struct Dot {
     a: *const f32,
     b: *const f32,
@@ -171,7 +171,7 @@ impl Styles {
             let layer = &layers[layer];
             let m = &layer.affine;
             for row in (first..m.rows.min(first + ROWS)).take_while(|_| layer.changed) {
-                // SAFETY: rows have `stride` numbers, as a padded w has; every task writes rows of its own.
+                // SAFETY: rows have `stride` numbers, as a padded w has; each task writes different rows.
                 unsafe {
                     let b = padded.ptr().add(layer.ws_index * padded_w);
                     let dot = isa.run(Dot { a: m.weight.ptr().add(row * m.stride), b, len: m.stride });
@@ -192,7 +192,7 @@ impl Styles {
                 false => 1e-8,
             };
             for row in first..m.rows.min(first + ROWS) {
-                // SAFETY: rows have `stride` numbers, as padded styles have; every task writes rows of its own.
+                // SAFETY: rows have `stride` numbers, as padded styles have; each task writes different rows.
                 unsafe {
                     let a = m.weight.ptr().add(row * m.stride);
                     let dot = isa.run(Dot { a, b: layer.s_squared.ptr(), len: m.stride });

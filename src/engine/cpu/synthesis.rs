@@ -1,7 +1,7 @@
 //! StyleGAN2 convolution layers, directly: a matrix product over pixels, nine taps, and the fused ending.
 //!
-//! The input is multiplied by the style while it is copied; up-sampling layers compute the four parities of the strided
-//! transposed convolution apart (4, 2, 2 and 1 taps), then filter.
+//! The input is multiplied by the style while it is copied. Up-sampling layers compute the four parities of the strided
+//! transposed convolution separately (4, 2, 2 and 1 taps), then filter.
 
 use pulp::{Simd, WithSimd};
 
@@ -12,7 +12,7 @@ use super::simd::{fma, load, store};
 use super::{Frame, Stage};
 use crate::engine::plan::{Fir, Plan, SynthesisLayer};
 
-/// Rows of pixels that one task computes, at most.
+/// Maximum rows of pixels per task.
 const STRIP: usize = 4;
 
 /// Where a layer finds its style and its noise.
@@ -37,7 +37,7 @@ impl WithSimd for Scale<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let (padded, width) = (self.from.padded, self.from.width);
-        // SAFETY: the row is inside both maps, which have the same shape; this task alone writes it.
+        // SAFETY: the row is inside both maps, which have the same shape; only this task writes it.
         unsafe {
             let (from, to) = (self.from.ptr(self.row as isize, 0), self.to.ptr(self.row as isize, 0));
             for v in (0..padded).step_by(S::F32_LANES) {
@@ -134,7 +134,7 @@ impl WithSimd for DirectTask<'_> {
             count: self.rows.len() * out.width,
         };
         let (channel, vectors) = (weight.first_output(self.panel), weight.panel_vectors(self.panel));
-        // SAFETY: taps reach one sample beyond the map at most, into its border; this task alone writes its rows of
+        // SAFETY: taps reach one sample beyond the map at most, into its border; only this task writes its rows of
         // its panel of the output.
         unsafe {
             product.run(simd);
@@ -158,7 +158,7 @@ pub struct Up {
     transposed: Map,
 }
 
-/// The taps of one axis by parity: (kernel index, distance of the sample) of even and odd outputs.
+/// The taps of one axis by parity: (kernel index, offset of the sample) for even and odd outputs.
 const EVEN: &[(usize, isize)] = &[(2, -1), (0, 0)];
 const ODD: &[(usize, isize)] = &[(1, 0)];
 
@@ -188,7 +188,7 @@ impl Stage for Up {
         scale_input(frame, &self.layer, &self.scaled);
         let stage = &*self;
         let panels = self.weights[0].panels();
-        // One row of input more than there is: the last row of the transposed convolution.
+        // One row beyond the input, for the last row of the transposed convolution.
         let strips = (self.scaled.height + 1).div_ceil(STRIP);
         frame.turn.run(strips * panels, &|task, _| {
             let (strip, panel) = (task / panels, task % panels);
@@ -237,7 +237,7 @@ impl WithSimd for UpTask<'_> {
                     c_rows: Rows::line(to.at((2 * y + odd_y) as isize, odd_x as isize), 2 * to.padded),
                     count: width,
                 };
-                // SAFETY: the taps stay inside the map with its border; this task alone writes its rows of its panel.
+                // SAFETY: the taps stay inside the map with its border; only this task writes its rows of its panel.
                 unsafe { product.run(simd) };
             }
         }
@@ -266,7 +266,7 @@ impl WithSimd for Filter<'_> {
         let (row, step) = (from.row(), from.padded);
         for channel in (0..out.padded).step_by(S::F32_LANES) {
             // SAFETY: rows y − 1 to y + 2 and columns −1 to W + 1 are inside the map of 2H + 1 rows with its border;
-            // this task alone writes its row of the output.
+            // only this task writes its row of the output.
             unsafe {
                 let vector = ending.vector(simd, channel);
                 let top = from.ptr(y as isize - 1, -1).add(channel).cast_const();
@@ -293,7 +293,7 @@ impl WithSimd for Filter<'_> {
 /// They must be readable.
 #[inline(always)]
 unsafe fn column<S: Simd>(simd: S, at: *const f32, row: usize, f: &[S::f32s; 4]) -> S::f32s {
-    // SAFETY: readable, says the caller.
+    // SAFETY: readable, as the caller guarantees.
     unsafe {
         let upper = fma(simd, load::<S>(at.add(row)), f[1], simd.mul_f32s(load::<S>(at), f[0]));
         let lower = fma(simd, load::<S>(at.add(3 * row)), f[3], simd.mul_f32s(load::<S>(at.add(2 * row)), f[2]));
@@ -311,7 +311,7 @@ pub struct Constant {
 impl Stage for Constant {
     fn run(&mut self, frame: &Frame) {
         if !std::mem::replace(&mut self.is_done, true) {
-            // SAFETY: nobody writes the value.
+            // SAFETY: nobody writes the constant.
             frame.map(self.out).write_planar(unsafe { self.value.as_slice() });
         }
     }

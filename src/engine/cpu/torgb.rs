@@ -1,4 +1,4 @@
-//! Colours: toRGB with the picture so far, and the skip connection of the resnet architecture.
+//! Colours: toRGB added to the picture so far, and the skip connection of the resnet architecture.
 
 use pulp::{Simd, WithSimd};
 
@@ -8,7 +8,7 @@ use super::simd::{fma, load, store};
 use super::{Frame, Stage};
 use crate::engine::plan::{self, Fir, Plan};
 
-/// Colours at most; [`Plan::check`] sees to it.
+/// Maximum number of colours, enforced by [`Plan::check`].
 const MAX_COLOURS: usize = 4;
 
 /// Weights of toRGB, and where its input and output are.
@@ -19,7 +19,7 @@ pub struct ToRgb {
     styled: usize,
     /// `[colours, padded channels]`
     weight: Floats,
-    /// `weight·s` of this picture, shaped alike.
+    /// `weight·s` for this picture, in the same shape.
     scaled: Floats,
     bias: Vec<f32>,
     clamp: f32,
@@ -81,7 +81,7 @@ impl WithSimd for RgbRow<'_> {
         debug_assert!(colours <= MAX_COLOURS);
         let plane = out.height * width;
         for colour in 0..colours {
-            // SAFETY: this task alone writes its row of the picture.
+            // SAFETY: only this task writes its row of the picture.
             let row = unsafe { std::slice::from_raw_parts_mut(out.data.ptr().add(colour * plane + y * width), width) };
             // SAFETY: inside the map and the weights.
             unsafe {
@@ -185,7 +185,7 @@ impl WithSimd for SmallRow<'_> {
                 c_rows: Rows::line(small.at(y, 0), small.padded),
                 count: input.width,
             };
-            // SAFETY: rows are inside the maps; this task alone writes its row.
+            // SAFETY: rows are inside the maps; only this task writes its row.
             unsafe { product.run(simd) };
         }
     }
@@ -210,7 +210,7 @@ impl WithSimd for AddRow<'_> {
         for x in 0..out.width {
             let (left, first, second) = pair(x, &fir);
             let (first, second) = (simd.splat_f32s(first), simd.splat_f32s(second));
-            // SAFETY: samples −1 to `height` and `width` are inside the map with its border; this task alone writes
+            // SAFETY: samples −1 to `height` and `width` are inside the map with its border; only this task writes
             // its row of the output.
             unsafe {
                 let from = small.ptr(top, left).cast_const();
@@ -229,7 +229,7 @@ impl WithSimd for AddRow<'_> {
     }
 }
 
-/// What up-sampling by two makes output `n` of: the first of two neighbouring samples, and the factors of both.
+/// How up-sampling by two computes output `n`: the first of two neighbouring samples, and the factors of both.
 #[inline(always)]
 fn pair(n: usize, fir: &Fir) -> (isize, f32, f32) {
     match n % 2 {

@@ -1,9 +1,9 @@
-//! Winograd's convolutions: fewer multiplications for constant kernels.
+//! Winograd convolutions: fewer multiplications for constant kernels.
 //!
 //! Along one axis, `m` outputs of a correlation with `r` taps are `Aᵀ[(G·g) ⊙ (Bᵀ·d)]` with `m + r − 1` products instead of
 //! `m·r` (Winograd 1980; Lavin and Gray 2016). Both forms here use the points ±a, ±b and infinity, the 3-tap one also 0.
-//! The points are chosen so that all constants stay near 1, which keeps rounding small. In two dimensions the transforms are
-//! applied along y, then along x, and each product becomes a matrix product over tiles.
+//! The points are chosen so that all constants stay near 1, which keeps rounding errors small. In two dimensions the
+//! transforms are applied along y, then along x, and each product becomes a matrix product over tiles.
 #![allow(clippy::needless_range_loop, reason = "transforms of two axes read one index and write the other")]
 
 pub mod full;
@@ -129,7 +129,7 @@ impl<S: Simd> Points<S> {
     }
 }
 
-/// How the tiles of a map are shared out: runs of tiles of one tile row.
+/// How the tiles of a map are divided into tasks: runs of tiles within a tile row.
 #[derive(Clone, Copy, Debug)]
 pub struct Tiling {
     pub tiles_x: usize,
@@ -139,9 +139,9 @@ pub struct Tiling {
 }
 
 impl Tiling {
-    /// Runs short enough that `floats_per_tile` stay in the second-level cache.
+    /// Runs short enough to stay in the L2 cache at `floats_per_tile`.
     pub fn new(height: usize, width: usize, floats_per_tile: usize) -> Tiling {
-        /// Half of the second-level cache of most machines.
+        /// Half of the L2 cache of most machines.
         const FLOATS: usize = 160 * 1024;
         let (tiles_y, tiles_x) = (height / TILE, width / TILE);
         let mut run = tiles_x;
@@ -162,7 +162,7 @@ impl Tiling {
     }
 }
 
-/// Weights of more floats than this are read once for all tiles together, not once for each run.
+/// Weights with more floats than this are read once for all tiles together, not once per run.
 pub const SHARED_WEIGHTS: usize = 1024 * 1024;
 
 #[cfg(test)]

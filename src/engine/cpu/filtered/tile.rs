@@ -1,9 +1,9 @@
-//! The filters of a layer around its leaky ReLU, tile by tile, without the large map between them.
+//! The filters around a layer's leaky ReLU, tile by tile, without storing the large map between them.
 //!
-//! A task makes a square of the output for one vector of channels: rows of the convolution are up-sampled along x into a
-//! ring, from there along y into a ring of rows between the filters, and as soon as that holds all rows that an output row
-//! needs, they are filtered down. Everything between stays in the nearest caches. Zeros are never multiplied: a sample
-//! between the filters is a sum of `taps / up` samples.
+//! A task computes a square of the output for one vector of channels: rows of the convolution are up-sampled along x into
+//! one ring buffer, from there along y into a second ring of rows between the filters, and once that holds all the rows
+//! that an output row needs, they are filtered down. All intermediates stay in the L1 and L2 caches. Inserted zeros are
+//! never multiplied: a sample between the filters is a sum of `taps / up` samples.
 
 use std::ops::Range;
 
@@ -13,12 +13,12 @@ use super::super::memory::{Floats, Map};
 use super::super::simd::{fma, load, store};
 use crate::engine::plan::FilteredLayer;
 
-/// Output samples of a tile along each axis, at most.
+/// Maximum output samples of a tile along each axis.
 const SIDE: usize = 64;
-/// Vectors that are computed together: their sums do not wait for one another.
+/// Vectors computed together, so that their sums do not wait for one another.
 const TOGETHER: usize = 8;
 
-/// The sum that makes one sample of an up-sampled axis: samples from `first` on, times weights.
+/// One sample of an up-sampled axis as a sum: consecutive samples from `first`, times weights.
 struct Phase {
     first: usize,
     weights: Vec<f32>,
@@ -48,16 +48,16 @@ fn phases(op: &FilteredLayer, convolved: usize, between: usize) -> Vec<Phase> {
     (0..between).map(phase).collect()
 }
 
-/// A part of the filter at the end: a sum of rows, then a sum along x.
+/// A part of the down filter: a sum of rows, then a sum along x.
 struct Line {
     /// Rows, counted from the first that the filter reaches, and their weights.
     rows: Vec<(usize, f32)>,
-    /// In the order in which samples follow one another.
+    /// In sample order.
     along_x: Vec<f32>,
 }
 
-/// The filter at the end as lines that add up to it: a separable one is one line, any other one for each row, or one for
-/// two rows that are alike.
+/// The down filter as a sum of lines: a separable filter is one line, any other has one per row, with equal rows
+/// sharing a line.
 fn lines(op: &FilteredLayer) -> Vec<Line> {
     let taps = op.down_taps();
     let filter: Vec<f32> = op.down_filter.iter().rev().copied().collect();
@@ -74,7 +74,7 @@ fn lines(op: &FilteredLayer) -> Vec<Line> {
     lines
 }
 
-/// Heights and widths.
+/// Heights and widths through the filters.
 #[derive(Clone, Copy)]
 pub struct Sizes {
     pub convolved: (usize, usize),
@@ -97,7 +97,7 @@ pub struct Filters {
     gain: f32,
     clamp: f32,
     output_gain: f32,
-    /// Rows that a row between the filters is made of, at most.
+    /// Maximum rows that a row between the filters is computed from.
     reach: usize,
 }
 
@@ -123,18 +123,18 @@ impl Filters {
         (self.sizes.out.0.div_ceil(SIDE), self.sizes.out.1.div_ceil(SIDE))
     }
 
-    /// Tasks of a picture.
+    /// Tasks per picture.
     pub fn tasks(&self) -> usize {
         let (down, across) = self.tiles();
         down * across * (self.sizes.channels / self.sizes.lanes)
     }
 
-    /// Samples between the filters that `count` outputs are made of, along one axis.
+    /// Samples between the filters that `count` outputs are computed from, along one axis.
     fn under(&self, count: usize) -> usize {
         (count - 1) * self.down + self.taps
     }
 
-    /// Numbers of scratch memory that a thread needs.
+    /// Scratch floats per thread.
     pub fn scratch(&self) -> usize {
         let width = self.under(SIDE.min(self.sizes.out.1));
         (self.sizes.convolved.1 + (self.reach + self.taps + self.lines.len()) * width) * self.sizes.lanes
@@ -148,7 +148,7 @@ pub struct Tile<'a> {
     /// The convolution, `[height, width, channels]`.
     pub from: &'a Floats,
     pub to: &'a Map,
-    /// As many numbers as [`Filters::scratch`] says, nobody else's meanwhile.
+    /// [`Filters::scratch`] floats, used by nobody else during the task.
     pub scratch: &'a Floats,
 }
 
@@ -157,9 +157,9 @@ pub struct Tile<'a> {
 struct Parts {
     /// A row of the convolution.
     convolved: *mut f32,
-    /// Up-sampled along x: `reach` rows, each at its number modulo that.
+    /// Up-sampled along x: a ring of `reach` rows, indexed by row modulo `reach`.
     wide: *mut f32,
-    /// Between the filters: `taps` rows, each at its number modulo that.
+    /// Between the filters: a ring of `taps` rows, indexed by row modulo `taps`.
     between: *mut f32,
     /// Sums of rows, one for each line of the filter.
     sums: *mut f32,
@@ -183,8 +183,8 @@ impl WithSimd for Tile<'_> {
         };
         let (rows, columns) = (under(&ys), under(&xs));
         let row = columns.len() * S::F32_LANES;
-        // SAFETY: `scratch` says so; `from` and `to` have the sizes that the filters were made for, phases name samples
-        // that exist, and this task alone writes its samples.
+        // SAFETY: `scratch` is large enough; `from` and `to` have the sizes that the filters were made for, phases refer
+        // to samples that exist, and only this task writes its samples.
         unsafe {
             let wide = scratch.ptr().add(sizes.convolved.1 * S::F32_LANES);
             let between = wide.add(filters.reach * row);
@@ -200,7 +200,7 @@ impl WithSimd for Tile<'_> {
                     next = phase.end();
                 }
                 filters.activate(simd, y, &parts);
-                // The first row that no output needs yet is `above` rows behind the tile's first.
+                // The taps of an output row that begin `above` rows after the first one are now complete.
                 if let Some(above) = (y + 1).checked_sub(rows.start + filters.taps)
                     && above.is_multiple_of(filters.down)
                 {
@@ -237,9 +237,9 @@ impl Filters {
         let inside = || phases.iter().filter(|phase| !phase.weights.is_empty());
         let (first, end) = (inside().map(|p| p.first).min(), inside().map(Phase::end).max());
         let (first, end) = (first.unwrap_or(0), end.unwrap_or(0));
-        // SAFETY: inside, says the caller.
+        // SAFETY: in bounds, as the caller guarantees.
         unsafe {
-            // Samples are far from one another in the map, and each is read several times.
+            // Samples are far apart in the map, and each is read several times.
             for x in first..end {
                 store::<S>(
                     parts.convolved.add((x - first) * S::F32_LANES),
@@ -261,14 +261,14 @@ impl Filters {
     /// Makes row `y` between the filters: up-sampled along y, leaky ReLU, clamp.
     ///
     /// # Safety
-    /// As [`Tile`]; the rows that it is made of are there.
+    /// As [`Tile`]; the rows that it is computed from must be ready.
     #[inline(always)]
     unsafe fn activate<S: Simd>(&self, simd: S, y: usize, parts: &Parts) {
         let phase = &self.rows[y];
         let (slope, gain) = (simd.splat_f32s(self.slope * self.gain), simd.splat_f32s(self.gain));
         let (low, high) = (simd.splat_f32s(-self.clamp), simd.splat_f32s(self.clamp));
         let from = |j: usize| (phase.first + j) % self.reach * parts.row;
-        // SAFETY: inside, says the caller.
+        // SAFETY: in bounds, as the caller guarantees.
         unsafe {
             let to = parts.between.add(y % self.taps * parts.row);
             let rows =
@@ -281,13 +281,13 @@ impl Filters {
         }
     }
 
-    /// Filters the rows from `first` on down to one row of the output.
+    /// Filters the rows from `first` down to one row of the output.
     ///
     /// # Safety
-    /// As [`Tile`]; the rows are there.
+    /// As [`Tile`]; the rows must be ready.
     #[inline(always)]
     unsafe fn lower<S: Simd>(&self, simd: S, first: usize, out: Outputs, parts: &Parts) {
-        // SAFETY: inside, says the caller.
+        // SAFETY: in bounds, as the caller guarantees.
         unsafe {
             for (l, line) in self.lines.iter().enumerate() {
                 let to = parts.sums.add(l * parts.row);
@@ -315,7 +315,7 @@ impl Filters {
     unsafe fn put<S: Simd, const N: usize>(&self, simd: S, x: usize, out: Outputs, parts: &Parts) {
         let step = self.down * S::F32_LANES;
         let mut sums = [simd.splat_f32s(0.0); N];
-        // SAFETY: inside, says the caller.
+        // SAFETY: in bounds, as the caller guarantees.
         unsafe {
             for (l, line) in self.lines.iter().enumerate() {
                 let from = parts.sums.add(l * parts.row + x * step);
@@ -334,7 +334,7 @@ impl Filters {
     }
 }
 
-/// Gives `each` every vector of the weighted sum of rows, with its place in them.
+/// Calls `each` with every vector of the weighted sum of rows, and its index in them.
 ///
 /// # Safety
 /// `count` numbers, whole vectors, must be readable in each row.
@@ -347,7 +347,7 @@ unsafe fn sum_rows<S: Simd>(
 ) {
     let lanes = S::F32_LANES;
     let mut i = 0;
-    // SAFETY: inside, says the caller.
+    // SAFETY: in bounds, as the caller guarantees.
     unsafe {
         while i + TOGETHER * lanes <= count {
             let mut sums = [simd.splat_f32s(0.0); TOGETHER];
@@ -411,7 +411,7 @@ mod tests {
         }
     }
 
-    /// By the definition in the plan, one channel: zeros inserted, whole filters.
+    /// Straight from the definition in the plan, for one channel: zeros inserted, whole filters.
     fn slow(op: &FilteredLayer, from: &[f32], [height, width]: [usize; 2]) -> Vec<f32> {
         let (rows, columns) = (op.between(height).expect("fits"), op.between(width).expect("fits"));
         let (taps, up) = (op.up_filter.len() as i64, op.up as i64);

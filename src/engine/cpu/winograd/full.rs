@@ -1,7 +1,7 @@
-//! Convolutions that grow the map by two samples a side, 3x3, by tiles of 4x4 pixels: 36 products instead of 144.
+//! 3x3 convolutions that grow the map by two samples along each axis, in tiles of 4x4 pixels: 36 products instead of 144.
 //!
-//! StyleGAN3's layers convolve so. Tiles go through the scratch memory in bands of tile rows: enough of them to read the
-//! weights seldom, few enough to stay near.
+//! Used by StyleGAN3's layers. Tiles pass through the scratch memory in bands of tile rows: enough of them to read the
+//! weights rarely, few enough to stay in the cache.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -15,9 +15,9 @@ use super::{KERNEL_3, Points, TILE};
 /// Products along one axis.
 const SIDE: usize = 6;
 const PRODUCTS: usize = SIDE * SIDE;
-/// Between the matrices of two products, so that they do not fall on the same lines of the cache.
+/// Gap between the matrices of two products, so that they do not map to the same cache lines.
 const GAP: usize = 16;
-/// Tiles in a band, about.
+/// Approximate number of tiles in a band.
 const BAND: usize = 256;
 
 /// A prepared 3x3 convolution.
@@ -31,7 +31,7 @@ pub struct Full {
 pub struct Sizes {
     pub inputs: usize,
     pub outputs: usize,
-    /// Height and width of the result: the input's and 2.
+    /// Height and width of the result: the input's plus 2.
     pub out: (usize, usize),
 }
 
@@ -51,15 +51,15 @@ impl Sizes {
         (tiles * self.inputs + GAP, tiles * self.outputs + GAP)
     }
 
-    /// Numbers of scratch memory, for input and output.
+    /// Scratch floats, for input and output.
     pub fn scratch(self) -> (usize, usize) {
         let (input, output) = self.strides();
         (PRODUCTS * input, PRODUCTS * output)
     }
 }
 
-/// Height or width of the input with the zeros around it that [`Full::run`] reads, for a result of `out` samples: two
-/// before, and after it as many as whole tiles need.
+/// Height or width of the input including the zeros around it that [`Full::run`] reads, for a result of `out` samples:
+/// two before it, and as many after it as whole tiles need.
 pub fn padded(out: usize) -> usize {
     out.next_multiple_of(TILE) + 2
 }
@@ -190,7 +190,7 @@ impl WithSimd for Multiply<'_> {
             c_rows: Rows::line(self.product * output_stride, sizes.outputs),
             count: self.tiles,
         };
-        // SAFETY: rows are tiles of the scratch memory; this task alone writes this panel of this product.
+        // SAFETY: rows are tiles of the scratch memory; only this task writes this panel of this product.
         unsafe { product.run(simd) };
     }
 }
@@ -205,7 +205,7 @@ impl WithSimd for Output<'_> {
         let (height, width) = sizes.out;
         for tile in 0..tiles_x {
             for v in (0..step).step_by(S::F32_LANES) {
-                // SAFETY: samples beyond the result are not written; the tiles of this row belong to this task alone.
+                // SAFETY: samples beyond the result are not written; only this task uses the tiles of this row.
                 unsafe {
                     let (alpha, bias) = (load::<S>(ends.alpha.ptr().add(v)), load::<S>(ends.bias.ptr().add(v)));
                     let from = ends.output.ptr().cast_const().add((row * tiles_x + tile) * step + v);

@@ -1,4 +1,4 @@
-//! Convolutions that keep the size, 3x3, by tiles of 4x4 pixels: 36 products instead of 144.
+//! 3x3 convolutions that keep the size, in tiles of 4x4 pixels: 36 products instead of 144.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -15,7 +15,7 @@ use crate::engine::plan::{Plan, SynthesisLayer};
 /// Products along one axis.
 const SIDE: usize = 6;
 const PRODUCTS: usize = SIDE * SIDE;
-/// Between the matrices of two products, so that they do not fall on the same lines of the cache.
+/// Gap between the matrices of two products, so that they do not map to the same cache lines.
 const GAP: usize = 16;
 
 /// A 3x3 convolution layer.
@@ -24,9 +24,9 @@ pub struct Same {
     ending: Ending,
     weights: Vec<Packed>,
     tiling: Tiling,
-    /// Read the weights once for all tiles, in three stages, instead of once for each run of tiles.
+    /// Reads the weights once for all tiles, in three stages, instead of once per run of tiles.
     is_shared: bool,
-    /// Transformed input and products: one for each thread, or one for all.
+    /// Transformed input and products: one per thread, or one for all.
     scratch: Vec<Scratch>,
 }
 
@@ -48,7 +48,7 @@ impl Scratch {
 }
 
 impl Same {
-    /// Can a layer of this size be cut into tiles?
+    /// Whether a layer of this size can be split into tiles.
     pub fn suits(op: &SynthesisLayer, plan: &Plan) -> bool {
         let out = plan.get(op.out);
         op.kernel == 3
@@ -96,7 +96,7 @@ impl Stage for Same {
         let (stage, tiling) = (&*self, self.tiling);
         let part = |run: usize, scratch: usize| {
             let (tile_y, tile_x) = tiling.place(run);
-            // In shared scratch every run has tiles of its own.
+            // In shared scratch memory each run has its own tiles.
             let first = if stage.is_shared { run * tiling.run } else { 0 };
             Part { from, out, s, ending, scratch: &stage.scratch[scratch], tile_y, tile_x, tiles: tiling.run, first }
         };
@@ -191,7 +191,7 @@ impl WithSimd for Multiply<'_> {
             c_rows: Rows::line(self.product * self.scratch.output_stride, self.outputs),
             count: self.tiles,
         };
-        // SAFETY: rows are tiles of the scratch memory; this task alone writes this panel of this product.
+        // SAFETY: rows are tiles of the scratch memory; only this task writes this panel of this product.
         unsafe { product.run(simd) };
     }
 }

@@ -1,8 +1,8 @@
-//! Convolutions that double the size, by tiles of 4x4 input pixels: 81 products instead of 144.
+//! Convolutions that double the size, in tiles of 4x4 input pixels: 81 products instead of 144.
 //!
 //! The strided transposed convolution has four parities of outputs. Along one axis the even ones are a correlation with two
-//! taps, `y[2i] = w₂·x[i−1] + w₀·x[i]`, which Winograd's form makes cheaper; the odd ones are `y[2i+1] = w₁·x[i]`.
-//! The one even row and column that lie beyond the last tile are computed directly. The FIR filter with the ending follows.
+//! taps, `y[2i] = w₂·x[i−1] + w₀·x[i]`, which Winograd makes cheaper; the odd ones are `y[2i+1] = w₁·x[i]`.
+//! The one even row and column beyond the last tile are computed directly. The FIR filter with the ending follows.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -28,7 +28,7 @@ const ODD_ODD: usize = ODD_EVEN + SIDE;
 const PRODUCTS: usize = ODD_ODD + 1;
 /// Rows of all products for one tile.
 const ROWS: usize = SIDE * SIDE + 2 * SIDE * TILE + TILE * TILE;
-/// Between the matrices of two products, so that they do not fall on the same lines of the cache.
+/// Gap between the matrices of two products, so that they do not map to the same cache lines.
 const GAP: usize = 16;
 /// Rows of the output that one task filters.
 const FILTER_ROWS: usize = 4;
@@ -44,11 +44,11 @@ pub struct Up {
     edges: Edges,
     fir: Fir,
     tiling: Tiling,
-    /// Read the weights once for all tiles, in three stages, instead of once for each run of tiles.
+    /// Reads the weights once for all tiles, in three stages, instead of once per run of tiles.
     is_shared: bool,
-    /// One for each thread, or one for all.
+    /// One per thread, or one for all.
     scratch: Vec<Scratch>,
-    /// For each row of tiles, how many of the runs are finished that its filtering needs.
+    /// For each row of tiles, how many of the runs that its filtering needs are finished.
     finished: Vec<AtomicUsize>,
     /// `[2H + 1, 2W + 1]`: the transposed convolution.
     transposed: Map,
@@ -100,7 +100,7 @@ struct Edges {
 }
 
 impl Up {
-    /// Can a layer of this size be cut into tiles?
+    /// Whether a layer of this size can be split into tiles.
     pub fn suits(op: &SynthesisLayer, plan: &Plan) -> bool {
         let input = plan.get(op.input);
         op.up && input.height >= 16 && input.height.is_multiple_of(TILE) && input.width.is_multiple_of(TILE)
@@ -170,7 +170,7 @@ impl Stage for Up {
         frame.isa.run(ScaleEdges { from, s, edges: &stage.edges });
         let part = |run: usize, thread: usize| {
             let (tile_y, tile_x) = tiling.place(run);
-            // In shared scratch every run has tiles of its own.
+            // In shared scratch memory each run has its own tiles.
             let (scratch, first) = if stage.is_shared { (0, run * tiling.run) } else { (thread, 0) };
             Part {
                 from,
@@ -193,7 +193,7 @@ impl Stage for Up {
         let edge = |task: usize| frame.isa.run(EdgeTask { stage, from, panel: task / 2, is_column: task % 2 == 1 });
         if stage.is_shared {
             frame.turn.run(tiling.runs(), &|run, _| frame.isa.run(Input(part(run, 0))));
-            // The products of most rows first.
+            // The products with the most rows first.
             frame.turn.run((PRODUCTS + 2) * panels, &|task, _| {
                 let (product, panel) = (PRODUCTS + 1 - task / panels, task % panels);
                 if product >= PRODUCTS {
@@ -214,7 +214,7 @@ impl Stage for Up {
         frame.turn.run(tiling.runs(), &|run, thread| {
             let part = part(run, thread);
             frame.isa.run(Whole { part, weights: &stage.weights });
-            // Rows are filtered while they are in the cache, by whoever finishes the last run that they need.
+            // Rows are filtered while they are in the cache, by the thread that finishes the last run that they need.
             for row in part.tile_y.saturating_sub(1)..=part.tile_y {
                 let needed = if row + 1 < tiling.tiles_y { 2 * per_row } else { per_row };
                 if stage.finished[row].fetch_add(1, Ordering::AcqRel) + 1 == needed {
@@ -241,7 +241,7 @@ impl WithSimd for ScaleEdges<'_> {
         let (from, padded) = (self.from, self.from.padded);
         let (last_y, last_x) = (from.height as isize - 1, from.width as isize - 1);
         for v in (0..padded).step_by(S::F32_LANES) {
-            // SAFETY: inside the map; the edges have a sample more at both ends. No other thread runs.
+            // SAFETY: inside the map; the edges have an extra sample at both ends. No other thread is running.
             unsafe {
                 let s = load::<S>(self.s.ptr().add(v));
                 for x in 0..from.width {
@@ -291,7 +291,7 @@ impl WithSimd for EdgeTask<'_> {
                 c_rows: Rows::line(start + odd * distance, 2 * distance),
                 count,
             };
-            // SAFETY: the taps stay between the zeros at both ends; this task alone writes this panel of this edge.
+            // SAFETY: the taps stay between the zeros at both ends; only this task writes this panel of this edge.
             unsafe { product.run(simd) };
         }
     }
@@ -361,7 +361,7 @@ impl WithSimd for Multiply<'_> {
             c_rows: Rows::line(scratch.output_start[product], self.to.padded),
             count: rows_per_tile(product) * scratch.tiles,
         };
-        // SAFETY: rows are tiles of the scratch memory; this task alone writes this panel of this product.
+        // SAFETY: rows are tiles of the scratch memory; only this task writes this panel of this product.
         unsafe { product.run(simd) };
     }
 }
@@ -383,7 +383,7 @@ impl ProductRows<'_> {
     #[inline(always)]
     unsafe fn at(&self, product: usize, row: usize) -> *mut f32 {
         let row = self.tile * rows_per_tile(product) + row;
-        // SAFETY: inside, says the caller.
+        // SAFETY: in bounds, as the caller guarantees.
         unsafe { self.memory.add(self.start[product] + row * self.channels) }
     }
 }
