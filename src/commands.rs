@@ -1,7 +1,7 @@
-//! What the command line does, one file a command.
+//! The command line, one file per command.
 //!
-//! Each command has its options (read by clap) and a `run` that prints to the terminal and returns what went
-//! wrong; `main` prints that. Everything that a command computes lives in the other modules.
+//! Each command has its options (parsed by clap) and a `run` that prints to the terminal and returns errors for `main`
+//! to print. Everything that a command computes lives in the other modules.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to the terminal")]
 
 pub mod bench;
@@ -27,39 +27,39 @@ use crate::patch::locate;
 use crate::patch::preset::Preset;
 use crate::show::{Mode, Show};
 
-/// Logs to standard error, warnings only unless `RUST_LOG` asks. Drivers that are not there are no news: the engine says in
-/// one line what it does without.
+/// Logs to standard error, warnings only unless `RUST_LOG` says otherwise. Missing drivers are not logged: the engine
+/// reports in one line what it falls back to.
 pub fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,wgpu_hal=off".into());
-    // Fails only where a log is set up, which is then the one to use.
+    // Fails only if a logger is already set up, which is then used.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
-/// Which engine makes the pictures, and how exactly.
+/// Which engine computes the pictures, and at what precision.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct EngineOptions {
-    /// What makes the pictures
+    /// What computes the pictures
     #[arg(long, value_enum, default_value_t)]
     engine: EngineChoice,
-    /// How the gpu engine stores weights and feature maps; sums are always of 32 bits
+    /// How the gpu engine stores weights and feature maps
     #[arg(long, value_enum, default_value_t)]
     precision: PrecisionChoice,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum EngineChoice {
-    /// The gpu when there is a real one, else the cpu
+    /// gpu if there is a real graphics card, otherwise cpu
     #[default]
     Auto,
     /// All processor cores
     Cpu,
-    /// The best graphics adapter, software too
+    /// The best graphics adapter, including software adapters
     Gpu,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum PrecisionChoice {
-    /// 16 bits where a real card has them
+    /// 16 bits on a real card that supports them, otherwise 32
     #[default]
     Auto,
     F32,
@@ -67,12 +67,12 @@ enum PrecisionChoice {
 }
 
 impl EngineOptions {
-    /// The engine. What the card cannot do, the processor does; that costs a line, as does a card that is not there.
+    /// The engine. Falls back to the processor where the card is missing or cannot run a network, and reports it in one line.
     fn build(self) -> Arc<dyn Engine> {
         self.with(self.gpu(Card::open))
     }
 
-    /// As [`EngineOptions::build`], for a show in a window: with the card that both draw with, if there is one.
+    /// As [`EngineOptions::build`], for a show in a window: also returns the card that the window shares, if any.
     fn build_with_window(self) -> (Arc<dyn Engine>, Option<Arc<Card>>) {
         let gpu = self.gpu(Card::open_with_window);
         let card = gpu.as_ref().and_then(|gpu| gpu.as_ref().ok()).map(|gpu| gpu.card().clone());
@@ -90,7 +90,7 @@ impl EngineOptions {
                 if !gpu.adapter().is_real() {
                     eprintln!("the gpu engine runs on {}: slower than the cpu engine", gpu.adapter());
                 }
-                // Half the memory may be enough where all of it was too much.
+                // Where 32 bits need too much memory, 16 bits may fit.
                 let rest = match gpu.precision() {
                     Precision::F32 => gpu.at(Precision::F16).ok(),
                     Precision::F16 => None,
@@ -109,7 +109,7 @@ impl EngineOptions {
         }
     }
 
-    /// Every engine that is here, unless one is asked for: each by itself, so that each can be judged.
+    /// Every available engine, or the requested one, each without fallback so that it can be judged.
     fn each(self) -> Vec<Arc<dyn Engine>> {
         let gpu = self.gpu(Card::open).and_then(Result::ok).map(|gpu| Arc::new(gpu) as Arc<dyn Engine>);
         let cpu =
@@ -117,7 +117,7 @@ impl EngineOptions {
         gpu.into_iter().chain(cpu).collect()
     }
 
-    /// The gpu engine, when it is asked for, on a card that `open` opens: a real one, or any.
+    /// The gpu engine, if requested, on the card that `open` opens (its argument: real cards only).
     fn gpu(self, open: fn(bool) -> Result<Card, EngineError>) -> Option<Result<Gpu, EngineError>> {
         let card = match self.engine {
             EngineChoice::Cpu => return None,
@@ -135,7 +135,7 @@ impl EngineOptions {
     }
 }
 
-/// What is played instead of what the preset says.
+/// What to play instead of what the preset says.
 #[derive(Debug, clap::Args)]
 struct Overrides {
     /// Play this network instead of the preset's: a file, or a name in presets/networks
@@ -149,12 +149,12 @@ struct Overrides {
 }
 
 impl Overrides {
-    /// The show of a preset: the named one, or the first.
+    /// The show for a preset: the named one, or the first.
     fn show(&self, preset: Option<&str>, mode: Mode) -> anyhow::Result<Show> {
         self.show_by(self.engine.build(), preset, mode)
     }
 
-    /// As [`Overrides::show`], live, with the card that the window is to draw with too.
+    /// As [`Overrides::show`], live, with the card that the window shares.
     fn show_in_window(&self, preset: Option<&str>) -> anyhow::Result<(Show, Option<Arc<Card>>)> {
         let (engine, card) = self.engine.build_with_window();
         Ok((self.show_by(engine, preset, Mode::Live)?, card))
@@ -168,7 +168,7 @@ impl Overrides {
     }
 }
 
-/// A progress bar on standard error; silent when that is not a terminal.
+/// A progress bar on standard error; hidden if that is not a terminal.
 fn progress(steps: u64) -> indicatif::ProgressBar {
     let style =
         indicatif::ProgressStyle::with_template("{bar:40.cyan/dim} {pos}/{len}  {per_sec:.1}  {eta} left  {msg}")
@@ -176,7 +176,7 @@ fn progress(steps: u64) -> indicatif::ProgressBar {
     indicatif::ProgressBar::new(steps).with_style(style)
 }
 
-/// A flag that Ctrl-C (or a polite kill) raises; the second time ends the program at once.
+/// A flag that Ctrl-C or SIGTERM raises; a second one ends the program at once.
 fn interrupted() -> Arc<AtomicBool> {
     static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
     let flag = FLAG.get_or_init(|| {
@@ -203,7 +203,7 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
     Ok((number(width)?, number(height)?))
 }
 
-/// The presets, and the one that the player named, or the first.
+/// The library of presets, and the named preset or the first.
 fn presets(name: Option<&str>) -> anyhow::Result<(Library, Preset)> {
     let library = Library::scan(&locate::presets()?)?;
     let preset = match name {

@@ -16,30 +16,30 @@ struct Cli {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Play live: a window, every MIDI port, OSC on UDP 9000 (this is what no command does)
+    /// Play live: a window, every MIDI port, OSC on UDP 9000 (the default command)
     Play(play::Options),
-    /// Write a preset as a video or PNGs, offline, always the same
+    /// Render a preset offline to a video or PNGs, reproducibly
     Render(render::Options),
-    /// Still pictures of seeds, and a contact sheet
+    /// Render stills from seeds, with a contact sheet
     Generate(generate::Options),
-    /// Let a style network paint a picture over and over, and see where it goes
+    /// Repaint a picture over and over with a style network, and measure where it goes
     Style(style::Options),
-    /// What a network file holds, and whether it will play
+    /// Show what a network file holds, and whether it will play
     Inspect(inspect::Options),
-    /// Write a network as one .safetensors file that opens at once
+    /// Convert a network to a single .safetensors file that loads fast
     Convert(convert::Options),
-    /// Time per picture and from knob to picture
+    /// Measure the time per picture, and from knob to picture
     Bench(bench::Options),
-    /// What works on this machine, and what to do about the rest
+    /// Check what works on this machine, and how to fix what does not
     Doctor,
-    /// The table of parameters
+    /// Print the table of parameters
     Params(params::Options),
 }
 
 fn main() -> ExitCode {
     quiet_drivers();
     let command = Cli::parse().command;
-    // Playing decides for itself: the window brings its own log.
+    // `play` sets up logging itself: the window brings its own.
     if !matches!(command, None | Some(Command::Play(_))) {
         commands::log();
     }
@@ -61,15 +61,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// Mesa's layer that chooses among cards asks Wayland, and prints an error each time where nobody is logged in.
+/// Mesa's device-select layer asks Wayland, and prints an error each time if nobody is logged in.
 fn quiet_drivers() {
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        // SAFETY: there is no other thread yet.
+        // SAFETY: no other thread is running yet.
         unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }
 
-/// Prints an error with its causes on one line; a cause that the line tells already is not told again.
+/// Prints an error and its causes on one line, skipping causes that the line already contains.
 #[allow(clippy::print_stderr, reason = "the one place that prints an error")]
 fn fail(error: &anyhow::Error) -> ExitCode {
     let mut line = error.to_string();
@@ -78,7 +78,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
             line = format!("{line}: {cause}");
         }
     }
-    // A preset tells several mistakes, a line each.
+    // A preset can report several mistakes, one per line.
     let lines: Vec<String> = line.lines().map(printable).collect();
     eprintln!("latent-jockey: {}", lines.join("\n"));
     ExitCode::FAILURE

@@ -25,21 +25,21 @@ pub struct Options {
     /// The network to play [default: the one of the first preset]
     #[arg(long, value_name = "FILE", conflicts_with = "random")]
     network: Option<PathBuf>,
-    /// A StyleGAN2 (or 3) with random weights instead: resolution, channel base, largest number of channels
+    /// Use a StyleGAN2 (or 3) with random weights: resolution, channel base, maximum channels
     #[arg(long, value_name = "RES,BASE,MAX", value_parser = parse_sizes)]
     random: Option<[usize; 3]>,
     /// Make it a StyleGAN3 of this configuration
     #[arg(long, value_enum, requires = "random")]
     stylegan3: Option<Config>,
-    /// Measure a style network too, alone and over the network's pictures
+    /// Also measure a style network, alone and over the network's pictures
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "painters8", conflicts_with = "random")]
     style: Option<PathBuf>,
-    /// Side of its paintings in pixels
+    /// Size of its paintings in pixels
     #[arg(long, default_value_t = 256, value_name = "PX", value_parser = painting_side)]
     style_size: u16,
     #[command(flatten)]
     engine: EngineOptions,
-    /// How long each measurement goes on
+    /// Duration of each measurement
     #[arg(long, default_value_t = 5.0, value_name = "S")]
     seconds: f64,
 }
@@ -60,7 +60,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     };
     let opened = started.elapsed();
     let gmac = network.plan.macs() as f64 / 1e9;
-    println!("network   {} · {:.2} GMAC a picture · {} engine", network.name, gmac, engine.name());
+    println!("network   {} · {:.2} GMAC per picture · {} engine", network.name, gmac, engine.name());
     picture_time(&network, &*engine, opened, options.seconds)?;
     if let Some(Ok(gpu)) = options.engine.gpu(Card::open) {
         layers::on_the_gpu(&network, &gpu)?;
@@ -83,7 +83,7 @@ fn picture_time(network: &Network, engine: &dyn Engine, opened: Duration, second
     let z = crate::latent::seed::z_from_seed(85, ws.len());
     let mut image = Image::default();
     let mut run = |turn: usize| -> anyhow::Result<()> {
-        // Each picture another one, as on stage.
+        // A different picture each time, as on stage.
         ws.iter_mut().zip(z.iter().cycle().skip(turn % 97)).for_each(|(w, z)| *w = *z);
         Ok(program.run(&Inputs { ws: &ws, ..Inputs::default() }, &mut image)?)
     };
@@ -103,7 +103,7 @@ fn picture_time(network: &Network, engine: &dyn Engine, opened: Duration, second
     Ok(())
 }
 
-/// How many milliseconds each call took, for so many seconds and at least five calls; the first three, which touch
+/// Calls for `seconds`, and at least five times; returns the milliseconds of each call. The first three, which touch
 /// memory for the first time, are left out.
 fn run_for(seconds: f64, mut call: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Vec<f64>> {
     let mut millis = Vec::new();
@@ -137,7 +137,7 @@ fn parse_sizes(text: &str) -> Result<[usize; 3], String> {
     }
 }
 
-/// How long a knob's move takes to be in a finished picture, the show running live.
+/// Time from moving a knob to a finished picture that shows it, in a live show.
 fn knob_to_picture(preset: Preset, library: Library, options: &Options) -> anyhow::Result<()> {
     let mut show = Show::new(crate::show::Options {
         library,
@@ -167,7 +167,7 @@ fn knob_to_picture(preset: Preset, library: Library, options: &Options) -> anyho
     Ok(())
 }
 
-/// Lets the picture of a held walk come to rest, so that the next one shows the next event.
+/// Steps until the picture of a held walk is stable, so that the next picture shows the next event.
 fn settle(show: &mut Show) {
     let mut quiet = 0;
     let mut last = None;
@@ -184,7 +184,7 @@ fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// `p50 … p95 … p99 …` of some milliseconds, which are sorted.
+/// Sorts some milliseconds and formats them as `p50 … p95 … p99 …`.
 fn percentiles(millis: &mut [f64]) -> String {
     millis.sort_by(f64::total_cmp);
     let at = |q: f64| millis[((millis.len() - 1) as f64 * q).round() as usize];

@@ -1,7 +1,7 @@
-//! `convert`: writes a network of any known format as one safetensors file of our own form.
+//! `convert`: writes a network of any known format as one safetensors file in our own form.
 //!
-//! The network is lowered first, so that only what plays is written; the new file is written aside, opened and lowered
-//! again, and then put in its place in one step.
+//! The network is lowered first, so that only what plays is converted. The new file is written under a temporary name,
+//! opened and lowered again, and then moved into place atomically.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, ErrorKind, Write};
@@ -19,16 +19,16 @@ use crate::patch::locate;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The network: a file of any known format, or the name of one in presets/networks
+    /// The network: a file, or a name in presets/networks
     #[arg(value_name = "IN")]
     network: PathBuf,
     /// The file to write
     #[arg(value_name = "OUT.safetensors")]
     out: PathBuf,
-    /// Weights in 16-bit floats: half the size, nearly the same picture
+    /// Store weights as 16-bit floats: half the size, nearly the same picture
     #[arg(long)]
     half: bool,
-    /// Replace OUT if it is there
+    /// Replace OUT if it exists
     #[arg(long)]
     overwrite: bool,
 }
@@ -55,17 +55,17 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 /// Writes the network in `file`, with its discriminator if it has one, to `out` in our own form.
 ///
 /// # Errors
-/// When `file` holds no network that plays, `out` is no name for a safetensors file, is there already and not to be
-/// overwritten, or cannot be written. `out` is then as it was.
+/// When `file` holds no network that plays, or `out` does not end in `.safetensors`, exists and may not be overwritten,
+/// or cannot be written. `out` is then unchanged.
 pub fn convert(file: &Path, out: &Path, precision: Precision, overwrite: bool) -> anyhow::Result<()> {
     let is_named_so = out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("safetensors"));
     ensure!(is_named_so, "{}: expected a name that ends in .safetensors", out.display());
-    ensure!(overwrite || !out.exists(), "{} is there already; --overwrite replaces it", out.display());
+    ensure!(overwrite || !out.exists(), "{} already exists; --overwrite replaces it", out.display());
     let mut checkpoint = Checkpoint::open(file)?;
     if let Some(network) = check(&checkpoint)? {
         keep_estimates(&mut checkpoint, &network);
     }
-    // What cannot score is left out.
+    // A discriminator that cannot score is left out.
     let judge = Checkpoint::open_discriminator(file)?.filter(|judge| Discriminator::lower(judge).is_ok());
     let name = out.file_name().unwrap_or_default().to_string_lossy();
     let aside = out.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
@@ -73,13 +73,13 @@ pub fn convert(file: &Path, out: &Path, precision: Precision, overwrite: bool) -
         .and_then(|()| Ok(check(&Checkpoint::open(&aside)?).map(drop)?))
         .and_then(|()| put_in_place(&aside, out, overwrite));
     if written.is_err() {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         let _ = fs::remove_file(&aside);
     }
     written
 }
 
-/// The generator, or `None` for a style network that plays.
+/// Checks that the network plays. Returns the generator, or `None` for a style network.
 fn check(checkpoint: &Checkpoint) -> Result<Option<Network>, NetworkError> {
     match StyleNetwork::recognises(checkpoint) {
         true => StyleNetwork::from_checkpoint(checkpoint).map(|_| None),
@@ -87,7 +87,7 @@ fn check(checkpoint: &Checkpoint) -> Result<Option<Network>, NetworkError> {
     }
 }
 
-/// What had to be worked out because the file lacks it is kept, so that the new file opens faster.
+/// Keeps estimates of what the file lacks, so that the new file opens faster.
 fn keep_estimates(checkpoint: &mut Checkpoint, network: &Network) {
     let w_avg = &network.mapping.w_avg;
     if let Some(tensor) = TensorRef::of_numbers(vec![w_avg.len()], w_avg.iter().copied()) {
@@ -108,15 +108,15 @@ fn write_aside(
     file.get_ref().sync_all().with_context(failed)
 }
 
-/// Moves the finished file to its name in one step.
+/// Moves the finished file into place atomically.
 fn put_in_place(aside: &Path, out: &Path, overwrite: bool) -> anyhow::Result<()> {
     if !overwrite {
-        // Unlike a move, a link never replaces what came there meanwhile.
+        // Unlike a rename, a link never replaces a file created in the meantime.
         match fs::hard_link(aside, out) {
-            // A name too many is hidden and harmless.
+            // A leftover name is hidden and harmless.
             Ok(()) => return fs::remove_file(aside).or(Ok(())),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                bail!("{} is there already; --overwrite replaces it", out.display())
+                bail!("{} already exists; --overwrite replaces it", out.display())
             }
             // Some file systems have no links.
             Err(_) => {}

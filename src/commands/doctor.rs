@@ -1,4 +1,4 @@
-//! `doctor`: what works on this machine, and what to do about what does not.
+//! `doctor`: what works on this machine, and how to fix what does not.
 
 use std::net::{TcpListener, UdpSocket};
 use std::process::Command;
@@ -9,10 +9,10 @@ use crate::engine::gpu;
 use crate::patch::library::Library;
 use crate::patch::locate;
 
-/// How one thing is.
+/// The state of one thing.
 enum Health {
     Good(String),
-    /// Works without it, in a lesser way.
+    /// The instrument works without it, with limitations.
     Lesser(String),
     Bad(String),
 }
@@ -42,11 +42,11 @@ pub fn run() -> anyhow::Result<()> {
         };
         println!("{sign}{name:<10} {line}");
     }
-    anyhow::ensure!(bad == 0, "{bad} of the above keeps the instrument from playing");
+    anyhow::ensure!(bad == 0, "the instrument cannot play: {bad} of the checks above failed");
     Ok(())
 }
 
-/// Are there presets, can all be read, and are their networks there?
+/// Whether there are presets, all valid, with their networks in place.
 fn presets() -> Health {
     let library = match locate::presets().and_then(|folder| Library::scan(&folder)) {
         Ok(library) => library,
@@ -69,8 +69,8 @@ fn graphics() -> Health {
     let line = adapters.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match adapters.iter().any(gpu::Adapter::is_real) {
         true => Good(line),
-        false if adapters.is_empty() => Lesser("no card with Vulkan, Metal or DX12; the processor plays".to_owned()),
-        false => Lesser(format!("{line}; the processor plays")),
+        false if adapters.is_empty() => Lesser("no card with Vulkan, Metal or DX12; using the processor".to_owned()),
+        false => Lesser(format!("{line}; using the processor")),
     }
 }
 
@@ -78,18 +78,18 @@ fn graphics() -> Health {
 fn display() -> Health {
     match crate::app::display_available() {
         Ok(()) => Good("a display and a graphics driver".to_owned()),
-        Err(why) => Lesser(format!("{why}; `play` goes on headless")),
+        Err(why) => Lesser(format!("{why}; `play` runs headless")),
     }
 }
 
 #[cfg(not(feature = "window"))]
 fn display() -> Health {
-    Lesser("this build has no window: build it with the default features".to_owned())
+    Lesser("this build has no window; build with the default features to get one".to_owned())
 }
 
 fn midi_ports() -> Health {
     match midi::ports() {
-        Err(error) if cfg!(target_os = "linux") => Lesser(format!("{error}; `sudo modprobe snd-seq` may bring it")),
+        Err(error) if cfg!(target_os = "linux") => Lesser(format!("{error}; try `sudo modprobe snd-seq`")),
         Err(error) => Lesser(error.to_string()),
         Ok(ports) if ports.is_empty() => Lesser("no MIDI input; plug one in at any time".to_owned()),
         Ok(ports) => {
@@ -112,7 +112,7 @@ fn osc() -> Health {
 
 fn web() -> Health {
     match TcpListener::bind(("127.0.0.1", OSC_PORT)) {
-        Ok(_) => Good(format!("TCP port {OSC_PORT} is free: the page will be at http://localhost:{OSC_PORT}/")),
+        Ok(_) => Good(format!("TCP port {OSC_PORT} is free; the page will be at http://localhost:{OSC_PORT}/")),
         Err(error) => Lesser(format!("TCP port {OSC_PORT}: {error}; choose another with `play --web PORT`")),
     }
 }
@@ -120,6 +120,6 @@ fn web() -> Health {
 fn ffmpeg() -> Health {
     match Command::new("ffmpeg").arg("-version").output() {
         Ok(output) => Good(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or("found").to_owned()),
-        Err(_) => Lesser("not found: `render` writes PNGs; install ffmpeg for videos".to_owned()),
+        Err(_) => Lesser("not found; `render` writes PNGs (install ffmpeg for video)".to_owned()),
     }
 }

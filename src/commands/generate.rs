@@ -1,4 +1,4 @@
-//! `generate`: still pictures of seeds or exact latents, and a contact sheet.
+//! `generate`: stills from seeds or exact latents, and a contact sheet.
 
 use std::path::{Path, PathBuf};
 
@@ -26,18 +26,18 @@ pub enum NoiseChoice {
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The network: a file, or the name of one in presets/networks
+    /// The network: a file, or a name in presets/networks
     network: PathBuf,
-    /// Seeds and ranges of seeds, such as 0-15,85
+    /// Seeds and ranges, such as 0-15,85
     #[arg(long, default_value = "0-15", value_name = "LIST")]
     seeds: String,
     /// Truncation psi
     #[arg(long, default_value_t = 0.7)]
     psi: f32,
-    /// Truncate only the first so many layers
-    #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
+    /// Truncate only the first N layers
+    #[arg(long, default_value_t = usize::MAX, hide_default_value = true, value_name = "N")]
     cutoff: usize,
-    /// Class of a conditional network; between two whole numbers it blends
+    /// Class of a conditional network; fractions blend two classes
     #[arg(long)]
     class: Option<f64>,
     #[arg(long, value_enum, default_value_t)]
@@ -45,20 +45,20 @@ pub struct Options {
     /// Folder for the PNGs and the contact sheet
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Take exact latents from a tensor in this file instead of seeds
+    /// Read exact latents from a tensor in this file, instead of seeds
     #[arg(long, value_name = "FILE.safetensors", requires = "tensor")]
     latents: Option<PathBuf>,
-    /// The tensor in that file: z [N, z_dim] or ws [N, num_ws, w_dim]
+    /// The tensor to read: z [N, z_dim] or ws [N, num_ws, w_dim]
     #[arg(long, requires = "latents")]
     tensor: Option<String>,
-    /// Score each picture by the file's discriminator (how real it finds it), and sort the contact sheet by that
+    /// Score each picture with the file's discriminator (how real it looks), and sort the contact sheet by score
     #[arg(long)]
     score: bool,
     #[command(flatten)]
     engine: EngineOptions,
 }
 
-/// Where one picture comes from.
+/// The source of one picture.
 enum Latent {
     Z(Vec<f32>),
     Ws(Vec<f32>),
@@ -118,7 +118,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 /// The discriminator of the network's file.
 fn judge(file: &Path, network: &Network) -> anyhow::Result<Discriminator> {
     let Some(judge) = Discriminator::open(file)? else {
-        bail!("{}: --score needs a discriminator, and this file has none that is known", file.display());
+        bail!("{}: --score needs a discriminator, and this file has none of a known kind", file.display());
     };
     let (found, expected) =
         ((judge.img_resolution, judge.img_channels), (network.img_resolution, network.img_channels));
@@ -151,7 +151,7 @@ fn latents(options: &Options, network: &Network) -> anyhow::Result<Vec<(String, 
         .collect())
 }
 
-/// Seeds of a list such as `0-15,85`; each range at most 100,000 long.
+/// Parses a list such as `0-15,85`; each range may have at most 100,000 seeds.
 pub fn parse_seeds(list: &str) -> anyhow::Result<Vec<u32>> {
     let mut seeds = Vec::new();
     for part in list.split(',').map(str::trim) {
@@ -174,7 +174,7 @@ pub fn parse_seeds(list: &str) -> anyhow::Result<Vec<u32>> {
 fn read_latents(file: &Path, tensor: &str, network: &Network) -> anyhow::Result<Vec<(String, Latent)>> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let tensors =
-        SafeTensors::deserialize(&bytes).with_context(|| format!("{} is no safetensors file", file.display()))?;
+        SafeTensors::deserialize(&bytes).with_context(|| format!("{} is not a safetensors file", file.display()))?;
     let Ok(view) = tensors.tensor(tensor) else {
         bail!("{} has no tensor {tensor}; it has {}", file.display(), tensors.names().join(", "));
     };
@@ -233,7 +233,7 @@ fn image(
 fn picture(image: &Image) -> anyhow::Result<RgbaImage> {
     let mut rgba = Vec::new();
     rgba8_from_image(image, &mut rgba);
-    RgbaImage::from_raw(image.width as u32, image.height as u32, rgba).context("a picture of no size")
+    RgbaImage::from_raw(image.width as u32, image.height as u32, rgba).context("an empty picture")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `inspect`: what a network file holds, and whether it will play.
+//! `inspect`: what a network file holds, whether it plays, and how fast.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::network::style_transfer::StyleNetwork;
 use crate::network::{self, Network, NetworkError};
 use crate::patch::locate;
 
-/// Side of the picture that a style network is tried on.
+/// Side of the picture that a style network is timed on, in pixels.
 const PAINTING: usize = 256;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The network: a file, or the name of one in presets/networks
+    /// The network: a file, or a name in presets/networks
     network: PathBuf,
     #[command(flatten)]
     engine: EngineOptions,
@@ -45,11 +45,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The discriminator; a broken one keeps nobody from playing.
+/// Describes the discriminator; a broken one does not prevent playing.
 fn describe_judge(file: &Path) {
     let text = match Discriminator::open(file) {
         Ok(Some(judge)) => format!(
-            "yes: {} discriminator, {:.2} M numbers (generate --score)",
+            "yes: {} discriminator, {:.2} M parameters (generate --score)",
             judge.architecture,
             judge.parameters() as f64 / 1e6
         ),
@@ -59,7 +59,7 @@ fn describe_judge(file: &Path) {
     println!("{:<12} {text}", "scores");
 }
 
-/// Pictures a second, by the fastest of a few.
+/// Pictures per second, from the fastest of a few.
 fn rate(program: &mut dyn Program, inputs: &Inputs) -> Result<f64, EngineError> {
     let mut image = Image::default();
     let mut fastest = Duration::MAX;
@@ -75,7 +75,7 @@ fn is_style(file: &Path) -> bool {
     Checkpoint::open(file).is_ok_and(|checkpoint| StyleNetwork::recognises(&checkpoint))
 }
 
-/// A style network, painting over a picture of 256 x 256.
+/// Describes a style network, and times it on a 256 x 256 picture.
 fn style(file: &Path, engine: &dyn Engine) -> anyhow::Result<()> {
     let network = StyleNetwork::open(file)?;
     let plan = Arc::new(network.plan_for(PAINTING, PAINTING));
@@ -89,8 +89,8 @@ fn style(file: &Path, engine: &dyn Engine) -> anyhow::Result<()> {
         let credit: Vec<&str> = credit.map(String::as_str).collect();
         println!("style {i:<6} {}  {}", style.name, credit.join(", "));
     }
-    println!("size         {:.2} M numbers", plan.parameters() as f64 / 1e6);
-    println!("work         {:.2} GFLOP a painting of {PAINTING} x {PAINTING}", plan.macs() as f64 * 2.0 / 1e9);
+    println!("size         {:.2} M parameters", plan.parameters() as f64 / 1e6);
+    println!("work         {:.2} GFLOP per {PAINTING} x {PAINTING} painting", plan.macs() as f64 * 2.0 / 1e9);
     let mut program = engine.prepare(plan)?;
     let mut weights = vec![0.0; network.styles.len()];
     weights[0] = 1.0;
@@ -113,8 +113,8 @@ fn describe(network: &Network) {
         if names.is_empty() { summary.classes.to_string() } else { format!("{} ({names})", summary.classes) },
     );
     line("layers", format!("{} mapping, {} synthesis", summary.mapping_layers, summary.synthesis_layers));
-    line("size", format!("{:.2} M numbers, {:.1} MB", summary.parameters as f64 / 1e6, summary.bytes as f64 / 1e6));
-    line("work", format!("{:.2} GFLOP a picture", summary.gflop));
+    line("size", format!("{:.2} M parameters, {:.1} MB", summary.parameters as f64 / 1e6, summary.bytes as f64 / 1e6));
+    line("work", format!("{:.2} GFLOP per picture", summary.gflop));
     for key in ["dataset", "licence", "images"] {
         if let Some(value) = network.metadata.get(key).filter(|value| !value.is_empty()) {
             line(key, value.clone());

@@ -25,7 +25,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The whole table, ending in a line break.
+/// The whole table, with a trailing line break.
 pub fn table(format: Format) -> String {
     match format {
         Format::Text => text(),
@@ -46,7 +46,7 @@ fn type_name(def: &Def) -> &'static str {
     }
 }
 
-/// What may be written, short.
+/// The range of valid values, in short form.
 fn range(def: &Def) -> String {
     let unit = if def.unit.is_empty() { String::new() } else { format!(" {}", def.unit) };
     match def.kind {
@@ -70,7 +70,7 @@ fn default(def: &Def) -> String {
     }
 }
 
-/// The controllers of the default MIDI map that play this parameter.
+/// The controllers that the default MIDI map assigns to this parameter.
 fn midi(def: &Def) -> String {
     def.knob.map_or_else(String::new, |knob| format!("CC {}, {}", 15 + knob, 69 + knob))
 }
@@ -141,6 +141,6 @@ fn json() -> String {
             row
         })
         .collect();
-    // Values without maps of odd keys cannot fail to be written.
+    // Plain JSON values always serialise.
     serde_json::to_string_pretty(&rows).unwrap_or_default() + "\n"
 }

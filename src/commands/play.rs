@@ -16,7 +16,7 @@ use crate::control::{self, AllCounts, Event};
 use crate::engine::gpu::Card;
 use crate::show::{Devices, Mode, Show};
 
-/// The address on which OSC is heard.
+/// The default UDP port for OSC.
 pub const OSC_PORT: u16 = 9000;
 
 #[derive(Debug, clap::Args)]
@@ -28,43 +28,43 @@ pub struct Options {
     /// UDP port for OSC
     #[arg(long, default_value_t = OSC_PORT, value_name = "PORT")]
     osc: u16,
-    /// TCP port for OSCQuery and the page in a browser (the number of the OSC port unless given)
+    /// TCP port for OSCQuery and the browser page [default: the same number as the OSC port]
     #[arg(long, value_name = "PORT")]
     web: Option<u16>,
-    /// Neither OSCQuery nor the page
+    /// Disable OSCQuery and the browser page
     #[arg(long, conflicts_with = "web")]
     no_web: bool,
-    /// Hear OSC and answer browsers on this address; 0.0.0.0 is every network
+    /// Address to listen on for OSC and browsers; 0.0.0.0 opens both to the network
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     listen: std::net::IpAddr,
-    /// Open only MIDI ports whose names hold this; may be said again
+    /// Open only MIDI ports whose names contain this (repeatable)
     #[arg(long, value_name = "NAME")]
     midi_only: Vec<String>,
-    /// Open no MIDI ports whose names hold this; may be said again
+    /// Skip MIDI ports whose names contain this (repeatable)
     #[arg(long, value_name = "NAME")]
     midi_except: Vec<String>,
-    /// No window: OSC and MIDI in, a status line a second, Ctrl-C ends it
+    /// Run without a window: OSC and MIDI in, a status line every second, Ctrl-C to quit
     #[arg(long)]
     headless: bool,
     /// Full screen, on this monitor (0 is the first)
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "0")]
     fullscreen: Option<usize>,
-    /// A second window with the picture alone, full screen on this monitor
+    /// Show the picture alone in a second window, full screen on this monitor
     #[arg(long, value_name = "N")]
     output: Option<usize>,
     /// Size of the window
     #[arg(long, default_value = "1280x720", value_parser = super::parse_size, value_name = "WxH")]
     size: (u32, u32),
-    /// Start without the HUD (H shows it)
+    /// Start with the HUD hidden (H toggles it)
     #[arg(long)]
     no_hud: bool,
-    /// End by itself after so many seconds
+    /// Quit after this many seconds
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
 }
 
 impl Default for Options {
-    /// What the command line means without any option.
+    /// The defaults of the command line.
     fn default() -> Self {
         #[derive(clap::Parser)]
         struct Bare {
@@ -75,7 +75,7 @@ impl Default for Options {
     }
 }
 
-/// Prints a line. A terminal that has gone away does not end a show.
+/// Prints a line. A closed terminal does not end the show.
 fn say(line: fmt::Arguments) {
     let _ = writeln!(io::stdout(), "{line}");
 }
@@ -85,7 +85,7 @@ fn warn(line: fmt::Arguments) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// What another program, or a tablet where we are open to one, has to type to reach us.
+/// The host and port at which another program can reach us; if we are open to the network, another machine.
 fn page_host(local: SocketAddr) -> String {
     if local.ip().is_loopback() {
         return format!("localhost:{}", local.port());
@@ -103,10 +103,10 @@ fn page_host(local: SocketAddr) -> String {
     address.to_string()
 }
 
-/// The last show may be about to leave its ports.
+/// How long to wait for a previous show to release its ports.
 const LAST_SHOW: Duration = Duration::from_secs(3);
 
-/// Tries again until it works, or until then.
+/// Retries until it works, or until `end`.
 fn until<T, E>(end: Instant, mut start: impl FnMut() -> Result<T, E>) -> Result<T, E> {
     loop {
         match start() {
@@ -130,7 +130,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     show.set_names_only(!options.listen.is_loopback());
     let (sender, events) = control::queue();
     let counts = AllCounts::default();
-    // A device that is not to be had is one line; the show goes on without.
+    // A missing device is reported once; the show continues.
     let mut without = |error: String| {
         warn(format_args!("{error}"));
         show.notice(error);
@@ -169,7 +169,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
 }
 
-/// Will there be a window? Says why not, where one was meant to be.
+/// Whether there will be a window. Says why not if one was expected.
 #[cfg(feature = "window")]
 fn has_window(options: &Options) -> bool {
     let display = if options.headless { return false } else { crate::app::display_available() };
@@ -202,13 +202,13 @@ fn open(show: Show, _: Option<Arc<Card>>, events: Receiver<Event>, options: &Opt
     headless(show, &events, options.seconds)
 }
 
-/// From frame to frame without a window, when nothing comes.
+/// Frame interval without a window and without events.
 const FRAME: Duration = Duration::from_micros(16_667);
-/// An event need not wait for the next frame, but in a flood frames do not follow faster than this.
+/// Minimum frame interval: an event need not wait for the next frame, but a flood of them must not speed frames up further.
 const SHORTEST_FRAME: Duration = Duration::from_millis(5);
 
-/// Waits for the events of the next frame, where the last one began at `last`: until something comes, or for a
-/// sixtieth of a second.
+/// Waits for the events of the next frame: until one arrives, or a sixtieth of a second after `last`, the start of the
+/// last frame.
 pub fn next_events(events: &Receiver<Event>, last: Instant, batch: &mut Vec<Event>) {
     std::thread::sleep(SHORTEST_FRAME.saturating_sub(last.elapsed()));
     batch.extend(events.recv_timeout(FRAME.saturating_sub(last.elapsed())));

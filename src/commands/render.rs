@@ -1,4 +1,4 @@
-//! `render`: a preset as a video or a folder of pictures, offline and always the same.
+//! `render`: a preset as a video or a folder of pictures, offline and reproducible.
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -39,7 +39,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         options.seconds
     );
     let mut show = options.overrides.show(Some(&options.preset), Mode::Offline)?;
-    // The first frame is the start itself.
+    // The first frame is at time 0.
     show.step(0.0, &[]);
     let own = show.picture().map(|picture| (picture.width, picture.height));
     let (width, height) = options.size.or(own).with_context(|| no_picture(&show))?;

@@ -1,7 +1,7 @@
 //! `style`: a style network paints over a picture, then over its own painting, again and again.
 //!
 //! Saves the numbered passes, a contact sheet, a video, and a table and a plot of how far each pass has moved. The same
-//! command gives the same bytes; stopped, it goes on where it was. A folder of pictures gives a folder for each.
+//! command gives the same bytes, and resumes a run that was stopped. A folder of pictures gives a folder for each.
 
 mod journal;
 pub mod measure;
@@ -31,34 +31,34 @@ const SHEET: usize = 24;
 pub struct Options {
     /// A picture (PNG or JPEG), or a folder of pictures
     image: PathBuf,
-    /// How often to paint
+    /// Number of passes
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     passes: u32,
-    /// Folder for everything that is made
+    /// Output folder
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// The style network: a file, or the name of one in presets/networks
+    /// The style network: a file, or a name in presets/networks
     #[arg(long, default_value = "painters8", value_name = "FILE")]
     network: PathBuf,
-    /// The style: its number from 0, or its name
+    /// The style: its name, or its number from 0
     #[arg(long, default_value = "0")]
     style: String,
     /// A second style to blend with
     #[arg(long, value_name = "STYLE")]
     blend_with: Option<String>,
-    /// How much of the second style, 0 to 1
+    /// Share of the second style, 0 to 1
     #[arg(long, default_value_t = 0.5, requires = "blend_with")]
     blend: f32,
-    /// Save each K-th pass; the first and the last always are
+    /// Save every K-th pass (the first and the last are always saved)
     #[arg(long, default_value_t = 1, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     every: u32,
     /// Shorter side of the paintings in pixels
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u16).range(16..=4096))]
     size: u16,
-    /// How much the painting grows from pass to pass
+    /// Zoom factor from pass to pass
     #[arg(long, default_value_t = 1.0)]
     zoom: f32,
-    /// How many degrees it turns from pass to pass
+    /// Rotation from pass to pass, in degrees
     #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     rotate: f32,
     /// Share of the original mixed into every pass, 0 to 1
@@ -67,13 +67,13 @@ pub struct Options {
     /// Keep this share of the original's colour, 0 to 1
     #[arg(long, default_value_t = 0.0)]
     keep: f32,
-    /// Frames per second of the video; 0 makes none
+    /// Frames per second of the video; 0 for no video
     #[arg(long, default_value_t = 12.0)]
     fps: f64,
 }
 
 /// # Errors
-/// When a file cannot be read or written, the network is none for styles, or DIR holds the passes of another command.
+/// When a file cannot be read or written, the network is not a style network, or DIR holds the passes of another command.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     for (name, share) in [("blend", options.blend), ("original", options.original), ("keep", options.keep)] {
         ensure!((0.0..=1.0).contains(&share), "--{name} takes 0 to 1, got {share}");
@@ -97,7 +97,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The pictures to paint over, in the order of their names.
+/// The pictures to paint over, in name order.
 fn pictures(image: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let found = picture::pictures_of(image)?;
     let repeated = found.windows(2).find(|pair| pair[0].file_stem() == pair[1].file_stem());
@@ -107,7 +107,7 @@ fn pictures(image: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// What each pass does, as settings of the style loop: everything comes back, a second is a pass.
+/// The settings of the style loop for each pass: full feedback, and one second per pass.
 fn settings(options: &Options, network: &StyleNetwork) -> anyhow::Result<StyleSettings> {
     let a = style_number(&options.style, network)?;
     let b = options.blend_with.as_deref().map_or(Ok(a), |style| style_number(style, network))?;
@@ -146,7 +146,7 @@ struct Run<'a> {
     options: &'a Options,
     settings: StyleSettings,
     network: &'a StyleNetwork,
-    /// Tells its file from another of the same name.
+    /// Fingerprint of the network's file, to distinguish files of the same name.
     weights: u64,
     picture: &'a Path,
     out: &'a Path,
@@ -188,7 +188,7 @@ impl Run<'_> {
             if stop.load(Ordering::Relaxed) && pass < self.options.passes {
                 journal.write(&last)?;
                 bar.finish_and_clear();
-                bail!("stopped after pass {pass}; the same command goes on from there");
+                bail!("stopped after pass {pass}; run the same command to resume");
             }
         }
         journal.write(&last)?;
@@ -217,7 +217,7 @@ impl Run<'_> {
         pass <= 1 || pass.is_multiple_of(self.options.every) || pass == self.options.passes
     }
 
-    /// Pass 0 is the picture as it goes in.
+    /// Pass 0 is the original picture.
     fn file(&self, pass: u32) -> PathBuf {
         self.out.join(format!("pass_{pass:04}.png"))
     }
@@ -230,7 +230,7 @@ impl Run<'_> {
     /// The contact sheet, the table and the plot.
     fn sum_up(&self, journal: &Journal) -> anyhow::Result<()> {
         let saved = self.saved();
-        // Close together at first, where most happens.
+        // Denser at the start, where most of the change happens.
         let place = |i: usize| {
             let t = i as f64 / (SHEET - 1) as f64;
             (t * t * (saved.len() - 1) as f64).round() as usize
@@ -253,7 +253,7 @@ impl Run<'_> {
             .with_context(|| format!("cannot write {}", sheet_file.display()))
     }
 
-    /// A video of the saved passes; says in a few words what became of it.
+    /// Makes a video of the saved passes. Returns what to append to the summary line.
     fn video(&self) -> anyhow::Result<String> {
         let saved = self.saved();
         if self.options.fps <= 0.0 || saved.len() < 2 || !ffmpeg_is_there() {
@@ -271,7 +271,7 @@ impl Run<'_> {
     }
 }
 
-/// Without ffmpeg the numbered passes are all there is: no folder of copies is wanted.
+/// Without ffmpeg there is no video; a second folder of PNGs would be pointless.
 fn ffmpeg_is_there() -> bool {
     let quiet = std::process::Stdio::null;
     std::process::Command::new("ffmpeg")
@@ -293,7 +293,7 @@ fn save(image: &Image, file: &Path) -> anyhow::Result<()> {
     let byte = |v: f32| ((v + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
     let bytes = (0..plane).flat_map(|i| [0, 1, 2].map(|c| byte(image.data[c * plane + i]))).collect();
     let picture = image::RgbImage::from_raw(image.width as u32, image.height as u32, bytes)
-        .with_context(|| format!("{} x {} x {} is no picture", image.channels, image.height, image.width))?;
+        .with_context(|| format!("{} x {} x {} is not a picture", image.channels, image.height, image.width))?;
     picture.save(file).with_context(|| format!("cannot write {}", file.display()))
 }
 

@@ -125,7 +125,7 @@ fn nothing_is_overwritten_unasked_and_nothing_half_is_left() {
     let names = || std::fs::read_dir(&folder).unwrap().count();
     let out = folder.join("a.safetensors");
     std::fs::write(&out, "precious").unwrap();
-    assert!(message("sg2_16_p3.pkl", &out, false).contains("a.safetensors is there already"));
+    assert!(message("sg2_16_p3.pkl", &out, false).contains("a.safetensors already exists"));
     assert!(message("sg2_16_p3.pkl", &folder.join("a.pkl"), false).contains(".safetensors"));
     assert!(message("hostile/nan_weight.pkl", &out, true).contains("synthesis.b8.conv1.weight"));
     assert!(message("hostile/network_plus_os_system.pkl", &out, true).contains("posix.system"));

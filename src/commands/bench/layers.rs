@@ -1,4 +1,4 @@
-//! Where the time of a picture goes on a graphics card, and how far that is from what the card can do.
+//! Where the time of a picture goes on a graphics card, and how close that is to what the card can do.
 
 use std::collections::HashMap;
 
@@ -9,27 +9,27 @@ use crate::engine::plan::Op;
 use crate::latent::seed::z_from_seed;
 use crate::network::Network;
 
-/// Pictures whose times are taken; the fastest time of each layer counts.
+/// Number of timed pictures; the fastest time of each layer counts.
 const PICTURES: usize = 10;
 
 /// What one layer does, and how long it takes.
 struct Layer {
     name: String,
     secs: f64,
-    /// Operations of the convolution done directly.
+    /// Operations as if by direct convolution.
     flops: f64,
     bytes: f64,
     variant: Option<Variant>,
 }
 
 impl Layer {
-    /// Seconds that the card needs at least: for the operations, for the bytes.
+    /// Minimum seconds that the card needs for the operations, and for the bytes.
     fn floors(&self, ceilings: Ceilings) -> (f64, f64) {
         let kernel = self.variant.map_or(Kernel::Plain, |variant| variant.kernel);
         (self.flops * self.share() / ceilings.of(kernel), self.bytes / ceilings.bytes)
     }
 
-    /// Of the direct operations, those that the layer's kernel does.
+    /// Share of the direct operations that the layer's kernel actually performs.
     fn share(&self) -> f64 {
         let form = self.variant.map_or(Form::Direct, |variant| variant.form);
         let direct = 9 * form.side().pow(2);
@@ -41,7 +41,7 @@ impl Layer {
 pub fn on_the_gpu(network: &Network, gpu: &Gpu) -> anyhow::Result<()> {
     let mut program = match gpu.program(network.plan.clone()) {
         Ok(program) => program,
-        // The fall back to the cpu engine was told before.
+        // The fallback to the cpu engine has already been reported.
         Err(EngineError::Unavailable { .. }) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
@@ -86,7 +86,7 @@ fn layer(network: &Network, name: String, secs: f64, num: u64, variant: Option<V
     let plan = &network.plan;
     let step = plan.steps.iter().find(|step| step.name == name);
     let flops = step.map_or(0, |step| 2 * plan.step_macs(step)) as f64;
-    // Styles and demodulations, which are no steps, read matrices of 32 bits: [C_in, w_dim] and [C_out, C_in] of each layer.
+    // Styles and demodulations are not steps; they read 32-bit matrices [C_in, w_dim] and [C_out, C_in] of each layer.
     let styled = plan.steps.iter().filter_map(|step| Some((&step.op, step.op.style()?.affine.outputs)));
     let numbers: usize = match (step, name.as_str()) {
         (Some(_), _) => 0,
@@ -125,7 +125,7 @@ fn print(layers: &[Layer], ceilings: Ceilings) {
     let (compute, memory) = (sum(&|l| l.floors(ceilings).0), sum(&|l| l.floors(ceilings).1));
     let floor = sum(&|l| l.floors(ceilings).0.max(l.floors(ceilings).1));
     println!(
-        "floors    operations {:.3} ms, bytes {:.3} ms, the larger of each layer {:.3} ms; it takes {:.3} ms, {:.1} times that",
+        "floors    operations {:.3} ms, bytes {:.3} ms, per-layer maximum {:.3} ms; measured {:.3} ms, {:.1} times that",
         compute * 1e3,
         memory * 1e3,
         floor * 1e3,

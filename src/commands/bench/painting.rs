@@ -17,7 +17,7 @@ use crate::show::{Mode, Show};
 /// Measures the style network `file` on pictures of `side` x `side`.
 ///
 /// # Errors
-/// When it is no style network or the engine cannot run it.
+/// When it is not a style network, or the engine cannot run it.
 pub fn alone(file: &Path, side: usize, engine: &dyn Engine, seconds: f64) -> anyhow::Result<()> {
     let network = StyleNetwork::open(&locate::network(file)?)?;
     let plan = Arc::new(network.plan_for(side, side));
@@ -32,7 +32,7 @@ pub fn alone(file: &Path, side: usize, engine: &dyn Engine, seconds: f64) -> any
         let inputs = Inputs { image: Some((&image).into()), styles: &styles, ..Inputs::default() };
         Ok(program.run(&inputs, &mut out)?)
     })?;
-    println!("style     {} at {side} x {side} · {gmac:.2} GMAC a picture", network.name);
+    println!("style     {} at {side} x {side} · {gmac:.2} GMAC per picture", network.name);
     println!("painting  {}", percentiles(&mut millis));
     Ok(())
 }
@@ -62,6 +62,6 @@ pub fn show(preset: Preset, library: Library, file: &Path, side: u16, options: &
     })?;
     let figures = percentiles(&mut millis);
     let rate = 1e3 / millis[millis.len() / 2];
-    println!("show      {figures} a frame with {}: {rate:.1} pictures/s", show.network().name);
+    println!("show      {figures} per frame with {}: {rate:.1} pictures/s", show.network().name);
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! What a run has done so far, kept on disk so that it can go on after a stop.
+//! The progress of a run, kept on disk so that it can be resumed.
 //!
-//! `passes.csv` holds the measurements and `resume.bin` the last painting in full precision, written whenever a pass was
-//! saved; a run that goes on gives the same bytes as one that never stopped.
+//! `passes.csv` holds the measurements and `resume.bin` the last painting at full precision, both written whenever a pass is
+//! saved. A resumed run gives the same bytes as an uninterrupted one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use super::measure::Measured;
 use super::plot;
 use crate::engine::Image;
 
-/// Numbers before the painting: the pass, its height and its width.
+/// Size of the header in bytes: the pass, its height and its width.
 const HEADER: usize = 12;
 
-/// The rows so far and where they lie.
+/// The rows so far, and their files.
 pub struct Journal {
     folder: PathBuf,
     command: String,
@@ -24,7 +24,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Reads what an earlier run of the same command left in `folder`. `command` says everything that the passes depend on.
+    /// Reads what an earlier run of the same command left in `folder`. `command` describes everything that the passes depend on.
     ///
     /// # Errors
     /// When the folder holds the passes of another command.
@@ -35,7 +35,7 @@ impl Journal {
         let Some((found, state)) = split(&bytes) else { return Ok(journal) };
         ensure!(
             found == command,
-            "{} holds the passes of another command ({found}); take another folder, or remove it",
+            "{} holds the passes of another command ({found}); use another folder, or remove it",
             folder.display()
         );
         let Some((pass, painting)) = painting(state) else { return Ok(journal) };
@@ -51,7 +51,7 @@ impl Journal {
         self.folder.join("resume.bin")
     }
 
-    /// Passes done.
+    /// Number of finished passes.
     pub fn passes(&self) -> u32 {
         self.rows.len() as u32
     }
@@ -60,30 +60,30 @@ impl Journal {
         &self.rows
     }
 
-    /// The last painting, when there is one of this size.
+    /// The last painting, if there is one of this size.
     pub fn painting(&mut self, height: usize, width: usize) -> Option<Image> {
         self.painting.take().filter(|p| (p.height, p.width) == (height, width))
     }
 
-    /// Begins anew.
+    /// Starts over.
     pub fn restart(&mut self) {
         self.rows.clear();
     }
 
-    /// Adds a pass, and writes everything when its picture was saved.
+    /// Adds a pass, and writes everything if its picture was saved.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When writing fails.
     pub fn add(&mut self, row: Measured, painting: &Image, saved: bool) -> anyhow::Result<()> {
-        // As the table has it: a run that goes on from the table plots the same curves.
+        // Rounded as in the table, so that a run resumed from the table plots the same curves.
         self.rows.push(plot::parse(&plot::line(&row)).unwrap_or(row));
         if saved { self.write(painting) } else { Ok(()) }
     }
 
-    /// Writes the table and the last painting. A stop in between leaves the old ones or the new ones.
+    /// Writes the table and the last painting. An interruption leaves either the old ones or the new ones.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When writing fails.
     pub fn write(&self, painting: &Image) -> anyhow::Result<()> {
         let mut bytes = format!("{}\n", self.command).into_bytes();
         for number in [self.passes(), painting.height as u32, painting.width as u32] {
@@ -116,7 +116,7 @@ fn replace(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     fs::rename(&aside, file).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// A number that tells two pictures apart (FNV-1a, 64 bits).
+/// A hash that distinguishes two pictures (FNV-1a, 64 bits).
 pub fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &b| (hash ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3))
 }

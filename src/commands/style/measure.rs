@@ -4,24 +4,24 @@ use crate::effects::resample::Resizer;
 use crate::effects::style::balance::mean_and_deviation;
 use crate::engine::Image;
 
-/// Shorter side of the small copies in which layouts are compared: strokes are gone, shapes are left.
+/// Shorter side of the small copies that layouts are compared in: shapes remain, strokes do not.
 const LAYOUT: usize = 32;
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measured {
     pub pass: u32,
-    /// Content distance: 1 − the correlation of light and dark with the original's, seen from afar. 0 is the same layout,
-    /// 1 has nothing in common.
+    /// Content distance: 1 − the correlation of a small copy's brightness with the original's. 0 is the same layout,
+    /// 1 is unrelated.
     pub content: f64,
     /// Mean difference from the original, 0 to 1.
     pub original: f64,
     /// Mean difference from the pass before, 0 to 1.
     pub change: f64,
-    /// Mean and deviation of all numbers, the picture being 0 to 1.
+    /// Mean and deviation of all values, on a scale of 0 to 1.
     pub mean: f64,
     pub deviation: f64,
-    /// Mean difference between each pixel and the mean of its neighbourhood of 3 x 3.
+    /// Mean difference between each pixel and the mean of its 3 x 3 neighbourhood.
     pub detail: f64,
 }
 
@@ -44,7 +44,7 @@ fn difference(a: &Image, b: &Image) -> f64 {
     sum / (2.0 * a.data.len().max(1) as f64)
 }
 
-/// The light of a small copy.
+/// The brightness of a small copy.
 fn layout(image: &Image) -> Vec<f64> {
     let shrink = |side: usize| (side * LAYOUT).div_ceil(image.height.min(image.width).max(1)).max(1);
     let mut small = Image::default();
@@ -54,7 +54,7 @@ fn layout(image: &Image) -> Vec<f64> {
     (0..plane).map(|i| f64::from(light(i))).collect()
 }
 
-/// Pearson's; 0 when one of them is flat.
+/// Pearson correlation; 0 if either is constant.
 fn correlation(a: &[f64], b: &[f64]) -> f64 {
     let count = a.len().max(1) as f64;
     let mean = |v: &[f64]| v.iter().sum::<f64>() / count;
@@ -65,7 +65,7 @@ fn correlation(a: &[f64], b: &[f64]) -> f64 {
     if va.min(vb) > 1e-8 { covariance(a, ma, b, mb) / (va * vb).sqrt() } else { 0.0 }
 }
 
-/// Fine detail: what a blur by 3 x 3 takes away.
+/// Fine detail: what a 3 x 3 blur removes.
 pub fn detail(image: &Image) -> f64 {
     let (height, width) = (image.height, image.width);
     if height < 3 || width < 3 {

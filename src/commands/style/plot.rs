@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::measure::Measured;
 
-/// Size of the plot and the space around its axes.
+/// Size of the plot and its margins.
 const SIZE: (f64, f64) = (800.0, 400.0);
 const MARGIN: f64 = 56.0;
 
@@ -33,13 +33,13 @@ pub fn table(rows: &[Measured]) -> String {
     text
 }
 
-/// A line of the table, with its end.
+/// A line of the table, with its line break.
 pub fn line(row: &Measured) -> String {
     let Measured { pass, content, original, change, mean, deviation, detail } = row;
     format!("{pass},{content:.6},{original:.6},{change:.6},{mean:.6},{deviation:.6},{detail:.6}\n")
 }
 
-/// A line of the table read back; `None` when it is none.
+/// Parses a line of the table; `None` if it is not one.
 pub fn parse(line: &str) -> Option<Measured> {
     let (pass, rest) = line.trim_end().split_once(',')?;
     let numbers = rest.split(',').map(|n| n.parse().ok()).collect::<Option<Vec<f64>>>()?;
@@ -47,7 +47,7 @@ pub fn parse(line: &str) -> Option<Measured> {
     Some(Measured { pass: pass.parse().ok()?, content, original, change, mean, deviation, detail })
 }
 
-/// The three distances over the passes, as a picture that browsers show.
+/// The three distances over the passes, as SVG.
 pub fn svg(rows: &[Measured]) -> String {
     let (width, height) = SIZE;
     let passes = rows.last().map_or(1, |row| row.pass).max(2);

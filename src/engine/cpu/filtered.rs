@@ -80,8 +80,7 @@ impl Sizes {
     }
 
     fn filters(&self, plan: &Plan, op: &FilteredLayer, lanes: usize) -> tile::Sizes {
-        let between =
-            |n| op.between(n).expect("`Plan::check` guarantees that there is something between the filters");
+        let between = |n| op.between(n).expect("`Plan::check` guarantees that there is something between the filters");
         let out = plan.get(op.out);
         tile::Sizes {
             convolved: self.convolved,
