@@ -1,5 +1,5 @@
 -- Latent Jockey from TidalCycles 1.7 to 1.9: ghci -ghci-script presets/examples/tidal.hs
--- In an editor put these lines at the end of your BootTidal.hs, with (superdirtTarget, ..) beside (jockey, ..).
+-- In an editor, add these lines to the end of your BootTidal.hs, with (superdirtTarget, ..) next to (jockey, ..).
 :set -XOverloadedStrings
 import Sound.Tidal.Context
 
@@ -17,8 +17,8 @@ blend = pF "blend"
 walk part value = pF "walk" value # pS "part" part
 z dim value = pF "z" value # pI "dim" dim
 
--- v1 $ psi "0.4 0.7 1 0.7"                  four values in each cycle
+-- v1 $ psi "0.4 0.7 1 0.7"                  four values per cycle
 -- v1 $ segment 16 $ psi (range 0.4 1 sine)  a slow wave
--- v2 $ seed "<67 8 3 85>"                   another picture in each cycle
+-- v2 $ seed "<67 8 3 85>"                   a different picture each cycle
 -- v2 $ walk "speed" "0.2 1.5"
 -- hush

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Sends what an OSC Out CHOP of TouchDesigner sends, for trying presets/examples/touchdesigner.toml without it:
-every channel in every frame, sixty a second, in one bundle whose time tag counts from an epoch of its own.
+"""Sends what TouchDesigner's OSC Out CHOP sends, to try presets/examples/touchdesigner.toml without TouchDesigner:
+every channel in every frame, at 60 frames per second, in one bundle whose time tag does not count from 1900.
 
 usage: touchdesigner.py [SECONDS] [PORT]
 """
@@ -18,7 +18,7 @@ def message(address, number):
 
 frames = int(seconds * 60)
 for frame in range(frames):
-    # Five slow sines from 0 to 1, each a little slower; all end at 1.
+    # Five slow sines from 0 to 1, each slower than the last; all end at 1.
     left = (frames - 1 - frame) / 60
     channels = [message(f"/chan{n}", 0.5 + 0.5 * math.cos(left / n)) for n in range(1, 6)]
     bundle = b"#bundle\0" + struct.pack(">II", frame // 60, 0)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Plays the instrument with each recipe of this folder, by the real program where it is installed.
+"""Tries each recipe in this folder against the instrument, using the real program where it is installed.
 
-usage: try.py PLAYER [RECIPE ..]     PLAYER is the program latent-jockey; recipes: touchdesigner pure-data tidal sonic-pi
+usage: try.py PLAYER [RECIPE ..]     PLAYER is the latent-jockey binary; recipes: touchdesigner pure-data tidal sonic-pi
 
-Starts the player without a window on a port of its own, lets the recipe send for some seconds, and asks the player
-whether the parameters moved. A program that is not installed is skipped, and said so. Needs Python 3 alone.
+Starts the player headless on its own port, lets the recipe send for a few seconds, and asks the player whether the
+parameters moved. Programs that are not installed are reported as skipped. Needs only Python 3.
 """
 import json, os, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.request
 
@@ -14,7 +14,7 @@ children = []
 
 
 def start(command, **options):
-    """A child in a group of its own, so that what it starts ends with it."""
+    """A child in its own process group, so that whatever it starts ends with it."""
     child = subprocess.Popen(command, start_new_session=True, **options)
     children.append(child)
     return child
@@ -33,7 +33,7 @@ def stop(child):
 
 
 def recipe(name, **others):
-    """The text of an example file, for our port."""
+    """The text of an example file, adapted to our port."""
     text = open(os.path.join(HERE, name)).read()
     for old, new in {"9000": str(PORT), **others}.items():
         text = text.replace(old, new)
@@ -53,7 +53,7 @@ def value(address):
 
 
 def moved(addresses, seconds):
-    """Waits until each address has had three values; gives those that had fewer."""
+    """Waits until each address has taken three values; returns those that took fewer."""
     seen = {address: set() for address in addresses}
     end = time.time() + seconds
     while time.time() < end and min(len(values) for values in seen.values()) < 3:
@@ -111,7 +111,7 @@ def sonic_pi():
     pad = lambda text: text.encode() + b"\0" * (4 - len(text.encode()) % 4)
     code = pad("/run-code") + pad(",ss") + pad("try") + pad(recipe("sonic-pi.rb", **{"sleep 4": "sleep 0.5"}))
     out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    # It says nothing when it is ready: the code is sent until something moves.
+    # The server does not say when it is ready, so the code is sent until something moves.
     for _ in range(12):
         time.sleep(5)
         out.sendto(code, ("127.0.0.1", 4557))
