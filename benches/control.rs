@@ -1,7 +1,7 @@
-//! What a message costs, and how long it is on its way: `cargo bench --no-default-features --bench control`.
+//! The cost and latency of a message: `cargo bench --no-default-features --bench control`.
 //!
-//! Decoding is set against rosc's in the same run. The way goes from a sender's socket through the thread `osc` and
-//! the queue to a parameter, and last through a show that plays.
+//! Decoding is compared with rosc's in the same run. Latency is measured from a sender's socket through the thread `osc`
+//! and the queue to a parameter, and finally through a running show.
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -24,7 +24,7 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Nanoseconds of one call: the best of several rounds, because the machine is shared.
+/// Nanoseconds per call: the best of several rounds, because the machine is shared.
 fn cost(mut call: impl FnMut()) -> f64 {
     const CALLS: u32 = 20_000;
     let round = |call: &mut dyn FnMut()| {
@@ -108,7 +108,7 @@ fn way() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A show that plays in this thread as `play --headless` does, and what happened in so many seconds of it.
+/// A show that plays on this thread like `play --headless`, and its statistics.
 struct Playing {
     show: Show,
     events: Receiver<Event>,
@@ -117,7 +117,7 @@ struct Playing {
 }
 
 impl Playing {
-    /// Frames for `secs` seconds; `after` sees the parameters after each.
+    /// Runs frames for `secs` seconds; `after` sees the parameters after each.
     fn play(&mut self, secs: u64, mut after: impl FnMut(&Params)) {
         let (started, mut last) = (Instant::now(), Instant::now());
         let mut batch = Vec::with_capacity(QUEUE);
@@ -138,8 +138,8 @@ impl Playing {
     }
 }
 
-/// The whole way while pictures are made: to the effective value, alone and in a flood of 20,000 messages a second.
-/// What the flood costs is told against the same flood to a port where nobody reads, because sending costs too.
+/// End-to-end latency while pictures are made: to the effective value, without and with a flood of 20,000 messages per
+/// second. The flood's cost is compared with the same flood to a port that nobody reads, because sending costs too.
 fn while_playing(secs: u64) -> Result<(), Box<dyn std::error::Error>> {
     let library = Library::scan(&locate::presets()?)?;
     let preset = Preset::load(&library.find("6")?)?;
@@ -153,7 +153,7 @@ fn while_playing(secs: u64) -> Result<(), Box<dyn std::error::Error>> {
     let mut playing = Playing { show, events, steps: 0, pictures: 0 };
     playing.play(1, |_| {});
 
-    // A whole number without smoothing that moves nothing: noise seeds count for random noise alone.
+    // An int without smoothing that changes nothing: noise seeds only matter for random noise.
     let (asked, sent) = crossbeam_channel::bounded::<(u32, Instant)>(64);
     let way = std::thread::spawn(move || -> std::io::Result<()> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -177,7 +177,7 @@ fn while_playing(secs: u64) -> Result<(), Box<dyn std::error::Error>> {
             micros.push(at.elapsed().as_secs_f64() * 1e6);
         }
     });
-    way.join().map_err(|_| "the sender broke")??;
+    way.join().map_err(|_| "the sender failed")??;
     micros.sort_by(f64::total_cmp);
     let (p50, p90) = (micros[micros.len() / 2], micros[micros.len() * 9 / 10]);
     say(&format!(
@@ -189,7 +189,7 @@ fn while_playing(secs: u64) -> Result<(), Box<dyn std::error::Error>> {
         let before = [&counts.osc.received, &counts.osc.dropped].map(Counts::read);
         let sender = std::thread::spawn(move || flood(to, secs));
         playing.play(secs, |_| {});
-        let sent = sender.join().map_err(|_| "the sender broke")??;
+        let sent = sender.join().map_err(|_| "the sender failed")??;
         let after = [&counts.osc.received, &counts.osc.dropped].map(Counts::read);
         say(&format!(
             "  a flood of {sent} in {secs} s {name:29} {:5.2} pictures/s {:5.0} frames/s; {} received, {} dropped by the queue",
@@ -202,7 +202,7 @@ fn while_playing(secs: u64) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// 20,000 messages a second in bursts of 20; how many were sent.
+/// Sends 20,000 messages per second in bursts of 20; returns how many were sent.
 fn flood(to: SocketAddr, secs: u64) -> std::io::Result<u64> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     socket.connect(to)?;
@@ -210,7 +210,7 @@ fn flood(to: SocketAddr, secs: u64) -> std::io::Result<u64> {
     while started.elapsed() < Duration::from_secs(secs) {
         while sent < started.elapsed().as_millis() as u64 * 20 {
             let value = (sent % 1000) as f32 / 1000.0;
-            // A port that is full refuses: that is its business.
+            // A full port refuses messages, which is fine.
             let _ = socket.send(&[b"/walk/radius\0\0\0\0,f\0\0", &value.to_be_bytes()[..]].concat());
             sent += 1;
         }
@@ -223,7 +223,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     decoding();
     midi_messages();
     way()?;
-    // `FLOOD_SECS=60` for a whole minute.
+    // `FLOOD_SECS=60` for a full minute.
     let secs = std::env::var("FLOOD_SECS").ok().and_then(|secs| secs.parse().ok()).unwrap_or(5);
     while_playing(secs)
 }

@@ -1,5 +1,5 @@
 """Time of one StyleGAN2 picture in PyTorch, to compare with `latent-jockey bench --random RES,BASE,MAX` and with
-`cargo bench --bench synthesis -- RES BASE MAX [THREADS]` on the same machine: random weights, batch 1, synthesis alone,
+`cargo bench --bench synthesis -- RES BASE MAX [THREADS]` on the same machine: random weights, batch 1, synthesis only,
 skip architecture, noise const. Inputs are scaled by the style and outputs by the demodulation, so that PyTorch runs
 ordinary convolutions; written from the paper's formulas.
 

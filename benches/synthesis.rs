@@ -1,7 +1,7 @@
-//! Milliseconds a picture of the cpu engine, synthesis only: `cargo bench --bench synthesis -- [RES BASE MAX [THREADS]]`.
+//! Milliseconds per picture of the cpu engine, synthesis only: `cargo bench --bench synthesis -- [RES BASE MAX [THREADS]]`.
 //!
-//! Weights are random, w differs from picture to picture, noise is const: what `benches/stylegan2.py` measures of PyTorch,
-//! except that there w stays the same. Prints wall time (median, 5th and 95th percentile) and processor time, which other
+//! Weights are random, w differs from picture to picture, noise is const. `benches/stylegan2.py` measures the same in PyTorch,
+//! except that w stays the same there. Prints wall time (median, 5th and 95th percentile) and CPU time, which other
 //! programs on the machine disturb less.
 #![allow(clippy::print_stdout, reason = "printing is what a benchmark is for")]
 
@@ -62,10 +62,10 @@ fn measure(cpu: &Cpu, res: usize, base: usize, max: usize) {
     );
 }
 
-/// Time that all threads of this process have spent on processors; zero where the system does not tell.
+/// CPU time of all threads of this process; zero where the system does not report it.
 fn processor_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // Fields 14 and 15 of proc(5), counted from the state after the name in brackets, which is field 3.
+    // Fields 14 and 15 of proc(5), counted from the state (field 3), which follows the name in brackets.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
     let ticks: u64 = [11, 12].iter().filter_map(|&i| fields.get(i)?.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 10)
