@@ -101,7 +101,7 @@ fn a_bad_tensor_is_named_with_both_shapes() {
 }
 
 #[test]
-fn what_can_be_done_without_is_warned_about() {
+fn missing_optional_tensors_are_warned_about() {
     let text = with_tensor("mapping.w_avg", |_, _| None);
     assert!(text.contains("opens") && text.contains("w_avg"), "{text}");
     let text = with_tensor("synthesis.b8.conv1.noise_const", |_, _| None);

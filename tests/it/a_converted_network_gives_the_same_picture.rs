@@ -117,7 +117,7 @@ fn style_networks_paint_the_same() {
 }
 
 #[test]
-fn nothing_is_overwritten_unasked_and_nothing_half_is_left() {
+fn nothing_is_overwritten_unasked_or_left_half_written() {
     let folder = folder("care");
     let message = |file: &str, out: &Path, overwrite| {
         convert(&fixture(file), out, Precision::Full, overwrite).expect_err("refused").to_string()

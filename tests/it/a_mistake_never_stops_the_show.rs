@@ -79,7 +79,7 @@ fn panic_goes_back_to_the_preset() {
 }
 
 #[test]
-fn frozen_is_frozen_and_goes_on_where_it_was() {
+fn a_frozen_show_resumes_where_it_was() {
     let mut show = show();
     show.step(0.0, &[]);
     show.step(0.1, &[write(Id::Freeze, Value::Bool(true))]);

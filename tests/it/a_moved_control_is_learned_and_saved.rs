@@ -107,7 +107,7 @@ fn a_moved_control_is_learned_and_saved() {
 }
 
 #[test]
-fn waiting_is_given_up_and_mistakes_are_told() {
+fn learning_can_be_cancelled_and_mistakes_are_reported() {
     let mut rig = Rig::new("cancel");
     for (address, told) in [
         ("/pso", "no control can play \"/pso\"; did you mean /psi?"),
@@ -151,7 +151,7 @@ fn a_known_controller_is_named_and_its_motors_jump() {
 }
 
 #[test]
-fn presets_are_saved_whole_and_never_for_strangers() {
+fn presets_are_saved_completely_and_never_for_remote_clients() {
     let mut rig = Rig::new("save");
     rig.write(Id::Psi, Value::Float(0.25));
     rig.write(Id::PresetSave, Value::Nothing);
@@ -183,7 +183,7 @@ fn presets_are_saved_whole_and_never_for_strangers() {
 }
 
 #[test]
-fn what_a_stranger_learned_is_not_saved_by_the_player() {
+fn mappings_learned_remotely_are_not_saved() {
     let mut rig = Rig::new("stranger");
     rig.show.set_names_only(true);
     rig.write(Id::Learn, text("/psi"));

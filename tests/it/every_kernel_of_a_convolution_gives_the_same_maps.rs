@@ -85,7 +85,7 @@ fn every_map_is_that_of_the_cpu_at_odd_and_real_shapes() {
 }
 
 #[test]
-fn pictures_are_those_of_pytorch() {
+fn pictures_agree_with_pytorch() {
     for (name, file) in [
         ("sg2_32", "sg2_32.safetensors"),
         ("sg2_32_resnet", "sg2_32_resnet.pkl"),

@@ -27,7 +27,7 @@ fn write_style(path: &Path, halves: usize, doubles: usize) {
 }
 
 #[test]
-fn a_painting_of_another_size_than_the_picture_is_refused() {
+fn a_style_network_that_changes_the_size_is_refused() {
     let path = file("style");
     for (halves, doubles, opens) in [(2, 2, true), (0, 0, true), (1, 2, false), (2, 0, false), (3, 3, false)] {
         write_style(&path, halves, doubles);
@@ -43,7 +43,7 @@ fn a_painting_of_another_size_than_the_picture_is_refused() {
 }
 
 #[test]
-fn a_clamp_below_nothing_is_refused() {
+fn a_negative_clamp_is_refused() {
     let bytes = std::fs::read(locate::network(Path::new("flowers128")).expect("it ships")).expect("reads");
     let whole = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).expect("a header");

@@ -49,7 +49,7 @@ fn difference(a: &Picture, b: &Picture) -> f64 {
 }
 
 #[test]
-fn without_a_fade_it_is_a_cut() {
+fn without_a_fade_it_cuts() {
     let mut show = show(SMALL, Mode::Offline);
     show.step(0.0, &[fade(0.0)]);
     show.step(0.1, &[load(GREY)]);
@@ -57,7 +57,7 @@ fn without_a_fade_it_is_a_cut() {
 }
 
 #[test]
-fn the_picture_goes_over_in_even_steps() {
+fn the_picture_changes_in_even_steps() {
     let still = write(Id::WalkKind, Value::Text("hold".to_owned()));
     let mut show = show(SMALL, Mode::Offline);
     show.step(0.0, &[still, fade(2.0)]);
@@ -84,7 +84,7 @@ fn the_picture_goes_over_in_even_steps() {
 }
 
 #[test]
-fn both_networks_move_on_and_the_same_fade_gives_the_same_bytes() {
+fn both_networks_keep_moving_and_the_same_fade_gives_the_same_bytes() {
     let run = || {
         let mut show = show(SMALL, Mode::Offline);
         show.step(0.0, &[fade(1.0), write(Id::WalkSpeed, Value::Float(4.0))]);
@@ -118,7 +118,7 @@ fn a_third_network_in_the_middle_of_a_fade_does_not_jump() {
 }
 
 #[test]
-fn live_it_is_told_how_far_loading_is_and_a_failure_leaves_the_old_network() {
+fn live_loading_reports_progress_and_a_failure_keeps_the_old_network() {
     let mut show = show(SMALL, Mode::Live);
     let mut seen = Vec::new();
     let mut step_until = |show: &mut Show, events: &[Event], done: &dyn Fn(&Show) -> bool| {

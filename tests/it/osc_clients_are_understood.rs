@@ -99,7 +99,7 @@ fn bundles_wait_for_their_time() {
 }
 
 #[test]
-fn questions_are_answered_and_changes_told() {
+fn questions_are_answered_and_changes_reported() {
     let (sender, _events) = queue();
     let server = bind(sender, &Arc::default());
     let mut feedback = server.feedback();
@@ -202,7 +202,7 @@ fn flat(packet: OscPacket) -> Vec<(String, Vec<OscType>)> {
 }
 
 #[test]
-fn a_taken_port_is_told_with_its_owner() {
+fn a_taken_port_is_reported_with_its_owner() {
     let (sender, _events) = queue();
     let server = bind(sender.clone(), &Arc::default());
     let error = OscServer::bind(server.local_addr(), sender.clone(), Arc::default()).err().expect("the port is taken");
@@ -218,7 +218,7 @@ fn a_taken_port_is_told_with_its_owner() {
 }
 
 #[test]
-fn dumps_are_rated_for_each_sender() {
+fn dumps_are_rate_limited_per_sender() {
     let (sender, _events) = queue();
     let counts = Arc::default();
     let server = bind(sender, &counts);

@@ -193,7 +193,7 @@ fn a_socket_writes_and_listens() {
 }
 
 #[test]
-fn a_new_preset_is_told() {
+fn clients_hear_of_a_new_preset() {
     let mut stage = Stage::new();
     let mut client = stage.socket();
     stage.mapping = Mapping::new(&[], &[OscEntry::plain("/1/fader3".to_owned(), Id::Psi.into())]);
@@ -240,7 +240,7 @@ fn clients_are_kept_to_their_limits() {
 }
 
 #[test]
-fn a_taken_port_is_one_line() {
+fn a_taken_port_is_reported_in_one_line() {
     let stage = Stage::new();
     let (events, _) = queue();
     let address = stage.server.local_addr();
@@ -252,7 +252,7 @@ fn a_taken_port_is_one_line() {
 }
 
 #[test]
-fn who_sends_half_a_request_is_let_go() {
+fn half_a_request_times_out() {
     let (short, long) = (Duration::from_millis(200), Duration::from_secs(60));
     for (request, silence) in [(short, long), (long, short)] {
         let stage = Stage::with(Timeouts { request, silence, ping: long });
@@ -268,7 +268,7 @@ fn who_sends_half_a_request_is_let_go() {
 }
 
 #[test]
-fn sockets_that_have_vanished_make_room() {
+fn vanished_sockets_make_room() {
     let timeouts = Timeouts { ping: Duration::from_millis(500), ..Timeouts::default() };
     let mut stage = Stage::with(timeouts);
     // Who reads answers the pings; the fifteen others do not.
@@ -285,7 +285,7 @@ fn sockets_that_have_vanished_make_room() {
 }
 
 #[test]
-fn dumps_are_rated_for_each_client() {
+fn dumps_are_rate_limited_per_client() {
     let mut stage = Stage::new();
     let (mut greedy, mut modest) = (stage.socket(), stage.socket());
     for _ in 0..100 {

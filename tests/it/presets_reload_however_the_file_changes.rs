@@ -96,7 +96,7 @@ fn another_file_is_moved_over_it() {
 }
 
 #[test]
-fn moved_away_as_a_backup_and_written_anew() {
+fn moved_to_a_backup_and_rewritten() {
     let stage = Stage::new("backup");
     move_over(&stage.file, &stage.folder.join("p.toml~"));
     fs::write(&stage.file, text(0.5)).unwrap();
@@ -104,7 +104,7 @@ fn moved_away_as_a_backup_and_written_anew() {
 }
 
 #[test]
-fn truncated_and_left_so_then_written() {
+fn truncated_and_written_later() {
     let stage = Stage::new("truncated");
     fs::write(&stage.file, "").unwrap();
     stage.fails("the file is empty");
@@ -113,7 +113,7 @@ fn truncated_and_left_so_then_written() {
 }
 
 #[test]
-fn removed_and_made_again() {
+fn removed_and_recreated() {
     let stage = Stage::new("removed");
     fs::remove_file(&stage.file).unwrap();
     stage.fails("cannot read the preset");
@@ -149,7 +149,7 @@ fn the_whole_folder_is_replaced() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_and_what_it_leads_to() {
+fn a_symlink_and_its_target() {
     let stage = Stage::new("link");
     let real = stage.folder.join("elsewhere");
     fs::create_dir(&real).unwrap();
@@ -163,7 +163,7 @@ fn a_link_and_what_it_leads_to() {
 }
 
 #[test]
-fn only_the_followed_file_and_only_changes_are_told() {
+fn only_changes_to_the_followed_file_are_reported() {
     let stage = Stage::new("followed");
     let other = stage.folder.join("q.toml");
     fs::write(&other, text(0.25)).unwrap();

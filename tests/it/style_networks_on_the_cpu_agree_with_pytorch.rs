@@ -45,7 +45,7 @@ fn every_layer_of_painters8_agrees_on_every_instruction_set() {
 }
 
 #[test]
-fn every_spelling_of_the_well_known_example_gives_its_picture() {
+fn every_fast_neural_style_file_gives_its_picture() {
     let (image, (shape, values)) = (picture("johnson"), expected("johnson", "picture"));
     for file in ["johnson-new.safetensors", "johnson-old.safetensors", "johnson-new.pth", "johnson-old.pth"] {
         let network = StyleNetwork::open(&fixture(&format!("style/{file}"))).expect(file);
@@ -71,7 +71,7 @@ fn the_file_names_its_painters() {
 }
 
 #[test]
-fn a_generator_is_no_style_network_and_the_other_way_round() {
+fn a_generator_is_not_a_style_network_or_vice_versa() {
     let error = StyleNetwork::open(&fixture("sg2_32.safetensors")).expect_err("a generator");
     assert!(error.to_string().contains("style network"), "{error}");
     let error = network::open(fixture("style/painters8.safetensors")).map(drop).expect_err("a style network");

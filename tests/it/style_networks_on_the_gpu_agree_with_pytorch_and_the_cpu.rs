@@ -69,7 +69,7 @@ fn every_layer_of_painters8_is_that_of_pytorch() {
 }
 
 #[test]
-fn every_spelling_of_the_well_known_example_gives_the_picture_of_pytorch() {
+fn every_fast_neural_style_file_agrees_with_pytorch() {
     let (image, values) = (picture("johnson"), expected("johnson", "picture"));
     for (precision, gpu) in engines() {
         let limit = limits(precision).1;

@@ -14,7 +14,7 @@ fn picture(program: &mut dyn Program, ws: &[f32], mode: NoiseMode) -> Vec<f32> {
 }
 
 #[test]
-fn threads_and_history_leave_no_trace() {
+fn results_do_not_depend_on_threads_or_history() {
     let network = network::open(fixture("sg2_32.safetensors")).expect("opens");
     // Large enough for every form of the convolutions.
     let large = stylegan2::random(128, 2048, 48, 64, 3);
@@ -53,7 +53,7 @@ fn noise_follows_its_seed_and_gain() {
 }
 
 #[test]
-fn wrong_inputs_are_refused_and_leave_the_picture() {
+fn wrong_inputs_are_refused_and_keep_the_picture() {
     let network = network::open(fixture("sg2_32.safetensors")).expect("opens");
     let mut program = Cpu::default().program(network.plan).expect("runs");
     let mut out = Image::new(1, 1, 1);

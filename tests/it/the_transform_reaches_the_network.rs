@@ -20,7 +20,7 @@ fn write(id: Id, value: f64) -> Event {
 }
 
 #[test]
-fn the_picture_is_that_of_the_transform() {
+fn the_picture_follows_the_transform() {
     let library = Library::scan(&locate::presets().unwrap()).unwrap();
     let preset = library.load("6-flowers").unwrap();
     let engine = Arc::new(Cpu::new(2));

@@ -23,7 +23,7 @@ fn seed_after(show: &mut Show, id: Id, values: &[Option<Value>]) -> f64 {
 }
 
 #[test]
-fn what_is_held_fires_once() {
+fn held_values_fire_once() {
     let folder = std::env::temp_dir().join(format!("latent-jockey-held-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     for (name, seed) in [("a", 0), ("b", 70)] {

@@ -31,7 +31,7 @@ fn show(folder: &str) -> Show {
 }
 
 #[test]
-fn a_value_behind_a_preset_in_one_packet_holds() {
+fn a_value_after_a_preset_in_one_packet_wins() {
     let mut show = show("order");
     show.step(0.1, &[write(Id::Psi, Value::Float(0.1)), text(Id::Preset, "b"), write(Id::Seed, Value::Float(7.0))]);
     assert_eq!((show.params().base(Id::Psi), show.params().base(Id::Seed)), (0.9, 7.0));
@@ -47,7 +47,7 @@ fn a_value_behind_a_preset_in_one_packet_holds() {
 }
 
 #[test]
-fn a_name_that_cannot_be_played_gives_way_to_the_one_that_plays() {
+fn an_unplayable_name_reverts_to_the_playing_one() {
     let mut show = show("names");
     let style = crate::common::fixture("style/painters8.safetensors").to_string_lossy().into_owned();
     let damaged = crate::common::fixture("sg2_16.json").to_string_lossy().into_owned();

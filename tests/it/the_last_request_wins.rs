@@ -34,7 +34,7 @@ fn pixels(show: &Show) -> Vec<u8> {
 }
 
 #[test]
-fn a_network_that_was_wished_away_does_not_come() {
+fn a_superseded_network_is_not_played() {
     let folder = folder("away");
     let mut show = show(&folder, Mode::Live);
     let large = locate::network(Path::new("flowers128")).expect("it ships");
@@ -57,7 +57,7 @@ fn a_network_that_was_wished_away_does_not_come() {
 }
 
 #[test]
-fn a_style_that_is_taken_away_is_gone_at_once() {
+fn a_removed_style_is_gone_at_once() {
     let folder = folder("style");
     let mut show = show(&folder, Mode::Offline);
     show.step(0.1, &[]);
@@ -70,7 +70,7 @@ fn a_style_that_is_taken_away_is_gone_at_once() {
 }
 
 #[test]
-fn a_style_file_that_was_mended_is_taken_when_it_is_named_again() {
+fn a_repaired_style_file_loads_when_named_again() {
     let folder = folder("mended");
     let mut show = show(&folder, Mode::Offline);
     show.step(0.1, &[]);

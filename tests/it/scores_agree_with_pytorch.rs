@@ -33,7 +33,7 @@ fn pictures(expected: &Expected, c_dim: usize) -> Vec<(Image, Vec<f32>)> {
 }
 
 #[test]
-fn scores_are_pytorchs_and_outlive_conversion() {
+fn scores_agree_and_survive_conversion() {
     let out = std::env::temp_dir().join(format!("latent-jockey-score-{}.safetensors", std::process::id()));
     for &(name, file, architecture) in FILES {
         let expected = Expected::open(name);
@@ -56,7 +56,7 @@ fn scores_are_pytorchs_and_outlive_conversion() {
 }
 
 #[test]
-fn files_without_one_have_none() {
+fn files_without_a_discriminator_have_no_score() {
     for file in ["sg2_16_gema_only.pkl", "sg2_32.safetensors", "sgxl_32_super.pkl", "rosi_32_bare.pt"] {
         assert!(Discriminator::open(&fixture(file)).unwrap().is_none(), "{file}");
     }

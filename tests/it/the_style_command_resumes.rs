@@ -73,7 +73,7 @@ fn assert_same(a: &Path, b: &Path) {
 }
 
 #[test]
-fn the_same_command_gives_the_same_bytes_and_all_that_it_promises() {
+fn the_same_command_gives_the_same_bytes_and_every_file() {
     let folder = Folder::new("same");
     let more = ["--passes", "5", "--every", "2", "--fps", "0", "--style", "klimt-the-kiss"];
     done(folder.command("one", &more));
@@ -93,7 +93,7 @@ fn the_same_command_gives_the_same_bytes_and_all_that_it_promises() {
 }
 
 #[test]
-fn a_killed_run_goes_on_to_the_same_end() {
+fn a_killed_run_resumes_to_the_same_result() {
     let folder = Folder::new("killed");
     let more = ["--passes", "120", "--fps", "0"];
     let mut child =
@@ -112,7 +112,7 @@ fn a_killed_run_goes_on_to_the_same_end() {
 }
 
 #[test]
-fn more_passes_go_on_and_broken_notes_begin_anew() {
+fn more_passes_resume_and_a_broken_journal_starts_over() {
     let folder = Folder::new("more");
     done(folder.command("more", &["--passes", "3", "--fps", "0"]));
     done(folder.command("more", &["--passes", "5", "--fps", "0"]));
@@ -143,7 +143,7 @@ fn a_folder_of_pictures_gives_a_folder_for_each() {
 }
 
 #[test]
-fn the_passes_become_a_video_where_there_is_ffmpeg() {
+fn passes_become_a_video_if_ffmpeg_is_installed() {
     let quiet = Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let folder = Folder::new("video");
     done(folder.command("out", &["--passes", "6"]));

@@ -56,7 +56,7 @@ fn settings(fps: f64, effort: Effort) -> VideoSettings {
 }
 
 #[test]
-fn every_frame_is_in_it_and_twice_is_the_same() {
+fn every_frame_is_included_and_reruns_are_identical() {
     if skipped() {
         return;
     }
@@ -84,7 +84,7 @@ fn every_frame_is_in_it_and_twice_is_the_same() {
 }
 
 #[test]
-fn colours_come_back() {
+fn colours_survive() {
     if skipped() {
         return;
     }
@@ -127,7 +127,7 @@ fn a_dropped_recording_plays() {
 
 #[cfg(unix)]
 #[test]
-fn what_a_killed_encoder_wrote_plays() {
+fn the_output_of_a_killed_encoder_plays() {
     if skipped() {
         return;
     }

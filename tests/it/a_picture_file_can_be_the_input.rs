@@ -192,7 +192,7 @@ fn a_preset_begins_with_its_picture_and_the_next_preset_without() {
 }
 
 #[test]
-fn live_it_is_loaded_aside() {
+fn live_pictures_load_in_the_background() {
     let folder = Folder::new("live", &[("a.png", RED)]);
     let mut show = show_of(library().load("6-flowers").expect("a preset"), Mode::Live);
     show.step(0.0, &[write(Id::InputFade, Value::Float(0.1)), write(Id::Input, folder.path("a.png"))]);
