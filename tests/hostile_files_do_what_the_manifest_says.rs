@@ -1,7 +1,7 @@
-//! Does a loader meet broken, lying and hostile files as it should: a clear error, or the network that is in them?
+//! Do broken, inconsistent and hostile files give the expected result: a clear error, or the network that they contain?
 //!
-//! Each of the 112 files is opened with the clock and the allocator watched: no panic, less than a second, and little
-//! memory beyond the file's own size.
+//! Each of the 112 files is opened under a stopwatch and a counting allocator: no panic, less than a second, and little
+//! memory beyond the file's size.
 
 #[path = "common/counting.rs"]
 mod counting;
@@ -17,7 +17,7 @@ use latent_jockey::network::checkpoint::Checkpoint;
 static ALONE: Mutex<()> = Mutex::new(());
 
 const MAX_TIME: Duration = Duration::from_secs(1);
-/// Beyond four times the file's size.
+/// Bytes allowed beyond four times the file's size.
 const MAX_MEMORY: usize = 64 << 20;
 
 fn folder() -> PathBuf {
@@ -36,7 +36,7 @@ fn manifest() -> Vec<Entry> {
     serde_json::from_str(&text).expect("the manifest is JSON")
 }
 
-/// The outcome of opening a file, with its time and its largest memory.
+/// The outcome of opening a file, with its time and peak memory.
 fn open(path: &Path) -> (Result<network::Network, String>, Duration, usize) {
     let start = Instant::now();
     let (result, peak) = counting::peak(|| network::open(path).map_err(|e| e.to_string()));

@@ -1,8 +1,8 @@
 //! What happens when the bytes of a network file are wrong in ways nobody thought of?
 //!
-//! Good fixtures are damaged at random (from fixed seeds: every run does the same) and opened; what opens all the same, and is
-//! small, is played. Nothing may panic, take longer than two seconds to open, or take more memory for it than four times
-//! the file plus a fixed bound. The number of damaged files is bounded for CI; `LATENT_JOCKEY_FUZZ=100000` in the environment makes it larger.
+//! Good fixtures are damaged at random (from fixed seeds, so every run is the same) and opened; files that still open, and are
+//! small, are played. Nothing may panic, take longer than two seconds to open, or use more memory than four times the file
+//! plus a fixed bound. The number of damaged files is limited for CI; set `LATENT_JOCKEY_FUZZ=100000` for more.
 
 #[path = "common/counting.rs"]
 mod counting;
@@ -21,9 +21,9 @@ use latent_jockey::network::discriminator::Discriminator;
 use latent_jockey::network::style_transfer::StyleNetwork;
 
 const MAX_TIME: Duration = Duration::from_secs(2);
-/// Beyond four times the file's size.
+/// Bytes allowed beyond four times the file's size.
 const MAX_MEMORY: usize = 64 << 20;
-/// Multiplications of the largest picture that is made of a damaged network.
+/// Multiplications of the largest picture that is computed from a damaged network.
 const MAX_MACS: u64 = 100_000_000;
 /// Numbers in all its maps.
 const MAX_MAPS: usize = 16 << 20;
@@ -46,11 +46,11 @@ impl Random {
     }
 }
 
-/// Bytes that mean much to the formats: opcodes, and numbers at the edge of their range.
+/// Bytes with a special meaning in the formats: opcodes, and numbers at the edge of their range.
 const TELLING: &[u8] =
     b"(.012BCJKMNQRTUVXabcdeghijlpqrstu]})\x80\x81\x85\x86\x87\x88\x8a\x8b\x8c\x8e\x8f\x92\x93\x94\x95\x00\x01\x7f\xff";
 
-/// One to eight wounds. Most go to the description, not to the numbers, where nothing would notice them.
+/// Damages one to eight places, mostly in the description; in the numbers nothing would notice.
 fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
     for _ in 0..=random.below(8) {
         if bytes.is_empty() {
@@ -101,7 +101,7 @@ fn is_small(plan: &Plan) -> bool {
     plan.macs() < MAX_MACS && plan.buffers.iter().map(|buffer| buffer.len()).sum::<usize>() < MAX_MAPS
 }
 
-/// Makes a picture of it, if that costs little. The numbers in it mean nothing; what counts is that it comes.
+/// Computes a picture from it, if that is cheap. The numbers mean nothing; it only has to finish.
 fn play(opened: &Opened, cpu: &Cpu) -> bool {
     let mut picture = Image::default();
     if let Some(Network { mapping, plan, .. }) = opened.network.as_ref().filter(|network| is_small(&network.plan)) {

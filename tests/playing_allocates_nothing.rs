@@ -1,4 +1,4 @@
-//! Does a show that has warmed up allocate while it plays? An allocator that counts says no, for every preset.
+//! Does a warmed-up show allocate while it plays? A counting allocator says no, for every preset.
 
 #[path = "common/counting.rs"]
 mod counting;
@@ -36,7 +36,7 @@ fn playing_allocates_nothing() {
         play(12);
         let mut times = counting::times(|| play(24));
         if times > 0 {
-            // Perhaps the harness, which writes a line when a test takes longer than a minute.
+            // Possibly the test harness, which prints a line when a test takes longer than a minute.
             times = counting::times(|| play(24));
         }
         assert_eq!(times, 0, "{name} allocates {times} times in 24 frames");

@@ -1,4 +1,4 @@
-//! Does a number on its way from a device to its parameter allocate? An allocator that counts says no.
+//! Does a number allocate on its way from a device to its parameter? A counting allocator says no.
 
 #[path = "common/counting.rs"]
 mod counting;
@@ -59,7 +59,7 @@ fn simple_messages_allocate_nothing() {
             }));
         }
     };
-    // The first round may build what is kept: the table of addresses.
+    // The first round may build what is cached: the table of addresses.
     play(&mut Vec::new());
     let mut counts = Vec::with_capacity(64 * 1024);
     play(&mut counts);

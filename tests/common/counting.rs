@@ -1,5 +1,4 @@
-//! An allocator that counts: what is allocated now, what was at most, and how often. A test that includes this
-//! file runs on it.
+//! An allocator that counts current bytes, peak bytes and allocations. Including this file in a test crate installs it.
 #![allow(dead_code, reason = "every test takes what it needs")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -16,7 +15,7 @@ thread_local! {
     static TIMES_HERE: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: every call goes to the system's allocator with the same arguments.
+// SAFETY: every call is forwarded to the system allocator with the same arguments.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         TIMES.fetch_add(1, Ordering::Relaxed);
@@ -50,7 +49,7 @@ pub fn times(act: impl FnOnce()) -> usize {
     TIMES.load(Ordering::Relaxed) - before
 }
 
-/// What `act` gives, and the most bytes that the process held meanwhile beyond those it held before.
+/// The result of `act`, and the process's peak memory during it, in bytes beyond what it held before.
 pub fn peak<T>(act: impl FnOnce() -> T) -> (T, usize) {
     let before = NOW.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Fixtures: networks with the numbers that the original code computed from them; and the gpu engines that there are.
+//! Fixtures: networks with the numbers that the original code computed from them, and the available gpu engines.
 #![allow(dead_code, reason = "every test takes what it needs")]
 
 use std::path::PathBuf;
@@ -59,7 +59,7 @@ pub fn magnitude(values: &[f32]) -> f32 {
     values.iter().fold(1e-3, |a, v| a.max(v.abs()))
 }
 
-/// A gpu engine that keeps all maps, for each precision that the adapter has; says what is skipped.
+/// A gpu engine that keeps all maps, for each precision that the adapter supports; reports what is skipped.
 #[allow(clippy::print_stderr, reason = "what is skipped is said")]
 pub fn engines() -> Vec<(Precision, Gpu)> {
     let make = |precision| {

@@ -1,4 +1,4 @@
-//! Does every broken, lying or foreign file end in a message that names the trouble, and never in a picture?
+//! Does every broken, inconsistent or foreign file give an error that names the problem, and never a picture?
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::Path;
@@ -57,7 +57,7 @@ fn other_files_are_named_for_what_they_are() {
     assert!(matches!(network::open(folder.join("absent")), Err(NetworkError::Io { .. })));
 }
 
-/// A copy of the fixture with one tensor changed by `change`: (shape, values) or nothing to leave it out.
+/// A copy of the fixture with one tensor replaced by `change`: (shape, values), or `None` to omit it.
 fn with_tensor(name: &str, change: impl Fn(Vec<usize>, Vec<f32>) -> Option<(Vec<usize>, Vec<f32>)>) -> String {
     let checkpoint = network::checkpoint::Checkpoint::open(&fixture("sg2_32.safetensors")).expect("opens");
     let mut tensors = Vec::new();

@@ -1,4 +1,4 @@
-//! What comes over a WebSocket names networks, presets and pictures of the library alone, and saves nothing.
+//! WebSocket clients can only select networks, presets and pictures of the library by name, and can save nothing.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -38,13 +38,13 @@ fn a_browser_opens_and_writes_no_files() {
         assert_eq!(show.params().base(Id::Seed) == 99.0, opens, "{source:?} opens a preset by its path");
         show.step(1.0, &[text(Id::Preset, "b", source)]);
         assert_eq!(show.params().base(Id::Seed), 2.0, "{source:?} names a preset");
-        // A name without any slash is no file of the working folder either.
+        // A name without a slash does not refer to a file in the working directory either.
         show.step(1.0, &[text(Id::Preset, "Cargo.toml", source), text(Id::Network, "Cargo.toml", source)]);
         assert_eq!(show.params().base(Id::Seed), 2.0);
         show.step(1.0, &[text(Id::PresetSave, "saved", source)]);
         assert_eq!(library_folder.join("saved.toml").exists(), opens, "{source:?} saves");
     }
-    // What a control plays can be learned from the page.
+    // The page can start MIDI learn.
     show.step(1.0, &[text(Id::Learn, "/psi", Source::Web)]);
     assert!(show.status().learning.is_some_and(|line| line.contains("/psi")));
     assert!(Path::new("Cargo.toml").exists());

@@ -1,7 +1,7 @@
-//! Does a converted file give the picture of the file that it was made from?
+//! Does a converted file give the same picture as the original?
 //!
-//! In full precision bit for bit, for every good fixture; with 16-bit weights within a limit. Nothing is overwritten
-//! unasked, and a file that holds no network leaves nothing behind.
+//! Bit for bit at full precision, for every valid fixture; within a limit with 16-bit weights. Nothing is overwritten
+//! unasked, and a file without a network leaves nothing behind.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::{Path, PathBuf};
@@ -18,8 +18,8 @@ use latent_jockey::network::canonical::Precision;
 use latent_jockey::network::style_transfer::StyleNetwork;
 use latent_jockey::network::{self, Network};
 
-/// Largest and mean difference that 16-bit weights make in a picture of −1..1. The fixtures' random networks are
-/// rougher than trained ones, which stay below a step of 8 bits.
+/// Largest and mean difference from 16-bit weights in a picture of −1..1. The fixtures' random networks are
+/// rougher than trained ones, which stay below one 8-bit step.
 const HALF: (f32, f32) = (3e-2, 5e-3);
 
 fn folder(name: &str) -> PathBuf {
@@ -87,7 +87,7 @@ fn every_generator_gives_the_same_picture() {
         assert!(largest < HALF.0 && mean < HALF.1, "{name}: {largest:e}, {mean:e}");
         let size = |path: &Path| std::fs::metadata(path).unwrap().len();
         assert!(size(&half) <= size(&full), "{name}");
-        // Converted once more, it is the same file.
+        // Converting it again gives the same file.
         let again = folder.join("again.safetensors");
         convert(&full, &again, Precision::Full, true).unwrap();
         assert!(std::fs::read(&full).unwrap() == std::fs::read(&again).unwrap(), "{name}");

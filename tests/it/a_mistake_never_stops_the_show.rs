@@ -1,4 +1,4 @@
-//! Nonsense from outside is one line and a count; the picture goes on.
+//! Nonsense from outside costs one line and a count; the picture keeps playing.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ fn a_mistake_never_stops_the_show() {
 
 #[test]
 fn a_write_is_in_the_next_picture() {
-    // Without a style network, which would go on painting by itself.
+    // Without a style network, which would keep painting by itself.
     let mut show = show_of("6-flowers");
     show.step(0.0, &[write(Id::WalkKind, text("hold"))]);
     for _ in 0..40 {

@@ -1,5 +1,5 @@
-//! Is a control that is moved learned, does it play at once, is it written into the preset among its comments, and
-//! can all of it be taken back?
+//! Is a moved control learned, does it work at once, is it written to the preset without touching comments, and can it
+//! be undone?
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ struct Rig {
 }
 
 impl Rig {
-    /// A show of a preset in a folder of its own.
+    /// A show of a preset in a temporary folder.
     fn new(name: &str) -> Rig {
         let folder = std::env::temp_dir().join(format!("latent-jockey-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
@@ -43,7 +43,7 @@ impl Rig {
         self.show.step(0.01, &[Event::Write(Write { target: id.into(), value, source: Source::Osc })]);
     }
 
-    /// Sends messages 10 ms apart and then nothing for half a second.
+    /// Sends messages 10 ms apart, then waits for half a second.
     fn play(&mut self, messages: &[[u8; 3]]) {
         for (i, bytes) in messages.iter().enumerate() {
             let message = parse(bytes, 0, i as u64 * 10_000).expect("a message");
@@ -84,12 +84,12 @@ fn a_moved_control_is_learned_and_saved() {
         lines.iter().any(|line| (line.control.as_str(), line.to.as_str()) == ("ch 2 cc 5/14", "/psi")),
         "{lines:?}"
     );
-    // 16,383 steps from one end to the other, once it has caught the value.
+    // 16,383 steps from end to end, once it has picked up the value.
     rig.play(&[[0xb1, 5, 0], [0xb1, 37, 0], [0xb1, 5, 127], [0xb1, 37, 127], [0xb1, 5, 64], [0xb1, 37, 0]]);
     let expected = -1.0 + 3.0 * f64::from(64 * 128) / 16_383.0;
     assert!((rig.show.params().base(Id::Psi) - expected).abs() < 1e-9);
 
-    // An encoder, and a button; then a preset's own line takes another meaning, comment and all.
+    // An encoder and a button; then a line of the preset gets a new target and keeps its comment.
     rig.write(Id::Learn, text("/walk/radius"));
     rig.play(&[[0xb0, 7, 65], [0xb0, 7, 65], [0xb0, 7, 65], [0xb0, 7, 63]]);
     rig.write(Id::Learn, text("/freeze"));
@@ -117,7 +117,7 @@ fn learning_can_be_cancelled_and_mistakes_are_reported() {
         rig.write(Id::Learn, text(address));
         assert!(rig.line().starts_with(told) && !rig.show.is_learning(), "{}", rig.line());
     }
-    // The key: what moved last, then the parameter before it in the table, then not at all.
+    // The key selects the parameter that moved last; arrow up, the one before it in the table; then cancel.
     rig.write(Id::NoiseGain, Value::Float(2.0));
     let key = |rig: &mut Rig, key| rig.show.step(0.01, &[Event::Key(key)]);
     key(&mut rig, keys::Key::Char('l'));
@@ -191,7 +191,7 @@ fn mappings_learned_remotely_are_not_saved() {
     assert!(rig.line().starts_with("ch 1 cc 41 plays /psi"), "{}", rig.line());
     rig.show.set_names_only(false);
     let plays = |rig: &Rig, control: &str| rig.show.map().iter().any(|line| line.control == control);
-    // The player learns and saves: what is his goes into the file, and the stranger's plays on.
+    // The player learns and saves: the player's mapping is written to the file, and the remote one keeps working.
     rig.write(Id::Learn, text("/walk/radius"));
     rig.play(&[[0xb0, 42, 0], [0xb0, 42, 90]]);
     rig.write(Id::PresetSave, Value::Nothing);

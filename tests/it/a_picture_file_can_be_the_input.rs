@@ -1,4 +1,4 @@
-//! Is a picture from a file played as content, and does a bad one leave the show as it was?
+//! Can a picture file be played as input, and does a bad one leave the show unchanged?
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ const RED: [u8; 3] = [255, 0, 0];
 const GREEN: [u8; 3] = [0, 255, 0];
 const BLUE: [u8; 3] = [0, 0, 255];
 
-/// A folder of its own with pictures of one colour, removed in the end.
+/// A temporary folder with pictures of a single colour, removed at the end.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -66,7 +66,7 @@ fn write(id: Id, value: Value) -> Event {
     Event::Write(Write { target: id.into(), value, source: Source::Osc })
 }
 
-/// The pixel in the middle.
+/// The pixel at the centre.
 fn middle(show: &Show) -> [u8; 3] {
     let picture = show.picture().expect("a picture");
     let at = 4 * ((picture.height / 2 * picture.width) + picture.width / 2) as usize;
@@ -118,7 +118,7 @@ fn the_pictures_of_a_folder_follow_one_another() {
     assert!(red < 5 && blue > 250, "round and round to the last, a JPEG");
     let every = [write(Id::InputEvery, Value::Float(4.0)), write(Id::InputSync, Value::Text("beats".into()))];
     show.step(0.1, &every);
-    // 120 beats a minute: four beats are two seconds.
+    // At 120 bpm, four beats take two seconds.
     show.step(1.7, &[]);
     assert!(middle(&show)[2] > 250, "too early");
     show.step(0.3, &[]);
@@ -139,7 +139,7 @@ fn a_bad_picture_is_one_line_and_the_old_one_stays() {
         assert!(notice(&show).contains(told), "{named}: {:?}", notice(&show));
         assert_eq!(middle(&show), RED, "{named}");
     }
-    // In a folder the next step goes past it.
+    // In a folder, the next step skips it.
     show.step(0.1, &[write(Id::Input, folder.path(""))]);
     show.step(0.1, &[write(Id::InputNext, Value::Nothing)]);
     assert_eq!(middle(&show), RED);
@@ -160,7 +160,7 @@ fn an_open_port_takes_names_but_no_paths() {
     let before = middle(&show);
     show.step(0.0, &[write(Id::Input, Value::Text("paintings".into()))]);
     assert_ne!(middle(&show), before, "{:?}", notice(&show));
-    // What a preset itself says may be a path: panic reads it again.
+    // A preset itself may name a path, which panic reads again.
     let file = folder.0.join("mine.toml");
     fs::write(&file, "network = \"flowers128\"\n[params]\n\"/input\" = \"./a.png\"\n").expect("a preset");
     let mut show = show_of(Preset::load(&file).expect("it is right"), Mode::Offline);

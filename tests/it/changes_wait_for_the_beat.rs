@@ -1,4 +1,4 @@
-//! With `/quantize`: do presets, seeds and networks change on the beat and not before, by whatever clock?
+//! With `/quantize`, do presets, seeds and networks change on the beat and not before, whatever the clock?
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use latent_jockey::params::{Id, Value};
 use latent_jockey::patch::library::Library;
 use latent_jockey::show::{Mode, Options, Show};
 
-/// Frames a second; 120 beats a minute are 30 frames a beat.
+/// Frames per second; at 120 bpm, a beat takes 30 frames.
 const FPS: f64 = 60.0;
 
 fn show(folder: &str) -> Show {
     let folder = std::env::temp_dir().join(format!("latent-jockey-{folder}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     for (name, seed) in [("a", 1), ("b", 2), ("c", 3)] {
-        // The others do not name it: it stays.
+        // The others do not set it, so it stays.
         let quantize = if name == "a" { "\"/quantize\" = 4\n" } else { "" };
         let text = format!("[params]\n\"/seed\" = {seed}\n\"/freeze\" = true\n{quantize}");
         std::fs::write(folder.join(format!("{name}.toml")), text).expect("a preset");
@@ -53,7 +53,7 @@ fn seeds_and_presets_wait_for_the_fourth_beat() {
     assert!((118..=120).contains(&frames), "{frames} frames instead of 119");
     assert_eq!(show.status().pending, None);
 
-    // Steps add up; the release of a button is none.
+    // Steps add up; releasing a button is not a step.
     show.step(
         1.0 / FPS,
         &[
@@ -69,7 +69,7 @@ fn seeds_and_presets_wait_for_the_fourth_beat() {
     frames_until(&mut show, 3.0);
     assert_eq!((show.preset().name.as_str(), show.params().text(Id::Preset)), ("c", "c"));
 
-    // Faster by hand: the beat is what counts. And 0 changes at once, what waits too.
+    // A faster tempo: the beat is what counts. And 0 applies everything at once, including what is waiting.
     show.step(1.0 / FPS, &[write(Id::Tempo, Value::Int(240)), write(Id::PresetNext, Value::Nothing)]);
     assert!(frames_until(&mut show, 1.0) <= 60);
     show.step(1.0 / FPS, &[write(Id::Seed, Value::Int(9))]);
@@ -91,7 +91,7 @@ fn networks_are_loaded_before_their_beat() {
     }
     (0..25).for_each(|_| show.step(1.0 / FPS, &[]));
     assert_eq!(show.network().path, other);
-    // One that does not exist is told, and the show goes on.
+    // One that does not exist is reported, and the show goes on.
     show.step(1.0 / FPS, &[write(Id::Network, Value::Text("nowhere".to_owned()))]);
     (0..130).for_each(|_| show.step(1.0 / FPS, &[]));
     assert!(show.status().notice.is_some_and(|line| line.contains("nowhere")));
@@ -102,7 +102,7 @@ fn networks_are_loaded_before_their_beat() {
 fn a_midi_clock_sets_the_beat() {
     let mut show = show("clock");
     let midi = |bytes: &[u8], secs: f64| Event::Midi(parse(bytes, 0, (secs * 1e6) as u64).expect("a message"));
-    // 150 beats a minute, in frames; the pulses come with up to 8 ms of lateness.
+    // 150 bpm, in frames; the pulses are up to 8 ms late.
     let (mut secs, mut pulse) = (0.0, 0u32);
     let mut play = |show: &mut Show, frames: usize, mut events: Vec<Event>| {
         let from = secs;
@@ -130,7 +130,7 @@ fn a_midi_clock_sets_the_beat() {
     }
     assert!((1.45..1.7).contains(&waited), "{waited} s");
 
-    // A stop holds the beat and what waits; a start is a first beat.
+    // Stop holds the beat and everything waiting; start is a first beat.
     play(&mut show, 1, vec![midi(&[0xfc], 0.0), write(Id::Seed, Value::Int(78))]);
     (0..100).for_each(|_| show.step(1.0 / FPS, &[midi(&[0xf8], 0.0)]));
     assert_eq!(show.params().base(Id::Seed), 77.0, "the other machine is stopped");

@@ -1,5 +1,5 @@
 //! Does each kernel that can compute a convolution on this adapter give the maps of the cpu engine, at small, odd and real
-//! shapes of layers, and the pictures of PyTorch? Any adapter will do, software too; without one the tests say "skipped".
+//! shapes of layers, and the pictures of PyTorch? Runs on any adapter, including software; without one the tests report "skipped".
 #![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
 use std::sync::Arc;

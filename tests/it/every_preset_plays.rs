@@ -1,4 +1,4 @@
-//! Every preset that ships renders frames that are alive, and no two look alike.
+//! Does every bundled preset render frames that are neither flat nor still, and do no two look alike?
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn pictures(preset: Preset, library: &Library, frames: usize) -> Vec<Arc<Picture
         .collect()
 }
 
-/// Mean difference of two pictures of one size, in 8-bit steps.
+/// Mean difference of two pictures of the same size, in 8-bit steps.
 fn difference(a: &Picture, b: &Picture) -> f64 {
     let sum: u64 = a.rgba.iter().zip(&b.rgba).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
     sum as f64 / a.rgba.len() as f64

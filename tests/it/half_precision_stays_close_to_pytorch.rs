@@ -1,5 +1,5 @@
-//! How far are pictures in 16 bits from those of PyTorch, which computes in 32, by each kernel that this adapter can run? A
-//! table for `--nocapture`. Any adapter with 16-bit floats will do, software too; without one the test says "skipped".
+//! How far are 16-bit pictures from PyTorch's 32-bit ones, for each kernel that this adapter can run? Prints a table with
+//! `--nocapture`. Runs on any adapter with 16-bit floats, including software; without one it reports "skipped".
 #![allow(clippy::print_stderr, reason = "what is skipped is said, and the table is for whoever asks")]
 
 use crate::common::{Expected, fixture};
@@ -7,7 +7,7 @@ use latent_jockey::engine::gpu::{Card, Gpu, Precision};
 use latent_jockey::engine::{Image, Inputs, Noise, NoiseMode, Program};
 use latent_jockey::network;
 
-/// The largest and the mean difference allowed, of pictures in −1..1. Measured on software Vulkan: see the table.
+/// The largest and the mean difference allowed, for pictures in −1..1. Measured on software Vulkan: see the table.
 const LARGEST: f32 = 3e-2;
 const MEAN: f32 = 4e-3;
 

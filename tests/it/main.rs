@@ -1,5 +1,5 @@
-//! Every question that is asked of the instrument as a whole, one module each. Tests that count allocations are crates of
-//! their own: they need an allocator to themselves.
+//! Tests of the instrument as a whole, one question per module. Tests that count allocations are separate crates, because
+//! they replace the allocator.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,5 +1,5 @@
-//! Are MIDI ports opened, lost and found again, and do their messages arrive? Without a MIDI system: is that one
-//! notice and nothing else? With the feature `jack` a JACK server of our own stands in for controllers and hubs.
+//! Are MIDI ports opened, lost and found again, and do their messages arrive? Is a missing MIDI system reported just once?
+//! With the feature `jack`, a private JACK server stands in for controllers and hubs.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ fn no_midi_system_is_one_notice() {
     let (sender, events) = queue();
     let started = Instant::now();
     let inputs = MidiInputs::start(PortRule::default(), sender, Arc::new(Counts::default()));
-    // Long enough for several looks.
+    // Long enough for several scans.
     let told = notices(&events, Duration::from_secs(3));
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].starts_with("no MIDI system: ") && told[0].ends_with("; going on without"), "{told:?}");
@@ -83,7 +83,7 @@ mod jack {
 
     impl Drop for Server {
         fn drop(&mut self) {
-            // Asked, not killed: JACK has eight places for servers on a machine, and a killed one keeps its own.
+            // SIGTERM, not SIGKILL: JACK has eight server slots per machine, and a killed server keeps its slot.
             let _ = kill(Pid::from_raw(self.0.id() as i32), Signal::SIGTERM);
             let _ = self.0.wait();
         }
@@ -149,13 +149,13 @@ mod jack {
             message.port
         };
 
-        // Another one appears later and has a number of its own.
+        // A second one appears later and gets its own number.
         let mut twister = controller("Twister");
         await_notice(&events, "Twister:out is connected");
         twister.send(&[0xb0, 0, 1]).unwrap();
         assert_ne!(next_message(&events).port, number);
 
-        // Pulled out and plugged in again: the same name, the same number.
+        // Unplugged and plugged in again: the same name, the same number.
         drop(nano);
         await_notice(&events, "nanoKONTROL2:out is gone");
         let mut nano = controller("nanoKONTROL2");
@@ -164,7 +164,7 @@ mod jack {
         let message = next_message(&events);
         assert_eq!((message.port, message.kind), (number, Kind::ProgramChange { program: 7 }));
 
-        // A whole hub is pulled, with two of the same kind on it.
+        // A whole hub is unplugged, with two devices of the same kind on it.
         let second = controller("Twister");
         await_notice(&events, "Twister");
         drop((nano, twister, second));

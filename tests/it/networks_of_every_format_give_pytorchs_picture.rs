@@ -1,6 +1,6 @@
 //! Does every kind of network file give the picture that PyTorch computes from it?
 //!
-//! Each file is opened by its bytes alone and played by the cpu engine; w, ws and pictures of all cases in the fixture's
+//! Each file is identified by its bytes alone and played by the cpu engine; w, ws and pictures of all cases in the fixture's
 //! description are compared within its limits.
 
 use crate::common::{Expected, assert_close, fixture, magnitude};
@@ -15,7 +15,7 @@ use serde_json::Value;
 /// Largest and mean difference of 32-bit pictures.
 const IMAGE: (f32, f32) = (2e-4, 2e-5);
 
-/// Network, file, and what is special about it.
+/// Network, file, and what is special about the file.
 const FILES: &[(&str, &str, Special)] = &[
     ("sg2_32", "sg2_32.pkl", Special::Nothing),
     ("sg2_16", "sg2_16_p2.pkl", Special::Nothing),
@@ -42,7 +42,7 @@ const FILES: &[(&str, &str, Special)] = &[
 #[derive(Clone, Copy, PartialEq)]
 enum Special {
     Nothing,
-    /// No `w_avg` in the file: truncated ws are its own.
+    /// No `w_avg` in the file, so truncated ws are not comparable.
     NoAverage,
     /// Neither `w_avg` nor noise.
     NoNoises,
@@ -57,7 +57,7 @@ fn text<'a>(case: &'a Value, key: &str) -> &'a str {
     case[key].as_str().unwrap_or_else(|| panic!("{key} in {case}"))
 }
 
-/// The matrix that the case writes into the network's input; StyleGAN3 only.
+/// The transform that the case writes into the network's input; StyleGAN3 only.
 fn transform(case: &Value, expected: &Expected) -> Transform {
     let Some(buffer) = case.get("transform_buffer").and_then(Value::as_str) else { return Transform::default() };
     let m: Vec<f64> = expected.get(buffer).1.into_iter().map(f64::from).collect();
@@ -92,7 +92,7 @@ fn check_mapping(network: &Network, expected: &Expected, special: Special) {
     }
 }
 
-/// Compares the layers that the case tells about; the last one is scaled for the picture already.
+/// Compares the layers that the case lists; the last one is already scaled for the picture.
 fn check_taps(program: &dyn Program, network: &Network, expected: &Expected, case: &Value, what: &str) {
     let Some(taps) = case.get("taps").and_then(Value::as_object).filter(|_| network.kind != Kind::StyleGan2) else {
         return;
@@ -109,7 +109,7 @@ fn check_taps(program: &dyn Program, network: &Network, expected: &Expected, cas
     assert!(compared > 0, "{what}: no layer was compared");
 }
 
-/// Compares the pictures of every case; the largest and the largest mean difference that were seen.
+/// Compares the pictures of every case. Returns the largest difference and the largest mean difference.
 fn check_pictures(network: &Network, expected: &Expected, special: Special) -> (f32, f32) {
     let mut program = Cpu::default().program(network.plan.clone()).expect("the plan runs");
     let mut worst = (0.0f32, 0.0f32);

@@ -1,4 +1,4 @@
-//! Files whose tensors are whole, but whose numbers make no network: one line, and no picture is begun.
+//! Are files with valid tensors that do not form a valid network refused, in one line, before any picture is computed?
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ fn file(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("latent-jockey-odd-{name}-{}.safetensors", std::process::id()))
 }
 
-/// A style network of one style with 1x1 kernels: so many layers that halve, so many that double.
+/// A style network with one style and 1x1 kernels, with the given numbers of layers that halve and that double the size.
 fn write_style(path: &Path, halves: usize, doubles: usize) {
     let ones = |count: usize| [0u8, 0, 128, 63].repeat(count);
     let (weight, table) = (ones(9), ones(3));

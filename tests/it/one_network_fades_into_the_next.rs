@@ -1,4 +1,4 @@
-//! Does one network fade into the next as `/network/fade` says, whatever their sizes, both moving on?
+//! Does one network fade into the next over `/network/fade` seconds, whatever their sizes, while both keep moving?
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::Path;
@@ -13,7 +13,7 @@ use latent_jockey::patch::library::Library;
 use latent_jockey::patch::locate;
 use latent_jockey::show::{Mode, Options, Picture, Show};
 
-/// Another size, another family, fewer colours.
+/// A different size, a different family, fewer colours.
 const SMALL: &str = "sg2_32.pkl";
 const TURNING: &str = "sg3r_32.pkl";
 const GREY: &str = "sg2_16_orig_gray.pkl";
@@ -41,7 +41,7 @@ fn picture(show: &Show) -> Picture {
     Picture { serial: 0, ..(**show.picture().unwrap()).clone() }
 }
 
-/// The mean difference of two pictures of the same size, in steps of 8 bits.
+/// The mean difference of two pictures of the same size, in 8-bit steps.
 fn difference(a: &Picture, b: &Picture) -> f64 {
     assert_eq!((a.width, a.height), (b.width, b.height));
     let sum: u64 = a.rgba.iter().zip(&b.rgba).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
@@ -73,11 +73,11 @@ fn the_picture_changes_in_even_steps() {
     let whole = difference(&before, &after);
     assert!(whole > 8.0, "{whole}");
     for (picture, share) in [(&quarter, 0.25), (&three_quarters, 0.75)] {
-        // Untrained networks paint far beyond black and white, where 8 bits end: that bends the line a little.
+        // Untrained networks go far beyond black and white, where 8 bits clip, so the line is slightly bent.
         let (left, right) = (difference(&before, picture) / whole, difference(picture, &after) / whole);
         assert!((left - share).abs() < 0.25 && (right - (1.0 - share)).abs() < 0.25, "{share}: {left} and {right}");
     }
-    // It has arrived, and is what the network alone gives.
+    // The fade is complete: the picture is what the network alone gives.
     let mut alone = self::show(TURNING, Mode::Offline);
     alone.step(0.0, &[write(Id::WalkKind, Value::Text("hold".to_owned()))]);
     assert!(difference(&picture(&alone), &after) < 0.5);
@@ -89,7 +89,7 @@ fn both_networks_keep_moving_and_the_same_fade_gives_the_same_bytes() {
         let mut show = show(SMALL, Mode::Offline);
         show.step(0.0, &[fade(1.0), write(Id::WalkSpeed, Value::Float(4.0))]);
         show.step(1e-9, &[load(GREY)]);
-        // Held at the very beginning, only the old network is seen: what moves is it.
+        // Held at the very start, only the old network is visible, so it is the one that moves.
         let first = picture(&show);
         assert_eq!(first.width, 32, "the larger size is shown");
         show.step(0.25, &[fade(60.0)]);
@@ -134,7 +134,7 @@ fn live_loading_reports_progress_and_a_failure_keeps_the_old_network() {
         panic!("waited in vain: {:?}", show.status());
     };
     step_until(&mut show, &[fade(0.2)], &|show| show.picture().is_some());
-    // As the window hands it over, also where OSC may give names only.
+    // As the window passes it on, even where OSC may only send names.
     show.set_names_only(true);
     let dropped = keys::dropped(&fixture(TURNING));
     step_until(&mut show, &[dropped], &|show| show.network().name == "sg3r_32");

@@ -1,5 +1,5 @@
-//! Do other programs' OSC messages arrive as what they mean, when they mean it, and are questions answered?
-//! liblo's `oscsend` plays where it is installed; bundles with time tags come from rosc's encoder.
+//! Are other programs' OSC messages understood and applied at the right time, and are questions answered?
+//! Uses liblo's `oscsend` where it is installed; bundles with time tags come from rosc's encoder.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -91,7 +91,7 @@ fn bundles_wait_for_their_time() {
     let names: Vec<&str> = arrivals.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["/now", "/sooner", "/later"]);
     assert!(arrivals[1].1 >= 190 && arrivals[2].1 >= 390, "{arrivals:?}");
-    // A clock an hour ahead: at once, counted, and told.
+    // A clock an hour ahead: applied at once, counted, and reported.
     send(Duration::from_secs(3600), "/foreign");
     assert_eq!(next(&events).0, "/foreign");
     assert_eq!(Counts::read(&counts.foreign_clock), 1);
@@ -116,7 +116,7 @@ fn questions_are_answered_and_changes_reported() {
     let aliases: Arc<[OscEntry]> =
         ranged.iter().map(|(address, options)| OscEntry::new(address, options).unwrap()).collect();
     let mut feeds = Feeds { beat: 7, fps: 24.5 };
-    // Frames go on until an answer has come.
+    // Frames continue until an answer arrives.
     let heard = |feedback: &mut Feedback, (params, feeds): (&Params, Feeds)| {
         let mut buffer = [0; 65_536];
         for _ in 0..100 {
@@ -145,7 +145,7 @@ fn questions_are_answered_and_changes_reported() {
     let walk = heard(&mut feedback, (&params, feeds));
     assert!(walk.iter().all(|(address, _)| address.starts_with("/walk/")) && walk.len() >= 4, "{walk:?}");
     assert!(walk.contains(&("/walk/kind".to_owned(), text("drift"))));
-    // What nobody knows is named.
+    // Unknown addresses are named.
     ask("/get", text("/nothing"));
     let waited = Instant::now();
     let step = |feedback: &mut Feedback, params: &Params, feeds, dt| {
@@ -157,7 +157,7 @@ fn questions_are_answered_and_changes_reported() {
 
     let subscribe = |feedback: &mut Feedback, params: &Params, feeds, address: &str, args| {
         ask(address, args);
-        // In order behind it: when this is answered, that was taken.
+        // Queued behind it: once this is answered, the other has been handled.
         ask("/get", text("/tempo"));
         assert_eq!(heard(feedback, (params, feeds)), [("/tempo".to_owned(), vec![OscType::Float(120.0)])]);
     };
@@ -176,7 +176,7 @@ fn questions_are_answered_and_changes_reported() {
     feeds.beat = 8;
     assert_eq!(heard(&mut feedback, (&params, feeds)), [said("/beat", OscType::Int(8))]);
 
-    // It ends unless it is renewed; renewing is no second subscription.
+    // It expires unless renewed; renewing does not add a second subscription.
     step(&mut feedback, &params, feeds, 40.0);
     subscribe(&mut feedback, &params, feeds, "/subscribe", text("/"));
     assert_eq!(feedback.subscribers(), 1);
@@ -185,7 +185,7 @@ fn questions_are_answered_and_changes_reported() {
     step(&mut feedback, &params, feeds, 21.0);
     assert_eq!(feedback.subscribers(), 0, "expired");
 
-    // Only what lies below the prefix.
+    // Only addresses below the prefix.
     subscribe(&mut feedback, &params, feeds, "/subscribe", text("/latent-jockey/walk"));
     params.write(Id::Psi.into(), &Value::Float(0.5)).unwrap();
     params.write(Id::WalkSpeed.into(), &Value::Float(1.0)).unwrap();

@@ -1,5 +1,5 @@
-//! Does any datagram stop the OSC server? Garbage of every kind goes to a real server; after each kind a good
-//! message must still arrive.
+//! Can any datagram stop the OSC server? Every kind of garbage is sent to a real server; after each kind a good message
+//! must still arrive.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl Rig {
         self.socket.send_to(datagram, self.server.local_addr()).expect("the loopback takes it");
     }
 
-    /// Whether a good message, never sent before, arrives now. Sent again when a full socket has lost it.
+    /// Whether a good message, not sent before, arrives now. Resent if a full socket has lost it.
     fn lives(&self) -> bool {
         static NUMBER: AtomicI32 = AtomicI32::new(0);
         (0..10).any(|_| {
@@ -101,7 +101,7 @@ fn osc_garbage_never_stops_the_server() {
         assert!(rig.lives(), "dead after {kind}");
     }
     assert!(Counts::read(&rig.counts.refused) > 100);
-    // Refusals are counted one by one, and told in few words.
+    // Refusals are counted one by one, and summarised when reported.
     while rig.events.try_recv().is_ok() {}
     (0..500).for_each(|_| rig.send(b"garbage"));
     assert!(rig.lives());
@@ -123,7 +123,7 @@ fn a_bad_message_in_a_bundle_leaves_its_neighbours_alone() {
 #[test]
 fn a_flood_drops_the_oldest_and_keeps_the_newest() {
     let rig = Rig::new();
-    // Nobody takes events out. More than the queue holds, the last one different.
+    // Nobody reads the queue. More messages than it holds, the last one different.
     let many = bundle(&[GOOD; 2000]);
     for _ in 0..8 {
         rig.send(&many);

@@ -1,5 +1,5 @@
-//! Does an OSCQuery client get the answers of the proposal, move parameters over its WebSocket, hear what changes,
-//! and is it kept to its limits? The client is hand-made HTTP and tungstenite's WebSocket.
+//! Does an OSCQuery client get the answers that the proposal specifies, move parameters over its WebSocket, receive
+//! changes, and respect limits? The client is hand-written HTTP and tungstenite's WebSocket.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
 const DIMS: Dims = Dims { z: 8, w: 8, styles: 0 };
 
-/// A server, and a show that has no pictures.
+/// A server, and a show without pictures.
 struct Stage {
     server: QueryServer,
     panel: Panel,
@@ -58,7 +58,7 @@ impl Stage {
         self.panel.step(&Snapshot { params: &self.params, feeds, aliases: self.mapping.aliases() }, DIMS);
     }
 
-    /// Frames until `done`, for five seconds at most.
+    /// Runs frames until `done`, for at most five seconds.
     fn until(&mut self, what: &str, mut done: impl FnMut(&mut Stage) -> bool) {
         let end = Instant::now() + Duration::from_secs(5);
         while !done(self) {
@@ -109,7 +109,7 @@ fn command(command: &str, address: &str) -> Message {
     Message::text(json!({ "COMMAND": command, "DATA": address }).to_string())
 }
 
-/// The next binary message as an address and its arguments; `None` when nothing comes.
+/// The next binary message as an address and its arguments; `None` if none arrives.
 fn heard(socket: &mut WebSocket<TcpStream>) -> Option<(String, Vec<OscType>)> {
     let Ok(Message::Binary(bytes)) = socket.read() else { return None };
     match rosc::decoder::decode_udp(&bytes) {
@@ -222,14 +222,14 @@ fn clients_are_kept_to_their_limits() {
     sockets.truncate(2);
     stage.until("room", |stage| connect(stage.server.local_addr()).is_ok());
 
-    // A message that is longer than any datagram ends its socket, and only that.
+    // A message longer than any datagram closes its own socket, and no other.
     let _ = sockets[0].send(Message::binary(vec![0; 200_000]));
     stage.until("the end", |_| {
         matches!(sockets[0].read(), Err(tungstenite::Error::Io(e)) if e.kind() != std::io::ErrorKind::WouldBlock)
             || !sockets[0].can_read()
     });
 
-    // A flood passes at its rate.
+    // A flood is throttled to the rate limit.
     for _ in 0..20_000 {
         sockets[1].send(packet("/psi", vec![OscType::Float(0.3)])).unwrap();
     }
@@ -271,7 +271,7 @@ fn half_a_request_times_out() {
 fn vanished_sockets_make_room() {
     let timeouts = Timeouts { ping: Duration::from_millis(500), ..Timeouts::default() };
     let mut stage = Stage::with(timeouts);
-    // Who reads answers the pings; the fifteen others do not.
+    // Only a client that reads answers pings; the fifteen others do not.
     let mut reader = stage.socket();
     let _vanished: Vec<_> = (0..15).map(|_| stage.socket()).collect();
     let mut others = Vec::new();

@@ -1,4 +1,4 @@
-//! Does a preset that is saved reach the show, however the editor writes it?
+//! Does a saved preset reach the show, however the editor writes the file?
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::fs;
@@ -9,10 +9,10 @@ use latent_jockey::params::{Id, Value};
 use latent_jockey::patch::preset::Preset;
 use latent_jockey::patch::watch::{Reload, Watch};
 
-/// A machine that is busy may need long; nothing here depends on being quick.
+/// A busy machine may be slow; nothing here depends on speed.
 const GENEROUS: Duration = Duration::from_secs(60);
 
-/// A preset that says psi, in a folder of its own, and the thread that watches it.
+/// A preset that sets psi, in a temporary folder, and the thread that watches it.
 struct Stage {
     folder: PathBuf,
     file: PathBuf,
@@ -20,7 +20,7 @@ struct Stage {
 }
 
 impl Stage {
-    /// Hears of changes by the system's notices alone.
+    /// Relies on the system's notifications alone, without polling.
     fn new(name: &str) -> Stage {
         Stage::looking_every(name, GENEROUS * 60)
     }
@@ -42,12 +42,12 @@ impl Stage {
         reload
     }
 
-    /// Waits until the preset arrives with this psi; steps of the way there may come first, as good presets.
+    /// Waits until the preset arrives with this psi; intermediate versions may arrive first, as valid presets.
     fn arrives(&self, psi: f64) {
         while psi_of(&self.next().result.expect("a good preset")) != psi {}
     }
 
-    /// Waits for an error that says this.
+    /// Waits for an error that contains this.
     fn fails(&self, what: &str) {
         let error = self.next().result.expect_err("a broken preset").to_string();
         assert!(error.contains(what), "{error}");
@@ -126,14 +126,14 @@ fn broken_and_repaired() {
     let stage = Stage::new("broken");
     fs::write(&stage.file, "[params]\n\"/psy\" = 1\n").unwrap();
     stage.fails("p.toml:2:1: \"/psy\" is no parameter; did you mean \"/psi\"?");
-    // As it was before it broke: that is a change, too.
+    // Back to what it was before it broke: that is a change too.
     fs::write(&stage.file, text(0.0)).unwrap();
     stage.arrives(0.0);
 }
 
 #[test]
 fn the_whole_folder_is_replaced() {
-    // No notice comes from a folder that is gone: looking finds the new one.
+    // A deleted folder sends no notification; polling finds the new one.
     let stage = Stage::looking_every("folder", Duration::from_millis(100));
     let aside = stage.folder.with_extension("old");
     let _ = fs::remove_dir_all(&aside);
@@ -141,7 +141,7 @@ fn the_whole_folder_is_replaced() {
     fs::create_dir(&stage.folder).unwrap();
     fs::write(&stage.file, text(0.5)).unwrap();
     stage.arrives(0.5);
-    // The new folder is watched as the old one was.
+    // The new folder is watched like the old one.
     fs::write(&stage.file, text(0.75)).unwrap();
     stage.arrives(0.75);
     fs::remove_dir_all(aside).unwrap();

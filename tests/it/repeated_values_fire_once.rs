@@ -1,4 +1,4 @@
-//! TouchDesigner sends what it holds 60 times a second: does a button that is held fire once, and a name load once?
+//! TouchDesigner repeats its values 60 times a second: does a held button fire once, and a name load once?
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ fn held_values_fire_once() {
     assert_eq!(seed_after(&mut show, Id::SeedNext, &[one]), 4.0, "a sender that never lets go, after a pause");
     assert_eq!(seed_after(&mut show, Id::SeedNext, &[Some(Value::Nothing), Some(Value::Nothing)]), 6.0, "bangs");
 
-    // The preset is loaded once: what is played on top of it stays.
+    // The preset is loaded once: changes made on top of it stay.
     let two = Some(Value::Float(2.0));
     assert_eq!(seed_after(&mut show, Id::Preset, &vec![two.clone(); 10]), 70.0);
     show.step(DT, &[event(Id::Preset, Value::Float(2.0)), event(Id::Seed, Value::Int(5))]);

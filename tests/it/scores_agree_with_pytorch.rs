@@ -1,4 +1,4 @@
-//! Does the discriminator of every kind of file give pictures the score that PyTorch gives them?
+//! Does the discriminator of every kind of file score pictures as PyTorch does?
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use crate::common::{Expected, fixture};

@@ -1,4 +1,4 @@
-//! z of a seed is bit for bit that of numpy's legacy generator (`np.random.RandomState(seed).randn(1, 512)`).
+//! Is the z of a seed bit for bit that of numpy's legacy generator (`np.random.RandomState(seed).randn(1, 512)`)?
 
 use latent_jockey::latent::seed::z_from_seed;
 use safetensors::SafeTensors;

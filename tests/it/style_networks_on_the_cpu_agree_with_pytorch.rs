@@ -29,7 +29,7 @@ fn every_layer_of_painters8_agrees_on_every_instruction_set() {
         let plan = Arc::new(network.plan_for(image.height, image.width));
         let mut program = Cpu::with_isa(2, isa).prepare(plan.clone()).expect("the plan runs");
         let mut out = Image::default();
-        // Twice: nothing may be left over from the first run.
+        // Twice: the second run must not depend on the first.
         for _ in 0..2 {
             let inputs = Inputs { image: Some((&image).into()), styles: &mix, ..Inputs::default() };
             program.run(&inputs, &mut out).expect("runs");

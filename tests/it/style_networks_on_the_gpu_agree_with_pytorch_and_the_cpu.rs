@@ -1,5 +1,5 @@
 //! Do the layers and pictures of style networks on the gpu engine agree with PyTorch's, and with the cpu engine's at other
-//! sizes and in the style loop? Any adapter will do, software too; without one the tests say "skipped".
+//! sizes and in the style loop? Runs on any adapter, including software; without one the tests report "skipped".
 
 use std::path::Path;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ fn every_layer_of_painters8_is_that_of_pytorch() {
         let (map_limit, picture_limit) = limits(precision);
         let mut program = gpu.program(plan.clone()).expect("the plan runs");
         let mut out = Image::default();
-        // Twice: nothing may be left over from the first run.
+        // Twice: the second run must not depend on the first.
         for _ in 0..2 {
             let inputs = Inputs { image: Some((&image).into()), styles: &mix, ..Inputs::default() };
             program.run(&inputs, &mut out).expect("runs");

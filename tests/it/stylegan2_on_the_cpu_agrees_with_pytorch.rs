@@ -7,7 +7,7 @@ use latent_jockey::engine::{Image, Inputs, Noise, NoiseMode, Program};
 use latent_jockey::latent::mapping::Scratch;
 use latent_jockey::network::{self, Network};
 
-/// Limits of the fixtures' description for 32-bit pictures.
+/// Limits from the fixtures' description, for 32-bit pictures.
 const IMAGE: (f32, f32) = (2e-4, 2e-5);
 
 fn noise(case: &serde_json::Value) -> Noise {
@@ -15,7 +15,7 @@ fn noise(case: &serde_json::Value) -> Noise {
     Noise { mode, gain: 1.0 }
 }
 
-/// Plays all cases of a fixture and compares pictures, and taps where the case has some.
+/// Plays all cases of a fixture and compares pictures, and taps where a case has any.
 fn check_pictures(network: &Network, expected: &Expected, cpu: &Cpu, (max, mean): (f32, f32), taps: bool) {
     let mut program = cpu.program(network.plan.clone()).expect("the plan runs");
     for case in expected.description["cases"].as_array().expect("cases") {
@@ -40,7 +40,7 @@ fn check_taps(program: &dyn Program, expected: &Expected, taps: &serde_json::Val
     for (name, tap) in taps.as_object().expect("taps") {
         let Some(found) = program.tap(name) else { continue };
         let values = expected.sample(tap["tensor"].as_str().unwrap(), 0);
-        // Large taps hold the first channels only.
+        // Large taps only contain the first channels.
         let limit = 1e-4 * magnitude(&values);
         assert_close(&format!("{what}, tap {name}"), &found.data[..values.len()], &values, limit, limit);
         compared += 1;

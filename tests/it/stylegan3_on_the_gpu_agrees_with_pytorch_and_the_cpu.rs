@@ -1,5 +1,5 @@
 //! Do pictures and maps of StyleGAN3 and StyleGAN-XL on the gpu engine agree with those of PyTorch, and with the cpu
-//! engine's at every shape of layer? Any adapter will do, software too; without one the tests say "skipped".
+//! engine's at every shape of layer? Runs on any adapter, including software; without one the tests report "skipped".
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ fn check_fixture(name: &str) {
                 let image = expected.sample(text("image"), n);
                 assert_close(&what, &out.data, &image, picture_limit, picture_limit / 10.0);
                 for (tap, about) in case.get("taps").and_then(|t| t.as_object()).into_iter().flatten() {
-                    // The last layer's is not scaled for the picture yet.
+                    // The last layer is not scaled for the picture yet.
                     let is_last = network.plan.picture().is_some_and(|picture| picture.name == *tap);
                     let Some(found) = program.tap(tap).filter(|_| !is_last) else { continue };
                     let values = expected.sample(about["tensor"].as_str().expect("a name"), 0);

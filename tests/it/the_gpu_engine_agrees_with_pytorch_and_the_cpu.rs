@@ -1,5 +1,5 @@
 //! Do pictures and feature maps of the gpu engine agree with those of PyTorch, and with the cpu engine's at other sizes?
-//! Any adapter will do, software too; without one the tests say "skipped".
+//! Runs on any adapter, including software; without one the tests report "skipped".
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::print_stderr, reason = "what is skipped is said")]
 

@@ -1,5 +1,5 @@
 //! Does an engine that measures choose a kernel for every convolution, does it keep the choice in its file, and does
-//! the picture stay right? Any adapter will do, software too; without one the tests say "skipped".
+//! the picture stay right? Runs on any adapter, including software; without one the tests report "skipped".
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::print_stderr, reason = "what is skipped is said")]
 

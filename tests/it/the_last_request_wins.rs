@@ -1,4 +1,4 @@
-//! Networks and style networks that are wished for, wished away and wished for again: does what was asked for last play?
+//! When networks and style networks are requested, replaced and requested again, does the last request win?
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,7 +45,7 @@ fn a_superseded_network_is_not_played() {
         show.step(0.01, &[]);
     }
     assert_eq!(show.network().name, "sg2_32");
-    // Wished for again it comes.
+    // Requested again, it loads.
     show.step(0.0, &[text(Id::Network, &large)]);
     let came = (0..1000).any(|_| {
         std::thread::sleep(Duration::from_millis(10));

@@ -1,5 +1,4 @@
-//! The README's table is the output of `params --format markdown`.
-//! `UPDATE=1 cargo test the_readme` writes it.
+//! Is the README's table the output of `params --format markdown`? `UPDATE=1 cargo test the_readme` rewrites it.
 
 use latent_jockey::commands::params::{Format, table};
 
@@ -20,7 +19,7 @@ fn the_readme_shows_the_table_of_parameters() {
     }
     assert!(
         readme[start..end] == expected,
-        "the README's table is not today's: UPDATE=1 cargo test the_readme writes it"
+        "the README's table is out of date: UPDATE=1 cargo test the_readme rewrites it"
     );
 }
 

@@ -1,4 +1,4 @@
-//! Does a picture depend on nothing but the network and its inputs: not on the number of threads, not on the pictures before?
+//! Does a picture depend only on the network and its inputs, not on the number of threads or on earlier pictures?
 
 use crate::common::{Expected, fixture};
 use latent_jockey::engine::cpu::Cpu;
@@ -16,7 +16,7 @@ fn picture(program: &mut dyn Program, ws: &[f32], mode: NoiseMode) -> Vec<f32> {
 #[test]
 fn results_do_not_depend_on_threads_or_history() {
     let network = network::open(fixture("sg2_32.safetensors")).expect("opens");
-    // Large enough for every form of the convolutions.
+    // Large enough to use every form of convolution.
     let large = stylegan2::random(128, 2048, 48, 64, 3);
     let [alias_free, rotating] =
         [stylegan3::Config::T, stylegan3::Config::R].map(|c| stylegan3::random(c, 64, 1024, 32, 16));

@@ -1,11 +1,11 @@
-//! Does `style` make the same files however often it is stopped, and everything that it promises?
+//! Does `style` write all its files, and the same ones however often it is interrupted?
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// A folder of its own with a picture in it, removed in the end.
+/// A temporary folder with a picture in it, removed at the end.
 struct Folder(PathBuf);
 
 impl Folder {

@@ -1,4 +1,4 @@
-//! Does the style loop stay alive: never black, white, grey, noise or a still, whatever the settings?
+//! Does the style loop stay alive, never black, white, grey, noisy or still, whatever the settings?
 #![allow(clippy::print_stdout, reason = "the figures are worth reading with --nocapture")]
 
 use std::path::Path;
@@ -14,7 +14,7 @@ use latent_jockey::engine::{Engine, Image};
 use latent_jockey::network::style_transfer::StyleNetwork;
 use latent_jockey::patch::locate;
 
-/// Frames a second of the show that is played.
+/// Frames per second of the show.
 const FPS: f32 = 12.0;
 
 /// A soft, slowly moving picture.
@@ -36,7 +36,7 @@ fn black(_: usize) -> Image {
 
 type Content = fn(usize) -> Image;
 
-/// A network that ships, and settings that drive the loop to its ends.
+/// A bundled network, and settings that drive the loop to its extremes.
 struct Extreme(&'static str, &'static str, StyleSettings, Content);
 
 fn extremes() -> Vec<Extreme> {
@@ -69,7 +69,7 @@ fn extremes() -> Vec<Extreme> {
     ]
 }
 
-/// Where the loop is played: a picture goes in, a frame comes out.
+/// Where the loop runs: a picture goes in, a frame comes out.
 trait Place {
     fn engine(&self) -> Arc<dyn Engine>;
     fn play(&mut self, style: &mut StyleLoop, image: &Image, settings: &StyleSettings, out: &mut Image);
@@ -84,7 +84,7 @@ impl Place for Arc<Cpu> {
     }
 }
 
-/// On a card, where the frames are looked at and nothing else comes back.
+/// On a card, where only the frames are read back.
 struct OnCard {
     gpu: Arc<Gpu>,
     easel: CardEasel,
@@ -102,7 +102,7 @@ impl Place for OnCard {
     }
 }
 
-/// Plays `frames` frames and holds the last half against the limits of a living picture.
+/// Plays `frames` frames and checks the second half against the limits of a living picture.
 fn soak(place: &mut dyn Place, frames: usize) {
     for Extreme(network, name, settings, content) in extremes() {
         let name = format!("{network}: {name}");

@@ -46,7 +46,7 @@ fn the_picture_follows_the_transform() {
             write(Id::TransformScale, scale),
         ];
         show.step(0.0, &events);
-        // Until what is smoothed has arrived.
+        // Until smoothing has settled.
         for _ in 0..8 {
             show.step(5.0, &[]);
         }

@@ -1,5 +1,5 @@
-//! Do messages count in the order in which they come, a preset or panic and then a value in one packet too; and does a
-//! name that cannot be played give way to the one that plays?
+//! Are messages applied in order, even a preset or panic followed by a value in one packet? And does an unplayable name
+//! revert to the one that is playing?
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ fn text(id: Id, name: &str) -> Event {
     write(id, Value::Text(name.to_owned()))
 }
 
-/// A show with the presets `a` (psi 0.5) and `b` (psi 0.9), in a folder of this name.
+/// A show with the presets `a` (psi 0.5) and `b` (psi 0.9), in a temporary folder of this name.
 fn show(folder: &str) -> Show {
     let folder = std::env::temp_dir().join(format!("latent-jockey-{folder}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");

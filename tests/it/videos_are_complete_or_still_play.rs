@@ -1,6 +1,6 @@
-//! Does a video hold every frame, come out the same twice, and play when somebody was killed?
+//! Does a video contain every frame, come out identical twice, and still play after the recorder or encoder was killed?
 //!
-//! Needs ffmpeg and ffprobe; says "skipped" without.
+//! Needs ffmpeg and ffprobe; reports "skipped" without them.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests fail and print as tests do")]
 
 use std::fs;
@@ -28,7 +28,7 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// A frame that moves and has some grain, so that the encoder has something to do.
+/// A frame with motion and some grain, to give the encoder something to do.
 fn frame(number: u32) -> Vec<u8> {
     let mut seed = number.wrapping_mul(2_654_435_761);
     (0..WIDTH * HEIGHT)
@@ -40,7 +40,7 @@ fn frame(number: u32) -> Vec<u8> {
         .collect()
 }
 
-/// What ffprobe counts: codec, width, height, frames, and the colours' names.
+/// What ffprobe reports: codec, width, height, frames, and colour tags.
 fn probe(file: &Path) -> String {
     let entries = "stream=codec_name,width,height,pix_fmt,color_space,nb_read_frames";
     let output = Command::new("ffprobe")
@@ -140,11 +140,11 @@ fn the_output_of_a_killed_encoder_plays() {
             writer.write(&frame(number)).unwrap();
             number += 1;
         }
-        // The shell has the command on every machine.
+        // A shell builtin, so it exists on every machine.
         let kill = format!("kill -9 {}", writer.process_id());
         let killed = Command::new("sh").args(["-c", &kill]).status().unwrap();
         assert!(killed.success());
-        // The pipe takes some frames before it is known to be broken.
+        // The pipe accepts a few frames before it is known to be broken.
         let error = (0..1000).find_map(|n| writer.write(&frame(n)).err()).expect("the encoder is gone");
         assert!(matches!(error, RecordError::Video(VideoError::Encoder { .. })), "{error}");
         assert!(error.to_string().contains(&file.display().to_string()), "{error}");

@@ -1,5 +1,5 @@
 //! Does each of Winograd's variants that this adapter can run give the maps of the cpu engine: odd sizes, few and many
-//! channels, noise, clamps, maps that grow, reflection? Any adapter will do, software too; without one the tests say "skipped".
+//! channels, noise, clamps, maps that grow, reflection? Runs on any adapter, including software; without one the tests report "skipped".
 #![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
 use std::sync::Arc;
@@ -80,7 +80,7 @@ fn check(plan: &Arc<Plan>, inputs: &Inputs) -> Vec<Variant> {
                 unused.push(variant);
                 continue;
             }
-            // Twice: nothing may be left over from the first run.
+            // Twice: the second run must not depend on the first.
             for _ in 0..2 {
                 program.run(inputs, &mut Image::default()).expect("runs");
             }
