@@ -1,0 +1,146 @@
+//! What can move a parameter: an LFO, a follower of a signal, and whatever else implements [`Source`].
+//!
+//! A source gives one number from 0 to 1 a frame. [`Route`](super::Route)s decide what it moves, how far, and whether
+//! it moves to both sides of the base. A source's knobs become rows of the table of parameters while it plays.
+
+use super::signals::Signals;
+use crate::params::Curve;
+
+/// When a frame is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Time {
+    /// Seconds since the show began; stands still while the picture is frozen.
+    pub secs: f64,
+    /// Beats of the show's clock. Jumps when a MIDI clock jumps.
+    pub beat: f64,
+    /// Seconds since the last frame; 0 while the picture is frozen.
+    pub dt: f64,
+}
+
+/// Gives one number a frame, from 0 to 1. A function of the frames it has seen, so that a take replays exactly.
+pub trait Source: Send {
+    /// The values of its knobs in this frame, in the order of [`Kind::knobs`]; called before [`Source::step`].
+    fn turn(&mut self, _knobs: &[f64]) {}
+
+    /// The value at `t`.
+    fn step(&mut self, t: Time, signals: &Signals) -> f64;
+}
+
+/// Whether a route moves its parameter to one side of the base or to both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Polarity {
+    /// 0 to 1: the base is one end.
+    Unipolar,
+    /// −1 to 1: the base is the middle.
+    Bipolar,
+}
+
+impl Polarity {
+    pub const WORDS: &'static [&'static str] = &["unipolar", "bipolar"];
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "unipolar" => Some(Polarity::Unipolar),
+            "bipolar" => Some(Polarity::Bipolar),
+            _ => None,
+        }
+    }
+
+    /// A source's 0..1 as what the route adds.
+    pub fn apply(self, value: f64) -> f64 {
+        match self {
+            Polarity::Unipolar => value,
+            Polarity::Bipolar => 2.0 * value - 1.0,
+        }
+    }
+}
+
+/// A number of a source that can be played: `/mod/<name>/<knob>` while its preset plays, a key of its entry in the
+/// file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Knob {
+    pub name: &'static str,
+    pub min: f64,
+    pub max: f64,
+    pub default: f64,
+    pub unit: &'static str,
+    pub curve: Curve,
+    /// Time constant of the smoothing in seconds.
+    pub smoothing_secs: f64,
+    pub help: &'static str,
+}
+
+/// A kind of source: what a preset may say about it, and how it is built.
+#[derive(Debug)]
+pub struct Kind {
+    /// Its words for `source = "…"`. A kind without words takes the name of a signal.
+    pub words: &'static [&'static str],
+    /// Each group is one knob. A group of several is a choice between them: an entry says exactly one.
+    pub knobs: &'static [&'static [Knob]],
+    /// What a route does unless its entry says so.
+    pub polarity: Polarity,
+    pub build: fn(&Setup<'_>) -> Box<dyn Source>,
+}
+
+/// What a source is built from.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup<'a> {
+    /// The word after `source =`.
+    pub word: &'a str,
+    /// Of what is random.
+    pub seed: u64,
+    /// Which knob of each group was chosen, in the order of [`Kind::knobs`].
+    pub chosen: &'a [usize],
+}
+
+/// The kind that a word names.
+pub fn kind(word: &str) -> Option<&'static Kind> {
+    let by_signal = || super::KINDS.iter().find(|kind| kind.words.is_empty() && super::signals::is_name(word));
+    super::KINDS.iter().find(|kind| kind.words.contains(&word)).or_else(by_signal).copied()
+}
+
+/// The seed of a modulator whose preset names none: two of them do not move alike. FNV-1a of its name.
+pub fn seed_of(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_names_one_kind() {
+        for kind in super::super::KINDS {
+            for word in kind.words {
+                assert!(std::ptr::eq(super::kind(word).unwrap(), *kind), "{word}");
+            }
+        }
+        let follower = kind("audio.kick").unwrap();
+        assert!(follower.words.is_empty() && follower.polarity == Polarity::Unipolar);
+        for nothing in ["", "sien", "Sine", "audio", "audio kick", ".kick", "kick."] {
+            assert!(kind(nothing).is_none(), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn words_are_those_that_are_read() {
+        for word in Polarity::WORDS {
+            assert!(Polarity::from_word(word).is_some(), "{word}");
+        }
+        assert_eq!([0.0, 0.5, 1.0].map(|u| Polarity::Bipolar.apply(u)), [-1.0, 0.0, 1.0]);
+        assert_eq!([0.0, 0.5, 1.0].map(|u| Polarity::Unipolar.apply(u)), [0.0, 0.5, 1.0]);
+    }
+
+    #[test]
+    fn defaults_lie_in_their_ranges() {
+        for knob in super::super::KINDS.iter().flat_map(|kind| kind.knobs).copied().flatten() {
+            assert!(knob.min <= knob.default && knob.default <= knob.max, "{}", knob.name);
+        }
+    }
+
+    #[test]
+    fn names_have_seeds_of_different_kinds() {
+        assert_eq!(seed_of("a"), 0xaf63_dc4c_8601_ec8c);
+        assert_ne!(seed_of("breathe"), seed_of("sway"));
+    }
+}
