@@ -12,7 +12,7 @@ use crossbeam_channel::Receiver;
 use latent_jockey::commands::play;
 use latent_jockey::control::mapping::Mapping;
 use latent_jockey::control::osc::{self, OscServer};
-use latent_jockey::control::{AllCounts, Counts, Event, QUEUE, midi, queue};
+use latent_jockey::control::{Counts, Event, QUEUE, midi, queue};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::params::{Id, Params};
 use latent_jockey::patch::library::Library;
@@ -146,10 +146,12 @@ fn while_playing(secs: u64) -> Result<(), Box<dyn std::error::Error>> {
     let engine = Arc::new(Cpu::default());
     let mut show = Show::new(Options { library, preset, network: None, seed: None, engine, mode: Mode::Live })?;
     let (sender, events) = queue();
-    let counts = AllCounts::default();
-    let osc = OscServer::bind((Ipv4Addr::LOCALHOST, 0).into(), sender, counts.osc.clone())?;
+    let counts = Arc::<Counts>::default();
+    let osc = OscServer::bind((Ipv4Addr::LOCALHOST, 0).into(), sender, counts.clone())?;
     let to = osc.local_addr();
-    show.connect(Devices { osc: Some(osc), counts: counts.clone(), ..Devices::default() });
+    let mut devices = Devices::default();
+    devices.plug(osc);
+    show.connect(devices);
     let mut playing = Playing { show, events, steps: 0, pictures: 0 };
     playing.play(1, |_| {});
 
@@ -186,11 +188,11 @@ fn while_playing(secs: u64) -> Result<(), Box<dyn std::error::Error>> {
 
     let deaf = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     for (name, to) in [("to a port where nobody reads", deaf.local_addr()?), ("to the show", to)] {
-        let before = [&counts.osc.received, &counts.osc.dropped].map(Counts::read);
+        let before = [&counts.received, &counts.dropped].map(Counts::read);
         let sender = std::thread::spawn(move || flood(to, secs));
         playing.play(secs, |_| {});
         let sent = sender.join().map_err(|_| "the sender failed")??;
-        let after = [&counts.osc.received, &counts.osc.dropped].map(Counts::read);
+        let after = [&counts.received, &counts.dropped].map(Counts::read);
         say(&format!(
             "  a flood of {sent} in {secs} s {name:29} {:5.2} pictures/s {:5.0} frames/s; {} received, {} dropped by the queue",
             playing.pictures as f64 / secs as f64,

@@ -6,6 +6,7 @@
 //! of its events.
 
 pub mod clock;
+pub mod device;
 pub mod keys;
 pub mod learn;
 pub mod lights;
@@ -15,12 +16,12 @@ pub mod osc;
 pub mod query;
 mod rate;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::params::{Target, Value};
+pub use device::{Absent, Device, DeviceStatus, Listener, Snapshot};
 
 /// Who wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,13 +122,6 @@ impl EventSender {
 pub fn queue() -> (EventSender, Receiver<Event>) {
     let (sender, receiver) = bounded(QUEUE);
     (EventSender { sender, overflow: receiver.clone() }, receiver)
-}
-
-/// Counts of all devices of a running show.
-#[derive(Clone, Debug, Default)]
-pub struct AllCounts {
-    pub osc: Arc<Counts>,
-    pub midi: Arc<Counts>,
 }
 
 /// A small generator for the tests: xorshift, the same numbers on every machine.

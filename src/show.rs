@@ -24,13 +24,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::control::clock::Clock;
-use crate::control::lights::Lights;
 use crate::control::mapping::Mapping;
-use crate::control::midi::{MidiInputs, MidiOutputs, Profile, Profiles};
+use crate::control::midi::{Profile, Profiles};
 use crate::control::osc::feeds::Feeds;
-use crate::control::osc::{Feedback, OscServer, Snapshot};
-use crate::control::query::{Dims, Panel, QueryServer};
-use crate::control::{AllCounts, Event, Source, Write};
+use crate::control::query::{Dims, Viewer};
+use crate::control::{Device, Event, Listener, Snapshot, Source, Write};
 use crate::engine::Engine;
 use crate::latent::walk::{self, Walk};
 use crate::network::Network;
@@ -118,7 +116,6 @@ pub struct Show {
     saver: Option<Saver>,
     learning: Learning,
     held: Held,
-    lights: Lights,
     /// The open ports whose controllers have a profile.
     controllers: Vec<(u8, Arc<Profile>)>,
     /// The place of the playing preset in the list, from 1.
@@ -163,20 +160,33 @@ pub struct Show {
     /// What could not be made offline, where no picture may be missed.
     failure: Option<String>,
     devices: Devices,
-    feedback: Option<Feedback>,
-    panel: Option<Panel>,
 }
 
-/// What plays a show from outside, and how much of it came.
+/// What plugs into a show from outside. It knows none of them by name.
 #[derive(Default)]
 pub struct Devices {
-    pub osc: Option<OscServer>,
-    pub query: Option<QueryServer>,
-    pub midi: Option<MidiInputs>,
-    pub lights: Option<MidiOutputs>,
+    devices: Vec<Box<dyn Device>>,
+    listeners: Vec<Box<dyn Listener>>,
+    viewer: Option<Viewer>,
     /// What is known of controllers.
-    pub profiles: Arc<Profiles>,
-    pub counts: AllCounts,
+    profiles: Arc<Profiles>,
+}
+
+impl Devices {
+    /// No device yet; controllers will be known by `profiles`.
+    pub fn new(profiles: Arc<Profiles>) -> Self {
+        Devices { profiles, ..Devices::default() }
+    }
+
+    /// Plugs a device in. It lives as long as the show.
+    pub fn plug(&mut self, mut device: impl Device + 'static) {
+        self.listeners.extend(device.listener());
+        self.devices.push(Box::new(device));
+    }
+
+    pub fn set_viewer(&mut self, viewer: Viewer) {
+        self.viewer = Some(viewer);
+    }
 }
 
 impl Show {
@@ -216,7 +226,6 @@ impl Show {
             saver,
             learning: Learning::default(),
             held: Held::default(),
-            lights: Lights::default(),
             controllers: Vec::new(),
             preset_number: None,
             walk: Walk::new(network.mapping.z_dim, walk::Settings::default()),
@@ -246,8 +255,6 @@ impl Show {
             repeats: HashMap::new(),
             uptime_secs: 0.0,
             devices: Devices::default(),
-            feedback: None,
-            panel: None,
             preset: preset.clone(),
         };
         show.params.set_text(Id::Network, &show.network.name);
@@ -275,6 +282,7 @@ impl Show {
         self.uptime_secs += dt;
         let mut answered = 0;
         for event in events {
+            self.devices.listeners.iter_mut().for_each(|listener| listener.hear(event));
             self.take(event);
             // At once: a value that follows a preset in the same packet is meant to hold.
             answered = self.answer_triggers(answered);
@@ -308,23 +316,18 @@ impl Show {
     fn publish(&mut self, dt: f64) {
         let brightness = self.brightness();
         let feeds = Feeds { beat: self.clock.beat().floor() as i32, fps: self.history.fps() };
-        let snapshot = Snapshot { params: &self.params, feeds, aliases: self.mapping.aliases() };
-        if let Some(feedback) = &mut self.feedback
-            && let Some(address) = feedback.step(&snapshot, dt)
+        let latent = &self.network.mapping;
+        let dims = Dims { z: latent.z_dim, w: latent.w_dim, styles: self.styles };
+        let snapshot =
+            Snapshot { params: &self.params, feeds, mapping: &self.mapping, preset: self.preset_number, dims };
+        for listener in &mut self.devices.listeners {
+            listener.publish(&snapshot, dt);
+        }
+        // A picture that is on the card alone is asked for again, with its pixels.
+        if let Some(viewer) = &self.devices.viewer
+            && let Some(picture) = self.picture.as_ref().filter(|picture| picture.card.is_none())
         {
-            self.history.refuse(&format!("no parameter {address}"));
-        }
-        if let Some(panel) = &mut self.panel {
-            let mapping = &self.network.mapping;
-            let dims = Dims { z: mapping.z_dim, w: mapping.w_dim, styles: self.styles };
-            panel.step(&snapshot, dims);
-            // A picture that is on the card alone is asked for again, with its pixels.
-            if let Some(picture) = self.picture.as_ref().filter(|picture| picture.card.is_none()) {
-                panel.show(picture.width, picture.height, &picture.rgba, picture.serial, brightness);
-            }
-        }
-        if let Some(lights) = &self.devices.lights {
-            self.lights.step(dt, &self.params, &self.mapping, self.preset_number, &lights.board());
+            viewer.show(picture.width, picture.height, &picture.rgba, picture.serial, brightness);
         }
     }
 
@@ -361,13 +364,12 @@ impl Show {
 
     /// What the HUD and the status line show.
     pub fn status(&self) -> Status {
-        let mut status = Status::new(&self.history, &self.devices.counts);
+        let mut status =
+            Status::new(&self.history, self.devices.devices.iter().map(|device| device.status()).collect());
         status.network.clone_from(&self.network.name);
         status.resolution = [self.network.img_resolution as u32; 2];
         status.engine = if self.drawn.engine.is_empty() { self.engine.name() } else { self.drawn.engine }.to_owned();
         status.preset.clone_from(&self.preset.name);
-        status.osc = self.devices.osc.as_ref().map_or_else(|| "off".to_owned(), |osc| osc.local_addr().to_string());
-        status.midi_ports = self.devices.midi.as_ref().map(|midi| midi.names().list()).unwrap_or_default();
         status.bpm = self.params.get(Id::Tempo);
         status.beat = self.clock.beat();
         status.learning = self.learning_line();
@@ -397,8 +399,6 @@ impl Show {
 
     /// The devices that play this show. It answers OSC clients from now on, and the devices live as long as it.
     pub fn connect(&mut self, devices: Devices) {
-        self.feedback = devices.osc.as_ref().map(OscServer::feedback);
-        self.panel = devices.query.as_ref().map(QueryServer::panel);
         self.devices = devices;
         // Who asks before the first frame is answered too.
         self.publish(0.0);

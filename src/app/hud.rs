@@ -55,7 +55,7 @@ fn count(n: u64) -> String {
 
 fn ports(ports: &[String]) -> String {
     match ports {
-        [] => "no port".to_owned(),
+        [] => "none".to_owned(),
         [only] => only.clone(),
         [first, rest @ ..] => {
             let more = format!(" +{}", rest.len());
@@ -70,7 +70,7 @@ fn rows(status: &Status, params: &Params, window_fps: f32) -> Vec<Row> {
     let row = |label, text: String| Row { label, text: fitted(&text, COLUMNS - LABEL), warm: false };
     let [width, height] = status.resolution;
     let per = if params.choice(Id::WalkSync) == "beats" { "/beat" } else { "/s" };
-    vec![
+    let mut rows = vec![
         row("window", format!("{window_fps:>5.1} fps")),
         row("pictures", format!("{:>5.1} /s  {:>6.1} ms", status.pictures_per_sec, status.synthesis_ms)),
         row("network", status.network.clone()),
@@ -79,8 +79,9 @@ fn rows(status: &Status, params: &Params, window_fps: f32) -> Vec<Row> {
         row("seed", format!("{:<10}  psi {:>5.2}", params.int(Id::Seed), params.get(Id::Psi))),
         row("walk", format!("{:<10}  {:>+5.2} {per}", params.choice(Id::WalkKind), params.get(Id::WalkSpeed))),
         row("tempo", format!("{:>5.1} bpm", status.bpm)),
-        row("midi", ports(&status.midi_ports)),
-        row("osc", status.osc.clone()),
+    ];
+    rows.extend(status.devices.iter().map(|device| row(device.name, ports(&device.open))));
+    rows.extend([
         row("last", status.last_message.clone()),
         Row {
             warm: status.dropped > 0 || status.refused > 0,
@@ -96,7 +97,8 @@ fn rows(status: &Status, params: &Params, window_fps: f32) -> Vec<Row> {
         },
         row("skipped", format!("{:>5} pictures", count(status.skipped_pictures))),
         row("keys", "? all  L learn  M map  H hides".to_owned()),
-    ]
+    ]);
+    rows
 }
 
 /// Paints the HUD, or the list of keys in its place.
@@ -194,11 +196,16 @@ fn notes(painter: &Painter, status: &Status) {
 #[cfg(test)]
 mod test {
     use super::*;
+    use crate::control::DeviceStatus;
 
     fn status() -> Status {
         Status {
             network: "a network with a name that is far too long for a panel".to_owned(),
-            midi_ports: vec!["a controller with an even longer name than that".to_owned(), "two".to_owned()],
+            devices: vec![DeviceStatus {
+                name: "midi",
+                open: vec!["a controller with an even longer name than that".to_owned(), "two".to_owned()],
+                ..DeviceStatus::default()
+            }],
             last_message: "/z [0.1,\n0.2]".to_owned(),
             ..Status::default()
         }
@@ -217,7 +224,7 @@ mod test {
         }
         assert_eq!(few.len(), many.len());
         assert!(!few.iter().any(|row| row.warm) && many.iter().any(|row| row.warm));
-        let unit = |rows: &[Row]| rows[11].text.find("lost");
+        let unit = |rows: &[Row]| rows.iter().find_map(|row| row.text.find("lost"));
         assert_eq!(unit(&few), unit(&many));
     }
 
@@ -225,9 +232,9 @@ mod test {
     fn long_names_are_cut_and_ports_counted() {
         assert_eq!(fitted("abc", 5), "abc  ");
         assert_eq!(fitted("abcdef", 5), "abcd…");
-        assert_eq!(ports(&[]), "no port");
+        assert_eq!(ports(&[]), "none");
         assert_eq!(ports(&["one".into(), "two".into(), "three".into()]), "one +2");
-        assert!(ports(&status().midi_ports).ends_with("… +1"));
+        assert!(ports(&status().devices[0].open).ends_with("… +1"));
         assert_eq!([count(12), count(99_999), count(100_000), count(u64::MAX)], ["12", "99999", "100k", "9999M"]);
     }
 }

@@ -12,7 +12,7 @@ use crossbeam_channel::Receiver;
 use crate::control::midi::{MidiInputs, MidiOutputs, PortRule, Profiles};
 use crate::control::osc::OscServer;
 use crate::control::query::{self, OscHost, QueryServer};
-use crate::control::{self, AllCounts, Event};
+use crate::control::{self, Absent, Counts, Event};
 use crate::engine::gpu::Card;
 use crate::show::{Devices, Mode, Show};
 
@@ -129,7 +129,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let controllers = show.library().folder().join("controllers");
     show.set_names_only(!options.listen.is_loopback());
     let (sender, events) = control::queue();
-    let counts = AllCounts::default();
+    let [osc_counts, web_counts, midi_counts] = [(); 3].map(|()| Arc::<Counts>::default());
     // A missing device is reported once; the show continues.
     let mut without = |error: String| {
         warn(format_args!("{error}"));
@@ -137,7 +137,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     };
     let deadline = Instant::now() + LAST_SHOW;
     let osc =
-        until(deadline, || OscServer::bind((options.listen, options.osc).into(), sender.clone(), counts.osc.clone()));
+        until(deadline, || OscServer::bind((options.listen, options.osc).into(), sender.clone(), osc_counts.clone()));
     let osc = osc.map_err(|error| without(error.to_string())).ok();
     let query = (!options.no_web)
         .then(|| {
@@ -148,7 +148,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                     announce: true,
                     timeouts: query::Timeouts::default(),
                     events: sender.clone(),
-                    counts: counts.osc.clone(),
+                    counts: web_counts.clone(),
                 })
             })
         })
@@ -160,9 +160,18 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     problems.iter().for_each(|problem| without(problem.to_string()));
     let profiles = Arc::new(profiles);
     let rule = PortRule::new(&options.midi_only, &options.midi_except);
-    let midi = Some(MidiInputs::start(rule.clone(), sender.clone(), counts.midi.clone()));
-    let lights = Some(MidiOutputs::start(profiles.clone(), rule, sender, counts.midi.clone()));
-    show.connect(Devices { osc, query, midi, lights, profiles, counts });
+    let mut devices = Devices::new(profiles.clone());
+    match osc {
+        Some(osc) => devices.plug(osc),
+        None => devices.plug(Absent("osc")),
+    }
+    if let Some(query) = query {
+        devices.set_viewer(query.viewer());
+        devices.plug(query);
+    }
+    devices.plug(MidiInputs::start(rule.clone(), sender.clone(), midi_counts.clone()));
+    devices.plug(MidiOutputs::start(profiles, rule, sender, midi_counts));
+    show.connect(devices);
     match has_window {
         true => open(show, card, events, options),
         false => headless(show, &events, options.seconds),

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use super::mapping::{ControlSpec, Mapping};
-use super::midi::{Board, Kind, Message, Panel, Profile};
+use super::midi::{Board, Kind, Message, Panel, Profile, Profiles};
+use super::{Event, Listener, Snapshot};
 use crate::params::Params;
 
 /// A control that was moved is left alone for so long.
@@ -27,9 +28,35 @@ struct Surface {
 #[derive(Clone, Debug, Default)]
 pub struct Lights {
     surfaces: Vec<Surface>,
+    /// What is known of controllers.
+    profiles: Arc<Profiles>,
+    board: Board,
+}
+
+impl Listener for Lights {
+    fn hear(&mut self, event: &Event) {
+        match event {
+            Event::Midi(message) => self.heard(message),
+            Event::MidiPort { port, name, open } => {
+                let profile = self.profiles.of_port(name).filter(|_| *open).cloned();
+                self.set_profile(*port, profile.as_ref());
+            }
+            _ => {}
+        }
+    }
+
+    fn publish(&mut self, snapshot: &Snapshot, dt: f64) {
+        let board = self.board.clone();
+        self.step(dt, snapshot.params, snapshot.mapping, snapshot.preset, &board);
+    }
 }
 
 impl Lights {
+    /// The lights of controllers with these profiles, to be shown on `board`.
+    pub fn new(profiles: Arc<Profiles>, board: Board) -> Self {
+        Lights { surfaces: Vec::new(), profiles, board }
+    }
+
     /// The controller at `port` has this profile; `None` when it has none, or has gone.
     pub fn set_profile(&mut self, port: u8, profile: Option<&Arc<Profile>>) {
         self.surfaces.retain(|surface| surface.port != port);
@@ -99,7 +126,7 @@ impl Lights {
 #[cfg(test)]
 mod test {
     use super::*;
-    use crate::control::midi::{Profiles, parse};
+    use crate::control::midi::parse;
     use crate::params::{Id, Value};
 
     struct Rig {

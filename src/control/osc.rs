@@ -14,7 +14,7 @@ mod port_owner;
 pub mod schedule;
 mod server;
 
-pub use feedback::{Feedback, Snapshot};
+pub use feedback::Feedback;
 pub use message::{MAX_ADDRESS, MAX_TEXT};
 pub use packet::Refusal;
 pub use server::OscServer;

@@ -19,9 +19,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use board::Shared;
-pub use board::{Dims, Panel};
+pub use board::{Dims, Panel, Viewer};
 
-use super::{Counts, EventSender};
+use super::{Counts, Device, DeviceStatus, EventSender, Listener};
 
 /// Why there is no OSCQuery.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +84,16 @@ pub struct QueryServer {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     announced: Option<announce::Announcement>,
+    counts: Arc<Counts>,
+}
+
+impl Device for QueryServer {
+    fn status(&self) -> DeviceStatus {
+        DeviceStatus::new("web", vec![self.address.to_string()], &self.counts)
+    }
+    fn listener(&mut self) -> Option<Box<dyn Listener>> {
+        Some(Box::new(self.panel()))
+    }
 }
 
 impl QueryServer {
@@ -104,14 +114,14 @@ impl QueryServer {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(failed)?;
         let thread = {
-            let site = http::Site::new(shared.clone(), events, counts, timeouts);
+            let site = http::Site::new(shared.clone(), events, counts.clone(), timeouts);
             std::thread::Builder::new()
                 .name("query".to_owned())
                 .spawn(move || runtime.block_on(http::serve(listener, site)))
                 .map_err(failed)?
         };
         let announced = announce.then(|| announce::Announcement::new(local, osc)).flatten();
-        Ok(QueryServer { address: local, shared, thread: Some(thread), announced })
+        Ok(QueryServer { address: local, shared, thread: Some(thread), announced, counts })
     }
 
     /// Where it listens; the port is the real one.
@@ -127,6 +137,11 @@ impl QueryServer {
     /// The show's half.
     pub fn panel(&self) -> Panel {
         Panel::new(self.shared.clone())
+    }
+
+    /// What brings pictures to those who look at the page.
+    pub fn viewer(&self) -> Viewer {
+        Viewer::new(self.shared.clone())
     }
 }
 

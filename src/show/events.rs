@@ -28,7 +28,6 @@ impl Show {
                 match event {
                     Event::Midi(message) => {
                         self.clock.midi(message, &mut writes);
-                        self.lights.heard(message);
                     }
                     Event::Key(key) => keys::writes(*key, &self.params, &mut writes),
                     _ => {}
@@ -51,7 +50,6 @@ impl Show {
     pub(super) fn connect_port(&mut self, port: u8, name: &str, open: bool) {
         let profile = self.devices.profiles.of_port(name).filter(|_| open).cloned();
         self.mapping.set_profile(port, profile.as_ref().map(|profile| profile.entries()));
-        self.lights.set_profile(port, profile.as_ref());
         self.controllers.retain(|(known, _)| *known != port);
         self.controllers.extend(profile.map(|profile| (port, profile)));
     }

@@ -2,7 +2,7 @@
 
 use super::stage::Request;
 use super::{Output, Show};
-use crate::control::query::Panel;
+use crate::control::query::Viewer;
 use crate::effects::style::StyleSettings;
 use crate::engine::{Noise, NoiseMode, Transform};
 use crate::latent::mapping::{Scratch, blend_classes};
@@ -67,12 +67,12 @@ impl Show {
 
     /// Does somebody wait for pixels of a picture that is on the card alone?
     pub(super) fn pixels_wanted(&self) -> bool {
-        self.panel.as_ref().is_some_and(Panel::is_looked_at)
+        self.devices.viewer.as_ref().is_some_and(Viewer::is_looked_at)
             && self.picture.as_ref().is_some_and(|picture| picture.card.is_some())
     }
 
     pub(super) fn submit(&mut self) {
-        self.request.pixels = self.panel.as_ref().is_some_and(Panel::is_looked_at);
+        self.request.pixels = self.devices.viewer.as_ref().is_some_and(Viewer::is_looked_at);
         // A style loop lives on without new latents.
         let same = self.style_file.is_none()
             && self.request.generation == self.last_request.generation

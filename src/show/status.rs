@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::control::{AllCounts, Counts, Write};
+use crate::control::{DeviceStatus, Write};
 use crate::params::Value;
 
 /// How long a notice stays.
@@ -29,9 +29,7 @@ pub struct Status {
     pub bpm: f64,
     /// Beats since the start.
     pub beat: f64,
-    pub midi_ports: Vec<String>,
-    /// Where OSC is heard, or why not.
-    pub osc: String,
+    pub devices: Vec<DeviceStatus>,
     pub last_message: String,
     pub received: u64,
     pub dropped: u64,
@@ -138,18 +136,19 @@ pub fn printable(line: &str) -> String {
 }
 
 impl Status {
-    pub(super) fn new(history: &History, counts: &AllCounts) -> Self {
+    pub(super) fn new(history: &History, devices: Vec<DeviceStatus>) -> Self {
         let mut sorted: Vec<f32> = history.millis.iter().copied().collect();
         sorted.sort_by(f32::total_cmp);
-        let sum = |counter: fn(&Counts) -> u64| counter(&counts.osc) + counter(&counts.midi);
+        let sum = |count: fn(&DeviceStatus) -> u64| devices.iter().map(count).sum::<u64>();
         Status {
             synthesis_ms: sorted.get(sorted.len() / 2).copied().unwrap_or(0.0),
             pictures_per_sec: history.pictures_per_sec(),
             last_message: history.last_message.clone(),
-            received: sum(|c| Counts::read(&c.received)),
-            dropped: sum(|c| Counts::read(&c.dropped)),
-            refused: sum(|c| Counts::read(&c.refused)) + history.refused,
+            received: sum(|device| device.received),
+            dropped: sum(|device| device.dropped),
+            refused: sum(|device| device.refused) + history.refused,
             notice: history.notice.as_ref().map(|(_, line)| line.clone()),
+            devices,
             ..Status::default()
         }
     }
@@ -160,19 +159,14 @@ impl std::fmt::Display for Status {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{:.1} pictures/s · {:.1} ms · {} {}x{} · preset {} · osc {} · midi {} · {} received, {} dropped, {} refused",
-            self.pictures_per_sec,
-            self.synthesis_ms,
-            self.network,
-            self.resolution[0],
-            self.resolution[1],
-            self.preset,
-            self.osc,
-            if self.midi_ports.is_empty() { "none".to_owned() } else { self.midi_ports.join(", ") },
-            self.received,
-            self.dropped,
-            self.refused
+            "{:.1} pictures/s · {:.1} ms · {} {}x{} · preset {}",
+            self.pictures_per_sec, self.synthesis_ms, self.network, self.resolution[0], self.resolution[1], self.preset,
         )?;
+        for device in &self.devices {
+            let open = if device.open.is_empty() { "none".to_owned() } else { device.open.join(", ") };
+            write!(f, " · {} {open}", device.name)?;
+        }
+        write!(f, " · {} received, {} dropped, {} refused", self.received, self.dropped, self.refused)?;
         if !self.last_message.is_empty() {
             write!(f, " · last {}", self.last_message)?;
         }

@@ -31,7 +31,7 @@ impl Rig {
         let engine = Arc::new(Cpu::default());
         let options = Options { library, preset, network, seed: None, engine, mode: Mode::Offline };
         let mut show = Show::new(options).expect("a show");
-        show.connect(Devices { profiles: Arc::new(Profiles::shipped()), ..Devices::default() });
+        show.connect(Devices::new(Arc::new(Profiles::shipped())));
         Rig { show, file }
     }
 

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Receiver;
-use latent_jockey::control::mapping::{MidiOptions, OscEntry};
+use latent_jockey::control::mapping::{Mapping, MidiOptions, OscEntry};
 use latent_jockey::control::osc::feeds::Feeds;
-use latent_jockey::control::osc::{Feedback, OscError, OscServer, Snapshot};
-use latent_jockey::control::{Counts, Event, EventSender, queue};
+use latent_jockey::control::osc::{Feedback, OscError, OscServer};
+use latent_jockey::control::query::Dims;
+use latent_jockey::control::{Counts, Event, EventSender, Snapshot, queue};
 use latent_jockey::params::{Id, Params, Value};
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType};
 
@@ -25,6 +26,10 @@ fn next(events: &Receiver<Event>) -> (String, Value) {
         Event::Unknown { address, value, .. } => (address, value),
         other => panic!("{other:?}"),
     }
+}
+
+fn snapshot<'a>(params: &'a Params, feeds: Feeds, mapping: &'a Mapping) -> Snapshot<'a> {
+    Snapshot { params, feeds, mapping, preset: None, dims: Dims::default() }
 }
 
 fn packet(address: &str, args: Vec<OscType>) -> OscPacket {
@@ -113,14 +118,15 @@ fn questions_are_answered_and_changes_reported() {
     let text = |text: &str| vec![OscType::String(text.to_owned())];
     let ranged = "'/1/fader' = { to = '/psi', range = [0, 2], invert = true }";
     let ranged: BTreeMap<String, MidiOptions> = toml::from_str(ranged).unwrap();
-    let aliases: Arc<[OscEntry]> =
+    let aliases: Vec<OscEntry> =
         ranged.iter().map(|(address, options)| OscEntry::new(address, options).unwrap()).collect();
+    let mapping = Mapping::new(&[], &aliases);
     let mut feeds = Feeds { beat: 7, fps: 24.5 };
     // Frames continue until an answer arrives.
     let heard = |feedback: &mut Feedback, (params, feeds): (&Params, Feeds)| {
         let mut buffer = [0; 65_536];
         for _ in 0..100 {
-            feedback.step(&Snapshot { params, feeds, aliases: &aliases }, 1.0 / 60.0);
+            feedback.step(&snapshot(params, feeds, &mapping), 1.0 / 60.0);
             if let Ok((len, from)) = client.recv_from(&mut buffer) {
                 assert_eq!(from, server.local_addr(), "answers come from the port that listens");
                 return flat(rosc::decoder::decode_udp(&buffer[..len]).unwrap().1);
@@ -148,9 +154,8 @@ fn questions_are_answered_and_changes_reported() {
     // Unknown addresses are named.
     ask("/get", text("/nothing"));
     let waited = Instant::now();
-    let step = |feedback: &mut Feedback, params: &Params, feeds, dt| {
-        feedback.step(&Snapshot { params, feeds, aliases: &aliases }, dt)
-    };
+    let step =
+        |feedback: &mut Feedback, params: &Params, feeds, dt| feedback.step(&snapshot(params, feeds, &mapping), dt);
     while step(&mut feedback, &params, feeds, 0.0).as_deref() != Some("/nothing") {
         assert!(waited.elapsed() < Duration::from_secs(5), "the wrong address was not told");
     }
@@ -233,8 +238,8 @@ fn dumps_are_rate_limited_per_sender() {
     while Counts::read(&counts.received) < 41 && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(5));
     }
-    let (params, feeds, aliases) = (Params::default(), Feeds { beat: 0, fps: 0.0 }, Arc::from([]));
-    feedback.step(&Snapshot { params: &params, feeds, aliases: &aliases }, 0.0);
+    let (params, feeds, mapping) = (Params::default(), Feeds { beat: 0, fps: 0.0 }, Mapping::default());
+    feedback.step(&snapshot(&params, feeds, &mapping), 0.0);
     assert!(Counts::read(&counts.dropped) > 20, "{counts:?}");
     clients[1].set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     assert!(clients[1].recv_from(&mut [0; 65_536]).is_ok(), "the other is answered");

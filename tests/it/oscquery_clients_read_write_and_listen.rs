@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
+use latent_jockey::control::Snapshot;
 use latent_jockey::control::mapping::{Mapping, OscEntry};
-use latent_jockey::control::osc::Snapshot;
 use latent_jockey::control::osc::feeds::Feeds;
 use latent_jockey::control::query::{Dims, Options, OscHost, Panel, QueryError, QueryServer, Timeouts};
 use latent_jockey::control::{Counts, Event, queue};
@@ -55,7 +55,7 @@ impl Stage {
             }
         }
         let feeds = Feeds { beat: 1, fps: 30.0 };
-        self.panel.step(&Snapshot { params: &self.params, feeds, aliases: self.mapping.aliases() }, DIMS);
+        self.panel.step(&Snapshot { params: &self.params, feeds, mapping: &self.mapping, preset: None, dims: DIMS });
     }
 
     /// Runs frames until `done`, for at most five seconds.

@@ -12,7 +12,7 @@ use midir::{Ignore, MidiInput, MidiInputConnection, MidiInputPort};
 
 use super::ports::{CLIENT, Identity, PortRule, identify};
 use super::{LOOK_EVERY, MidiError, has_sequencer};
-use crate::control::{Counts, Event, EventSender};
+use crate::control::{Counts, Device, DeviceStatus, Event, EventSender};
 
 /// A client that has listed nothing for so many looks may have lost its server: a new one is made.
 const RENEW_AFTER: u32 = 8;
@@ -29,7 +29,7 @@ impl PortNames {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, names: Vec<String>) {
+    pub(super) fn set(&self, names: Vec<String>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = names;
     }
 }
@@ -39,6 +39,13 @@ pub struct MidiInputs {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
     names: PortNames,
+    counts: Arc<Counts>,
+}
+
+impl Device for MidiInputs {
+    fn status(&self) -> DeviceStatus {
+        DeviceStatus::new("midi", self.names.list(), &self.counts)
+    }
 }
 
 impl MidiInputs {
@@ -68,7 +75,7 @@ impl MidiInputs {
         if let Err(error) = &thread {
             events.send(Event::Notice(format!("no thread for MIDI: {error}; going on without")), &counts);
         }
-        MidiInputs { stop: Some(stop), thread: thread.ok(), names }
+        MidiInputs { stop: Some(stop), thread: thread.ok(), names, counts }
     }
 
     /// The names of the open ports, for the HUD; they follow what is plugged in.

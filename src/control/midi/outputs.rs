@@ -12,10 +12,12 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use midir::{MidiOutput, MidiOutputConnection, MidiOutputPort};
 
+use super::inputs::PortNames;
 use super::ports::{CLIENT, Identity, PortRule, identify};
 use super::profile::{Profile, Profiles};
 use super::{LOOK_EVERY, has_sequencer};
-use crate::control::{Counts, Event, EventSender};
+use crate::control::lights::Lights;
+use crate::control::{Counts, Device, DeviceStatus, Event, EventSender, Listener};
 
 /// A light is sent at most once in this time.
 const TICK: Duration = Duration::from_millis(15);
@@ -62,15 +64,33 @@ pub struct MidiOutputs {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
     board: Board,
+    profiles: Arc<Profiles>,
+    names: PortNames,
+}
+
+impl Device for MidiOutputs {
+    fn status(&self) -> DeviceStatus {
+        DeviceStatus { name: "lights", open: self.names.list(), ..DeviceStatus::default() }
+    }
+    fn listener(&mut self) -> Option<Box<dyn Listener>> {
+        Some(Box::new(Lights::new(self.profiles.clone(), self.board())))
+    }
 }
 
 impl MidiOutputs {
     /// Starts the thread. Without a MIDI system it does nothing; the inputs tell of that.
     pub fn start(profiles: Arc<Profiles>, rule: PortRule, events: EventSender, counts: Arc<Counts>) -> Self {
         let (stop, stopped) = bounded::<()>(0);
-        let board = Board::default();
-        let mut lamps =
-            Lamps { profiles, rule, board: board.clone(), client: None, open: Vec::new(), refusing: Vec::new() };
+        let (board, names) = (Board::default(), PortNames::default());
+        let mut lamps = Lamps {
+            profiles: profiles.clone(),
+            rule,
+            board: board.clone(),
+            client: None,
+            open: Vec::new(),
+            refusing: Vec::new(),
+            names: names.clone(),
+        };
         let notices = (events.clone(), counts.clone());
         let thread = std::thread::Builder::new().name("midi out".to_owned()).spawn(move || {
             let mut next_look = Instant::now();
@@ -89,7 +109,7 @@ impl MidiOutputs {
             events
                 .send(Event::Notice(format!("no thread for MIDI out: {error}; the lights stay as they are")), &counts);
         }
-        MidiOutputs { stop: Some(stop), thread: thread.ok(), board }
+        MidiOutputs { stop: Some(stop), thread: thread.ok(), board, profiles, names }
     }
 
     /// Where the show says what the lights should be.
@@ -124,6 +144,7 @@ struct Lamps {
     client: Option<MidiOutput>,
     open: Vec<Open>,
     refusing: Vec<Identity>,
+    names: PortNames,
 }
 
 impl Lamps {
@@ -162,6 +183,7 @@ impl Lamps {
             }
         }
         self.open.sort_by(|a, b| (&a.identity.name, a.identity.number).cmp(&(&b.identity.name, b.identity.number)));
+        self.names.set(self.open.iter().map(|open| open.identity.to_string()).collect());
     }
 
     /// Sends what is not as it should be.

@@ -14,6 +14,7 @@ use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType};
 use super::Request;
 use super::feeds::{FEEDS, Feed, Feeds};
 use crate::control::mapping::OscEntry;
+use crate::control::{Counts, Event, EventSender, Listener, Snapshot, Source};
 use crate::params::{self, Id, Params, Target, Value};
 
 /// A subscription ends after so long unless it is renewed.
@@ -24,15 +25,6 @@ pub const MAX_SUBSCRIBERS: usize = 16;
 const MAX_MESSAGES: usize = 128;
 /// Bundles stay below the usual packet size of a network.
 const MAX_BUNDLE: usize = 1400;
-
-/// What the show tells in one frame.
-#[derive(Clone, Copy, Debug)]
-pub struct Snapshot<'a> {
-    pub params: &'a Params,
-    pub feeds: Feeds,
-    /// Of the preset, sorted by address.
-    pub aliases: &'a Arc<[OscEntry]>,
-}
 
 struct Subscriber {
     to: SocketAddr,
@@ -54,11 +46,28 @@ pub struct Feedback {
     targets: Vec<Target>,
     others: Vec<Target>,
     subscribers: Vec<Subscriber>,
+    /// An address that somebody asked for and that does not exist is an unknown one like others.
+    events: EventSender,
+    counts: Arc<Counts>,
+}
+
+impl Listener for Feedback {
+    fn publish(&mut self, snapshot: &Snapshot, dt: f64) {
+        if let Some(address) = self.step(snapshot, dt) {
+            self.events.send(Event::Unknown { address, value: Value::Nothing, source: Source::Osc }, &self.counts);
+        }
+    }
 }
 
 impl Feedback {
-    pub(super) fn new(socket: Arc<UdpSocket>, requests: Receiver<(SocketAddr, Request)>) -> Self {
-        Feedback { socket, requests, targets: targets().collect(), others: others().collect(), subscribers: Vec::new() }
+    pub(super) fn new(
+        socket: Arc<UdpSocket>,
+        requests: Receiver<(SocketAddr, Request)>,
+        events: EventSender,
+        counts: Arc<Counts>,
+    ) -> Self {
+        let (targets, others) = (targets().collect(), others().collect());
+        Feedback { socket, requests, targets, others, subscribers: Vec::new(), events, counts }
     }
 
     /// Answers what was asked since the last frame and sends what changed. `dt` in seconds. Gives the address that
@@ -98,7 +107,7 @@ impl Feedback {
                 let wanted =
                     wanted.filter(|&target| is_below(target, prefix) && !is_idle_member(target, snapshot.params));
                 let feeds = FEEDS.into_iter().filter(|feed| is_in(feed.address(), prefix));
-                let aliases = snapshot.aliases.iter().filter(|alias| is_in(&alias.address, prefix));
+                let aliases = snapshot.aliases().iter().filter(|alias| is_in(&alias.address, prefix));
                 let messages = wanted
                     .filter_map(|target| message(target, snapshot.params))
                     .chain(feeds.map(|feed| feed_message(feed, &snapshot.feeds)))
@@ -166,7 +175,7 @@ impl Subscriber {
             if is_below(targets[i], &self.prefix) {
                 messages.extend(message(targets[i], snapshot.params));
             }
-            let aliases = snapshot.aliases.iter().filter(|a| a.to == targets[i] && is_in(&a.address, &self.prefix));
+            let aliases = snapshot.aliases().iter().filter(|a| a.to == targets[i] && is_in(&a.address, &self.prefix));
             messages.extend(aliases.filter_map(|alias| alias_message(alias, snapshot.params)));
         }
         messages
@@ -182,7 +191,7 @@ fn one(address: &str, snapshot: &Snapshot) -> Option<OscMessage> {
         return Some(feed_message(feed, &snapshot.feeds));
     }
     snapshot
-        .aliases
+        .aliases()
         .iter()
         .find(|alias| alias.address == address)
         .and_then(|alias| alias_message(alias, snapshot.params))

@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::inbox::Inbox;
 use super::{Feedback, OscError, QUESTIONS_PER_SEC, Request, port_owner};
 use crate::control::rate::Peers;
-use crate::control::{Counts, EventSender};
+use crate::control::{Counts, Device, DeviceStatus, EventSender, Listener};
 
 /// Wakes up so often when nothing comes.
 const IDLE: Duration = Duration::from_millis(250);
@@ -30,6 +30,17 @@ pub struct OscServer {
     stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     requests: Receiver<(SocketAddr, Request)>,
+    events: EventSender,
+    counts: Arc<Counts>,
+}
+
+impl Device for OscServer {
+    fn status(&self) -> DeviceStatus {
+        DeviceStatus::new("osc", vec![self.address.to_string()], &self.counts)
+    }
+    fn listener(&mut self) -> Option<Box<dyn Listener>> {
+        Some(Box::new(self.feedback()))
+    }
 }
 
 impl OscServer {
@@ -53,7 +64,7 @@ impl OscServer {
         let socket = Arc::new(socket);
         let stopped = Arc::new(AtomicBool::new(false));
         let (sender, requests) = bounded(REQUESTS);
-        let mut inbox = Inbox::new(events, counts);
+        let mut inbox = Inbox::new(events.clone(), counts.clone());
         let thread = {
             let (socket, stopped) = (socket.clone(), stopped.clone());
             std::thread::Builder::new()
@@ -61,7 +72,7 @@ impl OscServer {
                 .spawn(move || listen(&socket, &stopped, &mut inbox, &sender))
                 .map_err(failed)?
         };
-        Ok(OscServer { socket, address: local, stopped, thread: Some(thread), requests })
+        Ok(OscServer { socket, address: local, stopped, thread: Some(thread), requests, events, counts })
     }
 
     /// Where it listens; the port is the real one.
@@ -71,7 +82,7 @@ impl OscServer {
 
     /// The half that answers `/get`, `/dump` and `/subscribe`; the show calls it each frame.
     pub fn feedback(&self) -> Feedback {
-        Feedback::new(self.socket.clone(), self.requests.clone())
+        Feedback::new(self.socket.clone(), self.requests.clone(), self.events.clone(), self.counts.clone())
     }
 }
 

@@ -15,8 +15,8 @@ use tokio::sync::{Notify, watch};
 use super::OscHost;
 use super::view::View;
 use crate::control::mapping::OscEntry;
-use crate::control::osc::Snapshot;
 use crate::control::osc::feeds::{FEEDS, Feed, Feeds};
+use crate::control::{Listener, Snapshot};
 use crate::params::{self, Id, Kind, Target, Value};
 
 /// How many members of the families there are with the networks that play.
@@ -246,7 +246,8 @@ impl Panel {
     }
 
     /// Writes what changed since the last frame. A frame without changes costs a comparison of each number.
-    pub fn step(&mut self, snapshot: &Snapshot, dims: Dims) {
+    pub fn step(&mut self, snapshot: &Snapshot) {
+        let dims = snapshot.dims;
         self.changed.clear();
         for (i, target) in self.targets.iter().enumerate() {
             let base = snapshot.params.base(*target);
@@ -259,7 +260,7 @@ impl Panel {
         );
         let vectors = self.vectors.iter().filter(|(i, list)| snapshot.params.vector(self.targets[*i].id) != list);
         self.changed.extend(vectors.map(|v| v.0));
-        let reshaped = self.dims != dims || !Arc::ptr_eq(&self.aliases, snapshot.aliases);
+        let reshaped = self.dims != dims || !Arc::ptr_eq(&self.aliases, snapshot.aliases());
         if self.changed.is_empty() && !reshaped && self.feeds == snapshot.feeds && !self.fresh {
             return;
         }
@@ -284,8 +285,25 @@ impl Panel {
             snapshot.params.vector(self.targets[*i].id).clone_into(list);
         }
         (self.feeds, self.dims) = (snapshot.feeds, dims);
-        self.aliases.clone_from(snapshot.aliases);
+        self.aliases.clone_from(snapshot.aliases());
         self.shared.news.send_modify(|serial| *serial += 1);
+    }
+}
+
+impl Listener for Panel {
+    fn publish(&mut self, snapshot: &Snapshot, _: f64) {
+        self.step(snapshot);
+    }
+}
+
+/// Brings pictures to those who look at the page.
+pub struct Viewer {
+    shared: Arc<Shared>,
+}
+
+impl Viewer {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Viewer { shared }
     }
 
     /// Does anybody wait for a picture?
@@ -295,7 +313,7 @@ impl Panel {
 
     /// Shows a picture to those who look, if any do: sRGB-encoded RGBA, `width` by `height`; `serial` tells one from
     /// another, `brightness` is 1 for the picture and 0 for black.
-    pub fn show(&mut self, width: u32, height: u32, rgba: &[u8], serial: u64, brightness: f32) {
+    pub fn show(&self, width: u32, height: u32, rgba: &[u8], serial: u64, brightness: f32) {
         if !self.shared.looked_for.load(Ordering::Acquire) {
             return;
         }
@@ -334,13 +352,14 @@ fn write(
     if reshaped {
         board.shape += 1;
         board.dims = dims;
-        board.aliases.clone_from(snapshot.aliases);
+        board.aliases.clone_from(snapshot.aliases());
     }
 }
 
 #[cfg(test)]
 pub(super) mod test {
     use super::*;
+    use crate::control::mapping::Mapping;
     use crate::params::Params;
 
     pub fn shared() -> Arc<Shared> {
@@ -353,9 +372,9 @@ pub(super) mod test {
     /// A board with what the parameters say.
     pub fn board_of(params: &Params, aliases: Vec<OscEntry>) -> Board {
         let shared = shared();
-        let aliases = aliases.into();
-        Panel::new(shared.clone())
-            .step(&Snapshot { params, feeds: Feeds { beat: 3, fps: 25.0 }, aliases: &aliases }, DIMS);
+        let mapping = Mapping::new(&[], &aliases);
+        let feeds = Feeds { beat: 3, fps: 25.0 };
+        Panel::new(shared.clone()).step(&Snapshot { params, feeds, mapping: &mapping, preset: None, dims: DIMS });
         shared.board().clone()
     }
 
@@ -364,10 +383,10 @@ pub(super) mod test {
         let shared = shared();
         let mut panel = Panel::new(shared.clone());
         let mut params = Params::default();
-        let aliases: Arc<[OscEntry]> = Arc::new([]);
+        let mapping = Mapping::default();
         let psi = Place::Param(Id::Psi.into());
         let step = |panel: &mut Panel, params: &Params| {
-            panel.step(&Snapshot { params, feeds: Feeds::default(), aliases: &aliases }, DIMS);
+            panel.step(&Snapshot { params, feeds: Feeds::default(), mapping: &mapping, preset: None, dims: DIMS });
         };
         step(&mut panel, &params);
         let first = shared.board().serial;
