@@ -8,7 +8,8 @@
 use std::time::{Duration, Instant};
 
 use latent_jockey::engine::cpu::Cpu;
-use latent_jockey::engine::{Image, Inputs, Noise, Program};
+use latent_jockey::engine::{Inputs, Noise, Program};
+use latent_jockey::image::Image;
 use latent_jockey::latent::seed::z_from_seed;
 use latent_jockey::network::stylegan2;
 

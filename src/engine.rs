@@ -11,6 +11,7 @@ pub mod plan;
 
 use std::sync::Arc;
 
+use crate::image::Image;
 use gpu::{Card, CardImage};
 
 /// How per-layer noise is made (`noise_mode` of the original code).
@@ -147,22 +148,6 @@ impl Transform {
         // The inverse of [[cos, sin], [−sin, cos]]·scale, and of the translation behind it.
         let (a, b) = (cos / scale, -sin / scale);
         Transform { inverse: [[a, b, -(a * x + b * y)], [-b, a, -(a * y - b * x)]] }
-    }
-}
-
-/// A picture or feature map in 32-bit floats, `[channels, height, width]`, x fastest.
-/// Pictures are sRGB-encoded, nominally −1..1 but not clamped.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Image {
-    pub channels: usize,
-    pub height: usize,
-    pub width: usize,
-    pub data: Vec<f32>,
-}
-
-impl Image {
-    pub fn new(channels: usize, height: usize, width: usize) -> Self {
-        Image { channels, height, width, data: vec![0.0; channels * height * width] }
     }
 }
 

@@ -12,6 +12,7 @@
 //! | module | what it is for |
 //! | --- | --- |
 //! | [`thread`] | what threads share: the newest item, a panic in one line |
+//! | [`mod@image`] | a picture in memory: fit, bytes and floats, resizing, files |
 //! | [`params`] | the table of parameters, each defined once |
 //! | [`control`] | events from devices become writes to parameters |
 //! | [`patch`] | presets, checked as a whole, and their files watched |
@@ -31,6 +32,7 @@ pub mod commands;
 pub mod control;
 pub mod effects;
 pub mod engine;
+pub mod image;
 pub mod latent;
 pub mod modulate;
 pub mod network;

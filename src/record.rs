@@ -1,10 +1,9 @@
 //! Recording: pictures become video files and folders of PNGs.
 //!
-//! [`compose`] brings a picture to the size of the output, [`Sink`] takes the frames, [`recorder`] does so on a
+//! [`Sink`] takes frames (which [`crate::image::fit`] lays out), [`recorder`] does so on a
 //! thread of its own for a live show, and [`sheet`] lays stills out on one page. Nothing here knows of the show,
 //! of networks or of time: a frame lasts as long as its place in the sequence says.
 
-pub mod compose;
 pub mod frames;
 pub mod recorder;
 pub mod sheet;

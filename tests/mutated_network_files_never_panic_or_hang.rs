@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::plan::Plan;
-use latent_jockey::engine::{Engine, Image, Inputs};
+use latent_jockey::engine::{Engine, Inputs};
+use latent_jockey::image::Image;
 use latent_jockey::latent::mapping::Scratch;
 use latent_jockey::network::Network;
 use latent_jockey::network::checkpoint::Checkpoint;

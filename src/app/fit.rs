@@ -9,12 +9,9 @@ pub(super) fn scale(fit: Fit, window: [u32; 2], picture: [u32; 2]) -> [f32; 2] {
     if window.contains(&0) || picture.contains(&0) {
         return [1.0, 1.0];
     }
-    let enlargement = [0, 1].map(|axis| f64::from(window[axis]) / f64::from(picture[axis]));
-    let chosen = match fit {
-        Fit::Contain | Fit::Mirror => enlargement[0].min(enlargement[1]),
-        Fit::Cover => enlargement[0].max(enlargement[1]),
-    };
-    enlargement.map(|e| (e / chosen) as f32)
+    let (window, picture) = (window.map(f64::from), picture.map(f64::from));
+    let chosen = fit.enlargement(picture, window);
+    [0, 1].map(|axis| (window[axis] / picture[axis] / chosen) as f32)
 }
 
 /// Whether the picture is shown larger than it is.

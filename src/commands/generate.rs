@@ -7,14 +7,15 @@ use image::RgbaImage;
 use safetensors::SafeTensors;
 
 use super::EngineOptions;
-use crate::engine::{Image, Inputs, Noise, NoiseMode, Program};
+use crate::engine::{Inputs, Noise, NoiseMode, Program};
+use crate::image::Image;
+use crate::image::convert::rgba8_from_image;
 use crate::latent::mapping::Scratch;
 use crate::latent::seed::z_from_seed;
 use crate::network::discriminator::Discriminator;
 use crate::network::{self, Network};
 use crate::patch::locate;
 use crate::record::sheet;
-use crate::show::stage::rgba8_from_image;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum NoiseChoice {

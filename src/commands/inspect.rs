@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::EngineOptions;
-use crate::engine::{Engine, EngineError, Image, Inputs, Program};
+use crate::engine::{Engine, EngineError, Inputs, Program};
+use crate::image::Image;
 use crate::network::checkpoint::Checkpoint;
 use crate::network::discriminator::Discriminator;
 use crate::network::style_transfer::StyleNetwork;

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail, ensure};
 
+use crate::image::fit::Composer;
 use crate::record::Sink;
-use crate::record::compose::Composer;
 use crate::show::{Mode, Show};
 
 #[derive(Debug, clap::Args)]

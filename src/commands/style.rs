@@ -14,10 +14,12 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, bail, ensure};
 use image::RgbaImage;
 
-use crate::effects::resample::Resizer;
 use crate::effects::style::{Keep, StyleLoop, StyleSettings};
-use crate::engine::Image;
 use crate::engine::cpu::Cpu;
+use crate::image::Image;
+use crate::image::convert::byte_from_float;
+use crate::image::file;
+use crate::image::resample::Resizer;
 use crate::network::style_transfer::StyleNetwork;
 use crate::patch::locate;
 use crate::record::{Sink, sheet};
@@ -154,7 +156,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn go(&self, mut style: StyleLoop) -> anyhow::Result<String> {
-        let original = read_picture(self.picture)?;
+        let original = file::read_image(self.picture)?;
         let mut content = Image::default();
         let (height, width) = self.settings.working_size(original.height, original.width);
         Resizer::default().resize(&original, height, width, &mut content);
@@ -282,16 +284,9 @@ fn ffmpeg_is_there() -> bool {
         .is_ok_and(|s| s.success())
 }
 
-/// `[3, H, W]` in −1..1.
-fn read_picture(file: &Path) -> anyhow::Result<Image> {
-    let picture = picture::read(file)?.into_rgba8();
-    Ok(picture::image_from_rgba8(picture.as_raw(), picture.height() as usize, picture.width() as usize))
-}
-
 fn save(image: &Image, file: &Path) -> anyhow::Result<()> {
     let plane = image.height * image.width;
-    let byte = |v: f32| ((v + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
-    let bytes = (0..plane).flat_map(|i| [0, 1, 2].map(|c| byte(image.data[c * plane + i]))).collect();
+    let bytes = (0..plane).flat_map(|i| [0, 1, 2].map(|c| byte_from_float(image.data[c * plane + i]))).collect();
     let picture = image::RgbImage::from_raw(image.width as u32, image.height as u32, bytes)
         .with_context(|| format!("{} x {} x {} is not a picture", image.channels, image.height, image.width))?;
     picture.save(file).with_context(|| format!("cannot write {}", file.display()))

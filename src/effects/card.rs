@@ -7,12 +7,13 @@
 use std::sync::Arc;
 
 use super::easel::{Easel, Held, Layers};
-use super::resample::{Motion, Taps};
 use super::style::balance::{DEVIATION_LIMITS, EMPTY, MEAN_LIMIT, STEP, STILL, STIR};
 use super::style::{Desk, Keep, StyleLoop};
 use crate::engine::gpu::chain::{Chain, Kernel, each};
 use crate::engine::gpu::{Card, CardImage, CardPicture};
-use crate::engine::{Content, EngineError, Image, Inputs, Program};
+use crate::engine::{Content, EngineError, Inputs, Program};
+use crate::image::Image;
+use crate::image::resample::{CATMULL_ROM, Motion, Taps};
 
 /// Numbers that one workgroup adds up, at least; and workgroups, at most, as `stir` takes them.
 const SHORTEST_PART: usize = 2048;
@@ -101,7 +102,7 @@ impl CardEasel {
             return Ok(());
         }
         let mut taps = Taps::default();
-        taps.set(input, output);
+        taps.set(input, input as f64, output, &CATMULL_ROM);
         let starts: Vec<u32> = taps.starts.iter().map(|start| *start as u32).collect();
         let (starts, weights) = (self.chain.table(&starts)?, self.chain.table(bytemuck::cast_slice(&taps.weights))?);
         if self.tables.len() == TABLES {

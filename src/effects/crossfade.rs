@@ -26,7 +26,7 @@ pub fn mix<E: Easel>(
 mod tests {
     use super::*;
     use crate::effects::easel::Processor;
-    use crate::engine::Image;
+    use crate::image::Image;
 
     fn plain(channels: usize, side: usize, value: f32) -> Image {
         Image { channels, height: side, width: side, data: vec![value; channels * side * side] }

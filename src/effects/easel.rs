@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
-use super::resample::{Motion, Resizer, moved, shape};
 use super::style::{Desk, Keep, StyleLoop, balance};
 use crate::engine::gpu::{Card, CardImage};
-use crate::engine::{Content, EngineError, Image, Inputs, Program};
+use crate::engine::{Content, EngineError, Inputs, Program};
+use crate::image::Image;
+use crate::image::resample::{Motion, Resizer, moved};
 
 /// Works on pictures of one place. Everything that gets a picture `to` shapes it first.
 ///
@@ -221,7 +222,7 @@ impl Easel for Processor {
     }
 
     fn copy(&mut self, from: &Image, to: &mut Image) -> Result<(), EngineError> {
-        shape(to, from.channels, from.height, from.width);
+        to.reshape(from.channels, from.height, from.width);
         to.data.copy_from_slice(&from.data);
         Ok(())
     }
@@ -232,7 +233,7 @@ impl Easel for Processor {
         [channels, height, width]: [usize; 3],
         to: &mut Image,
     ) -> Result<(), EngineError> {
-        shape(to, channels, height, width);
+        to.reshape(channels, height, width);
         to.data.fill(0.0);
         for (image, share) in parts.iter().filter(|(image, share)| *share > 0.0 && !image.data.is_empty()) {
             self.add(image, *share, to);
@@ -280,7 +281,7 @@ impl Easel for Processor {
 
     fn lay_over(&mut self, layers: &Layers<Image>, to: &mut Image) -> Result<(), EngineError> {
         let Layers { picture, before, painting, fade, amount } = *layers;
-        shape(to, picture.channels, picture.height, picture.width);
+        to.reshape(picture.channels, picture.height, picture.width);
         let pixels = before.data.iter().zip(&painting.data).zip(&picture.data);
         for (to, ((before, painting), picture)) in to.data.iter_mut().zip(pixels) {
             let painted = before * (1.0 - fade) + painting * fade;

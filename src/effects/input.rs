@@ -5,7 +5,8 @@
 //! (`show::picture`).
 
 use super::easel::{Easel, Held};
-use crate::engine::{EngineError, Image};
+use crate::engine::EngineError;
+use crate::image::Image;
 
 /// How the input enters one picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

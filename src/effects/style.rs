@@ -17,7 +17,8 @@ pub use settings::{Keep, StyleSettings};
 
 use crate::effects::easel::{Easel, Processor};
 use crate::engine::gpu::{Card, CardImage};
-use crate::engine::{Engine, EngineError, Image};
+use crate::engine::{Engine, EngineError};
+use crate::image::Image;
 use crate::network::style_transfer::StyleNetwork;
 use painter::Painter;
 

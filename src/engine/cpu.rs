@@ -30,7 +30,8 @@ use styles::{Styled, Styles};
 pub(in crate::engine) use winograd::KERNEL_3;
 
 use super::plan::{Buffer, Op, Plan};
-use super::{Engine, EngineError, Image, Inputs, NoiseMode, Program};
+use super::{Engine, EngineError, Inputs, NoiseMode, Program};
+use crate::image::Image;
 
 /// Runs plans on the processor.
 pub struct Cpu {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::gpu::{Card, CardImage};
 use super::plan::Plan;
-use super::{Engine, EngineError, Image, Inputs, Program};
+use super::{Engine, EngineError, Inputs, Program};
+use crate::image::Image;
 
 /// The first engine as long as it works, then the second.
 pub struct Fallback {

@@ -14,8 +14,8 @@ use super::NetworkError;
 use super::checkpoint::{Attribute, Checkpoint, Tensors};
 use super::stylegan2::fir;
 use super::stylegan2::mapping::fully_connected;
-use crate::engine::Image;
 use crate::engine::plan::Fir;
+use crate::image::Image;
 use crate::latent::mapping::FullyConnected;
 
 /// Maximum channels of a map; known discriminators have 512.

@@ -16,7 +16,7 @@ pub const PRESETS_VARIABLE: &str = "LATENT_JOCKEY_PRESETS";
 pub const NETWORK_ENDINGS: &[&str] = &["safetensors", "pkl", "pt", "pth"];
 
 /// Endings of picture files.
-pub const PICTURE_ENDINGS: &[&str] = &["png", "jpg", "jpeg"];
+pub const PICTURE_ENDINGS: &[&str] = crate::image::file::ENDINGS;
 
 /// Why a name led to no file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

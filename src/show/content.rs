@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::effects::input::InputSettings;
-use crate::record::compose::Fit;
+use crate::image::Fit;
 
 /// A picture that is wished for, or that plays.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::content::Chosen;
 use super::picture::{self, PictureError};
 use crate::effects::style::{StyleLoop, StyleSettings};
-use crate::engine::{Engine, EngineError, Image, Program};
+use crate::engine::{Engine, EngineError, Program};
+use crate::image::Image;
+use crate::image::file;
 use crate::network::style_transfer::StyleNetwork;
 use crate::network::{self, Network, NetworkError};
 use crate::thread::panic_message;
@@ -137,7 +139,7 @@ pub fn load(wish: &Wish, engine: &Arc<dyn Engine>, progress: &Progress) -> Resul
             progress.set(0);
             let pictures = picture::pictures_of(&chosen.place)?;
             let at = chosen.index.rem_euclid(pictures.len() as i64) as usize;
-            let picture = picture::read_square(&pictures[at], *side, chosen.fit)?;
+            let picture = file::read_square(&pictures[at], *side, chosen.fit).map_err(PictureError::from)?;
             Ok(Loaded::Input { chosen: chosen.clone(), picture, count: pictures.len() })
         }
     }
@@ -227,7 +229,7 @@ mod tests {
 
     use super::*;
     use crate::engine::plan::Plan;
-    use crate::record::compose::Fit;
+    use crate::image::Fit;
 
     /// An engine that panics.
     struct Broken;

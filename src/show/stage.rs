@@ -17,7 +17,9 @@ use crate::effects::easel::{Held, Processor};
 use crate::effects::input::{self, InputSettings};
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::gpu::{Card, CardPicture, first_line, unavailable};
-use crate::engine::{EngineError, Image, Noise, Program, Transform};
+use crate::engine::{EngineError, Noise, Program, Transform};
+use crate::image::Image;
+use crate::image::convert::rgba8_from_image;
 
 /// A finished picture, ready to be shown or written.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -283,37 +285,4 @@ fn publish(serial: u64, pool: &mut Vec<Arc<Picture>>, fill: impl FnOnce(&mut Pic
         fill(picture);
     }
     pool[index].clone()
-}
-
-/// A picture of −1..1 as 8-bit RGBA: trunc(clamp(127.5·x + 128, 0, 255)), as the original tools save it.
-/// Grey pictures become RGB; an alpha channel is left out.
-pub fn rgba8_from_image(image: &Image, rgba: &mut Vec<u8>) {
-    let plane = image.width * image.height;
-    rgba.resize(plane * 4, 255);
-    if plane == 0 {
-        return;
-    }
-    let byte = |x: f32| (x * 127.5 + 128.0).clamp(0.0, 255.0) as u8;
-    let channel = |c: usize| &image.data[c.min(image.channels - 1) * plane..][..plane];
-    let (r, g, b) =
-        if image.channels < 3 { (channel(0), channel(0), channel(0)) } else { (channel(0), channel(1), channel(2)) };
-    for (pixel, ((r, g), b)) in rgba.as_chunks_mut::<4>().0.iter_mut().zip(r.iter().zip(g).zip(b)) {
-        *pixel = [byte(*r), byte(*g), byte(*b), 255];
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pictures_are_rounded_as_the_original_tools_do() {
-        let image = Image { channels: 3, height: 1, width: 2, data: vec![-1.0, 0.0, 1.0, -9.0, 9.0, 0.5] };
-        let mut rgba = Vec::new();
-        rgba8_from_image(&image, &mut rgba);
-        assert_eq!(rgba, [0, 255, 255, 255, 128, 0, 191, 255]);
-        let grey = Image { channels: 1, height: 1, width: 1, data: vec![0.0] };
-        rgba8_from_image(&grey, &mut rgba);
-        assert_eq!(rgba, [128, 128, 128, 255]);
-    }
 }

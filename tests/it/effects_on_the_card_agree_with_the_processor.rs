@@ -9,11 +9,12 @@ use latent_jockey::effects::card::CardEasel;
 use latent_jockey::effects::crossfade;
 use latent_jockey::effects::easel::{Easel, Layers, Processor};
 use latent_jockey::effects::input::{Input, InputSettings};
-use latent_jockey::effects::resample::Motion;
 use latent_jockey::effects::style::{Keep, StyleLoop, StyleSettings};
+use latent_jockey::engine::Engine;
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::gpu::{Card, CardImage, Gpu, Precision};
-use latent_jockey::engine::{Engine, Image};
+use latent_jockey::image::Image;
+use latent_jockey::image::resample::Motion;
 use latent_jockey::latent::seed::z_from_seed;
 use latent_jockey::network::style_transfer::StyleNetwork;
 

@@ -8,7 +8,8 @@ use crate::common::{Expected, assert_close, fixture, magnitude};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::gpu::{Card, Form, Gpu, Kernel, Precision, Variant};
 use latent_jockey::engine::plan::{Op, Plan};
-use latent_jockey::engine::{Image, Inputs, Noise, NoiseMode, Program};
+use latent_jockey::engine::{Inputs, Noise, NoiseMode, Program};
+use latent_jockey::image::Image;
 use latent_jockey::latent::seed::z_from_seed;
 use latent_jockey::network;
 

@@ -4,7 +4,8 @@
 
 use crate::common::{Expected, fixture};
 use latent_jockey::engine::gpu::{Card, Gpu, Precision};
-use latent_jockey::engine::{Image, Inputs, Noise, NoiseMode, Program};
+use latent_jockey::engine::{Inputs, Noise, NoiseMode, Program};
+use latent_jockey::image::Image;
 use latent_jockey::network;
 
 /// The largest and the mean difference allowed, for pictures in −1..1. Measured on software Vulkan: see the table.

@@ -6,7 +6,8 @@
 use crate::common::{Expected, assert_close, fixture, magnitude};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::plan::{FilteredLayer, Op};
-use latent_jockey::engine::{Image, Inputs, Noise, NoiseMode, Program, Transform};
+use latent_jockey::engine::{Inputs, Noise, NoiseMode, Program, Transform};
+use latent_jockey::image::Image;
 use latent_jockey::latent::mapping::Scratch;
 use latent_jockey::network::checkpoint::{Checkpoint, TensorRef};
 use latent_jockey::network::{self, Kind, Network, stylegan3};

@@ -3,7 +3,7 @@
 
 use crate::common::{Expected, fixture};
 use latent_jockey::commands::convert::convert;
-use latent_jockey::engine::Image;
+use latent_jockey::image::Image;
 use latent_jockey::network::canonical::Precision;
 use latent_jockey::network::discriminator::Discriminator;
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::common::{assert_close, fixture, magnitude};
 use latent_jockey::engine::cpu::{Cpu, Isa};
-use latent_jockey::engine::{Engine, Image, Inputs};
+use latent_jockey::engine::{Engine, Inputs};
+use latent_jockey::image::Image;
 use latent_jockey::network;
 use latent_jockey::network::checkpoint::Checkpoint;
 use latent_jockey::network::style_transfer::StyleNetwork;

@@ -3,7 +3,8 @@
 
 use crate::common::{Expected, assert_close, fixture, magnitude};
 use latent_jockey::engine::cpu::{Cpu, Isa};
-use latent_jockey::engine::{Image, Inputs, Noise, NoiseMode, Program};
+use latent_jockey::engine::{Inputs, Noise, NoiseMode, Program};
+use latent_jockey::image::Image;
 use latent_jockey::latent::mapping::Scratch;
 use latent_jockey::network::{self, Network};
 

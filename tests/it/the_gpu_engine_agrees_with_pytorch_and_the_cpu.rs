@@ -9,7 +9,8 @@ use crate::common::{Expected, assert_close, engines, fixture, magnitude};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::gpu::{Card, Gpu, Precision};
 use latent_jockey::engine::plan::Plan;
-use latent_jockey::engine::{Engine, Image, Inputs, Noise, NoiseMode, Program};
+use latent_jockey::engine::{Engine, Inputs, Noise, NoiseMode, Program};
+use latent_jockey::image::Image;
 use latent_jockey::latent::seed::z_from_seed;
 use latent_jockey::network;
 

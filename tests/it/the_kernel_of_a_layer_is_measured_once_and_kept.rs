@@ -5,7 +5,8 @@
 
 use latent_jockey::engine::gpu::{Card, Gpu, Precision, Variant};
 use latent_jockey::engine::plan::Op;
-use latent_jockey::engine::{Image, Inputs, Program};
+use latent_jockey::engine::{Inputs, Program};
+use latent_jockey::image::Image;
 use latent_jockey::latent::seed::z_from_seed;
 use latent_jockey::network;
 

@@ -2,7 +2,8 @@
 
 use crate::common::{Expected, fixture};
 use latent_jockey::engine::cpu::Cpu;
-use latent_jockey::engine::{Image, Inputs, Noise, NoiseMode, Program};
+use latent_jockey::engine::{Inputs, Noise, NoiseMode, Program};
+use latent_jockey::image::Image;
 use latent_jockey::network::{self, stylegan2, stylegan3};
 
 fn picture(program: &mut dyn Program, ws: &[f32], mode: NoiseMode) -> Vec<f32> {

@@ -8,9 +8,10 @@ use latent_jockey::commands::style::measure::detail;
 use latent_jockey::effects::card::CardEasel;
 use latent_jockey::effects::style::balance::mean_and_deviation;
 use latent_jockey::effects::style::{Keep, StyleLoop, StyleSettings};
+use latent_jockey::engine::Engine;
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::gpu::{Card, CardImage, Gpu, Precision};
-use latent_jockey::engine::{Engine, Image};
+use latent_jockey::image::Image;
 use latent_jockey::network::style_transfer::StyleNetwork;
 use latent_jockey::patch::locate;
 

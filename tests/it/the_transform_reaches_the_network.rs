@@ -6,13 +6,14 @@ use std::sync::Arc;
 use crate::common::fixture;
 use latent_jockey::control::{Event, Source, Write};
 use latent_jockey::engine::cpu::Cpu;
-use latent_jockey::engine::{Engine, Image, Inputs, Transform};
+use latent_jockey::engine::{Engine, Inputs, Transform};
+use latent_jockey::image::Image;
+use latent_jockey::image::convert::rgba8_from_image;
 use latent_jockey::latent::mapping::Scratch;
 use latent_jockey::latent::seed::z_from_seed;
 use latent_jockey::params::{Id, Value};
 use latent_jockey::patch::library::Library;
 use latent_jockey::patch::locate;
-use latent_jockey::show::stage::rgba8_from_image;
 use latent_jockey::show::{Mode, Options, Show};
 
 fn write(id: Id, value: f64) -> Event {

@@ -11,7 +11,8 @@ use latent_jockey::engine::plan::{
     Activation, BufferId, Constant, Convolution, FIR_1331, FilteredLayer, LayerNoise, NormConv, Op, Picture, Plan,
     Style, SynthesisLayer, Weights,
 };
-use latent_jockey::engine::{Content, Engine, Image, Inputs, Noise, NoiseMode, Program};
+use latent_jockey::engine::{Content, Engine, Inputs, Noise, NoiseMode, Program};
+use latent_jockey::image::Image;
 use latent_jockey::latent::mapping::FullyConnected;
 use latent_jockey::latent::seed::z_from_seed;
 

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use super::{Options, percentiles, run_for};
 use crate::control::{Event, Source, Write};
-use crate::engine::{Engine, Image, Inputs};
+use crate::engine::{Engine, Inputs};
+use crate::image::Image;
 use crate::network::style_transfer::StyleNetwork;
 use crate::params::{Id, Value};
 use crate::patch::library::Library;

@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 
 use super::measure::Measured;
 use super::plot;
-use crate::engine::Image;
+use crate::image::Image;
 
 /// Size of the header in bytes: the pass, its height and its width.
 const HEADER: usize = 12;

@@ -1,8 +1,8 @@
 //! How far a painting has moved: from the original, and from the pass before.
 
-use crate::effects::resample::Resizer;
 use crate::effects::style::balance::mean_and_deviation;
-use crate::engine::Image;
+use crate::image::Image;
+use crate::image::resample::Resizer;
 
 /// Shorter side of the small copies that layouts are compared in: shapes remain, strokes do not.
 const LAYOUT: usize = 32;

@@ -8,7 +8,7 @@
 //! whose last layer cannot make more than it was trained to, and by the bilinear motion. Plain maths on −1..1 pictures.
 
 use super::Keep;
-use crate::engine::Image;
+use crate::image::Image;
 
 /// Furthest that the mean of a canvas may be from middle grey.
 pub const MEAN_LIMIT: f32 = 0.75;

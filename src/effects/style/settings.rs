@@ -1,6 +1,6 @@
 //! What the player has set for the style loop, for one frame.
 
-use crate::effects::resample::Motion;
+use crate::image::resample::Motion;
 use crate::params::{Id, Params, STYLE_KNOBS, Target};
 
 /// What stays of the picture in the painting.

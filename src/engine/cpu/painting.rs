@@ -10,7 +10,8 @@ use super::norm::InstanceNorm;
 use super::pool::{Pool, Turn};
 use super::simd::Isa;
 use crate::engine::plan::{BufferId, Op, Plan};
-use crate::engine::{EngineError, Image, Inputs, Program};
+use crate::engine::{EngineError, Inputs, Program};
+use crate::image::Image;
 
 /// A prepared plan of a style network.
 pub struct Painting {

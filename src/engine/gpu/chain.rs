@@ -14,7 +14,8 @@ use super::program::{Mapped, wait};
 use super::ring::{CardPicture, Ring};
 use super::shader;
 use super::sheet::{CardImage, bring};
-use crate::engine::{EngineError, Image};
+use crate::engine::EngineError;
+use crate::image::Image;
 
 /// A kernel of `shaders/effects`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

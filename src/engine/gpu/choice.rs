@@ -19,7 +19,8 @@ use super::{Gpu, Precision};
 use crate::engine::plan::{
     BufferId, Constant, Convolution, FilteredLayer, NormConv, Op, Plan, Step, SynthesisLayer, Weights,
 };
-use crate::engine::{EngineError, Image, Inputs, Noise, NoiseMode, Program};
+use crate::engine::{EngineError, Inputs, Noise, NoiseMode, Program};
+use crate::image::Image;
 
 /// For one network.
 const BUDGET: Duration = Duration::from_secs(2);

@@ -16,7 +16,8 @@ use super::sheet::CardImage;
 use super::slices::Slices;
 use super::variant::Variant;
 use crate::engine::plan::{BufferId, Op, Plan};
-use crate::engine::{Content, EngineError, Image, Inputs, NoiseMode, Program};
+use crate::engine::{Content, EngineError, Inputs, NoiseMode, Program};
+use crate::image::Image;
 
 /// Numbers before the ws in the buffer of the frame (`Frame` in `shared/ending.wgsl`).
 pub const HEADER: usize = 12;

@@ -105,8 +105,9 @@ mod tests {
     use super::super::{Gpu, GpuProgram, Precision};
     use super::*;
     use crate::engine::plan::Plan;
-    use crate::engine::{Image, Inputs, Program};
-    use crate::show::stage::rgba8_from_image;
+    use crate::engine::{Inputs, Program};
+    use crate::image::Image;
+    use crate::image::convert::rgba8_from_image;
 
     fn program(card: Result<Card, EngineError>, precision: Precision, plan: &Arc<Plan>) -> Option<GpuProgram> {
         match card.and_then(|card| Gpu::new(card, precision)) {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::builder::make_buffer;
 use super::card::{Card, unavailable};
 use super::program::{Mapped, wait};
-use crate::engine::{EngineError, Image};
+use crate::engine::EngineError;
+use crate::image::Image;
 
 /// `[channels, height, width]` in 32-bit floats, x fastest, as an [`Image`] has it; at first empty and nowhere. The buffer may
 /// be larger.

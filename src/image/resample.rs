@@ -1,8 +1,10 @@
-//! Resizing and moving pictures: bicubic to another size, bilinear under a small motion.
+//! Resizing and moving pictures: filters to another size, bilinear under a small motion.
 //!
 //! Plain maths on `[C, H, W]` pictures. [`Resizer`] keeps its tables and allocates only when the sizes change.
 
-use crate::engine::Image;
+use rayon::prelude::*;
+
+use super::Image;
 
 /// Resizes pictures between two sizes with the cubic kernel of Catmull and Rom (a = −½), widened when shrinking so that
 /// nothing is skipped, as image editors do it.
@@ -15,47 +17,142 @@ pub struct Resizer {
     half_done: Vec<f32>,
 }
 
-/// For each output sample of one axis where its input samples start, and their weights.
+/// What is taken of the input for each output sample of one axis: where it starts, and with which weights.
 #[derive(Clone, Debug, Default)]
 pub struct Taps {
     pub starts: Vec<usize>,
-    /// `[outputs, count]`
+    /// `[outputs, count]`; those of one output sum to 1.
     pub weights: Vec<f32>,
     /// Input samples that each output takes.
     pub count: usize,
 }
 
+/// A resampling filter; `T` is the precision in which its weights are computed.
+pub struct Kernel<T> {
+    /// Beyond it the weight is 0, in samples of the coarser of the two grids.
+    radius: f64,
+    weight: fn(T) -> T,
+    /// Beyond the ends of a line its last sample goes on; else what is there makes up the whole.
+    extends: bool,
+}
+
+/// Catmull and Rom's cubic (a = −½).
+pub const CATMULL_ROM: Kernel<f64> = Kernel { radius: 2.0, weight: catmull_rom, extends: false };
+/// Mitchell and Netravali's cubic (SIGGRAPH 1988, B = C = ⅓): hardly rings.
+pub const MITCHELL: Kernel<f32> = Kernel { radius: 2.0, weight: mitchell, extends: true };
+/// Lanczos' windowed sinc with three lobes: sharp when shrinking.
+pub const LANCZOS3: Kernel<f32> = Kernel { radius: 3.0, weight: lanczos3, extends: true };
+
+/// A precision that weights are computed in.
+pub trait Real: Copy + Default + std::ops::AddAssign + std::ops::Div<Output = Self> + std::iter::Sum {
+    fn rounded(x: f64) -> Self;
+    fn single(self) -> f32;
+}
+
+impl Real for f32 {
+    fn rounded(x: f64) -> f32 {
+        x as f32
+    }
+    fn single(self) -> f32 {
+        self
+    }
+}
+
+impl Real for f64 {
+    fn rounded(x: f64) -> f64 {
+        x
+    }
+    fn single(self) -> f32 {
+        self as f32
+    }
+}
+
 impl Taps {
-    /// From `input` to `output` samples.
-    pub fn set(&mut self, input: usize, output: usize) {
-        let scale = input as f64 / output as f64;
+    /// From the middle `shown` of `from` samples to `to` samples. When shrinking the filter is widened, so that nothing is
+    /// skipped; the same size takes the samples as they are.
+    pub fn set<T: Real>(&mut self, from: usize, shown: f64, to: usize, kernel: &Kernel<T>) {
+        let scale = shown / to as f64;
+        let first = (from as f64 - shown) / 2.0;
         let stretch = scale.max(1.0);
-        self.count = ((4.0 * stretch).ceil() as usize + 1).min(input);
+        let same = scale == 1.0;
+        let reach = kernel.radius * stretch;
+        self.count = if same { 1 } else { (2.0 * reach).ceil() as usize + 1 }.min(from);
         self.starts.clear();
         self.weights.clear();
-        for i in 0..output {
-            let centre = (i as f64 + 0.5) * scale - 0.5;
-            let first = (centre - 2.0 * stretch).ceil().max(0.0) as usize;
-            let first = first.min(input - self.count);
-            let weights = (first..first + self.count).map(|j| cubic((j as f64 - centre) / stretch));
-            let sum: f64 = weights.clone().sum();
-            self.starts.push(first);
-            self.weights.extend(weights.map(|w| (w / sum) as f32));
+        let last = from as i64 - 1;
+        let mut weights = vec![T::default(); self.count];
+        for i in 0..to {
+            let centre = first + (i as f64 + 0.5) * scale;
+            let (lowest, highest) = if same {
+                let place = (centre - 0.5).round() as i64;
+                (place, place)
+            } else {
+                ((centre - reach - 0.5).ceil() as i64, (centre + reach - 0.5).floor() as i64)
+            };
+            let start = lowest.clamp(0, (from - self.count) as i64);
+            weights.fill(T::default());
+            for place in lowest..=highest {
+                if !kernel.extends && !(0..=last).contains(&place) {
+                    continue;
+                }
+                let distance = T::rounded((place as f64 + 0.5 - centre) / stretch);
+                let weight = if same { T::rounded(1.0) } else { (kernel.weight)(distance) };
+                let inside = place.clamp(start, start + self.count as i64 - 1);
+                weights[(inside - start) as usize] += weight;
+            }
+            let sum: T = weights.iter().copied().sum();
+            self.starts.push(start as usize);
+            self.weights.extend(weights.iter().map(|w| (*w / sum).single()));
         }
     }
 
     fn of(&self, output: usize) -> (usize, &[f32]) {
         (self.starts[output], &self.weights[output * self.count..][..self.count])
     }
+
+    /// How many samples they make.
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// For each output sample: the first input sample it is made from, and the weights from there on.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &[f32])> {
+        self.starts.iter().copied().zip(self.weights.chunks_exact(self.count))
+    }
+
+    /// As [`Taps::iter`], on all cores.
+    pub fn par_iter(&self) -> impl IndexedParallelIterator<Item = (usize, &[f32])> {
+        self.starts.par_iter().copied().zip(self.weights.par_chunks_exact(self.count))
+    }
 }
 
-fn cubic(x: f64) -> f64 {
+fn catmull_rom(x: f64) -> f64 {
     let x = x.abs();
     match x {
         x if x < 1.0 => (1.5 * x - 2.5) * x * x + 1.0,
         x if x < 2.0 => ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0,
         _ => 0.0,
     }
+}
+
+fn mitchell(x: f32) -> f32 {
+    let x = x.abs();
+    if x < 1.0 {
+        (7.0 * x.powi(3) - 12.0 * x.powi(2) + 16.0 / 3.0) / 6.0
+    } else if x < 2.0 {
+        (-7.0 / 3.0 * x.powi(3) + 12.0 * x.powi(2) - 20.0 * x + 32.0 / 3.0) / 6.0
+    } else {
+        0.0
+    }
+}
+
+fn lanczos3(x: f32) -> f32 {
+    let sinc = |x: f32| if x == 0.0 { 1.0 } else { (std::f32::consts::PI * x).sin() / (std::f32::consts::PI * x) };
+    if x.abs() < 3.0 { sinc(x) * sinc(x / 3.0) } else { 0.0 }
 }
 
 impl Resizer {
@@ -67,10 +164,10 @@ impl Resizer {
     /// Makes `to` `[C, height, width]` from `from` with its number of colours. An empty `from` gives an empty picture.
     pub fn resize(&mut self, from: &Image, height: usize, width: usize, to: &mut Image) {
         if from.data.is_empty() || height * width == 0 {
-            shape(to, 0, 0, 0);
+            to.reshape(0, 0, 0);
             return;
         }
-        shape(to, from.channels, height, width);
+        to.reshape(from.channels, height, width);
         if (from.height, from.width) == (height, width) {
             to.data.copy_from_slice(&from.data);
             return;
@@ -78,8 +175,8 @@ impl Resizer {
         let sizes = [from.height, from.width, height, width];
         if self.sizes != sizes {
             self.sizes = sizes;
-            self.vertical.set(from.height, height);
-            self.horizontal.set(from.width, width);
+            self.vertical.set(from.height, from.height as f64, height, &CATMULL_ROM);
+            self.horizontal.set(from.width, from.width as f64, width, &CATMULL_ROM);
             self.half_done.resize(from.height * width, 0.0);
         }
         let planes = from.data.chunks_exact(from.height * from.width);
@@ -99,12 +196,6 @@ impl Resizer {
             }
         }
     }
-}
-
-/// Gives a picture another shape; allocates only when it grows.
-pub fn shape(image: &mut Image, channels: usize, height: usize, width: usize) {
-    (image.channels, image.height, image.width) = (channels, height, width);
-    image.data.resize(channels * height * width, 0.0);
 }
 
 /// A small motion of the picture about its centre.
@@ -139,7 +230,7 @@ impl Motion {
 /// Moves `from` into `to` of the same shape, bilinear, continued beyond its edges by reflection.
 /// A motion that is not finite moves nothing.
 pub fn moved(from: &Image, motion: Motion, to: &mut Image) {
-    shape(to, from.channels, from.height, from.width);
+    to.reshape(from.channels, from.height, from.width);
     let (height, width) = (from.height, from.width);
     if !motion.moves(height, width) {
         to.data.copy_from_slice(&from.data);

@@ -1,13 +1,13 @@
-//! A picture is brought to the size of the output, on the processor.
+//! How a picture fills a frame of another shape, and frames of bytes made that way, on the processor.
 //!
 //! Resampling and brightness work in linear light: the mean of black and white is the grey that reflects half of
 //! the light. Enlarging takes Mitchell and Netravali's filter (SIGGRAPH 1988, B = C = 1/3), which hardly rings;
 //! shrinking takes Lanczos' with three lobes. Plain arithmetic in a fixed order: the same pixels on every machine.
 
-use std::f32::consts::PI;
-use std::sync::OnceLock;
-
 use rayon::prelude::*;
+
+use super::convert::{Encoder, linear_table};
+use super::resample::{LANCZOS3, MITCHELL, Taps};
 
 /// How a picture fills an output of another shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -19,6 +19,17 @@ pub enum Fit {
     /// The whole picture; the rest shows its mirror image.
     #[default]
     Mirror,
+}
+
+impl Fit {
+    /// How much a picture is enlarged to fill a frame; both are width and height in pixels, none of them 0.
+    pub fn enlargement(self, picture: [f64; 2], frame: [f64; 2]) -> f64 {
+        let [across, down] = [0, 1].map(|axis| frame[axis] / picture[axis]);
+        match self {
+            Fit::Contain | Fit::Mirror => across.min(down),
+            Fit::Cover => across.max(down),
+        }
+    }
 }
 
 /// One pixel in linear light; the fourth number only fills a register.
@@ -79,14 +90,13 @@ struct Layout {
     fit: Fit,
     /// Left and top of the placed picture in the frame.
     origin: (usize, usize),
-    across: Filter,
-    down: Filter,
+    across: Taps,
+    down: Taps,
 }
 
 impl Layout {
     fn new(picture: (usize, usize), frame: (usize, usize), fit: Fit) -> Self {
-        let ratios = (frame.0 as f64 / picture.0 as f64, frame.1 as f64 / picture.1 as f64);
-        let scale = if fit == Fit::Cover { ratios.0.max(ratios.1) } else { ratios.0.min(ratios.1) };
+        let scale = fit.enlargement([picture.0 as f64, picture.1 as f64], [frame.0 as f64, frame.1 as f64]);
         let placed = |picture: usize, frame: usize| ((picture as f64 * scale).round() as usize).clamp(1, frame);
         let (width, height) = (placed(picture.0, frame.0), placed(picture.1, frame.1));
         // What the frame shows of each side, in the picture's pixels; the rest is cropped.
@@ -97,8 +107,8 @@ impl Layout {
             picture,
             fit,
             origin: ((frame.0 - width) / 2, (frame.1 - height) / 2),
-            across: Filter::new(picture.0, shown(picture.0, frame.0), width),
-            down: Filter::new(picture.1, shown(picture.1, frame.1), height),
+            across: taps(picture.0, shown(picture.0, frame.0), width),
+            down: taps(picture.1, shown(picture.1, frame.1), height),
         }
     }
 
@@ -111,7 +121,7 @@ impl Layout {
             linear.clear();
             let light = |byte: u8| table[usize::from(byte)];
             linear.extend(pixels.iter().map(|&[r, g, b, _]| [light(r), light(g), light(b), 0.0]));
-            for (out, (start, weights)) in row.iter_mut().zip(self.across.taps()) {
+            for (out, (start, weights)) in row.iter_mut().zip(self.across.iter()) {
                 *out = [0.0; 4];
                 for (pixel, weight) in linear[start..].iter().zip(weights) {
                     add(out, pixel, *weight);
@@ -124,7 +134,7 @@ impl Layout {
     fn place(&self, rows: &[Linear], brightness: f32, frame: &mut [[u8; 4]], frame_width: usize) {
         let width = self.across.len();
         let encoder = Encoder::get();
-        let lines = frame.par_chunks_mut(frame_width).skip(self.origin.1).zip(self.down.par_taps());
+        let lines = frame.par_chunks_mut(frame_width).skip(self.origin.1).zip(self.down.par_iter());
         lines.for_each_init(Vec::new, |sums: &mut Vec<Linear>, (line, (start, weights))| {
             sums.clear();
             sums.resize(width, [0.0; 4]);
@@ -169,123 +179,15 @@ fn reflected(x: usize, start: usize, len: usize) -> usize {
     place.min(period - 1 - place) as usize
 }
 
-/// Weights that make each place of a line from neighbouring places of another.
-#[derive(Debug)]
-struct Filter {
-    taps: usize,
-    starts: Vec<usize>,
-    weights: Vec<f32>,
-}
-
-impl Filter {
-    /// From the middle `shown` of `from` places to `to` places. Beyond the ends the last place goes on.
-    fn new(from: usize, shown: f64, to: usize) -> Self {
-        let scale = shown / to as f64;
-        let first = (from as f64 - shown) / 2.0;
-        // Same size: the places themselves, unfiltered.
-        let (radius, kernel): (f64, fn(f32) -> f32) = match scale {
-            1.0 => (0.5, |_| 1.0),
-            s if s < 1.0 => (2.0, mitchell),
-            _ => (3.0, lanczos3),
-        };
-        let stretch = scale.max(1.0);
-        let reach = radius * stretch;
-        let taps = if scale == 1.0 { 1 } else { (2.0 * reach).ceil() as usize + 1 }.min(from);
-        let (mut starts, mut weights) = (Vec::with_capacity(to), vec![0.0; to * taps]);
-        for (i, weights) in weights.chunks_exact_mut(taps).enumerate() {
-            let center = first + (i as f64 + 0.5) * scale;
-            let lowest = if scale == 1.0 { (center - 0.5).round() } else { (center - reach - 0.5).ceil() } as i64;
-            let start = lowest.clamp(0, (from - taps) as i64);
-            let highest = if scale == 1.0 { lowest } else { (center + reach - 0.5).floor() as i64 };
-            for place in lowest..=highest {
-                let distance = (place as f64 + 0.5 - center) / stretch;
-                let inside = place.clamp(start, start + taps as i64 - 1);
-                weights[(inside - start) as usize] += kernel(distance as f32);
-            }
-            let sum: f32 = weights.iter().sum();
-            weights.iter_mut().for_each(|w| *w /= sum);
-            starts.push(start as usize);
-        }
-        Filter { taps, starts, weights }
-    }
-
-    fn len(&self) -> usize {
-        self.starts.len()
-    }
-
-    /// For each place of the result: the first place it is made from, and the weights from there on.
-    fn taps(&self) -> impl Iterator<Item = (usize, &[f32])> {
-        self.starts.iter().copied().zip(self.weights.chunks_exact(self.taps))
-    }
-
-    fn par_taps(&self) -> impl IndexedParallelIterator<Item = (usize, &[f32])> {
-        self.starts.par_iter().copied().zip(self.weights.par_chunks_exact(self.taps))
-    }
-}
-
-fn mitchell(x: f32) -> f32 {
-    let x = x.abs();
-    if x < 1.0 {
-        (7.0 * x.powi(3) - 12.0 * x.powi(2) + 16.0 / 3.0) / 6.0
-    } else if x < 2.0 {
-        (-7.0 / 3.0 * x.powi(3) + 12.0 * x.powi(2) - 20.0 * x + 32.0 / 3.0) / 6.0
+/// From the middle `shown` of `from` samples to `to`.
+fn taps(from: usize, shown: f64, to: usize) -> Taps {
+    let mut taps = Taps::default();
+    if shown < to as f64 {
+        taps.set(from, shown, to, &MITCHELL)
     } else {
-        0.0
+        taps.set(from, shown, to, &LANCZOS3)
     }
-}
-
-fn lanczos3(x: f32) -> f32 {
-    let sinc = |x: f32| if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) };
-    if x.abs() < 3.0 { sinc(x) * sinc(x / 3.0) } else { 0.0 }
-}
-
-/// Linear light 0 to 1 of an sRGB-encoded value 0 to 1 (IEC 61966-2-1).
-pub fn linear_from_srgb(x: f64) -> f64 {
-    if x <= 0.040_45 { x / 12.92 } else { ((x + 0.055) / 1.055).powf(2.4) }
-}
-
-/// Linear light of each byte.
-fn linear_table() -> &'static [f32; 256] {
-    static TABLE: OnceLock<[f32; 256]> = OnceLock::new();
-    TABLE.get_or_init(|| std::array::from_fn(|byte| linear_from_srgb(byte as f64 / 255.0) as f32))
-}
-
-/// Linear light to sRGB-encoded bytes, correctly rounded.
-struct Encoder {
-    /// The byte at the lower end of each of [`Encoder::CELLS`] equal parts of 0 to 1.
-    guess: Vec<u8>,
-    /// From which linear light on each byte is the nearest.
-    from: [f32; 257],
-}
-
-impl Encoder {
-    const CELLS: usize = 4096;
-
-    fn get() -> &'static Encoder {
-        static ENCODER: OnceLock<Encoder> = OnceLock::new();
-        ENCODER.get_or_init(|| {
-            let edge = |byte: usize| match byte {
-                0 => 0.0,
-                256 => f32::INFINITY,
-                _ => linear_from_srgb((byte as f64 - 0.5) / 255.0) as f32,
-            };
-            let from: [f32; 257] = std::array::from_fn(edge);
-            let guess = (0..=Self::CELLS).map(|cell| {
-                let low = cell as f32 / Self::CELLS as f32;
-                (from.partition_point(|&edge| edge <= low) - 1) as u8
-            });
-            Encoder { guess: guess.collect(), from }
-        })
-    }
-
-    fn byte(&self, light: f32) -> u8 {
-        let light = light.clamp(0.0, 1.0);
-        let mut byte = self.guess[(light * Self::CELLS as f32) as usize];
-        while light >= self.from[usize::from(byte) + 1] {
-            byte += 1;
-        }
-        byte
-    }
+    taps
 }
 
 #[cfg(test)]
@@ -311,19 +213,6 @@ mod tests {
         for fit in [Fit::Contain, Fit::Cover, Fit::Mirror] {
             assert_eq!(composed(&all, (32, 8), (32, 8), fit), all);
         }
-    }
-
-    #[test]
-    fn light_is_encoded_to_the_nearest_byte() {
-        let encoder = Encoder::get();
-        for i in 0..=100_000 {
-            let light = i as f32 / 100_000.0;
-            let x = f64::from(light);
-            let srgb = if x <= 0.003_130_8 { x * 12.92 } else { 1.055 * x.powf(1.0 / 2.4) - 0.055 };
-            let distance = (f64::from(encoder.byte(light)) - srgb * 255.0).abs();
-            assert!(distance < 0.501, "{light}: {distance}");
-        }
-        assert_eq!([-1.0, 0.0, 1.0, 9.0].map(|x| encoder.byte(x)), [0, 0, 255, 255]);
     }
 
     #[test]
