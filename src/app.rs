@@ -32,7 +32,7 @@ use nannou::wgpu::{Backends, DeviceType, Instance};
 use tracing_subscriber::EnvFilter;
 
 use crate::control::{Event, QUEUE};
-use crate::engine::gpu::Card;
+use crate::engine::gpu::Device;
 use crate::show::Show;
 use crate::thread::panic_message;
 
@@ -142,7 +142,7 @@ pub fn display_available() -> Result<(), String> {
 ///
 /// # Errors
 /// When there is no display, or when the graphics driver fails for good.
-pub fn run(show: Show, card: Option<Arc<Card>>, events: Receiver<Event>, options: Options) -> Result<(), AppError> {
+pub fn run(show: Show, card: Option<Arc<Device>>, events: Receiver<Event>, options: Options) -> Result<(), AppError> {
     log();
     let now = Instant::now();
     let player = Player {
@@ -179,7 +179,7 @@ fn log() {
 const INTERRUPTED: u8 = 130;
 
 /// The engine's device, for the window too.
-fn render_plugin(card: Option<&Card>) -> RenderPlugin {
+fn render_plugin(card: Option<&Device>) -> RenderPlugin {
     let Some((card, roots)) = card.and_then(|card| Some((card, card.roots.as_ref()?))) else {
         return RenderPlugin::default();
     };
@@ -193,7 +193,7 @@ fn render_plugin(card: Option<&Card>) -> RenderPlugin {
     RenderPlugin { render_creation: creation, ..default() }
 }
 
-fn build(player: Player, card: Option<Arc<Card>>, options: Options) -> App {
+fn build(player: Player, card: Option<Arc<Device>>, options: Options) -> App {
     let mut app = App::new();
     let window = WindowPlugin {
         primary_window: None,

@@ -20,7 +20,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::engine::cpu::Cpu;
 use crate::engine::fallback::Fallback;
-use crate::engine::gpu::{Card, Gpu, Precision};
+use crate::engine::gpu::{Device, Gpu, Precision};
 use crate::engine::{Engine, EngineError};
 use crate::patch::library::Library;
 use crate::patch::locate;
@@ -69,17 +69,17 @@ enum PrecisionChoice {
 impl EngineOptions {
     /// The engine. Falls back to the processor where the card is missing or cannot run a network, and reports it in one line.
     fn build(self) -> Arc<dyn Engine> {
-        self.with(self.gpu(Card::open))
+        self.with(self.gpu(Device::open))
     }
 
     /// As [`EngineOptions::build`], for a show in a window: also returns the card that the window shares, if any.
-    fn build_with_window(self) -> (Arc<dyn Engine>, Option<Arc<Card>>) {
-        let gpu = self.gpu(Card::open_with_window);
-        let card = gpu.as_ref().and_then(|gpu| gpu.as_ref().ok()).map(|gpu| gpu.card().clone());
-        if let Some(card) = card.iter().find(|card| !card.is_shared()) {
-            eprintln!("the window draws on another adapter than {}: pictures are copied", card.adapter.name);
+    fn build_with_window(self) -> (Arc<dyn Engine>, Option<Arc<Device>>) {
+        let gpu = self.gpu(Device::open_with_window);
+        let device = gpu.as_ref().and_then(|gpu| gpu.as_ref().ok()).map(|gpu| gpu.device().clone());
+        if let Some(device) = device.iter().find(|device| !device.is_shared()) {
+            eprintln!("the window draws on another adapter than {}: pictures are copied", device.adapter.name);
         }
-        (self.with(gpu), card.filter(|card| card.is_shared()))
+        (self.with(gpu), device.filter(|device| device.is_shared()))
     }
 
     fn with(self, gpu: Option<Result<Gpu, EngineError>>) -> Arc<dyn Engine> {
@@ -111,26 +111,26 @@ impl EngineOptions {
 
     /// Every available engine, or the requested one, each without fallback so that it can be judged.
     fn each(self) -> Vec<Arc<dyn Engine>> {
-        let gpu = self.gpu(Card::open).and_then(Result::ok).map(|gpu| Arc::new(gpu) as Arc<dyn Engine>);
+        let gpu = self.gpu(Device::open).and_then(Result::ok).map(|gpu| Arc::new(gpu) as Arc<dyn Engine>);
         let cpu =
             (self.engine != EngineChoice::Gpu || gpu.is_none()).then(|| Arc::new(Cpu::default()) as Arc<dyn Engine>);
         gpu.into_iter().chain(cpu).collect()
     }
 
     /// The gpu engine, if requested, on the card that `open` opens (its argument: real cards only).
-    fn gpu(self, open: fn(bool) -> Result<Card, EngineError>) -> Option<Result<Gpu, EngineError>> {
-        let card = match self.engine {
+    fn gpu(self, open: fn(bool) -> Result<Device, EngineError>) -> Option<Result<Gpu, EngineError>> {
+        let device = match self.engine {
             EngineChoice::Cpu => return None,
             EngineChoice::Auto => open(true),
             EngineChoice::Gpu => open(false),
         };
-        Some(card.and_then(|card| {
+        Some(device.and_then(|device| {
             let precision = match self.precision {
-                PrecisionChoice::Auto if card.adapter.is_real() && card.has_half() => Precision::F16,
+                PrecisionChoice::Auto if device.adapter.is_real() && device.has_half() => Precision::F16,
                 PrecisionChoice::Auto | PrecisionChoice::F32 => Precision::F32,
                 PrecisionChoice::F16 => Precision::F16,
             };
-            Gpu::new(card, precision)
+            Gpu::new(device, precision)
         }))
     }
 }
@@ -155,9 +155,9 @@ impl Overrides {
     }
 
     /// As [`Overrides::show`], live, with the card that the window shares.
-    fn show_in_window(&self, preset: Option<&str>) -> anyhow::Result<(Show, Option<Arc<Card>>)> {
-        let (engine, card) = self.engine.build_with_window();
-        Ok((self.show_by(engine, preset, Mode::Live)?, card))
+    fn show_in_window(&self, preset: Option<&str>) -> anyhow::Result<(Show, Option<Arc<Device>>)> {
+        let (engine, device) = self.engine.build_with_window();
+        Ok((self.show_by(engine, preset, Mode::Live)?, device))
     }
 
     fn show_by(&self, engine: Arc<dyn Engine>, preset: Option<&str>, mode: Mode) -> anyhow::Result<Show> {

@@ -12,7 +12,7 @@ pub mod plan;
 use std::sync::Arc;
 
 use crate::image::Image;
-use gpu::{Card, CardImage};
+use gpu::{Device, GpuImage};
 
 /// How per-layer noise is made (`noise_mode` of the original code).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub struct Inputs<'a> {
 pub enum Content<'a> {
     Here(&'a Image),
     /// On the card that the program runs on.
-    Card(&'a CardImage),
+    Device(&'a GpuImage),
 }
 
 impl<'a> From<&'a Image> for Content<'a> {
@@ -74,7 +74,7 @@ impl Inputs<'_> {
     pub fn picture(&self) -> Option<&Image> {
         match self.image? {
             Content::Here(image) => Some(image),
-            Content::Card(_) => None,
+            Content::Device(_) => None,
         }
     }
 
@@ -82,7 +82,7 @@ impl Inputs<'_> {
     fn content_shape(&self) -> Option<([usize; 3], usize)> {
         Some(match self.image? {
             Content::Here(i) => ([i.channels, i.height, i.width], i.data.len()),
-            Content::Card(i) => (i.shape(), i.len()),
+            Content::Device(i) => (i.shape(), i.len()),
         })
     }
 
@@ -158,9 +158,9 @@ pub enum EngineError {
     Input { what: &'static str, expected: String, found: String },
     #[error("the {engine} engine: {reason}")]
     Unavailable { engine: &'static str, reason: String },
-    /// Of [`Program::run_on_card`]; [`Program::run`] still works.
+    /// Of [`Program::run_on_device`]; [`Program::run`] still works.
     #[error("what paints is not on the card any more")]
-    LeftCard,
+    LeftDevice,
 }
 
 /// A way to run plans on some hardware.
@@ -183,7 +183,7 @@ pub trait Program: Send {
     fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError>;
 
     /// The card on which it takes and leaves pictures; `None` when it computes elsewhere.
-    fn card(&self) -> Option<&Arc<Card>> {
+    fn device(&self) -> Option<&Arc<Device>> {
         None
     }
 
@@ -191,10 +191,10 @@ pub trait Program: Send {
     /// too.
     ///
     /// # Errors
-    /// As [`Program::run`]; [`EngineError::LeftCard`] when it computes elsewhere, perhaps since this very picture.
-    fn run_on_card(&mut self, inputs: &Inputs) -> Result<CardImage, EngineError> {
+    /// As [`Program::run`]; [`EngineError::LeftDevice`] when it computes elsewhere, perhaps since this very picture.
+    fn run_on_device(&mut self, inputs: &Inputs) -> Result<GpuImage, EngineError> {
         let _ = inputs;
-        Err(EngineError::LeftCard)
+        Err(EngineError::LeftDevice)
     }
 
     /// What computes its pictures, as the performer is told: `cpu`, `gpu f16`.

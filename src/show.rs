@@ -325,7 +325,7 @@ impl Show {
         }
         // A picture that is on the card alone is asked for again, with its pixels.
         if let Some(viewer) = &self.devices.viewer
-            && let Some(picture) = self.picture.as_ref().filter(|picture| picture.card.is_none())
+            && let Some(picture) = self.picture.as_ref().filter(|picture| picture.texture.is_none())
         {
             viewer.show(picture.width, picture.height, &picture.rgba, picture.serial, brightness);
         }

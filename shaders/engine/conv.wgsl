@@ -7,7 +7,7 @@
 // 8 outputs x 4 pixels in registers. The input is multiplied by the style on its way into the tile, the sum by the
 // demodulation on its way out. Small maps do not fill a card: their sum is cut into SPLITS parts, which `finish` adds.
 // As `conv_half` it adds the DEPTH products of a tile in 16 bits (`Part`), and these sums in 32.
-//! import ending
+//! import epilogue
 
 // [I, H, W], or [BATCH, I, H, W]
 @group(0) @binding(3) var<storage, read> input: array<Num>;
@@ -72,7 +72,7 @@ fn put(o: u32, pixel: u32, noise: f32, part: u32, sum: f32) {
         value = sum * demodulations[DEMODULATION + o];
     }
     if (ENDS) {
-        out[o * COUNT + pixel] = Num(ending(value, o, noise));
+        out[o * COUNT + pixel] = Num(epilogue(value, o, noise));
     } else {
         out[(part * O + o) * COUNT + pixel] = Num(value);
     }

@@ -8,7 +8,7 @@
 // As BATCH products of one tap each it serves Winograd's convolutions.
 // What runs over r, c or l is written out by the program, since WGSL keeps no array of matrices in registers.
 //! enable wgpu_cooperative_matrix
-//! import ending
+//! import epilogue
 
 // [I, H, W], or [BATCH, I, H, W]
 @group(0) @binding(3) var<storage, read> input: array<Num>;
@@ -131,7 +131,7 @@ fn put(first: u32, first_o: u32, first_position: u32, part: u32, lane: u32) {
                 value = sum * demodulations[DEMODULATION + o];
             }
             if (ENDS) {
-                out[o * (HEIGHT * GRID) + pixel] = Num(ending(value, o, noise));
+                out[o * (HEIGHT * GRID) + pixel] = Num(epilogue(value, o, noise));
             } else {
                 out[(part * O + o) * (HEIGHT * GRID) + pixel] = Num(value);
             }

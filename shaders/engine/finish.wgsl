@@ -1,5 +1,5 @@
 // Adds the parts of a convolution that was cut, and ends the layer: [SPLITS, O, H, W] -> [O, H, W].
-//! import ending
+//! import epilogue
 
 @group(0) @binding(3) var<storage, read> parts: array<Num>;
 @group(0) @binding(4) var<storage, read_write> out: array<Num>;
@@ -21,5 +21,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var part = 0u; part < SPLITS; part++) {
         sum += f32(parts[part * (O * COUNT) + at]);
     }
-    out[at] = Num(ending(sum, at / COUNT, noise_at(at % COUNT)));
+    out[at] = Num(epilogue(sum, at / COUNT, noise_at(at % COUNT)));
 }

@@ -1,7 +1,7 @@
 // Ends an up-sampling layer: the FIR filter over the strided transposed convolution, which comes as four parities
 // [2·2, SPLITS, O, H + 1, W + 1], then noise, bias and activation: -> [O, 2H, 2W].
 // Twin of `Filter` in src/engine/cpu/synthesis.rs. A thread makes 2 x 2 results of 5 x 5 samples.
-//! import ending
+//! import epilogue
 //! import upsample
 
 @group(0) @binding(3) var<storage, read> parts: array<Num>;
@@ -60,11 +60,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let below = pixel + 2u * W;
     let to = (o * 2u * H + 2u * y) * W + x;
     out[to] = vec2<Num>(vec2<f32>(
-        ending(upper.x, o, noise_at(pixel)),
-        ending(upper.y, o, noise_at(pixel + 1u)),
+        epilogue(upper.x, o, noise_at(pixel)),
+        epilogue(upper.y, o, noise_at(pixel + 1u)),
     ));
     out[to + W] = vec2<Num>(vec2<f32>(
-        ending(lower.x, o, noise_at(below)),
-        ending(lower.y, o, noise_at(below + 1u)),
+        epilogue(lower.x, o, noise_at(below)),
+        epilogue(lower.y, o, noise_at(below + 1u)),
     ));
 }

@@ -1,7 +1,7 @@
 // The results of Winograd's products, [SIDE·SIDE, SPLITS, O, tiles] -> [O, H, W], with noise, bias and activation where
 // this ends the layer. The products are demodulated already, so that 16 bits hold them.
 // A thread makes a tile of one channel. Twin of `Output` in src/engine/cpu/winograd/same.rs.
-//! import ending
+//! import epilogue
 //! import winograd
 
 @group(0) @binding(3) var<storage, read> products: array<Num>;
@@ -40,7 +40,7 @@ fn put(o: u32, y: u32, x: u32, value: f32) {
     }
     let pixel = y * W + x;
     if (ENDS) {
-        out[o * (H * W) + pixel] = Num(ending(value, o, noise_at(pixel)));
+        out[o * (H * W) + pixel] = Num(epilogue(value, o, noise_at(pixel)));
     } else {
         out[o * (H * W) + pixel] = Num(value);
     }

@@ -29,7 +29,7 @@ use bevy_egui::render::{egui_pass, prepare_egui_pass};
 use nannou::wgpu::DeviceType;
 
 use super::fit;
-use crate::engine::gpu::CardPicture;
+use crate::engine::gpu::GpuTexture;
 use crate::show::{Fit, Picture};
 
 const SHADER: &str = include_str!("../../shaders/present.wgsl");
@@ -125,7 +125,7 @@ struct Shown {
     serial: u64,
     /// On the card: the engine does not write to it as long as it is held here, that is until a frame with a newer one
     /// has been submitted.
-    _held: Option<Arc<CardPicture>>,
+    _held: Option<Arc<GpuTexture>>,
 }
 
 /// What one window was last drawn with.
@@ -302,7 +302,7 @@ impl Presenter {
     }
 
     /// A picture of the card as passes name it; the same texture always by the same name.
-    fn canvas(&mut self, card: &CardPicture) -> Canvas {
+    fn canvas(&mut self, card: &GpuTexture) -> Canvas {
         if let Some(known) = self.cards.iter().find(|canvas| *canvas.texture == card.texture) {
             return known.clone();
         }
@@ -354,7 +354,7 @@ fn upload(
     if presenter.shown.as_ref().is_some_and(|shown| shown.serial == picture.serial && shown.canvas.size == size) {
         return;
     }
-    let card = picture.card.as_ref().filter(|card| presenter.is_first && card.device == *device.wgpu_device());
+    let card = picture.texture.as_ref().filter(|card| presenter.is_first && card.wgpu == *device.wgpu_device());
     if let Some(card) = card {
         let canvas = presenter.canvas(card);
         presenter.shown = Some(Shown { canvas, serial: picture.serial, _held: Some(card.clone()) });

@@ -19,7 +19,7 @@ use bevy_egui::render::systems::{EguiRenderData, EguiTransforms};
 
 use super::Player;
 use crate::control::Event;
-use crate::engine::gpu::Card;
+use crate::engine::gpu::Device;
 
 /// So many new devices within [`A_WHILE`]; after that the driver counts as broken.
 const MOST_TRIES: usize = 3;
@@ -28,7 +28,7 @@ const A_WHILE: Duration = Duration::from_secs(60);
 /// The engine's card where the window draws with it, and when devices failed.
 #[derive(Resource)]
 struct Devices {
-    shared: Option<Arc<Card>>,
+    shared: Option<Arc<Device>>,
     failures: VecDeque<Instant>,
 }
 
@@ -44,7 +44,7 @@ impl Devices {
 /// Lets the show outlive its graphics device.
 pub(super) struct RecoverPlugin {
     /// The engine's card where the window draws with it.
-    pub shared: Option<Arc<Card>>,
+    pub shared: Option<Arc<Device>>,
 }
 
 impl Plugin for RecoverPlugin {
@@ -78,8 +78,8 @@ fn recover(error: &RenderError, world: &mut World, _: &mut World) -> RenderError
     let mut devices = world.resource_mut::<Devices>();
     let is_worth_a_try = devices.fail(Instant::now());
     let shared = devices.shared.take();
-    if let Some(card) = &shared {
-        card.give_up(reason.to_owned());
+    if let Some(device) = &shared {
+        device.give_up(reason.to_owned());
     }
     if !is_worth_a_try {
         tracing::error!("{reason}, {MOST_TRIES} times within {} s: the window ends", A_WHILE.as_secs());

@@ -10,7 +10,7 @@ use anyhow::ensure;
 
 use super::EngineOptions;
 use crate::control::{Event, Source, Write};
-use crate::engine::gpu::Card;
+use crate::engine::gpu::Device;
 use crate::engine::{Engine, Inputs};
 use crate::image::Image;
 use crate::network::stylegan3::{self, Config};
@@ -63,7 +63,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let gmac = network.plan.macs() as f64 / 1e9;
     println!("network   {} · {:.2} GMAC per picture · {} engine", network.name, gmac, engine.name());
     picture_time(&network, &*engine, opened, options.seconds)?;
-    if let Some(Ok(gpu)) = options.engine.gpu(Card::open) {
+    if let Some(Ok(gpu)) = options.engine.gpu(Device::open) {
         layers::on_the_gpu(&network, &gpu)?;
     }
     if let Some(style) = &options.style {

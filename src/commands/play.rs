@@ -13,7 +13,7 @@ use crate::control::midi::{MidiInputs, MidiOutputs, PortRule, Profiles};
 use crate::control::osc::OscServer;
 use crate::control::query::{self, OscHost, QueryServer};
 use crate::control::{self, Absent, Counts, Event};
-use crate::engine::gpu::Card;
+use crate::engine::gpu::Device;
 use crate::show::{Devices, Mode, Show};
 
 /// The default UDP port for OSC.
@@ -122,7 +122,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     let preset = options.preset.as_deref();
     let has_window = has_window(options);
-    let (mut show, card) = match has_window {
+    let (mut show, device) = match has_window {
         true => options.overrides.show_in_window(preset)?,
         false => (options.overrides.show(preset, Mode::Live)?, None),
     };
@@ -173,7 +173,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     devices.plug(MidiOutputs::start(profiles, rule, sender, midi_counts));
     show.connect(devices);
     match has_window {
-        true => open(show, card, events, options),
+        true => open(show, device, events, options),
         false => headless(show, &events, options.seconds),
     }
 }
@@ -194,7 +194,7 @@ fn has_window(options: &Options) -> bool {
 }
 
 #[cfg(feature = "window")]
-fn open(show: Show, card: Option<Arc<Card>>, events: Receiver<Event>, options: &Options) -> anyhow::Result<()> {
+fn open(show: Show, device: Option<Arc<Device>>, events: Receiver<Event>, options: &Options) -> anyhow::Result<()> {
     let window = crate::app::Options {
         fullscreen: options.fullscreen,
         output: options.output,
@@ -202,12 +202,12 @@ fn open(show: Show, card: Option<Arc<Card>>, events: Receiver<Event>, options: &
         hud: !options.no_hud,
         seconds: options.seconds,
     };
-    Ok(crate::app::run(show, card, events, window)?)
+    Ok(crate::app::run(show, device, events, window)?)
 }
 
 /// Without the feature `window`, [`has_window`] is false.
 #[cfg(not(feature = "window"))]
-fn open(show: Show, _: Option<Arc<Card>>, events: Receiver<Event>, options: &Options) -> anyhow::Result<()> {
+fn open(show: Show, _: Option<Arc<Device>>, events: Receiver<Event>, options: &Options) -> anyhow::Result<()> {
     headless(show, &events, options.seconds)
 }
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::style::{Desk, Keep, StyleLoop, balance};
-use crate::engine::gpu::{Card, CardImage};
+use crate::engine::gpu::{Device, GpuImage};
 use crate::engine::{Content, EngineError, Inputs, Program};
 use crate::image::Image;
 use crate::image::resample::{Motion, Resizer, moved};
@@ -34,7 +34,7 @@ pub trait Easel {
     /// Runs a program, over a content picture when it takes one.
     ///
     /// # Errors
-    /// As [`Program::run`]; [`EngineError::LeftCard`] when the program has left this place.
+    /// As [`Program::run`]; [`EngineError::LeftDevice`] when the program has left this place.
     fn run(
         &mut self,
         program: &mut dyn Program,
@@ -108,7 +108,7 @@ pub struct Layers<'a, S> {
 #[derive(Debug)]
 pub struct Held {
     here: Option<Image>,
-    there: Option<CardImage>,
+    there: Option<GpuImage>,
 }
 
 impl Held {
@@ -116,7 +116,7 @@ impl Held {
         Held { here: Some(image), there: None }
     }
 
-    pub fn there(image: CardImage) -> Held {
+    pub fn there(image: GpuImage) -> Held {
         Held { here: None, there: Some(image) }
     }
 
@@ -145,10 +145,10 @@ impl Held {
     ///
     /// # Errors
     /// When the card has no room, or another one that it is on is lost.
-    pub fn on(&mut self, card: &Arc<Card>) -> Result<&CardImage, EngineError> {
-        let there = match self.there.take().filter(|there| there.is_on(card)) {
+    pub fn on(&mut self, device: &Arc<Device>) -> Result<&GpuImage, EngineError> {
+        let there = match self.there.take().filter(|there| there.is_on(device)) {
             Some(there) => there,
-            None => CardImage::upload(card, self.image()?)?,
+            None => GpuImage::upload(device, self.image()?)?,
         };
         Ok(self.there.insert(there))
     }

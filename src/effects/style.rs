@@ -16,7 +16,7 @@ pub use painter::Sheets;
 pub use settings::{Keep, StyleSettings};
 
 use crate::effects::easel::{Easel, Processor};
-use crate::engine::gpu::{Card, CardImage};
+use crate::engine::gpu::{Device, GpuImage};
 use crate::engine::{Engine, EngineError};
 use crate::image::Image;
 use crate::network::style_transfer::StyleNetwork;
@@ -26,7 +26,7 @@ use painter::Painter;
 pub struct StyleLoop {
     painter: Painter,
     here: Sheets<Image>,
-    there: Sheets<CardImage>,
+    there: Sheets<GpuImage>,
     /// Is the last painting on the card?
     is_there: bool,
     processor: Processor,
@@ -93,8 +93,8 @@ impl StyleLoop {
     }
 
     /// Do all its programs run on that card?
-    pub fn is_on(&self, card: &Arc<Card>) -> bool {
-        self.painter.is_on(card)
+    pub fn is_on(&self, device: &Arc<Device>) -> bool {
+        self.painter.is_on(device)
     }
 
     /// One frame: `image` `[3, H, W]` in −1..1 becomes `out` `[3, size, size]` (the shorter side is `settings.size`).
@@ -135,13 +135,13 @@ impl StyleLoop {
     }
 
     /// The loop goes on on a card.
-    pub(super) fn desk_on(&mut self, card: &Arc<Card>) -> Desk<'_, CardImage> {
-        if self.is_there && !self.there.painting.is_on(card) && !self.there.painting.is_empty() {
+    pub(super) fn desk_on(&mut self, device: &Arc<Device>) -> Desk<'_, GpuImage> {
+        if self.is_there && !self.there.painting.is_on(device) && !self.there.painting.is_empty() {
             // By way of the memory to another card.
             self.desk_here();
         }
         if !std::mem::replace(&mut self.is_there, true) {
-            let up = |image| CardImage::upload(card, image);
+            let up = |image| GpuImage::upload(device, image);
             let brought = up(&self.here.painting).and_then(|painting| Ok((painting, up(&self.here.before)?)));
             let brought =
                 brought.map(|(painting, before)| (self.there.painting, self.there.before) = (painting, before));

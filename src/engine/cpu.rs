@@ -5,7 +5,7 @@
 //! not depend on the number of threads. Runs on the calling thread, helped by a [`pool::Pool`].
 
 mod conv;
-mod ending;
+mod epilogue;
 mod filtered;
 mod fourier;
 mod memory;
@@ -22,7 +22,7 @@ mod winograd;
 
 use std::sync::Arc;
 
-use ending::{Ending, RowEnding};
+use epilogue::{Epilogue, RowEpilogue};
 use memory::{Floats, Map, Planes};
 use pool::{Pool, Turn};
 pub use simd::Isa;
@@ -166,15 +166,17 @@ impl Frame<'_> {
         }
     }
 
-    /// The ending of a layer with this picture's demodulation and noise.
-    fn ending(&self, ending: &Ending, layer: &synthesis::Layer) -> RowEnding {
+    /// The epilogue of a layer with this picture's demodulation and noise.
+    fn epilogue(&self, epilogue: &Epilogue, layer: &synthesis::Layer) -> RowEpilogue {
         let alpha = &self.styles.layers[layer.styled].alpha;
         let gain = self.inputs.noise.gain;
         let noise = layer.noise.map(|n| &self.noises[n]);
         match (self.inputs.noise.mode, noise) {
-            (NoiseMode::Const, Some(n)) if n.has_constant => ending.for_picture(alpha, n.constant.ptr(), n.width, gain),
-            (NoiseMode::Random { .. }, Some(n)) => ending.for_picture(alpha, n.random.ptr(), n.width, gain),
-            _ => ending.for_picture(alpha, self.silence.ptr(), 0, 0.0),
+            (NoiseMode::Const, Some(n)) if n.has_constant => {
+                epilogue.for_picture(alpha, n.constant.ptr(), n.width, gain)
+            }
+            (NoiseMode::Random { .. }, Some(n)) => epilogue.for_picture(alpha, n.random.ptr(), n.width, gain),
+            _ => epilogue.for_picture(alpha, self.silence.ptr(), 0, 0.0),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::gpu::{Card, CardImage};
+use super::gpu::{Device, GpuImage};
 use super::plan::Plan;
 use super::{Engine, EngineError, Inputs, Program};
 use crate::image::Image;
@@ -72,13 +72,13 @@ impl Program for FallbackProgram {
         if self.goes_over(result.as_ref().err())? { self.program.run(inputs, out) } else { result }
     }
 
-    fn card(&self) -> Option<&Arc<Card>> {
-        self.program.card()
+    fn device(&self) -> Option<&Arc<Device>> {
+        self.program.device()
     }
 
-    fn run_on_card(&mut self, inputs: &Inputs) -> Result<CardImage, EngineError> {
-        let result = self.program.run_on_card(inputs);
-        if self.goes_over(result.as_ref().err())? { self.program.run_on_card(inputs) } else { result }
+    fn run_on_device(&mut self, inputs: &Inputs) -> Result<GpuImage, EngineError> {
+        let result = self.program.run_on_device(inputs);
+        if self.goes_over(result.as_ref().err())? { self.program.run_on_device(inputs) } else { result }
     }
 
     fn engine(&self) -> &'static str {

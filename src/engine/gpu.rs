@@ -4,44 +4,44 @@
 //! sizes; maps are planar (`[C, H, W]`), weights packed once. All memory, pipelines and bind groups are made in
 //! [`Gpu::prepare`]; a picture is one command buffer, or a few where a window draws with the same device. It stays on the card
 //! when nobody needs its numbers, and effects work on it there (`gpu/chain.rs`). Which of its kernels a convolution takes is chosen in `prepare` too,
-//! by measuring (`gpu/choice.rs`). Runs on whichever thread calls it.
+//! by measuring (`gpu/autotune.rs`). Runs on whichever thread calls it.
 //!
 //! A new operation is a kernel `shaders/engine/NAME.wgsl` (listed in `gpu/shader.rs`; maps are `array<Num>`, pictures and
 //! everything else `array<f32>`) and a file `gpu/ops/NAME.rs` with a function `lower`, which uploads the weights and asks
 //! the [`builder::Builder`] for dispatches, called in `gpu/ops.rs`. The test `shaders_are_valid` finds the kernel by itself. The effects' kernels are in
 //! `shaders/effects`; `gpu/chain.rs` asks the card for them, what they are asked for stands in `effects/card.rs`.
 
+mod autotune;
 mod builder;
 mod cache;
-mod card;
-mod ceilings;
 pub mod chain;
-mod choice;
+mod device;
+mod image;
 mod memory;
 mod ops;
 mod program;
 mod radial;
 mod ring;
-mod rows;
+mod roofline;
 mod shader;
-mod sheet;
 mod slices;
+mod styles;
 mod variant;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use autotune::Autotune;
 use builder::Builder;
-use choice::Choice;
 
 use super::plan::Plan;
 use super::{Engine, EngineError, Program};
 
-pub use card::{Adapter, Card, adapters, first_line, unavailable};
-pub use ceilings::Ceilings;
+pub use device::{Adapter, Device, adapters, first_line, unavailable};
+pub use image::GpuImage;
 pub use program::GpuProgram;
-pub use ring::CardPicture;
-pub use sheet::CardImage;
+pub use ring::GpuTexture;
+pub use roofline::Roofline;
 pub use variant::{Form, Kernel, Variant};
 
 /// What maps and weights are stored in; sums are always in 32 bits, pictures too.
@@ -63,25 +63,25 @@ impl Precision {
 
 /// Runs plans on a graphics card.
 pub struct Gpu {
-    card: Arc<Card>,
+    device: Arc<Device>,
     precision: Precision,
     apart: bool,
-    choice: Choice,
+    autotune: Autotune,
 }
 
 impl Gpu {
     /// # Errors
     /// When 16 bits are asked for and the card has none.
-    pub fn new(card: Card, precision: Precision) -> Result<Gpu, EngineError> {
-        Gpu::on(Arc::new(card), precision)
+    pub fn new(device: Device, precision: Precision) -> Result<Gpu, EngineError> {
+        Gpu::on(Arc::new(device), precision)
     }
 
-    fn on(card: Arc<Card>, precision: Precision) -> Result<Gpu, EngineError> {
-        if precision == Precision::F16 && !card.has_half() {
-            return Err(unavailable(format!("{} has no 16-bit floats; use --precision f32", card.adapter)));
+    fn on(device: Arc<Device>, precision: Precision) -> Result<Gpu, EngineError> {
+        if precision == Precision::F16 && !device.has_half() {
+            return Err(unavailable(format!("{} has no 16-bit floats; use --precision f32", device.adapter)));
         }
-        let choice = Choice::on(&card);
-        Ok(Gpu { card, precision, apart: false, choice })
+        let autotune = Autotune::on(&device);
+        Ok(Gpu { device, precision, apart: false, autotune })
     }
 
     /// The same card with another precision.
@@ -89,9 +89,9 @@ impl Gpu {
     /// # Errors
     /// As [`Gpu::new`].
     pub fn at(&self, precision: Precision) -> Result<Gpu, EngineError> {
-        let gpu = Gpu::on(self.card.clone(), precision)?;
+        let gpu = Gpu::on(self.device.clone(), precision)?;
         // One file of measurements for both.
-        Ok(Gpu { choice: self.choice.clone(), ..gpu })
+        Ok(Gpu { autotune: self.autotune.clone(), ..gpu })
     }
 
     /// What maps and weights are stored in.
@@ -108,29 +108,29 @@ impl Gpu {
     /// Every layer that `variant` suits is computed by it, and nothing is measured: for tests.
     #[must_use]
     pub fn with_variant(self, variant: Variant) -> Gpu {
-        Gpu { choice: Choice::Fixed(Some(variant)), ..self }
+        Gpu { autotune: Autotune::Fixed(Some(variant)), ..self }
     }
 
     /// Variants are measured on any adapter, and remembered in `file`: for tests.
     #[must_use]
     pub fn with_measurements_in(self, file: PathBuf) -> Gpu {
-        let choice = Choice::measured(&self.card, Some(file));
-        Gpu { choice, ..self }
+        let autotune = Autotune::measured(&self.device, Some(file));
+        Gpu { autotune, ..self }
     }
 
     /// Every variant of the matrix product that the card can run.
     pub fn variants(&self) -> Vec<Variant> {
-        variant::on(&self.card, self.precision)
+        variant::on(&self.device, self.precision)
     }
 
     /// The card it runs on.
-    pub fn card(&self) -> &Arc<Card> {
-        &self.card
+    pub fn device(&self) -> &Arc<Device> {
+        &self.device
     }
 
     /// The adapter it runs on.
     pub fn adapter(&self) -> &Adapter {
-        &self.card.adapter
+        &self.device.adapter
     }
 
     /// As [`Engine::prepare`], with the type's own name.
@@ -138,25 +138,25 @@ impl Gpu {
     /// # Errors
     /// When the card has no room.
     pub fn program(&self, plan: Arc<Plan>) -> Result<GpuProgram, EngineError> {
-        if let Some(fault) = self.card.fault() {
+        if let Some(fault) = self.device.fault() {
             return Err(unavailable(fault));
         }
         plan.check().map_err(|error| unavailable(error.to_string()))?;
-        let variants = choice::of_plan(self, &plan);
-        match self.card.watched(|| self.build(plan, &variants)) {
+        let variants = autotune::of_plan(self, &plan);
+        match self.device.watched(|| self.build(plan, &variants)) {
             (_, Some(error)) => Err(unavailable(first_line(&error))),
             (program, None) => program,
         }
     }
 
     fn build(&self, plan: Arc<Plan>, variants: &[Option<Variant>]) -> Result<GpuProgram, EngineError> {
-        let mut builder = Builder::new(&plan, &self.card, self.precision, self.apart)?;
+        let mut builder = Builder::new(&plan, &self.device, self.precision, self.apart)?;
         for (step, variant) in plan.steps.iter().zip(variants) {
             builder.begin(&step.name, *variant);
             ops::lower(&mut builder, &step.op)?;
         }
         let built = builder.finish()?;
-        GpuProgram::new(self.card.clone(), plan, self.precision, self.apart, built)
+        GpuProgram::new(self.device.clone(), plan, self.precision, self.apart, built)
     }
 }
 
@@ -168,7 +168,7 @@ impl Engine for Gpu {
     fn prepare(&self, plan: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
         let program = self.program(plan)?;
         // What works on its pictures is compiled before they play.
-        match self.card.watched(|| chain::Kernels::of(&self.card)) {
+        match self.device.watched(|| chain::Kernels::of(&self.device)) {
             (_, Some(error)) => Err(unavailable(first_line(&error))),
             (_, None) => Ok(Box::new(program)),
         }

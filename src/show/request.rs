@@ -68,7 +68,7 @@ impl Show {
     /// Does somebody wait for pixels of a picture that is on the card alone?
     pub(super) fn pixels_wanted(&self) -> bool {
         self.devices.viewer.as_ref().is_some_and(Viewer::is_looked_at)
-            && self.picture.as_ref().is_some_and(|picture| picture.card.is_some())
+            && self.picture.as_ref().is_some_and(|picture| picture.texture.is_some())
     }
 
     pub(super) fn submit(&mut self) {

@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use place::{Before, Cast, Place};
 
-use crate::effects::card::CardEasel;
+use crate::effects::device::GpuEasel;
 use crate::effects::easel::{Held, Processor};
 use crate::effects::input::{self, InputSettings};
 use crate::effects::style::{StyleLoop, StyleSettings};
-use crate::engine::gpu::{Card, CardPicture, first_line, unavailable};
+use crate::engine::gpu::{Device, GpuTexture, first_line, unavailable};
 use crate::engine::{EngineError, Noise, Program, Transform};
 use crate::image::Image;
 use crate::image::convert::rgba8_from_image;
@@ -29,7 +29,7 @@ pub struct Picture {
     /// sRGB-encoded RGBA, 8 bits each, rows from top to bottom; none while the picture is on the card.
     pub rgba: Vec<u8>,
     /// The picture itself, on the card that the window draws with.
-    pub card: Option<Arc<CardPicture>>,
+    pub texture: Option<Arc<GpuTexture>>,
     /// Grows with each new picture.
     pub serial: u64,
 }
@@ -90,7 +90,7 @@ pub struct Stage {
     cast: Cast,
     here: Place<Processor>,
     /// Made when something plays on a card.
-    there: Option<Place<CardEasel>>,
+    there: Option<Place<GpuEasel>>,
     /// The last picture was made there.
     is_there: bool,
     /// What is worked on a picture does not go on that card: here instead, until something else plays.
@@ -181,7 +181,7 @@ impl Stage {
     /// Pictures that nobody looks at any more give their place on the card back.
     fn let_go(&mut self) {
         for picture in self.pool.iter_mut().filter_map(Arc::get_mut) {
-            picture.card = None;
+            picture.texture = None;
         }
     }
 
@@ -212,17 +212,17 @@ impl Stage {
 
     /// The picture made on the card that everything runs on; `None` when it has to be made here.
     fn draw_there(&mut self, request: &Request, dt: f32) -> Option<Arc<Picture>> {
-        let card = self.cast.card(request).filter(|_| !self.works_here)?.clone();
-        let needs_pixels = request.pixels || !card.is_shared();
+        let device = self.cast.device(request).filter(|_| !self.works_here)?.clone();
+        let needs_pixels = request.pixels || !device.is_shared();
         if needs_pixels && self.cast.is_plain(request) {
             // The program brings its picture along.
             return None;
         }
-        let (drawn, error) = card.watched(|| self.compose_there(&card, request, dt, needs_pixels));
+        let (drawn, error) = device.watched(|| self.compose_there(&device, request, dt, needs_pixels));
         match error.map_or(drawn, |error| Err(unavailable(first_line(&error)))) {
             Ok(picture) => Some(picture),
             Err(error) => {
-                if matches!(error, EngineError::Unavailable { .. }) && card.fault().is_none() {
+                if matches!(error, EngineError::Unavailable { .. }) && device.fault().is_none() {
                     self.notice = Some(format!("{error}; the effects go on without the card"));
                     self.works_here = true;
                 }
@@ -233,14 +233,14 @@ impl Stage {
 
     fn compose_there(
         &mut self,
-        card: &Arc<Card>,
+        device: &Arc<Device>,
         request: &Request,
         dt: f32,
         needs_pixels: bool,
     ) -> Result<Arc<Picture>, EngineError> {
-        let there = match self.there.take().filter(|there| Arc::ptr_eq(there.easel.card(), card)) {
+        let there = match self.there.take().filter(|there| Arc::ptr_eq(there.easel.device(), device)) {
             Some(there) => there,
-            None => Place::new(CardEasel::new(card.clone())?),
+            None => Place::new(GpuEasel::new(device.clone())?),
         };
         let there = self.there.insert(there);
         there.easel.begin();
@@ -254,10 +254,10 @@ impl Stage {
         self.serial += 1;
         Ok(match shown {
             None => develop(&self.brought, self.serial, &mut self.pool),
-            Some(card) => publish(self.serial, &mut self.pool, |picture| {
-                [picture.width, picture.height] = card.size;
+            Some(device) => publish(self.serial, &mut self.pool, |picture| {
+                [picture.width, picture.height] = device.size;
                 picture.rgba.clear();
-                picture.card = Some(card);
+                picture.texture = Some(device);
             }),
         })
     }
@@ -281,7 +281,7 @@ fn publish(serial: u64, pool: &mut Vec<Arc<Picture>>, fill: impl FnOnce(&mut Pic
     });
     if let Some(picture) = Arc::get_mut(&mut pool[index]) {
         picture.serial = serial;
-        picture.card = None;
+        picture.texture = None;
         fill(picture);
     }
     pool[index].clone()

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use latent_jockey::engine::gpu::{Card, Gpu, Precision};
+use latent_jockey::engine::gpu::{Device, Gpu, Precision};
 use latent_jockey::network::checkpoint::Checkpoint;
 
 /// A file in tests/fixtures.
@@ -63,7 +63,7 @@ pub fn magnitude(values: &[f32]) -> f32 {
 #[allow(clippy::print_stderr, reason = "what is skipped is said")]
 pub fn engines() -> Vec<(Precision, Gpu)> {
     let make = |precision| {
-        let engine = Card::open(false).and_then(|card| Gpu::new(card, precision)).map(Gpu::with_taps);
+        let engine = Device::open(false).and_then(|device| Gpu::new(device, precision)).map(Gpu::with_taps);
         engine.map_err(|error| eprintln!("skipped, {precision:?}: {error}")).ok().map(|gpu| (precision, gpu))
     };
     [Precision::F32, Precision::F16].into_iter().filter_map(make).collect()

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use crate::common::assert_close;
-use latent_jockey::effects::card::CardEasel;
 use latent_jockey::effects::crossfade;
+use latent_jockey::effects::device::GpuEasel;
 use latent_jockey::effects::easel::{Easel, Layers, Processor};
 use latent_jockey::effects::input::{Input, InputSettings};
 use latent_jockey::effects::style::{Keep, StyleLoop, StyleSettings};
 use latent_jockey::engine::Engine;
 use latent_jockey::engine::cpu::Cpu;
-use latent_jockey::engine::gpu::{Card, CardImage, Gpu, Precision};
+use latent_jockey::engine::gpu::{Device, Gpu, GpuImage, Precision};
 use latent_jockey::image::Image;
 use latent_jockey::image::resample::Motion;
 use latent_jockey::latent::seed::z_from_seed;
@@ -22,7 +22,7 @@ use latent_jockey::network::style_transfer::StyleNetwork;
 #[allow(clippy::print_stderr, reason = "what is skipped is said")]
 fn gpu() -> Option<&'static Gpu> {
     static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
-    let open = || Card::open(false).and_then(|card| Gpu::new(card, Precision::F32));
+    let open = || Device::open(false).and_then(|device| Gpu::new(device, Precision::F32));
     let gpu = GPU.get_or_init(|| open().inspect_err(|error| eprintln!("skipped: {error}")).ok()).as_ref();
     if gpu.is_none() {
         eprintln!("skipped: no adapter");
@@ -58,10 +58,10 @@ macro_rules! compare {
             $body.expect("nothing fails here");
             $to.clone()
         };
-        let $easel = &mut CardEasel::new(gpu.card().clone()).expect("there is room");
-        let up = |image: &Image| CardImage::upload(gpu.card(), image).expect("there is room");
-        let mut sheets: Vec<CardImage> = images.iter().map(up).collect();
-        let ($sheets, $to) = (&mut sheets[..], &mut CardImage::default());
+        let $easel = &mut GpuEasel::new(gpu.device().clone()).expect("there is room");
+        let up = |image: &Image| GpuImage::upload(gpu.device(), image).expect("there is room");
+        let mut sheets: Vec<GpuImage> = images.iter().map(up).collect();
+        let ($sheets, $to) = (&mut sheets[..], &mut GpuImage::default());
         $body.expect("nothing fails on the card");
         let mut found = Image::default();
         $easel.read($to, &mut found).expect("comes back");
@@ -167,10 +167,10 @@ fn a_canvas_outside_its_band_is_brought_back_alike() {
 #[test]
 fn a_canvas_inside_its_band_is_not_touched() {
     let Some(gpu) = gpu() else { return };
-    let mut easel = CardEasel::new(gpu.card().clone()).expect("there is room");
+    let mut easel = GpuEasel::new(gpu.device().clone()).expect("there is room");
     for side in [8, 64, 300] {
         let canvas = noise(3, 3, side, side);
-        let mut there = CardImage::upload(gpu.card(), &canvas).expect("there is room");
+        let mut there = GpuImage::upload(gpu.device(), &canvas).expect("there is room");
         easel.steady(&mut there, 1.0).expect("works");
         let mut found = Image::default();
         easel.read(&there, &mut found).expect("comes back");
@@ -249,7 +249,7 @@ fn loops(what: &str, count: usize, settings: impl Fn(usize) -> StyleSettings + C
     let Some(gpu) = gpu() else { return };
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets/networks/painters8.safetensors");
     let network = Arc::new(StyleNetwork::open(&file).expect("opens"));
-    let card = gpu.card().clone();
+    let device = gpu.device().clone();
     let style = |engine: Arc<dyn Engine>| StyleLoop::new(engine, network.clone());
     let expected = frames(
         &mut Processor::default(),
@@ -259,13 +259,13 @@ fn loops(what: &str, count: usize, settings: impl Fn(usize) -> StyleSettings + C
         Image::clone,
         |_, out| out.clone(),
     );
-    let mut easel = CardEasel::new(card.clone()).expect("there is room");
-    let down = |easel: &mut CardEasel, out: &CardImage| {
+    let mut easel = GpuEasel::new(device.clone()).expect("there is room");
+    let down = |easel: &mut GpuEasel, out: &GpuImage| {
         let mut image = Image::default();
         easel.read(out, &mut image).expect("comes back");
         image
     };
-    let up = |image: &Image| CardImage::upload(&card, image).expect("there is room");
+    let up = |image: &Image| GpuImage::upload(&device, image).expect("there is room");
     let engine = Arc::new(gpu.at(Precision::F32).expect("every card has it"));
     let found = frames(&mut easel, &mut style(engine), settings, count, up, down);
     for (frame, (found, expected)) in found.iter().zip(&expected).enumerate() {

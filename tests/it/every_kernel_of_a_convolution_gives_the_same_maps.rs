@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::common::{Expected, assert_close, fixture, magnitude};
 use latent_jockey::engine::cpu::Cpu;
-use latent_jockey::engine::gpu::{Card, Form, Gpu, Kernel, Precision, Variant};
+use latent_jockey::engine::gpu::{Device, Form, Gpu, Kernel, Precision, Variant};
 use latent_jockey::engine::plan::{Op, Plan};
 use latent_jockey::engine::{Inputs, Noise, NoiseMode, Program};
 use latent_jockey::image::Image;
@@ -24,7 +24,7 @@ fn limits(precision: Precision) -> (f32, f32) {
 }
 
 fn gpu(precision: Precision) -> Option<Gpu> {
-    let engine = Card::open(false).and_then(|card| Gpu::new(card, precision)).map(Gpu::with_taps);
+    let engine = Device::open(false).and_then(|device| Gpu::new(device, precision)).map(Gpu::with_taps);
     engine.map_err(|error| eprintln!("skipped, {precision:?}: {error}")).ok()
 }
 

@@ -3,7 +3,7 @@
 #![allow(clippy::print_stderr, reason = "what is skipped is said, and the table is for whoever asks")]
 
 use crate::common::{Expected, fixture};
-use latent_jockey::engine::gpu::{Card, Gpu, Precision};
+use latent_jockey::engine::gpu::{Device, Gpu, Precision};
 use latent_jockey::engine::{Inputs, Noise, NoiseMode, Program};
 use latent_jockey::image::Image;
 use latent_jockey::network;
@@ -14,7 +14,7 @@ const MEAN: f32 = 4e-3;
 
 #[test]
 fn by_every_kernel() {
-    let gpu = || Card::open(false).and_then(|card| Gpu::new(card, Precision::F16));
+    let gpu = || Device::open(false).and_then(|device| Gpu::new(device, Precision::F16));
     let variants = match gpu() {
         Ok(gpu) => gpu.variants(),
         Err(error) => return eprintln!("skipped: {error}"),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::common::{Expected, assert_close, engines, fixture, magnitude};
 use latent_jockey::engine::cpu::Cpu;
-use latent_jockey::engine::gpu::{Card, Gpu, Precision};
+use latent_jockey::engine::gpu::{Device, Gpu, Precision};
 use latent_jockey::engine::plan::Plan;
 use latent_jockey::engine::{Engine, Inputs, Noise, NoiseMode, Program};
 use latent_jockey::image::Image;
@@ -101,8 +101,8 @@ fn random_noise_is_the_noise_of_the_cpu() {
 
 #[test]
 fn a_card_that_is_too_small_is_refused_with_both_sizes() {
-    let Ok(card) = Card::with_buffers_up_to(100_000) else { return eprintln!("skipped: no adapter") };
-    let gpu = Gpu::new(card, Precision::F32).unwrap();
+    let Ok(device) = Device::with_buffers_up_to(100_000) else { return eprintln!("skipped: no adapter") };
+    let gpu = Gpu::new(device, Precision::F32).unwrap();
     let plan = network::stylegan2::random(64, 2048, 64, 32, 1).plan;
     let error = gpu.prepare(plan).err().expect("refused").to_string();
     assert!(error.contains("MB") && error.contains("0.1 MB"), "{error}");

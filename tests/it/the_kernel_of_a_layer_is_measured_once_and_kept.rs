@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
-use latent_jockey::engine::gpu::{Card, Gpu, Precision, Variant};
+use latent_jockey::engine::gpu::{Device, Gpu, Precision, Variant};
 use latent_jockey::engine::plan::Op;
 use latent_jockey::engine::{Inputs, Program};
 use latent_jockey::image::Image;
@@ -18,7 +18,7 @@ fn a_choice_is_taken_from_the_file_at_the_next_start() {
     let plan = network::stylegan2::random(8, 256, 32, 16, 0).plan;
     let ws = z_from_seed(7, plan.num_ws * plan.w_dim);
     let start = || -> Option<(Vec<(String, Variant)>, Image)> {
-        let gpu = Card::open(false).and_then(|card| Gpu::new(card, Precision::F32));
+        let gpu = Device::open(false).and_then(|device| Gpu::new(device, Precision::F32));
         let gpu = gpu.map_err(|error| eprintln!("skipped: {error}")).ok()?.with_measurements_in(file.clone());
         let mut program = gpu.program(plan.clone()).unwrap();
         let mut image = Image::default();
@@ -49,7 +49,7 @@ fn a_choice_is_taken_from_the_file_at_the_next_start() {
 
 #[test]
 fn nothing_is_measured_on_a_software_adapter() {
-    let gpus = Card::open(false).and_then(|card| Gpu::new(card, Precision::F32));
+    let gpus = Device::open(false).and_then(|device| Gpu::new(device, Precision::F32));
     let Ok(gpu) = gpus.map_err(|error| eprintln!("skipped: {error}")) else { return };
     if gpu.adapter().is_real() {
         return eprintln!("skipped: {} is a real card", gpu.adapter());

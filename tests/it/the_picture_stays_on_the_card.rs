@@ -11,7 +11,7 @@ use latent_jockey::effects::input::InputSettings;
 use latent_jockey::effects::style::{StyleLoop, StyleSettings};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::fallback::Fallback;
-use latent_jockey::engine::gpu::{Card, CardImage, Gpu, Precision};
+use latent_jockey::engine::gpu::{Device, Gpu, GpuImage, Precision};
 use latent_jockey::engine::plan::Plan;
 use latent_jockey::engine::{Engine, EngineError, Inputs, Program};
 use latent_jockey::image::Image;
@@ -21,18 +21,18 @@ use latent_jockey::network::stylegan2;
 use latent_jockey::show::Picture;
 use latent_jockey::show::stage::{Change, Request, Scene, Stage};
 
-fn gpu(open: fn(bool) -> Result<Card, EngineError>) -> Option<Gpu> {
-    let gpu = open(false).and_then(|card| Gpu::new(card, Precision::F32));
+fn gpu(open: fn(bool) -> Result<Device, EngineError>) -> Option<Gpu> {
+    let gpu = open(false).and_then(|device| Gpu::new(device, Precision::F32));
     gpu.inspect_err(|error| eprintln!("skipped: {error}")).ok()
 }
 
 /// On the card that a window would draw with.
 fn shared() -> Option<Gpu> {
-    let gpu = gpu(Card::open_with_window)?;
-    if !gpu.card().is_shared() {
+    let gpu = gpu(Device::open_with_window)?;
+    if !gpu.device().is_shared() {
         eprintln!("skipped: a window would take another adapter");
     }
-    Some(gpu).filter(|gpu| gpu.card().is_shared())
+    Some(gpu).filter(|gpu| gpu.device().is_shared())
 }
 
 /// Three networks, of two sizes.
@@ -138,34 +138,34 @@ fn difference(a: &Picture, b: &Picture) -> (u8, f64) {
 #[test]
 fn nothing_is_read_back_while_a_window_shows_the_pictures() {
     let Some(gpu) = shared() else { return };
-    let card = gpu.card().clone();
+    let device = gpu.device().clone();
     let engine: Arc<dyn Engine> = Arc::new(gpu);
     let mut player = Player::new(engine.clone(), engine);
-    let before = card.reads();
+    let before = device.reads();
     whole_show(&mut player, |name, picture| {
-        assert!(picture.card.is_some() && picture.rgba.is_empty(), "{name}");
-        assert_eq!(card.reads(), before, "{name}");
+        assert!(picture.texture.is_some() && picture.rgba.is_empty(), "{name}");
+        assert_eq!(device.reads(), before, "{name}");
     });
 }
 
 #[test]
 fn one_who_needs_pixels_gets_them_by_one_look() {
     let Some(gpu) = shared() else { return };
-    let card = gpu.card().clone();
+    let device = gpu.device().clone();
     let engine: Arc<dyn Engine> = Arc::new(gpu);
     let mut player = Player::new(engine.clone(), engine);
     player.request.pixels = true;
-    let mut before = card.reads();
+    let mut before = device.reads();
     whole_show(&mut player, |name, picture| {
-        assert!(picture.card.is_none() && picture.rgba.len() == (4 * picture.width * picture.height) as usize);
-        assert_eq!(card.reads(), before + 1, "{name}");
+        assert!(picture.texture.is_none() && picture.rgba.len() == (4 * picture.width * picture.height) as usize);
+        assert_eq!(device.reads(), before + 1, "{name}");
         before += 1;
     });
 }
 
 #[test]
 fn the_pictures_are_those_of_the_processor() {
-    let Some(gpu) = gpu(Card::open) else { return };
+    let Some(gpu) = gpu(Device::open) else { return };
     let (cpu, gpu): (Arc<dyn Engine>, Arc<dyn Engine>) = (Arc::new(Cpu::default()), Arc::new(gpu));
     let mut expected = Vec::new();
     whole_show(&mut Player::new(cpu.clone(), cpu), |_, picture| expected.push((*picture).clone()));
@@ -200,13 +200,13 @@ impl Program for LeavingProgram {
     fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
         self.program.run(inputs, out)
     }
-    fn card(&self) -> Option<&Arc<Card>> {
-        self.program.card()
+    fn device(&self) -> Option<&Arc<Device>> {
+        self.program.device()
     }
-    fn run_on_card(&mut self, inputs: &Inputs) -> Result<CardImage, EngineError> {
+    fn run_on_device(&mut self, inputs: &Inputs) -> Result<GpuImage, EngineError> {
         let left = self.pictures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         left.map_err(|_| EngineError::Unavailable { engine: "leaving", reason: "it left".into() })?;
-        self.program.run_on_card(inputs)
+        self.program.run_on_device(inputs)
     }
     fn engine(&self) -> &'static str {
         self.program.engine()
@@ -215,7 +215,7 @@ impl Program for LeavingProgram {
 
 #[test]
 fn a_style_network_that_leaves_the_card_paints_on_where_it_was() {
-    let Some(gpu) = gpu(Card::open) else { return };
+    let Some(gpu) = gpu(Device::open) else { return };
     let cpu: Arc<dyn Engine> = Arc::new(Cpu::default());
     let leaving = Leaving { gpu: gpu.at(Precision::F32).expect("every card has it"), pictures: Arc::new(3.into()) };
     let painter: Arc<dyn Engine> = Arc::new(Fallback::new(Arc::new(leaving), cpu.clone()));
@@ -236,17 +236,17 @@ fn a_style_network_that_leaves_the_card_paints_on_where_it_was() {
 #[test]
 fn after_the_loss_of_the_card_the_show_goes_on_with_lines_that_say_so() {
     let Some(gpu) = shared() else { return };
-    let card = gpu.card().clone();
+    let device = gpu.device().clone();
     let engine: Arc<dyn Engine> = Arc::new(Fallback::new(Arc::new(gpu), Arc::new(Cpu::default())));
     let mut player = Player::new(engine.clone(), engine);
     player.paint();
     player.bring(1, 0.5, 1.0);
-    (0..3).for_each(|_| assert!(player.draw().card.is_some()));
-    card.device.destroy();
+    (0..3).for_each(|_| assert!(player.draw().texture.is_some()));
+    device.wgpu.destroy();
     let mut told = Vec::new();
     for _ in 0..4 {
         let picture = player.draw();
-        assert!(picture.card.is_none() && picture.rgba.iter().any(|byte| *byte != picture.rgba[0]));
+        assert!(picture.texture.is_none() && picture.rgba.iter().any(|byte| *byte != picture.rgba[0]));
         told.extend(std::iter::from_fn(|| player.stage.take_notice()));
     }
     assert!(told.iter().filter(|line| line.contains("goes on with the cpu engine")).count() == 2, "{told:?}");

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use latent_jockey::commands::style::measure::detail;
-use latent_jockey::effects::card::CardEasel;
+use latent_jockey::effects::device::GpuEasel;
 use latent_jockey::effects::style::balance::mean_and_deviation;
 use latent_jockey::effects::style::{Keep, StyleLoop, StyleSettings};
 use latent_jockey::engine::Engine;
 use latent_jockey::engine::cpu::Cpu;
-use latent_jockey::engine::gpu::{Card, CardImage, Gpu, Precision};
+use latent_jockey::engine::gpu::{Device, Gpu, GpuImage, Precision};
 use latent_jockey::image::Image;
 use latent_jockey::network::style_transfer::StyleNetwork;
 use latent_jockey::patch::locate;
@@ -86,18 +86,18 @@ impl Place for Arc<Cpu> {
 }
 
 /// On a card, where only the frames are read back.
-struct OnCard {
+struct OnDevice {
     gpu: Arc<Gpu>,
-    easel: CardEasel,
+    easel: GpuEasel,
 }
 
-impl Place for OnCard {
+impl Place for OnDevice {
     fn engine(&self) -> Arc<dyn Engine> {
         self.gpu.clone()
     }
     fn play(&mut self, style: &mut StyleLoop, image: &Image, settings: &StyleSettings, out: &mut Image) {
-        let image = CardImage::upload(self.easel.card(), image).expect("there is room");
-        let mut painting = CardImage::default();
+        let image = GpuImage::upload(self.easel.device(), image).expect("there is room");
+        let mut painting = GpuImage::default();
         style.play(&mut self.easel, &image, settings, &mut painting).expect("every frame is painted");
         self.easel.read(&painting, out).expect("comes back");
     }
@@ -150,10 +150,10 @@ fn ten_minutes_at_the_extremes() {
 #[test]
 #[ignore = "takes minutes: cargo test --test the_style_loop_stays_alive -- --ignored --nocapture"]
 fn ten_seconds_at_the_extremes_on_a_card() {
-    let gpu = match Card::open(false).and_then(|card| Gpu::new(card, Precision::F32)) {
+    let gpu = match Device::open(false).and_then(|device| Gpu::new(device, Precision::F32)) {
         Ok(gpu) => Arc::new(gpu),
         Err(error) => return println!("skipped: {error}"),
     };
-    let easel = CardEasel::new(gpu.card().clone()).expect("there is room");
-    soak(&mut OnCard { gpu, easel }, (10.0 * FPS) as usize);
+    let easel = GpuEasel::new(gpu.device().clone()).expect("there is room");
+    soak(&mut OnDevice { gpu, easel }, (10.0 * FPS) as usize);
 }

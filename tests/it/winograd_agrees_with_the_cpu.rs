@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::common::{assert_close, magnitude};
 use latent_jockey::engine::cpu::Cpu;
-use latent_jockey::engine::gpu::{Card, Form, Gpu, Kernel, Precision, Variant};
+use latent_jockey::engine::gpu::{Device, Form, Gpu, Kernel, Precision, Variant};
 use latent_jockey::engine::plan::{
     Activation, BufferId, Constant, Convolution, FIR_1331, FilteredLayer, LayerNoise, NormConv, Op, Picture, Plan,
     Style, SynthesisLayer, Weights,
@@ -62,7 +62,7 @@ fn check(plan: &Arc<Plan>, inputs: &Inputs) -> Vec<Variant> {
     cpu.run(inputs, &mut Image::default()).expect("runs");
     let mut unused = Vec::new();
     for precision in [Precision::F32, Precision::F16] {
-        let gpu = || Card::open(false).and_then(|card| Gpu::new(card, precision)).map(Gpu::with_taps);
+        let gpu = || Device::open(false).and_then(|device| Gpu::new(device, precision)).map(Gpu::with_taps);
         let variants = match gpu() {
             Ok(gpu) => gpu.variants(),
             Err(error) => {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::engine::EngineError;
 use crate::engine::Inputs;
-use crate::engine::gpu::{Ceilings, Form, Gpu, Kernel, Variant};
+use crate::engine::gpu::{Form, Gpu, Kernel, Roofline, Variant};
 use crate::engine::plan::Op;
 use crate::latent::seed::z_from_seed;
 use crate::network::Network;
@@ -24,9 +24,9 @@ struct Layer {
 
 impl Layer {
     /// Minimum seconds that the card needs for the operations, and for the bytes.
-    fn floors(&self, ceilings: Ceilings) -> (f64, f64) {
+    fn floors(&self, roofline: Roofline) -> (f64, f64) {
         let kernel = self.variant.map_or(Kernel::Plain, |variant| variant.kernel);
-        (self.flops * self.share() / ceilings.of(kernel), self.bytes / ceilings.bytes)
+        (self.flops * self.share() / roofline.of(kernel), self.bytes / roofline.bytes)
     }
 
     /// Share of the direct operations that the layer's kernel actually performs.
@@ -37,7 +37,7 @@ impl Layer {
     }
 }
 
-/// Prints the time of each layer with its share of the card's ceilings, measured in the same run.
+/// Prints the time of each layer with its share of the card's roofline, measured in the same run.
 pub fn on_the_gpu(network: &Network, gpu: &Gpu) -> anyhow::Result<()> {
     let mut program = match gpu.program(network.plan.clone()) {
         Ok(program) => program,
@@ -47,11 +47,11 @@ pub fn on_the_gpu(network: &Network, gpu: &Gpu) -> anyhow::Result<()> {
     };
     let megabytes = program.bytes() as f64 / 1e6;
     println!("card      {} · {:?} · {megabytes:.0} MB", gpu.adapter(), program.precision());
-    let ceilings = gpu.ceilings()?;
-    let more = [(ceilings.half, "in 16 bits"), (ceilings.matrix, "of cooperative matrices")].into_iter();
+    let roofline = gpu.roofline()?;
+    let more = [(roofline.half, "in 16 bits"), (roofline.matrix, "of cooperative matrices")].into_iter();
     let more: String = more.filter_map(|(f, what)| Some(format!("{:.1} GFLOP/s {what}, ", f? / 1e9))).collect();
-    let (flops, bytes) = (ceilings.flops / 1e9, ceilings.bytes / 1e9);
-    println!("ceilings  {flops:.1} GFLOP/s in 32 bits, {more}{bytes:.1} GB/s copied");
+    let (flops, bytes) = (roofline.flops / 1e9, roofline.bytes / 1e9);
+    println!("roofline  {flops:.1} GFLOP/s in 32 bits, {more}{bytes:.1} GB/s copied");
     for (step, variant) in program.variants() {
         println!("kernel    {step:<14} {variant}");
     }
@@ -78,7 +78,7 @@ pub fn on_the_gpu(network: &Network, gpu: &Gpu) -> anyhow::Result<()> {
             layer.secs = layer.secs.min(secs);
         }
     }
-    print(&layers, ceilings);
+    print(&layers, roofline);
     Ok(())
 }
 
@@ -107,10 +107,10 @@ fn demodulates(op: &Op) -> bool {
     }
 }
 
-fn print(layers: &[Layer], ceilings: Ceilings) {
+fn print(layers: &[Layer], roofline: Roofline) {
     for layer in layers {
         let Layer { name, secs, flops, bytes, .. } = layer;
-        let (compute, memory) = layer.floors(ceilings);
+        let (compute, memory) = layer.floors(roofline);
         println!(
             "layer     {name:<14} {:>9.3} ms  {:>9.1} GFLOP/s ({:>5.1}%)  {:>7.1} GB/s ({:>5.1}%)",
             secs * 1e3,
@@ -122,8 +122,8 @@ fn print(layers: &[Layer], ceilings: Ceilings) {
     }
     let sum = |of: &dyn Fn(&Layer) -> f64| layers.iter().map(of).sum::<f64>();
     let secs = sum(&|l| l.secs);
-    let (compute, memory) = (sum(&|l| l.floors(ceilings).0), sum(&|l| l.floors(ceilings).1));
-    let floor = sum(&|l| l.floors(ceilings).0.max(l.floors(ceilings).1));
+    let (compute, memory) = (sum(&|l| l.floors(roofline).0), sum(&|l| l.floors(roofline).1));
+    let floor = sum(&|l| l.floors(roofline).0.max(l.floors(roofline).1));
     println!(
         "floors    operations {:.3} ms, bytes {:.3} ms, per-layer maximum {:.3} ms; measured {:.3} ms, {:.1} times that",
         compute * 1e3,

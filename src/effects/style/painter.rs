@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::StyleSettings;
 use crate::effects::easel::{Easel, Layers};
-use crate::engine::gpu::Card;
+use crate::engine::gpu::Device;
 use crate::engine::{Engine, EngineError, Inputs, Program};
 use crate::network::style_transfer::StyleNetwork;
 
@@ -79,8 +79,8 @@ impl Painter {
     }
 
     /// Do all programs run on that card?
-    pub fn is_on(&self, card: &Arc<Card>) -> bool {
-        self.programs.iter().all(|prepared| prepared.program.card().is_some_and(|own| Arc::ptr_eq(own, card)))
+    pub fn is_on(&self, device: &Arc<Device>) -> bool {
+        self.programs.iter().all(|prepared| prepared.program.device().is_some_and(|own| Arc::ptr_eq(own, device)))
     }
 
     /// As [`StyleLoop::play`](super::StyleLoop::play).

@@ -1,11 +1,11 @@
-//! StyleGAN2 convolution layers, directly: a matrix product over pixels, nine taps, and the fused ending.
+//! StyleGAN2 convolution layers, directly: a matrix product over pixels, nine taps, and the fused epilogue.
 //!
 //! The input is multiplied by the style while it is copied. Up-sampling layers compute the four parities of the strided
 //! transposed convolution separately (4, 2, 2 and 1 taps), then filter.
 
 use pulp::{Simd, WithSimd};
 
-use super::ending::{Ending, RowEnding};
+use super::epilogue::{Epilogue, RowEpilogue};
 use super::memory::{Floats, Map};
 use super::product::{Packed, Product, Rows};
 use super::simd::{fma, load, store};
@@ -62,7 +62,7 @@ fn scale_input(frame: &Frame, layer: &Layer, scaled: &Map) {
 /// A convolution that keeps the size.
 pub struct Direct {
     layer: Layer,
-    ending: Ending,
+    epilogue: Epilogue,
     weight: Packed,
     kernel: usize,
     scaled: Map,
@@ -72,7 +72,7 @@ pub struct Direct {
 struct DirectTask<'a> {
     stage: &'a Direct,
     out: &'a Map,
-    ending: RowEnding,
+    epilogue: RowEpilogue,
     panel: usize,
     rows: std::ops::Range<usize>,
 }
@@ -84,7 +84,7 @@ impl Direct {
         let at = |tap: usize, i: usize, o: usize| op.weight[(o * input.channels + i) * taps + tap];
         Direct {
             layer,
-            ending: Ending::new(op, lanes),
+            epilogue: Epilogue::new(op, lanes),
             weight: Packed::new(taps, input.channels, op.bias.len(), lanes, at),
             kernel: op.kernel,
             scaled: Map::new(input.channels, input.height, input.width, lanes),
@@ -96,13 +96,13 @@ impl Stage for Direct {
     fn run(&mut self, frame: &Frame) {
         scale_input(frame, &self.layer, &self.scaled);
         let (stage, out) = (&*self, frame.map(self.layer.out));
-        let ending = frame.ending(&self.ending, &self.layer);
+        let epilogue = frame.epilogue(&self.epilogue, &self.layer);
         let panels = self.weight.panels();
         let strips = out.height.div_ceil(STRIP);
         frame.turn.run(strips * panels, &|task, _| {
             let (strip, panel) = (task / panels, task % panels);
             let rows = strip * STRIP..(strip * STRIP + STRIP).min(out.height);
-            frame.isa.run(DirectTask { stage, out, ending, panel, rows });
+            frame.isa.run(DirectTask { stage, out, epilogue, panel, rows });
         });
     }
 }
@@ -140,7 +140,7 @@ impl WithSimd for DirectTask<'_> {
             product.run(simd);
             for y in self.rows {
                 let channels = channel..channel + vectors * S::F32_LANES;
-                self.ending.row(simd, out.ptr(y as isize, 0), out.padded, y, out.width, channels);
+                self.epilogue.row(simd, out.ptr(y as isize, 0), out.padded, y, out.width, channels);
             }
         }
     }
@@ -149,7 +149,7 @@ impl WithSimd for DirectTask<'_> {
 /// A convolution that doubles the size: four parities, then the FIR filter.
 pub struct Up {
     layer: Layer,
-    ending: Ending,
+    epilogue: Epilogue,
     /// By parity of (y, x).
     weights: [Packed; 4],
     fir: Fir,
@@ -174,7 +174,7 @@ impl Up {
         };
         Up {
             layer,
-            ending: Ending::new(op, lanes),
+            epilogue: Epilogue::new(op, lanes),
             weights: [pack(EVEN, EVEN), pack(EVEN, ODD), pack(ODD, EVEN), pack(ODD, ODD)],
             fir: op.fir,
             scaled: Map::new(input.channels, input.height, input.width, lanes),
@@ -194,9 +194,9 @@ impl Stage for Up {
             let (strip, panel) = (task / panels, task % panels);
             frame.isa.run(UpTask { stage, panel, first: strip * STRIP });
         });
-        let (out, ending) = (frame.map(self.layer.out), frame.ending(&self.ending, &self.layer));
+        let (out, epilogue) = (frame.map(self.layer.out), frame.epilogue(&self.epilogue, &self.layer));
         frame.turn.run(out.height, &|y, _| {
-            frame.isa.run(Filter { from: &stage.transposed, out, ending, fir: stage.fir, y });
+            frame.isa.run(Filter { from: &stage.transposed, out, epilogue, fir: stage.fir, y });
         });
     }
 }
@@ -244,11 +244,11 @@ impl WithSimd for UpTask<'_> {
     }
 }
 
-/// The FIR filter along y and x with the ending, for one row of the output.
+/// The FIR filter along y and x with the epilogue, for one row of the output.
 pub struct Filter<'a> {
     pub from: &'a Map,
     pub out: &'a Map,
-    pub ending: RowEnding,
+    pub epilogue: RowEpilogue,
     pub fir: Fir,
     pub y: usize,
 }
@@ -257,7 +257,7 @@ impl WithSimd for Filter<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Filter { from, out, ending, fir, y } = self;
+        let Filter { from, out, epilogue, fir, y } = self;
         // Gain 2 on each axis.
         let mut f = [simd.splat_f32s(0.0); 4];
         for (f, tap) in f.iter_mut().zip(fir) {
@@ -268,7 +268,7 @@ impl WithSimd for Filter<'_> {
             // SAFETY: rows y − 1 to y + 2 and columns −1 to W + 1 are inside the map of 2H + 1 rows with its border;
             // only this task writes its row of the output.
             unsafe {
-                let vector = ending.vector(simd, channel);
+                let vector = epilogue.vector(simd, channel);
                 let top = from.ptr(y as isize - 1, -1).add(channel).cast_const();
                 let to = out.ptr(y as isize, 0).add(channel);
                 let mut a = column(simd, top, row, &f);
@@ -278,7 +278,7 @@ impl WithSimd for Filter<'_> {
                     let d = column(simd, top.add((x + 3) * step), row, &f);
                     let left = fma(simd, b, f[1], simd.mul_f32s(a, f[0]));
                     let sum = fma(simd, d, f[3], fma(simd, c, f[2], left));
-                    let noise = simd.splat_f32s(ending.noise_at(y, x));
+                    let noise = simd.splat_f32s(epilogue.noise_at(y, x));
                     store::<S>(to.add(x * out.padded), vector.apply(simd, sum, noise));
                     (a, b, c) = (b, c, d);
                 }

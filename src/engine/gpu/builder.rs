@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 
 use super::Precision;
-use super::card::{Card, unavailable};
+use super::device::{Device, unavailable};
 use super::memory::{self, Assignment};
 use super::program::{HEADER, frame_numbers};
-use super::rows::{Row, StyleRows, Styled};
 use super::shader::{self, Constants, Value};
+use super::styles::{Row, StyleRows, Styled};
 use super::variant::{Matrix, Variant};
 use crate::engine::EngineError;
 use crate::engine::plan::{BufferId, Op, Plan, Style};
@@ -79,7 +79,7 @@ struct Shared {
 /// Collects what the steps of a plan ask for.
 pub struct Builder<'a> {
     pub plan: &'a Plan,
-    card: &'a Card,
+    device: &'a Device,
     precision: Precision,
     assignment: Assignment,
     maps: Vec<wgpu::Buffer>,
@@ -103,18 +103,18 @@ impl<'a> Builder<'a> {
     ///
     /// # Errors
     /// When the card takes no buffer of that size.
-    pub fn new(plan: &'a Plan, card: &'a Card, precision: Precision, apart: bool) -> Result<Self, EngineError> {
+    pub fn new(plan: &'a Plan, device: &'a Device, precision: Precision, apart: bool) -> Result<Self, EngineError> {
         let assignment = memory::assign(plan, precision.bytes(), apart);
         let numbers = frame_numbers(plan);
         let mut bytes = 0;
-        let mut make = |label: &str, size: u64| make_buffer(card, label, size, &mut bytes);
+        let mut make = |label: &str, size: u64| make_buffer(device, label, size, &mut bytes);
         let maps = assignment.bytes.iter().map(|size| make("map", *size)).collect::<Result<_, _>>()?;
         // A kernel sees at least one number behind the header.
         let frame = make("frame", (numbers as u64 + 1) * 4)?;
         let nothing = make("nothing", 16)?;
         Ok(Builder {
             plan,
-            card,
+            device,
             precision,
             assignment,
             maps,
@@ -150,11 +150,11 @@ impl<'a> Builder<'a> {
 
     /// The card's cooperative matrices, where maps have their precision.
     pub fn matrix(&self) -> Option<Matrix> {
-        self.card.matrix.filter(|_| self.precision == Precision::F16)
+        self.device.matrix.filter(|_| self.precision == Precision::F16)
     }
 
     fn buffer(&mut self, label: &str, bytes: u64) -> Result<wgpu::Buffer, EngineError> {
-        make_buffer(self.card, label, bytes, &mut self.bytes)
+        make_buffer(self.device, label, bytes, &mut self.bytes)
     }
 
     /// Uploads numbers in 32 bits.
@@ -167,7 +167,7 @@ impl<'a> Builder<'a> {
         }
         let label = self.step.clone();
         let buffer = self.buffer(&label, numbers.len() as u64 * 4)?;
-        self.card.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(numbers));
+        self.device.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(numbers));
         Ok(Slot::Data(buffer))
     }
 
@@ -184,12 +184,12 @@ impl<'a> Builder<'a> {
 
     fn write_nums(&self, buffer: &wgpu::Buffer, numbers: &[f32]) {
         match self.precision {
-            Precision::F32 => self.card.queue.write_buffer(buffer, 0, bytemuck::cast_slice(numbers)),
+            Precision::F32 => self.device.queue.write_buffer(buffer, 0, bytemuck::cast_slice(numbers)),
             Precision::F16 => {
                 let mut halves: Vec<half::f16> = numbers.iter().map(|x| half::f16::from_f32(*x)).collect();
                 // Copies are of whole words.
                 halves.resize(halves.len().next_multiple_of(2), half::f16::ZERO);
-                self.card.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&halves));
+                self.device.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&halves));
             }
         }
     }
@@ -218,12 +218,12 @@ impl<'a> Builder<'a> {
 
     /// Does a buffer of so many `Num` fit the card?
     pub fn has_room_for(&self, numbers: usize) -> bool {
-        numbers as u64 * self.precision.bytes() <= most_bytes(self.card)
+        numbers as u64 * self.precision.bytes() <= most_bytes(self.device)
     }
 
     /// Bytes of workgroup memory that a kernel may take.
     pub fn workgroup_memory(&self) -> usize {
-        self.card.limits.max_compute_workgroup_storage_size as usize
+        self.device.limits.max_compute_workgroup_storage_size as usize
     }
 
     /// Adds a style, which is ready before the first step.
@@ -258,8 +258,8 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         self.begin(if demodulate { "demodulation" } else { "styles" }, None);
-        let table = self.buffer("rows", (rows.rows.len() * size_of::<Row>()) as u64)?;
-        self.card.queue.write_buffer(&table, 0, bytemuck::cast_slice(&rows.rows));
+        let table = self.buffer("styles", (rows.rows.len() * size_of::<Row>()) as u64)?;
+        self.device.queue.write_buffer(&table, 0, bytemuck::cast_slice(&rows.rows));
         let weights = self.floats(&rows.weights)?;
         let groups = spread(rows.rows.len());
         let constants = vec![
@@ -268,7 +268,7 @@ impl<'a> Builder<'a> {
             ("ACROSS", Value::U(groups[0])),
         ];
         let vectors = if demodulate { Slot::Styles } else { Slot::Frame };
-        self.dispatch("rows", constants, vec![Slot::Data(table), weights, vectors, out], groups);
+        self.dispatch("styles", constants, vec![Slot::Data(table), weights, vectors, out], groups);
         Ok(())
     }
 
@@ -311,7 +311,7 @@ impl<'a> Builder<'a> {
             let source = shader::source(wanted.kernel, self.precision, &wanted.constants);
             let pipeline: &wgpu::ComputePipeline = pipelines
                 .entry(source)
-                .or_insert_with_key(|source| make_pipeline(self.card, wanted.kernel, source, None));
+                .or_insert_with_key(|source| make_pipeline(self.device, wanted.kernel, source, None));
             let entries: Vec<_> = (0..)
                 .zip(&wanted.slots)
                 .map(|(binding, slot)| wgpu::BindGroupEntry {
@@ -319,7 +319,7 @@ impl<'a> Builder<'a> {
                     resource: self.bound(&shared, slot).as_entire_binding(),
                 })
                 .collect();
-            let bind_group = self.card.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            let bind_group = self.device.wgpu.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(&wanted.step),
                 layout: &pipeline.get_bind_group_layout(0),
                 entries: &entries,
@@ -339,24 +339,24 @@ pub fn spread(groups: usize) -> [usize; 3] {
 }
 
 /// Of a buffer that kernels see.
-fn most_bytes(card: &Card) -> u64 {
-    card.limits.max_buffer_size.min(card.limits.max_storage_buffer_binding_size)
+fn most_bytes(device: &Device) -> u64 {
+    device.limits.max_buffer_size.min(device.limits.max_storage_buffer_binding_size)
 }
 
 /// A buffer for kernels; its size is added to `sum`.
-pub fn make_buffer(card: &Card, label: &str, bytes: u64, sum: &mut u64) -> Result<wgpu::Buffer, EngineError> {
-    let most = most_bytes(card);
+pub fn make_buffer(device: &Device, label: &str, bytes: u64, sum: &mut u64) -> Result<wgpu::Buffer, EngineError> {
+    let most = most_bytes(device);
     if bytes > most {
         let (bytes, most) = (bytes as f64 / 1e6, most as f64 / 1e6);
         return Err(unavailable(format!(
             "a buffer ({label}) of {bytes:.1} MB: {} takes {most:.1} MB",
-            card.adapter.name
+            device.adapter.name
         )));
     }
     *sum += bytes;
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
     let size = bytes.max(16).next_multiple_of(4);
-    Ok(card.device.create_buffer(&wgpu::BufferDescriptor {
+    Ok(device.wgpu.create_buffer(&wgpu::BufferDescriptor {
         label: Some(label),
         size,
         usage,
@@ -366,7 +366,7 @@ pub fn make_buffer(card: &Card, label: &str, bytes: u64, sum: &mut u64) -> Resul
 
 /// Compiles a kernel, whose bindings are as in its text unless there is a `layout`.
 pub fn make_pipeline(
-    card: &Card,
+    device: &Device,
     kernel: &str,
     source: &str,
     layout: Option<&wgpu::PipelineLayout>,
@@ -376,8 +376,8 @@ pub fn make_pipeline(
     // SAFETY: the kernels keep inside their buffers by the constants that they are made with, of a checked plan, and
     // their loops end.
     let module =
-        unsafe { card.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
-    card.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        unsafe { device.wgpu.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
+    device.wgpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some(kernel),
         layout,
         module: &module,

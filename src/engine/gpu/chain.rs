@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use super::Precision;
 use super::builder::{make_buffer, make_pipeline};
-use super::card::{Card, unavailable};
+use super::device::{Device, unavailable};
+use super::image::{GpuImage, bring};
 use super::program::{Mapped, wait};
-use super::ring::{CardPicture, Ring};
+use super::ring::{GpuTexture, Ring};
 use super::shader;
-use super::sheet::{CardImage, bring};
 use crate::engine::EngineError;
 use crate::image::Image;
 
@@ -69,14 +69,14 @@ struct Compiled {
 
 impl Kernels {
     /// Of that card; compiled at the first call.
-    pub fn of(card: &Card) -> &Kernels {
-        card.kernels.get_or_init(|| {
-            Kernels(KERNELS.iter().map(|(_, name, reads, writes)| compile(card, name, *reads, *writes)).collect())
+    pub fn of(device: &Device) -> &Kernels {
+        device.kernels.get_or_init(|| {
+            Kernels(KERNELS.iter().map(|(_, name, reads, writes)| compile(device, name, *reads, *writes)).collect())
         })
     }
 }
 
-fn compile(card: &Card, name: &str, reads: usize, writes: usize) -> Compiled {
+fn compile(device: &Device, name: &str, reads: usize, writes: usize) -> Compiled {
     let entry = |binding, ty, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
         binding,
         visibility: wgpu::ShaderStages::COMPUTE,
@@ -87,14 +87,14 @@ fn compile(card: &Card, name: &str, reads: usize, writes: usize) -> Compiled {
     let settings = entry(0, wgpu::BufferBindingType::Uniform, true);
     let entries: Vec<_> = std::iter::once(settings).chain((0..reads + writes).map(storage)).collect();
     let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some(name), entries: &entries };
-    let layout = card.device.create_bind_group_layout(&descriptor);
-    let whole = card.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+    let layout = device.wgpu.create_bind_group_layout(&descriptor);
+    let whole = device.wgpu.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label: Some(name),
         bind_group_layouts: &[Some(&layout)],
         immediate_size: 0,
     });
     let source = shader::source(name, Precision::F32, &Vec::new());
-    Compiled { pipeline: make_pipeline(card, name, &source, Some(&whole)), layout }
+    Compiled { pipeline: make_pipeline(device, name, &source, Some(&whole)), layout }
 }
 
 /// Buffers that a kernel was bound to.
@@ -106,7 +106,7 @@ struct Bound {
 
 /// Asks a card for one kernel after another.
 pub struct Chain {
-    card: Arc<Card>,
+    device: Arc<Device>,
     upload: Mapped,
     settings: wgpu::Buffer,
     words: Vec<u32>,
@@ -124,25 +124,25 @@ pub struct Chain {
 impl Chain {
     /// # Errors
     /// When the card has no room.
-    pub fn new(card: Arc<Card>) -> Result<Chain, EngineError> {
+    pub fn new(device: Arc<Device>) -> Result<Chain, EngineError> {
         let bytes = (SLOTS * STRIDE) as u64;
-        let upload = Mapped::new(&card, "settings", bytes, wgpu::MapMode::Write);
-        let settings = card.device.create_buffer(&wgpu::BufferDescriptor {
+        let upload = Mapped::new(&device, "settings", bytes, wgpu::MapMode::Write);
+        let settings = device.wgpu.create_buffer(&wgpu::BufferDescriptor {
             label: Some("settings"),
             size: bytes,
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
         upload.map();
-        wait(&card, None)?;
+        wait(&device, None)?;
         let words = vec![0; SLOTS * STRIDE / 4];
         let (bound, brought, ring) = (Vec::with_capacity(MOST_BOUND), None, None);
-        Ok(Chain { card, upload, settings, words, used: 0, last: None, encoder: None, bound, brought, ring, made: 0 })
+        Ok(Chain { device, upload, settings, words, used: 0, last: None, encoder: None, bound, brought, ring, made: 0 })
     }
 
     /// Where it works.
-    pub fn card(&self) -> &Arc<Card> {
-        &self.card
+    pub fn device(&self) -> &Arc<Device> {
+        &self.device
     }
 
     /// Buffers and bind groups made so far: none more once everything that plays was seen.
@@ -164,8 +164,8 @@ impl Chain {
     ///
     /// # Errors
     /// When the card takes no buffer of that size.
-    pub fn shape(&mut self, image: &mut CardImage, shape: [usize; 3]) -> Result<(), EngineError> {
-        if image.reshape(&self.card, shape)? {
+    pub fn shape(&mut self, image: &mut GpuImage, shape: [usize; 3]) -> Result<(), EngineError> {
+        if image.reshape(&self.device, shape)? {
             self.made += 1;
             // The old one may be among what is bound.
             self.forget();
@@ -177,18 +177,18 @@ impl Chain {
     ///
     /// # Errors
     /// When the card takes no buffer of that size.
-    pub fn table(&mut self, words: &[u32]) -> Result<CardImage, EngineError> {
+    pub fn table(&mut self, words: &[u32]) -> Result<GpuImage, EngineError> {
         self.made += 1;
-        let buffer = make_buffer(&self.card, "table", words.len() as u64 * 4, &mut 0)?;
-        self.card.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(words));
-        Ok(CardImage::of(&self.card, &buffer, [1, 1, words.len()]))
+        let buffer = make_buffer(&self.device, "table", words.len() as u64 * 4, &mut 0)?;
+        self.device.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(words));
+        Ok(GpuImage::of(&self.device, &buffer, [1, 1, words.len()]))
     }
 
     /// Copies a picture into another of its shape.
     ///
     /// # Errors
     /// When the card has no room.
-    pub fn copy(&mut self, from: &CardImage, to: &mut CardImage) -> Result<(), EngineError> {
+    pub fn copy(&mut self, from: &GpuImage, to: &mut GpuImage) -> Result<(), EngineError> {
         self.shape(to, from.shape())?;
         let bytes = from.bytes();
         if let (Some(from), Some(to), true) = (from.buffer(), to.buffer(), bytes > 0) {
@@ -201,7 +201,7 @@ impl Chain {
     ///
     /// # Errors
     /// When it is nowhere.
-    pub fn clear(&mut self, image: &CardImage) -> Result<(), EngineError> {
+    pub fn clear(&mut self, image: &GpuImage) -> Result<(), EngineError> {
         let buffer = image.buffer().ok_or_else(|| unavailable("nothing to clear".to_owned()))?;
         self.encoder().clear_buffer(buffer, 0, None);
         Ok(())
@@ -209,7 +209,7 @@ impl Chain {
 
     fn encoder(&mut self) -> &mut wgpu::CommandEncoder {
         self.encoder.get_or_insert_with(|| {
-            let mut encoder = self.card.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            let mut encoder = self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             // What is in it is known when it is submitted.
             encoder.copy_buffer_to_buffer(&self.upload.buffer, 0, &self.settings, 0, (SLOTS * STRIDE) as u64);
             encoder
@@ -223,7 +223,7 @@ impl Chain {
     pub fn dispatch(
         &mut self,
         kernel: Kernel,
-        images: &[&CardImage],
+        images: &[&GpuImage],
         settings: &[u32],
         groups: [usize; 3],
     ) -> Result<(), EngineError> {
@@ -248,10 +248,10 @@ impl Chain {
         let offset = (self.used * STRIDE) as u32;
         self.used += 1;
         let group = self.bind(kernel, buffers);
-        let card = self.card.clone();
+        let device = self.device.clone();
         let [x, y, z] = groups.map(|n| n as u32);
         let mut pass = self.encoder().begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        pass.set_pipeline(&Kernels::of(&card).0[kernel as usize].pipeline);
+        pass.set_pipeline(&Kernels::of(&device).0[kernel as usize].pipeline);
         pass.set_bind_group(0, &group, &[offset]);
         pass.dispatch_workgroups(x, y, z);
         Ok(())
@@ -268,9 +268,9 @@ impl Chain {
         let storage = (1..).zip(buffers.iter().flatten());
         let storage =
             storage.map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() });
-        let group = self.card.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        let group = self.device.wgpu.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(KERNELS[kernel as usize].1),
-            layout: &Kernels::of(&self.card).0[kernel as usize].layout,
+            layout: &Kernels::of(&self.device).0[kernel as usize].layout,
             entries: &std::iter::once(settings).chain(storage).collect::<Vec<_>>(),
         });
         self.made += 1;
@@ -290,9 +290,9 @@ impl Chain {
         let used = std::mem::take(&mut self.used);
         if !self.upload.is_mapped() {
             // The card still reads what was submitted last.
-            wait(&self.card, self.last.take())?;
+            wait(&self.device, self.last.take())?;
         }
-        if let Some(fault) = self.card.fault() {
+        if let Some(fault) = self.device.fault() {
             return Err(unavailable(fault));
         }
         if !self.upload.arrived() {
@@ -303,7 +303,7 @@ impl Chain {
             view.copy_from_slice(bytemuck::cast_slice(&self.words[..used * STRIDE / 4]));
         }
         self.upload.unmap();
-        self.last = Some(self.card.queue.submit([encoder.finish()]));
+        self.last = Some(self.device.queue.submit([encoder.finish()]));
         self.upload.map();
         Ok(())
     }
@@ -312,7 +312,7 @@ impl Chain {
     ///
     /// # Errors
     /// When the card is lost.
-    pub fn read(&mut self, image: &CardImage, to: &mut Image) -> Result<(), EngineError> {
+    pub fn read(&mut self, image: &GpuImage, to: &mut Image) -> Result<(), EngineError> {
         self.submit()?;
         [to.channels, to.height, to.width] = image.shape();
         to.data.resize(image.len(), 0.0);
@@ -320,9 +320,9 @@ impl Chain {
         let bytes = image.bytes();
         let through = match self.brought.take().filter(|through| through.buffer.size() >= bytes) {
             Some(through) => through,
-            None => Mapped::new(&self.card, "brought", bytes, wgpu::MapMode::Read),
+            None => Mapped::new(&self.device, "brought", bytes, wgpu::MapMode::Read),
         };
-        bring(&self.card, buffer, self.brought.insert(through), to)
+        bring(&self.device, buffer, self.brought.insert(through), to)
     }
 
     /// The picture as a texture for the window; `None` when no window draws with this card, when the picture is too large
@@ -330,15 +330,15 @@ impl Chain {
     ///
     /// # Errors
     /// When the card is lost or has no room.
-    pub fn show(&mut self, image: &CardImage) -> Result<Option<Arc<CardPicture>>, EngineError> {
+    pub fn show(&mut self, image: &GpuImage) -> Result<Option<Arc<GpuTexture>>, EngineError> {
         let [channels, height, width] = image.shape();
-        let Some(buffer) = image.buffer().filter(|_| self.card.is_shared() && !image.is_empty()) else {
+        let Some(buffer) = image.buffer().filter(|_| self.device.is_shared() && !image.is_empty()) else {
             return Ok(None);
         };
         let size = [width as u32, height as u32];
         if self.ring.as_ref().is_none_or(|ring| ring.size() != size) {
             self.forget();
-            self.ring = Ring::new(&self.card, size)?;
+            self.ring = Ring::new(&self.device, size)?;
         }
         let Some(mut ring) = self.ring.take() else { return Ok(None) };
         let shown = ring.free().map(|texture| {

@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 
 use super::Precision;
 use super::builder::{Built, Dispatch};
-use super::card::{Card, first_line, unavailable};
+use super::device::{Device, first_line, unavailable};
+use super::image::GpuImage;
 use super::memory;
-use super::sheet::CardImage;
 use super::slices::Slices;
 use super::variant::Variant;
 use crate::engine::plan::{BufferId, Op, Plan};
 use crate::engine::{Content, EngineError, Inputs, NoiseMode, Program};
 use crate::image::Image;
 
-/// Numbers before the ws in the buffer of the frame (`Frame` in `shared/ending.wgsl`).
+/// Numbers before the ws in the buffer of the frame (`Frame` in `shared/epilogue.wgsl`).
 pub const HEADER: usize = 12;
 
 /// Numbers in the buffer of the frame: the header, ws, the mixture of styles, the content picture.
@@ -36,14 +36,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// When that takes too long, or the card is lost.
-pub fn wait(card: &Card, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), EngineError> {
-    match card.device.poll(wgpu::PollType::Wait { submission_index, timeout: Some(PATIENCE) }) {
+pub fn wait(device: &Device, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), EngineError> {
+    match device.wgpu.poll(wgpu::PollType::Wait { submission_index, timeout: Some(PATIENCE) }) {
         Ok(_) => {}
-        Err(wgpu::PollError::Timeout) => card.give_up(format!("no picture within {} s", PATIENCE.as_secs())),
+        Err(wgpu::PollError::Timeout) => device.give_up(format!("no picture within {} s", PATIENCE.as_secs())),
         // What was submitted did not arrive.
-        Err(_) => card.give_up("the device is gone".to_owned()),
+        Err(_) => device.give_up("the device is gone".to_owned()),
     }
-    card.fault().map_or(Ok(()), |fault| Err(unavailable(fault)))
+    device.fault().map_or(Ok(()), |fault| Err(unavailable(fault)))
 }
 
 /// What a thread takes at most from hearing of a mapping to telling it.
@@ -64,15 +64,15 @@ const MAPPED: u8 = 1;
 const FAILED: u8 = 2;
 
 impl Mapped {
-    pub fn new(card: &Card, label: &str, size: u64, mode: wgpu::MapMode) -> Mapped {
+    pub fn new(device: &Device, label: &str, size: u64, mode: wgpu::MapMode) -> Mapped {
         let usage = match mode {
             wgpu::MapMode::Read => wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             wgpu::MapMode::Write => wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
         };
         let size = size.next_multiple_of(8);
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
-        let buffer = card.device.create_buffer(&descriptor);
-        let reads = (mode == wgpu::MapMode::Read).then(|| card.reads.clone());
+        let buffer = device.wgpu.create_buffer(&descriptor);
+        let reads = (mode == wgpu::MapMode::Read).then(|| device.reads.clone());
         Mapped { buffer, mode, state: Arc::new(AtomicU8::new(PENDING)), reads }
     }
 
@@ -117,7 +117,7 @@ struct Stopwatch {
 
 /// A plan prepared for the gpu engine.
 pub struct GpuProgram {
-    card: Arc<Card>,
+    device: Arc<Device>,
     plan: Arc<Plan>,
     precision: Precision,
     apart: bool,
@@ -136,7 +136,7 @@ impl GpuProgram {
     /// # Errors
     /// When the card is lost.
     pub fn new(
-        card: Arc<Card>,
+        device: Arc<Device>,
         plan: Arc<Plan>,
         precision: Precision,
         apart: bool,
@@ -144,13 +144,13 @@ impl GpuProgram {
     ) -> Result<GpuProgram, EngineError> {
         let Built { dispatches, maps, frame, bytes, variants } = built;
         let count = frame_numbers(&plan);
-        let upload = Mapped::new(&card, "upload", count as u64 * 4, wgpu::MapMode::Write);
+        let upload = Mapped::new(&device, "upload", count as u64 * 4, wgpu::MapMode::Write);
         let picture_bytes = plan.picture().map_or(0, |b| b.len() as u64 * 4);
-        let picture = Mapped::new(&card, "picture", picture_bytes.max(8), wgpu::MapMode::Read);
+        let picture = Mapped::new(&device, "picture", picture_bytes.max(8), wgpu::MapMode::Read);
         let numbers = Vec::with_capacity(count);
-        let slices = if card.is_shared() { Slices::cut(dispatches.len()) } else { Slices::whole(dispatches.len()) };
+        let slices = if device.is_shared() { Slices::cut(dispatches.len()) } else { Slices::whole(dispatches.len()) };
         let program = GpuProgram {
-            card,
+            device,
             plan,
             precision,
             apart,
@@ -186,7 +186,7 @@ impl GpuProgram {
 
     /// Waits until the card has done that.
     fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), EngineError> {
-        wait(&self.card, submission_index)
+        wait(&self.device, submission_index)
     }
 
     fn write_frame(&mut self, inputs: &Inputs) -> Result<(), EngineError> {
@@ -217,10 +217,10 @@ impl GpuProgram {
 
     /// Begins with the frame's numbers, and the content picture behind them when that is on the card already.
     fn encoder(&self, inputs: &Inputs) -> wgpu::CommandEncoder {
-        let mut encoder = self.card.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut encoder = self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let bytes = self.numbers.len() as u64 * 4;
         encoder.copy_buffer_to_buffer(&self.upload.buffer, 0, &self.frame, 0, bytes);
-        if let Some(Content::Card(image)) = inputs.image
+        if let Some(Content::Device(image)) = inputs.image
             && let Some(buffer) = image.buffer()
         {
             let rest = frame_numbers(&self.plan) as u64 * 4 - bytes;
@@ -230,7 +230,7 @@ impl GpuProgram {
     }
 
     fn submit(&self, encoder: wgpu::CommandEncoder) -> wgpu::SubmissionIndex {
-        let index = self.card.queue.submit([encoder.finish()]);
+        let index = self.device.queue.submit([encoder.finish()]);
         self.upload.map();
         index
     }
@@ -262,7 +262,7 @@ impl GpuProgram {
             let started = Instant::now();
             let mut encoder = match slice {
                 0 => self.encoder(inputs),
-                _ => self.card.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default()),
+                _ => self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default()),
             };
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             self.dispatches[self.slices.range(slice)].iter().for_each(|dispatch| dispatch.encode(&mut pass));
@@ -274,7 +274,7 @@ impl GpuProgram {
             }
             let index = match slice {
                 0 => self.submit(encoder),
-                _ => self.card.queue.submit([encoder.finish()]),
+                _ => self.device.queue.submit([encoder.finish()]),
             };
             if brought.is_some() {
                 self.picture.map();
@@ -282,7 +282,7 @@ impl GpuProgram {
             self.wait(Some(index))?;
             self.slices.measured(slice, started.elapsed());
         }
-        if self.card.is_shared() {
+        if self.device.is_shared() {
             self.slices.learn();
         }
         Ok(())
@@ -291,17 +291,17 @@ impl GpuProgram {
     /// As [`GpuProgram::draw`]; what goes wrong on a device that a window draws with stays here.
     fn draw_apart(&mut self, inputs: &Inputs, stays: bool) -> Result<(), EngineError> {
         inputs.check(&self.plan)?;
-        if let Some(fault) = self.card.fault() {
+        if let Some(fault) = self.device.fault() {
             return Err(unavailable(fault));
         }
-        if !self.card.is_shared() {
+        if !self.device.is_shared() {
             return self.draw(inputs, stays);
         }
-        let card = self.card.clone();
-        let (drawn, error) = card.watched(|| self.draw(inputs, stays));
+        let device = self.device.clone();
+        let (drawn, error) = device.watched(|| self.draw(inputs, stays));
         match error {
             Some(error) => {
-                card.give_up(first_line(&error));
+                device.give_up(first_line(&error));
                 Err(unavailable(first_line(&error)))
             }
             None => drawn,
@@ -314,11 +314,11 @@ impl GpuProgram {
     /// # Errors
     /// As [`Program::run`].
     pub fn times(&mut self, inputs: &Inputs) -> Result<Option<Vec<(String, f64)>>, EngineError> {
-        if !self.card.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+        if !self.device.wgpu.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             return Ok(None);
         }
         inputs.check(&self.plan)?;
-        let watch = Stopwatch::new(&self.card, self.dispatches.len() as u32);
+        let watch = Stopwatch::new(&self.device, self.dispatches.len() as u32);
         self.write_frame(inputs)?;
         let mut encoder = self.encoder(inputs);
         for (dispatch, at) in self.dispatches.iter().zip((0..).step_by(2)) {
@@ -335,7 +335,7 @@ impl GpuProgram {
         let index = self.submit(encoder);
         watch.read.map();
         self.wait(Some(index))?;
-        let period = f64::from(self.card.queue.get_timestamp_period()) * 1e-9;
+        let period = f64::from(self.device.queue.get_timestamp_period()) * 1e-9;
         let mut times: Vec<(String, f64)> = Vec::new();
         let ticks = watch.ticks()?;
         for (dispatch, &[start, end]) in self.dispatches.iter().zip(ticks.as_chunks::<2>().0) {
@@ -354,10 +354,10 @@ impl GpuProgram {
         let mut image = Image::new(buffer.channels, buffer.height, buffer.width);
         let is_half = self.precision == Precision::F16 && !memory::is_picture(&self.plan, id);
         let bytes = (buffer.len() as u64 * if is_half { 2 } else { 4 }).next_multiple_of(4);
-        let read = Mapped::new(&self.card, "tap", bytes, wgpu::MapMode::Read);
-        let mut encoder = self.card.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let read = Mapped::new(&self.device, "tap", bytes, wgpu::MapMode::Read);
+        let mut encoder = self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(&self.maps[id.0], 0, &read.buffer, 0, bytes);
-        let index = self.card.queue.submit([encoder.finish()]);
+        let index = self.device.queue.submit([encoder.finish()]);
         read.map();
         self.wait(Some(index))?;
         if !read.arrived() {
@@ -384,9 +384,9 @@ impl Dispatch {
 }
 
 impl Stopwatch {
-    fn new(card: &Card, dispatches: u32) -> Stopwatch {
+    fn new(device: &Device, dispatches: u32) -> Stopwatch {
         let count = 2 * dispatches;
-        let queries = card.device.create_query_set(&wgpu::QuerySetDescriptor {
+        let queries = device.wgpu.create_query_set(&wgpu::QuerySetDescriptor {
             label: Some("times"),
             ty: wgpu::QueryType::Timestamp,
             count,
@@ -394,8 +394,8 @@ impl Stopwatch {
         let size = u64::from(count) * 8;
         let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
         let descriptor = wgpu::BufferDescriptor { label: Some("times"), size, usage, mapped_at_creation: false };
-        let resolved = card.device.create_buffer(&descriptor);
-        Stopwatch { queries, resolved, read: Mapped::new(card, "times", size, wgpu::MapMode::Read) }
+        let resolved = device.wgpu.create_buffer(&descriptor);
+        Stopwatch { queries, resolved, read: Mapped::new(device, "times", size, wgpu::MapMode::Read) }
     }
 
     fn resolve(&self, encoder: &mut wgpu::CommandEncoder, count: u32) {
@@ -430,15 +430,15 @@ impl Program for GpuProgram {
         Ok(())
     }
 
-    fn card(&self) -> Option<&Arc<Card>> {
-        Some(&self.card)
+    fn device(&self) -> Option<&Arc<Device>> {
+        Some(&self.device)
     }
 
-    fn run_on_card(&mut self, inputs: &Inputs) -> Result<CardImage, EngineError> {
-        let id = self.plan.output.ok_or(EngineError::LeftCard)?;
+    fn run_on_device(&mut self, inputs: &Inputs) -> Result<GpuImage, EngineError> {
+        let id = self.plan.output.ok_or(EngineError::LeftDevice)?;
         self.draw_apart(inputs, true)?;
         let buffer = self.plan.get(id);
-        Ok(CardImage::of(&self.card, &self.maps[id.0], [buffer.channels, buffer.height, buffer.width]))
+        Ok(GpuImage::of(&self.device, &self.maps[id.0], [buffer.channels, buffer.height, buffer.width]))
     }
 
     fn engine(&self) -> &'static str {
@@ -462,7 +462,7 @@ mod tests {
 
     #[test]
     fn a_lost_device_is_an_error_and_no_crash() {
-        let gpu = match Card::open(false).and_then(|card| Gpu::new(card, Precision::F32)) {
+        let gpu = match Device::open(false).and_then(|device| Gpu::new(device, Precision::F32)) {
             Ok(gpu) => gpu,
             Err(error) => return eprintln!("skipped: {error}"),
         };
@@ -473,7 +473,7 @@ mod tests {
         let mut image = Image::default();
         program.run(&inputs, &mut image).expect("runs");
         let before = image.clone();
-        program.card.device.destroy();
+        program.device.wgpu.destroy();
         for _ in 0..2 {
             let error = program.run(&inputs, &mut image).expect_err("the device is gone");
             assert!(matches!(error, EngineError::Unavailable { .. }), "{error}");

@@ -16,10 +16,10 @@ macro_rules! files {
 
 /// The kernels.
 const KERNELS: &[(&str, &str)] = files! {
-    "ceiling_copy": "ceiling_copy.wgsl",
-    "ceiling_fma": "ceiling_fma.wgsl",
-    "ceiling_half": "ceiling_fma.wgsl",
-    "ceiling_matrix": "ceiling_matrix.wgsl",
+    "roofline_copy": "roofline_copy.wgsl",
+    "roofline_fma": "roofline_fma.wgsl",
+    "roofline_half": "roofline_fma.wgsl",
+    "roofline_matrix": "roofline_matrix.wgsl",
     "conv": "conv.wgsl",
     "conv_half": "conv.wgsl",
     "conv_matrix": "conv_matrix.wgsl",
@@ -33,7 +33,7 @@ const KERNELS: &[(&str, &str)] = files! {
     "reflected": "reflected.wgsl",
     "reflected_half": "reflected.wgsl",
     "residual": "residual.wgsl",
-    "rows": "rows.wgsl",
+    "styles": "styles.wgsl",
     "scales": "scales.wgsl",
     "torgb": "torgb.wgsl",
     "blend": "../effects/blend.wgsl",
@@ -54,7 +54,7 @@ const KERNELS: &[(&str, &str)] = files! {
 
 /// What kernels import.
 const SHARED: &[(&str, &str)] = files! {
-    "ending": "shared/ending.wgsl",
+    "epilogue": "shared/epilogue.wgsl",
     "whole": "../effects/shared/whole.wgsl",
     "reflect": "shared/reflect.wgsl",
     "upsample": "shared/upsample.wgsl",

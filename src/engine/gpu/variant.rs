@@ -1,12 +1,12 @@
 //! The kernels that can compute a matrix product of a layer: which there are, and which of them a card can run.
 //!
-//! Which one a layer takes is decided in [`super::choice`]. Nothing here computes.
+//! Which one a layer takes is decided in [`super::autotune`]. Nothing here computes.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::Precision;
-use super::card::Card;
+use super::device::Device;
 
 /// What a product is computed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,14 +79,14 @@ fn of(kernel: Kernel) -> impl Iterator<Item = Variant> {
 }
 
 /// Every variant that the card can run with maps of `precision`.
-pub fn on(card: &Card, precision: Precision) -> Vec<Variant> {
+pub fn on(device: &Device, precision: Precision) -> Vec<Variant> {
     let mut all: Vec<Variant> = of(Kernel::Plain).collect();
     if precision == Precision::F16 {
         // Numbers of 16 bits that grow and cancel leave an error of 1 to 2 percent of a map's largest number.
         all.retain(|v| v.form != Form::F4);
         all.extend(of(Kernel::Half).filter(|v| v.form != Form::F4));
-        if let Some(matrix) = card.matrix {
-            let most = card.limits.max_compute_workgroup_storage_size as usize;
+        if let Some(matrix) = device.matrix {
+            let most = device.limits.max_compute_workgroup_storage_size as usize;
             // Each thread has a part of the tile of weights.
             let fits = |v: &Variant| {
                 let [rows, columns] = v.matrices(matrix.side);

@@ -10,7 +10,7 @@ use crate::effects::crossfade;
 use crate::effects::easel::{Easel, Held};
 use crate::effects::input::Input;
 use crate::effects::style::StyleLoop;
-use crate::engine::gpu::Card;
+use crate::engine::gpu::Device;
 use crate::engine::{EngineError, Inputs};
 
 /// What the picture is faded from.
@@ -47,15 +47,15 @@ impl Cast {
     }
 
     /// The card that everything runs on that has to do with this picture; `None` when something runs elsewhere.
-    pub fn card(&self, request: &Request) -> Option<&Arc<Card>> {
-        let card = self.scene.program.card()?;
+    pub fn device(&self, request: &Request) -> Option<&Arc<Device>> {
+        let device = self.scene.program.device()?;
         let before = self.before.as_ref().filter(|_| request.fade < 1.0);
         let goes_along = match before {
-            Some(Before::Scene(scene)) => scene.program.card().is_some_and(|own| Arc::ptr_eq(own, card)),
+            Some(Before::Scene(scene)) => scene.program.device().is_some_and(|own| Arc::ptr_eq(own, device)),
             Some(Before::Still(_)) | None => true,
         };
-        let is_painted_there = self.style.as_ref().is_none_or(|style| style.is_on(card));
-        Some(card).filter(|_| goes_along && is_painted_there)
+        let is_painted_there = self.style.as_ref().is_none_or(|style| style.is_on(device));
+        Some(device).filter(|_| goes_along && is_painted_there)
     }
 }
 
@@ -101,7 +101,7 @@ impl<E: Easel> Place<E> {
     /// Makes the picture of `request`, `dt` seconds after the last.
     ///
     /// # Errors
-    /// When the engine fails; [`EngineError::LeftCard`] when something runs elsewhere by now.
+    /// When the engine fails; [`EngineError::LeftDevice`] when something runs elsewhere by now.
     pub fn compose(&mut self, cast: &mut Cast, request: &Request, dt: f32) -> Result<Last, EngineError> {
         let network_share = cast.input.network_share(&request.input);
         if network_share > 0.0 {
@@ -116,7 +116,7 @@ impl<E: Easel> Place<E> {
         if cast.style.is_some() {
             match self.paint(cast, request, dt, last) {
                 Ok(()) => last = Last::Painting,
-                Err(EngineError::LeftCard) => return Err(EngineError::LeftCard),
+                Err(EngineError::LeftDevice) => return Err(EngineError::LeftDevice),
                 // The network's picture goes on without the painting.
                 Err(error) => cast.unpainted = Some(format!("not painted: {error}")),
             }

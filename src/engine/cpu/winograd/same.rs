@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::super::ending::{Ending, RowEnding};
+use super::super::epilogue::{Epilogue, RowEpilogue};
 use super::super::memory::{Floats, Map};
 use super::super::product::{Packed, Product, Rows};
 use super::super::simd::{load, store};
@@ -21,7 +21,7 @@ const GAP: usize = 16;
 /// A 3x3 convolution layer.
 pub struct Same {
     layer: Layer,
-    ending: Ending,
+    epilogue: Epilogue,
     weights: Vec<Packed>,
     tiling: Tiling,
     /// Reads the weights once for all tiles, in three stages, instead of once per run of tiles.
@@ -79,7 +79,7 @@ impl Same {
         };
         Same {
             layer,
-            ending: Ending::new(op, lanes),
+            epilogue: Epilogue::new(op, lanes),
             weights: (0..PRODUCTS).into_par_iter().map(pack).collect(),
             tiling,
             is_shared,
@@ -92,13 +92,13 @@ impl Stage for Same {
     fn run(&mut self, frame: &Frame) {
         let (from, out) = (frame.map(self.layer.input), frame.map(self.layer.out));
         let s = &frame.styles.layers[self.layer.styled].s;
-        let ending = frame.ending(&self.ending, &self.layer);
+        let epilogue = frame.epilogue(&self.epilogue, &self.layer);
         let (stage, tiling) = (&*self, self.tiling);
         let part = |run: usize, scratch: usize| {
             let (tile_y, tile_x) = tiling.place(run);
             // In shared scratch memory each run has its own tiles.
             let first = if stage.is_shared { run * tiling.run } else { 0 };
-            Part { from, out, s, ending, scratch: &stage.scratch[scratch], tile_y, tile_x, tiles: tiling.run, first }
+            Part { from, out, s, epilogue, scratch: &stage.scratch[scratch], tile_y, tile_x, tiles: tiling.run, first }
         };
         if !stage.is_shared {
             frame.turn.run(tiling.runs(), &|run, thread| {
@@ -131,7 +131,7 @@ struct Part<'a> {
     from: &'a Map,
     out: &'a Map,
     s: &'a Floats,
-    ending: RowEnding,
+    epilogue: RowEpilogue,
     scratch: &'a Scratch,
     tile_y: usize,
     tile_x: usize,
@@ -241,13 +241,13 @@ impl WithSimd for Output<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Part { out, ending, scratch, tile_y, tile_x, tiles, first, .. } = self.0;
+        let Part { out, epilogue, scratch, tile_y, tile_x, tiles, first, .. } = self.0;
         let (points, zero) = (Points::new(simd), simd.splat_f32s(0.0));
         for tile in 0..tiles {
             for v in (0..out.padded).step_by(S::F32_LANES) {
                 // SAFETY: the run's tiles of the scratch memory and of the output belong to this task alone.
                 unsafe {
-                    let vector = ending.vector(simd, v);
+                    let vector = epilogue.vector(simd, v);
                     let from = scratch.output.ptr().add((first + tile) * out.padded + v).cast_const();
                     let mut columns = [[zero; TILE]; SIDE];
                     for x in 0..SIDE {
@@ -266,7 +266,7 @@ impl WithSimd for Output<'_> {
                         let (py, px) = (tile_y * TILE + y, (tile_x + tile) * TILE);
                         let to = out.ptr(py as isize, px as isize).add(v);
                         for x in 0..TILE {
-                            let noise = simd.splat_f32s(ending.noise_at(py, px + x));
+                            let noise = simd.splat_f32s(epilogue.noise_at(py, px + x));
                             store::<S>(to.add(x * out.padded), vector.apply(simd, line[x], noise));
                         }
                     }

@@ -2,14 +2,14 @@
 //!
 //! The strided transposed convolution has four parities of outputs. Along one axis the even ones are a correlation with two
 //! taps, `y[2i] = w₂·x[i−1] + w₀·x[i]`, which Winograd makes cheaper; the odd ones are `y[2i+1] = w₁·x[i]`.
-//! The one even row and column beyond the last tile are computed directly. The FIR filter with the ending follows.
+//! The one even row and column beyond the last tile are computed directly. The FIR filter with the epilogue follows.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::super::ending::Ending;
+use super::super::epilogue::Epilogue;
 use super::super::memory::{Floats, Map};
 use super::super::product::{Packed, Product, Rows};
 use super::super::simd::{load, store};
@@ -39,7 +39,7 @@ const EVEN_TAPS: [usize; 2] = [2, 0];
 /// An up-sampling 3x3 convolution layer.
 pub struct Up {
     layer: Layer,
-    ending: Ending,
+    epilogue: Epilogue,
     weights: Vec<Packed>,
     edges: Edges,
     fir: Fir,
@@ -134,7 +134,7 @@ impl Up {
         };
         Up {
             layer,
-            ending: Ending::new(op, lanes),
+            epilogue: Epilogue::new(op, lanes),
             weights: (0..PRODUCTS).into_par_iter().map(pack).collect(),
             edges,
             fir: op.fir,
@@ -184,10 +184,10 @@ impl Stage for Up {
             }
         };
         let panels = stage.weights[0].panels();
-        let ending = frame.ending(&self.ending, &self.layer);
+        let epilogue = frame.epilogue(&self.epilogue, &self.layer);
         let filter = |rows: std::ops::Range<usize>| {
             for y in rows.start..rows.end.min(out.height) {
-                frame.isa.run(Filter { from: &stage.transposed, out, ending, fir: stage.fir, y });
+                frame.isa.run(Filter { from: &stage.transposed, out, epilogue, fir: stage.fir, y });
             }
         };
         let edge = |task: usize| frame.isa.run(EdgeTask { stage, from, panel: task / 2, is_column: task % 2 == 1 });

@@ -2,7 +2,7 @@
 //! which has no filters, is a toRGB. Twin of `cpu/filtered.rs`.
 
 use super::super::builder::{Builder, Slot};
-use super::super::card::unavailable;
+use super::super::device::unavailable;
 use super::super::shader::{Constants, Value};
 use super::super::variant::Form;
 use super::product::{Product, Shape};

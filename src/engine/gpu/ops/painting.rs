@@ -48,8 +48,8 @@ pub fn convolution(builder: &mut Builder, op: &Convolution) -> Result<(), Engine
     let sums = reflected(builder, &Reflected { input, out, weight: &op.weight, kernel, stride: 1, up: 1 })?;
     let scales: Vec<f32> = op.bias.iter().flat_map(|bias| [1.0, *bias]).collect();
     let scales = builder.floats(&scales)?;
-    let ending = vec![("ACTIVATION", Value::U(0)), clamp(op.clamp)];
-    normalise(builder, ending, sums, scales, None, out);
+    let epilogue = vec![("ACTIVATION", Value::U(0)), clamp(op.clamp)];
+    normalise(builder, epilogue, sums, scales, None, out);
     Ok(())
 }
 
@@ -81,8 +81,8 @@ pub fn norm_conv(builder: &mut Builder, op: &NormConv) -> Result<(), EngineError
         Activation::Relu => 1,
         Activation::SignedSigmoid => 2,
     };
-    let ending = vec![("ACTIVATION", Value::U(activation)), clamp(None)];
-    normalise(builder, ending, sums, scales, op.residual, out);
+    let epilogue = vec![("ACTIVATION", Value::U(activation)), clamp(None)];
+    normalise(builder, epilogue, sums, scales, op.residual, out);
     Ok(())
 }
 

@@ -23,7 +23,7 @@ pub fn lower(builder: &mut Builder, op: &Op, layer: &SynthesisLayer) -> Result<(
         Some(noise) => builder.floats(&noise.constant)?,
         None => Slot::Nothing,
     };
-    let ending = vec![
+    let epilogue = vec![
         ("HAS_NOISE", Value::B(layer.noise.is_some())),
         ("HAS_NOISE_CONST", Value::B(matches!(noise_const, Slot::Data(_)))),
         ("NOISE_LAYER", Value::U(if layer.noise.is_some() { builder.noise_layer() } else { 0 })),
@@ -49,7 +49,7 @@ pub fn lower(builder: &mut Builder, op: &Op, layer: &SynthesisLayer) -> Result<(
             up: 1,
         };
         let products = winograd::products(builder, form, &conv, scaling, [Slot::Styles, Slot::Demodulations])?;
-        products.finish(builder, ending, first, Slot::Map(layer.out));
+        products.finish(builder, epilogue, first, Slot::Map(layer.out));
         return Ok(());
     }
     let order: Vec<usize> = if layer.up { UP_TAPS.to_vec() } else { (0..layer.kernel * layer.kernel).collect() };
@@ -62,7 +62,7 @@ pub fn lower(builder: &mut Builder, op: &Op, layer: &SynthesisLayer) -> Result<(
     let weight = builder.nums(&product.packed)?;
     let result = if ends { Slot::Map(layer.out) } else { builder.scratch(product.parts()) };
     let mut constants = product.constants();
-    constants.extend(ending.iter().cloned().chain(scaling));
+    constants.extend(epilogue.iter().cloned().chain(scaling));
     constants.extend([
         ("H", Value::U(height)),
         ("W", Value::U(width)),
@@ -76,7 +76,7 @@ pub fn lower(builder: &mut Builder, op: &Op, layer: &SynthesisLayer) -> Result<(
     if ends {
         return Ok(());
     }
-    let mut constants = ending;
+    let mut constants = epilogue;
     constants.extend([("O", Value::U(outputs)), ("SPLITS", Value::U(product.splits))]);
     let slots = first.into_iter().chain([result, Slot::Map(layer.out)]).collect();
     if layer.up {

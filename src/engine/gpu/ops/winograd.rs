@@ -2,7 +2,7 @@
 //! one product for each of the 16 or 36 numbers of a tile, `winograd_out` transforms back and may end the layer.
 //!
 //! The weights are transformed here, once. The transforms of `F(4,3)` are those of `cpu/winograd.rs`. Which form a layer
-//! takes is decided in [`super::super::choice`].
+//! takes is decided in [`super::super::autotune`].
 
 use rayon::prelude::*;
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::builder::{make_buffer, make_pipeline};
-use super::card::{Card, unavailable};
+use super::device::{Device, unavailable};
 use super::shader::{self, Value};
 use super::variant::{Kernel, Matrix, SUBGROUPS};
 use super::{Gpu, Precision};
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a device reached.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ceilings {
+pub struct Roofline {
     /// Floating-point operations a second in 32 bits, a product and a sum being two.
     pub flops: f64,
     /// In 16 bits; `None` where the engine computes in 32.
@@ -28,7 +28,7 @@ pub struct Ceilings {
     pub bytes: f64,
 }
 
-impl Ceilings {
+impl Roofline {
     /// Operations a second that a kernel can do at most.
     pub fn of(&self, kernel: Kernel) -> f64 {
         match kernel {
@@ -48,7 +48,7 @@ struct Probe {
 
 impl Probe {
     fn new(
-        card: &Card,
+        device: &Device,
         kernel: &str,
         buffers: &[&wgpu::Buffer],
         groups: [u32; 2],
@@ -56,12 +56,12 @@ impl Probe {
         constants: &[(&'static str, usize)],
     ) -> Self {
         let constants = constants.iter().map(|(name, value)| (*name, Value::U(*value))).collect();
-        let pipeline = make_pipeline(card, kernel, &shader::source(kernel, precision, &constants), None);
+        let pipeline = make_pipeline(device, kernel, &shader::source(kernel, precision, &constants), None);
         let entries: Vec<_> = (0..)
             .zip(buffers)
             .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
             .collect();
-        let bind_group = card.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        let bind_group = device.wgpu.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(kernel),
             layout: &pipeline.get_bind_group_layout(0),
             entries: &entries,
@@ -70,9 +70,9 @@ impl Probe {
     }
 
     /// Seconds that `count` dispatches take.
-    fn run(&self, card: &Card, count: u32) -> Result<f64, EngineError> {
+    fn run(&self, device: &Device, count: u32) -> Result<f64, EngineError> {
         let started = Instant::now();
-        let mut encoder = card.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut encoder = device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         pass.set_pipeline(&self.pipeline);
         pass.set_bind_group(0, &self.bind_group, &[]);
@@ -80,22 +80,22 @@ impl Probe {
             pass.dispatch_workgroups(self.groups[0], self.groups[1], 1);
         }
         drop(pass);
-        let index = card.queue.submit([encoder.finish()]);
-        let waited = card.device.poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: Some(PATIENCE) });
+        let index = device.queue.submit([encoder.finish()]);
+        let waited = device.wgpu.poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: Some(PATIENCE) });
         waited.map_err(|error| unavailable(format!("a measurement did not come: {error}")))?;
-        card.fault().map_or(Ok(()), |fault| Err(unavailable(fault)))?;
+        device.fault().map_or(Ok(()), |fault| Err(unavailable(fault)))?;
         Ok(started.elapsed().as_secs_f64())
     }
 
     /// Seconds of one dispatch, the fastest of some.
-    fn secs(&self, card: &Card) -> Result<f64, EngineError> {
+    fn secs(&self, device: &Device) -> Result<f64, EngineError> {
         let mut count = 1;
-        while self.run(card, count)? < LASTS.as_secs_f64() {
+        while self.run(device, count)? < LASTS.as_secs_f64() {
             count *= 2;
         }
         let mut fastest = f64::MAX;
         for _ in 0..TRIES {
-            fastest = fastest.min(self.run(card, count)? / f64::from(count));
+            fastest = fastest.min(self.run(device, count)? / f64::from(count));
         }
         Ok(fastest)
     }
@@ -106,21 +106,21 @@ impl Gpu {
     ///
     /// # Errors
     /// When the device is lost, or has no room.
-    pub fn ceilings(&self) -> Result<Ceilings, EngineError> {
-        /// Of `ceiling_fma.wgsl`: eight vectors of four, a product and a sum each.
+    pub fn roofline(&self) -> Result<Roofline, EngineError> {
+        /// Of `roofline_fma.wgsl`: eight vectors of four, a product and a sum each.
         const FLOPS_A_ROUND: f64 = 64.0;
         const ROUNDS: u32 = 128;
         const GROUPS: u32 = 2048;
-        /// Sums of a subgroup in `ceiling_matrix.wgsl`.
+        /// Sums of a subgroup in `roofline_matrix.wgsl`.
         const SUMS: usize = 4;
         /// Bytes of each buffer that is copied, where the card takes that much; more than caches hold.
         const COPIED: u64 = 256 << 20;
-        let card = &*self.card;
-        let (mut sum, most) = (0, card.limits.max_buffer_size.min(card.limits.max_storage_buffer_binding_size));
-        let out = make_buffer(card, "ceiling", u64::from(GROUPS) * 4, &mut sum)?;
+        let device = &*self.device;
+        let (mut sum, most) = (0, device.limits.max_buffer_size.min(device.limits.max_storage_buffer_binding_size));
+        let out = make_buffer(device, "roofline", u64::from(GROUPS) * 4, &mut sum)?;
         let in_registers = |kernel, precision| -> Result<f64, EngineError> {
             let constants = [("ROUNDS", ROUNDS as usize)];
-            let secs = Probe::new(card, kernel, &[&out], [GROUPS, 1], precision, &constants).secs(card)?;
+            let secs = Probe::new(device, kernel, &[&out], [GROUPS, 1], precision, &constants).secs(device)?;
             Ok(f64::from(GROUPS) * 256.0 * f64::from(ROUNDS) * FLOPS_A_ROUND / secs)
         };
         let of_matrices = |Matrix { side, lanes }: Matrix| -> Result<f64, EngineError> {
@@ -132,23 +132,25 @@ impl Gpu {
                 ("SUMS", SUMS),
             ];
             let groups = [GROUPS, 1];
-            let secs = Probe::new(card, "ceiling_matrix", &[&out], groups, Precision::F16, &constants).secs(card)?;
+            let secs =
+                Probe::new(device, "roofline_matrix", &[&out], groups, Precision::F16, &constants).secs(device)?;
             let products = f64::from(GROUPS) * f64::from(ROUNDS) * (SUBGROUPS * SUMS) as f64;
             Ok(products * 2.0 * (side as f64).powi(3) / secs)
         };
-        let flops = in_registers("ceiling_fma", Precision::F32)?;
+        let flops = in_registers("roofline_fma", Precision::F32)?;
         let is_half = self.precision == Precision::F16;
-        let half = is_half.then(|| in_registers("ceiling_half", Precision::F16)).transpose()?;
-        let matrix = card.matrix.filter(|_| is_half).map(of_matrices).transpose()?;
+        let half = is_half.then(|| in_registers("roofline_half", Precision::F16)).transpose()?;
+        let matrix = device.matrix.filter(|_| is_half).map(of_matrices).transpose()?;
         // Whole rows of workgroups, 16 bytes a thread.
         let across = 1024;
         let down = (COPIED.min(most) / (across * 256 * 16)).max(1);
         let bytes = across * down * 256 * 16;
         let (from, to) =
-            (make_buffer(card, "ceiling", bytes, &mut sum)?, make_buffer(card, "ceiling", bytes, &mut sum)?);
+            (make_buffer(device, "roofline", bytes, &mut sum)?, make_buffer(device, "roofline", bytes, &mut sum)?);
         let groups = [across as u32, down as u32];
         let constants = [("ACROSS", across as usize)];
-        let secs = Probe::new(card, "ceiling_copy", &[&from, &to], groups, Precision::F32, &constants).secs(card)?;
-        Ok(Ceilings { flops, half, matrix, bytes: 2.0 * bytes as f64 / secs })
+        let secs =
+            Probe::new(device, "roofline_copy", &[&from, &to], groups, Precision::F32, &constants).secs(device)?;
+        Ok(Roofline { flops, half, matrix, bytes: 2.0 * bytes as f64 / secs })
     }
 }

@@ -8,8 +8,8 @@ use super::memory::Floats;
 use super::simd::{fma, load, store};
 use crate::engine::plan::SynthesisLayer;
 
-/// The ending of one synthesis layer: `clamp(lrelu(α·y + σ·n + b))`, the gain multiplied into α, σ and b.
-pub struct Ending {
+/// The epilogue of one synthesis layer: `clamp(lrelu(α·y + σ·n + b))`, the gain multiplied into α, σ and b.
+pub struct Epilogue {
     /// `[C_out]`, padded with zeros.
     bias: Floats,
     /// Infinite for no clamp.
@@ -18,9 +18,9 @@ pub struct Ending {
     pub sigma: f32,
 }
 
-/// The ending for one picture.
+/// The epilogue for one picture.
 #[derive(Clone, Copy)]
-pub struct RowEnding {
+pub struct RowEpilogue {
     pub alpha: *const f32,
     pub bias: *const f32,
     /// `[H, W]`
@@ -33,27 +33,27 @@ pub struct RowEnding {
 }
 
 // SAFETY: the memory behind the pointers is only read while a stage runs.
-unsafe impl Sync for RowEnding {}
+unsafe impl Sync for RowEpilogue {}
 // SAFETY: as above.
-unsafe impl Send for RowEnding {}
+unsafe impl Send for RowEpilogue {}
 
-impl Ending {
-    pub fn new(op: &SynthesisLayer, lanes: usize) -> Ending {
+impl Epilogue {
+    pub fn new(op: &SynthesisLayer, lanes: usize) -> Epilogue {
         let mut bias = Floats::new(op.bias.len().next_multiple_of(lanes));
         bias.as_mut_slice().iter_mut().zip(op.bias.iter()).for_each(|(to, from)| *to = op.gain * from);
         let sigma = op.noise.as_ref().map_or(0.0, |noise| op.gain * noise.strength);
-        Ending { bias, clamp: op.clamp.unwrap_or(f32::INFINITY), sigma }
+        Epilogue { bias, clamp: op.clamp.unwrap_or(f32::INFINITY), sigma }
     }
 
     /// `noise` is `[H, W]`, or one row for all when `noise_row` is 0; `noise_gain` multiplies it once more.
-    pub fn for_picture(&self, alpha: &Floats, noise: *const f32, noise_row: usize, noise_gain: f32) -> RowEnding {
+    pub fn for_picture(&self, alpha: &Floats, noise: *const f32, noise_row: usize, noise_gain: f32) -> RowEpilogue {
         let (alpha, bias) = (alpha.ptr().cast_const(), self.bias.ptr().cast_const());
-        RowEnding { alpha, bias, noise, noise_row, sigma: self.sigma * noise_gain, clamp: self.clamp }
+        RowEpilogue { alpha, bias, noise, noise_row, sigma: self.sigma * noise_gain, clamp: self.clamp }
     }
 }
 
-impl RowEnding {
-    /// The ending for one vector of channels from `channel` on.
+impl RowEpilogue {
+    /// The epilogue for one vector of channels from `channel` on.
     ///
     /// # Safety
     /// Whole vectors must be readable at `channel` in alpha and bias.
@@ -99,18 +99,18 @@ impl RowEnding {
         for channel in channels.step_by(S::F32_LANES) {
             // SAFETY: in bounds, as the caller guarantees.
             unsafe {
-                let ending = self.vector(simd, channel);
+                let epilogue = self.vector(simd, channel);
                 for x in 0..width {
                     let at = row.add(x * step + channel);
                     let noise = simd.splat_f32s(self.noise_at(y, x));
-                    store::<S>(at, ending.apply(simd, load::<S>(at), noise));
+                    store::<S>(at, epilogue.apply(simd, load::<S>(at), noise));
                 }
             }
         }
     }
 }
 
-/// The ending of one vector of channels, in registers.
+/// The epilogue of one vector of channels, in registers.
 #[derive(Clone, Copy)]
 pub struct VectorEnding<S: Simd> {
     alpha: S::f32s,

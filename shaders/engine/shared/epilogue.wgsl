@@ -1,4 +1,4 @@
-// What follows a convolution: noise, bias, leaky ReLU and clamp. Twin of src/engine/cpu/ending.rs and noise.rs.
+// What follows a convolution: noise, bias, leaky ReLU and clamp. Twin of src/engine/cpu/epilogue.rs and noise.rs.
 // The gain is multiplied into the demodulation, the bias and the noise's strength.
 
 struct Frame {
@@ -61,7 +61,7 @@ fn noise_at(pixel: u32) -> f32 {
     return 0.0;
 }
 
-fn ending(value: f32, o: u32, noise: f32) -> f32 {
+fn epilogue(value: f32, o: u32, noise: f32) -> f32 {
     let x = value + noise + bias[o];
     return clamp(max(x, SLOPE * x), -CLAMP, CLAMP);
 }

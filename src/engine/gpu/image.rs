@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::builder::make_buffer;
-use super::card::{Card, unavailable};
+use super::device::{Device, unavailable};
 use super::program::{Mapped, wait};
 use crate::engine::EngineError;
 use crate::image::Image;
@@ -11,23 +11,23 @@ use crate::image::Image;
 /// `[channels, height, width]` in 32-bit floats, x fastest, as an [`Image`] has it; at first empty and nowhere. The buffer may
 /// be larger.
 #[derive(Clone, Default)]
-pub struct CardImage {
-    memory: Option<(Arc<Card>, wgpu::Buffer)>,
+pub struct GpuImage {
+    memory: Option<(Arc<Device>, wgpu::Buffer)>,
     channels: usize,
     height: usize,
     width: usize,
 }
 
-impl std::fmt::Debug for CardImage {
+impl std::fmt::Debug for GpuImage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("CardImage").field(&self.shape()).finish()
+        f.debug_tuple("GpuImage").field(&self.shape()).finish()
     }
 }
 
-impl CardImage {
+impl GpuImage {
     /// What is in a buffer already.
-    pub(super) fn of(card: &Arc<Card>, buffer: &wgpu::Buffer, [channels, height, width]: [usize; 3]) -> CardImage {
-        CardImage { memory: Some((card.clone(), buffer.clone())), channels, height, width }
+    pub(super) fn of(device: &Arc<Device>, buffer: &wgpu::Buffer, [channels, height, width]: [usize; 3]) -> GpuImage {
+        GpuImage { memory: Some((device.clone(), buffer.clone())), channels, height, width }
     }
 
     /// Channels, height and width.
@@ -49,8 +49,8 @@ impl CardImage {
         self.memory.as_ref().map(|(_, buffer)| buffer)
     }
 
-    pub fn is_on(&self, card: &Arc<Card>) -> bool {
-        self.memory.as_ref().is_some_and(|(own, _)| Arc::ptr_eq(own, card))
+    pub fn is_on(&self, device: &Arc<Device>) -> bool {
+        self.memory.as_ref().is_some_and(|(own, _)| Arc::ptr_eq(own, device))
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -61,12 +61,12 @@ impl CardImage {
     ///
     /// # Errors
     /// When the card takes no buffer of that size.
-    pub(super) fn reshape(&mut self, card: &Arc<Card>, shape: [usize; 3]) -> Result<bool, EngineError> {
+    pub(super) fn reshape(&mut self, device: &Arc<Device>, shape: [usize; 3]) -> Result<bool, EngineError> {
         let bytes = shape.iter().product::<usize>() as u64 * 4;
-        let fits = self.is_on(card) && self.buffer().is_some_and(|buffer| buffer.size() >= bytes);
+        let fits = self.is_on(device) && self.buffer().is_some_and(|buffer| buffer.size() >= bytes);
         if !fits {
-            let buffer = make_buffer(card, "sheet", bytes, &mut 0)?;
-            self.memory = Some((card.clone(), buffer));
+            let buffer = make_buffer(device, "sheet", bytes, &mut 0)?;
+            self.memory = Some((device.clone(), buffer));
         }
         [self.channels, self.height, self.width] = shape;
         Ok(!fits)
@@ -76,11 +76,11 @@ impl CardImage {
     ///
     /// # Errors
     /// When the card takes no buffer of that size.
-    pub fn upload(card: &Arc<Card>, image: &Image) -> Result<CardImage, EngineError> {
-        let mut there = CardImage::default();
-        there.reshape(card, [image.channels, image.height, image.width])?;
+    pub fn upload(device: &Arc<Device>, image: &Image) -> Result<GpuImage, EngineError> {
+        let mut there = GpuImage::default();
+        there.reshape(device, [image.channels, image.height, image.width])?;
         if let Some(buffer) = there.buffer().filter(|_| there.len() == image.data.len()) {
-            card.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&image.data));
+            device.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&image.data));
         }
         Ok(there)
     }
@@ -91,9 +91,9 @@ impl CardImage {
     /// When the card is lost.
     pub fn read(&self) -> Result<Image, EngineError> {
         let mut image = Image::new(self.channels, self.height, self.width);
-        let Some((card, buffer)) = self.memory.as_ref().filter(|_| !self.is_empty()) else { return Ok(image) };
-        let read = Mapped::new(card, "sheet", self.bytes(), wgpu::MapMode::Read);
-        bring(card, buffer, &read, &mut image)?;
+        let Some((device, buffer)) = self.memory.as_ref().filter(|_| !self.is_empty()) else { return Ok(image) };
+        let read = Mapped::new(device, "sheet", self.bytes(), wgpu::MapMode::Read);
+        bring(device, buffer, &read, &mut image)?;
         Ok(image)
     }
 }
@@ -103,20 +103,20 @@ impl CardImage {
 /// # Errors
 /// When the card is lost.
 pub(super) fn bring(
-    card: &Card,
+    device: &Device,
     buffer: &wgpu::Buffer,
     through: &Mapped,
     image: &mut Image,
 ) -> Result<(), EngineError> {
-    if let Some(fault) = card.fault() {
+    if let Some(fault) = device.fault() {
         return Err(unavailable(fault));
     }
     let bytes = image.data.len() as u64 * 4;
-    let mut encoder = card.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    let mut encoder = device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
     encoder.copy_buffer_to_buffer(buffer, 0, &through.buffer, 0, bytes);
-    let index = card.queue.submit([encoder.finish()]);
+    let index = device.queue.submit([encoder.finish()]);
     through.map();
-    wait(card, Some(index))?;
+    wait(device, Some(index))?;
     if !through.arrived() {
         return Err(unavailable("a picture cannot be read".to_owned()));
     }

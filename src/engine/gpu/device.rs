@@ -2,7 +2,7 @@
 //!
 //! A software adapter (Vulkan on the processor) counts as an adapter, but not as a real card: the cpu engine is faster.
 //! Nothing here computes. What the driver reports behind our back (a lost device, an error outside any error scope) is
-//! kept in [`Card::fault`] for the program that runs, instead of the panic that is the default.
+//! kept in [`Device::fault`] for the program that runs, instead of the panic that is the default.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -85,8 +85,8 @@ pub struct Roots {
 }
 
 /// An open device.
-pub struct Card {
-    pub device: wgpu::Device,
+pub struct Device {
+    pub wgpu: wgpu::Device,
     pub queue: wgpu::Queue,
     pub adapter: Adapter,
     pub limits: wgpu::Limits,
@@ -103,26 +103,26 @@ pub struct Card {
     pub kernels: OnceLock<Kernels>,
 }
 
-impl Card {
+impl Device {
     /// Opens the best adapter; with `real` only a graphics card will do.
     ///
     /// # Errors
     /// When there is none, or its driver gives no device.
-    pub fn open(real: bool) -> Result<Card, EngineError> {
+    pub fn open(real: bool) -> Result<Device, EngineError> {
         let (_, found) = best(real)?;
         let limits = found.limits();
-        Card::with_limits(&found, limits, wgpu::Features::empty())
+        Device::with_limits(&found, limits, wgpu::Features::empty())
     }
 
-    /// As [`Card::open`], with all that a window needs of its device. [`Card::roots`] stay empty when the window would
+    /// As [`Device::open`], with all that a window needs of its device. [`Device::roots`] stay empty when the window would
     /// take another adapter: then this device is the engine's alone.
     ///
     /// # Errors
-    /// As [`Card::open`].
-    pub fn open_with_window(real: bool) -> Result<Card, EngineError> {
+    /// As [`Device::open`].
+    pub fn open_with_window(real: bool) -> Result<Device, EngineError> {
         let (instance, adapter) = best(real)?;
         if !is_windows_choice(&instance, &adapter) {
-            return Card::open(real);
+            return Device::open(real);
         }
         // All that is there, as the window would ask for it, but nothing that drivers only try out; and buffers that the
         // processor maps are slow on a card with memory of its own.
@@ -130,21 +130,25 @@ impl Card {
         if adapter.get_info().device_type == wgpu::DeviceType::DiscreteGpu {
             all.remove(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS);
         }
-        let card = Card::with_limits(&adapter, adapter.limits(), all)?;
-        Ok(Card { roots: Some(Roots { instance, adapter }), ..card })
+        let device = Device::with_limits(&adapter, adapter.limits(), all)?;
+        Ok(Device { roots: Some(Roots { instance, adapter }), ..device })
     }
 
     /// Opens the best adapter of any kind as if it had `limits` of buffers: a small card, for tests.
     ///
     /// # Errors
-    /// As [`Card::open`].
-    pub fn with_buffers_up_to(bytes: u64) -> Result<Card, EngineError> {
+    /// As [`Device::open`].
+    pub fn with_buffers_up_to(bytes: u64) -> Result<Device, EngineError> {
         let (_, found) = best(false)?;
         let limits = wgpu::Limits { max_buffer_size: bytes, max_storage_buffer_binding_size: bytes, ..found.limits() };
-        Card::with_limits(&found, limits, wgpu::Features::empty())
+        Device::with_limits(&found, limits, wgpu::Features::empty())
     }
 
-    fn with_limits(found: &wgpu::Adapter, limits: wgpu::Limits, features: wgpu::Features) -> Result<Card, EngineError> {
+    fn with_limits(
+        found: &wgpu::Adapter,
+        limits: wgpu::Limits,
+        features: wgpu::Features,
+    ) -> Result<Device, EngineError> {
         let adapter = Adapter::new(found);
         let enough = limits.max_compute_invocations_per_workgroup >= THREADS
             && limits.max_compute_workgroup_size_x >= THREADS
@@ -179,7 +183,7 @@ impl Card {
         });
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| keep_first(&failed, first_line(&error))));
         let (reads, kernels) = (Arc::default(), OnceLock::new());
-        Ok(Card { device, queue, adapter, limits, matrix, driver, roots: None, fault, reads, kernels })
+        Ok(Device { wgpu: device, queue, adapter, limits, matrix, driver, roots: None, fault, reads, kernels })
     }
 
     /// How often something was brought from it into memory: not once while a picture and its effects stay on the card.
@@ -189,7 +193,7 @@ impl Card {
 
     /// Has it 16-bit floats?
     pub fn has_half(&self) -> bool {
-        self.device.features().contains(wgpu::Features::SHADER_F16)
+        self.wgpu.features().contains(wgpu::Features::SHADER_F16)
     }
 
     /// Does a window draw with this device too?
@@ -200,9 +204,9 @@ impl Card {
     /// Works, and catches what the driver finds wrong in it before anybody else on this device hears of it.
     pub fn watched<T>(&self, work: impl FnOnce() -> T) -> (T, Option<wgpu::Error>) {
         let scopes = [
-            self.device.push_error_scope(wgpu::ErrorFilter::Internal),
-            self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory),
-            self.device.push_error_scope(wgpu::ErrorFilter::Validation),
+            self.wgpu.push_error_scope(wgpu::ErrorFilter::Internal),
+            self.wgpu.push_error_scope(wgpu::ErrorFilter::OutOfMemory),
+            self.wgpu.push_error_scope(wgpu::ErrorFilter::Validation),
         ];
         let done = work();
         let [internal, memory, invalid] = scopes;

@@ -2,7 +2,7 @@
 //!
 //! Twin of [`Processor`](super::easel::Processor), which is the reference. Numbers found out on the way (how far a canvas has
 //! left its band, whether a painting stands still) stay on the card too: the kernels that act on them read them there.
-//! Nothing comes back until [`CardEasel::read`]. Runs on the engine's thread.
+//! Nothing comes back until [`GpuEasel::read`]. Runs on the engine's thread.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::easel::{Easel, Held, Layers};
 use super::style::balance::{DEVIATION_LIMITS, EMPTY, MEAN_LIMIT, STEP, STILL, STIR};
 use super::style::{Desk, Keep, StyleLoop};
 use crate::engine::gpu::chain::{Chain, Kernel, each};
-use crate::engine::gpu::{Card, CardImage, CardPicture};
+use crate::engine::gpu::{Device, GpuImage, GpuTexture};
 use crate::engine::{Content, EngineError, Inputs, Program};
 use crate::image::Image;
 use crate::image::resample::{CATMULL_ROM, Motion, Taps};
@@ -22,23 +22,23 @@ const MOST_PARTS: usize = 64;
 const TABLES: usize = 12;
 
 /// Works on pictures of a card.
-pub struct CardEasel {
+pub struct GpuEasel {
     chain: Chain,
     /// The last used comes last.
     tables: Vec<Table>,
     /// A picture resized along one axis.
-    half_done: CardImage,
-    resized: [CardImage; 3],
+    half_done: GpuImage,
+    resized: [GpuImage; 3],
     /// What was found out about the parts of a picture, and what follows.
-    parts: CardImage,
-    step: CardImage,
+    parts: GpuImage,
+    step: GpuImage,
 }
 
 /// How one axis is resized.
 struct Table {
     sizes: [usize; 2],
-    starts: CardImage,
-    weights: CardImage,
+    starts: GpuImage,
+    weights: GpuImage,
     taps: usize,
 }
 
@@ -52,20 +52,20 @@ fn word(number: f32) -> u32 {
     number.to_bits()
 }
 
-impl CardEasel {
+impl GpuEasel {
     /// # Errors
     /// When the card is lost or has no room.
-    pub fn new(card: Arc<Card>) -> Result<CardEasel, EngineError> {
-        let mut chain = Chain::new(card)?;
+    pub fn new(device: Arc<Device>) -> Result<GpuEasel, EngineError> {
+        let mut chain = Chain::new(device)?;
         let parts = chain.table(&[0; 3 * MOST_PARTS * 2])?;
         let step = chain.table(&[0; 8])?;
         let (half_done, resized) = Default::default();
-        Ok(CardEasel { chain, tables: Vec::with_capacity(TABLES), half_done, resized, parts, step })
+        Ok(GpuEasel { chain, tables: Vec::with_capacity(TABLES), half_done, resized, parts, step })
     }
 
     /// Where it works.
-    pub fn card(&self) -> &Arc<Card> {
-        self.chain.card()
+    pub fn device(&self) -> &Arc<Device> {
+        self.chain.device()
     }
 
     /// As [`Chain::begin`], before each picture.
@@ -82,7 +82,7 @@ impl CardEasel {
     ///
     /// # Errors
     /// When the card is lost or has no room.
-    pub fn show(&mut self, image: &CardImage) -> Result<Option<Arc<CardPicture>>, EngineError> {
+    pub fn show(&mut self, image: &GpuImage) -> Result<Option<Arc<GpuTexture>>, EngineError> {
         self.chain.show(image)
     }
 
@@ -90,7 +90,7 @@ impl CardEasel {
     ///
     /// # Errors
     /// When the card is lost.
-    pub fn read(&mut self, image: &CardImage, to: &mut Image) -> Result<(), EngineError> {
+    pub fn read(&mut self, image: &GpuImage, to: &mut Image) -> Result<(), EngineError> {
         self.chain.read(image, to)
     }
 
@@ -116,10 +116,10 @@ impl CardEasel {
     /// Resizes the middle one of three axes.
     fn resize_axis(
         &mut self,
-        from: &CardImage,
+        from: &GpuImage,
         [outer, input, inner]: [usize; 3],
         output: usize,
-        to: &CardImage,
+        to: &GpuImage,
     ) -> Result<(), EngineError> {
         self.table(input, output)?;
         let Some(table) = self.tables.last() else { return Ok(()) };
@@ -131,10 +131,10 @@ impl CardEasel {
     /// As [`Easel::resize`], with the picture in between.
     fn resize_by(
         &mut self,
-        from: &CardImage,
+        from: &GpuImage,
         [height, width]: [usize; 2],
-        half_done: &mut CardImage,
-        to: &mut CardImage,
+        half_done: &mut GpuImage,
+        to: &mut GpuImage,
     ) -> Result<(), EngineError> {
         let [channels, high, wide] = from.shape();
         self.chain.shape(half_done, [channels, high, width])?;
@@ -145,10 +145,10 @@ impl CardEasel {
 
     fn blend_with(
         &mut self,
-        parts: &[(&CardImage, f32)],
+        parts: &[(&GpuImage, f32)],
         shape: [usize; 3],
-        resized: &mut [CardImage; 3],
-        to: &mut CardImage,
+        resized: &mut [GpuImage; 3],
+        to: &mut GpuImage,
     ) -> Result<(), EngineError> {
         self.chain.shape(to, shape)?;
         let [_, height, width] = shape;
@@ -175,47 +175,47 @@ impl CardEasel {
     }
 }
 
-impl Easel for CardEasel {
-    type Sheet = CardImage;
+impl Easel for GpuEasel {
+    type Sheet = GpuImage;
 
-    fn shape_of(sheet: &CardImage) -> [usize; 3] {
+    fn shape_of(sheet: &GpuImage) -> [usize; 3] {
         sheet.shape()
     }
 
-    fn lend<'a>(&mut self, held: &'a mut Held) -> Result<&'a CardImage, EngineError> {
-        held.on(self.chain.card())
+    fn lend<'a>(&mut self, held: &'a mut Held) -> Result<&'a GpuImage, EngineError> {
+        held.on(self.chain.device())
     }
 
-    fn desk<'a>(&mut self, style: &'a mut StyleLoop) -> Desk<'a, CardImage> {
-        style.desk_on(self.chain.card())
+    fn desk<'a>(&mut self, style: &'a mut StyleLoop) -> Desk<'a, GpuImage> {
+        style.desk_on(self.chain.device())
     }
 
     fn run(
         &mut self,
         program: &mut dyn Program,
         inputs: &Inputs,
-        over: Option<&CardImage>,
-        to: &mut CardImage,
+        over: Option<&GpuImage>,
+        to: &mut GpuImage,
     ) -> Result<(), EngineError> {
         // What the program paints over comes first.
         self.chain.submit()?;
-        let made = program.run_on_card(&Inputs { image: over.map(Content::Card), ..*inputs })?;
+        let made = program.run_on_device(&Inputs { image: over.map(Content::Device), ..*inputs })?;
         // The program writes to its own picture again.
         self.chain.copy(&made, to)
     }
 
-    fn copy(&mut self, from: &CardImage, to: &mut CardImage) -> Result<(), EngineError> {
+    fn copy(&mut self, from: &GpuImage, to: &mut GpuImage) -> Result<(), EngineError> {
         self.chain.copy(from, to)
     }
 
-    fn blend(&mut self, parts: &[(&CardImage, f32)], shape: [usize; 3], to: &mut CardImage) -> Result<(), EngineError> {
+    fn blend(&mut self, parts: &[(&GpuImage, f32)], shape: [usize; 3], to: &mut GpuImage) -> Result<(), EngineError> {
         let mut resized = std::mem::take(&mut self.resized);
         let blended = self.blend_with(parts, shape, &mut resized, to);
         self.resized = resized;
         blended
     }
 
-    fn resize(&mut self, from: &CardImage, height: usize, width: usize, to: &mut CardImage) -> Result<(), EngineError> {
+    fn resize(&mut self, from: &GpuImage, height: usize, width: usize, to: &mut GpuImage) -> Result<(), EngineError> {
         if from.is_empty() || height * width == 0 {
             return self.chain.shape(to, [0, 0, 0]);
         }
@@ -228,14 +228,14 @@ impl Easel for CardEasel {
         resized
     }
 
-    fn limit(&mut self, sheet: &mut CardImage) -> Result<(), EngineError> {
+    fn limit(&mut self, sheet: &mut GpuImage) -> Result<(), EngineError> {
         self.chain.dispatch(Kernel::Limit, &[sheet], &[sheet.len() as u32], each(sheet.len()))
     }
 
     fn feed_back(
         &mut self,
-        canvas: &mut CardImage,
-        painting: &CardImage,
+        canvas: &mut GpuImage,
+        painting: &GpuImage,
         motion: Motion,
         share: f32,
     ) -> Result<(), EngineError> {
@@ -249,7 +249,7 @@ impl Easel for CardEasel {
         self.chain.dispatch(Kernel::FeedBack, &[painting, canvas], &settings, each(canvas.len()))
     }
 
-    fn steady(&mut self, canvas: &mut CardImage, share: f32) -> Result<(), EngineError> {
+    fn steady(&mut self, canvas: &mut GpuImage, share: f32) -> Result<(), EngineError> {
         let [_, height, width] = canvas.shape();
         let plane = height * width;
         let [parts, length] = cut(plane);
@@ -263,7 +263,7 @@ impl Easel for CardEasel {
         self.chain.dispatch(Kernel::Steady, &[&self.step, canvas], &settings, each(canvas.len()))
     }
 
-    fn stir(&mut self, painting: &mut CardImage, before: &CardImage, share: f32) -> Result<(), EngineError> {
+    fn stir(&mut self, painting: &mut GpuImage, before: &GpuImage, share: f32) -> Result<(), EngineError> {
         let count = painting.len();
         let [parts, length] = cut(count);
         let settings = [count, length].map(|n| n as u32);
@@ -274,8 +274,8 @@ impl Easel for CardEasel {
 
     fn keep(
         &mut self,
-        painting: &mut CardImage,
-        picture: &CardImage,
+        painting: &mut GpuImage,
+        picture: &GpuImage,
         amount: f32,
         what: Keep,
     ) -> Result<(), EngineError> {
@@ -287,7 +287,7 @@ impl Easel for CardEasel {
         self.chain.dispatch(Kernel::Keep, &[picture, painting], &settings, each(height * width))
     }
 
-    fn lay_over(&mut self, layers: &Layers<CardImage>, to: &mut CardImage) -> Result<(), EngineError> {
+    fn lay_over(&mut self, layers: &Layers<GpuImage>, to: &mut GpuImage) -> Result<(), EngineError> {
         let Layers { picture, before, painting, fade, amount } = *layers;
         self.chain.shape(to, picture.shape())?;
         let settings = [picture.len() as u32, word(fade), word(amount)];
@@ -307,19 +307,19 @@ mod tests {
 
     #[test]
     fn a_loop_that_has_warmed_up_makes_nothing_any_more() {
-        let gpu = match Card::open(false).and_then(|card| Gpu::new(card, Precision::F32)) {
+        let gpu = match Device::open(false).and_then(|device| Gpu::new(device, Precision::F32)) {
             Ok(gpu) => gpu,
             Err(error) => return eprintln!("skipped: {error}"),
         };
-        let card = gpu.card().clone();
+        let device = gpu.device().clone();
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets/networks/painters8.safetensors");
         let network = Arc::new(StyleNetwork::open(&file).expect("opens"));
         let mut style = StyleLoop::new(Arc::new(gpu), network);
-        let mut easel = CardEasel::new(card.clone()).expect("there is room");
+        let mut easel = GpuEasel::new(device.clone()).expect("there is room");
         let mut image = Image::new(3, 48, 48);
         image.data.iter_mut().enumerate().for_each(|(i, x)| *x = (i as f32 * 0.01).sin());
-        let (image, mut out) = (CardImage::upload(&card, &image).expect("there is room"), CardImage::default());
-        let mut resized = CardImage::default();
+        let (image, mut out) = (GpuImage::upload(&device, &image).expect("there is room"), GpuImage::default());
+        let mut resized = GpuImage::default();
         let settings = StyleSettings { size: 32, passes: 3, keep: 0.5, ..StyleSettings::default() };
         let mut play = |frames: u32| {
             for frame in 0..frames {

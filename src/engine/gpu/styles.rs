@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::engine::plan::{Op, Style};
 
-/// A row of a matrix and what it is multiplied by, as `rows.wgsl` has it.
+/// A row of a matrix and what it is multiplied by, as `styles.wgsl` has it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub struct Row {

@@ -1,4 +1,4 @@
-// Measures a device: as many products and sums in registers as it can do, as `ceiling_half` in 16 bits. Nothing but the last numbers is written.
+// Measures a device: as many products and sums in registers as it can do, as `roofline_half` in 16 bits. Nothing but the last numbers is written.
 
 @group(0) @binding(0) var<storage, read_write> out: array<f32>;
 

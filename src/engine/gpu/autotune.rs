@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::cache::{self, Cache};
-use super::card::Card;
+use super::device::Device;
 use super::ops::winograd;
 use super::program::GpuProgram;
 use super::variant::{self, Form, Kernel, Variant};
@@ -40,29 +40,29 @@ const OUT: &str = "out";
 
 /// How an engine finds the variant of a layer.
 #[derive(Clone)]
-pub enum Choice {
+pub enum Autotune {
     /// The same for all that it suits, or the plain kernel.
     Fixed(Option<Variant>),
     Measured(Arc<Mutex<Cache>>),
 }
 
-impl Choice {
+impl Autotune {
     /// Measured on a real card, else fixed.
-    pub fn on(card: &Card) -> Choice {
-        if card.adapter.is_real() { Choice::measured(card, cache::default_file()) } else { Choice::Fixed(None) }
+    pub fn on(device: &Device) -> Autotune {
+        if device.adapter.is_real() { Autotune::measured(device, cache::default_file()) } else { Autotune::Fixed(None) }
     }
 
     /// Measured, and remembered in `file`.
-    pub fn measured(card: &Card, file: Option<PathBuf>) -> Choice {
-        Choice::Measured(Arc::new(Mutex::new(Cache::open(file, &card.adapter.name, &card.driver))))
+    pub fn measured(device: &Device, file: Option<PathBuf>) -> Autotune {
+        Autotune::Measured(Arc::new(Mutex::new(Cache::open(file, &device.adapter.name, &device.driver))))
     }
 }
 
 /// The variant of each step of a checked plan; `None` for steps without choice.
 pub fn of_plan(gpu: &Gpu, plan: &Plan) -> Vec<Option<Variant>> {
-    let cache = match &gpu.choice {
-        Choice::Fixed(variant) => return vec![*variant; plan.steps.len()],
-        Choice::Measured(cache) => cache,
+    let cache = match &gpu.autotune {
+        Autotune::Fixed(variant) => return vec![*variant; plan.steps.len()],
+        Autotune::Measured(cache) => cache,
     };
     let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
     let end = Instant::now() + BUDGET;
@@ -94,7 +94,7 @@ impl Session<'_> {
     fn variant(&mut self, plan: &Plan, step: &Step) -> Option<Variant> {
         let layer = Layer::of(plan, &step.op)?;
         let plain = layer.plain(plan);
-        let all = variant::on(&self.gpu.card, self.gpu.precision).into_iter();
+        let all = variant::on(&self.gpu.device, self.gpu.precision).into_iter();
         let suits = |v: &Variant| layer.takes(plan, *v) && !self.cache.leaves_out(v.kernel);
         let mut all: Vec<Variant> = all.filter(suits).filter(|v| !self.wrong.contains(v)).collect();
         // What is expected to be faster comes first; beside cooperative matrices nothing else is in question.
@@ -136,7 +136,7 @@ impl Session<'_> {
     /// Pixels of a map that the plain kernel computes in one short submission: a window on the same device gets its turn
     /// after each. Without one, all that are asked for.
     fn most_pixels(&self, plan: &Plan, op: &Op, plain: Variant) -> Result<usize, EngineError> {
-        if !self.gpu.card.is_shared() {
+        if !self.gpu.device.is_shared() {
             return Ok(MOST_PIXELS);
         }
         let few = Arc::new(alone(plan, op, FEWEST_PIXELS));
@@ -237,9 +237,9 @@ impl Session<'_> {
     }
 
     fn trial(&self, plan: &Arc<Plan>, variant: Variant, inputs: &Inputs) -> Result<GpuProgram, EngineError> {
-        let Gpu { card, precision, .. } = self.gpu;
-        let choice = Choice::Fixed(Some(variant));
-        let gpu = Gpu { card: card.clone(), precision: *precision, apart: true, choice };
+        let Gpu { device, precision, .. } = self.gpu;
+        let autotune = Autotune::Fixed(Some(variant));
+        let gpu = Gpu { device: device.clone(), precision: *precision, apart: true, autotune };
         let mut trial = gpu.program(plan.clone())?;
         trial.run(inputs, &mut Image::default())?;
         Ok(trial)
