@@ -14,7 +14,7 @@ use latent_jockey::control::mapping::Mapping;
 use latent_jockey::control::osc::{self, OscServer};
 use latent_jockey::control::{Counts, Event, QUEUE, midi, queue};
 use latent_jockey::engine::cpu::Cpu;
-use latent_jockey::params::{Id, Params};
+use latent_jockey::params::{Id, Params, Table};
 use latent_jockey::patch::library::Library;
 use latent_jockey::patch::locate;
 use latent_jockey::patch::preset::Preset;
@@ -60,7 +60,7 @@ fn decoding() {
         ("the pattern /walk/s*", pattern),
         ("the pattern /z/*, 1024 members", wide),
     ] {
-        let ours = cost(|| osc::read(bytes, |part| drop(std::hint::black_box(part))));
+        let ours = cost(|| osc::read(bytes, Table::built_in(), |part| drop(std::hint::black_box(part))));
         let rosc = cost(|| drop(std::hint::black_box(rosc::decoder::decode_udp(bytes))));
         say(&format!("  {name:34} {ours:8.0} {rosc:8.0}"));
     }

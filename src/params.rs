@@ -1,15 +1,21 @@
 //! The table of parameters: every address that can be played, defined once.
 //!
 //! The OSC namespace, the MIDI targets, the presets, the HUD, `latent-jockey params` and the README's table
-//! all read [`TABLE`]. [`Params`] holds the values of a running show. A parameter's *effective* value is its
-//! base (what a knob, OSC or preset set, smoothed) plus its modulation, clamped to its range.
+//! all read a [`Table`]. Built-in rows are always there; others come and go at run time. [`Params`] holds the values of
+//! a running show, for the rows of its table. A parameter's *effective* value is its base (what a knob, OSC or preset
+//! set, smoothed) plus its modulation, clamped to its range.
 //!
 //! Nothing here does I/O or reads a clock. Writes are coerced where the intent is clear and refused otherwise.
 
+mod choice;
 mod store;
 mod table;
 mod value;
 
+pub use choice::{Choice, Ease, Keep, NoiseKind, StyleSize, TimeBase, WalkKind};
 pub use store::Params;
-pub use table::{Curve, Def, Id, Kind, MAX_DIM, STYLE_KNOBS, TABLE, Target, nearest, nearest_of, resolve};
+pub use table::{
+    Curve, Def, Id, Kind, MAX_DIM, Members, Remote, STYLE_KNOBS, Saving, Scope, SharedTable, Table, TableError, Target,
+    intern, nearest_of,
+};
 pub use value::{Value, WriteError, Written, short};

@@ -92,9 +92,6 @@ enum Output {
     Offline { stage: Box<Stage> },
 }
 
-/// What belongs to the stage, not to a picture: a preset that does not name it leaves it as it is.
-const OF_THE_STAGE: &[Id] = &[Id::Tempo, Id::Quantize, Id::NetworkFade, Id::Blackout, Id::Freeze];
-
 /// A network on its way out.
 struct Leaving {
     network: Arc<Network>,
@@ -211,7 +208,9 @@ impl Show {
         };
         let watch = match mode {
             Mode::Offline => None,
-            Mode::Live => Some(Watch::start().map_err(|source| ShowError::Thread { what: "watch", source })?),
+            Mode::Live => Some(
+                Watch::start(library.tables().clone()).map_err(|source| ShowError::Thread { what: "watch", source })?,
+            ),
         };
         let saver = match mode {
             Mode::Offline => None,
@@ -309,6 +308,7 @@ impl Show {
             self.submit();
         }
         self.collect();
+        self.library.tables().publish(self.params.table());
         self.publish(dt);
     }
 
@@ -343,7 +343,7 @@ impl Show {
 
     /// How the picture fills what it is shown on.
     pub fn fit(&self) -> Fit {
-        fit_named(self.params.choice(Id::Fit))
+        self.params.get_choice(Id::Fit)
     }
 
     pub fn params(&self) -> &Params {
@@ -407,15 +407,6 @@ impl Show {
     /// One line for the HUD, from outside the show.
     pub fn notice(&mut self, line: String) {
         self.history.notice(line);
-    }
-}
-
-/// A word of `/fit` and `/input/fit`.
-fn fit_named(word: &str) -> Fit {
-    match word {
-        "contain" => Fit::Contain,
-        "cover" => Fit::Cover,
-        _ => Fit::Mirror,
     }
 }
 

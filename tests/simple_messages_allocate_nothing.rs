@@ -9,7 +9,7 @@ use latent_jockey::control::mapping::Mapping;
 use latent_jockey::control::midi::{Board, Profiles};
 use latent_jockey::control::osc::{self, Incoming};
 use latent_jockey::control::{Counts, Event, QUEUE, midi, queue};
-use latent_jockey::params::Params;
+use latent_jockey::params::{Params, Table};
 
 #[test]
 fn simple_messages_allocate_nothing() {
@@ -31,7 +31,7 @@ fn simple_messages_allocate_nothing() {
     let mut play = |counts: &mut Vec<usize>| {
         for bytes in osc {
             counts.push(allocations(|| {
-                osc::read(bytes, |part| {
+                osc::read(bytes, Table::built_in(), |part| {
                     if let Ok((_, Incoming::Write { target, value })) = part {
                         params.write(target, &value).unwrap();
                     }

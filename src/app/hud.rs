@@ -9,7 +9,7 @@ use bevy_egui::egui::{self, Align2, Color32, FontFamily, FontId, Painter, Pos2, 
 use bevy_egui::{EguiContexts, egui::LayerId};
 
 use super::{Player, list, map};
-use crate::params::{Id, Params};
+use crate::params::{Id, Params, TimeBase};
 use crate::show::Status;
 
 /// Columns of the panel, and of the labels at its left.
@@ -69,7 +69,10 @@ fn ports(ports: &[String]) -> String {
 fn rows(status: &Status, params: &Params, window_fps: f32) -> Vec<Row> {
     let row = |label, text: String| Row { label, text: fitted(&text, COLUMNS - LABEL), warm: false };
     let [width, height] = status.resolution;
-    let per = if params.choice(Id::WalkSync) == "beats" { "/beat" } else { "/s" };
+    let per = match params.get_choice(Id::WalkSync) {
+        TimeBase::Seconds => "/s",
+        TimeBase::Beats => "/beat",
+    };
     let mut rows = vec![
         row("window", format!("{window_fps:>5.1} fps")),
         row("pictures", format!("{:>5.1} /s  {:>6.1} ms", status.pictures_per_sec, status.synthesis_ms)),

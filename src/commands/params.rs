@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::params::{Curve, Def, Kind, TABLE};
+use crate::params::{Curve, Def, Kind, Remote, Saving, Scope, Table};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -21,16 +21,16 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    print!("{}", table(options.format));
+    print!("{}", table(options.format, Table::built_in()));
     Ok(())
 }
 
 /// The whole table, with a trailing line break.
-pub fn table(format: Format) -> String {
+pub fn table(format: Format, table: &Table) -> String {
     match format {
-        Format::Text => text(),
-        Format::Json => json(),
-        Format::Markdown => markdown(),
+        Format::Text => text(table),
+        Format::Json => json(table),
+        Format::Markdown => markdown(table),
     }
 }
 
@@ -75,8 +75,8 @@ fn midi(def: &Def) -> String {
     def.knob.map_or_else(String::new, |knob| format!("CC {}, {}", 15 + knob, 69 + knob))
 }
 
-fn text() -> String {
-    let rows: Vec<[String; 6]> = TABLE
+fn text(table: &Table) -> String {
+    let rows: Vec<[String; 6]> = table
         .iter()
         .map(|d| [d.address.to_owned(), type_name(d).to_owned(), range(d), default(d), midi(d), d.help.to_owned()])
         .collect();
@@ -92,10 +92,10 @@ fn text() -> String {
     out
 }
 
-fn markdown() -> String {
+fn markdown(table: &Table) -> String {
     let mut out =
         "| address | type | range | default | MIDI | meaning |\n| --- | --- | --- | --- | --- | --- |\n".to_owned();
-    for d in TABLE {
+    for d in table.iter() {
         let _ = writeln!(
             out,
             "| `{}` | {} | {} | {} | {} | {} |",
@@ -110,8 +110,8 @@ fn markdown() -> String {
     out
 }
 
-fn json() -> String {
-    let rows: Vec<_> = TABLE
+fn json(table: &Table) -> String {
+    let rows: Vec<_> = table
         .iter()
         .map(|d| {
             let mut row = json!({ "address": d.address, "type": type_name(d), "help": d.help });
@@ -136,6 +136,19 @@ fn json() -> String {
             if let Some(knob) = d.knob {
                 row["midi_cc"] = json!([15 + knob, 69 + knob]);
             }
+            row["scope"] = json!(match d.scope {
+                Scope::Picture => "picture",
+                Scope::Stage => "stage",
+                Scope::Command => "command",
+            });
+            row["saved"] = json!(d.saving == Saving::Saved && d.kind != Kind::Trigger);
+            row["quantized"] = json!(d.quantized);
+            row["learnable"] = json!(d.learnable);
+            row["remote"] = json!(match d.remote {
+                Remote::Allowed => "allowed",
+                Remote::NoFiles => "no files",
+                Remote::Refused => "refused",
+            });
             row["smoothing_secs"] = json!(d.smoothing_secs);
             row["curve"] = json!(if d.curve == Curve::Square { "square" } else { "linear" });
             row

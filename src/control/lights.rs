@@ -177,6 +177,7 @@ mod test {
         let own = crate::control::mapping::MidiEntry::new(
             "cc 1",
             &crate::control::mapping::MidiOptions { to: "/blackout".to_owned(), invert: true, ..Default::default() },
+            crate::params::Table::built_in(),
         );
         rig.mapping.set_preset(&[own.expect("an entry")], &[]);
         assert_eq!(rig.wanted("knob 1"), Some(127), "what the preset maps is shown, upside down");

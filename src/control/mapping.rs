@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use super::midi::{Kind, Message};
 use super::{Event, Source, Write};
-use crate::params::{self, Id, Params, Target};
+use crate::params::{Id, Params, Table, Target};
 use knob::{Action, Memory};
 pub(super) use nrpn::Numbers;
 
@@ -28,8 +28,8 @@ pub(super) use nrpn::Numbers;
 pub enum MappingError {
     #[error("\"{text}\" is no control: {reason}; write {}", control::ALLOWED)]
     Control { text: String, reason: String },
-    #[error("\"{address}\" is no parameter{}", did_you_mean(.address))]
-    Address { address: String },
+    #[error("\"{address}\" is no parameter{}", hint(*.near))]
+    Address { address: String, near: Option<&'static str> },
     #[error("{to} {reason}")]
     Target { to: Target, reason: String },
     #[error("{option} {reason}")]
@@ -37,8 +37,12 @@ pub enum MappingError {
 }
 
 /// The nearest address, as the end of an error.
-pub fn did_you_mean(address: &str) -> String {
-    params::nearest(address).map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default()
+pub fn did_you_mean(address: &str, table: &Table) -> String {
+    hint(table.nearest(address))
+}
+
+fn hint(near: Option<&str>) -> String {
+    near.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default()
 }
 
 /// Which way a knob must be turned until it takes over.
@@ -63,6 +67,8 @@ pub struct Mapping {
     slots: Vec<Slot>,
     /// Sorted by address. Other aliases are a new list, so that others see by its place in memory that it changed.
     aliases: Arc<[OscEntry]>,
+    /// The version of the table that the targets are of.
+    table_version: u64,
     waiting: Option<(Target, Turn)>,
     numbers: Numbers,
     /// The ports whose controller has a profile: the default map leaves them alone.
@@ -108,6 +114,7 @@ impl Default for Mapping {
         Mapping {
             slots: default_map().map(|entry| Slot::new(entry, Layer::Default, None)).collect(),
             aliases: Arc::new([]),
+            table_version: Table::built_in().version(),
             waiting: None,
             numbers: Numbers::default(),
             profiled: Vec::new(),
@@ -156,6 +163,7 @@ impl Mapping {
     ///
     /// The writes are to be applied to `params` before the next event: relative knobs go on from there.
     pub fn apply(&mut self, event: &Event, params: &Params, out: &mut Vec<Write>) {
+        self.follow(params.table());
         match event {
             Event::Midi(message) => {
                 let numbered = self.numbers.read(message);
@@ -164,12 +172,31 @@ impl Mapping {
                 }
             }
             Event::Unknown { address, value, source } => {
-                if let Ok(found) = self.aliases.binary_search_by(|alias| alias.address.as_str().cmp(address)) {
+                if let Some(target) = params.table().resolve(address) {
+                    // It was added after the message had been read.
+                    out.push(Write { target, value: value.clone(), source: *source });
+                } else if let Ok(found) = self.aliases.binary_search_by(|alias| alias.address.as_str().cmp(address)) {
                     let alias = &self.aliases[found];
                     out.push(Write { target: alias.to, value: alias.value(value), source: *source });
                 }
             }
             Event::Write(_) | Event::Key(_) | Event::Notice(_) | Event::MidiPort { .. } => {}
+        }
+    }
+
+    /// Other rows than before: what played a row that was edited plays the new one at its address. A row that has gone
+    /// keeps its entries, and has them again when it comes back.
+    pub fn follow(&mut self, table: &Table) {
+        if self.table_version == table.version() {
+            return;
+        }
+        self.table_version = table.version();
+        let current = |to: Target| table.current(to.id).map_or(to, |id| Target { id, ..to });
+        self.slots.iter_mut().for_each(|slot| slot.entry.to = current(slot.entry.to));
+        if self.aliases.iter().any(|alias| current(alias.to) != alias.to) {
+            let mut aliases = self.aliases.to_vec();
+            aliases.iter_mut().for_each(|alias| alias.to = current(alias.to));
+            self.aliases = aliases.into();
         }
     }
 
@@ -231,7 +258,8 @@ fn default_map() -> impl Iterator<Item = MidiEntry> {
         Id::Freeze,
         Id::Blackout,
     ];
-    let knobs = Id::all()
+    let knobs = Table::built_in()
+        .ids()
         .filter_map(|id| Some((id, id.def().knob?)))
         .flat_map(|(id, n)| [15 + n, 69 + n].map(|controller| MidiEntry::plain(Control::Cc(controller), id.into())));
     let pads = PADS.into_iter().zip(36..).map(|(id, note)| {

@@ -2,7 +2,8 @@
 //!
 //! The thread `osc` blocks on its socket, reads each datagram behind the guard in [`packet`], and puts events into
 //! the queue. It never waits for the show and never stops over what it receives: what makes no sense is counted,
-//! and told once. Which parameter takes which value is decided by `params`; aliases are the presets' business.
+//! and told once. Which parameters there are it sees in a shared table, without a lock; which of them takes which value
+//! is decided by `params`, and aliases are the presets' business.
 
 pub mod feedback;
 pub mod feeds;
@@ -21,7 +22,7 @@ pub use server::OscServer;
 
 use std::net::SocketAddr;
 
-use crate::params::{self, Target, Value};
+use crate::params::{MAX_DIM, Table, Target, Value};
 use message::Message;
 
 /// Where the instrument listens unless told otherwise: this machine only.
@@ -82,13 +83,21 @@ impl Request {
 }
 
 /// How many parameters the patterns of one datagram reach at most.
-const MAX_REACHED: usize = 2 * params::MAX_DIM;
+const MAX_REACHED: usize = 2 * MAX_DIM;
 /// How many patterns one datagram may hold.
 const MAX_PATTERNS: usize = 16;
 
+/// What clients ask at these addresses is answered to them; no alias may have one of them.
+const QUESTIONS: [&str; 4] = ["/subscribe", "/unsubscribe", "/dump", "/get"];
+
+/// Whether an address means something to the instrument without being a parameter: a question or a feed.
+pub fn is_reserved(address: &str) -> bool {
+    QUESTIONS.contains(&address) || feeds::Feed::resolve(address).is_some() || address.starts_with("/latent-jockey/")
+}
+
 /// Reads a datagram: calls `visit` for each thing it asks for, in order, with its time tag, and for each refusal.
-/// Pure, bounded, and without allocation for messages that hold one number.
-pub fn read<'a>(datagram: &'a [u8], mut visit: impl FnMut(Result<(u64, Incoming<'a>), Refusal>)) {
+/// Pure, bounded, and without allocation for messages that hold one number. An address costs one look-up in the table.
+pub fn read<'a>(datagram: &'a [u8], table: &Table, mut visit: impl FnMut(Result<(u64, Incoming<'a>), Refusal>)) {
     let (mut patterns, mut reached) = (0, 0);
     packet::each_message(datagram, |part| {
         let (time_tag, message) = match part.and_then(|(tag, bytes)| Ok((tag, Message::parse(bytes)?))) {
@@ -99,7 +108,7 @@ pub fn read<'a>(datagram: &'a [u8], mut visit: impl FnMut(Result<(u64, Incoming<
             patterns += 1;
             let result = if patterns > MAX_PATTERNS { Err(Refusal::WidePattern) } else { message.value(None) };
             let result = result.and_then(|value| {
-                pattern::expand(message.address, |target| {
+                pattern::expand(message.address, table, |target| {
                     reached += 1;
                     if reached <= MAX_REACHED {
                         visit(Ok((time_tag, Incoming::Write { target, value: value.clone() })));
@@ -113,13 +122,13 @@ pub fn read<'a>(datagram: &'a [u8], mut visit: impl FnMut(Result<(u64, Incoming<
             }
             return;
         }
-        visit(one(&message).map(|incoming| (time_tag, incoming)));
+        visit(one(&message, table).map(|incoming| (time_tag, incoming)));
     });
 }
 
 /// A message whose address is no pattern.
-fn one<'a>(message: &Message<'a>) -> Result<Incoming<'a>, Refusal> {
-    if let Some(target) = params::resolve(message.address) {
+fn one<'a>(message: &Message<'a>, table: &Table) -> Result<Incoming<'a>, Refusal> {
+    if let Some(target) = table.resolve(message.address) {
         let value = message.value(Some(target.id.def().kind))?;
         return Ok(Incoming::Write { target, value });
     }
@@ -146,7 +155,7 @@ mod test {
 
     fn seen(datagram: &[u8]) -> Vec<Result<Incoming<'_>, Refusal>> {
         let mut seen = Vec::new();
-        read(datagram, |part| seen.push(part.map(|(_, incoming)| incoming)));
+        read(datagram, Table::built_in(), |part| seen.push(part.map(|(_, incoming)| incoming)));
         seen
     }
 
@@ -214,9 +223,9 @@ mod test {
                 bytes[i] = rng() as u8;
             }
             bytes.truncate(1 + rng() as usize % bytes.len());
-            read(&bytes, |_| parts += 1);
+            read(&bytes, Table::built_in(), |_| parts += 1);
             let noise: Vec<u8> = (0..rng() % 64).map(|_| rng() as u8).collect();
-            read(&noise, |_| parts += 1);
+            read(&noise, Table::built_in(), |_| parts += 1);
         }
         assert!(parts > 30_000);
     }

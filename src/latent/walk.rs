@@ -10,20 +10,12 @@ use rand_mt::Mt64;
 
 use super::seed::{fill_from_seed, z_from_seed};
 use crate::modulate::{Ease, Fade, wander};
+pub use crate::params::WalkKind as Kind;
 
 /// Units of phase per turn of a loop: at speed 1, seconds or beats.
 pub const LOOP_PERIOD: f64 = 8.0;
 /// Units of phase from one seed to the next along a line.
 pub const LINE_PERIOD: f64 = 4.0;
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kind {
-    Hold,
-    #[default]
-    Drift,
-    Loop,
-    Line,
-}
 
 /// How to walk. `speed` is in units of phase per second; negative goes backwards.
 #[derive(Clone, Copy, Debug, PartialEq)]

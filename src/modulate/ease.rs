@@ -1,15 +1,6 @@
 //! Easing curves, fades and smooth wandering: pure functions of their arguments.
 
-/// How a line goes from 0 to 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ease {
-    Linear,
-    /// Soft at both ends: 6t⁵ − 15t⁴ + 10t³ (Perlin 2002), first and second derivative 0 at the ends.
-    #[default]
-    Smooth,
-    /// Rests at each end for a quarter of the way and moves smoothly between.
-    Hold,
-}
+pub use crate::params::Ease;
 
 impl Ease {
     /// Eased position of `t`, both 0 to 1.

@@ -1,9 +1,10 @@
 //! The values of a running show: bases, what smoothing has made of them, modulation.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::value::{Value, WriteError, Written};
-use super::{Id, Kind, MAX_DIM, Target};
+use super::{Choice, Def, Id, Kind, MAX_DIM, Table, TableError, Target};
 
 /// One number of the running show.
 #[derive(Clone, Copy, Debug)]
@@ -19,50 +20,166 @@ struct Cell {
 ///
 /// Writes go to the base; [`Params::step`] moves the smoothed values towards it. `set_modulation` is for LFOs,
 /// audio and scripts and never touches the base.
+///
+/// Rows come and go with [`Params::set_table`]. What a row held when it went it holds when it comes back.
 #[derive(Clone, Debug)]
 pub struct Params {
+    table: Arc<Table>,
     cells: Vec<Cell>,
-    /// First cell of each id.
-    first: Vec<usize>,
+    /// First cell of each id that was ever in the table, by [`Id::index`].
+    first: Vec<Option<usize>>,
     texts: HashMap<Id, String>,
     vectors: HashMap<Id, Vec<f32>>,
     fired: Vec<Id>,
     /// Cells whose smoothed value has not arrived yet.
     moving: Vec<(Target, usize)>,
+    /// The last row of each address that was added at run time.
+    last_at: HashMap<&'static str, Id>,
 }
 
 impl Default for Params {
+    /// The built-in rows with their defaults.
     fn default() -> Self {
-        let (mut cells, mut first) = (Vec::new(), Vec::new());
-        let (mut texts, mut vectors) = (HashMap::new(), HashMap::new());
-        for id in Id::all() {
-            first.push(cells.len());
-            let default = id.def().default_number().unwrap_or(0.0);
-            match id.def().kind {
-                Kind::Text { default } => drop(texts.insert(id, default.to_owned())),
-                Kind::Vector { max_len } => drop(vectors.insert(id, Vec::with_capacity(max_len))),
-                _ => {}
-            }
-            let cell = Cell { base: default, smoothed: default, modulation: 0.0 };
-            cells.extend(std::iter::repeat_n(cell, id.def().count));
-        }
-        Params { cells, first, texts, vectors, fired: Vec::with_capacity(64), moving: Vec::with_capacity(MAX_DIM) }
+        Params::new(Table::built_in().clone())
     }
 }
 
 impl Params {
-    fn cell(&self, target: Target) -> usize {
-        self.first[target.id as usize] + usize::from(target.index).min(target.id.def().count - 1)
+    /// The rows of a table with their defaults.
+    pub fn new(table: Arc<Table>) -> Self {
+        let mut params = Params {
+            table: table.clone(),
+            cells: Vec::new(),
+            first: Vec::new(),
+            texts: HashMap::new(),
+            vectors: HashMap::new(),
+            fired: Vec::with_capacity(64),
+            moving: Vec::with_capacity(MAX_DIM),
+            last_at: HashMap::new(),
+        };
+        params.set_table(table);
+        params
+    }
+
+    /// Which parameters there are.
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    /// Swaps the table. A row that was there before holds what it held; a new row at a known address takes over the
+    /// value that was there, where it fits and was not merely the default. Allocates for new rows only.
+    pub fn set_table(&mut self, table: Arc<Table>) {
+        self.table = table;
+        let table = self.table.clone();
+        for id in table.ids() {
+            if self.first.get(id.index()).copied().flatten().is_none() {
+                self.make_cells(id);
+            }
+            let def = id.def();
+            if !id.is_built_in()
+                && let Some(before) = self.last_at.insert(def.address, id).filter(|before| *before != id)
+            {
+                self.inherit(id, before);
+            }
+        }
+        self.fired.retain(|id| table.has(*id));
+        for i in (0..self.moving.len()).rev() {
+            let (target, cell) = self.moving[i];
+            if !table.has(target.id) {
+                self.cells[cell].smoothed = self.cells[cell].base;
+                self.moving.swap_remove(i);
+            }
+        }
+        let gone = (0..self.first.len()).filter(|&i| !table.has_index(i));
+        for (first, count) in gone.filter_map(|i| Some((self.first[i]?, Id::from_index(i).def().count))) {
+            self.cells[first..first + count].iter_mut().for_each(|cell| cell.modulation = 0.0);
+        }
+    }
+
+    /// Adds rows; those that are there already stay.
+    ///
+    /// # Errors
+    /// As [`Table::changed`]; nothing is added then.
+    pub fn add(&mut self, rows: &[Def]) -> Result<Vec<Id>, TableError> {
+        self.replace(&[], rows)
+    }
+
+    /// Takes rows away; built-in ones stay.
+    pub fn remove(&mut self, ids: &[Id]) {
+        self.set_table(self.table.without(ids));
+    }
+
+    /// Takes rows away and adds others, as one change of the table. Gives the ids of `rows`, in order.
+    ///
+    /// # Errors
+    /// As [`Table::changed`]; the table stays as it was then.
+    pub fn replace(&mut self, old: &[Id], rows: &[Def]) -> Result<Vec<Id>, TableError> {
+        self.set_table(self.table.changed(old, rows)?);
+        Ok(rows.iter().filter_map(|def| self.table.row(def.address)).collect())
+    }
+
+    fn make_cells(&mut self, id: Id) {
+        if self.first.len() <= id.index() {
+            self.first.resize(id.index() + 1, None);
+        }
+        self.first[id.index()] = Some(self.cells.len());
+        let def = id.def();
+        match def.kind {
+            Kind::Text { default } => drop(self.texts.insert(id, default.to_owned())),
+            Kind::Vector { max_len } => drop(self.vectors.insert(id, Vec::with_capacity(max_len))),
+            _ => {}
+        }
+        let default = def.default_number().unwrap_or(0.0);
+        let cell = Cell { base: default, smoothed: default, modulation: 0.0 };
+        self.cells.extend(std::iter::repeat_n(cell, def.count));
+    }
+
+    /// Writes to a row what the one at the same address held before, where somebody had set it.
+    fn inherit(&mut self, id: Id, before: Id) {
+        for index in 0..id.def().count.min(before.def().count) as u16 {
+            let (old, new) = (Target { id: before, index }, Target { id, index });
+            let was_set = match before.def().default_value() {
+                Some(Value::Float(default)) => self.own_cell(old).is_some_and(|i| self.cells[i].base != default),
+                Some(_) => true,
+                None => false,
+            };
+            let Some(value) = self.held(old).filter(|_| was_set) else { continue };
+            // A value that the new row cannot take leaves its default.
+            let _ = self.write(new, &value);
+        }
+        self.fired.retain(|fired| *fired != id);
+        self.moving.retain(|(target, _)| target.id != id);
+        let first = self.own_cell(id.into()).unwrap_or(0);
+        self.cells[first..first + id.def().count].iter_mut().for_each(|cell| cell.smoothed = cell.base);
+    }
+
+    /// The cell of a target, of the row that has its address now if it has another one. `None` for a row that was never
+    /// in the table.
+    fn cell(&self, target: Target) -> Option<usize> {
+        if self.table.has(target.id) {
+            return self.own_cell(target);
+        }
+        let id = self.table.current(target.id).unwrap_or(target.id);
+        self.own_cell(Target { id, ..target })
+    }
+
+    fn own_cell(&self, target: Target) -> Option<usize> {
+        let first = self.first.get(target.id.index()).copied().flatten()?;
+        Some(first + usize::from(target.index).min(target.id.def().count - 1))
     }
 
     /// Writes the base value, coerced to the parameter's kind: a float for an int is rounded, an int for a float
     /// is widened, a numeric string is parsed, numbers are clamped to the range.
     ///
     /// # Errors
-    /// [`WriteError::Nonsense`] when no meaning can be found (text for a number, NaN, an unknown choice); the
-    /// parameter keeps its value.
+    /// [`WriteError::Nonsense`] when no meaning can be found (text for a number, NaN, an unknown choice), and
+    /// [`WriteError::Gone`] when the table has no such row any more; the parameter keeps its value.
     pub fn write(&mut self, target: Target, value: &Value) -> Result<Written, WriteError> {
-        let def = target.id.def();
+        let id = self.table.current(target.id).ok_or(WriteError::Gone { target })?;
+        let target = Target { id, ..target };
+        let def = id.def();
+        let i = self.own_cell(target).filter(|_| usize::from(target.index) < def.count);
+        let i = i.ok_or(WriteError::Gone { target })?;
         let nonsense = |expected: String| WriteError::Nonsense { target, expected, found: value.to_string() };
         let number = match def.kind {
             Kind::Float { min, max, .. } => match value {
@@ -74,7 +191,7 @@ impl Params {
                 other => other.as_number().map(|x| x.round().clamp(min as f64, max as f64)),
             },
             Kind::Bool { .. } => match value {
-                Value::Nothing => Some(1.0 - self.cells[self.cell(target)].base),
+                Value::Nothing => Some(1.0 - self.cells[i].base),
                 other => other.as_bool().map(|b| f64::from(u8::from(b))),
             },
             Kind::Choice { options, .. } => match value {
@@ -133,7 +250,6 @@ impl Params {
             }
         };
         let number = number.ok_or_else(|| nonsense(def.expects()))?;
-        let i = self.cell(target);
         let cell = &mut self.cells[i];
         if cell.base == number {
             return Ok(Written::Unchanged);
@@ -176,9 +292,14 @@ impl Params {
         }
     }
 
-    /// Writes the table's default to every number and vector, so that smoothed ones glide back; texts stay, and `except`.
-    pub fn write_defaults(&mut self, except: &[Id]) {
-        for id in Id::all().filter(|id| !except.contains(id)) {
+    /// Writes their defaults to the numbers of the rows that `wanted` picks, so that smoothed ones glide back, and
+    /// empties the vectors among them. Texts stay.
+    pub fn write_defaults(&mut self, wanted: impl Fn(&Def) -> bool) {
+        let table = self.table.clone();
+        for id in table.ids().filter(|id| wanted(id.def())) {
+            if let Some(vector) = self.vectors.get_mut(&id) {
+                vector.clear();
+            }
             let Some(default) = id.def().default_number() else { continue };
             for index in 0..id.def().count as u16 {
                 let target = Target { id, index };
@@ -188,7 +309,6 @@ impl Params {
                 }
             }
         }
-        self.vectors.values_mut().for_each(Vec::clear);
     }
 
     /// Keeps a text without asking for anything to be done: the name of what plays by now.
@@ -200,7 +320,7 @@ impl Params {
 
     /// What LFOs, audio and scripts add to a number; 0 takes it away.
     pub fn set_modulation(&mut self, target: Target, amount: f64) {
-        let i = self.cell(target);
+        let Some(i) = self.cell(target).filter(|_| self.table.current(target.id).is_some()) else { return };
         self.cells[i].modulation = if amount.is_finite() { amount } else { 0.0 };
     }
 
@@ -211,8 +331,8 @@ impl Params {
     /// The effective value: smoothed base plus modulation, clamped to the range.
     pub fn get(&self, target: impl Into<Target>) -> f64 {
         let target = target.into();
-        let cell = &self.cells[self.cell(target)];
-        let (min, max) = target.id.def().range();
+        let Some(i) = self.cell(target) else { return self.base(target) };
+        let (cell, (min, max)) = (&self.cells[i], target.id.def().range());
         (cell.smoothed + cell.modulation).clamp(min, max)
     }
 
@@ -233,17 +353,26 @@ impl Params {
         }
     }
 
+    /// The choice as its enum, whose words the row was made from.
+    pub fn get_choice<T: Choice>(&self, id: Id) -> T {
+        debug_assert!(matches!(id.def().kind, Kind::Choice { options, .. } if options == T::WORDS), "{id:?}");
+        T::from_index(self.int(id).max(0) as usize)
+    }
+
     pub fn text(&self, id: Id) -> &str {
+        let id = self.table.current(id).unwrap_or(id);
         self.texts.get(&id).map_or("", String::as_str)
     }
 
     pub fn vector(&self, id: Id) -> &[f32] {
+        let id = self.table.current(id).unwrap_or(id);
         self.vectors.get(&id).map_or(&[], Vec::as_slice)
     }
 
     /// The written value, without smoothing and modulation.
     pub fn base(&self, target: impl Into<Target>) -> f64 {
-        self.cells[self.cell(target.into())].base
+        let target = target.into();
+        self.cell(target).map_or_else(|| target.id.def().default_number().unwrap_or(0.0), |i| self.cells[i].base)
     }
 
     /// Where the base lies on a knob's 0..1 travel.
@@ -260,13 +389,20 @@ impl Params {
     /// The base as a value: what `/dump` sends and what a preset saves. `None` for triggers.
     pub fn value(&self, target: impl Into<Target>) -> Option<Value> {
         let target = target.into();
+        let id = self.table.current(target.id).unwrap_or(target.id);
+        self.held(Target { id, ..target })
+    }
+
+    /// What a row holds, whether or not it is in the table.
+    fn held(&self, target: Target) -> Option<Value> {
+        let base = self.own_cell(target).map_or(0.0, |i| self.cells[i].base);
         Some(match target.id.def().kind {
-            Kind::Float { .. } => Value::Float(self.base(target)),
-            Kind::Int { .. } => Value::Int(self.base(target) as i64),
-            Kind::Bool { .. } => Value::Bool(self.base(target) >= 0.5),
-            Kind::Choice { options, .. } => Value::Text(options[self.base(target) as usize].to_owned()),
-            Kind::Text { .. } => Value::Text(self.text(target.id).to_owned()),
-            Kind::Vector { .. } => Value::List(self.vector(target.id).to_vec()),
+            Kind::Float { .. } => Value::Float(base),
+            Kind::Int { .. } => Value::Int(base as i64),
+            Kind::Bool { .. } => Value::Bool(base >= 0.5),
+            Kind::Choice { options, .. } => Value::Text(options[base as usize].to_owned()),
+            Kind::Text { .. } => Value::Text(self.texts.get(&target.id).cloned().unwrap_or_default()),
+            Kind::Vector { .. } => Value::List(self.vectors.get(&target.id).cloned().unwrap_or_default()),
             Kind::Trigger => return None,
         })
     }
@@ -338,5 +474,59 @@ mod tests {
         }
         params.begin();
         assert!(params.fired().is_empty());
+    }
+
+    const GAIN: Def = Def::float("/fx/store/gain", 0.0, 1.0, 0.5).smooth(0.1);
+    const NAME: Def = Def::text("/fx/store/name", "a");
+    const BANDS: Def = Def::float("/fx/store/band/<n>", 0.0, 1.0, 0.0).family(4);
+
+    #[test]
+    fn values_survive_when_their_rows_go_and_come_back() {
+        let mut params = Params::default();
+        let ids = params.add(&[GAIN, NAME, BANDS]).unwrap();
+        let band = Target { id: ids[2], index: 3 };
+        params.write(ids[0].into(), &Value::Float(0.75)).unwrap();
+        params.write(ids[1].into(), &Value::Text("b".to_owned())).unwrap();
+        params.write(band, &Value::Float(0.25)).unwrap();
+        params.write(Id::Psi.into(), &Value::Float(1.5)).unwrap();
+        params.set_modulation(ids[0].into(), 0.1);
+        params.step(0.01);
+
+        params.remove(&ids);
+        assert!(!params.fired().contains(&ids[1]));
+        params.set_modulation(ids[0].into(), 0.2);
+        let error = params.write(band, &Value::Float(1.0)).unwrap_err();
+        assert_eq!(error.to_string(), "there is no /fx/store/band/3 any more: what it belonged to is gone");
+        params.step(1.0);
+        params.write_defaults(|_| true);
+
+        assert_eq!(params.add(&[BANDS, GAIN, NAME]).unwrap(), [ids[2], ids[0], ids[1]]);
+        assert_eq!((params.base(ids[0]), params.get(ids[0]), params.text(ids[1])), (0.75, 0.75, "b"));
+        assert_eq!(params.get(band), 0.25);
+        assert_eq!(params.base(Id::Psi), 0.7, "defaults were written to the rows that there were");
+    }
+
+    #[test]
+    fn an_edited_row_keeps_what_was_set_and_is_played_by_its_old_id() {
+        let mut params = Params::default();
+        let word = |default| Def::choice("/fx/store/word", &["a", "b", "c"], default);
+        let old = params.add(&[GAIN, word(0)]).unwrap();
+        params.write(old[0].into(), &Value::Float(0.75)).unwrap();
+        let edited = [Def::float("/fx/store/gain", 0.0, 0.6, 0.5), word(2)];
+        let new = params.replace(&old, &edited).unwrap();
+        assert!(new[0] != old[0] && new[1] != old[1]);
+        assert_eq!(params.get(new[0]), 0.6, "clamped");
+        assert_eq!(params.choice(new[1]), "c", "nobody had set it");
+        params.write(old[0].into(), &Value::Float(0.1)).unwrap();
+        assert_eq!((params.base(new[0]), params.base(old[0])), (0.1, 0.1));
+        assert_eq!(params.get_choice::<super::super::Ease>(Id::WalkEase), super::super::Ease::Smooth);
+    }
+
+    #[test]
+    fn an_id_of_another_table_reads_as_its_default() {
+        let elsewhere = Params::default().add(&[Def::float("/fx/store/elsewhere", 0.0, 1.0, 0.5)]).unwrap();
+        let mut params = Params::default();
+        assert_eq!((params.get(elsewhere[0]), params.base(elsewhere[0])), (0.5, 0.5));
+        assert!(params.write(elsewhere[0].into(), &Value::Float(1.0)).is_err());
     }
 }

@@ -1,9 +1,15 @@
-//! The rows of the table: addresses, kinds, ranges, and what is said of each.
+//! The rows of the table: every address, its kind and range, and all that the instrument knows about it.
+//!
+//! Built-in rows are constants, made once by `parameters!` ([`Id::Psi`]). Further rows come and go at run time, with
+//! an effect, a modulator or a script. A [`Table`] says which rows there are now; it never changes, and is swapped as a
+//! whole. An [`Id`] outlives the tables it is in: an event that arrives late still knows its address.
 
-use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::Value;
+use super::choice::{Choice, Ease, Fit, Keep, NoiseKind, StyleSize, TimeBase, WalkKind};
 
 /// What a parameter holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,8 +53,52 @@ pub enum Curve {
     Square,
 }
 
+/// What a parameter belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The picture: loading a preset puts it back to its default unless the preset sets it.
+    Picture,
+    /// The stage: a preset that does not name it leaves it as it is.
+    Stage,
+    /// Something to be done now; it holds no state.
+    Command,
+}
+
+/// What presets do with a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saving {
+    /// Read from presets and saved into them.
+    Saved,
+    /// Read from presets that a person wrote, never saved.
+    ReadOnly,
+    /// Not allowed under `[params]`, for this reason.
+    Elsewhere(&'static str),
+}
+
+/// What untrusted clients may do with a parameter: browsers, and OSC while the port is open to the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remote {
+    Allowed,
+    /// Allowed, but nothing that follows from it is written to a file.
+    NoFiles,
+    /// Refused with one line.
+    Refused,
+}
+
+/// How many members of a family, or numbers of a vector, there are with the networks that play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Members {
+    All,
+    /// As many as z has dimensions.
+    Z,
+    /// As many as w has dimensions.
+    W,
+    /// As many as the style network has styles.
+    Styles,
+}
+
 /// One row of the table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Def {
     /// OSC address. A family of numbered parameters ends in `/<n>`.
     pub address: &'static str,
@@ -59,59 +109,115 @@ pub struct Def {
     pub smoothing_secs: f64,
     /// For families `/z/<n>`: how many there are (n = 0..count). 1 otherwise.
     pub count: usize,
+    /// How many of those mean something with the networks that play.
+    pub members: Members,
     /// Which of the eight knobs of the default MIDI map (1 to 8) plays it.
     pub knob: Option<u8>,
+    /// One line, in plain English.
     pub help: &'static str,
-}
-
-const fn def(address: &'static str, kind: Kind) -> Def {
-    Def { address, kind, unit: "", curve: Curve::Linear, smoothing_secs: 0.0, count: 1, knob: None, help: "" }
-}
-const fn float(address: &'static str, min: f64, max: f64, default: f64) -> Def {
-    def(address, Kind::Float { min, max, default })
-}
-const fn int(address: &'static str, min: i64, max: i64, default: i64) -> Def {
-    def(address, Kind::Int { min, max, default })
-}
-const fn boolean(address: &'static str, default: bool) -> Def {
-    def(address, Kind::Bool { default })
-}
-const fn choice(address: &'static str, options: &'static [&'static str], default: usize) -> Def {
-    def(address, Kind::Choice { options, default })
-}
-const fn text(address: &'static str, default: &'static str) -> Def {
-    def(address, Kind::Text { default })
-}
-const fn trigger(address: &'static str) -> Def {
-    def(address, Kind::Trigger)
-}
-const fn vector(address: &'static str, max_len: usize) -> Def {
-    def(address, Kind::Vector { max_len })
+    pub scope: Scope,
+    pub saving: Saving,
+    /// Waits for the beat while `/quantize` is above 0.
+    pub quantized: bool,
+    /// Can be played by one control.
+    pub learnable: bool,
+    pub remote: Remote,
 }
 
 impl Def {
-    const fn unit(mut self, unit: &'static str) -> Self {
+    const fn new(address: &'static str, kind: Kind) -> Def {
+        let one_control = !matches!(kind, Kind::Text { .. } | Kind::Vector { .. });
+        let scope = if matches!(kind, Kind::Trigger) { Scope::Command } else { Scope::Picture };
+        Def {
+            address,
+            kind,
+            unit: "",
+            curve: Curve::Linear,
+            smoothing_secs: 0.0,
+            count: 1,
+            members: Members::All,
+            knob: None,
+            help: "",
+            scope,
+            saving: Saving::Saved,
+            quantized: false,
+            learnable: one_control,
+            remote: Remote::Allowed,
+        }
+    }
+    pub const fn float(address: &'static str, min: f64, max: f64, default: f64) -> Def {
+        Def::new(address, Kind::Float { min, max, default })
+    }
+    pub const fn int(address: &'static str, min: i64, max: i64, default: i64) -> Def {
+        Def::new(address, Kind::Int { min, max, default })
+    }
+    pub const fn boolean(address: &'static str, default: bool) -> Def {
+        Def::new(address, Kind::Bool { default })
+    }
+    /// `options` are the [`Choice::WORDS`] of an enum, or the words that a file declares; `default` is a position.
+    pub const fn choice(address: &'static str, options: &'static [&'static str], default: usize) -> Def {
+        Def::new(address, Kind::Choice { options, default })
+    }
+    pub const fn text(address: &'static str, default: &'static str) -> Def {
+        Def::new(address, Kind::Text { default })
+    }
+    pub const fn trigger(address: &'static str) -> Def {
+        Def::new(address, Kind::Trigger)
+    }
+    pub const fn vector(address: &'static str, max_len: usize) -> Def {
+        Def::new(address, Kind::Vector { max_len })
+    }
+    pub const fn unit(mut self, unit: &'static str) -> Self {
         self.unit = unit;
         self
     }
-    const fn square(mut self) -> Self {
+    pub const fn square(mut self) -> Self {
         self.curve = Curve::Square;
         self
     }
-    const fn smooth(mut self, secs: f64) -> Self {
+    pub const fn smooth(mut self, secs: f64) -> Self {
         self.smoothing_secs = secs;
         self
     }
-    const fn family(mut self, count: usize) -> Self {
+    /// `count` numbered parameters; the address ends in `/<n>`.
+    pub const fn family(mut self, count: usize) -> Self {
         self.count = count;
         self
     }
-    const fn knob(mut self, n: u8) -> Self {
+    pub const fn members(mut self, members: Members) -> Self {
+        self.members = members;
+        self
+    }
+    pub const fn knob(mut self, n: u8) -> Self {
         self.knob = Some(n);
         self
     }
-    const fn help(mut self, help: &'static str) -> Self {
+    pub const fn help(mut self, help: &'static str) -> Self {
         self.help = help;
+        self
+    }
+    pub const fn stage(mut self) -> Self {
+        self.scope = Scope::Stage;
+        self
+    }
+    pub const fn command(mut self) -> Self {
+        self.scope = Scope::Command;
+        self
+    }
+    pub const fn saving(mut self, saving: Saving) -> Self {
+        self.saving = saving;
+        self
+    }
+    pub const fn quantized(mut self) -> Self {
+        self.quantized = true;
+        self
+    }
+    pub const fn unlearnable(mut self) -> Self {
+        self.learnable = false;
+        self
+    }
+    pub const fn remote(mut self, remote: Remote) -> Self {
+        self.remote = remote;
         self
     }
 }
@@ -123,88 +229,155 @@ pub const STYLE_KNOBS: usize = 32;
 
 macro_rules! parameters {
     ($($name:ident = $def:expr;)*) => {
-        /// Names a row of [`TABLE`].
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        /// Names a row: a built-in one, or one that was added at run time. Never reused for another row.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct Id(u16);
+        /// The numbers of the built-in rows.
         #[repr(u16)]
-        pub enum Id { $($name),* }
-        /// Every parameter, in the order in which it is printed.
-        pub static TABLE: &[Def] = &[$($def),*];
-        const IDS: &[Id] = &[$(Id::$name),*];
+        enum Row { $($name),* }
+        #[allow(non_upper_case_globals, reason = "they are the variants of an enum that can grow")]
+        impl Id {
+            $(pub const $name: Id = Id(Row::$name as u16);)*
+        }
+        /// The built-in rows, in the order in which they are printed.
+        static BUILT_IN: &[Def] = &[$($def),*];
     };
 }
 
+/// Why a preset cannot hold a command.
+const NOW: Saving = Saving::Elsewhere("it asks for something to be done now");
+
+use Def as D;
+
 parameters! {
-    Network = text("/network", "").help("load a network: a name in presets/networks or a path");
-    NetworkFade = float("/network/fade", 0.0, 60.0, 0.0).unit("s").help("how long one network fades into the next, both moving on; 0 cuts");
-    Preset = text("/preset", "").help("load a preset: a name in presets, a path, or its number in the list");
-    PresetNext = trigger("/preset/next").help("the next preset");
-    PresetPrev = trigger("/preset/prev").help("the preset before");
-    PresetSave = text("/preset/save", "").help("save what plays: into the playing preset, or with a name as a new one made from it");
-    Quantize = float("/quantize", 0.0, 64.0, 0.0).unit("beats").help("presets, seeds and networks wait for the next multiple of so many beats; 0 changes at once");
-    Seed = int("/seed", 0, 4_294_967_295, 0).help("where the walk starts: numpy's legacy generator, as in every StyleGAN tool");
-    SeedNext = trigger("/seed/next").help("go on to the next seed");
-    SeedPrev = trigger("/seed/prev").help("go back to the seed before");
-    Psi = float("/psi", -1.0, 2.0, 0.7).smooth(0.08).knob(1).help("truncation psi: 0 is the average picture, 1 the whole variety");
-    PsiCutoff = int("/psi/cutoff", 0, 64, 64).help("truncate only the first so many layers");
-    Class = float("/class", 0.0, 9999.0, 0.0).smooth(0.15).help("class of a conditional network; between two whole numbers it blends");
-    WalkKind = choice("/walk/kind", &["hold", "drift", "loop", "line"], 1).help("how z moves when nobody touches it: hold still, drift at random, a closed loop, lines from seed to seed");
-    WalkSpeed = float("/walk/speed", -4.0, 4.0, 0.25).smooth(0.1).knob(2).help("speed of the walk: 1 is a new picture about every second, negative goes back, 0 stands still");
-    WalkRadius = float("/walk/radius", 0.0, 2.0, 1.0).smooth(0.15).knob(3).help("how far drift and loop stray from the seed");
-    WalkSync = choice("/walk/sync", &["seconds", "beats"], 0).help("what the speed counts by");
-    WalkEase = choice("/walk/ease", &["linear", "smooth", "hold"], 1).help("easing along a line: even, soft at both ends, or resting on each seed");
-    WalkGlide = float("/walk/glide", 0.0, 20.0, 1.5).unit("s").help("how long a change of seed or kind of walk takes; 0 cuts");
-    WalkRestart = trigger("/walk/restart").help("put the walk back to its start");
-    Z = float("/z/<n>", -4.0, 4.0, 0.0).family(MAX_DIM).smooth(0.05).help("offset on one dimension of z");
-    ZVector = vector("/z", MAX_DIM).help("the offsets of all dimensions at once: a list of floats or a blob of 32-bit floats");
-    W = float("/w/<n>", -4.0, 4.0, 0.0).family(MAX_DIM).smooth(0.05).help("offset on one dimension of w, before truncation");
-    NoiseMode = choice("/noise/mode", &["const", "random", "none"], 0).help("per-layer noise: the network's own, new in every picture, or none");
-    NoiseGain = float("/noise/gain", 0.0, 4.0, 1.0).square().smooth(0.05).knob(4).help("strength of the noise");
-    NoiseSeed = int("/noise/seed", 0, 4_294_967_295, 0).help("where random noise starts");
-    TransformX = float("/transform/x", -1.0, 1.0, 0.0).unit("pictures").smooth(0.05).help("StyleGAN3: move the content to the right");
-    TransformY = float("/transform/y", -1.0, 1.0, 0.0).unit("pictures").smooth(0.05).help("StyleGAN3: move the content down");
-    TransformRotate = float("/transform/rotate", -1.0, 1.0, 0.0).unit("turns").smooth(0.05).help("StyleGAN3: turn the content; exact in configuration R");
-    TransformScale = float("/transform/scale", 0.25, 4.0, 1.0).smooth(0.05).help("StyleGAN3: enlarge the content");
-    Input = text("/input", "").help("play a picture, or a folder of them (PNG, JPEG): a name in presets/pictures or a path; empty plays the network alone");
-    InputAmount = float("/input/amount", 0.0, 1.0, 1.0).smooth(0.15).help("how much of the input is mixed with the network's picture: 0 is the network alone, 1 the input alone");
-    InputFit = choice("/input/fit", &["contain", "cover", "mirror"], 1).help("how the input fills the square of the network's picture: whole with black sides, cropped, or whole with mirrored sides");
-    InputNext = trigger("/input/next").help("the next picture of the folder; a single one is read again");
-    InputPrev = trigger("/input/prev").help("the picture before");
-    InputEvery = float("/input/every", 0.0, 600.0, 0.0).square().help("go on to the next picture of the folder after so many; 0 stays");
-    InputSync = choice("/input/sync", &["seconds", "beats"], 0).help("what /input/every counts by");
-    InputFade = float("/input/fade", 0.0, 20.0, 1.0).unit("s").help("how long one picture fades into the next; 0 cuts");
-    StyleNetwork = text("/style/network", "").help("paint with a style network: a name in presets/networks or a path; empty paints nothing");
-    StyleA = int("/style/a", 0, 255, 0).help("the first style of the network, counted from 0; beyond the last it starts again");
-    StyleB = int("/style/b", 0, 255, 0).help("the second style, to blend with the first");
-    StyleBlend = float("/style/blend", 0.0, 1.0, 0.0).smooth(0.15).help("between the styles: 0 is a, 1 is b");
-    StyleMix = float("/style/mix/<n>", 0.0, 1.0, 0.0).family(STYLE_KNOBS).smooth(0.15).help("share of one style, added to a and b; the shares are brought to a sum of 1");
-    StyleAmount = float("/style/amount", 0.0, 1.0, 1.0).smooth(0.08).knob(5).help("how much of the painting is seen over the picture");
-    StylePasses = int("/style/passes", 0, 8, 1).help("how often the network paints over its own output in each picture; 0 is feedback alone");
-    StyleFeedback = float("/style/feedback", 0.0, 1.0, 0.4).smooth(0.08).knob(6).help("share of the last painting in what is painted next; 1 leaves the picture and travels on alone");
-    StyleSize = choice("/style/size", &["128", "192", "256", "384", "512"], 2).unit("px").help("shorter side of the painting; the picture is resized to it first");
-    StyleEvery = int("/style/every", 1, 16, 1).help("paint only each n-th picture and fade between the paintings");
-    StyleKeep = float("/style/keep", 0.0, 1.0, 0.0).smooth(0.08).help("how much of the picture's own colour, or light, stays in the painting");
-    StyleKeepWhat = choice("/style/keep/what", &["colour", "light"], 0).help("what /style/keep keeps");
-    FeedbackZoom = float("/feedback/zoom", 0.5, 1.5, 1.12).unit("a second").smooth(0.15).knob(7).help("how the last painting grows as it comes back: above 1 flies in, below 1 out, 1 stands");
-    FeedbackRotate = float("/feedback/rotate", -180.0, 180.0, 0.0).unit("degrees a second").smooth(0.15).knob(8).help("how the last painting turns as it comes back, clockwise");
-    FeedbackX = float("/feedback/x", -1.0, 1.0, 0.0).unit("widths a second").smooth(0.15).help("how the last painting slides to the right as it comes back");
-    FeedbackY = float("/feedback/y", -1.0, 1.0, 0.0).unit("heights a second").smooth(0.15).help("how the last painting slides down as it comes back");
-    Tempo = float("/tempo", 20.0, 400.0, 120.0).unit("bpm").help("beats per minute");
-    Tap = trigger("/tap").help("tap the tempo");
-    Learn = text("/learn", "").help("the next control that is moved plays this address; without one, the parameter that moved last");
-    LearnCancel = trigger("/learn/cancel").help("learn nothing after all");
-    LearnUndo = trigger("/learn/undo").help("take back what was learned last");
-    Fit = choice("/fit", &["contain", "cover", "mirror"], 2).help("how the picture fills the window: whole with black sides, cropped, or whole with mirrored sides");
-    Blackout = float("/blackout", 0.0, 1.0, 0.0).smooth(0.03).help("fade to black");
-    Freeze = boolean("/freeze", false).help("hold the picture");
-    Panic = trigger("/panic").help("back to the preset as it was loaded, all modulation off");
+    Network = D::text("/network", "").quantized().saving(Saving::Elsewhere("write network = \"...\" at the top of the file")).help("network to play: a name in presets/networks or a path");
+    NetworkFade = D::float("/network/fade", 0.0, 60.0, 0.0).unit("s").stage().help("crossfade from one network to the next, both moving; 0 cuts");
+    Preset = D::text("/preset", "").command().quantized().saving(Saving::Elsewhere("a preset loads no other preset")).help("preset to load: a name in presets, a path, or its number in the list");
+    PresetNext = D::trigger("/preset/next").quantized().help("load the next preset");
+    PresetPrev = D::trigger("/preset/prev").quantized().help("load the previous preset");
+    PresetSave = D::text("/preset/save", "").command().saving(NOW).remote(Remote::NoFiles).help("save the current settings into the preset, or with a name as a new preset based on it");
+    Quantize = D::float("/quantize", 0.0, 64.0, 0.0).unit("beats").stage().help("presets, seeds and networks change on the next multiple of this many beats; 0 changes at once");
+    Seed = D::int("/seed", 0, 4_294_967_295, 0).quantized().help("where the walk starts; numpy's legacy generator, as in every StyleGAN tool");
+    SeedNext = D::trigger("/seed/next").quantized().help("next seed");
+    SeedPrev = D::trigger("/seed/prev").quantized().help("previous seed");
+    Psi = D::float("/psi", -1.0, 2.0, 0.7).smooth(0.08).knob(1).help("truncation psi: 0 is the average picture, 1 the full variety");
+    PsiCutoff = D::int("/psi/cutoff", 0, 64, 64).help("truncate only the first n layers");
+    Class = D::float("/class", 0.0, 9999.0, 0.0).smooth(0.15).help("class of a conditional network; values between two integers blend");
+    WalkKind = D::choice("/walk/kind", WalkKind::WORDS, WalkKind::Drift as usize).help("how z moves by itself: hold still, drift at random, follow a closed loop, or go in lines from seed to seed");
+    WalkSpeed = D::float("/walk/speed", -4.0, 4.0, 0.25).smooth(0.1).knob(2).help("speed of the walk: 1 is about one new picture per second, negative goes backwards, 0 stops");
+    WalkRadius = D::float("/walk/radius", 0.0, 2.0, 1.0).smooth(0.15).knob(3).help("how far drift and loop move away from the seed");
+    WalkSync = D::choice("/walk/sync", TimeBase::WORDS, TimeBase::Seconds as usize).help("whether /walk/speed is per second or per beat");
+    WalkEase = D::choice("/walk/ease", Ease::WORDS, Ease::Smooth as usize).help("easing along a line: even, soft at both ends, or with a rest on each seed");
+    WalkGlide = D::float("/walk/glide", 0.0, 20.0, 1.5).unit("s").help("transition time when the seed or the kind of walk changes; 0 cuts");
+    WalkRestart = D::trigger("/walk/restart").help("restart the walk from its seed");
+    Z = D::float("/z/<n>", -4.0, 4.0, 0.0).family(MAX_DIM).members(Members::Z).smooth(0.05).help("offset on one dimension of z");
+    ZVector = D::vector("/z", MAX_DIM).members(Members::Z).help("offsets on all dimensions of z: a list of floats or a blob of 32-bit floats");
+    W = D::float("/w/<n>", -4.0, 4.0, 0.0).family(MAX_DIM).members(Members::W).smooth(0.05).help("offset on one dimension of w, before truncation");
+    NoiseMode = D::choice("/noise/mode", NoiseKind::WORDS, NoiseKind::Const as usize).help("per-layer noise: the network's own, new for every picture, or none");
+    NoiseGain = D::float("/noise/gain", 0.0, 4.0, 1.0).square().smooth(0.05).knob(4).help("noise strength");
+    NoiseSeed = D::int("/noise/seed", 0, 4_294_967_295, 0).help("seed of the random noise");
+    TransformX = D::float("/transform/x", -1.0, 1.0, 0.0).unit("pictures").smooth(0.05).help("StyleGAN3: move the content right");
+    TransformY = D::float("/transform/y", -1.0, 1.0, 0.0).unit("pictures").smooth(0.05).help("StyleGAN3: move the content down");
+    TransformRotate = D::float("/transform/rotate", -1.0, 1.0, 0.0).unit("turns").smooth(0.05).help("StyleGAN3: rotate the content; exact in configuration R");
+    TransformScale = D::float("/transform/scale", 0.25, 4.0, 1.0).smooth(0.05).help("StyleGAN3: scale the content");
+    Input = D::text("/input", "").help("picture or folder of pictures (PNG, JPEG) to play: a name in presets/pictures or a path; empty plays the network alone");
+    InputAmount = D::float("/input/amount", 0.0, 1.0, 1.0).smooth(0.15).help("mix of the network's picture (0) and the input (1)");
+    InputFit = D::choice("/input/fit", Fit::WORDS, Fit::Cover as usize).help("how the input fills the network's square: whole with black bars, cropped, or whole with mirrored edges");
+    InputNext = D::trigger("/input/next").help("next picture of the folder; reloads a single picture");
+    InputPrev = D::trigger("/input/prev").help("previous picture of the folder");
+    InputEvery = D::float("/input/every", 0.0, 600.0, 0.0).square().help("advance every N seconds or beats; 0 disables");
+    InputSync = D::choice("/input/sync", TimeBase::WORDS, TimeBase::Seconds as usize).help("whether /input/every counts seconds or beats");
+    InputFade = D::float("/input/fade", 0.0, 20.0, 1.0).unit("s").help("crossfade from one picture to the next; 0 cuts");
+    StyleNetwork = D::text("/style/network", "").quantized().help("style network to paint with: a name in presets/networks or a path; empty turns painting off");
+    StyleA = D::int("/style/a", 0, 255, 0).help("first style of the network, from 0; numbers past the last wrap around");
+    StyleB = D::int("/style/b", 0, 255, 0).help("second style, to blend with the first");
+    StyleBlend = D::float("/style/blend", 0.0, 1.0, 0.0).smooth(0.15).help("blend of the two styles: 0 is a, 1 is b");
+    StyleMix = D::float("/style/mix/<n>", 0.0, 1.0, 0.0).family(STYLE_KNOBS).members(Members::Styles).smooth(0.15).help("share of one style, added to a and b; the shares are normalised to a sum of 1");
+    StyleAmount = D::float("/style/amount", 0.0, 1.0, 1.0).smooth(0.08).knob(5).help("opacity of the painting over the picture");
+    StylePasses = D::int("/style/passes", 0, 8, 1).help("how many times the network paints over its own output per picture; 0 leaves feedback alone");
+    StyleFeedback = D::float("/style/feedback", 0.0, 1.0, 0.4).smooth(0.08).knob(6).help("share of the last painting in the next one; at 1 the painting evolves without the picture");
+    StyleSize = D::choice("/style/size", StyleSize::WORDS, StyleSize::S256 as usize).unit("px").help("shorter side of the painting; the picture is resized to it first");
+    StyleEvery = D::int("/style/every", 1, 16, 1).help("paint every n-th picture and fade between paintings");
+    StyleKeep = D::float("/style/keep", 0.0, 1.0, 0.0).smooth(0.08).help("how much of the picture's own colour, or light, the painting keeps");
+    StyleKeepWhat = D::choice("/style/keep/what", Keep::WORDS, Keep::Colour as usize).help("whether /style/keep keeps colour or light");
+    FeedbackZoom = D::float("/feedback/zoom", 0.5, 1.5, 1.12).unit("a second").smooth(0.15).knob(7).help("zoom of the painting as it feeds back: above 1 zooms in, below 1 out");
+    FeedbackRotate = D::float("/feedback/rotate", -180.0, 180.0, 0.0).unit("degrees a second").smooth(0.15).knob(8).help("clockwise rotation of the painting as it feeds back");
+    FeedbackX = D::float("/feedback/x", -1.0, 1.0, 0.0).unit("widths a second").smooth(0.15).help("horizontal drift of the painting as it feeds back; positive goes right");
+    FeedbackY = D::float("/feedback/y", -1.0, 1.0, 0.0).unit("heights a second").smooth(0.15).help("vertical drift of the painting as it feeds back; positive goes down");
+    Tempo = D::float("/tempo", 20.0, 400.0, 120.0).unit("bpm").stage().help("beats per minute");
+    Tap = D::trigger("/tap").help("tap the tempo");
+    Learn = D::text("/learn", "").command().saving(NOW).remote(Remote::NoFiles).help("map the next control that is moved to this address; without an address, to the parameter that changed last");
+    LearnCancel = D::trigger("/learn/cancel").unlearnable().help("stop learning");
+    LearnUndo = D::trigger("/learn/undo").unlearnable().remote(Remote::NoFiles).help("undo the last learned mapping");
+    Fit = D::choice("/fit", Fit::WORDS, Fit::Mirror as usize).help("how the picture fills the window: whole with black bars, cropped, or whole with mirrored edges");
+    Blackout = D::float("/blackout", 0.0, 1.0, 0.0).smooth(0.03).stage().saving(Saving::ReadOnly).help("fade to black");
+    Freeze = D::boolean("/freeze", false).stage().saving(Saving::ReadOnly).help("hold the picture");
+    Panic = D::trigger("/panic").help("reload the preset as saved and turn all modulation off");
 }
 
+/// The rows that were added since the program started; they are never freed, and ids point into them.
+static ADDED: boxcar::Vec<&'static Def> = boxcar::Vec::new();
+
 impl Id {
+    /// The row, also after it has left the table.
     pub fn def(self) -> &'static Def {
-        &TABLE[self as usize]
+        let row = usize::from(self.0);
+        match BUILT_IN.get(row) {
+            Some(def) => def,
+            None => ADDED.get(row - BUILT_IN.len()).expect("only `Id::of` makes ids, after it has kept the row"),
+        }
     }
-    pub fn all() -> impl Iterator<Item = Id> {
-        IDS.iter().copied()
+
+    /// The built-in rows.
+    fn built_in() -> impl Iterator<Item = Id> {
+        (0..BUILT_IN.len() as u16).map(Id)
+    }
+
+    pub fn is_built_in(self) -> bool {
+        usize::from(self.0) < BUILT_IN.len()
+    }
+
+    /// Its place among all rows that were ever there.
+    pub(super) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// The inverse of [`Id::index`], for numbers that came from it.
+    pub(super) fn from_index(index: usize) -> Id {
+        Id(index as u16)
+    }
+
+    /// The id of a row: equal rows have equal ids. `None` when there have been 65 536 different rows.
+    fn of(def: &Def) -> Option<Id> {
+        static ADDING: Mutex<()> = Mutex::new(());
+        let _one_at_a_time = ADDING.lock().unwrap_or_else(PoisonError::into_inner);
+        let row = match ADDED.iter().find(|(_, known)| **known == def) {
+            Some((row, _)) => row,
+            None if BUILT_IN.len() + ADDED.count() <= usize::from(u16::MAX) => ADDED.push(Box::leak(Box::new(*def))),
+            None => return None,
+        };
+        u16::try_from(BUILT_IN.len() + row).ok().map(Id)
+    }
+}
+
+impl std::fmt::Debug for Id {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Id({})", self.def().address)
+    }
+}
+
+/// A text of a row that is made at run time. Equal texts are kept once, for as long as the program runs.
+pub fn intern(text: &str) -> &'static str {
+    static KEPT: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = kept.get_or_insert_default();
+    match kept.get(text) {
+        Some(known) => known,
+        None => {
+            let new: &'static str = Box::leak(text.into());
+            kept.insert(new);
+            new
+        }
     }
 }
 
@@ -232,29 +405,219 @@ impl std::fmt::Display for Target {
     }
 }
 
-/// The target of an address such as `/psi` or `/z/3`; a leading `/latent-jockey` is ignored.
-/// `None` when the table has no such address. Does not allocate.
-pub fn resolve(address: &str) -> Option<Target> {
-    static BY_ADDRESS: OnceLock<HashMap<&'static str, Id>> = OnceLock::new();
-    let table =
-        BY_ADDRESS.get_or_init(|| IDS.iter().map(|&id| (id.def().address.trim_end_matches("<n>"), id)).collect());
-    let address = address.strip_prefix("/latent-jockey").filter(|rest| rest.starts_with('/')).unwrap_or(address);
-    if let Some(&id) = table.get(address).filter(|id| id.def().count == 1) {
-        return Some(id.into());
-    }
-    let digits = address.rfind('/')? + 1;
-    let id = *table.get(&address[..digits])?;
-    let number = &address[digits..];
-    if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let index: usize = number.parse().ok()?;
-    (index < id.def().count).then_some(Target { id, index: index as u16 })
+/// Why rows cannot be added. The table stays as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TableError {
+    #[error("{address} is taken by another parameter")]
+    Taken { address: &'static str },
+    #[error("\"{address}\" cannot be a parameter: {reason}")]
+    Row { address: &'static str, reason: &'static str },
+    #[error("no room for {address}: too many different parameters since the start")]
+    Full { address: &'static str },
 }
 
-/// The address of the table most like `address`, for error messages.
-pub fn nearest(address: &str) -> Option<&'static str> {
-    nearest_of(address, TABLE.iter().map(|d| d.address))
+/// Which rows there are. A value: adding and removing rows makes another table.
+#[derive(Clone, Debug)]
+pub struct Table {
+    ids: Vec<Id>,
+    /// By the address, or by what stands before the `<n>` of a family.
+    by_address: HashMap<&'static str, Id>,
+    /// By [`Id::index`].
+    has: Vec<bool>,
+    version: u64,
+}
+
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        self.version == other.version || self.ids == other.ids
+    }
+}
+
+impl Table {
+    /// The rows that are always there.
+    pub fn built_in() -> &'static Arc<Table> {
+        static TABLE: LazyLock<Arc<Table>> = LazyLock::new(|| Arc::new(Table::of(Id::built_in().collect(), 0)));
+        &TABLE
+    }
+
+    fn of(ids: Vec<Id>, version: u64) -> Table {
+        let by_address = ids.iter().map(|id| (stem(id.def().address), *id)).collect();
+        let mut has = vec![false; ids.iter().map(|id| id.index() + 1).max().unwrap_or(0)];
+        ids.iter().for_each(|id| has[id.index()] = true);
+        Table { ids, by_address, has, version }
+    }
+
+    /// This table without some rows and with others after the rest, in one step. Built-in rows stay. A row that is there
+    /// already is added once.
+    ///
+    /// # Errors
+    /// When an address is taken or malformed, or a default lies outside its range.
+    pub fn changed(&self, without: &[Id], with: &[Def]) -> Result<Arc<Table>, TableError> {
+        static VERSIONS: AtomicU64 = AtomicU64::new(1);
+        let mut ids: Vec<Id> =
+            self.ids.iter().copied().filter(|id| id.is_built_in() || !without.contains(id)).collect();
+        let mut taken: HashSet<&str> = ids.iter().map(|id| stem(id.def().address)).collect();
+        for def in with {
+            if ids.iter().any(|id| id.def() == def) {
+                continue;
+            }
+            check(def).map_err(|reason| TableError::Row { address: def.address, reason })?;
+            if !taken.insert(stem(def.address)) {
+                return Err(TableError::Taken { address: def.address });
+            }
+            ids.push(Id::of(def).ok_or(TableError::Full { address: def.address })?);
+        }
+        Ok(Arc::new(Table::of(ids, VERSIONS.fetch_add(1, Ordering::Relaxed))))
+    }
+
+    /// This table and `rows`.
+    ///
+    /// # Errors
+    /// As [`Table::changed`].
+    pub fn with(&self, rows: &[Def]) -> Result<Arc<Table>, TableError> {
+        self.changed(&[], rows)
+    }
+
+    /// This table without these rows; built-in ones stay.
+    pub fn without(&self, ids: &[Id]) -> Arc<Table> {
+        self.changed(ids, &[]).expect("taking rows away cannot fail")
+    }
+
+    /// Differs from table to table; equal for the same table.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The rows in order: the built-in ones, then the others as they were added.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = Id> + ExactSizeIterator + '_ {
+        self.ids.iter().copied()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &'static Def> + '_ {
+        self.ids.iter().map(|id| id.def())
+    }
+
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    pub fn has(&self, id: Id) -> bool {
+        self.has_index(id.index())
+    }
+
+    pub(super) fn has_index(&self, index: usize) -> bool {
+        self.has.get(index).copied().unwrap_or(false)
+    }
+
+    /// Every parameter and every member of the families, in order.
+    pub fn targets(&self) -> impl Iterator<Item = Target> + '_ {
+        self.ids().flat_map(|id| (0..id.def().count).map(move |index| Target { id, index: index as u16 }))
+    }
+
+    /// The row with this very address, with `<n>` for a family.
+    pub fn row(&self, address: &str) -> Option<Id> {
+        self.by_address.get(stem(address)).copied().filter(|id| id.def().address == address)
+    }
+
+    /// `id`, or the row that has its address now: after an effect was edited, what played its old row plays the new one.
+    pub fn current(&self, id: Id) -> Option<Id> {
+        if self.has(id) { Some(id) } else { self.row(id.def().address) }
+    }
+
+    /// The target of an address such as `/psi` or `/z/3`; a leading `/latent-jockey` is ignored.
+    /// `None` when the table has no such address. One hash look-up; does not allocate.
+    pub fn resolve(&self, address: &str) -> Option<Target> {
+        let address = address.strip_prefix("/latent-jockey").filter(|rest| rest.starts_with('/')).unwrap_or(address);
+        let (head, last) = address.split_at(address.rfind('/')? + 1);
+        if last.is_empty() || !last.bytes().all(|b| b.is_ascii_digit()) {
+            let id = *self.by_address.get(address)?;
+            return (!id.def().is_family()).then(|| id.into());
+        }
+        let id = *self.by_address.get(head)?;
+        let index: usize = last.parse().ok()?;
+        (index < id.def().count).then_some(Target { id, index: index as u16 })
+    }
+
+    /// The address most like `address`, for error messages.
+    pub fn nearest(&self, address: &str) -> Option<&'static str> {
+        nearest_of(address, self.iter().map(|def| def.address))
+    }
+}
+
+/// The address without the `<n>` of a family.
+fn stem(address: &str) -> &str {
+    address.strip_suffix("<n>").unwrap_or(address)
+}
+
+/// What is wrong with a row that is to be added, if anything is.
+fn check(def: &Def) -> Result<(), &'static str> {
+    let stem = stem(def.address);
+    let path = stem.strip_suffix('/').filter(|_| def.is_family()).unwrap_or(stem);
+    let mut names = path.split('/');
+    if names.next() != Some("") || names.clone().count() < 2 {
+        return Err("it lies in no folder, such as /fx/NAME");
+    }
+    if path.starts_with("/latent-jockey/") || path.starts_with("/get/") {
+        return Err("that folder means something else");
+    }
+    if path.len() > MAX_ADDRESS || names.clone().any(str::is_empty) {
+        return Err("a part of the address is empty, or the whole is too long");
+    }
+    if path.bytes().any(|b| !b.is_ascii_graphic() || b"#*,?[]{}<>\"".contains(&b)) {
+        return Err("an OSC address has only letters, digits and plain signs");
+    }
+    if names.next_back().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit())) {
+        return Err("its last part is a number, as of a member of a family");
+    }
+    if def.is_family() != (def.count > 1) || def.count > MAX_DIM {
+        return Err("a family ends in /<n> and has 2 to 1024 members");
+    }
+    match def.kind {
+        Kind::Choice { options: [], .. } => return Err("it has no words to choose from"),
+        Kind::Text { .. } | Kind::Trigger | Kind::Vector { .. } if def.is_family() => {
+            return Err("only numbers and switches come in families");
+        }
+        Kind::Vector { max_len } if max_len > MAX_DIM => return Err("a vector has at most 1024 numbers"),
+        _ => {}
+    }
+    let (min, max) = def.range();
+    let sane = min.is_finite() && max.is_finite() && min < max || matches!(def.kind, Kind::Choice { .. }) && min == max;
+    if !sane || def.default_number().is_some_and(|x| !(min..=max).contains(&x)) {
+        return Err("its range is empty, or its default lies outside");
+    }
+    Ok(())
+}
+
+/// Longest address of a row that is added, in bytes: patterns match addresses up to this length.
+const MAX_ADDRESS: usize = 120;
+
+/// The table as threads beside the show see it: reading takes no lock.
+#[derive(Clone, Debug)]
+pub struct SharedTable(Arc<arc_swap::ArcSwap<Table>>);
+
+impl Default for SharedTable {
+    /// The built-in rows.
+    fn default() -> Self {
+        SharedTable(Arc::new(arc_swap::ArcSwap::new(Table::built_in().clone())))
+    }
+}
+
+impl SharedTable {
+    /// The newest table that was published.
+    pub fn get(&self) -> arc_swap::Guard<Arc<Table>> {
+        self.0.load()
+    }
+
+    /// Shows `table` to the other threads, if it is another one than before.
+    pub fn publish(&self, table: &Arc<Table>) {
+        if self.get().version() != table.version() {
+            self.0.store(table.clone());
+        }
+    }
 }
 
 /// The candidate most like `word`, if any is near enough to be a plausible slip.
@@ -267,6 +630,11 @@ pub fn nearest_of<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> 
 }
 
 impl Def {
+    /// Whether it is a family of numbered parameters.
+    pub fn is_family(&self) -> bool {
+        self.address.ends_with("<n>")
+    }
+
     /// Smallest and largest number; a switch is 0 to 1, a choice its positions.
     pub fn range(&self) -> (f64, f64) {
         match self.kind {
@@ -332,39 +700,105 @@ mod tests {
 
     #[test]
     fn addresses_resolve_to_themselves() {
-        for id in Id::all() {
+        let table = Table::built_in();
+        for id in table.ids() {
             for index in [0, id.def().count as u16 - 1] {
                 let target = Target { id, index };
-                assert_eq!(resolve(&target.to_string()), Some(target));
-                assert_eq!(resolve(&format!("/latent-jockey{target}")), Some(target));
+                assert_eq!(table.resolve(&target.to_string()), Some(target));
+                assert_eq!(table.resolve(&format!("/latent-jockey{target}")), Some(target));
             }
+            assert_eq!(table.row(id.def().address), Some(id));
         }
         for wrong in
             ["", "/", "/z/", "/z/1024", "/z/-1", "/z/+1", "/z/1/2", "/z/<n>", "/nothing", "psi", "/latent-jockey"]
         {
-            assert_eq!(resolve(wrong), None, "{wrong}");
+            assert_eq!(table.resolve(wrong), None, "{wrong}");
         }
     }
 
     #[test]
     fn every_row_has_help_and_a_default_in_range() {
-        let mut addresses: Vec<_> = TABLE.iter().map(|d| d.address).collect();
+        let mut addresses: Vec<_> = Table::built_in().iter().map(|d| d.address).collect();
         addresses.sort_unstable();
         assert!(addresses.windows(2).all(|w| w[0] != w[1]), "an address twice");
-        for def in TABLE {
+        for def in Table::built_in().iter() {
             assert!(!def.help.is_empty(), "{}", def.address);
             let (min, max) = def.range();
             assert!(def.default_number().is_none_or(|d| min <= d && d <= max), "{}", def.address);
-            assert_eq!(def.address.ends_with("<n>"), def.count > 1);
+            assert_eq!(def.is_family(), def.count > 1);
         }
     }
 
     #[test]
     fn travel_goes_there_and_back() {
-        for def in TABLE.iter().filter(|d| d.default_number().is_some()) {
+        for def in Table::built_in().iter().filter(|d| d.default_number().is_some()) {
             for t in [0.0, 0.25, 1.0] {
                 assert!((def.to_travel(def.from_travel(t)) - t).abs() < 1e-9, "{}", def.address);
             }
         }
+    }
+
+    const SIDES: Def = Def::int("/fx/table/sides", 1, 12, 6);
+
+    #[test]
+    fn rows_come_and_go_and_keep_their_ids() {
+        let built_in = Table::built_in();
+        let gains = Def::float("/fx/table/gain/<n>", 0.0, 1.0, 0.5).family(4);
+        let more = built_in.with(&[SIDES, gains]).unwrap();
+        let sides = more.row("/fx/table/sides").unwrap();
+        assert_eq!(more.len(), built_in.len() + 2);
+        assert_eq!(more.ids().map(|id| id.def().address).nth(built_in.len()), Some("/fx/table/sides"));
+        assert_eq!(more.resolve("/latent-jockey/fx/table/sides"), Some(sides.into()));
+        assert_eq!(
+            more.resolve("/fx/table/gain/3").map(|target| target.to_string()),
+            Some("/fx/table/gain/3".to_owned())
+        );
+        assert_eq!(more.resolve("/fx/table/gain/4"), None);
+        assert_eq!(built_in.resolve("/fx/table/sides"), None, "the old table is as it was");
+        assert_ne!(more.version(), built_in.version());
+
+        let fewer = more.without(&[sides, Id::Psi]);
+        assert!(!fewer.has(sides) && fewer.has(Id::Psi), "built-in rows stay");
+        assert_eq!((sides.def(), sides.is_built_in()), (&SIDES, false), "an id outlives its row");
+        assert_eq!(fewer.with(&[SIDES]).unwrap().row("/fx/table/sides"), Some(sides), "the same row has the same id");
+
+        let edited = Def::int("/fx/table/sides", 1, 24, 6);
+        let table = more.changed(&[sides], &[edited]).unwrap();
+        let new = table.current(sides).unwrap();
+        assert!(new != sides && *new.def() == edited && !table.has(sides));
+        assert_eq!(fewer.current(sides), None);
+    }
+
+    #[test]
+    fn rows_that_cannot_be_are_refused() {
+        let table = Table::built_in().with(&[SIDES]).unwrap();
+        assert!(table.with(&[SIDES]).is_ok(), "a row that is there is added once");
+        let taken = Def::float("/fx/table/sides", 0.0, 1.0, 0.0);
+        assert_eq!(table.with(&[taken]), Err(TableError::Taken { address: "/fx/table/sides" }));
+        assert!(table.with(&[Def::float("/z/<n>", 0.0, 1.0, 0.0).family(3)]).is_err());
+        for wrong in [
+            Def::float("/get", 0.0, 1.0, 0.0),
+            Def::float("/get/a", 0.0, 1.0, 0.0),
+            Def::float("fx/a", 0.0, 1.0, 0.0),
+            Def::float("/fx//a", 0.0, 1.0, 0.0),
+            Def::float("/fx/a b", 0.0, 1.0, 0.0),
+            Def::float("/fx/a*", 0.0, 1.0, 0.0),
+            Def::float("/fx/7", 0.0, 1.0, 0.0),
+            Def::float("/fx/a", 1.0, 0.0, 0.5),
+            Def::float("/fx/a", 0.0, f64::NAN, 0.5),
+            Def::float("/fx/a", 0.0, 1.0, 2.0),
+            Def::float("/fx/a/<n>", 0.0, 1.0, 0.0),
+            Def::float("/fx/a", 0.0, 1.0, 0.0).family(4),
+            Def::choice("/fx/a", &[], 0),
+            Def::text("/fx/a/<n>", "").family(4),
+        ] {
+            let error = table.with(&[wrong]).map(|_| wrong).unwrap_err();
+            assert!(matches!(error, TableError::Row { .. } | TableError::Taken { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn equal_texts_are_kept_once() {
+        assert!(std::ptr::eq(intern("/fx/table/kept"), intern(&String::from("/fx/table/kept"))));
     }
 }

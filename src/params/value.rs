@@ -73,11 +73,13 @@ impl std::fmt::Display for Value {
     }
 }
 
-/// A write that made no sense. The parameter keeps its value.
+/// Why a write was refused. The parameter keeps its value.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum WriteError {
     #[error("{target} takes {expected}, got {found}")]
     Nonsense { target: Target, expected: String, found: String },
+    #[error("there is no {target} any more: what it belonged to is gone")]
+    Gone { target: Target },
 }
 
 /// What an accepted write did.

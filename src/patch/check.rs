@@ -10,17 +10,19 @@ use toml_edit::{Item, TableLike, Value as Toml};
 
 use super::preset::Problem;
 use crate::control::mapping::MidiOptions;
-use crate::params::{self, Kind, Target, Value};
+use crate::params::{Kind, Table, Target, Value, nearest_of};
 
 /// Collects the problems of one file.
 pub(super) struct Checker<'a> {
     text: &'a str,
+    /// Which parameters there are.
+    pub table: &'a Table,
     pub problems: Vec<Problem>,
 }
 
 impl<'a> Checker<'a> {
-    pub fn new(text: &'a str) -> Self {
-        Checker { text, problems: Vec::new() }
+    pub fn new(text: &'a str, table: &'a Table) -> Self {
+        Checker { text, table, problems: Vec::new() }
     }
 
     /// Notes a problem at the start of `span`, or at the file's start when the parser knows no place.
@@ -32,7 +34,7 @@ impl<'a> Checker<'a> {
     /// Reports every key of `table` that is not in `allowed`.
     pub fn only_keys(&mut self, table: &dyn TableLike, place: &str, allowed: &[&str]) {
         for (key, item) in table.iter().filter(|(key, _)| !allowed.contains(key)) {
-            let hint = did_you_mean(params::nearest_of(key, allowed.iter().copied()));
+            let hint = did_you_mean(nearest_of(key, allowed.iter().copied()));
             let message = format!("unknown key \"{key}\" {place}, which takes {}{hint}", allowed.join(", "));
             self.report(key_span(table, key).or_else(|| item.span()), message);
         }
@@ -58,9 +60,9 @@ impl<'a> Checker<'a> {
 
     /// The parameter at `address`; an unknown one is reported at `span`.
     pub fn target(&mut self, address: &str, span: Option<Range<usize>>) -> Option<Target> {
-        let target = params::resolve(address);
+        let target = self.table.resolve(address);
         if target.is_none() {
-            self.report(span, unknown_address(address));
+            self.report(span, unknown_address(address, self.table));
         }
         target
     }
@@ -111,14 +113,14 @@ pub(super) fn position(text: &str, byte: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-fn unknown_address(address: &str) -> String {
-    let family = params::TABLE.iter().find(|def| {
+fn unknown_address(address: &str, table: &Table) -> String {
+    let family = table.iter().find(|def| {
         let stem = def.address.trim_end_matches("<n>");
         def.count > 1 && address.strip_prefix(stem).is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
     });
     match family {
         Some(def) => format!("\"{address}\" is no parameter: {} takes n from 0 to {}", def.address, def.count - 1),
-        None => format!("\"{address}\" is no parameter{}", did_you_mean(params::nearest(address))),
+        None => format!("\"{address}\" is no parameter{}", did_you_mean(table.nearest(address))),
     }
 }
 
@@ -165,7 +167,7 @@ pub(super) fn typed(target: Target, item: &Item) -> Result<Value, String> {
             .ok_or_else(|| format!("{target} takes true or false; got {}", describe(item))),
         Kind::Choice { options, .. } => match value.as_str() {
             Some(word) if options.contains(&word) => Ok(Value::Text(word.to_owned())),
-            Some(word) => Err(wrong() + &did_you_mean(params::nearest_of(word, options.iter().copied()))),
+            Some(word) => Err(wrong() + &did_you_mean(nearest_of(word, options.iter().copied()))),
             None => Err(wrong()),
         },
         Kind::Text { .. } => value.as_str().map(|s| Value::Text(s.to_owned())).ok_or_else(wrong),
@@ -194,7 +196,10 @@ mod tests {
 
     #[test]
     fn a_number_past_a_family_names_the_family() {
-        assert_eq!(unknown_address("/z/2000"), "\"/z/2000\" is no parameter: /z/<n> takes n from 0 to 1023");
-        assert_eq!(unknown_address("/psy"), "\"/psy\" is no parameter; did you mean \"/psi\"?");
+        assert_eq!(
+            unknown_address("/z/2000", Table::built_in()),
+            "\"/z/2000\" is no parameter: /z/<n> takes n from 0 to 1023"
+        );
+        assert_eq!(unknown_address("/psy", Table::built_in()), "\"/psy\" is no parameter; did you mean \"/psi\"?");
     }
 }

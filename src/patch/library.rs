@@ -8,11 +8,14 @@ use std::path::{Path, PathBuf};
 
 use super::locate::{self, LocateError, name_of};
 use super::preset::{Preset, PresetError};
+use crate::params::SharedTable;
 
 /// The presets of one folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Library {
     folder: PathBuf,
+    /// Which parameters there are.
+    tables: SharedTable,
 }
 
 impl Library {
@@ -22,11 +25,25 @@ impl Library {
     /// [`LocateError::Folder`] when it cannot be read.
     pub fn scan(folder: &Path) -> Result<Self, LocateError> {
         locate::files(folder, &["toml"])?;
-        Ok(Library { folder: folder.to_owned() })
+        Ok(Library { folder: folder.to_owned(), tables: SharedTable::default() })
     }
 
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The table that presets are read with. A show publishes its own here, so that presets may name parameters that
+    /// were added at run time.
+    pub fn tables(&self) -> &SharedTable {
+        &self.tables
+    }
+
+    /// Reads and checks a file, with the parameters that there are now.
+    ///
+    /// # Errors
+    /// As [`Preset::load`].
+    pub fn read(&self, file: &Path) -> Result<Preset, PresetError> {
+        Preset::load_with(file, &self.tables.get())
     }
 
     /// The files as they are now, in the order of their names.
@@ -79,7 +96,7 @@ impl Library {
     /// # Errors
     /// When there is none, or it is wrong.
     pub fn load(&self, query: &str) -> Result<Preset, PresetError> {
-        Preset::load(&self.find(query)?)
+        self.read(&self.find(query)?)
     }
 
     /// The first preset of the list.
@@ -116,7 +133,7 @@ impl Library {
             None if by < 0 => count - 1,
             None => 0,
         };
-        Some(Preset::load(&files[next as usize]))
+        Some(self.read(&files[next as usize]))
     }
 
     /// The network file that the player names: a name of this folder's `networks`, or a path.
@@ -154,11 +171,7 @@ impl Library {
     /// The first preset that is wrong, or that there is none.
     pub fn check(&self) -> Result<usize, PresetError> {
         self.first()?;
-        self.files()
-            .iter()
-            .map(|file| Preset::load(file).map(drop))
-            .collect::<Result<Vec<()>, _>>()
-            .map(|all| all.len())
+        self.files().iter().map(|file| self.read(file).map(drop)).collect::<Result<Vec<()>, _>>().map(|all| all.len())
     }
 }
 

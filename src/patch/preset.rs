@@ -11,7 +11,8 @@ use toml_edit::{Document, TableLike};
 use super::check::{Checker, key_span, typed};
 use super::locate::{self, LocateError, name_of};
 use crate::control::mapping::{MappingError, MidiEntry, OscEntry};
-use crate::params::{Id, Target, Value};
+use crate::control::osc;
+use crate::params::{Saving, Table, Target, Value};
 
 /// Everything that a preset may say at its top.
 const KEYS: &[&str] = &["name", "description", "network", "params", "midi", "osc"];
@@ -83,9 +84,17 @@ impl Preset {
     /// # Errors
     /// When the file cannot be read, or is no preset: see [`Preset::parse`].
     pub fn load(path: &Path) -> Result<Self, PresetError> {
+        Preset::load_with(path, Table::built_in())
+    }
+
+    /// As [`Preset::load`], for an instrument that has the parameters of `table`.
+    ///
+    /// # Errors
+    /// As [`Preset::load`].
+    pub fn load_with(path: &Path, table: &Table) -> Result<Self, PresetError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| PresetError::Read { path: path.to_owned(), source })?;
-        Preset::parse(&text, path)
+        Preset::parse_with(&text, path, table)
     }
 
     /// Checks the text of a preset. `origin` is its file, for messages and as the base of relative paths.
@@ -93,7 +102,15 @@ impl Preset {
     /// # Errors
     /// [`PresetError::Wrong`] with everything that is wrong, in the order of the file.
     pub fn parse(text: &str, origin: &Path) -> Result<Self, PresetError> {
-        let mut check = Checker::new(text);
+        Preset::parse_with(text, origin, Table::built_in())
+    }
+
+    /// As [`Preset::parse`], for an instrument that has the parameters of `table`.
+    ///
+    /// # Errors
+    /// As [`Preset::parse`].
+    pub fn parse_with(text: &str, origin: &Path, table: &Table) -> Result<Self, PresetError> {
+        let mut check = Checker::new(text, table);
         let preset = match Document::parse(text) {
             Ok(document) => Some(read(&document, origin, &mut check)),
             Err(error) => {
@@ -140,7 +157,7 @@ fn values(table: &dyn TableLike, check: &mut Checker) -> Vec<(Target, Value)> {
     for (address, item) in table.iter() {
         let span = key_span(table, address);
         let Some(target) = check.target(address, span.clone()) else { continue };
-        if let Some(instead) = belongs_elsewhere(target.id) {
+        if let Saving::Elsewhere(instead) = target.id.def().saving {
             check.report(span, format!("{target} has no place under [params]: {instead}"));
         } else if values.iter().any(|(t, _)| *t == target) {
             check.report(span, format!("{target} has a value already"));
@@ -154,21 +171,12 @@ fn values(table: &dyn TableLike, check: &mut Checker) -> Vec<(Target, Value)> {
     values
 }
 
-fn belongs_elsewhere(id: Id) -> Option<&'static str> {
-    match id {
-        Id::Network => Some("write network = \"...\" at the top of the file"),
-        Id::Preset => Some("a preset loads no other preset"),
-        Id::PresetSave | Id::Learn => Some("it asks for something to be done now"),
-        _ => None,
-    }
-}
-
 fn controls(table: &dyn TableLike, check: &mut Checker) -> Vec<MidiEntry> {
     let mut controls = Vec::new();
     for (control, item) in table.iter() {
         let span = key_span(table, control);
         let Some(options) = check.entry(item, span.clone()) else { continue };
-        match MidiEntry::new(control, &options) {
+        match MidiEntry::new(control, &options, check.table) {
             Ok(entry) => controls.push(entry),
             Err(error @ MappingError::Control { .. }) => check.report(span, error.to_string()),
             Err(error) => check.report(item.span().or(span), error.to_string()),
@@ -181,12 +189,12 @@ fn aliases(table: &dyn TableLike, check: &mut Checker) -> Vec<OscEntry> {
     let mut aliases = Vec::new();
     for (alias, item) in table.iter() {
         let span = key_span(table, alias);
-        if let Some(message) = bad_alias(alias) {
+        if let Some(message) = bad_alias(alias, check.table) {
             check.report(span, message);
             continue;
         }
         let Some(options) = check.entry(item, span.clone()) else { continue };
-        match OscEntry::new(alias, &options) {
+        match OscEntry::new(alias, &options, check.table) {
             Ok(entry) => aliases.push(entry),
             Err(error) => check.report(item.span().or(span), error.to_string()),
         }
@@ -194,18 +202,15 @@ fn aliases(table: &dyn TableLike, check: &mut Checker) -> Vec<OscEntry> {
     aliases
 }
 
-/// Questions and feeds.
-const RESERVED: &[&str] = &["/subscribe", "/unsubscribe", "/dump", "/get", "/beat", "/fps"];
-
 /// Why other programs cannot send to this address, if they cannot.
-fn bad_alias(alias: &str) -> Option<String> {
+fn bad_alias(alias: &str, table: &Table) -> Option<String> {
     if !alias.starts_with('/') || alias.len() < 2 {
         Some(format!("an OSC address starts with /; got \"{alias}\""))
     } else if let Some(c) = alias.chars().find(|c| c.is_whitespace() || "#*,?[]{}".contains(*c)) {
         Some(format!("an OSC address holds no {c:?}; got \"{alias}\""))
-    } else if crate::params::resolve(alias).is_some() {
+    } else if table.resolve(alias).is_some() {
         Some(format!("{alias} is a parameter of the instrument already"))
-    } else if RESERVED.contains(&alias) || alias.starts_with("/latent-jockey/") {
+    } else if osc::is_reserved(alias) {
         Some(format!("{alias} means something to the instrument already"))
     } else {
         None
@@ -216,6 +221,7 @@ fn bad_alias(alias: &str) -> Option<String> {
 mod tests {
     use super::super::locate::test_folder;
     use super::*;
+    use crate::params::Id;
 
     fn problems(text: &str) -> Vec<String> {
         match Preset::parse(text, Path::new("p.toml")) {

@@ -15,10 +15,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value as Toml,
 use super::locate;
 use super::preset::{Preset, PresetError};
 use crate::control::mapping::{ControlSpec, MidiEntry, MidiOptions, parse_control};
-use crate::params::{Id, Params, Target, Value, resolve, short};
-
-/// What belongs to the moment and not to a preset, or stands at the top of the file.
-const NOT_SAVED: &[Id] = &[Id::Network, Id::Preset, Id::PresetSave, Id::Learn, Id::Blackout, Id::Freeze];
+use crate::params::{Params, Saving as Kept, Table, Target, Value, short};
 
 /// Why a preset was not saved. The file is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +29,8 @@ pub enum SaveError {
 /// What is saved.
 #[derive(Clone, Copy, Debug)]
 pub struct Saving<'a> {
+    /// Which parameters there are.
+    pub table: &'a Table,
     /// `None` leaves the values as they are.
     pub params: Option<&'a Params>,
     /// The network's file; `None` leaves what the preset says.
@@ -56,14 +55,14 @@ impl Saving<'_> {
         if from.is_some() {
             text = self.renamed(&text, path);
         }
-        let preset = Preset::parse(&text, path)?;
+        let preset = Preset::parse_with(&text, path, self.table)?;
         replace(path, text.as_bytes()).map_err(|source| SaveError::Write { path: path.to_owned(), source })?;
         Ok(preset)
     }
 
     /// The text of `old` brought up to date.
     fn over(&self, old: &str, path: &Path) -> Result<String, PresetError> {
-        let before = Preset::parse(old, path)?;
+        let before = Preset::parse_with(old, path, self.table)?;
         let mut document: DocumentMut = old.parse().expect("a checked preset is TOML");
         let base = path.parent().unwrap_or(Path::new(""));
         if let Some(network) = self.network
@@ -75,7 +74,7 @@ impl Saving<'_> {
             in_table(&mut document, "params", |params| write_params(params, now));
         }
         if let Some(entries) = self.midi {
-            in_table(&mut document, "midi", |midi| write_midi(midi, entries));
+            in_table(&mut document, "midi", |midi| write_midi(midi, entries, self.table));
         }
         Ok(document.to_string())
     }
@@ -105,7 +104,7 @@ fn in_table(document: &mut DocumentMut, name: &str, change: impl FnOnce(&mut dyn
 }
 
 /// Brings the controllers up to date: what plays as before keeps its place, its spelling and its comments.
-fn write_midi(table: &mut dyn TableLike, entries: &[MidiEntry]) {
+fn write_midi(table: &mut dyn TableLike, entries: &[MidiEntry], params: &Table) {
     let spellings: Vec<(ControlSpec, String)> =
         table.iter().filter_map(|(key, _)| Some((parse_control(key).ok()?, key.to_owned()))).collect();
     for (control, key) in &spellings {
@@ -115,7 +114,7 @@ fn write_midi(table: &mut dyn TableLike, entries: &[MidiEntry]) {
     }
     for entry in entries {
         match spellings.iter().find(|(control, _)| *control == entry.control) {
-            Some((_, key)) if plays(table.get(key), entry) => {}
+            Some((_, key)) if plays(table.get(key), entry, params) => {}
             Some((_, key)) => set(table, key, entry_toml(entry)),
             None => set(table, &entry.control.to_string(), entry_toml(entry)),
         }
@@ -123,13 +122,14 @@ fn write_midi(table: &mut dyn TableLike, entries: &[MidiEntry]) {
 }
 
 /// Whether the file says already what the entry plays.
-fn plays(item: Option<&Item>, entry: &MidiEntry) -> bool {
+fn plays(item: Option<&Item>, entry: &MidiEntry, params: &Table) -> bool {
     let text = item.and_then(|item| item.clone().into_value().ok()).map(|mut value| {
         value.decor_mut().clear();
         value.to_string()
     });
     let options = text.and_then(|text| MidiOptions::deserialize(toml::de::ValueDeserializer::parse(&text).ok()?).ok());
-    options.and_then(|options| MidiEntry::new(&entry.control.to_string(), &options).ok()).as_ref() == Some(entry)
+    options.and_then(|options| MidiEntry::new(&entry.control.to_string(), &options, params).ok()).as_ref()
+        == Some(entry)
 }
 
 fn entry_toml(entry: &MidiEntry) -> Toml {
@@ -167,19 +167,16 @@ fn spelled(network: &Path, base: &Path) -> String {
 }
 
 fn write_params(table: &mut dyn TableLike, params: &Params) {
-    let defaults = Params::default();
+    let defaults = Params::new(params.table().clone());
     let spellings: Vec<(Target, String)> =
-        table.iter().filter_map(|(key, _)| Some((resolve(key)?, key.to_owned()))).collect();
-    for id in Id::all().filter(|id| !NOT_SAVED.contains(id)) {
-        for index in 0..id.def().count {
-            let target = Target { id, index: index as u16 };
-            let Some(now) = params.value(target) else { continue };
-            let spelling = spellings.iter().find(|(t, _)| *t == target).map(|(_, key)| key.as_str());
-            match spelling {
-                Some(key) => set(table, key, toml(&now)),
-                None if Some(&now) != defaults.value(target).as_ref() => set(table, &target.to_string(), toml(&now)),
-                None => {}
-            }
+        table.iter().filter_map(|(key, _)| Some((params.table().resolve(key)?, key.to_owned()))).collect();
+    for target in params.table().targets().filter(|target| target.id.def().saving == Kept::Saved) {
+        let Some(now) = params.value(target) else { continue };
+        let spelling = spellings.iter().find(|(t, _)| *t == target).map(|(_, key)| key.as_str());
+        match spelling {
+            Some(key) => set(table, key, toml(&now)),
+            None if Some(&now) != defaults.value(target).as_ref() => set(table, &target.to_string(), toml(&now)),
+            None => {}
         }
     }
 }
@@ -250,6 +247,10 @@ mod tests {
     use super::super::locate::test_folder;
     use super::*;
 
+    fn resolve(address: &str) -> Option<Target> {
+        Table::built_in().resolve(address)
+    }
+
     fn params(writes: &[(&str, Value)]) -> Params {
         let mut params = Params::default();
         for (address, value) in writes {
@@ -259,7 +260,7 @@ mod tests {
     }
 
     fn over(old: &str, writes: &[(&str, Value)]) -> String {
-        Saving { params: Some(&params(writes)), network: None, midi: None }
+        Saving { table: Table::built_in(), params: Some(&params(writes)), network: None, midi: None }
             .over(old, Path::new("presets/p.toml"))
             .unwrap()
     }
@@ -284,7 +285,8 @@ mod tests {
     fn a_network_is_spelled_as_short_as_it_is_found() {
         let folder = test_folder("spelled", &["networks/a.pkl", "networks/b.pkl", "c.pt"]);
         let said = |old: &str, network: &str| {
-            let saving = Saving { params: Some(&Params::default()), network: Some(&folder.join(network)), midi: None };
+            let (params, network) = (Params::default(), folder.join(network));
+            let saving = Saving { table: params.table(), params: Some(&params), network: Some(&network), midi: None };
             saving.over(old, &folder.join("p.toml")).unwrap()
         };
         assert_eq!(
@@ -302,7 +304,7 @@ mod tests {
         let path = Path::new("p.toml");
         let before = Preset::parse(old, path).unwrap().midi;
         let write = |old: &str, midi: &[MidiEntry]| {
-            Saving { params: None, network: None, midi: Some(midi) }.over(old, path).unwrap()
+            Saving { table: Table::built_in(), params: None, network: None, midi: Some(midi) }.over(old, path).unwrap()
         };
         assert_eq!(write(old, &before), old);
         let learned = Preset::parse(
@@ -327,7 +329,8 @@ mod tests {
         let (old, new) = (folder.join("dusk.toml"), folder.join("dawn.toml"));
         fs::write(&old, "# light\nname = 'dusk'\nnetwork = 'a'\n\n[params]\n\"/psi\" = 0.5\n").unwrap();
         let params = params(&[("/psi", Value::Float(1.0))]);
-        let saving = Saving { params: Some(&params), network: Some(&folder.join("networks/a.pkl")), midi: Some(&[]) };
+        let network = folder.join("networks/a.pkl");
+        let saving = Saving { table: params.table(), params: Some(&params), network: Some(&network), midi: Some(&[]) };
         let saved = saving.to(&new, Some(&old)).unwrap();
         assert_eq!((saved.name.as_str(), saved.path.as_path()), ("dawn", new.as_path()));
         let text = fs::read_to_string(&new).unwrap();

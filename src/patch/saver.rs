@@ -4,6 +4,7 @@
 //! the jobs that it still has.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -11,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::preset::Preset;
 use super::save::{SaveError, Saving};
 use crate::control::mapping::MidiEntry;
-use crate::params::Params;
+use crate::params::{Params, Table};
 
 /// How many jobs wait at most.
 const JOBS: usize = 16;
@@ -19,6 +20,8 @@ const JOBS: usize = 16;
 /// What is to be written where.
 #[derive(Clone, Debug)]
 pub struct Job {
+    /// Which parameters there are.
+    pub table: Arc<Table>,
     pub path: PathBuf,
     /// The preset that a new one is made from, comments and all.
     pub from: Option<PathBuf>,
@@ -40,8 +43,12 @@ pub struct Saved {
 impl Job {
     /// Writes the file.
     pub fn run(self) -> Saved {
-        let saving =
-            Saving { params: self.params.as_deref(), network: self.network.as_deref(), midi: self.midi.as_deref() };
+        let saving = Saving {
+            table: &self.table,
+            params: self.params.as_deref(),
+            network: self.network.as_deref(),
+            midi: self.midi.as_deref(),
+        };
         let result = saving.to(&self.path, self.from.as_deref());
         Saved { result, from: self.from, whole: self.params.is_some() }
     }

@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher, event::AccessKind};
 
 use super::preset::{Preset, PresetError};
+use crate::params::SharedTable;
 
 /// A file must be left alone for so long before it is read.
 const QUIET: Duration = Duration::from_millis(20);
@@ -55,19 +56,19 @@ impl Watch {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start() -> std::io::Result<Self> {
-        Self::looking_every(POLL)
+    pub fn start(tables: SharedTable) -> std::io::Result<Self> {
+        Self::looking_every(POLL, tables)
     }
 
     /// Like [`Watch::start`], with another pause between the looks that no notice asks for.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn looking_every(poll: Duration) -> std::io::Result<Self> {
+    pub fn looking_every(poll: Duration, tables: SharedTable) -> std::io::Result<Self> {
         let (orders, order_end) = bounded(1);
         let overflow = order_end.clone();
         let (reload_end, reloads) = bounded(1);
-        let outbox = Outbox { sender: reload_end, overflow: reloads.clone() };
+        let outbox = Outbox { sender: reload_end, overflow: reloads.clone(), tables };
         let thread =
             std::thread::Builder::new().name("watch".to_owned()).spawn(move || run(&order_end, &outbox, poll))?;
         Ok(Watch { orders: Some(orders), overflow, reloads, thread: Some(thread) })
@@ -110,6 +111,8 @@ impl Drop for Watch {
 struct Outbox {
     sender: Sender<Reload>,
     overflow: Receiver<Reload>,
+    /// Which parameters there are.
+    tables: SharedTable,
 }
 
 impl Outbox {
@@ -195,7 +198,10 @@ impl Followed {
                 let seen = Seen::Text(text);
                 if self.known != seen {
                     let Seen::Text(text) = &seen else { return };
-                    outbox.put(Reload { path: self.path.clone(), result: Preset::parse(text, &self.path) });
+                    outbox.put(Reload {
+                        path: self.path.clone(),
+                        result: Preset::parse_with(text, &self.path, &outbox.tables.get()),
+                    });
                     self.known = seen;
                 }
             }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Show, learning};
+use super::Show;
 use crate::control::mapping::did_you_mean;
 use crate::control::{Event, Source, Write, keys};
-use crate::params::{Id, Kind, Value, Written};
+use crate::params::{Id, Kind, Remote, Value, Written};
 use crate::patch::locate::{self, LocateError};
 
 impl Show {
@@ -39,7 +39,8 @@ impl Show {
                 if writes.is_empty()
                     && let Event::Unknown { address, .. } = event
                 {
-                    self.history.refuse_with(&format!("no parameter {address}"), || did_you_mean(address));
+                    self.history
+                        .refuse_with(&format!("no parameter {address}"), || did_you_mean(address, self.params.table()));
                 }
                 writes.clear();
                 self.writes = writes;
@@ -61,13 +62,20 @@ impl Show {
     }
 
     pub(super) fn write_now(&mut self, write: &Write) {
-        let id = write.target.id;
-        if matches!(id.def().kind, Kind::Text { .. }) {
+        let (id, def) = (write.target.id, write.target.id.def());
+        if matches!(def.kind, Kind::Text { .. }) {
             self.text_by.insert(id, write.source);
         }
-        if matches!(id, Id::Learn | Id::LearnUndo | Id::PresetSave) {
-            self.learning.from_untrusted = self.is_untrusted(write.source);
-        } else if write.source != Source::Preset && learning::is_learnable(id) {
+        match def.remote {
+            Remote::Refused if self.is_untrusted(write.source) => {
+                return self
+                    .history
+                    .refuse(&format!("{} is for keys, MIDI and OSC of this machine alone", write.target));
+            }
+            Remote::NoFiles => self.learning.from_untrusted = self.is_untrusted(write.source),
+            Remote::Allowed | Remote::Refused => {}
+        }
+        if write.source != Source::Preset && def.learnable {
             self.learning.moved = Some(write.target);
         }
         match self.params.write(write.target, &write.value) {
@@ -117,7 +125,7 @@ impl Show {
                 Id::Panic => {
                     self.params.clear_modulation();
                     self.forget_held();
-                    self.params.write_defaults(&[]);
+                    self.params.write_defaults(|_| true);
                     self.apply_preset(self.preset.clone());
                     self.history.notice(format!("back to the preset {}", self.preset.name));
                 }

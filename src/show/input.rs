@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::content::Chosen;
 use super::loader::{self, Progress, Wish};
 use super::stage::Change;
-use super::{Fit, Show, ShowError, fit_named};
-use crate::params::Id;
+use super::{Fit, Show, ShowError};
+use crate::params::{Id, TimeBase};
 use crate::patch::locate::{self, LocateError};
 
 /// Least side of a picture from a file, in pixels: the finest painting that `/style/size` offers.
@@ -59,7 +59,7 @@ impl Show {
     /// Time passes for the pictures of a folder and for the fade.
     pub(super) fn step_input(&mut self, dt: f64) {
         let p = &self.params;
-        let units = if p.choice(Id::InputSync) == "beats" { dt * p.get(Id::Tempo) / 60.0 } else { dt };
+        let units = dt * p.get_choice::<TimeBase>(Id::InputSync).per_second(p.get(Id::Tempo));
         let chosen = self.content.step(units, p.get(Id::InputEvery), self.input_fit());
         self.wish_picture(chosen);
         // After the wish, which offline is fulfilled at once: a cut is to be seen in this very picture.
@@ -78,7 +78,7 @@ impl Show {
     }
 
     fn input_fit(&self) -> Fit {
-        fit_named(self.params.choice(Id::InputFit))
+        self.params.get_choice(Id::InputFit)
     }
 
     /// The first picture shows the preset's input already, without a fade.

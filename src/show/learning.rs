@@ -58,12 +58,6 @@ struct Session {
     saves: bool,
 }
 
-/// Whether one control can play it.
-pub(super) fn is_learnable(id: Id) -> bool {
-    let def = id.def();
-    !matches!(def.kind, Kind::Text { .. } | Kind::Vector { .. }) && !matches!(id, Id::LearnCancel | Id::LearnUndo)
-}
-
 /// One line of the list of what plays what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapLine {
@@ -87,11 +81,12 @@ impl Show {
         if address.is_empty() && self.learning.session.is_some() {
             return self.cancel_learning();
         }
-        let target = match crate::params::resolve(&address) {
-            Some(target) if is_learnable(target.id) => target,
+        let table = self.params.table();
+        let target = match table.resolve(&address) {
+            Some(target) if target.id.def().learnable => target,
             None if address.is_empty() => self.learning.moved.unwrap_or(Id::Psi.into()),
             _ => {
-                let hint = crate::params::nearest(&address).filter(|near| *near != address);
+                let hint = table.nearest(&address).filter(|near| *near != address);
                 let hint = hint.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 return self.history.refuse(&format!("no control can play \"{address}\"{hint}"));
             }
@@ -109,7 +104,7 @@ impl Show {
     /// Waits for the parameter `by` places on in the table instead.
     pub(super) fn choose_to_learn(&mut self, by: isize) {
         let Some(session) = &mut self.learning.session else { return };
-        let all: Vec<Id> = Id::all().filter(|&id| is_learnable(id)).collect();
+        let all: Vec<Id> = self.params.table().ids().filter(|id| id.def().learnable).collect();
         let here = all.iter().position(|&id| id == session.target.id).unwrap_or(0) as isize;
         session.target = all[(here + by).rem_euclid(all.len() as isize) as usize].into();
     }
@@ -154,7 +149,7 @@ impl Show {
             (Some(profile), Some(known)) => format!("{} {}", profile.name, known.name),
             _ => moved.control.to_string(),
         };
-        match MidiEntry::new(&moved.control.to_string(), &options) {
+        match MidiEntry::new(&moved.control.to_string(), &options, self.params.table()) {
             Ok(entry) => {
                 let mut entries = self.entries();
                 entries.learn(&entry, saves);
@@ -205,7 +200,8 @@ impl Show {
         self.mapping.set_preset(&self.preset.midi, &self.preset.osc);
         if saves && !self.preset.path.as_os_str().is_empty() {
             let midi = Some(self.own_entries().to_vec());
-            self.save(Job { path: self.preset.path.clone(), from: None, params: None, network: None, midi });
+            let (table, path) = (self.params.table().clone(), self.preset.path.clone());
+            self.save(Job { table, path, from: None, params: None, network: None, midi });
         }
         before
     }
@@ -239,6 +235,7 @@ impl Show {
             (path, Some(self.preset.path.clone()))
         };
         self.save(Job {
+            table: self.params.table().clone(),
             path,
             from,
             params: Some(Box::new(self.params.clone())),

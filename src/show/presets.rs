@@ -1,8 +1,8 @@
 //! Presets: changed, reloaded when their file is, and applied.
 
-use super::{OF_THE_STAGE, Show};
+use super::Show;
 use crate::control::{Source, Write};
-use crate::params::{Id, Target, Value};
+use crate::params::{Id, Scope, Target, Value};
 use crate::patch::preset::{Preset, PresetError};
 use crate::patch::watch::Watch;
 
@@ -29,7 +29,7 @@ impl Show {
 
     pub(super) fn find_preset(&self, name: &str, by: Source) -> Result<Preset, PresetError> {
         let file = if self.is_untrusted(by) { self.library.named(name) } else { self.library.find(name) };
-        file.map_err(PresetError::from).and_then(|file| Preset::load(&file))
+        file.map_err(PresetError::from).and_then(|file| self.library.read(&file))
     }
 
     pub(super) fn take_preset(&mut self, preset: Result<Preset, PresetError>) {
@@ -47,7 +47,7 @@ impl Show {
 
     /// Every parameter to what the preset says, or its default; smoothed ones glide there.
     pub(super) fn apply_preset(&mut self, preset: Preset) {
-        self.params.write_defaults(OF_THE_STAGE);
+        self.params.write_defaults(|def| def.scope != Scope::Stage);
         self.clock.tell_again();
         for id in [Id::StyleNetwork, Id::Input] {
             if !preset.params.iter().any(|(target, _)| target.id == id) {

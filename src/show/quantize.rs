@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Show;
 use super::loader::{Done, Loaded, Wish};
 use crate::control::{Source, Write};
-use crate::params::{Id, Target, Value};
+use crate::params::{Id, Kind, Target, Value};
 use crate::patch::preset::Preset;
 
 /// How many changes wait at most.
@@ -26,12 +26,6 @@ pub(super) struct Held {
     beat: f64,
 }
 
-/// Whether these are the changes that wait.
-fn waits(id: Id) -> bool {
-    use Id::{Network, Preset, PresetNext, PresetPrev, Seed, SeedNext, SeedPrev, StyleNetwork};
-    matches!(id, Network | StyleNetwork | Preset | PresetNext | PresetPrev | Seed | SeedNext | SeedPrev)
-}
-
 /// The file of a network; pictures wait for no beat.
 fn file(loaded: &Loaded) -> Option<&Path> {
     match loaded {
@@ -45,10 +39,10 @@ impl Show {
     /// Whether the write has to wait; then it is kept.
     pub(super) fn hold(&mut self, write: &Write) -> bool {
         let id = write.target.id;
-        if write.source == Source::Preset || self.params.base(Id::Quantize) <= 0.0 || !waits(id) {
+        if write.source == Source::Preset || self.params.base(Id::Quantize) <= 0.0 || !id.def().quantized {
             return false;
         }
-        let is_trigger = matches!(id, Id::PresetNext | Id::PresetPrev | Id::SeedNext | Id::SeedPrev);
+        let is_trigger = id.def().kind == Kind::Trigger;
         if is_trigger && write.value.as_bool() == Some(false) {
             return true;
         }

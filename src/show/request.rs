@@ -7,29 +7,19 @@ use crate::effects::style::StyleSettings;
 use crate::engine::{Noise, NoiseMode, Transform};
 use crate::latent::mapping::{Scratch, blend_classes};
 use crate::latent::walk::{self, Walk};
-use crate::modulate::Ease;
 use crate::network::Network;
-use crate::params::{Id, Params, Target};
+use crate::params::{Id, NoiseKind, Params, Target, TimeBase};
 
 impl Show {
     pub(super) fn walk_settings(&self) -> walk::Settings {
         let p = &self.params;
-        let per_second = if p.choice(Id::WalkSync) == "beats" { p.get(Id::Tempo) / 60.0 } else { 1.0 };
+        let per_second = p.get_choice::<TimeBase>(Id::WalkSync).per_second(p.get(Id::Tempo));
         walk::Settings {
-            kind: match p.choice(Id::WalkKind) {
-                "hold" => walk::Kind::Hold,
-                "loop" => walk::Kind::Loop,
-                "line" => walk::Kind::Line,
-                _ => walk::Kind::Drift,
-            },
+            kind: p.get_choice(Id::WalkKind),
             seed: p.base(Id::Seed) as u32,
             speed: p.get(Id::WalkSpeed) * per_second,
             radius: p.get(Id::WalkRadius),
-            ease: match p.choice(Id::WalkEase) {
-                "linear" => Ease::Linear,
-                "hold" => Ease::Hold,
-                _ => Ease::Smooth,
-            },
+            ease: p.get_choice(Id::WalkEase),
             glide_secs: p.get(Id::WalkGlide),
         }
     }
@@ -46,10 +36,10 @@ impl Show {
         self.request.fade = self.leaving.as_ref().map_or(1.0, |leaving| leaving.fade as f32);
         let p = &self.params;
         self.pictures_asked += 1;
-        let mode = match p.choice(Id::NoiseMode) {
-            "random" => NoiseMode::Random { seed: p.base(Id::NoiseSeed) as u64 ^ (self.pictures_asked << 32) },
-            "none" => NoiseMode::None,
-            _ => NoiseMode::Const,
+        let mode = match p.get_choice(Id::NoiseMode) {
+            NoiseKind::Const => NoiseMode::Const,
+            NoiseKind::Random => NoiseMode::Random { seed: p.base(Id::NoiseSeed) as u64 ^ (self.pictures_asked << 32) },
+            NoiseKind::None => NoiseMode::None,
         };
         self.request.noise = Noise { mode, gain: p.get(Id::NoiseGain) as f32 };
         self.request.transform = Transform::new(

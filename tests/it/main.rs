@@ -23,6 +23,7 @@ mod one_network_fades_into_the_next;
 mod osc_clients_are_understood;
 mod osc_garbage_never_stops_the_server;
 mod oscquery_clients_read_write_and_listen;
+mod parameters_come_and_go_while_playing;
 mod presets_reload_however_the_file_changes;
 mod repeated_values_fire_once;
 mod scores_agree_with_pytorch;

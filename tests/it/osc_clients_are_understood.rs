@@ -13,7 +13,7 @@ use latent_jockey::control::osc::feeds::Feeds;
 use latent_jockey::control::osc::{Feedback, OscError, OscServer};
 use latent_jockey::control::query::Dims;
 use latent_jockey::control::{Counts, Event, EventSender, Snapshot, queue};
-use latent_jockey::params::{Id, Params, Value};
+use latent_jockey::params::{Id, Params, Table, Value};
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType};
 
 fn bind(sender: EventSender, counts: &Arc<Counts>) -> OscServer {
@@ -119,7 +119,7 @@ fn questions_are_answered_and_changes_reported() {
     let ranged = "'/1/fader' = { to = '/psi', range = [0, 2], invert = true }";
     let ranged: BTreeMap<String, MidiOptions> = toml::from_str(ranged).unwrap();
     let aliases: Vec<OscEntry> =
-        ranged.iter().map(|(address, options)| OscEntry::new(address, options).unwrap()).collect();
+        ranged.iter().map(|(address, options)| OscEntry::new(address, options, Table::built_in()).unwrap()).collect();
     let mapping = Mapping::new(&[], &aliases);
     let mut feeds = Feeds { beat: 7, fps: 24.5 };
     // Frames continue until an answer arrives.

@@ -5,7 +5,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::{Control, ControlSpec, CurveName, MappingError, TravelCurve, curve, parse_control};
-use crate::params::{self, Id, Kind, Params, Target, Value};
+use crate::params::{self, Id, Kind, Params, Table, Target, Value};
 
 /// What a knob does whose position is not the parameter's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -119,8 +119,9 @@ impl<'de> Deserialize<'de> for MidiOptions {
 }
 
 impl MidiOptions {
-    fn target(&self) -> Result<Target, MappingError> {
-        params::resolve(&self.to).ok_or_else(|| MappingError::Address { address: self.to.clone() })
+    fn target(&self, table: &Table) -> Result<Target, MappingError> {
+        let unknown = || MappingError::Address { address: self.to.clone(), near: table.nearest(&self.to) };
+        table.resolve(&self.to).ok_or_else(unknown)
     }
 
     fn travel_curve(&self, target: Target) -> Result<Option<TravelCurve>, MappingError> {
@@ -145,9 +146,9 @@ impl MidiEntry {
     ///
     /// # Errors
     /// When the control, the address or an option makes no sense, or the options contradict each other.
-    pub fn new(control: &str, options: &MidiOptions) -> Result<Self, MappingError> {
+    pub fn new(control: &str, options: &MidiOptions, table: &Table) -> Result<Self, MappingError> {
         let control = parse_control(control)?;
-        let to = options.target()?;
+        let to = options.target(table)?;
         let entry = MidiEntry {
             curve: options.travel_curve(to)?,
             takeover: options.takeover.unwrap_or_else(|| takeover_of(control.control)),
@@ -309,8 +310,8 @@ impl OscEntry {
     ///
     /// # Errors
     /// When the address is none of the table, or an option is for MIDI only.
-    pub fn new(address: &str, options: &MidiOptions) -> Result<Self, MappingError> {
-        let to = options.target()?;
+    pub fn new(address: &str, options: &MidiOptions, table: &Table) -> Result<Self, MappingError> {
+        let to = options.target(table)?;
         let foreign = [
             ("takeover", options.takeover.is_some()),
             ("relative", options.relative.is_some()),
@@ -361,7 +362,7 @@ mod test {
     fn read(toml: &str) -> Result<MidiEntry, String> {
         let table: BTreeMap<String, MidiOptions> = toml::from_str(toml).map_err(|e| e.to_string())?;
         let (control, options) = table.iter().next().unwrap();
-        MidiEntry::new(control, options).map_err(|e| e.to_string())
+        MidiEntry::new(control, options, Table::built_in()).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -420,12 +421,14 @@ mod test {
     #[test]
     fn aliases_hand_on_or_lay_out() {
         let options = |toml: &str| toml::from_str::<BTreeMap<String, MidiOptions>>(toml).unwrap().remove("a").unwrap();
-        let plain = OscEntry::new("/1/fader3", &options("a = '/psi'")).unwrap();
+        let plain = OscEntry::new("/1/fader3", &options("a = '/psi'"), Table::built_in()).unwrap();
         assert_eq!(plain.value(&Value::Float(0.5)), Value::Float(0.5));
-        let value_at = OscEntry::new("/1/fader3", &options("a = { to = '/psi', range = [-1, 1] }")).unwrap();
+        let value_at =
+            OscEntry::new("/1/fader3", &options("a = { to = '/psi', range = [-1, 1] }"), Table::built_in()).unwrap();
         assert_eq!(value_at.value(&Value::Float(0.25)), Value::Float(-0.5));
         assert_eq!(value_at.value(&Value::Int(1)), Value::Float(1.0));
-        let error = OscEntry::new("/a", &options("a = { to = '/psi', takeover = 'jump' }")).unwrap_err();
+        let error =
+            OscEntry::new("/a", &options("a = { to = '/psi', takeover = 'jump' }"), Table::built_in()).unwrap_err();
         assert_eq!(error.to_string(), "takeover is for MIDI, not for an OSC address");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::control::midi;
-use crate::params::Value;
+use crate::params::{Table, Value};
 
 /// A map and its parameters, played by bytes.
 struct Rig {
@@ -16,8 +16,10 @@ impl Rig {
     /// With these lines in the preset's `[midi]` table.
     fn new(toml: &str) -> Rig {
         let table: BTreeMap<String, MidiOptions> = toml::from_str(toml).unwrap();
-        let entries: Vec<_> =
-            table.iter().map(|(control, options)| MidiEntry::new(control, options).unwrap()).collect();
+        let entries: Vec<_> = table
+            .iter()
+            .map(|(control, options)| MidiEntry::new(control, options, Table::built_in()).unwrap())
+            .collect();
         Rig { mapping: Mapping::new(&entries, &[]), params: Params::default() }
     }
 
@@ -225,7 +227,8 @@ fn parameter_numbers_are_chosen_and_then_moved() {
 fn a_profile_lies_between_the_default_map_and_the_preset() {
     let mut rig = Rig::new("'cc 17' = '/blackout'");
     let entry = |control: &str, to: &str| {
-        MidiEntry::new(control, &MidiOptions { to: to.to_owned(), ..MidiOptions::default() }).unwrap()
+        MidiEntry::new(control, &MidiOptions { to: to.to_owned(), ..MidiOptions::default() }, Table::built_in())
+            .unwrap()
     };
     let profile = vec![entry("ch 1 cc 16", "/noise/gain"), entry("cc 17", "/psi")];
     rig.mapping.set_profile(3, Some(profile.clone()));
@@ -291,7 +294,7 @@ fn presses_trigger_gate_and_toggle() {
 #[test]
 fn the_default_map_plays_any_controller() {
     let mut rig = Rig::new("");
-    for id in Id::all().filter(|id| id.def().knob.is_some()) {
+    for id in Table::built_in().ids().filter(|id| id.def().knob.is_some()) {
         let knob = id.def().knob.unwrap();
         for controller in [15 + knob, 69 + knob] {
             rig.sweep(0xb5, controller);

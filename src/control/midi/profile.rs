@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::control::mapping::parse_control;
 use crate::control::mapping::{Control, ControlSpec, MappingError, MidiEntry, MidiOptions, Relative, Takeover};
+use crate::params::Table;
 
 /// The files that ship, by name.
 const SHIPPED: &[(&str, &str)] = &[
@@ -364,7 +365,7 @@ impl Group {
         let mut options = options.clone();
         options.takeover = options.takeover.or(self.takeover);
         options.relative = options.relative.or(self.relative);
-        MidiEntry::new(&spec.to_string(), &options).map(Some)
+        MidiEntry::new(&spec.to_string(), &options, Table::built_in()).map(Some)
     }
 }
 

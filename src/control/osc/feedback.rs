@@ -3,8 +3,10 @@
 //! Requests come from the thread `osc` through a bounded channel; the show calls [`Feedback::step`] once a frame,
 //! on its own thread, with what it tells. Besides parameters these are the feeds, and the aliases of the preset: a
 //! fader that plays `/psi` under a name of its own follows `/psi` under that name. Answers go to where the request came from, out of the port that
-//! listens; a socket that cannot take them loses them. Without subscribers a frame costs one look at the channel.
+//! listens; a socket that cannot take them loses them. When rows come or go, subscribers keep what they know of the
+//! others, and hear of the new ones. Without subscribers a frame costs one look at the channel.
 
+use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use super::Request;
 use super::feeds::{FEEDS, Feed, Feeds};
 use crate::control::mapping::OscEntry;
 use crate::control::{Counts, Event, EventSender, Listener, Snapshot, Source};
-use crate::params::{self, Id, Params, Target, Value};
+use crate::params::{Kind, Params, SharedTable, Table, Target, Value};
 
 /// A subscription ends after so long unless it is renewed.
 pub const SUBSCRIPTION_SECS: f64 = 60.0;
@@ -30,9 +32,9 @@ struct Subscriber {
     to: SocketAddr,
     prefix: String,
     secs_left: f64,
-    /// What this client knows: one slot for each number of the table, in the order of [`targets`].
+    /// What this client knows: one slot for each of [`Feedback::numbers`]. NaN is not known.
     sent: Vec<f64>,
-    /// The same of texts and vectors, in the order of [`others`].
+    /// The same for each of [`Feedback::others`]. `Nothing` is not known.
     sent_others: Vec<Value>,
     feeds: Feeds,
     /// Where the next frame goes on looking.
@@ -43,7 +45,13 @@ struct Subscriber {
 pub struct Feedback {
     socket: Arc<UdpSocket>,
     requests: Receiver<(SocketAddr, Request)>,
-    targets: Vec<Target>,
+    /// Where the thread `osc` sees which parameters there are.
+    tables: SharedTable,
+    /// The table that the next two lists are of.
+    table: Arc<Table>,
+    /// Every parameter that is a number, and every member of the families.
+    numbers: Vec<Target>,
+    /// Every parameter that is a text or a vector.
     others: Vec<Target>,
     subscribers: Vec<Subscriber>,
     /// An address that somebody asked for and that does not exist is an unknown one like others.
@@ -63,16 +71,42 @@ impl Feedback {
     pub(super) fn new(
         socket: Arc<UdpSocket>,
         requests: Receiver<(SocketAddr, Request)>,
+        tables: SharedTable,
         events: EventSender,
         counts: Arc<Counts>,
     ) -> Self {
-        let (targets, others) = (targets().collect(), others().collect());
-        Feedback { socket, requests, targets, others, subscribers: Vec::new(), events, counts }
+        let table = tables.get().clone();
+        let (numbers, others) = (numbers(&table), others(&table));
+        Feedback { socket, requests, tables, table, numbers, others, subscribers: Vec::new(), events, counts }
+    }
+
+    /// Other rows than before: subscribers keep what they know of those that stay.
+    fn follow(&mut self, table: &Arc<Table>) {
+        self.tables.publish(table);
+        if self.table.version() == table.version() {
+            return;
+        }
+        let (numbers, others) = (numbers(table), others(table));
+        for subscriber in &mut self.subscribers {
+            let known: HashMap<Target, f64> = self.numbers.iter().copied().zip(subscriber.sent.drain(..)).collect();
+            let unknown = |target: &Target| match target.id.def() {
+                // Of the members of a new family only those that were set are news.
+                def if def.is_family() => def.default_number().unwrap_or(f64::NAN),
+                _ => f64::NAN,
+            };
+            subscriber.sent.extend(numbers.iter().map(|t| known.get(t).copied().unwrap_or_else(|| unknown(t))));
+            let mut known: HashMap<Target, Value> =
+                self.others.iter().copied().zip(subscriber.sent_others.drain(..)).collect();
+            subscriber.sent_others.extend(others.iter().map(|t| known.remove(t).unwrap_or(Value::Nothing)));
+            subscriber.next = 0;
+        }
+        (self.table, self.numbers, self.others) = (table.clone(), numbers, others);
     }
 
     /// Answers what was asked since the last frame and sends what changed. `dt` in seconds. Gives the address that
     /// somebody asked for and that does not exist.
     pub fn step(&mut self, snapshot: &Snapshot, dt: f64) -> Option<String> {
+        self.follow(snapshot.params.table());
         let mut unknown = None;
         while let Ok((from, request)) = self.requests.try_recv() {
             if let Err(address) = self.answer(from, request, snapshot) {
@@ -84,7 +118,7 @@ impl Feedback {
             subscriber.secs_left > 0.0
         });
         for subscriber in &mut self.subscribers {
-            let changed = subscriber.changed(&self.targets, &self.others, snapshot);
+            let changed = subscriber.changed(&self.numbers, &self.others, snapshot);
             send(&self.socket, subscriber.to, changed);
         }
         unknown
@@ -103,7 +137,7 @@ impl Feedback {
             }
             Request::Dump { prefix } => {
                 let prefix = bare(&prefix);
-                let wanted = self.targets.iter().chain(&self.others).copied();
+                let wanted = self.numbers.iter().chain(&self.others).copied();
                 let wanted =
                     wanted.filter(|&target| is_below(target, prefix) && !is_idle_member(target, snapshot.params));
                 let feeds = FEEDS.into_iter().filter(|feed| is_in(feed.address(), prefix));
@@ -126,7 +160,7 @@ impl Feedback {
                         .min_by(|&a, &b| self.subscribers[a].secs_left.total_cmp(&self.subscribers[b].secs_left));
                     first.map(|i| self.subscribers.swap_remove(i));
                 }
-                let sent = self.targets.iter().map(|&target| snapshot.params.base(target)).collect();
+                let sent = self.numbers.iter().map(|&target| snapshot.params.base(target)).collect();
                 let feeds = snapshot.feeds;
                 let secs_left = SUBSCRIPTION_SECS;
                 let sent_others = self.others.iter().filter_map(|&target| snapshot.params.value(target)).collect();
@@ -139,7 +173,7 @@ impl Feedback {
 
 impl Subscriber {
     /// What this client does not know yet, as much as one frame may send.
-    fn changed(&mut self, targets: &[Target], others: &[Target], snapshot: &Snapshot) -> Vec<OscMessage> {
+    fn changed(&mut self, numbers: &[Target], others: &[Target], snapshot: &Snapshot) -> Vec<OscMessage> {
         let mut messages = Vec::new();
         for feed in FEEDS.into_iter().filter(|feed| is_in(feed.address(), &self.prefix)) {
             if self.feeds.number(feed) != snapshot.feeds.number(feed) {
@@ -151,7 +185,7 @@ impl Subscriber {
             let is_known = match sent {
                 Value::Text(text) => text == snapshot.params.text(target.id),
                 Value::List(list) => list == snapshot.params.vector(target.id),
-                _ => true,
+                _ => false,
             };
             if is_known {
                 continue;
@@ -161,9 +195,9 @@ impl Subscriber {
                 messages.extend(message(target, snapshot.params));
             }
         }
-        for step in 0..targets.len() {
-            let i = (self.next + step) % targets.len();
-            let base = snapshot.params.base(targets[i]);
+        for step in 0..numbers.len() {
+            let i = (self.next + step) % numbers.len();
+            let base = snapshot.params.base(numbers[i]);
             if self.sent[i] == base {
                 continue;
             }
@@ -172,10 +206,10 @@ impl Subscriber {
                 break;
             }
             self.sent[i] = base;
-            if is_below(targets[i], &self.prefix) {
-                messages.extend(message(targets[i], snapshot.params));
+            if is_below(numbers[i], &self.prefix) {
+                messages.extend(message(numbers[i], snapshot.params));
             }
-            let aliases = snapshot.aliases().iter().filter(|a| a.to == targets[i] && is_in(&a.address, &self.prefix));
+            let aliases = snapshot.aliases().iter().filter(|a| a.to == numbers[i] && is_in(&a.address, &self.prefix));
             messages.extend(aliases.filter_map(|alias| alias_message(alias, snapshot.params)));
         }
         messages
@@ -184,7 +218,7 @@ impl Subscriber {
 
 /// The answer to `/get`: a parameter, a feed or an alias.
 fn one(address: &str, snapshot: &Snapshot) -> Option<OscMessage> {
-    if let Some(target) = params::resolve(address) {
+    if let Some(target) = snapshot.params.table().resolve(address) {
         return message(target, snapshot.params);
     }
     if let Some(feed) = Feed::resolve(address) {
@@ -217,21 +251,16 @@ pub fn is_in(address: &str, prefix: &str) -> bool {
     address.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Every parameter that is a number, and every member of the families.
-fn targets() -> impl Iterator<Item = Target> {
-    use crate::params::Kind;
-    Id::all()
-        .filter(|id| !matches!(id.def().kind, Kind::Text { .. } | Kind::Vector { .. } | Kind::Trigger))
-        .flat_map(|id| (0..id.def().count).map(move |index| Target { id, index: index as u16 }))
+fn numbers(table: &Table) -> Vec<Target> {
+    let is_number = |kind| !matches!(kind, Kind::Text { .. } | Kind::Vector { .. } | Kind::Trigger);
+    table.targets().filter(|target| is_number(target.id.def().kind)).collect()
 }
 
-/// Every parameter that is a text or a vector.
-fn others() -> impl Iterator<Item = Target> {
-    use crate::params::Kind;
-    Id::all().filter(|id| matches!(id.def().kind, Kind::Text { .. } | Kind::Vector { .. })).map(Target::from)
+fn others(table: &Table) -> Vec<Target> {
+    table.targets().filter(|target| matches!(target.id.def().kind, Kind::Text { .. } | Kind::Vector { .. })).collect()
 }
 
-/// Thousands of members of families that rest at 0 are not worth telling.
+/// Thousands of members of families that rest at 0 are not worth sending.
 fn is_idle_member(target: Target, params: &Params) -> bool {
     target.id.def().count > 1 && params.base(target) == 0.0
 }
@@ -291,6 +320,7 @@ fn send(socket: &UdpSocket, to: SocketAddr, messages: Vec<OscMessage>) {
 #[cfg(test)]
 mod test {
     use super::*;
+    use crate::params::Id;
 
     #[test]
     fn prefixes_reach_whole_names_only() {

@@ -72,7 +72,7 @@ mod test {
         for feed in FEEDS {
             assert_eq!(Feed::resolve(feed.address()), Some(feed));
             assert_eq!(Feed::resolve(&format!("/latent-jockey{}", feed.address())), Some(feed));
-            assert_eq!(crate::params::resolve(feed.address()), None);
+            assert_eq!(crate::params::Table::built_in().resolve(feed.address()), None);
         }
         assert_eq!(Feed::resolve("/beats"), None);
     }

@@ -10,11 +10,13 @@ use std::time::{Duration, Instant, SystemTime};
 use super::schedule::{self, Due, Schedule};
 use super::{Incoming, Refusal, Request};
 use crate::control::{Counts, Event, EventSender, Source, Write};
+use crate::params::SharedTable;
 
 /// Where the datagrams of one socket arrive.
 pub(in crate::control) struct Inbox {
     events: EventSender,
     counts: Arc<Counts>,
+    tables: SharedTable,
     schedule: Schedule,
     /// Texts are names: what looks like a path is refused.
     source: Source,
@@ -26,10 +28,12 @@ pub(in crate::control) struct Inbox {
 }
 
 impl Inbox {
-    pub fn new(events: EventSender, counts: Arc<Counts>) -> Self {
+    /// An inbox for a UDP socket. `tables` is the table of parameters as the show last published it.
+    pub fn new(events: EventSender, counts: Arc<Counts>, tables: SharedTable) -> Self {
         Inbox {
             events,
             counts,
+            tables,
             schedule: Schedule::default(),
             source: Source::Osc,
             last_refusal: None,
@@ -39,8 +43,8 @@ impl Inbox {
     }
 
     /// An inbox for a WebSocket: what comes through it opens and writes no files, as the show sees to.
-    pub fn web(events: EventSender, counts: Arc<Counts>) -> Self {
-        Inbox { source: Source::Web, ..Inbox::new(events, counts) }
+    pub fn web(events: EventSender, counts: Arc<Counts>, tables: SharedTable) -> Self {
+        Inbox { source: Source::Web, ..Inbox::new(events, counts, tables) }
     }
 
     /// Takes what came `from` somewhere at a `time` of the calendar, `now` by the steady clock. `answer` takes a
@@ -53,7 +57,8 @@ impl Inbox {
         now: Instant,
         mut answer: impl FnMut(Request) -> bool,
     ) {
-        super::read(bytes, |part| match part {
+        let table = self.tables.get();
+        super::read(bytes, &table, |part| match part {
             Ok((time_tag, incoming)) => {
                 Counts::add(&self.counts.received);
                 match incoming {
@@ -136,7 +141,7 @@ mod test {
     fn refusals_are_told_once_for_each_reason_and_once_a_second() {
         let (events, queue) = crate::control::queue();
         let counts = Arc::new(Counts::default());
-        let mut inbox = Inbox::new(events, counts.clone());
+        let mut inbox = Inbox::new(events, counts.clone(), SharedTable::default());
         let from = super::super::DEFAULT_ADDRESS;
         let start = Instant::now();
         let mut told = Vec::new();

@@ -6,7 +6,7 @@
 use std::io::Write as _;
 
 use super::packet::Refusal;
-use crate::params::{Id, Target};
+use crate::params::{Table, Target};
 
 /// Whether an address is a pattern.
 pub fn is_pattern(address: &str) -> bool {
@@ -17,13 +17,13 @@ pub fn is_pattern(address: &str) -> bool {
 ///
 /// # Errors
 /// [`Refusal::BadPattern`] when a bracket is not closed, before anything was visited.
-pub fn expand(pattern: &str, mut visit: impl FnMut(Target)) -> Result<(), Refusal> {
+pub fn expand(pattern: &str, table: &Table, mut visit: impl FnMut(Target)) -> Result<(), Refusal> {
     let pattern = pattern.strip_prefix("/latent-jockey").filter(|rest| rest.starts_with('/')).unwrap_or(pattern);
     // Matching nothing still reads the whole pattern.
     well_formed(pattern.as_bytes())?;
     // Nothing crosses a `/`: the last part can be matched by itself, against the numbers of a family.
     let (head, last) = pattern.rsplit_once('/').ok_or(Refusal::BadPattern)?;
-    for id in Id::all() {
+    for id in table.ids() {
         let def = id.def();
         let Some(stem) = def.address.strip_suffix("/<n>") else {
             if matches(pattern.as_bytes(), def.address.as_bytes()) {
@@ -182,7 +182,7 @@ mod test {
 
     fn reached(pattern: &str) -> Vec<String> {
         let mut targets = Vec::new();
-        expand(pattern, |t| targets.push(t.to_string())).unwrap();
+        expand(pattern, Table::built_in(), |t| targets.push(t.to_string())).unwrap();
         targets
     }
 
@@ -194,7 +194,11 @@ mod test {
         assert_eq!(reached("/{z,w}/[0-1]"), ["/z/0", "/z/1", "/w/0", "/w/1"]);
         assert_eq!(reached("/nothing*"), Vec::<String>::new());
         for broken in ["/[a", "/{a", "/a]", "/a}", "/{a/b}", "/[[a]]", "/{{a}}"] {
-            assert_eq!(expand(broken, |_| panic!("{broken} matched")), Err(Refusal::BadPattern), "{broken}");
+            assert_eq!(
+                expand(broken, Table::built_in(), |_| panic!("{broken} matched")),
+                Err(Refusal::BadPattern),
+                "{broken}"
+            );
         }
     }
 

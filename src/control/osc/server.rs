@@ -13,6 +13,7 @@ use super::inbox::Inbox;
 use super::{Feedback, OscError, QUESTIONS_PER_SEC, Request, port_owner};
 use crate::control::rate::Peers;
 use crate::control::{Counts, Device, DeviceStatus, EventSender, Listener};
+use crate::params::SharedTable;
 
 /// Wakes up so often when nothing comes.
 const IDLE: Duration = Duration::from_millis(250);
@@ -30,6 +31,7 @@ pub struct OscServer {
     stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     requests: Receiver<(SocketAddr, Request)>,
+    tables: SharedTable,
     events: EventSender,
     counts: Arc<Counts>,
 }
@@ -64,7 +66,8 @@ impl OscServer {
         let socket = Arc::new(socket);
         let stopped = Arc::new(AtomicBool::new(false));
         let (sender, requests) = bounded(REQUESTS);
-        let mut inbox = Inbox::new(events.clone(), counts.clone());
+        let tables = SharedTable::default();
+        let mut inbox = Inbox::new(events.clone(), counts.clone(), tables.clone());
         let thread = {
             let (socket, stopped) = (socket.clone(), stopped.clone());
             std::thread::Builder::new()
@@ -72,7 +75,7 @@ impl OscServer {
                 .spawn(move || listen(&socket, &stopped, &mut inbox, &sender))
                 .map_err(failed)?
         };
-        Ok(OscServer { socket, address: local, stopped, thread: Some(thread), requests, events, counts })
+        Ok(OscServer { socket, address: local, stopped, thread: Some(thread), requests, tables, events, counts })
     }
 
     /// Where it listens; the port is the real one.
@@ -82,7 +85,8 @@ impl OscServer {
 
     /// The half that answers `/get`, `/dump` and `/subscribe`; the show calls it each frame.
     pub fn feedback(&self) -> Feedback {
-        Feedback::new(self.socket.clone(), self.requests.clone(), self.events.clone(), self.counts.clone())
+        let (tables, events, counts) = (self.tables.clone(), self.events.clone(), self.counts.clone());
+        Feedback::new(self.socket.clone(), self.requests.clone(), tables, events, counts)
     }
 }
 

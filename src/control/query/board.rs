@@ -17,7 +17,7 @@ use super::view::View;
 use crate::control::mapping::OscEntry;
 use crate::control::osc::feeds::{FEEDS, Feed, Feeds};
 use crate::control::{Listener, Snapshot};
-use crate::params::{self, Id, Kind, Target, Value};
+use crate::params::{Def, Id, Kind, Members, SharedTable, Table, Target, Value};
 
 /// How many members of the families there are with the networks that play.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,12 +32,21 @@ pub struct Dims {
 
 impl Dims {
     /// How many members of a family are worth showing; 1 for what is no family.
-    pub fn count(&self, id: Id) -> usize {
-        match id {
-            Id::Z => self.z.min(params::MAX_DIM),
-            Id::W => self.w.min(params::MAX_DIM),
-            Id::StyleMix => self.styles.min(params::STYLE_KNOBS),
-            other => other.def().count,
+    pub fn count(&self, def: &Def) -> usize {
+        if def.is_family() { self.members(def, def.count) } else { 1 }
+    }
+
+    /// How many numbers a vector has; 0 for what is none.
+    pub fn vector_len(&self, def: &Def) -> usize {
+        if let Kind::Vector { max_len } = def.kind { self.members(def, max_len) } else { 0 }
+    }
+
+    fn members(&self, def: &Def, all: usize) -> usize {
+        match def.members {
+            Members::All => all,
+            Members::Z => self.z.min(all),
+            Members::W => self.w.min(all),
+            Members::Styles => self.styles.min(all),
         }
     }
 }
@@ -58,10 +67,35 @@ pub struct Cell {
     pub serial: u64,
 }
 
+/// Which parameters there are, and where their cells lie.
+#[derive(Debug)]
+struct Layout {
+    table: Arc<Table>,
+    /// Every parameter and every member of the families, in the order of the table.
+    targets: Vec<Target>,
+    /// Where the first member of each row is among them.
+    first: HashMap<Id, usize>,
+}
+
+impl Layout {
+    fn new(table: &Arc<Table>) -> Self {
+        let targets: Vec<Target> = table.targets().collect();
+        let first = targets.iter().enumerate().filter(|(_, t)| t.index == 0).map(|(i, t)| (t.id, i)).collect();
+        Layout { table: table.clone(), targets, first }
+    }
+
+    /// The place of a target's cell. `None` when its row is gone; of an edited row it is the new one's.
+    fn place(&self, target: Target) -> Option<usize> {
+        let id = self.table.current(target.id)?;
+        (usize::from(target.index) < id.def().count).then(|| self.first[&id] + usize::from(target.index))
+    }
+}
+
 /// What clients may see.
 #[derive(Clone, Debug)]
 pub struct Board {
-    /// In the order of [`places`].
+    layout: Arc<Layout>,
+    /// One for each target of the layout.
     cells: Vec<Cell>,
     pub feeds: Feeds,
     feed_serials: [u64; FEEDS.len()],
@@ -69,22 +103,39 @@ pub struct Board {
     pub dims: Dims,
     /// Grows with each change of anything.
     pub serial: u64,
-    /// Grows with each change of the tree: of aliases or dimensions.
+    /// Grows with each change of the tree: of rows, aliases or dimensions.
     pub shape: u64,
 }
 
 impl Board {
     fn new() -> Self {
-        let cells = places().map(|_| Cell { value: Value::Nothing, serial: 0 }).collect();
+        let layout = Arc::new(Layout::new(Table::built_in()));
+        let cells = vec![Cell { value: Value::Nothing, serial: 0 }; layout.targets.len()];
         let feed_serials = [0; FEEDS.len()];
-        let aliases = Arc::new([]);
-        Board { cells, feeds: Feeds::default(), feed_serials, aliases, dims: Dims::default(), serial: 0, shape: 0 }
+        let (feeds, aliases, dims) = (Feeds::default(), Arc::new([]), Dims::default());
+        Board { layout, cells, feeds, feed_serials, aliases, dims, serial: 0, shape: 0 }
+    }
+
+    /// Which parameters there are.
+    pub fn table(&self) -> &Arc<Table> {
+        &self.layout.table
+    }
+
+    /// Other rows than before: what is known of those that stay, stays; the others are news.
+    fn lay_out(&mut self, layout: &Arc<Layout>) {
+        let new = Cell { value: Value::Nothing, serial: self.serial };
+        let kept = |target: &Target| {
+            let first = self.layout.first.get(&target.id)?;
+            self.cells.get(first + usize::from(target.index)).cloned()
+        };
+        self.cells = layout.targets.iter().map(|target| kept(target).unwrap_or_else(|| new.clone())).collect();
+        self.layout = layout.clone();
     }
 
     /// What stands at an address.
     pub fn find(&self, address: &str) -> Option<Place> {
-        if let Some(target) = params::resolve(address) {
-            return Some(Place::Param(target)).filter(|_| usize::from(target.index) < self.dims.count(target.id));
+        if let Some(target) = self.layout.table.resolve(address) {
+            return Some(Place::Param(target)).filter(|_| self.shows(target));
         }
         if let Some(feed) = Feed::resolve(address) {
             return Some(Place::Feed(feed));
@@ -92,34 +143,35 @@ impl Board {
         self.aliases.iter().position(|alias| alias.address == address).map(Place::Alias)
     }
 
-    fn cell(&self, target: Target) -> &Cell {
-        static FIRST: std::sync::OnceLock<HashMap<Id, usize>> = std::sync::OnceLock::new();
-        let first = FIRST.get_or_init(|| {
-            places().enumerate().filter(|(_, target)| target.index == 0).map(|(i, target)| (target.id, i)).collect()
-        });
-        &self.cells[first[&target.id] + usize::from(target.index)]
+    /// Whether it means something with the networks that play.
+    fn shows(&self, target: Target) -> bool {
+        usize::from(target.index) < self.dims.count(target.id.def())
+    }
+
+    fn cell(&self, target: Target) -> Option<&Cell> {
+        self.cells.get(self.layout.place(target)?)
     }
 
     /// The number of the last change at a place.
     pub fn serial_of(&self, place: Place) -> u64 {
         match place {
-            Place::Param(target) => self.cell(target).serial,
+            Place::Param(target) => self.cell(target).map_or(0, |cell| cell.serial),
             Place::Feed(feed) => self.feed_serials[feed as usize],
-            Place::Alias(i) => self.aliases.get(i).map_or(0, |alias| self.cell(alias.to).serial),
+            Place::Alias(i) => self.aliases.get(i).and_then(|alias| self.cell(alias.to)).map_or(0, |cell| cell.serial),
         }
     }
 
     /// The value at a place as OSC arguments, in the types that the tree promises. `None` for triggers.
     pub fn arguments(&self, place: Place) -> Option<Vec<OscType>> {
         match place {
-            Place::Param(target) => arguments(target.id, &self.cell(target).value, &self.dims),
+            Place::Param(target) => arguments(target.id.def(), &self.cell(target)?.value, &self.dims),
             Place::Feed(feed) => Some(vec![self.feeds.value(feed)]),
             Place::Alias(i) => {
                 let alias = self.aliases.get(i)?;
-                let value = alias.back(Some(self.cell(alias.to).value.clone()))?;
+                let value = alias.back(Some(self.cell(alias.to)?.value.clone()))?;
                 match value {
                     Value::Float(x) if alias.is_travel() => Some(vec![OscType::Float(x as f32)]),
-                    other => arguments(alias.to.id, &other, &self.dims),
+                    other => arguments(alias.to.id.def(), &other, &self.dims),
                 }
             }
         }
@@ -127,7 +179,7 @@ impl Board {
 
     /// Every place that there is now.
     pub fn places(&self) -> impl Iterator<Item = Place> + '_ {
-        let params = places().filter(|target| usize::from(target.index) < self.dims.count(target.id));
+        let params = self.layout.targets.iter().copied().filter(|target| self.shows(*target));
         params
             .map(Place::Param)
             .chain(FEEDS.into_iter().map(Place::Feed))
@@ -144,17 +196,12 @@ impl Board {
     }
 }
 
-/// Every parameter and every member of the families, in the order of the table.
-fn places() -> impl Iterator<Item = Target> {
-    Id::all().flat_map(|id| (0..id.def().count).map(move |index| Target { id, index: index as u16 }))
-}
-
-fn arguments(id: Id, value: &Value, dims: &Dims) -> Option<Vec<OscType>> {
-    Some(match (id.def().kind, value) {
+fn arguments(def: &Def, value: &Value, dims: &Dims) -> Option<Vec<OscType>> {
+    Some(match (def.kind, value) {
         (Kind::Trigger, _) => return None,
         (Kind::Vector { .. }, Value::List(list)) => {
             // A vector has as many numbers as the tree says; those that were not written are 0.
-            let numbers = list.iter().copied().chain(std::iter::repeat(0.0)).take(vector_len(id, dims));
+            let numbers = list.iter().copied().chain(std::iter::repeat(0.0)).take(dims.vector_len(def));
             numbers.map(OscType::Float).collect()
         }
         (_, Value::Float(x)) => vec![OscType::Float(*x as f32)],
@@ -165,14 +212,11 @@ fn arguments(id: Id, value: &Value, dims: &Dims) -> Option<Vec<OscType>> {
     })
 }
 
-/// How many numbers a vector has.
-pub fn vector_len(id: Id, dims: &Dims) -> usize {
-    if id == Id::ZVector { dims.count(Id::Z) } else { 0 }
-}
-
 /// What both threads hold.
 pub struct Shared {
     board: Mutex<Board>,
+    /// Which parameters there are, for what clients send.
+    pub tables: SharedTable,
     /// Wakes those who wait for news.
     pub news: watch::Sender<u64>,
     /// Somebody wants to see the next picture.
@@ -189,6 +233,7 @@ impl Shared {
     pub fn new(address: SocketAddr, osc: Option<OscHost>) -> Self {
         Shared {
             board: Mutex::new(Board::new()),
+            tables: SharedTable::default(),
             news: watch::Sender::new(0),
             looked_for: AtomicBool::new(false),
             view: Mutex::default(),
@@ -208,10 +253,10 @@ impl Shared {
 /// The show's half; belongs to the show.
 pub struct Panel {
     shared: Arc<Shared>,
-    /// Every number, text and vector, in the order of [`places`].
-    targets: Vec<Target>,
-    /// What the board says of each number.
+    layout: Arc<Layout>,
+    /// What the board says of each target's number. NaN is not known.
     numbers: Vec<f64>,
+    /// What it says of each text, by the place of its target.
     texts: Vec<(usize, String)>,
     vectors: Vec<(usize, Vec<f32>)>,
     feeds: Feeds,
@@ -220,47 +265,65 @@ pub struct Panel {
     changed: Vec<usize>,
     /// The first frame writes everything.
     fresh: bool,
+    /// The board does not know the layout yet.
+    has_other_rows: bool,
 }
 
 impl Panel {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let targets: Vec<Target> = places().collect();
-        let of = |wanted: fn(Kind) -> bool| {
-            let targets = &targets;
-            (0..targets.len()).filter(move |&i| wanted(targets[i].id.def().kind))
-        };
-        let texts = of(|kind| matches!(kind, Kind::Text { .. })).map(|i| (i, String::new())).collect();
-        let vectors = of(|kind| matches!(kind, Kind::Vector { .. })).map(|i| (i, Vec::new())).collect();
-        Panel {
+        let layout = shared.board().layout.clone();
+        let mut panel = Panel {
             shared,
-            numbers: vec![0.0; targets.len()],
-            texts,
-            vectors,
+            layout: layout.clone(),
+            numbers: Vec::new(),
+            texts: Vec::new(),
+            vectors: Vec::new(),
             feeds: Feeds::default(),
             aliases: Arc::new([]),
             dims: Dims::default(),
-            changed: Vec::with_capacity(targets.len()),
-            targets,
+            changed: Vec::new(),
             fresh: true,
-        }
+            has_other_rows: false,
+        };
+        panel.lay_out(layout);
+        panel
+    }
+
+    /// Other rows than before: what the board says of those that stay is still known.
+    fn lay_out(&mut self, layout: Arc<Layout>) {
+        let targets = &layout.targets;
+        let known: HashMap<Target, f64> = self.layout.targets.iter().copied().zip(self.numbers.drain(..)).collect();
+        self.numbers = targets.iter().map(|target| known.get(target).copied().unwrap_or(f64::NAN)).collect();
+        let of = |wanted: fn(Kind) -> bool| (0..targets.len()).filter(move |&i| wanted(targets[i].id.def().kind));
+        // Texts and vectors that are known already are written once more; there are few.
+        self.texts = of(|kind| matches!(kind, Kind::Text { .. })).map(|i| (i, String::new())).collect();
+        self.vectors = of(|kind| matches!(kind, Kind::Vector { .. })).map(|i| (i, Vec::new())).collect();
+        self.changed = Vec::with_capacity(targets.len());
+        self.layout = layout;
     }
 
     /// Writes what changed since the last frame. A frame without changes costs a comparison of each number.
     pub fn step(&mut self, snapshot: &Snapshot) {
         let dims = snapshot.dims;
+        let table = snapshot.params.table();
+        self.shared.tables.publish(table);
+        if self.layout.table.version() != table.version() {
+            self.lay_out(Arc::new(Layout::new(table)));
+            self.has_other_rows = true;
+        }
         self.changed.clear();
-        for (i, target) in self.targets.iter().enumerate() {
+        let targets = &self.layout.targets;
+        for (i, target) in targets.iter().enumerate() {
             let base = snapshot.params.base(*target);
             if self.numbers[i] != base {
                 self.changed.push(i);
             }
         }
-        self.changed.extend(
-            self.texts.iter().filter(|(i, text)| snapshot.params.text(self.targets[*i].id) != text).map(|t| t.0),
-        );
-        let vectors = self.vectors.iter().filter(|(i, list)| snapshot.params.vector(self.targets[*i].id) != list);
+        self.changed
+            .extend(self.texts.iter().filter(|(i, text)| snapshot.params.text(targets[*i].id) != text).map(|t| t.0));
+        let vectors = self.vectors.iter().filter(|(i, list)| snapshot.params.vector(targets[*i].id) != list);
         self.changed.extend(vectors.map(|v| v.0));
-        let reshaped = self.dims != dims || !Arc::ptr_eq(&self.aliases, snapshot.aliases());
+        let reshaped = self.has_other_rows || self.dims != dims || !Arc::ptr_eq(&self.aliases, snapshot.aliases());
         if self.changed.is_empty() && !reshaped && self.feeds == snapshot.feeds && !self.fresh {
             return;
         }
@@ -272,17 +335,18 @@ impl Panel {
         };
         if std::mem::take(&mut self.fresh) {
             self.changed.clear();
-            self.changed.extend(0..self.targets.len());
+            self.changed.extend(0..targets.len());
         }
-        write(board, &self.targets, &self.changed, snapshot, dims, reshaped);
+        self.has_other_rows = false;
+        write(board, &self.layout, &self.changed, snapshot, dims, reshaped);
         for &i in &self.changed {
-            self.numbers[i] = snapshot.params.base(self.targets[i]);
+            self.numbers[i] = snapshot.params.base(targets[i]);
         }
         for (i, text) in &mut self.texts {
-            snapshot.params.text(self.targets[*i].id).clone_into(text);
+            snapshot.params.text(targets[*i].id).clone_into(text);
         }
         for (i, list) in &mut self.vectors {
-            snapshot.params.vector(self.targets[*i].id).clone_into(list);
+            snapshot.params.vector(targets[*i].id).clone_into(list);
         }
         (self.feeds, self.dims) = (snapshot.feeds, dims);
         self.aliases.clone_from(snapshot.aliases());
@@ -330,7 +394,7 @@ impl Viewer {
 
 fn write(
     mut board: MutexGuard<'_, Board>,
-    targets: &[Target],
+    layout: &Arc<Layout>,
     changed: &[usize],
     snapshot: &Snapshot,
     dims: Dims,
@@ -338,8 +402,11 @@ fn write(
 ) {
     board.serial += 1;
     let serial = board.serial;
+    if board.layout.table.version() != layout.table.version() {
+        board.lay_out(layout);
+    }
     for &i in changed {
-        if let Some(value) = snapshot.params.value(targets[i]) {
+        if let Some(value) = snapshot.params.value(layout.targets[i]) {
             board.cells[i] = Cell { value, serial };
         }
     }

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::{SinkExt, StreamExt};
@@ -28,6 +29,7 @@ use crate::control::osc::feedback::{bare, is_in};
 use crate::control::osc::inbox::Inbox;
 use crate::control::osc::{QUESTIONS_PER_SEC, Request as Question};
 use crate::control::rate::Rate;
+use crate::params::{Members, Table};
 
 /// Longest message of a client, in bytes: as long as a datagram.
 const MAX_MESSAGE: usize = 64 << 10;
@@ -88,6 +90,7 @@ struct Client {
     /// Everything up to this change was told to a subscriber.
     told: u64,
     shape: u64,
+    table: Arc<Table>,
     aliases: Vec<String>,
     _place: OwnedSemaphorePermit,
 }
@@ -95,16 +98,17 @@ struct Client {
 impl Client {
     fn new(site: Site, from: SocketAddr, place: OwnedSemaphorePermit) -> Self {
         let board = site.shared.board();
-        let (shape, told, aliases) = (board.shape, board.serial, aliases(&board));
+        let (shape, told, aliases, table) = (board.shape, board.serial, aliases(&board), board.table().clone());
         drop(board);
         Client {
-            inbox: Inbox::web(site.events.clone(), site.counts.clone()),
+            inbox: Inbox::web(site.events.clone(), site.counts.clone(), site.shared.tables.clone()),
             rate: Rate::new(MAX_MESSAGES_PER_SEC, Instant::now()),
             questions: Rate::new(QUESTIONS_PER_SEC, Instant::now()),
             listened: HashMap::new(),
             prefixes: Vec::new(),
             told,
             shape,
+            table,
             aliases,
             site,
             from,
@@ -250,8 +254,8 @@ impl Client {
             messages.extend(self.aliases.iter().filter(|old| !aliases.contains(old)).map(|a| event("PATH_REMOVED", a)));
             messages.extend(aliases.iter().filter(|new| !self.aliases.contains(new)).map(|a| event("PATH_ADDED", a)));
             messages.extend(aliases.iter().filter(|a| self.aliases.contains(a)).map(|a| event("PATH_CHANGED", a)));
-            messages.extend(["/z", "/w", "/style/mix"].map(|family| event("PATH_CHANGED", family)));
-            self.aliases = aliases;
+            messages.extend(rows_that_changed(&self.table, board.table()));
+            (self.aliases, self.table) = (aliases, board.table().clone());
         }
         for (address, told) in &mut self.listened {
             let Some(place) = board.find(address) else { continue };
@@ -276,6 +280,23 @@ impl Client {
 
 fn aliases(board: &Board) -> Vec<String> {
     board.aliases.iter().map(|alias| alias.address.clone()).collect()
+}
+
+/// What is sent when rows have come or gone, and of families that grow and shrink with the networks.
+fn rows_that_changed(old: &Table, new: &Table) -> Vec<Message> {
+    // A family is a node with its members below it.
+    let path = |address: &'static str| address.trim_end_matches("/<n>");
+    let mut messages = Vec::new();
+    for def in old.iter().filter(|def| new.row(def.address).is_none()) {
+        messages.push(event("PATH_REMOVED", path(def.address)));
+    }
+    for id in new.ids().filter(|id| !old.has(*id)) {
+        let command = if old.row(id.def().address).is_some() { "PATH_CHANGED" } else { "PATH_ADDED" };
+        messages.push(event(command, path(id.def().address)));
+    }
+    let families = new.iter().filter(|def| def.is_family() && def.members != Members::All);
+    messages.extend(families.map(|def| event("PATH_CHANGED", path(def.address))));
+    messages
 }
 
 fn event(command: &str, address: &str) -> Message {

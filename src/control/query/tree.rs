@@ -7,9 +7,9 @@ use rosc::OscType;
 use serde_json::{Map, Value as Json, json};
 
 use super::OscHost;
-use super::board::{Board, Place, vector_len};
+use super::board::{Board, Place};
 use crate::control::mapping::OscEntry;
-use crate::params::{Def, Id, Kind};
+use crate::params::{Def, Kind};
 
 /// The attributes of a node that can be asked for alone.
 pub const ATTRIBUTES: [&str; 9] =
@@ -92,7 +92,7 @@ fn describe(board: &Board, place: Place, node: &mut Map<String, Json>) {
     match place {
         Place::Param(target) => {
             let def = target.id.def();
-            set("TYPE", json!(type_tags(board, target.id)));
+            set("TYPE", json!(type_tags(board, target.id.def())));
             set("DESCRIPTION", json!(def.help));
             set_range(def, &mut set);
         }
@@ -119,20 +119,20 @@ fn describe_alias(board: &Board, alias: &OscEntry, set: &mut impl FnMut(&str, Js
         set("RANGE", json!([{ "MIN": 0.0, "MAX": 1.0 }]));
         set("CLIPMODE", json!(["both"]));
     } else {
-        set("TYPE", json!(type_tags(board, alias.to.id)));
+        set("TYPE", json!(type_tags(board, alias.to.id.def())));
         set_range(alias.to.id.def(), set);
     }
 }
 
-fn type_tags(board: &Board, id: Id) -> String {
-    match id.def().kind {
+fn type_tags(board: &Board, def: &Def) -> String {
+    match def.kind {
         Kind::Float { .. } => "f".to_owned(),
         // Seeds beyond 31 bits travel as `h`; `i` is what every client knows.
         Kind::Int { .. } => "i".to_owned(),
         Kind::Bool { .. } => "T".to_owned(),
         Kind::Choice { .. } | Kind::Text { .. } => "s".to_owned(),
         Kind::Trigger => "N".to_owned(),
-        Kind::Vector { .. } => "f".repeat(vector_len(id, &board.dims)),
+        Kind::Vector { .. } => "f".repeat(board.dims.vector_len(def)),
     }
 }
 
@@ -178,13 +178,13 @@ fn json_of(argument: &OscType) -> Json {
 mod test {
     use super::super::board::test::board_of;
     use super::*;
-    use crate::params::{Params, TABLE, Value};
+    use crate::params::{Id, Params, Table, Value};
 
     #[test]
     fn every_parameter_is_in_the_tree() {
         let board = board_of(&Params::default(), Vec::new());
         let tree = node(&board, "/").unwrap();
-        for def in TABLE {
+        for def in Table::built_in().iter() {
             let address = def.address.replace("<n>", "3");
             let found = address.split('/').skip(1).fold(&tree, |node, name| &node["CONTENTS"][name]);
             assert_eq!(found["FULL_PATH"], json!(address));
@@ -207,7 +207,10 @@ mod test {
         params.write(Id::Psi.into(), &Value::Float(0.25)).unwrap();
         let aliases = toml::from_str("'/1/fader' = { to = '/psi', range = [0, 1] }\n'/go' = '/seed/next'");
         let aliases: std::collections::BTreeMap<String, crate::control::mapping::MidiOptions> = aliases.unwrap();
-        let aliases = aliases.iter().map(|(address, options)| OscEntry::new(address, options).unwrap()).collect();
+        let aliases = aliases
+            .iter()
+            .map(|(address, options)| OscEntry::new(address, options, Table::built_in()).unwrap())
+            .collect();
         let board = board_of(&params, aliases);
         let at = |address: &str| node(&board, address).unwrap();
         assert_eq!(

@@ -1,17 +1,8 @@
 //! What the player has set for the style loop, for one frame.
 
 use crate::image::resample::Motion;
-use crate::params::{Id, Params, STYLE_KNOBS, Target};
-
-/// What stays of the picture in the painting.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Keep {
-    /// The painting's light with the picture's colour.
-    #[default]
-    Colour,
-    /// The painting's colour with the picture's light.
-    Light,
-}
+pub use crate::params::Keep;
+use crate::params::{Id, Params, STYLE_KNOBS, StyleSize, Target};
 
 /// Settings of one frame; the addresses and ranges are in the table of parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,10 +59,10 @@ impl StyleSettings {
             amount: float(Id::StyleAmount),
             passes: whole(Id::StylePasses) as u32,
             feedback: float(Id::StyleFeedback),
-            size: params.choice(Id::StyleSize).parse().unwrap_or(256),
+            size: params.get_choice::<StyleSize>(Id::StyleSize).pixels(),
             every: whole(Id::StyleEvery).max(1) as u32,
             keep: float(Id::StyleKeep),
-            keep_what: if params.choice(Id::StyleKeepWhat) == "light" { Keep::Light } else { Keep::Colour },
+            keep_what: params.get_choice(Id::StyleKeepWhat),
             zoom: float(Id::FeedbackZoom),
             rotate: float(Id::FeedbackRotate),
             x: float(Id::FeedbackX),

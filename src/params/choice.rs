@@ -1,0 +1,144 @@
+//! Choices: enums that carry their words, once. The rows of the table and those who read the values both use the enum, so
+//! that no word is ever compared with a text.
+
+pub use crate::image::Fit;
+
+/// An enum whose variants are the words of a [`Kind::Choice`](super::Kind::Choice), in the same order.
+pub trait Choice: Copy + 'static {
+    const WORDS: &'static [&'static str];
+
+    /// The variant at a position; the last one for a position beyond it.
+    fn from_index(index: usize) -> Self;
+}
+
+/// Gives an enum its words: every variant, in order.
+macro_rules! words {
+    ($name:ident { $($variant:ident = $word:literal),* $(,)? }) => {
+        impl Choice for $name {
+            const WORDS: &'static [&'static str] = &[$($word),*];
+
+            fn from_index(index: usize) -> Self {
+                const ALL: &[$name] = &[$($name::$variant),*];
+                ALL[index.min(ALL.len() - 1)]
+            }
+        }
+    };
+}
+
+/// Declares enums with their words.
+macro_rules! choices {
+    ($($(#[$about:meta])* $name:ident { $($(#[$variant_about:meta])* $variant:ident = $word:literal,)* })*) => {$(
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$variant_about])* $variant),*
+        }
+        words!($name { $($variant = $word),* });
+    )*};
+}
+
+choices! {
+    /// What z does by itself: `/walk/kind`.
+    WalkKind {
+        Hold = "hold",
+        #[default]
+        Drift = "drift",
+        Loop = "loop",
+        Line = "line",
+    }
+
+    /// How a line goes from 0 to 1: `/walk/ease`.
+    Ease {
+        Linear = "linear",
+        /// Soft at both ends: 6t⁵ − 15t⁴ + 10t³ (Perlin 2002), first and second derivative 0 at the ends.
+        #[default]
+        Smooth = "smooth",
+        /// Rests at each end for a quarter of the way and moves smoothly between.
+        Hold = "hold",
+    }
+
+    /// What a speed or a duration counts.
+    TimeBase {
+        #[default]
+        Seconds = "seconds",
+        Beats = "beats",
+    }
+
+    /// Where per-layer noise comes from: `/noise/mode`.
+    NoiseKind {
+        #[default]
+        Const = "const",
+        Random = "random",
+        None = "none",
+    }
+
+    /// What stays of the picture in the painting: `/style/keep/what`.
+    Keep {
+        /// The painting's light with the picture's colour.
+        #[default]
+        Colour = "colour",
+        /// The painting's colour with the picture's light.
+        Light = "light",
+    }
+
+    /// Shorter side of the painting: `/style/size`.
+    StyleSize {
+        S128 = "128",
+        S192 = "192",
+        #[default]
+        S256 = "256",
+        S384 = "384",
+        S512 = "512",
+    }
+}
+
+words!(Fit { Contain = "contain", Cover = "cover", Mirror = "mirror" });
+
+impl TimeBase {
+    /// How many of these pass in a second at `bpm` beats a minute.
+    pub fn per_second(self, bpm: f64) -> f64 {
+        match self {
+            TimeBase::Seconds => 1.0,
+            TimeBase::Beats => bpm / 60.0,
+        }
+    }
+}
+
+impl StyleSize {
+    pub fn pixels(self) -> usize {
+        match self {
+            StyleSize::S128 => 128,
+            StyleSize::S192 => 192,
+            StyleSize::S256 => 256,
+            StyleSize::S384 => 384,
+            StyleSize::S512 => 512,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_variants_have_the_same_order() {
+        fn check<T: Choice + PartialEq + std::fmt::Debug>(variants: &[T]) {
+            assert_eq!(variants.len(), T::WORDS.len());
+            for (i, variant) in variants.iter().enumerate() {
+                assert_eq!(T::from_index(i), *variant);
+                let name = format!("{variant:?}").to_lowercase();
+                assert_eq!(name.trim_start_matches(|c| name.ends_with(char::is_numeric) && c == 's'), T::WORDS[i]);
+            }
+            assert_eq!(T::from_index(99), variants[variants.len() - 1]);
+        }
+        check(&[WalkKind::Hold, WalkKind::Drift, WalkKind::Loop, WalkKind::Line]);
+        check(&[Ease::Linear, Ease::Smooth, Ease::Hold]);
+        check(&[TimeBase::Seconds, TimeBase::Beats]);
+        check(&[NoiseKind::Const, NoiseKind::Random, NoiseKind::None]);
+        check(&[Keep::Colour, Keep::Light]);
+        check(&[Fit::Contain, Fit::Cover, Fit::Mirror]);
+        let sizes = [StyleSize::S128, StyleSize::S192, StyleSize::S256, StyleSize::S384, StyleSize::S512];
+        check(&sizes);
+        assert!(sizes.iter().zip(StyleSize::WORDS).all(|(size, word)| size.pixels().to_string() == *word));
+    }
+}
