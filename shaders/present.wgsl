@@ -1,8 +1,8 @@
-// Lays the newest picture over a window: one full-screen triangle, one pass.
+// Draws the newest picture on a window: one full-screen triangle, one pass.
 //
 // In: the picture [H, W] as an sRGB texture, so every sample is linear light. Out: linear light for targets that
-// encode on write, else sRGB-encoded. Enlarging uses Catmull-Rom (Catmull and Rom 1974; Keys 1981 with a = -1/2),
-// its 4x4 texels gathered by nine bilinear samples; shrinking and software drivers use plain bilinear.
+// encode on write, otherwise sRGB-encoded. Enlarging uses Catmull-Rom (Catmull and Rom 1974; Keys 1981 with a = -1/2), with
+// its 4x4 texels read by nine bilinear samples; shrinking and software drivers use plain bilinear.
 
 struct Present {
     // Window uv -> picture uv, about the centre: picture = (window - 0.5) * scale + 0.5.
@@ -11,19 +11,19 @@ struct Present {
     texels: vec2f,
     // Multiplies linear light: 1 shows the picture, 0 is black.
     brightness: f32,
-    // 1 fills what lies beyond the picture with its mirror image, 0 leaves it black.
+    // 1 fills the area beyond the picture with its mirror image, 0 leaves it black.
     mirror: f32,
-    // 1 where the picture is enlarged and Catmull-Rom pays, 0 for bilinear.
+    // 1 for Catmull-Rom, when the picture is enlarged; 0 for bilinear.
     cubic: f32,
     padding: f32,
 }
 
 @group(0) @binding(0) var<uniform> present: Present;
 @group(0) @binding(1) var picture: texture_2d<f32>;
-// Bilinear, repeating in mirror image on both axes.
+// Bilinear, with mirrored repeat on both axes.
 @group(0) @binding(2) var mirrored: sampler;
 
-// Whether the target stores what is written as it is, so that sRGB must be encoded here.
+// Whether the target stores written values unchanged, so that sRGB must be encoded here.
 override encode: bool = false;
 
 struct Corner {
@@ -31,7 +31,7 @@ struct Corner {
     @location(0) uv: vec2f,
 }
 
-// One triangle that covers the window; uv is 0..1 from the top left of it.
+// One triangle that covers the window; uv is 0..1 from its top left.
 @vertex
 fn vertex(@builtin(vertex_index) index: u32) -> Corner {
     let uv = vec2f(f32((index << 1u) & 2u), f32(index & 2u));
@@ -42,8 +42,8 @@ fn tap(texel: vec2f) -> vec3f {
     return textureSampleLevel(picture, mirrored, texel / present.texels, 0.0).rgb;
 }
 
-// Catmull-Rom at `uv`. The two inner weights of each axis are positive, so one bilinear sample between those
-// texels takes both.
+// Catmull-Rom at `uv`. The two inner weights of each axis are positive, so one bilinear sample between those texels
+// covers both.
 fn catmull_rom(uv: vec2f) -> vec3f {
     let at = uv * present.texels - 0.5;
     let whole = floor(at);

@@ -1,8 +1,8 @@
 //! Recording: pictures become video files and folders of PNGs.
 //!
-//! [`Sink`] takes frames (which [`crate::image::fit`] lays out), [`recorder`] does so on a
-//! thread of its own for a live show, and [`sheet`] lays stills out on one page. Nothing here knows of the show,
-//! of networks or of time: a frame lasts as long as its place in the sequence says.
+//! [`Sink`] takes frames (laid out by [`crate::image::fit`]), [`recorder`] does so on its own thread for a live show, and
+//! [`sheet`] arranges stills on a contact sheet. Nothing here knows about the show, networks or time: a frame's time is its
+//! position in the sequence.
 
 pub mod frames;
 pub mod recorder;
@@ -16,10 +16,10 @@ use std::path::{Path, PathBuf};
 use frames::PngFolder;
 use video::{Effort, VideoError, VideoSettings, VideoWriter};
 
-/// Endings of the videos that can be written.
+/// Extensions of the supported video formats.
 pub const VIDEO_ENDINGS: &[&str] = &["mp4", "mov", "mkv"];
 
-/// Why a recording could not begin or go on.
+/// Why a recording could not start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     #[error(transparent)]
@@ -43,11 +43,11 @@ pub enum Sink {
 
 impl Sink {
     /// Opens `out` for frames of `width` x `height`: a video for .mp4, .mov and .mkv, a folder of PNGs for a path
-    /// without an ending. Without ffmpeg a video becomes a folder beside it. The text is one line for the player
-    /// about what is not as asked.
+    /// without an extension. Without ffmpeg, a video becomes a folder next to it. The string is a remark for the player
+    /// if the output differs from what was requested.
     ///
     /// # Errors
-    /// When `out` cannot be written, has another ending, or the size suits no video.
+    /// When `out` cannot be written, has a different extension, or the size is not possible for a video.
     pub fn open(out: &Path, width: u32, height: u32, fps: f64) -> Result<(Self, Option<String>), RecordError> {
         Sink::open_with(out, VideoSettings { width, height, fps, effort: Effort::Best })
     }
@@ -93,7 +93,7 @@ impl Sink {
         }
     }
 
-    /// Ends the recording; a video is playable everywhere from then on.
+    /// Ends the recording; from then on a video plays everywhere.
     ///
     /// # Errors
     /// When the encoder failed.
@@ -119,7 +119,7 @@ fn beside(video: &Path) -> PathBuf {
     video.with_file_name(format!("{stem}-frames"))
 }
 
-/// What a recording left on disk. Displayed in one line.
+/// What a recording left on disk. Displayed as one line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
     pub path: PathBuf,
@@ -128,7 +128,7 @@ pub struct Summary {
     pub height: u32,
     /// Length of a video in seconds; `None` for pictures.
     pub seconds: Option<f64>,
-    /// What else the player should know.
+    /// A remark for the player.
     pub remark: Option<String>,
 }
 
@@ -144,7 +144,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// The number of bytes of an RGBA frame, checked against what came.
+/// Checks the length of an RGBA frame.
 fn check_frame(width: u32, height: u32, rgba: &[u8]) -> Result<(), RecordError> {
     let expected = width as usize * height as usize * 4;
     if rgba.len() == expected {
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_ending_is_told() {
+    fn an_unknown_extension_is_reported() {
         let error = Sink::open(Path::new("x.gif"), 16, 16, 30.0).unwrap_err().to_string();
         assert_eq!(error, "x.gif: \"gif\" is no ending of a video; take .mp4, .mov, .mkv, or a folder for PNGs");
     }

@@ -1,8 +1,8 @@
-// A weighted sum of up to three pictures of one size: [C, H, W] each, C the result's or fewer colours, which are grey then.
+// A weighted sum of up to three pictures of the same size: [C, H, W] each, with the result's C, or one colour, which is grey.
 // Twin of `blend` in src/effects/easel.rs.
 
 struct Settings {
-    // Numbers of the result.
+    // Numbers in the result.
     count: u32,
     // H·W
     plane: u32,
@@ -10,7 +10,7 @@ struct Settings {
     first_channels: u32,
     second_channels: u32,
     third_channels: u32,
-    // One of 0 is not looked at.
+    // A picture with weight 0 is not read.
     first_share: f32,
     second_share: f32,
     third_share: f32,

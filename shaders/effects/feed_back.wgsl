@@ -1,12 +1,12 @@
-// The last painting, moved, mixed into the canvas: canvas + share·(moved − canvas), [C, H, W]. Bilinear, continued beyond the
-// edges by reflection. Twin of `moved` in src/effects/resample.rs and of `feed_back` in src/effects/easel.rs.
+// The last painting, moved and mixed into the canvas: canvas + share·(moved − canvas), [C, H, W]. Bilinear, reflected at the
+// edges. Twin of `moved` in src/effects/resample.rs and of `feed_back` in src/effects/easel.rs.
 
 struct Settings {
     count: u32,
     width: u32,
     height: u32,
     share: f32,
-    // 0: the painting stands.
+    // 0: no motion.
     moves: u32,
     cos: f32,
     sin: f32,
@@ -20,7 +20,7 @@ struct Settings {
 @group(0) @binding(1) var<storage, read> painting: array<f32>;
 @group(0) @binding(2) var<storage, read_write> canvas: array<f32>;
 
-// A coordinate folded into 0..=side − 1.
+// A coordinate reflected into 0..=side − 1.
 fn mirrored(at: f32, side: u32) -> f32 {
     let last = f32(side) - 1.0;
     if (at >= 0.0 && at <= last) {
@@ -31,13 +31,13 @@ fn mirrored(at: f32, side: u32) -> f32 {
     return clamp(min(folded, period - folded), 0.0, last);
 }
 
-// The painting's number at `at`, of which the pixel comes from elsewhere.
+// The painting's number at `at`, with the pixel replaced by its source.
 fn moved(at: u32) -> f32 {
     let plane = settings.width * settings.height;
     let pixel = at % plane;
     let centre = (vec2<f32>(f32(settings.width), f32(settings.height)) - 1.0) / 2.0;
     let place = vec2<f32>(f32(pixel % settings.width), f32(pixel / settings.width));
-    // The inverse motion.
+    // Inverse motion.
     let d = place - centre - vec2<f32>(settings.x, settings.y);
     let x = mirrored((settings.cos * d.x + settings.sin * d.y) / settings.zoom + centre.x, settings.width);
     let y = mirrored((settings.cos * d.y - settings.sin * d.x) / settings.zoom + centre.y, settings.height);

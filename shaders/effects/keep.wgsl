@@ -5,7 +5,7 @@ struct Settings {
     // Pixels.
     count: u32,
     amount: f32,
-    // 1: the picture's light, else its colour.
+    // 1 keeps the picture's light, 0 its colour.
     is_light: u32,
 }
 
@@ -27,7 +27,7 @@ fn main(
     let blue = green + settings.count;
     let painted = vec3<f32>(painting[at], painting[green], painting[blue]);
     let original = vec3<f32>(picture[at], picture[green], picture[blue]);
-    // Brightness by the weights of Rec. 601.
+    // Luma with Rec. 601 weights.
     let weights = vec3<f32>(0.299, 0.587, 0.114);
     let lift = dot(weights, painted) - dot(weights, original);
     let wanted = select(original + lift, painted - lift, settings.is_light != 0u);

@@ -1,11 +1,11 @@
-// A painting, on its way from the one before to the newest, laid over the picture; all [C, H, W]. Twin of `lay_over` in
+// Blends the painting, fading from the previous one to the newest, over the picture; all [C, H, W]. Twin of `lay_over` in
 // src/effects/easel.rs.
 
 struct Settings {
     count: u32,
-    // Of the newest painting in the painting.
+    // Share of the newest painting in the painting.
     fade: f32,
-    // Of the painting in the result.
+    // Share of the painting in the result.
     amount: f32,
 }
 

@@ -1,11 +1,11 @@
-// Every number limited to -1..1; what is no number becomes 0. Twin of `clamp` in src/effects/style/balance.rs.
+// Clamps every number to -1..1; NaN becomes 0. Twin of `clamp` in src/effects/style/balance.rs.
 
 struct Settings {
     count: u32,
 }
 
 @group(0) @binding(0) var<uniform> settings: Settings;
-// Floats, as their bits: about what is no number WGSL promises nothing.
+// Floats as bits, because WGSL makes no promises about NaN.
 @group(0) @binding(1) var<storage, read_write> picture: array<u32>;
 
 @compute @workgroup_size(256)
@@ -23,7 +23,7 @@ fn main(
     if (size > 0x7f800000u) {
         picture[at] = 0u;
     } else if (size > 0x3f800000u) {
-        // 1 with the sign of what was there.
+        // 1 with the sign of the input.
         picture[at] = 0x3f800000u | (bits & 0x80000000u);
     }
 }

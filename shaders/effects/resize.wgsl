@@ -1,4 +1,4 @@
-// One axis of a picture resized: [outer, INPUT, inner] -> [outer, OUTPUT, inner], where each output is a weighted sum of
+// Resizes one axis of a picture: [outer, INPUT, inner] -> [outer, OUTPUT, inner], where each output is a weighted sum of
 // neighbours. Twin of `Resizer` in src/effects/resample.rs, which makes the table.
 
 struct Settings {
@@ -7,13 +7,13 @@ struct Settings {
     input: u32,
     output: u32,
     inner: u32,
-    // Inputs that each output takes.
+    // Inputs per output.
     taps: u32,
 }
 
 @group(0) @binding(0) var<uniform> settings: Settings;
 @group(0) @binding(1) var<storage, read> picture: array<f32>;
-// [OUTPUT]: the first input of each
+// [OUTPUT]: the first input of each output
 @group(0) @binding(2) var<storage, read> starts: array<u32>;
 // [OUTPUT, TAPS]
 @group(0) @binding(3) var<storage, read> weights: array<f32>;

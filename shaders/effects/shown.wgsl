@@ -1,10 +1,10 @@
-// The finished picture, -1..1, as it is shown: trunc(clamp(127.5 x + 128, 0, 255)) of red, green and blue, and 255, in one
-// word a pixel. Rows are `pitch` words apart, as a copy to a texture wants them. Fewer than three channels are grey.
+// Converts the finished picture from -1..1 to bytes: trunc(clamp(127.5 x + 128, 0, 255)) of red, green and blue, and 255, one
+// word per pixel. Rows are `pitch` words apart, as required for a copy to a texture. Fewer than three channels are grey.
 
 struct Settings {
     channels: u32,
     width: u32,
-    // Pixels of a channel.
+    // Pixels per channel.
     count: u32,
     pitch: u32,
 }

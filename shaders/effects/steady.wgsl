@@ -1,5 +1,5 @@
-// Takes a canvas one step back into its band, [3, H, W], and puts grain on an empty one. Twin of the second half of `steady`
-// in src/effects/style/balance.rs; `steady_step` says how far.
+// Moves a canvas [3, H, W] one step back into its band, and adds grain to an empty one. Twin of the second half of `steady`
+// in src/effects/style/balance.rs; `steady_step` computes the step.
 //! import whole
 
 struct Settings {

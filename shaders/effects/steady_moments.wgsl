@@ -1,13 +1,13 @@
-// Mean and sum of squared distances from it, of each part of each of three colours: [3, PLANE] -> [3, PARTS]. Two passes, so
-// that a nearly constant canvas loses no digits. A workgroup takes one part (x) of one colour (y).
-// Twin of `mean_and_deviation` in src/effects/style/balance.rs; `steady_step` brings the parts together.
+// Mean, and sum of squared distances from it, of each part of each of three colours: [3, PLANE] -> [3, PARTS]. Two passes, so
+// that a nearly constant canvas loses no precision. One workgroup per part (x) and colour (y).
+// Twin of `mean_and_deviation` in src/effects/style/balance.rs; `steady_step` combines the parts.
 //! import whole
 
 struct Settings {
     // H·W
     plane: u32,
     parts: u32,
-    // Numbers in a part, the last one may have fewer.
+    // Numbers per part; the last part may have fewer.
     length: u32,
 }
 

@@ -1,4 +1,4 @@
-// How far the canvas has to go back into its band: [3, PARTS] moments -> a `Step`. One workgroup. Twin of the first half of
+// How far the canvas has to move back into its band: [3, PARTS] moments -> a `Step`. One workgroup. Twin of the first half of
 // `steady` in src/effects/style/balance.rs.
 //! import whole
 
@@ -6,25 +6,25 @@ struct Settings {
     // H·W
     plane: u32,
     parts: u32,
-    // Numbers in a part, the last one may have fewer.
+    // Numbers per part; the last part may have fewer.
     length: u32,
     share: f32,
     mean_limit: f32,
     least: f32,
     greatest: f32,
-    // Largest step of one frame.
+    // Largest step per frame.
     step: f32,
-    // Below this deviation a canvas is empty.
+    // Below this deviation a canvas counts as empty.
     empty: f32,
 }
 
 struct Step {
-    // Of each colour.
+    // For each colour.
     means: array<f32, 3>,
-    // 1 and 0: the canvas stays.
+    // 1 and 0 leave the canvas unchanged.
     stretch: f32,
     shift: f32,
-    // Deviation of the grain; 0 is none.
+    // Deviation of the grain; 0 for none.
     grain: f32,
 }
 
@@ -36,7 +36,7 @@ fn share_of(part: u32) -> f32 {
     return f32(min(settings.length, settings.plane - part * settings.length)) / f32(settings.plane);
 }
 
-// Mean and variance of one colour. The first part's mean is taken away first: what is left is small and loses no digits.
+// Mean and variance of one colour. The first part's mean is subtracted first: the remainder is small and keeps its precision.
 fn colour(thread: u32, c: u32) -> vec2<f32> {
     let first = c * settings.parts;
     let origin = moments[first].x;
@@ -69,7 +69,7 @@ fn main(@builtin(local_invocation_index) thread: u32) {
         return;
     }
     let deviation = sqrt(variance);
-    // Quotients of equal numbers need not be 1 on a card: inside the band nothing is divided.
+    // The quotient of equal numbers need not be 1 on a card, so nothing is divided inside the band.
     var stretch = 1.0;
     if (deviation < settings.least || deviation > settings.greatest) {
         let wanted = clamp(deviation, settings.least, settings.greatest) / max(deviation, 1e-6);

@@ -1,12 +1,12 @@
-// Puts grain on a painting that hardly differs from the one before: [COUNT]. Twin of the second half of `stir` in
-// src/effects/style/balance.rs; `stir_change` has looked how far it moved.
+// Adds grain to a painting that hardly differs from the previous one: [COUNT]. Twin of the second half of `stir` in
+// src/effects/style/balance.rs; `stir_change` has measured how far it moved.
 //! import whole
 
 struct Settings {
     count: u32,
     // At most 256.
     parts: u32,
-    // A painting that moved less in all is still.
+    // A painting with a smaller total change counts as still.
     still: f32,
     // Deviation of the grain.
     grain: f32,

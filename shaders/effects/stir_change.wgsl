@@ -1,17 +1,17 @@
-// How far a painting has moved from the one before, and the seed of its grain, of each part: [COUNT] twice -> [PARTS]. A
-// workgroup takes one part. Twin of the first half of `stir` in src/effects/style/balance.rs.
+// How far a painting has moved from the previous one, and the seed of its grain, for each part: [COUNT] twice -> [PARTS].
+// One workgroup per part. Twin of the first half of `stir` in src/effects/style/balance.rs.
 //! import whole
 
 struct Settings {
     count: u32,
-    // Numbers in a part, the last one may have fewer.
+    // Numbers per part; the last part may have fewer.
     length: u32,
 }
 
 struct Change {
     // Sum of the differences.
     moved: f32,
-    // Sum of hashes of the numbers with their places.
+    // Sum of hashes of the numbers and their positions.
     seed: u32,
 }
 

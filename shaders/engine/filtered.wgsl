@@ -1,11 +1,11 @@
-// What follows the convolution of a StyleGAN3 layer: bias, up-sampling with its filter, leaky ReLU, clamp, the filter of
-// down-sampling: [SPLITS, O, H, W] -> [O, OUT_H, OUT_W]. Twin of src/engine/cpu/filtered.rs.
+// What follows the convolution of a StyleGAN3 layer: bias, up-sampling with its filter, leaky ReLU, clamp, and
+// down-sampling with its filter: [SPLITS, O, H, W] -> [O, OUT_H, OUT_W]. Twin of src/engine/cpu/filtered.rs.
 //
-// Polyphase, and the up-sampled map is never in memory. A workgroup makes TILE_W x TILE_H results of CHANNELS channels. A
-// thread has one column of the up-sampled map and walks down it: a row of the convolution, filtered along x, is one number
-// in its window; the window filtered along y gives UP samples, which are activated; the last DOWN_TAPS of them, filtered
-// along y, are a result that lacks the filter along x only, for which the columns meet in workgroup memory. A filter of
-// down-sampling that is round is the sum of TERMS that run along y and along x.
+// Polyphase, without storing the up-sampled map. A workgroup computes TILE_W x TILE_H results of CHANNELS channels. A thread
+// walks down one column of the up-sampled map: a row of the convolution, filtered along x, is one number in its window; the
+// window, filtered along y, gives UP samples, which are activated; the last DOWN_TAPS of them, filtered along y, give a
+// result that only lacks the filter along x, for which the columns are exchanged in workgroup memory. A radial down filter is
+// the sum of TERMS separable ones.
 
 @group(0) @binding(0) var<storage, read> parts: array<Num>;
 // [O]
@@ -24,11 +24,11 @@ const OUT_W: u32 = 36u;
 const IS_PICTURE: bool = false;
 
 const UP: u32 = 2u;
-// Samples that make one sample of the up-sampled map, along one axis.
+// Samples per sample of the up-sampled map, along one axis.
 const WINDOW: u32 = 6u;
 const UP_COUNT: u32 = UP * WINDOW;
-// [UP, WINDOW]: sample n of the up-sampled map takes row (n + OFFSET) % UP, and WINDOW samples from
-// (n + OFFSET) / UP − BACK on.
+// [UP, WINDOW]: sample n of the up-sampled map uses row (n + OFFSET) % UP, and WINDOW samples starting at
+// (n + OFFSET) / UP − BACK.
 const UP_FILTER: array<f32, UP_COUNT> = array<f32, UP_COUNT>();
 const OFFSET: u32 = 12u;
 const BACK: u32 = 6u;
@@ -46,7 +46,7 @@ const DOWN_COUNT: u32 = TERMS * DOWN_TAPS;
 // [TERMS, DOWN_TAPS]
 const ALONG_Y: array<f32, DOWN_COUNT> = array<f32, DOWN_COUNT>();
 const ALONG_X: array<f32, DOWN_COUNT> = array<f32, DOWN_COUNT>();
-// Are all terms the same from both ends? Samples with the same factor are added first, once for all terms.
+// Whether all terms are symmetric. Samples with the same factor are then added first, once for all terms.
 const IS_MIRRORED: bool = false;
 const PAIRS: u32 = select(1u, DOWN_TAPS / 2u, IS_MIRRORED);
 
@@ -54,14 +54,14 @@ const THREADS: u32 = 128u;
 const CHANNELS: u32 = 1u;
 const TILE_W: u32 = 36u;
 const TILE_H: u32 = 36u;
-// Rows of the convolution that are brought in at a time, and results along y that they give at most.
+// Rows of the convolution loaded at a time, and the maximum results along y that they give.
 const ROWS: u32 = 4u;
 const KEPT: u32 = (ROWS * UP + DOWN - 1u) / DOWN;
-// Of the up-sampled map.
+// Columns of the up-sampled map.
 const COLUMNS: u32 = (TILE_W - 1u) * DOWN + DOWN_TAPS;
-// Of the convolution.
+// Columns of the convolution.
 const WIDTH: u32 = (COLUMNS + UP - 2u) / UP + WINDOW;
-// Columns lie by their remainder: threads that make neighbouring results read neighbouring numbers.
+// Columns are ordered by remainder, so that threads with neighbouring results read neighbouring numbers.
 const LANE: u32 = (COLUMNS + DOWN - 1u) / DOWN;
 const PITCH: u32 = LANE * DOWN;
 
@@ -69,7 +69,7 @@ var<workgroup> rows: array<f32, ROWS * CHANNELS * WIDTH>;
 // [KEPT, TERMS, CHANNELS, PITCH]
 var<workgroup> kept: array<f32, KEPT * TERMS * CHANNELS * PITCH>;
 
-// The convolution with its bias, 0 outside.
+// The convolution with its bias; 0 outside.
 fn convolved(o: u32, y: i32, x: i32) -> f32 {
     if (o >= O || y < 0 || x < 0 || y >= i32(H) || x >= i32(W)) {
         return 0.0;
@@ -104,7 +104,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     let channel = thread / COLUMNS;
     let column = thread % COLUMNS;
-    // The first column of `rows`, and where the window of this thread is in it.
+    // The first column of `rows`, and the position of this thread's window in it.
     let first_column = (first_x * DOWN + OFFSET) / UP;
     let along = first_x * DOWN + column + OFFSET;
     let start = channel * WIDTH + along / UP - first_column;
@@ -125,7 +125,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             rows[e] = convolved(first_o + (e / WIDTH) % CHANNELS, y, x);
         }
         workgroupBarrier();
-        // Samples of the up-sampled map begin here, and so do the results that end with them.
+        // Samples of the up-sampled map start here, and so do the results that end with them.
         let sample = i32((row - (WINDOW - 1u)) * UP) - i32(OFFSET + DOWN_TAPS - 1u);
         let first_result = max(first_y, u32(max(sample, 0) + i32(DOWN - 1u)) / DOWN);
         let end_result = min(end_y, u32(max(sample + i32(ROWS * UP + DOWN - 1u), 0)) / DOWN);

@@ -1,7 +1,7 @@
-// The waves of StyleGAN3's input, moved and turned by w and by the player: -> [C, H, W].
-// Twin of src/engine/cpu/fourier.rs. A thread makes one sample.
+// The waves of StyleGAN3's input, translated and rotated by w and by the player: -> [C, H, W].
+// Twin of src/engine/cpu/fourier.rs. A thread computes one sample.
 
-// Rows of the player's inverse transform begin at 4 and at 8.
+// Rows of the player's inverse transform start at 4 and at 8.
 @group(0) @binding(0) var<storage, read> frame: array<f32>;
 // [C]: frequency along x and y in cycles per picture, phase in cycles
 @group(0) @binding(1) var<storage, read> waves: array<vec4<f32>>;
@@ -11,18 +11,18 @@
 const C: u32 = 64u;
 const H: u32 = 36u;
 const W: u32 = 36u;
-// First of affine(w): cosine and sine of the rotation before they have length 1, then the translation.
+// Start of affine(w): unnormalised cosine and sine of the rotation, then the translation.
 const STYLE: u32 = 0u;
 // Samples per picture.
 const RATE: f32 = 16.0;
 const BANDWIDTH: f32 = 2.0;
-// Rows of the network's own transform, which comes before the player's.
+// Rows of the network's transform, which is applied before the player's.
 const OWN: array<f32, OWN_COUNT> = array<f32, OWN_COUNT>(1.0, 0.0, 0.0, 0.0, 1.0, 0.0);
 const OWN_COUNT: u32 = 6u;
 // Workgroups along x.
 const ACROSS: u32 = 1u;
 
-// sin(2π·cycles). WGSL promises three digits of `sin` only; this has six.
+// sin(2π·cycles). WGSL only guarantees three digits for `sin`; this has six.
 fn sine(cycles: f32) -> f32 {
     let rest = cycles - round(cycles);
     // The outer quarters mirror the inner ones.
@@ -45,7 +45,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     let pose = vec4<f32>(styles[STYLE], styles[STYLE + 1u], styles[STYLE + 2u], styles[STYLE + 3u]);
     let t = pose / length(pose.xy);
-    // By columns, as WGSL has matrices: the network's own transform, then the player's.
+    // Column-major, as in WGSL: the network's transform, then the player's.
     let own = mat2x2<f32>(OWN[0], OWN[3], OWN[1], OWN[4]);
     let player = mat2x2<f32>(frame[4], frame[8], frame[5], frame[9]);
     let turn = mat2x2<f32>(t.x, t.y, -t.y, t.x);

@@ -1,6 +1,6 @@
-// Mean and sum of squared distances from it, of each part of each channel: [C, COUNT] -> [C, PARTS]. Two passes, so that
-// a nearly constant map loses no digits; `scales` brings the parts together. Twin of `moments` in src/engine/cpu/norm.rs.
-// A workgroup takes one part (x) of one channel (y).
+// Mean, and sum of squared distances from it, of each part of each channel: [C, COUNT] -> [C, PARTS]. Two passes, so that
+// a nearly constant map loses no precision; `scales` combines the parts. Twin of `moments` in src/engine/cpu/norm.rs.
+// One workgroup per part (x) and channel (y).
 
 @group(0) @binding(0) var<storage, read> map: array<Num>;
 @group(0) @binding(1) var<storage, read_write> moments: array<vec2<f32>>;
@@ -8,13 +8,13 @@
 // H·W
 const COUNT: u32 = 256u;
 const PARTS: u32 = 1u;
-// Numbers in a part, the last one may have fewer.
+// Numbers per part; the last part may have fewer.
 const LENGTH: u32 = 256u;
 const THREADS: u32 = 256u;
 
 var<workgroup> sums: array<f32, THREADS>;
 
-// The sum over all threads.
+// Sum over all threads.
 fn total(thread: u32, part: f32) -> f32 {
     sums[thread] = part;
     workgroupBarrier();

@@ -1,12 +1,12 @@
-// Ends a layer of a style network: x·scale + shift, activation, clamp, and the residual added; [C, COUNT] -> [C, COUNT],
-// in 32 bits when it is the picture. Twin of `finish` in src/engine/cpu/norm.rs.
+// Finishes a layer of a style network: x·scale + shift, activation, clamp, plus the residual; [C, COUNT] -> [C, COUNT], in 32
+// bits if it is the picture. Twin of `finish` in src/engine/cpu/norm.rs.
 
 @group(0) @binding(0) var<storage, read> map: array<Num>;
 // [C]: scale and shift
 @group(0) @binding(1) var<storage, read> scales: array<vec2<f32>>;
-// Anything when there is none.
+// Any buffer if there is none.
 @group(0) @binding(2) var<storage, read> residual: array<Num>;
-// The result is one of these, by IS_PICTURE.
+// The result is one of these, depending on IS_PICTURE.
 @group(0) @binding(3) var<storage, read_write> out: array<Num>;
 @group(0) @binding(4) var<storage, read_write> picture: array<f32>;
 

@@ -1,11 +1,11 @@
-// The content picture of a style network: gain·image + offset. The image comes with the frame's numbers.
+// The content picture of a style network: gain·image + offset. The image is part of the frame's numbers.
 
 @group(0) @binding(0) var<storage, read> frame: array<f32>;
-// The result is one of these, by IS_PICTURE.
+// The result is one of these, depending on IS_PICTURE.
 @group(0) @binding(1) var<storage, read_write> out: array<Num>;
 @group(0) @binding(2) var<storage, read_write> picture: array<f32>;
 
-// Numbers of the image, and where they begin.
+// Numbers in the image, and where they start.
 const COUNT: u32 = 768u;
 const FIRST: u32 = 13u;
 const GAIN: f32 = 1.0;

@@ -1,10 +1,10 @@
-// A convolution with reflection padding, [I, H, W] -> [O, OUT_H, OUT_W], as style networks use it: any odd kernel, a
-// stride, the input doubled before by repeating samples. Bias and activation follow in `normalise`.
+// A convolution with reflection padding, [I, H, W] -> [O, OUT_H, OUT_W], as used by style networks: any odd kernel, a stride,
+// or the input doubled beforehand by repeating samples. Bias and activation follow in `normalise`.
 // Twin of src/engine/cpu/conv.rs.
 //
 // An implicit matrix product: outputs x (inputs x taps) times (inputs x taps) x pixels. A workgroup computes
-// OUTPUTS x PIXELS results from tiles in workgroup memory, DEPTH products at a time; a thread 8 outputs x 4 pixels in
-// registers. Inputs and taps are one axis: the first layer has three inputs, but many taps. As `reflected_half` it adds the
+// OUTPUTS x PIXELS results from tiles in workgroup memory, DEPTH products at a time; a thread computes 8 outputs x 4 pixels in
+// registers. Inputs and taps form one axis, as the first layer has three inputs but many taps. As `reflected_half` it adds the
 // DEPTH products of a tile in 16 bits (`Part`), and these sums in 32.
 //! import reflect
 
@@ -23,7 +23,7 @@ const KERNEL: u32 = 3u;
 const STRIDE: u32 = 1u;
 // 1 or 2
 const UP: u32 = 1u;
-// Inputs times taps, and a multiple of DEPTH.
+// Inputs times taps, and the same rounded up to a multiple of DEPTH.
 const LENGTH: u32 = 288u;
 const LENGTH_PADDED: u32 = 288u;
 
@@ -33,13 +33,13 @@ const DEPTH: u32 = 16u;
 
 const TAPS: u32 = KERNEL * KERNEL;
 const COUNT: u32 = OUT_H * OUT_W;
-// Pixels of a thread. What runs over c is written out by the program.
+// Pixels per thread. Loops over c are expanded by the program.
 const COLUMNS: u32 = 4u;
-// Threads along the pixels, and all.
+// Threads along the pixels, and in total.
 const ACROSS: u32 = PIXELS / COLUMNS;
 const THREADS: u32 = ACROSS * (OUTPUTS / 8u);
 
-// Are products added in 16 bits?
+// Whether products are added in 16 bits.
 const IS_HALF: bool = false;
 
 var<workgroup> a_tile: array<vec4<Part>, DEPTH * OUTPUTS / 4u>;

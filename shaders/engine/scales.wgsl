@@ -1,7 +1,7 @@
 // Scale and shift of each channel: (x − mean)/√(variance + ε)·γ + β with γ and β mixed from the styles.
-// Twin of `Channel` in src/engine/cpu/norm.rs. A workgroup takes one channel.
+// Twin of `Channel` in src/engine/cpu/norm.rs. One workgroup per channel.
 
-// ws, then the mixture of styles.
+// ws, then the mix of styles.
 @group(0) @binding(0) var<storage, read> frame: array<f32>;
 // [C, PARTS]: mean and sum of squared distances from it
 @group(0) @binding(1) var<storage, read> moments: array<vec2<f32>>;
@@ -14,17 +14,17 @@ const C: u32 = 32u;
 // H·W
 const COUNT: u32 = 256u;
 const PARTS: u32 = 1u;
-// Numbers in a part, the last one may have fewer.
+// Numbers per part; the last part may have fewer.
 const LENGTH: u32 = 256u;
 const STYLES: u32 = 1u;
-// Where the mixture begins in `frame`.
+// Where the mix starts in `frame`.
 const FIRST_STYLE: u32 = 12u;
 const EPS: f32 = 1e-5;
 const THREADS: u32 = 64u;
 
 var<workgroup> sums: array<vec4<f32>, THREADS>;
 
-// The sum over all threads.
+// Sum over all threads.
 fn total(thread: u32, part: vec4<f32>) -> vec4<f32> {
     sums[thread] = part;
     workgroupBarrier();
@@ -46,7 +46,7 @@ fn share_of(part: u32) -> f32 {
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let channel = group.x;
-    // The first part's mean is taken away first: what is left is small and loses no digits.
+    // The first part's mean is subtracted first: the remainder is small and keeps its precision.
     let origin = moments[channel * PARTS].x;
     var sum = vec4<f32>(0.0);
     for (var part = thread; part < PARTS; part += THREADS) {

@@ -1,5 +1,5 @@
-// toRGB with the picture so far: [I, H, W] and [COLOURS, H/2, W/2] -> [COLOURS, H, W] in 32 bits.
-// Twin of src/engine/cpu/torgb.rs. A workgroup makes PIXELS pixels; its threads share the channels of each.
+// toRGB added to the picture so far: [I, H, W] and [COLOURS, H/2, W/2] -> [COLOURS, H, W] in 32 bits.
+// Twin of src/engine/cpu/torgb.rs. A workgroup computes PIXELS pixels; its threads share the channels of each.
 //! import upsample
 
 @group(0) @binding(0) var<storage, read> input: array<Num>;
@@ -7,7 +7,7 @@
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read> styles: array<f32>;
-// [COLOURS, H/2, W/2], or anything when there is none
+// [COLOURS, H/2, W/2], or any buffer if there is none
 @group(0) @binding(4) var<storage, read> picture: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 
@@ -23,7 +23,7 @@ const SHARES: u32 = 256u / PIXELS;
 
 var<workgroup> sums: array<vec4<f32>, 256>;
 
-// Row 0 to 3 of the weight, 0 beyond the colours.
+// Rows 0 to 3 of the weight; 0 beyond the colours.
 fn weight_of(colour: u32, i: u32) -> f32 {
     if (colour < COLOURS) {
         return weight[colour * I + i];

@@ -1,6 +1,6 @@
-// The input of a 3x3 convolution for Winograd's products: [I, H, W] times the style -> [SIDE·SIDE, I, tiles].
+// Transforms the input of a 3x3 convolution for Winograd: [I, H, W] times the style -> [SIDE·SIDE, I, tiles].
 // A thread transforms a tile of one channel; neighbouring threads have neighbouring tiles, so that they write neighbouring
-// numbers. Outside the map are zeros, or its reflection. Twin of `Input` in src/engine/cpu/winograd/same.rs.
+// numbers. The map is padded with zeros, or by reflection. Twin of `Input` in src/engine/cpu/winograd/same.rs.
 //! import reflect
 //! import winograd
 
@@ -11,18 +11,18 @@
 const I: u32 = 32u;
 const H: u32 = 16u;
 const W: u32 = 16u;
-// Samples before the first result's own, along both axes: 1, or 2 of a map that grows.
+// Samples before the first result's position, along both axes: 1, or 2 for a map that grows.
 const BACK: u32 = 1u;
 const TILES_X: u32 = 4u;
 const TILES: u32 = 16u;
 const HAS_STYLE: bool = true;
 const STYLE: u32 = 0u;
-// Is the map continued by reflection, its samples repeated UP times before?
+// Whether the map is padded by reflection, after repeating its samples UP times.
 const REFLECTS: bool = false;
 const UP: u32 = 1u;
 // Workgroups along x.
 const ACROSS: u32 = 1u;
-// The largest number of `Num`: a style that is out of all bounds makes no infinity.
+// The largest `Num`, so that an extreme style does not give infinity.
 const MOST: f32 = 65504.0;
 
 fn sample(i: u32, y: i32, x: i32) -> f32 {

@@ -1,10 +1,10 @@
-//! How a picture is laid over a window: pure maths, no device.
+//! How a picture fits a window: pure maths, no device.
 
 use crate::show::Fit;
 
-/// What the window's coordinates are multiplied by, about its centre, to give the picture's:
-/// `picture = (window - 0.5) * scale + 0.5`, both 0..1 from the top left. A scale above 1 leaves bars (or room
-/// for mirrored sides) on that axis, below 1 crops it. Sizes in pixels; anything empty gives no change.
+/// The factor that maps the window's coordinates to the picture's, about the centre:
+/// `picture = (window - 0.5) * scale + 0.5`, both 0..1 from the top left. Above 1 there are bars (or mirrored sides) on
+/// that axis, below 1 it is cropped. Sizes in pixels; empty sizes give 1.
 pub(super) fn scale(fit: Fit, window: [u32; 2], picture: [u32; 2]) -> [f32; 2] {
     if window.contains(&0) || picture.contains(&0) {
         return [1.0, 1.0];
@@ -14,7 +14,7 @@ pub(super) fn scale(fit: Fit, window: [u32; 2], picture: [u32; 2]) -> [f32; 2] {
     [0, 1].map(|axis| (window[axis] / picture[axis] / chosen) as f32)
 }
 
-/// Whether the picture is shown larger than it is.
+/// Whether the picture is enlarged.
 pub(super) fn enlarges(scale: [f32; 2], window: [u32; 2], picture: [u32; 2]) -> bool {
     f64::from(window[0]) > f64::from(picture[0]) * f64::from(scale[0]) * 1.001
 }
@@ -24,7 +24,7 @@ mod test {
     use super::*;
 
     #[test]
-    fn a_square_picture_lies_in_a_wide_window_as_the_fit_says() {
+    fn a_square_picture_fits_a_wide_window() {
         let (window, picture) = ([1600, 800], [100, 100]);
         assert_eq!(scale(Fit::Contain, window, picture), [2.0, 1.0]);
         assert_eq!(scale(Fit::Mirror, window, picture), [2.0, 1.0]);
@@ -34,7 +34,7 @@ mod test {
     }
 
     #[test]
-    fn enlarging_is_told_from_shrinking_whatever_the_fit() {
+    fn enlarging_is_detected_with_any_fit() {
         let window = [1600, 800];
         for (side, fit, larger) in [
             (100, Fit::Contain, true),

@@ -1,6 +1,6 @@
-//! Keyboard and dropped files: what the window does itself, and what it passes on to the show.
+//! Keyboard and dropped files: what the window handles itself, and what it passes on to the show.
 //!
-//! Keys that play are listed in `control::keys` and become events; the window's own are listed in [`OWN`].
+//! Keys for the show are listed in `control::keys` and become events; the window's own are listed in [`OWN`].
 //! Runs on the main thread.
 
 use bevy::input::keyboard::{Key as Logical, KeyboardInput};
@@ -12,19 +12,19 @@ use crate::control::keys::{self, Action, BINDINGS, Key};
 use crate::control::{Event, Source, Write};
 use crate::params::{Id, Value};
 
-/// The window's own keys and what they do, for the list of keys.
+/// The window's own keys and their actions, for the list of keys.
 pub(super) const OWN: &[(&str, &str)] = &[
     ("H", "show or hide the HUD"),
     ("F  F11", "full screen"),
     ("O", "output window on or off"),
-    ("M", "what plays what"),
+    ("M", "show the mapping"),
     ("?  F1", "this list"),
     ("Esc", "close the list, leave full screen"),
     ("Ctrl S", "save the preset"),
     ("Ctrl Q", "quit"),
 ];
 
-/// Something the window does itself.
+/// An action of the window itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Own {
     Hud,
@@ -37,7 +37,7 @@ pub(super) enum Own {
     Quit,
 }
 
-/// What a key press means to the window, if anything. `command` is Ctrl or, on a Mac, Cmd.
+/// The window's action for a key press, if any. `command` is Ctrl or, on a Mac, Cmd.
 fn own(key: &Logical, command: bool) -> Option<Own> {
     match key {
         Logical::Character(c) if command => match c.to_ascii_lowercase().as_str() {
@@ -80,15 +80,15 @@ fn played(key: &Logical) -> Option<Key> {
     })
 }
 
-/// Whether holding the key down goes on doing what it does. Holding one that fires or toggles does it once.
+/// Whether a held key repeats its action. Keys that fire or toggle act once.
 fn repeats(key: Key) -> bool {
     BINDINGS.iter().any(|binding| binding.key == key && matches!(binding.action, Action::Nudge(..)))
 }
 
-/// Keys that make a command of the next one, not a note.
+/// Modifier keys that turn the next key into a command.
 const COMMAND: [KeyCode; 4] = [KeyCode::ControlLeft, KeyCode::ControlRight, KeyCode::SuperLeft, KeyCode::SuperRight];
 
-/// Passes the keys that play on to the show and does the window's own.
+/// Passes the show's keys on and handles the window's own.
 pub(super) fn read_keys(
     mut pressed: MessageReader<KeyboardInput>,
     held: Res<ButtonInput<KeyCode>>,
@@ -130,7 +130,7 @@ pub(super) fn read_keys(
             player.pending.push(Event::Key(key));
         }
     }
-    // Followed in order, since a slow frame may hold a whole chord; a release that went elsewhere is made up for here.
+    // Followed in order, as a slow frame may contain a whole chord; a release that another window received is corrected here.
     *command &= held.any_pressed(COMMAND);
 }
 

@@ -1,4 +1,4 @@
-//! The list of keys that `?` lays over the control window: those that play, and the window's own.
+//! The list of keys that `?` shows over the control window: the show's keys, and the window's own.
 
 use bevy_egui::egui::epaint::text::{LayoutJob, TextFormat};
 use bevy_egui::egui::{Painter, Pos2, Rect, Vec2};
@@ -7,12 +7,12 @@ use super::hud::{DIM, PANEL, PLAIN, WARM, character, mono};
 use super::keys::OWN;
 use crate::control::keys::{Action, BINDINGS};
 
-/// Columns of a key's name and of what it does, and between the two halves of the list.
+/// Columns of a key's name and of its action, and between the two halves of the list.
 const NAME: usize = 11;
 const HELP: usize = 42;
 const GAP: usize = 3;
 
-/// Key names and what they do. Keys in a row that set the same parameter share a line.
+/// Key names and their actions. Consecutive keys that set the same parameter share a line.
 fn played() -> Vec<(String, String)> {
     let mut lines = Vec::new();
     let mut rest = BINDINGS;
@@ -70,7 +70,7 @@ mod test {
     use super::*;
 
     #[test]
-    fn every_line_fits_and_only_keys_that_play_are_listed_as_playing() {
+    fn every_line_fits_and_only_the_shows_keys_are_listed_as_such() {
         let own = OWN.iter().map(|&(key, help)| (key.to_owned(), help.to_owned()));
         for (key, help) in played().into_iter().chain(own) {
             assert!(key.chars().count() < NAME && help.chars().count() <= HELP, "{key}: {help}");

@@ -1,4 +1,4 @@
-//! The list of what plays what, which M lays over the control window.
+//! The list of mappings, which M shows over the control window.
 
 use bevy_egui::egui::epaint::text::{LayoutJob, TextFormat};
 use bevy_egui::egui::{Painter, Pos2, Rect, Vec2};
@@ -6,16 +6,16 @@ use bevy_egui::egui::{Painter, Pos2, Rect, Vec2};
 use super::hud::{DIM, PANEL, PLAIN, WARM, character, fitted, mono};
 use crate::show::MapLine;
 
-/// Characters of the control, of what it plays and of who says so; two of space come after each.
+/// Characters for the control, its target and the origin of the mapping, each followed by two spaces.
 const CONTROL: usize = 22;
 const TO: usize = 24;
 const BY: usize = 14;
 const WIDTH: usize = CONTROL + TO + BY + 6;
-/// Columns of lines, and lines in each, at most.
+/// Maximum columns, and lines per column.
 const COLUMNS: usize = 3;
 const LINES: usize = 40;
 
-/// The lines as they are painted; what finds no room is counted in the last one.
+/// The lines as painted; the last one counts those that do not fit.
 fn lines(map: &[MapLine]) -> Vec<(String, String)> {
     let room = COLUMNS * LINES;
     let shown = if map.len() > room { room - 1 } else { map.len() };
@@ -41,7 +41,7 @@ pub(super) fn paint(painter: &Painter, map: &[MapLine]) {
     let cell = character(painter, size);
     let inner = Rect::from_center_size(screen.center(), area(cell));
     painter.rect_filled(inner.expand(size * 1.5), size * 0.8, PANEL);
-    let title = "what plays what   L learns   U takes it back   M closes".to_owned();
+    let title = "mapping   L learns   U undoes   M closes".to_owned();
     painter.galley(inner.min, painter.layout_no_wrap(title, mono(size), DIM), DIM);
     for (i, (control, rest)) in lines.iter().enumerate() {
         let (column, row) = (i / (rows - 2), i % (rows - 2) + 2);

@@ -1,7 +1,7 @@
 //! Windows: the control window, the output window, full screen, the pointer, and closing.
 //!
-//! The control window carries the HUD; the output window shows the picture and nothing else. Each has a camera
-//! with one of the two lists of passes of `present`. Closing either window ends the show. Runs on the main thread.
+//! The control window has the HUD; the output window shows only the picture. Each has a camera with one of the two lists
+//! of passes in `present`. Closing either window ends the show. Runs on the main thread.
 
 use std::time::Instant;
 
@@ -15,9 +15,9 @@ use nannou::prelude::Draw;
 use super::present::{Bare, UnderHud};
 use super::{Options, Player};
 
-/// The window's name, and what X11 and Wayland know the program by.
+/// The window's title, and the program's name for X11 and Wayland.
 const TITLE: &str = "Latent Jockey";
-/// After so long without a movement the pointer over a full-screen picture is hidden.
+/// The pointer over a full-screen picture is hidden after this many seconds without movement.
 const POINTER_SECS: f32 = 2.0;
 
 /// Marks the control window's camera.
@@ -54,7 +54,7 @@ pub(super) fn open_control(app: Nannou, options: Res<Options>) {
     app.new_window::<()>().window(window(TITLE, options.size, monitor)).camera(camera).primary().build();
 }
 
-/// Opens the output window when it is wanted and takes it away when it is not.
+/// Opens the output window when it is wanted, and closes it when it is not.
 pub(super) fn keep_output(app: Nannou, options: Res<Options>, player: Res<Player>, mut output: ResMut<Output>) {
     match output.0 {
         None if player.output_wanted => {
@@ -74,15 +74,15 @@ pub(super) fn keep_output(app: Nannou, options: Res<Options>, player: Res<Player
     }
 }
 
-/// nannou gives every window a `Draw` at the begin of a frame and uploads it at the end, though nothing was drawn with it:
-/// a buffer a window and frame, and a panic where the device has just been lost.
+/// nannou gives every window a `Draw` at the start of a frame and uploads it at the end, even if nothing was drawn with
+/// it: a buffer per window and frame, and a panic if the device has just been lost.
 pub(super) fn drop_drawings(mut commands: Commands, windows: Query<Entity, (With<Window>, With<Draw>)>) {
     for window in &windows {
         commands.entity(window).remove::<Draw>();
     }
 }
 
-/// The monitor of that number, from 0, if there is one.
+/// The monitor with this number, from 0, if there is one.
 fn existing_monitor(app: &Nannou, wanted: Option<usize>) -> Option<usize> {
     wanted.filter(|&n| n < app.available_monitors().len())
 }
@@ -101,7 +101,7 @@ pub(super) fn leave_fullscreen(window: &mut Mut<Window>) {
     }
 }
 
-/// The control window's list of passes: egui takes part only while it has something to show.
+/// Selects the control window's list of passes: egui takes part only while it has something to show.
 pub(super) fn choose_passes(
     mut player: ResMut<Player>,
     mut cameras: Query<&mut CameraRenderGraph, With<ControlCamera>>,
@@ -118,7 +118,7 @@ pub(super) fn choose_passes(
     }
 }
 
-/// Hides a pointer that rests over a full-screen picture.
+/// Hides an idle pointer over a full-screen picture.
 pub(super) fn hide_pointer(
     mut moved: MessageReader<CursorMoved>,
     mut last: Local<Option<Instant>>,

@@ -1,7 +1,7 @@
 //! Tempo and beat: tapped, or followed from a MIDI clock.
 //!
-//! [`Clock`] counts the beats of the show; [`MidiClock`] finds the tempo in the pulses of another machine. Both
-//! are pure: times are inputs (`dt` of the frame, the driver's time stamps), so a replay gives the same beats.
+//! [`Clock`] counts the beats of the show; [`MidiClock`] derives the tempo from another machine's pulses. Both are
+//! pure: times are inputs (`dt` of the frame, the driver's time stamps), so a replay gives the same beats.
 
 mod follow;
 
@@ -11,11 +11,11 @@ use super::midi;
 use super::{Source, Write};
 use crate::params::{Id, Value};
 
-/// Taps further apart than this begin anew.
+/// Taps further apart than this start a new measurement.
 const TAP_RESET_SECS: f64 = 2.0;
-/// How many of the last intervals between taps count.
+/// How many of the last intervals between taps are used.
 const TAPS: usize = 7;
-/// Tempos that a tapping hand or a MIDI clock may give, in beats a minute.
+/// Tempos accepted from taps or a MIDI clock, in beats per minute.
 const BPM: std::ops::RangeInclusive<f64> = 20.0..=400.0;
 
 /// The show's beat, and what sets its tempo.
@@ -28,15 +28,15 @@ pub struct Clock {
     /// Intervals between the last taps in seconds, oldest first.
     intervals: Vec<f64>,
     midi: MidiClock,
-    /// Beats that the MIDI clock is ahead of ours; taken in little by little.
+    /// Beats by which the MIDI clock is ahead of ours; caught up gradually.
     behind: f64,
 }
 
 impl Clock {
-    /// Goes on by `dt` seconds at `bpm` beats a minute. While a MIDI clock runs, the beat is drawn towards its
-    /// beat, and stands still while that is stopped.
+    /// Advances by `dt` seconds at `bpm` beats per minute. While a MIDI clock runs, the beat is pulled towards its
+    /// beat; while that is stopped, the beat stands still.
     pub fn step(&mut self, dt: f64, bpm: f64) {
-        /// Time constant of the pull towards the other clock: no jump is visible, no drift stays.
+        /// Time constant of the pull towards the other clock: slow enough to hide jumps, fast enough to remove drift.
         const PULL_SECS: f64 = 0.3;
         self.secs += dt;
         self.midi.step(dt);
@@ -51,12 +51,12 @@ impl Clock {
         self.beat = (self.beat + dt * bpm / 60.0 + pull).max(0.0);
     }
 
-    /// A MIDI clock that runs tells its tempo once more.
+    /// Makes a running MIDI clock report its tempo again.
     pub fn tell_again(&mut self) {
         self.midi.tell_again();
     }
 
-    /// A tap of the hand, at the time of the last step. The tempo in beats a minute from the second tap on: the
+    /// A tap at the time of the last step. From the second tap on, returns the tempo in beats per minute: from the
     /// median of the last intervals, so that one slip does not count.
     pub fn tap(&mut self) -> Option<f64> {
         let interval = self.last_tap.replace(self.secs).map(|last| self.secs - last);
@@ -81,8 +81,8 @@ impl Clock {
         Some((60.0 / median).clamp(*BPM.start(), *BPM.end()))
     }
 
-    /// Follows the clock messages of MIDI. A write to `/tempo` is appended when the tempo has become certain or
-    /// has changed; other messages are left alone.
+    /// Follows MIDI clock messages, and appends a write to `/tempo` once the tempo is certain or has changed. Ignores
+    /// other messages.
     pub fn midi(&mut self, message: &midi::Message, out: &mut Vec<Write>) {
         let heard = self.midi.message(message);
         match heard.beat {
@@ -99,7 +99,7 @@ impl Clock {
         }
     }
 
-    /// Beats since the start; the whole part counts beats, the rest is the place inside one.
+    /// Beats since the start; the fraction is the position within a beat.
     pub fn beat(&self) -> f64 {
         self.beat
     }
@@ -127,8 +127,8 @@ mod test {
             |bpm: Option<f64>, expected: f64| assert!((bpm.unwrap() - expected).abs() < 0.5, "{bpm:?} {expected}");
         near(taps(&[0.0, 0.5, 1.0, 1.7, 2.0, 2.5]), 120.0);
         near(taps(&[0.0, 1.0, 2.0, 5.0, 5.4, 5.8]), 150.0);
-        assert_eq!(taps(&[0.0, 0.5, 5.0]), None, "a pause begins anew");
-        assert_eq!(taps(&[1.0, 1.0]), None, "a bounce is no tap");
+        assert_eq!(taps(&[0.0, 0.5, 5.0]), None, "a pause starts over");
+        assert_eq!(taps(&[1.0, 1.0]), None, "a bounce is not a tap");
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod test {
         let mut out = Vec::new();
         let message = |kind, secs: f64| midi::Message { port: 0, channel: 0, kind, at_us: (secs * 1e6) as u64 };
         clock.midi(&message(midi::Kind::Start, 0.0), &mut out);
-        // 140 beats a minute in frames of 1/60 s; the pulses come in bunches, one bunch a frame.
+        // 140 bpm in frames of 1/60 s; the pulses arrive in one bunch per frame.
         let (mut pulses, mut last) = (0, 0.0);
         for frame in 1..=1200 {
             let now = f64::from(frame) / 60.0;

@@ -1,6 +1,6 @@
-//! Keys that play without a controller: one table of what each does, which `?` lists in the window.
+//! The keyboard: one table of what each key does, which `?` lists in the window.
 //!
-//! The window names the keys it receives and calls [`writes`] through the event queue; keys that belong to the
+//! The window names the keys it receives, and [`writes`] is called through the event queue; keys that belong to the
 //! window itself (HUD, full screen, quitting) are listed here and handled there. Pure.
 
 use std::path::Path;
@@ -64,13 +64,13 @@ impl std::fmt::Display for Key {
 pub enum Action {
     /// Fires a trigger.
     Fire(Id),
-    /// Turns a switch, or a fader between its two ends.
+    /// Toggles a switch, or a fader between its two ends.
     Toggle(Id),
-    /// Moves a number by so much of its unit.
+    /// Moves a number by this much, in its unit.
     Nudge(Id, f64),
-    /// The next word of a choice, and the first after the last.
+    /// Selects the next option of a choice, and the first after the last.
     NextChoice(Id),
-    /// Writes this number.
+    /// Sets this number.
     Set(Id, i64),
     /// Belongs to the window.
     Window,
@@ -88,21 +88,21 @@ const fn bind(key: Key, action: Action, help: &'static str) -> Binding {
     Binding { key, action, help }
 }
 
-/// Every key, in the order in which it is listed.
+/// Every key, in the order of the list.
 pub const BINDINGS: &[Binding] = &[
-    bind(Key::Space, Action::Toggle(Id::Freeze), "hold the picture"),
+    bind(Key::Space, Action::Toggle(Id::Freeze), "freeze the picture"),
     bind(Key::Char('n'), Action::Fire(Id::SeedNext), "next seed"),
-    bind(Key::Char('p'), Action::Fire(Id::SeedPrev), "seed before"),
+    bind(Key::Char('p'), Action::Fire(Id::SeedPrev), "previous seed"),
     bind(Key::Right, Action::Nudge(Id::Psi, 0.05), "more truncation psi: wilder"),
     bind(Key::Left, Action::Nudge(Id::Psi, -0.05), "less truncation psi: calmer"),
     bind(Key::Up, Action::Nudge(Id::WalkSpeed, 0.05), "walk faster"),
-    bind(Key::Down, Action::Nudge(Id::WalkSpeed, -0.05), "walk slower, then back"),
+    bind(Key::Down, Action::Nudge(Id::WalkSpeed, -0.05), "walk slower, then backwards"),
     bind(Key::Char('w'), Action::NextChoice(Id::WalkKind), "next kind of walk"),
-    bind(Key::Char('r'), Action::Fire(Id::WalkRestart), "walk from the start"),
+    bind(Key::Char('r'), Action::Fire(Id::WalkRestart), "restart the walk"),
     bind(Key::Char('t'), Action::Fire(Id::Tap), "tap the tempo"),
     bind(Key::Char('b'), Action::Toggle(Id::Blackout), "fade to black and back"),
     bind(Key::Char(']'), Action::Fire(Id::PresetNext), "next preset"),
-    bind(Key::Char('['), Action::Fire(Id::PresetPrev), "preset before"),
+    bind(Key::Char('['), Action::Fire(Id::PresetPrev), "previous preset"),
     bind(Key::Char('1'), Action::Set(Id::Preset, 1), "first preset"),
     bind(Key::Char('2'), Action::Set(Id::Preset, 2), "second preset"),
     bind(Key::Char('3'), Action::Set(Id::Preset, 3), "third preset"),
@@ -112,11 +112,11 @@ pub const BINDINGS: &[Binding] = &[
     bind(Key::Char('7'), Action::Set(Id::Preset, 7), "seventh preset"),
     bind(Key::Char('8'), Action::Set(Id::Preset, 8), "eighth preset"),
     bind(Key::Char('9'), Action::Set(Id::Preset, 9), "ninth preset"),
-    bind(Key::Backspace, Action::Fire(Id::Panic), "panic: back to the preset as it was loaded"),
+    bind(Key::Backspace, Action::Fire(Id::Panic), "panic: back to the preset as loaded"),
     bind(Key::Char('0'), Action::Fire(Id::Panic), "panic, too"),
-    bind(Key::Char('l'), Action::Fire(Id::Learn), "learn: a control plays what moved last"),
-    bind(Key::Char('u'), Action::Fire(Id::LearnUndo), "take back what was learned"),
-    bind(Key::Char('m'), Action::Window, "what plays what"),
+    bind(Key::Char('l'), Action::Fire(Id::Learn), "learn: map a control to what moved last"),
+    bind(Key::Char('u'), Action::Fire(Id::LearnUndo), "undo learn"),
+    bind(Key::Char('m'), Action::Window, "show the mapping"),
     bind(Key::Char('h'), Action::Window, "show or hide the HUD"),
     bind(Key::Char('f'), Action::Window, "full screen"),
     bind(Key::Char('?'), Action::Window, "this list"),
@@ -129,7 +129,7 @@ pub fn dropped(file: &Path) -> Event {
     Event::Write(Write { target: Id::Network.into(), value, source: Source::Key })
 }
 
-/// Appends what a key writes. Nothing for keys that belong to the window or do nothing.
+/// Appends what a key writes: nothing for keys that belong to the window or are unbound.
 pub fn writes(key: Key, params: &Params, out: &mut Vec<Write>) {
     let Some(binding) = BINDINGS.iter().find(|binding| binding.key == key) else { return };
     let (id, value) = match binding.action {
@@ -140,7 +140,7 @@ pub fn writes(key: Key, params: &Params, out: &mut Vec<Write>) {
             (id, Value::Float(if is_high { low } else { high }))
         }
         Action::Nudge(id, amount) => {
-            // Steps land on whole multiples, so that 0 is met on the way.
+            // Steps land on whole multiples, so that 0 is among them.
             let steps = (params.base(id) / amount.abs()).round() + amount.signum();
             (id, Value::Float(steps * amount.abs()))
         }

@@ -1,27 +1,27 @@
-//! Learning: a control is moved, and what arrives says what it is.
+//! MIDI learn: recognises a moved control by the messages it sends.
 //!
-//! [`Learn`] looks at the messages that come while it waits: pads and keys, pitch bend, pressure, program changes,
-//! knobs of 7 and of 14 bits, parameter numbers, and the three ways in which endless encoders speak. Pure: times
-//! are inputs. It says which control was moved and how to read it; the map is changed elsewhere.
+//! [`Learn`] examines the messages that arrive while it waits: pads and keys, pitch bend, pressure, program changes,
+//! 7- and 14-bit knobs, parameter numbers, and the three encodings of endless encoders. Pure: times are inputs. It
+//! says which control was moved and how to read it; the mapping is changed elsewhere.
 
 use std::collections::BTreeSet;
 
 use super::mapping::{Control, ControlSpec, Numbers, Relative};
 use super::midi::{Data, Kind, Message};
 
-/// Waiting ends by itself after so long.
+/// Learning gives up after this long.
 const PATIENCE_SECS: f64 = 30.0;
-/// A control that has said enough is taken once it has been still for so long.
+/// A recognised control is accepted once it has been still for this long.
 const STILL_SECS: f64 = 0.3;
-/// An encoder whose way of speaking is unclear is waited for so long, then the likeliest is taken.
+/// If an encoder's encoding is still unclear after this long, the likeliest one is used.
 const UNCLEAR_SECS: f64 = 4.0;
-/// A knob must travel so far, of 127: less is a noisy one that nobody touches.
+/// Minimum travel of a knob, of 127; less is noise from a knob that nobody touches.
 const TRAVEL: u8 = 4;
-/// So many messages of an encoder tell its way of speaking.
+/// Number of messages needed to recognise an encoder's encoding.
 const CLICKS: usize = 3;
-/// The halves of a 14-bit pair come within so many microseconds.
+/// The halves of a 14-bit pair arrive within this many microseconds.
 const PAIR_US: u64 = 30_000;
-/// How many controls are looked at, and how many values of each.
+/// How many controls are tracked, and how many values of each.
 const CONTROLS: usize = 16;
 const VALUES: usize = 64;
 
@@ -29,19 +29,19 @@ const VALUES: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Moved {
     pub port: u8,
-    /// Always on one channel.
+    /// Always with a channel.
     pub control: ControlSpec,
-    /// It is an endless encoder.
+    /// Set for endless encoders.
     pub relative: Option<Relative>,
-    /// A controller that only knows pressed and released.
+    /// A controller that only sends pressed and released.
     pub is_button: bool,
 }
 
-/// What came of the waiting.
+/// The state of learning.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Heard {
     Nothing,
-    /// An encoder was turned one way only, and the other would tell how it speaks.
+    /// An encoder was turned one way only; turning it the other way would reveal its encoding.
     TurnBack,
     Moved(Moved),
     GaveUp,
@@ -56,7 +56,7 @@ struct Candidate {
     still_secs: f64,
     first_us: u64,
     last_us: u64,
-    /// A note was let go.
+    /// The note was released.
     released: bool,
 }
 
@@ -70,7 +70,7 @@ pub struct Learn {
 }
 
 impl Learn {
-    /// Takes in a message; channel modes and clocks are nothing that can be learned.
+    /// Processes a message. Channel modes and clocks cannot be learned.
     pub fn message(&mut self, message: &Message) {
         let (control, value) = match self.numbers.read(message).unwrap_or(*message).kind {
             Kind::NoteOn { note, velocity } => (Control::Note(note), velocity),
@@ -87,14 +87,14 @@ impl Learn {
             Kind::ProgramChange { program } => (Control::Program, program),
             Kind::Nrpn { registered, number, data } => {
                 let control = if registered { Control::Rpn(number) } else { Control::Nrpn(number) };
-                // Low halves say little of the way, and steps say all.
+                // Low halves say little about the direction; steps say everything.
                 match data {
                     Data::High(value) => (control, value),
                     Data::Low(_) => return,
                     Data::Step(step) => (control, if step > 0 { 127 } else { 0 }),
                 }
             }
-            // These choose a number and are no control.
+            // These select a parameter number and are not controls.
             Kind::ControlChange { controller: 98..=101, .. } => return,
             Kind::ControlChange { controller, value } => (Control::Cc(controller), value),
             Kind::Clock | Kind::Start | Kind::Continue | Kind::Stop | Kind::SongPosition { .. } => return,
@@ -122,12 +122,12 @@ impl Learn {
         self.candidates.iter_mut().find(|c| c.port == port && c.control == *control)
     }
 
-    /// Goes on by `dt` seconds and says what is known by now.
+    /// Advances by `dt` seconds and returns what is known so far.
     pub fn step(&mut self, dt: f64) -> Heard {
         self.secs += dt;
         self.candidates.iter_mut().for_each(|candidate| candidate.still_secs += dt);
         let mut turn_back = false;
-        // A fader that feels the finger sends a note first, and a pad sends pressure after its note.
+        // A touch-sensitive fader sends a note first, and a pad sends pressure after its note.
         let mut best: Option<(u8, Moved)> = None;
         let is_moving = self.candidates.iter().any(|c| c.weight() == 2 && c.spread() >= TRAVEL);
         for candidate in self.candidates.iter().filter(|c| !is_moving || c.weight() == 2) {
@@ -162,7 +162,7 @@ impl Learn {
         Moved { port: candidate.port, control, relative, is_button }
     }
 
-    /// The high half when controller `n` is one half of a pair whose other half came along with it.
+    /// The high half, if controller `n` is one half of a pair whose other half arrived with it.
     fn pair(&self, candidate: &Candidate, n: u8) -> Option<u8> {
         let (high, other) = match n {
             0..=31 => (n, n + 32),
@@ -177,9 +177,9 @@ impl Learn {
 }
 
 enum Verdict {
-    /// Too little came.
+    /// Not enough messages yet.
     Little,
-    /// An encoder, but which?
+    /// An encoder with an unknown encoding.
     Unclear,
     Clear(Option<Relative>),
 }
@@ -212,13 +212,13 @@ impl Candidate {
         max.saturating_sub(min)
     }
 
-    /// Only the two ends came, the upper one among them, and no row of them as from an encoder.
+    /// Only the two ends arrived, including the upper one, and without the repeats of an encoder.
     fn is_button(&self) -> bool {
         self.values.iter().all(|v| [0, 127].contains(v)) && self.values.contains(&127)
     }
 
-    /// A knob that says where it stands never says the same twice running, nor jumps from side to side; an encoder
-    /// does little else.
+    /// An absolute knob never sends the same value twice in a row, nor jumps back and forth; an encoder does little
+    /// else.
     fn is_encoder(&self) -> bool {
         let click = |v: &u8| matches!(v, 1..=7 | 57..=63 | 65..=71 | 121..=127);
         let again = self.values.windows(2).filter(|pair| pair[0] == pair[1] || pair[0].abs_diff(pair[1]) > 48).count();
@@ -234,7 +234,7 @@ impl Candidate {
             "os" | "o" => Relative::Offset,
             "rs" => Relative::Signed,
             "t" if still => Relative::Twos,
-            // The same to the right for two ways of speaking; what comes to the left tells.
+            // Two encodings are identical to the right; they differ to the left.
             "r" if waited => Relative::Twos,
             "s" if waited => Relative::Offset,
             "r" | "s" if still => return Verdict::Unclear,
@@ -243,7 +243,7 @@ impl Candidate {
     }
 }
 
-/// Which part of an encoder's values it is: small steps to the right, or one of three ways to say left.
+/// Classifies an encoder's value: small steps to the right, or one of three encodings of left.
 fn way(value: u8) -> char {
     match value {
         0..=7 => 'r',
@@ -258,7 +258,7 @@ mod test {
     use super::*;
     use crate::control::midi::parse;
 
-    /// Plays messages 10 ms apart, then silence; what is heard when, as text.
+    /// Plays messages 10 ms apart, then silence; returns what is recognised, as text.
     fn learned(messages: &[&[u8]]) -> String {
         let mut learn = Learn::default();
         let mut said = String::new();

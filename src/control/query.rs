@@ -1,8 +1,8 @@
-//! OSCQuery, and a page for browsers: every address, its range and its value, over HTTP and WebSockets.
+//! OSCQuery and the browser page: every address, its range and its value, over HTTP and WebSockets.
 //!
-//! The thread `query` runs the server; it reads the [`board`], a copy of the show's values, and puts what clients
-//! write into the event queue through the same reader as UDP. It opens no file, and the show never waits for it:
-//! [`Panel`], the show's half, skips a frame's news while the board is being read. Source: the OSCQuery proposal,
+//! The thread `query` runs the server. It reads the [`board`], a copy of the show's values, and puts what clients
+//! write into the event queue through the same parser as UDP. It opens no file, and the show never waits for it:
+//! [`Panel`], the show's half, skips a frame's update while the board is being read. Source: the OSCQuery proposal,
 //! third revision (Vidvox).
 
 mod announce;
@@ -23,51 +23,51 @@ pub use board::{Dims, Panel, Viewer};
 
 use super::{Counts, Device, DeviceStatus, EventSender, Listener};
 
-/// Why there is no OSCQuery.
+/// Why OSCQuery is unavailable.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    #[error("TCP port {} is held by another program: no OSCQuery and no page; choose another with --web PORT", address.port())]
+    #[error("TCP port {} is in use by another program: no OSCQuery and no page; choose another with --web PORT", address.port())]
     Taken { address: SocketAddr },
     #[error("no OSCQuery and no page on {address}: {source}")]
     Socket { address: SocketAddr, source: std::io::Error },
 }
 
-/// Where OSC is heard by UDP, for those who ask over HTTP.
+/// Where OSC listens on UDP, for clients that ask over HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OscHost {
-    /// `None` when it is every address of this machine.
+    /// `None` for every address of this machine.
     pub ip: Option<IpAddr>,
     pub port: u16,
 }
 
 impl OscHost {
-    /// Of a server that listens on `address`.
+    /// For a server that listens on `address`.
     pub fn new(address: SocketAddr) -> Self {
         OscHost { ip: Some(address.ip()).filter(|ip| !ip.is_unspecified()), port: address.port() }
     }
 }
 
-/// How a server is started.
+/// Options for starting a server.
 pub struct Options {
-    /// Where it listens; port 0 takes a free one.
+    /// Where to listen; port 0 selects a free one.
     pub address: SocketAddr,
-    /// Where OSC is heard by UDP, if it is.
+    /// Where OSC listens on UDP, if it does.
     pub osc: Option<OscHost>,
-    /// Whether it is announced by mDNS: to this machine when it listens on the loopback, else to the network.
+    /// Whether to announce it by mDNS: on this machine if it listens on the loopback, otherwise on the network.
     pub announce: bool,
     pub timeouts: Timeouts,
     pub events: EventSender,
     pub counts: Arc<Counts>,
 }
 
-/// How long clients are waited for.
+/// How long to wait for clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// A client must have sent its request within this time.
     pub request: Duration,
-    /// A connection on which no further request comes is closed, though its last answer was not read.
+    /// A connection without further requests for this long is closed, even if its last answer was not read.
     pub silence: Duration,
-    /// A WebSocket is asked so often whether it is still there; without an answer to two of these it is closed.
+    /// Interval of WebSocket pings; after two without an answer the socket is closed.
     pub ping: Duration,
 }
 
@@ -97,7 +97,7 @@ impl Device for QueryServer {
 }
 
 impl QueryServer {
-    /// Listens and starts the thread `query`.
+    /// Starts listening, and the thread `query`.
     ///
     /// # Errors
     /// When the port is taken, or the address is not this machine's.
@@ -129,7 +129,7 @@ impl QueryServer {
         self.address
     }
 
-    /// Whether other programs are told of it by mDNS.
+    /// Whether it is announced by mDNS.
     pub fn is_announced(&self) -> bool {
         self.announced.is_some()
     }
@@ -147,7 +147,7 @@ impl QueryServer {
 
 impl Drop for QueryServer {
     fn drop(&mut self) {
-        // The goodbye of the announcement goes out while the port is still open.
+        // The announcement's goodbye is sent while the port is still open.
         self.announced = None;
         self.shared.stop.notify_one();
         if let Some(thread) = self.thread.take() {

@@ -1,8 +1,8 @@
-//! How much a peer may ask for: what costs more counts for more. Pure; times are inputs. Each thread has its own.
+//! Rate limits: how much a peer may request, weighted by cost. Pure; times are inputs. Each thread has its own.
 
 use std::time::Instant;
 
-/// Lets so much through in a second, and twice that at once.
+/// A token bucket: passes a given amount per second, and bursts of twice that.
 #[derive(Clone, Debug)]
 pub(super) struct Rate {
     per_sec: f64,
@@ -20,7 +20,7 @@ impl Rate {
         self.take(1.0, now)
     }
 
-    /// Whether something that counts for `cost` may pass.
+    /// Whether something of this `cost` may pass.
     pub fn take(&mut self, cost: f64, now: Instant) -> bool {
         self.refill(now);
         let passes = self.left >= cost;
@@ -37,13 +37,13 @@ impl Rate {
     }
 }
 
-/// How many peers are told apart; then the one that was quiet for longest is forgotten.
+/// How many peers are tracked; beyond that, the one that has been quiet for longest is forgotten.
 const PEERS: usize = 64;
-/// All peers together may have so many times what one may.
+/// All peers together may use this many times what one may.
 const TOGETHER: f64 = 4.0;
 
-/// A rate for each peer, so that one who floods takes nothing from the others, and one for all of them, so that many
-/// names help nobody.
+/// A rate limit per peer, so that a flooding peer takes nothing from the others, and one for all together, so that using
+/// many addresses does not help.
 #[derive(Clone, Debug)]
 pub(super) struct Peers<K> {
     per_sec: f64,
@@ -56,7 +56,7 @@ impl<K: PartialEq> Peers<K> {
         Peers { per_sec, all: Rate::new(TOGETHER * per_sec, now), peers: Vec::with_capacity(PEERS) }
     }
 
-    /// Whether something of this peer that counts for `cost` may pass.
+    /// Whether something of this `cost` from this peer may pass.
     pub fn take(&mut self, peer: K, cost: f64, now: Instant) -> bool {
         let known = self.peers.iter().position(|(known, _)| *known == peer);
         let place = known.unwrap_or_else(|| {
@@ -90,14 +90,14 @@ mod test {
     }
 
     #[test]
-    fn who_floods_takes_nothing_from_others() {
+    fn a_flood_takes_nothing_from_others() {
         let start = Instant::now();
         let mut peers = Peers::new(100.0, start);
         let mut passed = |peer: usize, cost| (0..1000).filter(|_| peers.take(peer, cost, start)).count();
         // Two seconds' worth for each.
         assert_eq!((passed(0, 50.0), passed(0, 1.0)), (4, 0));
         assert_eq!((passed(1, 1.0), passed(1, 50.0)), (200, 0));
-        // Whoever takes a name for each question is kept to what all may have together: 800, of which 400 are left.
+        // A peer that uses a new name per request is held to the shared limit: 800, of which 400 are left.
         assert_eq!((2..1000).filter(|&peer| peers.take(peer, 1.0, start)).count(), 400);
         assert_eq!(peers.peers.len(), PEERS);
     }

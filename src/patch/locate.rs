@@ -1,7 +1,7 @@
-//! Where presets and networks lie on disk.
+//! Where presets and networks are on disk.
 //!
-//! Presets and what the player types may name a network by a path. A bare name is only ever a file of a
-//! `networks` folder, whatever it holds. Nothing here opens a network.
+//! Presets, and what the player types, may name a network by path. A bare name only ever refers to a file in a `networks`
+//! folder. Nothing here opens a network.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,13 +12,13 @@ use crate::params::nearest_of;
 /// The environment variable that names the folder of presets.
 pub const PRESETS_VARIABLE: &str = "LATENT_JOCKEY_PRESETS";
 
-/// Endings of network files.
+/// Extensions of network files.
 pub const NETWORK_ENDINGS: &[&str] = &["safetensors", "pkl", "pt", "pth"];
 
-/// Endings of picture files.
+/// Extensions of picture files.
 pub const PICTURE_ENDINGS: &[&str] = crate::image::file::ENDINGS;
 
-/// Why a name led to no file.
+/// Why no file was found for a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LocateError {
     #[error("no {what} \"{name}\" in {}{}", folder.display(), hint(known, name))]
@@ -26,7 +26,7 @@ pub enum LocateError {
     #[error("no {what} file {}", path.display())]
     NoFile { what: &'static str, path: PathBuf },
     #[error(
-        "no folder of presets: looked for {}; name one with {PRESETS_VARIABLE}",
+        "no presets folder: looked for {}; set {PRESETS_VARIABLE} to one",
         looked.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     NoFolder { looked: Vec<PathBuf> },
@@ -36,16 +36,16 @@ pub enum LocateError {
 
 fn hint(known: &[String], name: &str) -> String {
     if known.is_empty() {
-        return ", which holds none".to_owned();
+        return ", which has none".to_owned();
     }
     match nearest_of(name, known.iter().map(String::as_str)) {
         Some(near) => format!("; did you mean \"{near}\"?"),
-        None => format!(", which holds {}", known.join(", ")),
+        None => format!("; available: {}", known.join(", ")),
     }
 }
 
-/// The folder of presets: the one that [`PRESETS_VARIABLE`] names, else `presets` in the working folder, beside
-/// the executable, in a folder above it, or in the source tree. Its subfolder `networks` holds the networks.
+/// The presets folder: the one named by [`PRESETS_VARIABLE`], otherwise `presets` in the working directory, next to the
+/// executable, in a directory above it, or in the source tree. Its subfolder `networks` holds the networks.
 ///
 /// # Errors
 /// [`LocateError::NoFolder`] when there is none; a folder named by the variable must exist.
@@ -67,7 +67,7 @@ fn candidates(named: Option<PathBuf>) -> Vec<PathBuf> {
     std::iter::once(PathBuf::from("presets")).chain(above).chain([sources]).collect()
 }
 
-/// The network file that the player names: a path, or a name of the library.
+/// The network file that the player names: a path, or a name in the library.
 ///
 /// # Errors
 /// When there is no such file, with the nearest known name.
@@ -81,8 +81,8 @@ pub fn network(named: &Path) -> Result<PathBuf, LocateError> {
     }
 }
 
-/// The network that a preset in the folder `base` names: a path from there, a name in its own `networks`, or a
-/// name of the library.
+/// The network that a preset in the folder `base` names: a path relative to it, a name in its own `networks`, or a name
+/// in the library.
 ///
 /// # Errors
 /// As [`network`].
@@ -92,7 +92,7 @@ pub fn network_from(base: &Path, named: &str) -> Result<PathBuf, LocateError> {
         return if path.is_file() { Ok(path) } else { Err(LocateError::NoFile { what: "network", path }) };
     }
     network_in(base, named).or_else(|own| {
-        // A preset with networks of its own is told of those.
+        // If the preset has networks of its own, the error lists those.
         let has_own = matches!(&own, LocateError::Unknown { known, .. } if !known.is_empty());
         match presets() {
             Ok(presets) if presets != base => {
@@ -103,7 +103,7 @@ pub fn network_from(base: &Path, named: &str) -> Result<PathBuf, LocateError> {
     })
 }
 
-/// The network `name` in the `networks` of a folder of presets. Never a path: for names that come from elsewhere.
+/// The network `name` in the `networks` of a presets folder. Never a path: for names from other programs.
 ///
 /// # Errors
 /// [`LocateError::Unknown`] with the nearest known name.
@@ -120,8 +120,8 @@ pub fn network_in(presets: &Path, name: &str) -> Result<PathBuf, LocateError> {
     })
 }
 
-/// The picture, or the folder of pictures, `name` in the `pictures` of a folder of presets. Never a path: for names
-/// that come from elsewhere.
+/// The picture, or folder of pictures, `name` in the `pictures` of a presets folder. Never a path: for names from other
+/// programs.
 ///
 /// # Errors
 /// [`LocateError::Unknown`] with the nearest known name.
@@ -142,12 +142,12 @@ pub fn picture_in(presets: &Path, name: &str) -> Result<PathBuf, LocateError> {
     })
 }
 
-/// Whether a network's name is a path: it holds a separator or ends as network files do.
+/// Whether a network's name is a path: it contains a separator or ends like a network file.
 pub(super) fn is_path(name: &str) -> bool {
     name.contains(['/', '\\']) || has_ending(Path::new(name), NETWORK_ENDINGS)
 }
 
-/// The file's name without folder and ending.
+/// The file's name without folder and extension.
 pub(super) fn name_of(path: &Path) -> String {
     path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
@@ -157,7 +157,7 @@ fn has_ending(path: &Path, endings: &[&str]) -> bool {
     endings.iter().any(|e| e.eq_ignore_ascii_case(ending))
 }
 
-/// The files of a folder with one of these endings, in the order of their names; hidden ones are left out.
+/// The files of a folder with one of these extensions, in name order, without hidden ones.
 pub(crate) fn files(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, LocateError> {
     let listing = fs::read_dir(folder)
         .map_err(|error| LocateError::Folder { folder: folder.to_owned(), reason: error.to_string() })?;
@@ -174,7 +174,7 @@ fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
-/// A folder of its own for one test, with these empty files in it.
+/// A temporary folder for one test, with these empty files in it.
 #[cfg(test)]
 pub(super) fn test_folder(name: &str, files: &[&str]) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("latent-jockey-{name}-{}", std::process::id()));
@@ -232,22 +232,22 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_told_with_the_nearest_one() {
+    fn an_unknown_name_is_reported_with_the_nearest_one() {
         let folder = test_folder("near", &["networks/flowers64.safetensors"]);
         let told = |name: &str| network_in(&folder, name).unwrap_err().to_string();
         let shown = folder.join("networks").display().to_string();
         assert_eq!(told("flowres64"), format!("no network \"flowres64\" in {shown}; did you mean \"flowers64\"?"));
-        assert_eq!(told("cats"), format!("no network \"cats\" in {shown}, which holds flowers64"));
+        assert_eq!(told("cats"), format!("no network \"cats\" in {shown}; available: flowers64"));
         let none = network_in(&folder.join("networks"), "x").unwrap_err().to_string();
-        assert!(none.ends_with("networks, which holds none"), "{none}");
+        assert!(none.ends_with("networks, which has none"), "{none}");
         fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
-    fn the_named_folder_is_the_only_one_looked_for() {
+    fn only_the_named_folder_is_looked_for() {
         assert_eq!(candidates(Some("/here".into())), [PathBuf::from("/here")]);
         assert_eq!(candidates(None)[0], Path::new("presets"));
         let error = first_folder(vec!["/no/such/folder".into()]).unwrap_err();
-        assert!(error.to_string().starts_with("no folder of presets: looked for /no/such/folder;"), "{error}");
+        assert!(error.to_string().starts_with("no presets folder: looked for /no/such/folder;"), "{error}");
     }
 }

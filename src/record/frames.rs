@@ -1,7 +1,7 @@
 //! A folder of PNGs: frame_000001.png, frame_000002.png, and so on.
 //!
-//! Frames of an earlier recording are overwritten number by number; nothing is ever deleted, and what stays
-//! behind is told. Runs on whatever thread calls it.
+//! Frames of an earlier recording are overwritten one by one; nothing is ever deleted, and leftovers are reported.
+//! Runs on the calling thread.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -19,16 +19,16 @@ pub struct PngFolder {
     width: u32,
     height: u32,
     frames: u64,
-    /// The highest number that was there before.
+    /// The highest existing frame number at the start.
     before: u64,
     rgb: Vec<u8>,
 }
 
 impl PngFolder {
-    /// Makes the folder, with those above it, if it is not there. The text tells of frames that are there already.
+    /// Creates the folder, and its parents, if missing. The string is a remark about existing frames.
     ///
     /// # Errors
-    /// When the folder cannot be made or read, or the frames would have no size.
+    /// When the folder cannot be created or read, or the frames would be empty.
     pub fn create(folder: &Path, width: u32, height: u32) -> Result<(Self, Option<String>), RecordError> {
         let wrong = |source| RecordError::Write { path: folder.to_owned(), source };
         if width == 0 || height == 0 {
@@ -40,7 +40,10 @@ impl PngFolder {
         let before =
             listing.flatten().filter_map(|entry| number(&entry.file_name().to_string_lossy())).max().unwrap_or(0);
         let remark = (before > 0).then(|| {
-            format!("{} holds frames up to {before} of an earlier recording, which are overwritten", folder.display())
+            format!(
+                "{} holds frames up to {before} from an earlier recording, which will be overwritten",
+                folder.display()
+            )
         });
         Ok((PngFolder { folder: folder.to_owned(), width, height, frames: 0, before, rgb: Vec::new() }, remark))
     }
@@ -50,10 +53,10 @@ impl PngFolder {
         self.width as usize * self.height as usize * 4
     }
 
-    /// Writes the next frame: sRGB-encoded RGBA. Alpha is left out: what the audience sees has none.
+    /// Writes the next frame: sRGB-encoded RGBA. Alpha is dropped: what the audience sees has none.
     ///
     /// # Errors
-    /// When the frame has another size, or the disk refuses.
+    /// When the frame has the wrong size, or writing fails.
     pub fn write(&mut self, rgba: &[u8]) -> Result<(), RecordError> {
         check_frame(self.width, self.height, rgba)?;
         self.rgb.clear();
@@ -68,7 +71,7 @@ impl PngFolder {
     pub fn finish(self) -> Summary {
         let stale = self.before.saturating_sub(self.frames);
         let remark = (stale > 0 && self.frames > 0)
-            .then(|| format!("frames {} to {} are of an earlier recording", self.frames + 1, self.before));
+            .then(|| format!("frames {} to {} are from an earlier recording", self.frames + 1, self.before));
         Summary {
             path: self.folder,
             frames: self.frames,
@@ -111,9 +114,9 @@ mod tests {
         assert!(matches!(first.write(&[0; 4]), Err(RecordError::FrameSize { expected: 8, found: 4, .. })));
         assert_eq!((first.frames, first.finish().remark), (3, None));
         let (mut second, remark) = PngFolder::create(&folder, 2, 1).unwrap();
-        assert!(remark.unwrap().ends_with("holds frames up to 3 of an earlier recording, which are overwritten"));
+        assert!(remark.unwrap().ends_with("holds frames up to 3 from an earlier recording, which will be overwritten"));
         second.write(&[40, 0, 0, 255, 0, 40, 0, 255]).unwrap();
-        assert_eq!(second.finish().remark.unwrap(), "frames 2 to 3 are of an earlier recording");
+        assert_eq!(second.finish().remark.unwrap(), "frames 2 to 3 are from an earlier recording");
         let read = |n: u32| image::open(folder.join(format!("frame_{n:06}.png"))).unwrap().into_rgb8().into_raw();
         assert_eq!([read(1), read(2)], [[40, 0, 0, 0, 40, 0], [20, 0, 0, 0, 20, 0]]);
         fs::remove_dir_all(folder.parent().unwrap()).unwrap();

@@ -1,7 +1,7 @@
 //! Recording a live show: the thread `record` writes, the show never waits.
 //!
-//! Frames wait in a short queue. When the disk or the encoder is behind, frames are dropped and counted, and the
-//! frame before them is written once more in their place, so that a recording lasts as long as what it shows.
+//! Frames wait in a short queue. When the disk or the encoder is behind, frames are dropped and counted, and the previous
+//! frame is repeated in their place, so that the recording keeps its length.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,13 +11,13 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::{RecordError, Sink, Summary};
 
-/// How many frames wait at most.
+/// Maximum number of waiting frames.
 pub const QUEUE: usize = 4;
 
-/// A frame and its place in the recording.
+/// A frame and its position in the recording.
 type Frame = (u64, Arc<[u8]>);
 
-/// A recording that runs. Dropping it ends the recording and waits for the file.
+/// A running recording. Dropping it ends the recording and waits for the file.
 #[derive(Debug)]
 pub struct Recorder {
     frames: Option<Sender<Frame>>,
@@ -31,7 +31,7 @@ impl Recorder {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the thread cannot be started.
     pub fn start(sink: Sink) -> Result<Self, RecordError> {
         let (sender, receiver) = bounded(QUEUE);
         let written = Arc::new(AtomicU64::new(0));
@@ -43,8 +43,8 @@ impl Recorder {
         Ok(Recorder { frames: Some(sender), thread: Some(thread), offered: 0, dropped: 0, written })
     }
 
-    /// Hands over the next frame without waiting: sRGB-encoded RGBA of the sink's size. `false` when it was dropped,
-    /// because the queue is full or the recording has failed; [`Recorder::stop`] says why. **Every item counts.**
+    /// Queues the next frame without waiting: sRGB-encoded RGBA of the sink's size. `false` if it was dropped because the
+    /// queue is full or the recording has failed; [`Recorder::stop`] says why. **Every item counts.**
     pub fn offer(&mut self, rgba: Arc<[u8]>) -> bool {
         let frame = (self.offered, rgba);
         self.offered += 1;
@@ -61,12 +61,12 @@ impl Recorder {
         self.dropped
     }
 
-    /// Frames written so far, with those that stand in for dropped ones.
+    /// Frames written so far, including repeats for dropped ones.
     pub fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
     }
 
-    /// Whether the thread has given up: the disk is full, the encoder is gone.
+    /// Whether the thread has given up, for example because the disk is full or the encoder died.
     pub fn failed(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
@@ -74,7 +74,7 @@ impl Recorder {
     /// Ends the recording and waits for the file.
     ///
     /// # Errors
-    /// What made the thread give up.
+    /// Why the thread gave up.
     pub fn stop(mut self) -> Result<Summary, RecordError> {
         let mut summary = self.end()?;
         if self.dropped > 0 {
@@ -85,10 +85,10 @@ impl Recorder {
     }
 
     fn end(&mut self) -> Result<Summary, RecordError> {
-        // The thread finishes the file when no more frames can come.
+        // The thread finishes the file once no more frames can arrive.
         self.frames = None;
-        let thread = self.thread.take().ok_or_else(|| RecordError::Thread("ended before".to_owned()))?;
-        thread.join().unwrap_or_else(|_| Err(RecordError::Thread("ended by a mistake in it".to_owned())))
+        let thread = self.thread.take().ok_or_else(|| RecordError::Thread("already ended".to_owned()))?;
+        thread.join().unwrap_or_else(|_| Err(RecordError::Thread("panicked".to_owned())))
     }
 }
 
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_frame_is_stood_in_for_by_the_one_before() {
+    fn a_dropped_frame_is_replaced_by_the_previous_one() {
         let folder = folder("gap");
         let sink = Sink::Pngs(PngFolder::create(&folder, 2, 2).unwrap().0);
         let (sender, receiver) = bounded(QUEUE);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_at_the_end() {
+    fn a_failure_is_reported_at_the_end() {
         let folder = folder("fails");
         let mut recorder = Recorder::start(Sink::Pngs(PngFolder::create(&folder, 2, 2).unwrap().0)).unwrap();
         recorder.offer(Arc::from([0; 3]));

@@ -1,16 +1,16 @@
-//! A contact sheet: pictures side by side on one dark page.
+//! A contact sheet: pictures side by side on a dark page.
 
 use image::{Rgba, RgbaImage, imageops};
 
 /// Behind and between the pictures.
 const BACKGROUND: Rgba<u8> = Rgba([24, 24, 24, 255]);
 
-/// The longest side of a sheet in pixels; more would not open in many programs.
+/// Maximum side of a sheet in pixels; many programs cannot open larger ones.
 const MAX_SIDE: u32 = 16_384;
 
-/// Lays pictures out row by row on a sheet about as wide as it is high, with thin gaps between them and around.
-/// The pictures should have one size: each place has the size of the largest. When the page would be larger than
-/// can be opened, the pictures are made smaller. No pictures give one dark pixel.
+/// Arranges pictures row by row on a roughly square sheet, with thin gaps between and around them. The pictures should
+/// have the same size: each cell has the size of the largest. Pictures are shrunk if the page would be too large to
+/// open. No pictures give one dark pixel.
 pub fn contact_sheet(pictures: &[RgbaImage]) -> RgbaImage {
     let width = pictures.iter().map(RgbaImage::width).max().unwrap_or(0);
     let height = pictures.iter().map(RgbaImage::height).max().unwrap_or(0);
@@ -36,8 +36,8 @@ pub fn contact_sheet(pictures: &[RgbaImage]) -> RgbaImage {
     sheet
 }
 
-/// A picture as small as it lies on the sheet of `count` pictures of its size: so that many large ones need not be
-/// kept until the sheet is made.
+/// A picture at the size it will have on a sheet of `count` pictures, so that large ones need not be kept until the
+/// sheet is made.
 pub fn small(picture: RgbaImage, count: u32) -> RgbaImage {
     let (width, height) = picture.dimensions();
     match divisor(count.max(1), width.max(1), height.max(1)) {
@@ -46,7 +46,7 @@ pub fn small(picture: RgbaImage, count: u32) -> RgbaImage {
     }
 }
 
-/// How many times smaller pictures must be so that the page of `count` of them can be opened.
+/// By what factor `count` pictures must be shrunk so that their page can be opened.
 fn divisor(count: u32, width: u32, height: u32) -> u32 {
     let columns = columns(count, width, height);
     let rows = count.div_ceil(columns);
@@ -59,12 +59,12 @@ fn page(count: u32, side: u32) -> u32 {
     gap(side) + count * (side + gap(side))
 }
 
-/// A thirty-second of a picture, from 2 to 16 pixels.
+/// 1/32 of a picture, from 2 to 16 pixels.
 fn gap(side: u32) -> u32 {
     (side / 32).clamp(2, 16)
 }
 
-/// As many as make the page about square.
+/// As many columns as make the page roughly square.
 fn columns(count: u32, width: u32, height: u32) -> u32 {
     let square = (f64::from(count) * f64::from(height) / f64::from(width)).sqrt();
     (square.ceil() as u32).clamp(1, count)

@@ -1,7 +1,7 @@
-//! A video: raw frames go to the standard input of an ffmpeg of its own.
+//! A video: raw frames are piped to an ffmpeg process.
 //!
-//! The ffmpeg process runs in its own process group, so that Ctrl-C reaches us alone and the file is finished in
-//! order. While it grows, the file is a sequence of fragments that plays up to the last half second if anybody is
+//! ffmpeg runs in its own process group, so that Ctrl-C reaches only us and the file is finished properly. While
+//! it grows, the file is a sequence of fragments that plays up to the last half second even if either process is
 //! killed; finishing turns an .mp4 or .mov into one that every editor opens. The same frames give the same bytes.
 
 use std::collections::VecDeque;
@@ -15,16 +15,16 @@ use std::thread::JoinHandle;
 
 use super::{RecordError, Summary, check_frame};
 
-/// The program, looked for on the PATH.
+/// The program, found on the PATH.
 pub const FFMPEG: &str = "ffmpeg";
 
-/// How many lines of ffmpeg's complaints are kept.
+/// How many lines of ffmpeg's error output are kept.
 const KEPT_LINES: usize = 6;
 
 /// Why a video could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum VideoError {
-    #[error("no ffmpeg on the PATH: install it for videos")]
+    #[error("no ffmpeg on the PATH: install it to write videos")]
     NoFfmpeg,
     #[error("cannot start ffmpeg: {0}")]
     Start(std::io::Error),
@@ -36,17 +36,17 @@ pub enum VideoError {
     NoFrames { path: PathBuf },
 }
 
-/// How much work goes into each frame.
+/// How much effort goes into each frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Effort {
-    /// For offline rendering: small and near lossless to the eye.
+    /// For offline rendering: small and visually near lossless.
     #[default]
     Best,
-    /// For recording beside a live show: light on the processor.
+    /// For recording a live show: light on the processor.
     Live,
 }
 
-/// Size, pace and effort of a video.
+/// Size, frame rate and effort of a video.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VideoSettings {
     /// Even, 2 to 16,384 pixels.
@@ -85,24 +85,24 @@ impl VideoSettings {
     }
 }
 
-/// A video that is being written. Dropping it closes the file, which then plays but is not finished for editors.
+/// A video being written. Dropping it closes the file, which then plays but is not finished for editors.
 #[derive(Debug)]
 pub struct VideoWriter {
     ffmpeg: OsString,
     path: PathBuf,
     settings: VideoSettings,
     child: Child,
-    /// `None` once the end of the frames was told.
+    /// `None` once the end of the frames was signalled.
     frames_in: Option<ChildStdin>,
     complaints: Complaints,
     frames: u64,
 }
 
 impl VideoWriter {
-    /// Starts ffmpeg, which overwrites `out`; makes the folders above it.
+    /// Starts ffmpeg, which overwrites `out`; creates its parent folders.
     ///
     /// # Errors
-    /// [`VideoError::NoFfmpeg`] when there is none, and when the settings suit no video or `out` cannot be written.
+    /// [`VideoError::NoFfmpeg`] when there is none, and when the settings are invalid or `out` cannot be written.
     pub fn start(out: &Path, settings: &VideoSettings) -> Result<Self, RecordError> {
         VideoWriter::start_by(OsStr::new(FFMPEG), out, settings)
     }
@@ -143,7 +143,7 @@ impl VideoWriter {
     /// Writes one frame: sRGB-encoded RGBA, rows from top to bottom. Waits while ffmpeg is behind.
     ///
     /// # Errors
-    /// When the frame has another size, or ffmpeg has ended.
+    /// When the frame has the wrong size, or ffmpeg has ended.
     pub fn write(&mut self, rgba: &[u8]) -> Result<(), RecordError> {
         check_frame(self.settings.width, self.settings.height, rgba)?;
         let written = self.frames_in.as_mut().map(|frames| frames.write_all(rgba));
@@ -154,10 +154,10 @@ impl VideoWriter {
         Err(self.end().err().unwrap_or_else(|| self.encoder_error("no error".to_owned())).into())
     }
 
-    /// Tells ffmpeg that no frames follow, waits for it and makes the file one that every program opens.
+    /// Signals the end of the frames, waits for ffmpeg, and finishes the file so that every program opens it.
     ///
     /// # Errors
-    /// When ffmpeg failed, or there was no frame.
+    /// When ffmpeg failed, or there were no frames.
     pub fn finish(mut self) -> Result<Summary, RecordError> {
         self.end()?;
         let path = self.path.clone();
@@ -166,7 +166,7 @@ impl VideoWriter {
             let _ = fs::remove_file(&path);
             return Err(VideoError::NoFrames { path }.into());
         }
-        let remark = self.index().err().map(|why| format!("it plays, but some editors may not seek in it: {why}"));
+        let remark = self.index().err().map(|why| format!("it plays, but some editors may not be able to seek: {why}"));
         let VideoSettings { width, height, fps, .. } = self.settings;
         Ok(Summary { path, frames: self.frames, width, height, seconds: Some(self.frames as f64 / fps), remark })
     }
@@ -184,7 +184,7 @@ impl VideoWriter {
         VideoError::Encoder { path: self.path.clone(), status, said: self.complaints.all() }
     }
 
-    /// Copies the fragments of an .mp4 or .mov into a file with one index at its start, which takes their place.
+    /// Rewrites the fragments of an .mp4 or .mov as a file with a single index at its start.
     fn index(&self) -> Result<(), String> {
         if container(&self.path) == "matroska" {
             return Ok(());
@@ -205,7 +205,7 @@ impl VideoWriter {
         });
         let replaced = indexed.and_then(|()| fs::rename(&aside, &self.path).map_err(|error| error.to_string()));
         if replaced.is_err() {
-            // The fragments are still there and play.
+            // The fragmented file is still there and plays.
             let _ = fs::remove_file(&aside);
         }
         replaced
@@ -215,12 +215,12 @@ impl VideoWriter {
 impl Drop for VideoWriter {
     fn drop(&mut self) {
         self.frames_in = None;
-        // The file is closed in order, and no process is left behind.
+        // The file is closed properly, and no process is left behind.
         let _ = self.child.wait();
     }
 }
 
-/// The last lines that ffmpeg wrote to its standard error, read by a thread: ffmpeg stops when nobody reads them.
+/// The last lines of ffmpeg's standard error, read by a thread, because ffmpeg blocks when nobody reads them.
 #[derive(Debug)]
 struct Complaints {
     lines: Arc<Mutex<VecDeque<String>>>,
@@ -246,22 +246,18 @@ impl Complaints {
         Ok(Complaints { lines, thread })
     }
 
-    /// All of them in one line, once ffmpeg has ended.
+    /// All of them as one line, once ffmpeg has ended.
     fn all(&mut self) -> String {
         if let Some(thread) = self.thread.take() {
-            // A reader that failed has left what it read.
+            // A reader that failed leaves what it had read.
             let _ = thread.join();
         }
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.is_empty() {
-            "it said nothing".to_owned()
-        } else {
-            lines.iter().cloned().collect::<Vec<_>>().join("; ")
-        }
+        if lines.is_empty() { "no output".to_owned() } else { lines.iter().cloned().collect::<Vec<_>>().join("; ") }
     }
 }
 
-/// ffmpeg in a process group of its own, saying only what is wrong.
+/// ffmpeg in its own process group, reporting only errors.
 fn command(ffmpeg: &OsStr) -> Command {
     let mut command = Command::new(ffmpeg);
     command.args(["-hide_banner", "-loglevel", "warning", "-nostdin", "-y"]);
@@ -276,7 +272,7 @@ fn command(ffmpeg: &OsStr) -> Command {
     command
 }
 
-/// Everything that ffmpeg is told, after what [`command`] says.
+/// ffmpeg's arguments, after those of [`command`].
 fn arguments(out: &Path, settings: &VideoSettings) -> Vec<OsString> {
     let VideoSettings { width, height, fps, effort } = *settings;
     let (preset, crf) = match effort {
@@ -290,7 +286,7 @@ fn arguments(out: &Path, settings: &VideoSettings) -> Vec<OsString> {
     add(&["-i", "pipe:0", "-an", "-c:v", "libx264", "-preset", preset, "-crf", crf, "-g", &keyframes]);
     add(&["-pix_fmt", "yuv420p", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]);
     add(&["-vf", "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_inp+bitexact"]);
-    // The number of threads changes the bytes: it is the same on every machine.
+    // The number of threads changes the bytes, so it is the same on every machine.
     add(&["-threads", "8", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1"]);
     add(&["-flush_packets", "1", "-f", container(out)]);
     match container(out) {
@@ -301,7 +297,7 @@ fn arguments(out: &Path, settings: &VideoSettings) -> Vec<OsString> {
     arguments
 }
 
-/// ffmpeg's name of the file format that the ending asks for.
+/// ffmpeg's name for the format of an extension.
 fn container(out: &Path) -> &'static str {
     match out.extension().map(|e| e.to_ascii_lowercase()).as_deref().and_then(OsStr::to_str) {
         Some("mkv") => "matroska",
@@ -310,14 +306,14 @@ fn container(out: &Path) -> &'static str {
     }
 }
 
-/// A path that ffmpeg takes for an option or a protocol under no circumstances.
+/// A path in a form that ffmpeg never mistakes for an option or a protocol.
 fn file_url(path: &Path) -> OsString {
     let mut url = OsString::from("file:");
     url.push(path);
     url
 }
 
-/// Makes the folders above the file, and finds out before ffmpeg does whether it can be written.
+/// Creates the file's parent folders, and checks before ffmpeg does whether it can be written.
 fn writable(out: &Path) -> std::io::Result<()> {
     if let Some(folder) = out.parent() {
         fs::create_dir_all(folder)?;
@@ -330,7 +326,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_that_suit_no_video_are_told() {
+    fn invalid_settings_are_reported() {
         let settings = |width, height, fps| VideoSettings { width, height, fps, effort: Effort::Best };
         for (settings, message) in [
             (settings(511, 512, 30.0), "a video takes an even width and height; got 511x512 (take 510x512)"),

@@ -1,10 +1,10 @@
-// Sums over a workgroup of 256 threads, and grain that follows from a seed. Twin of `grain` in
+// Sums over a workgroup of 256 threads, and grain from a seed. Twin of `grain` in
 // src/effects/style/balance.rs.
 
 var<workgroup> sums: array<f32, 256>;
 var<workgroup> seeds: array<u32, 256>;
 
-// The sum over all threads.
+// Sum over all threads.
 fn total(thread: u32, part: f32) -> f32 {
     sums[thread] = part;
     workgroupBarrier();
@@ -19,7 +19,7 @@ fn total(thread: u32, part: f32) -> f32 {
     return sum;
 }
 
-// The same of whole numbers, which wrap around.
+// The same for unsigned integers, which wrap around.
 fn total_seed(thread: u32, part: u32) -> u32 {
     seeds[thread] = part;
     workgroupBarrier();
@@ -41,7 +41,7 @@ fn mix_bits(bits: u32) -> u32 {
     return y ^ (y >> 16u);
 }
 
-// A number of that deviation, evenly spread.
+// A uniformly distributed number with this deviation.
 fn grain(at: u32, seed: u32, deviation: f32) -> f32 {
     return (f32(mix_bits(at ^ seed)) / 4294967296.0 - 0.5) * (3.4641016 * deviation);
 }

@@ -5,7 +5,7 @@ const FIR_1: f32 = 0.375;
 const FIR_2: f32 = 0.375;
 const FIR_3: f32 = 0.125;
 
-// Output n takes `x·sample[z] + y·sample[z + 1]`, of which those outside count as 0.
+// Output n is `x·sample[z] + y·sample[z + 1]`, with 0 for samples outside.
 struct Pair {
     first: i32,
     x: f32,

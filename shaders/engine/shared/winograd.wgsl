@@ -1,5 +1,5 @@
-// Winograd's transforms along one axis, for 3 taps and tiles of 2 or 4 results (Lavin and Gray 2016): `result·[(G·g) ⊙ (input·d)]`.
-// The points are 0, ±1 and infinity, or 0, ±√½, ±√2 and infinity, which keep rounding small. Twin of `Points` in
+// Winograd transforms along one axis, for 3 taps and tiles of 2 or 4 results (Lavin and Gray 2016): `result·[(G·g) ⊙ (input·d)]`.
+// The points are 0, ±1 and infinity, or 0, ±√½, ±√2 and infinity, which keep rounding errors small. Twin of `Points` in
 // src/engine/cpu/winograd.rs.
 
 // Results of a tile along an axis: 2 or 4.
@@ -10,7 +10,7 @@ const SIDE: u32 = 6u;
 const A: f32 = 0.70710678;
 const B: f32 = 1.41421356;
 
-// The first SIDE are meant.
+// Only the first SIDE are used.
 alias Line = array<f32, 6>;
 
 fn input_line(d: Line) -> Line {

@@ -1,52 +1,52 @@
-//! Following a MIDI clock: tempo by least squares over its pulses, place in the song from start and position.
+//! Follows a MIDI clock: tempo by least squares over its pulses, song position from start and position messages.
 
 use std::collections::VecDeque;
 
 use crate::control::midi::{Kind, Message};
 
-/// Pulses of a quarter note.
+/// Pulses per quarter note.
 const PULSES: u64 = 24;
-/// How many arrivals the fit looks at: 96 intervals, four beats.
+/// How many arrivals the fit uses: 96 intervals, four beats.
 const WINDOW: usize = 97;
-/// A pause after which the fit begins anew.
+/// A pause after which the fit starts over.
 const GAP_SECS: f64 = 0.5;
-/// So much may the last beat differ from the fit before the fit begins anew.
+/// Relative difference between the last beat and the fit at which the fit starts over.
 const TOLERANCE: f64 = 0.03;
-/// A tempo that changes by less is not worth a write.
+/// A relative change of tempo that is too small to report.
 const WORTH_TELLING: f64 = 2e-4;
-/// A clock that has been stopped and silent for so long has left: the beat goes on freely.
+/// A clock that has been stopped and silent for this long is gone: the beat continues freely.
 const LEFT_SECS: f64 = 2.0;
 
-/// What a message told.
+/// What a message says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Heard {
-    /// A new tempo in beats a minute.
+    /// A new tempo in beats per minute.
     pub bpm: Option<f64>,
-    /// The beat of this moment.
+    /// The current beat.
     pub beat: Option<f64>,
-    /// The beat has jumped: another place in the song.
+    /// The beat has jumped to another song position.
     pub jumped: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum State {
-    /// No start was heard: pulses give the tempo, and no place.
+    /// No start yet: pulses give the tempo but no position.
     #[default]
     Unplaced,
-    /// A start or continue was heard: the next pulse plays.
+    /// After a start or continue: the next pulse plays.
     Waiting,
     Running,
     Stopped,
 }
 
-/// Follows the clock of one port; another port is heard when that one has been silent.
+/// Follows the clock of one port, and switches to another when that one has gone silent.
 #[derive(Clone, Debug, Default)]
 pub struct MidiClock {
     port: u8,
-    /// Time stamps of the last pulses in seconds, evenly spaced but for jitter.
+    /// Time stamps of the last pulses in seconds, evenly spaced except for jitter.
     arrivals: VecDeque<f64>,
     state: State,
-    /// Place in the song, in pulses.
+    /// Song position, in pulses.
     place: u64,
     pulses_heard: u64,
     /// Seconds of the show since the last message.
@@ -55,27 +55,27 @@ pub struct MidiClock {
 }
 
 impl MidiClock {
-    /// Goes on by `dt` seconds of the show.
+    /// Advances by `dt` seconds of the show.
     pub fn step(&mut self, dt: f64) {
         self.silence_secs += dt;
     }
 
-    /// Whether the other machine is stopped, and still there.
+    /// Whether the other machine is stopped but still there.
     pub fn is_stopped(&self) -> bool {
         matches!(self.state, State::Waiting | State::Stopped) && self.silence_secs < LEFT_SECS
     }
 
-    /// Whether pulses come.
+    /// Whether pulses are arriving.
     pub fn is_running(&self) -> bool {
         !self.arrivals.is_empty() && self.silence_secs < GAP_SECS
     }
 
-    /// Tells the tempo once more, with the next pulse: somebody else has written another one.
+    /// Reports the tempo again with the next pulse, after somebody else has changed it.
     pub fn tell_again(&mut self) {
         self.told = None;
     }
 
-    /// Takes a message in; others than clock messages tell nothing.
+    /// Processes a message; anything but clock messages is ignored.
     pub fn message(&mut self, message: &Message) -> Heard {
         let is_ours =
             matches!(message.kind, Kind::Clock | Kind::Start | Kind::Continue | Kind::Stop | Kind::SongPosition { .. });
@@ -137,7 +137,7 @@ impl MidiClock {
         Heard { beat, jumped: false, bpm: if due { self.changed_tempo() } else { None } }
     }
 
-    /// The tempo, when it is certain and differs from what was told.
+    /// The tempo, once it is certain and differs from what was last reported.
     fn changed_tempo(&mut self) -> Option<f64> {
         let a_beat = PULSES as usize + 1;
         let mut period = fitted_period(&self.arrivals).filter(|_| self.arrivals.len() >= a_beat)?;
@@ -174,7 +174,7 @@ mod test {
         Message { port: 0, channel: 0, kind, at_us: (secs * 1e6) as u64 }
     }
 
-    /// Pulses at `bpm` with up to `jitter_secs` of lateness; all tempos told.
+    /// Sends pulses at `bpm`, up to `jitter_secs` late; returns all reported tempos.
     fn tempos(clock: &mut MidiClock, from_secs: f64, bpm: f64, beats: usize, jitter_secs: f64) -> Vec<f64> {
         let mut rng = crate::control::test_rng(5);
         let period = 60.0 / bpm / 24.0;
@@ -191,7 +191,7 @@ mod test {
     fn tempo_is_found_under_jitter() {
         let mut clock = MidiClock::default();
         let exact = tempos(&mut clock, 0.0, 120.0, 8, 0.0);
-        assert_eq!(exact.len(), 1, "an even clock is told once: {exact:?}");
+        assert_eq!(exact.len(), 1, "a steady clock is reported once: {exact:?}");
         assert!((exact[0] - 120.0).abs() < 0.01);
 
         let mut clock = MidiClock::default();
@@ -236,7 +236,7 @@ mod test {
         assert_eq!((jump.beat, jump.jumped), (Some(4.0), true));
         clock.message(&at(Kind::Stop, 0.0));
         clock.step(LEFT_SECS + 0.1);
-        assert!(!clock.is_stopped(), "a clock that has left holds nobody up");
+        assert!(!clock.is_stopped(), "a clock that is gone no longer holds the beat");
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::fmt;
 use super::MappingError;
 
 /// What may be written, for the error messages.
-pub(super) const ALLOWED: &str = "cc 21, cc 1/14 (a 14-bit pair), nrpn 300, rpn 0, note 36, bend, program, pressure or pressure 36, each with ch 1 to ch 16 before it if wanted";
+pub(super) const ALLOWED: &str = "cc 21, cc 1/14 (a 14-bit pair), nrpn 300, rpn 0, note 36, bend, program, pressure or pressure 36, each optionally preceded by ch 1 to ch 16";
 
-/// The number 127/127 means that none is chosen.
+/// The number 127/127 means "none selected".
 const HIGHEST_NUMBER: u16 = 16_382;
 
 /// A knob, fader, key, pad or wheel of a controller.
@@ -15,18 +15,18 @@ const HIGHEST_NUMBER: u16 = 16_382;
 pub enum Control {
     /// Controller 0 to 119.
     Cc(u8),
-    /// Controller 0 to 31 with its low half on the controller 32 above: 0 to 16,383.
+    /// Controller 0 to 31, with its low half on the controller 32 above: 0 to 16,383.
     Cc14(u8),
-    /// Free parameter number, 0 to 16,383, with a value of up to 14 bits.
+    /// Non-registered parameter number, 0 to 16,383, with a value of up to 14 bits.
     Nrpn(u16),
     /// Registered parameter number, as `Nrpn`.
     Rpn(u16),
     Note(u8),
     Bend,
     Program,
-    /// Pressure of the channel.
+    /// Channel pressure.
     Pressure,
-    /// Pressure of one note.
+    /// Pressure of a single note.
     PolyPressure(u8),
 }
 
@@ -39,7 +39,7 @@ pub struct ControlSpec {
 }
 
 impl ControlSpec {
-    /// Whether messages of `other`, on one channel, reach this one too.
+    /// Whether messages of `other`, on one channel, match this one too.
     pub fn covers(&self, other: &ControlSpec) -> bool {
         let same = match (self.control, other.control) {
             (Control::Cc14(high), Control::Cc(n)) => n == high || n == high + 32,
@@ -68,10 +68,10 @@ impl fmt::Display for ControlSpec {
     }
 }
 
-/// Reads the name of a control; what [`ControlSpec`] displays is read back.
+/// Parses the name of a control; the inverse of [`ControlSpec`]'s `Display`.
 ///
 /// # Errors
-/// [`MappingError::Control`] that says what is wrong and what is allowed.
+/// [`MappingError::Control`] with what is wrong and what is allowed.
 pub fn parse_control(text: &str) -> Result<ControlSpec, MappingError> {
     read(text).map_err(|reason| MappingError::Control { text: text.to_owned(), reason })
 }
@@ -94,10 +94,10 @@ fn read(text: &str) -> Result<ControlSpec, String> {
             None => Control::Pressure,
             word => Control::PolyPressure(number(word, "a note", 0, 127)?),
         },
-        other => return Err(format!("there is nothing called {other}")),
+        other => return Err(format!("unknown kind {other}")),
     };
     match words.next() {
-        Some(word) => Err(format!("{word} is too much")),
+        Some(word) => Err(format!("unexpected {word}")),
         None => Ok(ControlSpec { channel, control }),
     }
 }
@@ -147,7 +147,7 @@ mod test {
     }
 
     #[test]
-    fn what_is_no_control_is_told_with_what_is() {
+    fn an_invalid_control_is_reported_with_what_is_allowed() {
         for (text, reason) in [
             ("", "no control is named"),
             ("ch 2", "no control is named"),
@@ -160,8 +160,8 @@ mod test {
             ("ch 17 cc 1", "a channel is a number from 1 to 16"),
             ("nrpn 16383", "an NRPN is a number from 0 to 16382"),
             ("note 128", "a note is a number from 0 to 127"),
-            ("knob 1", "there is nothing called knob"),
-            ("cc 1 2", "2 is too much"),
+            ("knob 1", "unknown kind knob"),
+            ("cc 1 2", "unexpected 2"),
         ] {
             let error = parse_control(text).unwrap_err().to_string();
             assert!(error.starts_with(&format!("\"{text}\" is no control: {reason}; write cc 21, ")), "{error}");

@@ -1,13 +1,13 @@
-//! Parameter numbers: which NRPN or RPN the data controllers mean.
+//! Parameter numbers: which NRPN or RPN the data controllers refer to.
 //!
-//! A sender chooses a number with two controllers and then sends its value with two others, or steps it up and
-//! down; the number stays chosen until another comes (MIDI 1.0, "Registered and Non-Registered Parameters").
+//! A sender selects a number with two controllers and then sends its value with two others, or steps it up and
+//! down; the number stays selected until the next one (MIDI 1.0, "Registered and Non-Registered Parameters").
 
 use std::collections::HashMap;
 
 use crate::control::midi::{Data, Kind, Message};
 
-/// Number 127/127: nothing is chosen.
+/// Number 127/127: nothing is selected.
 const NONE: u8 = 127;
 
 #[derive(Clone, Copy, Debug)]
@@ -17,12 +17,12 @@ struct Chosen {
     low: u8,
 }
 
-/// What is chosen on each port and channel.
+/// The selected number of each port and channel.
 #[derive(Clone, Debug, Default)]
 pub(in crate::control) struct Numbers(HashMap<(u8, u8), Chosen>);
 
 impl Numbers {
-    /// The message as one about a parameter number, when it is a data controller and a number is chosen.
+    /// The message as one about a parameter number, if it is a data controller and a number is selected.
     pub fn read(&mut self, message: &Message) -> Option<Message> {
         let Kind::ControlChange { controller, value } = message.kind else { return None };
         let data = match controller {

@@ -1,20 +1,20 @@
 //! One OSC message becomes one [`Value`].
 //!
 //! Arguments are read in place: a message with one number allocates nothing. rosc is not used here, because it
-//! allocates for each message, does not know `S` and gives up on Latin-1 text; the tests hold this reader against
-//! it. What may be written is decided by `params`; here only the wish is read. Runs on the `osc` thread.
+//! allocates for each message, does not know `S` and fails on Latin-1 text; the tests compare this parser with
+//! it. `params` decides what may be written; this only parses. Runs on the `osc` thread.
 
 use super::packet::Refusal;
 use crate::params::{Kind, MAX_DIM, Value};
 
 /// Longest address in bytes.
 pub const MAX_ADDRESS: usize = 255;
-/// Longest text argument in bytes: names and paths.
+/// Longest string argument in bytes: names and paths.
 pub const MAX_TEXT: usize = 1024;
-/// Arrays inside arrays, at most.
+/// Maximum nesting of arrays.
 pub const MAX_BRACKETS: usize = 4;
 
-/// A message whose address has been read and whose arguments have not.
+/// A message whose address has been parsed, but not its arguments.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     pub address: &'a str,
@@ -24,10 +24,10 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads address and type tags.
+    /// Parses address and type tags.
     ///
     /// # Errors
-    /// When the bytes are no OSC message.
+    /// When the bytes are not an OSC message.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
         if bytes.first() != Some(&b'/') {
             return Err(Refusal::NotOsc);
@@ -38,7 +38,7 @@ impl<'a> Message<'a> {
         }
         let address = std::str::from_utf8(address).map_err(|_| Refusal::BadAddress)?;
         let Some(&first) = rest.first() else {
-            // Old senders leave the tags out when there is no argument.
+            // Old senders omit the tags when there are no arguments.
             return Ok(Message { address, tags: &[], data: &[] });
         };
         if first != b',' {
@@ -48,14 +48,14 @@ impl<'a> Message<'a> {
         Ok(Message { address, tags: &tags[1..], data })
     }
 
-    /// The arguments as one value for a parameter of the given kind (`None`: not known yet).
+    /// The arguments as one value for a parameter of the given kind (`None` if unknown).
     ///
-    /// A parameter that holds one thing takes the first argument and leaves the rest; a vector, or an address
-    /// that is not known yet, takes several numbers, an array, or a blob of 32-bit floats in network byte order
-    /// as a list. `N` and `I` are no argument, `c` is a text, `r` is a list of four numbers from 0 to 1.
+    /// A parameter with a single value takes the first argument and ignores the rest. A vector, or an unknown address,
+    /// takes several numbers, an array, or a blob of 32-bit floats in network byte order as a list. `N` and `I` count
+    /// as no argument, `c` is a string, `r` is a list of four numbers from 0 to 1.
     ///
     /// # Errors
-    /// When an argument cannot be read, is cut short, or is no finite number.
+    /// When an argument is invalid, truncated, or not finite.
     pub fn value(&self, kind: Option<Kind>) -> Result<Value, Refusal> {
         let mut arguments = self.arguments();
         let Some(first) = arguments.next().transpose()? else { return Ok(Value::Nothing) };
@@ -63,7 +63,7 @@ impl<'a> Message<'a> {
         let wants_list = matches!(kind, Some(Kind::Vector { .. }) | None);
         if several && wants_list {
             match self.list() {
-                // A text among the arguments of an alias: the first argument counts.
+                // A string among the arguments of an alias: the first argument counts.
                 Err(Refusal::Mixed) if kind.is_none() => {}
                 other => return other,
             }
@@ -72,7 +72,7 @@ impl<'a> Message<'a> {
         first.value()
     }
 
-    /// The one text argument of a request such as `/get /psi`, if it is one.
+    /// The string argument of a request such as `/get /psi`, if there is one.
     pub fn text(&self) -> Option<&'a str> {
         match self.arguments().next()? {
             Ok(Argument::Text(bytes)) => std::str::from_utf8(bytes).ok(),
@@ -157,7 +157,7 @@ fn floats(bytes: &[u8]) -> Result<Vec<f32>, Refusal> {
     if floats.iter().all(|x| x.is_finite()) { Ok(floats) } else { Err(Refusal::NotFinite) }
 }
 
-/// Reads one argument after the other; arrays are flattened. Ends after the first error.
+/// Iterates over the arguments, flattening arrays. Ends after the first error.
 #[derive(Clone)]
 struct Arguments<'a> {
     tags: &'a [u8],
@@ -201,7 +201,7 @@ impl<'a> Arguments<'a> {
             }
             b'c' => Argument::Char(char::from_u32(u32::from_be_bytes(self.take()?)).ok_or(Refusal::UnknownType('c'))?),
             b'r' => Argument::Color(self.take()?),
-            // A time tag or a MIDI message is read over: no parameter takes one.
+            // Time tags and MIDI messages are skipped: no parameter takes one.
             b't' => self.take::<8>().map(|_| Argument::Nothing)?,
             b'm' => self.take::<4>().map(|_| Argument::Nothing)?,
             other => return Err(Refusal::UnknownType(char::from(other))),
@@ -235,7 +235,7 @@ impl<'a> Iterator for Arguments<'a> {
     }
 }
 
-/// The bytes before the first zero, and what follows its padding. Padding missing at the very end is forgiven.
+/// The bytes before the first zero, and what follows the padding. Missing padding at the very end is tolerated.
 fn padded_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let len = bytes.iter().position(|&b| b == 0)?;
     let padded = (len + 1).next_multiple_of(4);
@@ -294,7 +294,7 @@ mod test {
     }
 
     #[test]
-    fn what_is_not_finite_is_refused() {
+    fn non_finite_numbers_are_refused() {
         use OscType::*;
         for bad in [Float(f32::NAN), Float(f32::INFINITY), Double(f64::NEG_INFINITY)] {
             assert_eq!(read(vec![bad.clone()], SCALAR), Err(Refusal::NotFinite));
@@ -305,7 +305,7 @@ mod test {
     }
 
     #[test]
-    fn symbols_latin_1_and_missing_tags_are_forgiven() {
+    fn symbols_latin_1_and_missing_tags_are_tolerated() {
         let value = |bytes: &[u8]| Message::parse(bytes).and_then(|m| m.value(SCALAR));
         assert_eq!(value(b"/x\0\0,S\0\0sym\0"), Ok(Value::Text("sym".to_owned())));
         assert_eq!(value(b"/x\0\0,s\0\0caf\xe9\0\0\0\0"), Ok(Value::Text("caf\u{e9}".to_owned())));
@@ -314,7 +314,7 @@ mod test {
     }
 
     #[test]
-    fn broken_messages_name_their_fault() {
+    fn broken_messages_name_their_error() {
         let value = |bytes: &[u8]| Message::parse(bytes).and_then(|m| m.value(VECTOR)).unwrap_err();
         assert_eq!(value(b"abc\0"), Refusal::NotOsc);
         assert_eq!(value(b"/abc"), Refusal::Short);
@@ -358,7 +358,7 @@ mod test {
         }
     }
 
-    /// What both understand has the same meaning.
+    /// Whatever both parsers accept has the same meaning.
     #[test]
     fn agrees_with_rosc() {
         let mut rng = crate::control::test_rng(7);

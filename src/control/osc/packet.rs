@@ -1,9 +1,9 @@
-//! The guard: a datagram is cut into single messages here, and nothing else walks bundles.
+//! The guard: splits a datagram into single messages; nothing else walks bundles.
 //!
-//! Bundles are walked with a stack of fixed size, so no datagram can overflow ours or make us allocate.
-//! Every message stands alone: a bad one is refused and its neighbours still arrive. Runs on the `osc` thread.
+//! Bundles are walked with a fixed-size stack, so no datagram can overflow ours or make us allocate. Every message
+//! stands alone: a bad one is refused, and its neighbours still arrive. Runs on the `osc` thread.
 
-/// Bundles inside bundles, at most.
+/// Maximum nesting of bundles.
 pub const MAX_DEPTH: usize = 8;
 
 /// The tag that means "at once".
@@ -32,17 +32,17 @@ pub enum Refusal {
     Brackets,
     #[error("a number that is not finite")]
     NotFinite,
-    #[error("a blob that is no row of 32-bit floats")]
+    #[error("a blob that is not a list of 32-bit floats")]
     Blob,
-    #[error("a list with something else than numbers in it")]
+    #[error("a list with something other than numbers in it")]
     Mixed,
-    #[error("a text of more than {} bytes", super::message::MAX_TEXT)]
+    #[error("a string longer than {} bytes", super::message::MAX_TEXT)]
     LongText,
-    #[error("an address pattern that makes no sense")]
+    #[error("an invalid address pattern")]
     BadPattern,
-    #[error("address patterns that reach too many parameters at once")]
+    #[error("address patterns that match too many parameters at once")]
     WidePattern,
-    #[error("a request that names no address of ours")]
+    #[error("a request without a valid address")]
     BadRequest,
 }
 
@@ -52,7 +52,7 @@ pub fn each_message<'a>(datagram: &'a [u8], mut visit: impl FnMut(Result<(u64, &
     if datagram.is_empty() {
         return visit(Err(Refusal::Empty));
     }
-    // The unread rest of each open bundle, and its time tag. The datagram itself is no bundle: level 0.
+    // The unread rest of each open bundle, and its time tag. Level 0 is the datagram itself.
     let mut open: [(&[u8], u64); MAX_DEPTH + 1] = [(&[], IMMEDIATELY); MAX_DEPTH + 1];
     let mut depth = 0;
     let mut part = datagram;
@@ -91,7 +91,7 @@ pub fn each_message<'a>(datagram: &'a [u8], mut visit: impl FnMut(Result<(u64, &
     }
 }
 
-/// What a bundle holds, and its time tag.
+/// A bundle's contents, and its time tag.
 fn bundle(part: &[u8]) -> Result<(&[u8], u64), Refusal> {
     let after_name = part.strip_prefix(b"#bundle\0").ok_or(Refusal::NotOsc)?;
     let (tag, contents) = after_name.split_first_chunk::<8>().ok_or(Refusal::Short)?;
@@ -150,7 +150,7 @@ pub(super) mod test {
     }
 
     #[test]
-    fn sizes_that_lie_end_their_bundle_only() {
+    fn wrong_sizes_end_only_their_bundle() {
         for lie in [0u32, 3, 5, 0xFFFF_FFFF, 1000] {
             let mut broken = bundle_of(1, &[b"/a\0\0"]);
             broken.extend(lie.to_be_bytes());
@@ -161,7 +161,7 @@ pub(super) mod test {
     }
 
     #[test]
-    fn stumps_are_refused() {
+    fn truncated_bundles_are_refused() {
         assert_eq!(seen(b""), (0, vec![Refusal::Empty]));
         for len in 1..16 {
             assert_eq!(seen(&bundle_of(1, &[])[..len]).0, 0, "{len} bytes");

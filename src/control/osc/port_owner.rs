@@ -1,6 +1,6 @@
-//! Which program holds a UDP port, for the error message of a taken one. Linux only; elsewhere nobody knows.
+//! Which program uses a UDP port, for the error message when it is taken. Linux only.
 
-/// The name and process number of the program that holds a UDP port of this machine, when it can be found.
+/// The name and process id of the program that uses a UDP port of this machine, if they can be found.
 #[cfg(target_os = "linux")]
 pub fn of_udp_port(port: u16) -> Option<String> {
     let inode = ["/proc/net/udp", "/proc/net/udp6"]
@@ -27,7 +27,7 @@ pub fn of_udp_port(port: u16) -> Option<String> {
     None
 }
 
-/// Elsewhere the system does not tell.
+/// Other systems do not say.
 #[cfg(not(target_os = "linux"))]
 pub fn of_udp_port(_port: u16) -> Option<String> {
     None

@@ -1,6 +1,6 @@
-//! Time tags: events of a future bundle wait here and come out in order.
+//! Time tags: events of future bundles wait here and come out in order.
 //!
-//! Bounded, and free of clocks: the times are inputs. Runs on the `osc` thread.
+//! Bounded, and without a clock: times are inputs. Runs on the `osc` thread.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -8,15 +8,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::control::Event;
 
-/// How many events wait at most.
+/// Maximum number of waiting events.
 pub const CAPACITY: usize = 4096;
 
-/// Tags so near are applied at once.
+/// Tags closer than this, in seconds, are applied at once.
 const NOW: f64 = 0.005;
-/// Tags further ahead come from a clock that is not ours.
+/// Tags further ahead than this, in seconds, come from a clock that does not match ours.
 const HORIZON: f64 = 5.0;
 
-/// What a time tag asks for.
+/// When a time tag is due.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Due {
     Now,
@@ -30,7 +30,7 @@ pub fn due(time_tag: u64, now: SystemTime) -> Due {
     if time_tag <= super::packet::IMMEDIATELY {
         return Due::Now;
     }
-    // A difference of wrapped numbers, so that the end of the era in 2036 does not matter.
+    // A wrapping difference, so that the end of the era in 2036 does not matter.
     let ahead_secs = time_tag.wrapping_sub(time_tag_of(now)) as i64 as f64 / 2f64.powi(32);
     if ahead_secs <= NOW {
         Due::Now
@@ -49,7 +49,7 @@ pub fn time_tag_of(time: SystemTime) -> u64 {
     (since.as_secs().wrapping_add(UNIX_EPOCH_SINCE_1900) << 32) | fraction
 }
 
-/// Events that wait for their time.
+/// Events waiting for their time.
 #[derive(Default)]
 pub struct Schedule {
     heap: BinaryHeap<Waiting>,
@@ -58,13 +58,13 @@ pub struct Schedule {
 
 struct Waiting {
     at: Instant,
-    /// Keeps events of the same time in the order in which they came.
+    /// Keeps events with the same time in order of arrival.
     number: u64,
     event: Event,
 }
 
 impl Schedule {
-    /// Lets an event wait. `false`, and the event is gone, when too many wait already.
+    /// Queues an event. `false`, and the event is dropped, if too many are waiting.
     pub fn add(&mut self, at: Instant, event: Event) -> bool {
         if self.heap.len() >= CAPACITY {
             return false;
@@ -87,7 +87,7 @@ impl Schedule {
 }
 
 impl Ord for Waiting {
-    /// The earliest is the greatest: it lies on top of the heap.
+    /// The earliest is the greatest, so that it is on top of the heap.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.number).cmp(&(self.at, self.number))
     }

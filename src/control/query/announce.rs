@@ -1,7 +1,7 @@
-//! mDNS: other programs find the instrument by itself, as `_oscjson._tcp` and `_osc._udp`.
+//! mDNS: other programs discover the instrument as `_oscjson._tcp` and `_osc._udp`.
 //!
-//! A server on the loopback is announced on the loopback alone: no other machine is told of it. The threads of
-//! `mdns-sd` do the work; nothing here can stop the show.
+//! A server on the loopback is announced only on the loopback, not to other machines. The threads of `mdns-sd` do
+//! the work; nothing here can stop the show.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use mdns_sd::{IfKind, ServiceDaemon, ServiceInfo};
 
 use super::OscHost;
 
-/// The name under which other programs see the instrument.
+/// The instrument's name in other programs.
 pub const NAME: &str = "Latent Jockey";
 
-/// Services that are announced until this is dropped.
+/// Services announced until this is dropped.
 pub struct Announcement {
     daemon: ServiceDaemon,
     names: Vec<String>,
 }
 
 impl Announcement {
-    /// Announces the page's port and, where there is one, the port for OSC. `None`, and a line in the log, when this
-    /// machine has no network to do so.
+    /// Announces the page's port and, if there is one, the OSC port. `None`, with a line in the log, if this machine has
+    /// no network for it.
     pub fn new(page: SocketAddr, osc: Option<OscHost>) -> Option<Self> {
         announce(page, osc).map_err(|error| tracing::warn!("not announced by mDNS: {error}")).ok()
     }
@@ -33,7 +33,7 @@ fn announce(page: SocketAddr, osc: Option<OscHost>) -> Result<Announcement, mdns
         daemon.disable_interface(IfKind::All)?;
         daemon.enable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
     }
-    // One name for both services; the port keeps two instruments on one machine apart.
+    // One name for both services; the port distinguishes two instruments on one machine.
     let instance = format!("{NAME} {}", page.port());
     let host = format!("latent-jockey-{}.local.", page.port());
     let services = [("_oscjson._tcp.local.", Some(page.port())), ("_osc._udp.local.", osc.map(|osc| osc.port))];

@@ -1,15 +1,14 @@
-//! Who may ask: the check that stands before everything else. Pure.
+//! Which requests are accepted: the check before everything else. Pure.
 
 use std::net::IpAddr;
 
-/// Whether a request is meant for us and comes from our own page, or from a program that is no browser.
+/// Whether a request is meant for us and comes from our own page, or from a program other than a browser.
 ///
-/// A page of a stranger can make a browser call any address of this machine, under a name of its own that it lets
-/// point here ("DNS rebinding"). So the name in `Host` must be one that strangers cannot have: on the loopback
-/// `localhost` or a loopback address; on the network also any address in digits, a bare name, and `.local`. A
-/// browser says in `Origin` whose page it is: that must be ours, of the same name and port. Pictures and scripts that a page
-/// embeds come without it; for those the browser says in `Sec-Fetch-Site` whether the page is ours, or `none` where
-/// somebody typed the address.
+/// Any web page can make a browser call any address of this machine, even under the page's own domain name pointed here
+/// ("DNS rebinding"). So the name in `Host` must be one that no outsider can own: on the loopback `localhost` or a loopback
+/// address; on the network also any numeric address, a bare host name, and `.local`. Browsers send the page's origin in
+/// `Origin`, which must be ours, with the same name and port. Requests for embedded pictures and scripts lack it; for
+/// those `Sec-Fetch-Site` says whether the page is ours, or `none` if the user typed the address.
 pub fn may_ask(host: Option<&str>, origin: Option<&str>, site: Option<&str>, on_loopback: bool) -> bool {
     let Some(host) = host else { return false };
     let name = name_of(host);
@@ -38,7 +37,7 @@ mod test {
     use super::*;
 
     #[test]
-    fn strangers_and_their_pages_are_kept_out() {
+    fn foreign_hosts_and_pages_are_refused() {
         // (Host, Origin, on the loopback, on the network)
         for (host, origin, loopback, network) in [
             (Some("localhost:9000"), None, true, true),

@@ -1,7 +1,7 @@
-//! HTTP: connections, and what is answered to a request.
+//! HTTP: connections, and answers to requests.
 //!
-//! Everything runs on the one thread `query`. So many connections at most, so many requests a second, headers within
-//! seconds, no bodies; a request that our own page or a native program could not have made is refused.
+//! Everything runs on the thread `query`. Connections, requests per second, and the size and duration of headers are
+//! limited; bodies are ignored; a request that neither our own page nor a native program could have made is refused.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,25 +22,25 @@ use super::{Timeouts, guard, socket, tree};
 use crate::control::rate::Peers;
 use crate::control::{Counts, EventSender};
 
-/// Connections at a time; further ones wait.
+/// Maximum connections; further ones wait.
 const MAX_CONNECTIONS: usize = 48;
-/// WebSockets at a time; further ones are refused.
+/// Maximum WebSockets; further ones are refused.
 pub const MAX_SOCKETS: usize = 16;
-/// Requests a second of one address.
+/// Requests per second from one address.
 const MAX_REQUESTS_PER_SEC: f64 = 200.0;
-/// The whole tree, or a branch of it, counts for so many requests.
+/// The whole tree, or a branch of it, counts as this many requests.
 const TREE_COST: f64 = 20.0;
-/// Longest headers, in bytes.
+/// Maximum size of the headers, in bytes.
 const MAX_HEADERS: usize = 16 << 10;
-/// Who looks waits so long for a new picture.
+/// How long a client waits for a new picture.
 const PICTURE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The page, whole: no other file is ever sent.
+/// The whole page: no other file is ever sent.
 const PAGE: &str = include_str!("page.html");
 
 type Answer = Response<Full<Bytes>>;
 
-/// What all connections share.
+/// State shared by all connections.
 #[derive(Clone)]
 pub struct Site {
     pub shared: Arc<Shared>,
@@ -77,7 +77,7 @@ pub async fn serve(listener: std::net::TcpListener, site: Site) {
                         drop(place);
                     });
                 }
-                // Too many open files, or the network went: it may come back.
+                // Too many open files, or the network is down; it may recover.
                 Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
             }
         }
@@ -103,13 +103,13 @@ async fn connection(stream: tokio::net::TcpStream, from: SocketAddr, site: Site)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::select! {
-        // A client that breaks off is no news.
+        // A client that disconnects is normal.
         _ = connection => {}
         () = silence(&requests, site.timeouts.silence) => {}
     }
 }
 
-/// Ends when no request has come for so long: the client may have stopped reading its answer.
+/// Returns once no request has arrived for this long: the client may have stopped reading its answer.
 async fn silence(requests: &AtomicU64, timeouts: Duration) {
     let mut before = None;
     while before.replace(requests.load(Ordering::Relaxed)) != Some(requests.load(Ordering::Relaxed)) {
@@ -121,7 +121,7 @@ async fn answer(mut request: Request<Incoming>, from: SocketAddr, site: Site) ->
     let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let by = header(header::HeaderName::from_static("sec-fetch-site"));
     if !guard::may_ask(header(header::HOST), header(header::ORIGIN), by, site.shared.address.ip().is_loopback()) {
-        return plain(StatusCode::FORBIDDEN, "a name or a page that is not ours");
+        return plain(StatusCode::FORBIDDEN, "unknown host or origin");
     }
     if !may_pass(&site, from, 1.0) {
         return plain(StatusCode::TOO_MANY_REQUESTS, "too many requests");
@@ -134,7 +134,7 @@ async fn answer(mut request: Request<Incoming>, from: SocketAddr, site: Site) ->
     }
     let wants_page = header(header::ACCEPT).is_some_and(|accepted| accepted.contains("text/html"));
     let Some(address) = decoded(request.uri().path()) else {
-        return plain(StatusCode::BAD_REQUEST, "a path that is no text");
+        return plain(StatusCode::BAD_REQUEST, "the path is not valid text");
     };
     match request.uri().query() {
         None | Some("") if wants_page && address == "/" => page(),
@@ -152,7 +152,7 @@ fn may_pass(site: &Site, from: SocketAddr, cost: f64) -> bool {
 
 /// A node, or one attribute of it.
 fn node(site: &Site, from: SocketAddr, address: &str, attribute: Option<&str>) -> Answer {
-    // A copy, so that the show can go on writing while the tree is made.
+    // A copy, so that the show can keep writing while the tree is built.
     let board = site.shared.board().clone();
     if board.find(address).is_none() && !may_pass(site, from, TREE_COST) {
         return plain(StatusCode::TOO_MANY_REQUESTS, "too many requests");
@@ -162,7 +162,7 @@ fn node(site: &Site, from: SocketAddr, address: &str, attribute: Option<&str>) -
     };
     let Some(attribute) = attribute else { return json(&node) };
     if !tree::ATTRIBUTES.contains(&attribute) {
-        return plain(StatusCode::BAD_REQUEST, "an attribute that is not known here");
+        return plain(StatusCode::BAD_REQUEST, "unknown attribute");
     }
     match node.get(attribute) {
         Some(value) => json(&serde_json::json!({ attribute: value })),
@@ -171,7 +171,7 @@ fn node(site: &Site, from: SocketAddr, address: &str, attribute: Option<&str>) -
     }
 }
 
-/// The next picture, or the last one when none comes.
+/// The next picture, or the last one if none arrives.
 async fn picture(site: &Site) -> Answer {
     let mut views = site.shared.views.subscribe();
     site.shared.looked_for.store(true, std::sync::atomic::Ordering::Release);
@@ -211,13 +211,13 @@ fn respond(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> An
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // No page of somebody else's may show what is answered, not even as a picture.
+    // No other site's page may show our answers, not even as a picture.
     let policy = header::HeaderName::from_static("cross-origin-resource-policy");
     headers.insert(policy, HeaderValue::from_static("same-origin"));
     answer
 }
 
-/// A path with its %41 made letters; `None` when that is no text.
+/// A path with its %41 escapes decoded; `None` if the result is not valid text.
 fn decoded(path: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();

@@ -1,27 +1,27 @@
-//! The small picture for those who look: copied by the show only when somebody waits for it, made a JPEG on the
-//! thread `query`, once for all who look.
+//! The small picture for clients: copied by the show only when a client is waiting, and encoded as JPEG on the thread
+//! `query`, once for all clients.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-/// Longest side of the picture that is sent, in pixels.
+/// Longest side of the JPEG, in pixels.
 const LONGEST: usize = 384;
 const QUALITY: u8 = 80;
 
-/// The newest picture that somebody looked for.
+/// The newest picture that a client asked for.
 #[derive(Debug, Default)]
 pub struct View {
     width: usize,
     height: usize,
     /// sRGB-encoded, 8 bits each.
     rgba: Vec<u8>,
-    /// The picture's own number, and its brightness.
+    /// The picture's serial number, and its brightness.
     key: (u64, f32),
     jpeg: Option<std::sync::Arc<[u8]>>,
 }
 
 impl View {
-    /// Whether this is the picture that is here already.
+    /// Whether this picture is already here.
     pub fn is(&self, serial: u64, brightness: f32) -> bool {
         self.width > 0 && self.key == (serial, brightness)
     }
@@ -34,7 +34,7 @@ impl View {
         self.jpeg = None;
     }
 
-    /// The picture as a JPEG of at most 384 pixels a side; `None` before the first one.
+    /// The picture as a JPEG, at most 384 pixels on each side; `None` before the first one.
     pub fn jpeg(&mut self) -> Option<std::sync::Arc<[u8]>> {
         if self.jpeg.is_none() {
             let (width, height, rgb) = self.small()?;
@@ -46,14 +46,14 @@ impl View {
         self.jpeg.clone()
     }
 
-    /// Every n-th pixel of every n-th row is the mean of n·n, in the brightness of the show.
+    /// Shrunk by averaging blocks of n·n pixels, with the show's brightness applied.
     fn small(&self) -> Option<(usize, usize, Vec<u8>)> {
         let n = self.width.max(self.height).div_ceil(LONGEST).max(1);
         let (width, height) = (self.width / n, self.height / n);
         if width == 0 || height == 0 || self.rgba.len() < self.width * self.height * 4 {
             return None;
         }
-        // The fade is in linear light; a power of 2.2 is near enough for a small picture.
+        // The fade is in linear light; gamma 2.2 is close enough for a small picture.
         let gain = f64::from(self.key.1.clamp(0.0, 1.0)).powf(1.0 / 2.2);
         let mut rgb = Vec::with_capacity(width * height * 3);
         for y in 0..height {
@@ -78,7 +78,7 @@ mod test {
     use super::*;
 
     #[test]
-    fn pictures_are_made_small_and_faded() {
+    fn pictures_are_shrunk_and_faded() {
         let mut view = View::default();
         assert!(view.jpeg().is_none() && !view.is(0, 0.0));
         let rgba: Vec<u8> = (0..800 * 400).flat_map(|i| [if i % 2 == 0 { 0 } else { 200 }, 100, 50, 255]).collect();

@@ -1,7 +1,7 @@
-//! What was measured on a device, kept on disk: which variant each shape of layer takes.
+//! Measurements of a device, kept on disk: which variant each layer shape uses.
 //!
-//! One file for all devices. What another driver or another version of this program measured does not count. A file that
-//! cannot be read or written costs a line in the log and nothing else. No device is touched here; used while loading.
+//! One file for all devices. Measurements by another driver or another version of this program do not count. A file that
+//! cannot be read or written only costs a line in the log. No device is touched here; used while loading.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,21 +11,21 @@ use serde::{Deserialize, Serialize};
 
 use super::variant::{Kernel, Variant};
 
-/// What is known of one device.
+/// What is known about one device.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Known {
-    /// Driver and kernels that it was measured with.
+    /// The driver and kernels of the measurements.
     built: String,
-    /// Shape of a layer to the name of its variant.
+    /// Maps a layer's shape to the name of its variant.
     layers: BTreeMap<String, String>,
-    /// A variant that is being tried. One that is still here at the start ended the program.
+    /// The variant being tried. If it is still set at the start, it crashed the program.
     trying: Option<String>,
-    /// Kernels that ended the program.
+    /// Kernels that crashed the program.
     left_out: Vec<String>,
 }
 
-/// The measurements of one device, and the file for those of all.
+/// The measurements of one device, and the file for all devices.
 #[derive(Debug)]
 pub struct Cache {
     file: Option<PathBuf>,
@@ -36,7 +36,7 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Opens the file, where there is one and it can be read. `driver` names the driver with its version.
+    /// Opens the file, if it exists and can be read. `driver` names the driver with its version.
     pub fn open(file: Option<PathBuf>, device: &str, driver: &str) -> Cache {
         let mut others = file.as_deref().map(read).unwrap_or_default();
         let built = format!("{driver} · {} · {:016x}", env!("CARGO_PKG_VERSION"), hash_of_kernels());
@@ -45,16 +45,14 @@ impl Cache {
         let mut cache = Cache { file, device: device.to_owned(), known, others, is_changed: false };
         if let Some(variant) = cache.known.trying.take() {
             let kernel = variant.split(' ').next().unwrap_or_default().to_owned();
-            tracing::warn!(
-                "{device}: the last start ended while {variant} was tried, so {kernel} is left out from now on"
-            );
+            tracing::warn!("{device}: the program crashed while trying {variant}, so {kernel} will not be used");
             cache.known.left_out.push(kernel);
             cache.is_changed = true;
         }
         cache
     }
 
-    /// What a layer of that shape takes.
+    /// The variant for a layer of this shape.
     pub fn get(&self, shape: &str) -> Option<Variant> {
         self.known.layers.get(shape)?.parse().ok().filter(|variant: &Variant| !self.leaves_out(variant.kernel))
     }
@@ -63,18 +61,18 @@ impl Cache {
         self.is_changed |= self.known.layers.insert(shape, variant.to_string()) != Some(variant.to_string());
     }
 
-    /// Has this kernel ended the program before?
+    /// Whether this kernel has crashed the program before.
     pub fn leaves_out(&self, kernel: Kernel) -> bool {
         self.known.left_out.iter().any(|name| *name == kernel.name())
     }
 
-    /// Writes down what is being tried, in case the driver ends the program; [`Cache::save`] takes it back.
+    /// Records what is being tried, in case the driver crashes the program; [`Cache::save`] clears it.
     pub fn trying(&mut self, variant: Variant) {
         self.known.trying = Some(variant.to_string());
         self.write();
     }
 
-    /// Writes the file when something has changed.
+    /// Writes the file if something has changed.
     pub fn save(&mut self) {
         if self.known.trying.take().is_some() || self.is_changed {
             self.is_changed = false;
@@ -82,7 +80,8 @@ impl Cache {
         }
     }
 
-    /// Aside first, then renamed: another program sees a whole file. After a failure it is not tried again.
+    /// Writes a temporary file, then renames it, so that other programs never see half a file. After a failure, not tried
+    /// again.
     fn write(&mut self) {
         let Some(file) = &self.file else { return };
         let mut all = self.others.clone();
@@ -94,13 +93,13 @@ impl Cache {
             std::fs::rename(&aside, file)
         });
         if let Err(error) = written {
-            tracing::warn!("{}: {error}; the choice of kernels is measured again at the next start", file.display());
+            tracing::warn!("{}: {error}; kernels will be measured again at the next start", file.display());
             self.file = None;
         }
     }
 }
 
-/// The file, in the folder that the platform has for caches.
+/// The file in the platform's cache folder.
 pub fn default_file() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let folder = if cfg!(windows) {
@@ -128,7 +127,7 @@ fn read(file: &Path) -> BTreeMap<String, Known> {
     })
 }
 
-/// Kernels that were changed are measured again.
+/// Changed kernels are measured again.
 fn hash_of_kernels() -> u64 {
     let mut hasher = DefaultHasher::new();
     super::kernels().hash(&mut hasher);
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_measured_is_found_by_the_same_driver_alone() {
+    fn measurements_are_found_only_by_the_same_driver() {
         let path = file("same");
         let open = |device, driver| Cache::open(Some(path.clone()), device, driver);
         let mut cache = open("A", "1");
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_or_unwritable_file_is_as_none() {
+    fn a_broken_or_unwritable_file_is_ignored() {
         let path = file("broken");
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         let whole = r#"{"A": {"built": "", "layers": {"shape": "half 64x64"}}}"#;
@@ -175,7 +174,7 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             assert_eq!(Cache::open(Some(path.clone()), "A", "1").get("shape"), None, "{text}");
         }
-        // Its folder is a file.
+        // Its parent is a file.
         let mut cache = Cache::open(Some(path.join("below/kernels.json")), "A", "1");
         cache.set("shape".to_owned(), variant("half 64x64"));
         cache.save();
@@ -183,14 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_that_ended_the_program_is_left_out() {
+    fn a_kernel_that_crashed_the_program_is_avoided() {
         let path = file("ended");
         let open = || Cache::open(Some(path.clone()), "A", "1");
         let mut cache = open();
         cache.set("shape".to_owned(), variant("matrix 64x64"));
         cache.trying(variant("matrix 64x64"));
         assert!(!cache.leaves_out(Kernel::Matrix));
-        // The program ends here.
+        // The program crashes here.
         for _ in 0..2 {
             let mut cache = open();
             assert!(cache.leaves_out(Kernel::Matrix) && !cache.leaves_out(Kernel::Half));

@@ -1,26 +1,26 @@
-//! Which plan buffers share memory: a map's memory is free again after its last reader.
+//! Which plan buffers share memory: a map's memory is reused after its last reader.
 
 use crate::engine::plan::{BufferId, Op, Plan};
 
-/// For each plan buffer the number of its memory, and the bytes of each memory.
+/// For each plan buffer the index of its memory, and the bytes of each memory.
 pub struct Assignment {
     pub memory: Vec<usize>,
     pub bytes: Vec<u64>,
 }
 
-/// Does an engine keep this buffer in 32 bits whatever the precision? Pictures are.
+/// Whether a buffer is a picture, which is stored in 32 bits whatever the precision.
 pub fn is_picture(plan: &Plan, id: BufferId) -> bool {
     plan.output == Some(id) || plan.steps.iter().any(|s| s.op.out() == id && matches!(s.op, Op::ToRgb(_)))
 }
 
-/// Gives every buffer memory; `num` bytes a number of a feature map. With `apart` none share.
+/// Assigns memory to every buffer, with `num` bytes per number of a feature map. With `apart`, nothing is shared.
 pub fn assign(plan: &Plan, num: u64, apart: bool) -> Assignment {
     let mut found = Assignment { memory: vec![usize::MAX; plan.buffers.len()], bytes: Vec::new() };
     let mut free: Vec<usize> = Vec::new();
     for (at, step) in plan.steps.iter().enumerate() {
         let id = step.op.out();
         let bytes = plan.get(id).len() as u64 * if is_picture(plan, id) { 4 } else { num };
-        // The smallest that is large enough, else the largest, which grows.
+        // The smallest that is large enough, otherwise the largest, which grows.
         let fits = |m: &usize| (found.bytes[*m] < bytes, found.bytes[*m].abs_diff(bytes));
         let reused = free.iter().copied().min_by_key(|m| fits(m)).filter(|_| !matches!(step.op, Op::Constant(_)));
         let memory = reused.unwrap_or(found.bytes.len());
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn maps_that_live_at_the_same_time_have_their_own_memory() {
+    fn maps_that_are_live_at_the_same_time_have_separate_memory() {
         let plan = crate::network::stylegan2::random(64, 512, 16, 32, 0).plan;
         let shared = assign(&plan, 4, false);
         for (at, step) in plan.steps.iter().enumerate() {

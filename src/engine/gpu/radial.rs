@@ -1,19 +1,19 @@
-//! Round filters as sums of a few separable ones.
+//! Radial filters as sums of a few separable ones.
 //!
-//! StyleGAN3's radial filters are nearly separable: their eigenvectors with the largest eigenvalues, as filters along x and
-//! along y, add up to them. A filter that is not, or not symmetric, is run as it is.
+//! StyleGAN3's radial filters are nearly separable: they are the sum of their eigenvectors with the largest eigenvalues, used
+//! as filters along x and along y. A filter that is not nearly separable, or not symmetric, runs as it is.
 
 /// More separable filters than this cost more than the filter itself.
 const MOST_TERMS: usize = 4;
 
-/// One separable filter: taps along y, and the first half of the taps along x, which are mirrored.
+/// One separable filter: taps along y, and the first half of the taps along x, which are symmetric.
 pub struct Term {
     pub along_y: Vec<f32>,
     pub along_x: Vec<f32>,
 }
 
-/// The terms of a square filter of `taps` x `taps` and sum 1; `None` when no few leave out `most_left_out` at most, as the
-/// sum of all magnitudes.
+/// The terms of a square filter with `taps` x `taps` taps and sum 1; `None` if a few cannot approximate it with a remainder
+/// of at most `most_left_out`, as a sum of magnitudes.
 pub fn terms(filter: &[f32], taps: usize, most_left_out: f64) -> Option<Vec<Term>> {
     let half = taps / 2;
     let at = |j: usize, k: usize| f64::from(filter[j * taps + k]);
@@ -25,7 +25,7 @@ pub fn terms(filter: &[f32], taps: usize, most_left_out: f64) -> Option<Vec<Term
     if !taps.is_multiple_of(2) || !is_symmetric {
         return None;
     }
-    // A quarter of it says all.
+    // By symmetry, a quarter of it is enough.
     let quarter: Vec<Vec<f64>> = (0..half).map(|j| (0..half).map(|k| at(j, k)).collect()).collect();
     let mut pairs = eigen(quarter);
     pairs.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()));
@@ -41,7 +41,7 @@ pub fn terms(filter: &[f32], taps: usize, most_left_out: f64) -> Option<Vec<Term
     Some(pairs[..count].iter().map(term).collect())
 }
 
-/// Eigenvalues and eigenvectors of a symmetric matrix by Jacobi's rotations.
+/// Eigenvalues and eigenvectors of a symmetric matrix, by Jacobi rotations.
 fn eigen(mut a: Vec<Vec<f64>>) -> Vec<(f64, Vec<f64>)> {
     let n = a.len();
     let mut vectors: Vec<Vec<f64>> = (0..n).map(|i| (0..n).map(|j| f64::from(u8::from(i == j))).collect()).collect();
@@ -73,7 +73,7 @@ fn eigen(mut a: Vec<Vec<f64>>) -> Vec<(f64, Vec<f64>)> {
 mod tests {
     use super::*;
 
-    /// A round bump of `taps` x `taps` and sum 1.
+    /// A radial bump with `taps` x `taps` taps and sum 1.
     fn bump(taps: usize, shape: impl Fn(f64) -> f64) -> Vec<f32> {
         let at = |i: usize| i as f64 - (taps as f64 - 1.0) / 2.0;
         let filter: Vec<f64> = (0..taps * taps).map(|i| shape(at(i / taps).hypot(at(i % taps)))).collect();
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_nearly_separable_stays_whole() {
+    fn filters_that_are_not_nearly_separable_stay_whole() {
         assert!(terms(&bump(12, |r| (1.7 * r).cos().abs()), 12, 1e-6).is_none());
         let mut lopsided = bump(12, |r| (-r * r / 9.0).exp());
         lopsided[3] += 1e-4;

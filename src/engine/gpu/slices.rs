@@ -1,14 +1,14 @@
-//! How a picture's dispatches are cut into submissions, so that a window on the same device gets its turn in between.
+//! Splits a picture's dispatches into submissions, so that a window on the same device gets its turn in between.
 //!
-//! The lengths are learned while playing: a submission that took long is halved, two short neighbours become one.
-//! Pure numbers; the order of the dispatches is never changed.
+//! The lengths are learned while playing: a long submission is halved, two short neighbours are merged. Pure numbers; the
+//! order of the dispatches never changes.
 
 use std::ops::Range;
 use std::time::Duration;
 
-/// A submission that takes longer is halved.
+/// A submission that takes longer than this is halved.
 const LONGEST: Duration = Duration::from_millis(4);
-/// Dispatches of a submission at the start.
+/// Initial number of dispatches per submission.
 const FIRST: usize = 8;
 
 /// The submissions of a picture, in order.
@@ -20,37 +20,37 @@ pub struct Slices {
 }
 
 impl Slices {
-    /// All of `count` dispatches at once.
+    /// All `count` dispatches at once.
     pub fn whole(count: usize) -> Slices {
         Slices { ends: vec![count], took: vec![Duration::ZERO] }
     }
 
     /// A few dispatches each.
     pub fn cut(count: usize) -> Slices {
-        // Room for the finest cut: nothing is allocated while playing.
+        // Room for the finest split, so that nothing is allocated while playing.
         let (mut ends, mut took) = (Vec::with_capacity(count.max(1)), Vec::with_capacity(count.max(1)));
         ends.extend((FIRST..count).step_by(FIRST).chain([count]));
         took.resize(ends.len(), Duration::ZERO);
         Slices { ends, took }
     }
 
-    /// How many.
+    /// Number of submissions.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// The dispatches of one.
+    /// The dispatches of one submission.
     pub fn range(&self, slice: usize) -> Range<usize> {
         let start = slice.checked_sub(1).map_or(0, |before| self.ends[before]);
         start..self.ends[slice]
     }
 
-    /// How long one took, from submitting it to its end.
+    /// Records how long a submission took, from submitting it to its end.
     pub fn measured(&mut self, slice: usize, took: Duration) {
         self.took[slice] = took;
     }
 
-    /// Cuts anew by what was measured. Call it after a picture.
+    /// Adjusts the split to the measurements. Call it after a picture.
     pub fn learn(&mut self) {
         let mut slice = 0;
         while slice < self.len() {
@@ -76,13 +76,13 @@ impl Slices {
 mod tests {
     use super::*;
 
-    /// Every dispatch comes once, in order.
+    /// Whether every dispatch is included once, in order.
     fn covers(slices: &Slices, count: usize) -> bool {
         (0..slices.len()).flat_map(|slice| slices.range(slice)).eq(0..count)
     }
 
     #[test]
-    fn long_submissions_are_cut_and_short_ones_joined() {
+    fn long_submissions_are_split_and_short_ones_merged() {
         for (count, each) in [(60, 3000), (60, 10), (1, 50_000), (7, 700), (0, 0)] {
             let mut slices = Slices::cut(count);
             for _ in 0..12 {

@@ -1,4 +1,4 @@
-//! The operations of StyleGAN3: Fourier features, and layers that filter around their non-linearity.
+//! The operations of StyleGAN3: Fourier features, and layers with filters around their non-linearity.
 //!
 //! Source of the maths: Karras et al., "Alias-Free Generative Adversarial Networks" (2021). Nothing here computes.
 
@@ -6,10 +6,10 @@ use super::{BufferId, Style, Weights};
 use crate::engine::Transform;
 use crate::latent::mapping::FullyConnected;
 
-/// Sine waves of learned frequencies, moved and turned by w and by the player, mixed by a matrix (`SynthesisInput`):
+/// Sine waves of learned frequencies, translated and rotated by w and by the player, mixed by a matrix (`SynthesisInput`):
 ///
 /// `(r_c, r_s, t_x, t_y) = affine(ws[ws_index])`, divided by the length of (r_c, r_s), gives a rotation and a translation;
-/// with [`crate::engine::Transform`] behind them they change frequencies and phases, and
+/// followed by [`crate::engine::Transform`] they change frequencies and phases, and
 /// `out = weight·(amplitude·sin(2π(freqs·position + phases)))`, where the amplitude falls from 1 at `bandwidth` to 0 at
 /// `sampling_rate / 2`.
 #[derive(Clone, Debug)]
@@ -27,13 +27,13 @@ pub struct FourierInput {
     /// Samples per picture.
     pub sampling_rate: f32,
     pub bandwidth: f32,
-    /// The network's own, before the player's.
+    /// The network's transform, applied before the player's.
     pub transform: Transform,
 }
 
 /// A StyleGAN3 layer: convolution, up-sampling, leaky ReLU, clamp, down-sampling.
 ///
-/// `y = d[o]·conv(weight, s⊙x)·magnitude + bias` with zero padding `kernel − 1`, so that it grows by that; then on each axis
+/// `y = d[o]·conv(weight, s⊙x)·magnitude + bias` with zero padding `kernel − 1`, so that the map grows by that; then on each axis
 /// `up − 1` zeros after each sample, `padding`, the up filter times `up`; then `clamp(gain·lrelu(y))`; then the down
 /// filter, every `down`-th sample, and `output_gain`.
 /// With `demodulate`, s is divided by its root mean square and `d[o] = 1/√(Σ_{i,k} (weight[o,i,k]·s[i])² + 1e-8)`.
@@ -53,14 +53,14 @@ pub struct FilteredLayer {
     pub bias: Weights,
     pub up: usize,
     pub down: usize,
-    /// Samples added (or, negative, cropped) after the insertion of zeros, on both axes: before and after.
+    /// Samples added (or, if negative, cropped) after inserting zeros, on both axes: before and after.
     pub padding: [i64; 2],
-    /// Symmetric, of sum 1; `[1.0]` for none.
+    /// Symmetric, with sum 1; `[1.0]` for none.
     pub up_filter: Weights,
-    /// Symmetric, of sum 1, `[1.0]` for none; a square matrix when `radial`.
+    /// Symmetric, with sum 1; `[1.0]` for none; a square matrix if `radial`.
     pub down_filter: Weights,
     pub radial: bool,
-    /// Of the leaky ReLU: 0.2, or 1 for toRGB.
+    /// Slope of the leaky ReLU: 0.2, or 1 for toRGB.
     pub slope: f32,
     /// √2, or 1 for toRGB.
     pub gain: f32,
@@ -80,14 +80,14 @@ impl FilteredLayer {
         input + self.kernel - 1
     }
 
-    /// Samples along an axis between the filters. `None` when the padding crops everything away.
+    /// Samples along an axis between the filters. `None` if the padding crops everything.
     pub fn between(&self, input: usize) -> Option<usize> {
         let zeros = i64::try_from(self.convolved(input).checked_mul(self.up)?).ok()?;
         let size = zeros.checked_add(self.padding[0])?.checked_add(self.padding[1])? + 1;
         usize::try_from(size - i64::try_from(self.up_filter.len()).ok()?).ok().filter(|&n| n >= self.down_taps().max(1))
     }
 
-    /// Samples along an axis at the end.
+    /// Samples along an axis of the output.
     pub fn outputs(&self, input: usize) -> Option<usize> {
         Some((self.between(input)? - self.down_taps()) / self.down + 1)
     }

@@ -1,4 +1,4 @@
-//! The input of StyleGAN3: `fourier` makes the waves, a 1x1 `conv` mixes them. Twin of `cpu/fourier.rs`.
+//! The input of StyleGAN3: `fourier` computes the waves, a 1x1 `conv` mixes them. Twin of `cpu/fourier.rs`.
 
 use super::super::builder::{Builder, Slot};
 use super::super::shader::Value;
@@ -14,7 +14,7 @@ pub fn lower(builder: &mut Builder, op: &Op, layer: &FourierInput) -> Result<(),
     let waves = layer.freqs.as_chunks::<2>().0.iter().zip(layer.phases.iter());
     let waves: Vec<f32> = waves.flat_map(|(freqs, phase)| [freqs[0], freqs[1], *phase, 0.0]).collect();
     let waves = builder.floats(&waves)?;
-    // The sums of a product that is cut are in the scratch memory.
+    // The sums of a split product are in scratch memory.
     let features = builder.nums(&vec![0.0; channels * height * width])?;
     let own = layer.transform.inverse.as_flattened().iter().map(|n| *n as f32).collect();
     let constants = vec![

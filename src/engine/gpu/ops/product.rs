@@ -1,7 +1,7 @@
 //! The convolution of a layer as a matrix product: outputs x (taps x inputs) times (taps x inputs) x pixels.
 //!
-//! A [`Product`] knows which variant computes it, packs the weights as its kernel takes them, and cuts a sum that would
-//! not fill the card.
+//! A [`Product`] knows which variant computes it, packs the weights for its kernel, and splits a sum that would not fill
+//! the card.
 
 use rayon::prelude::*;
 
@@ -10,11 +10,11 @@ use super::super::shader::{Constants, Value};
 use super::super::variant::{Form, Kernel, Matrix, SUBGROUPS, Variant};
 use super::ENOUGH_GROUPS;
 
-/// Products that a workgroup adds between two barriers, `DEPTH` of the kernels.
+/// Products that a workgroup adds between two barriers: `DEPTH` in the kernels.
 pub const DEPTH: usize = 16;
-/// Workgroups that fill a card with cooperative matrices, which do more each; a sum is cut to have as many.
+/// Workgroups that fill a card when each does more, with cooperative matrices; a sum is split to get this many.
 const ENOUGH_MATRIX_GROUPS: usize = 256;
-/// Parts that a sum is cut into, at most.
+/// Maximum parts that a sum is split into.
 const MOST_SPLITS: usize = 32;
 
 /// What is multiplied.
@@ -22,39 +22,39 @@ pub struct Shape<'a> {
     /// `[O, I, k, k]`
     pub weight: &'a [f32],
     pub outputs: usize,
-    /// The taps as the kernel takes them.
+    /// The taps in the kernel's order.
     pub order: &'a [usize],
-    /// Rows and columns of the result, of each parity.
+    /// Rows and columns of the result, for each parity.
     pub grid: [usize; 2],
     /// Columns of the input.
     pub width: usize,
     pub parities: usize,
-    /// Taps of the parity with the fewest.
+    /// Number of taps of the parity with the fewest.
     pub fewest: usize,
-    /// Other than [`Form::Direct`]: each tap is a product of its own.
+    /// For forms other than [`Form::Direct`], each tap is a separate product.
     pub form: Form,
 }
 
-/// A matrix product with its kernel: its tile, its packed weights, its cut.
+/// A matrix product with its kernel: tile, packed weights, split.
 pub struct Product {
     variant: Variant,
     matrix: Option<Matrix>,
-    /// Parts of the sum; more than one needs a kernel that adds them.
+    /// Parts of the sum; more than one need a kernel that adds them.
     pub splits: usize,
-    /// As the kernel takes them.
+    /// The weights, in the kernel's layout.
     pub packed: Vec<f32>,
     inputs: usize,
     outputs: usize,
     pixels: usize,
     parities: usize,
-    /// Pixels that workgroups share out: all, and those between rows that are not kept.
+    /// Pixels distributed over workgroups, including discarded ones between rows.
     positions: usize,
-    /// Products with an input and weights of their own.
+    /// Number of products with separate inputs and weights.
     batch: usize,
 }
 
 impl Product {
-    /// Takes the variant of the step that `builder` is at.
+    /// Uses the variant of the builder's current step.
     pub fn new(builder: &mut Builder, shape: &Shape) -> Product {
         let Shape { weight, outputs, order, grid, width, parities, fewest, form } = *shape;
         let inputs = weight.len() / (outputs * order.len());
@@ -65,7 +65,7 @@ impl Product {
         let variant = wanted.unwrap_or_else(|| Variant::plain(outputs, pixels));
         builder.takes(variant);
         let chunks = inputs.div_ceil(DEPTH);
-        // Rows of the input are apart by one pixel at least, which stands for both borders.
+        // Input rows are separated by at least one pixel, which serves as both borders.
         let is_wide = form == Form::Direct && order.len() > 1;
         let pitch = grid[1].max(width + usize::from(is_wide));
         let (positions, most_splits, enough) = match variant.kernel {
@@ -83,12 +83,12 @@ impl Product {
         Product { variant, matrix, splits, packed, inputs, outputs, pixels, parities, positions, batch }
     }
 
-    /// Numbers of the parts: `[parities, splits, O, pixels]`.
+    /// Total numbers in the parts: `[parities, splits, O, pixels]`.
     pub fn parts(&self) -> usize {
         self.parities * self.splits * self.outputs * self.pixels
     }
 
-    /// Those of the kernel's constants that are the product's.
+    /// The product's constants for the kernel.
     pub fn constants(&self) -> Constants {
         let [high, wide] = self.variant.tile;
         let mut constants = vec![

@@ -1,4 +1,4 @@
-//! The skip connection of the resnet architecture: a 1x1 `conv`, then `residual` adds it up-sampled to the branch.
+//! The skip connection of the resnet architecture: a 1x1 `conv`, which `residual` up-samples and adds to the branch.
 
 use super::super::builder::{Builder, Slot};
 use super::super::shader::Value;

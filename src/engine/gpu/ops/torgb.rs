@@ -1,4 +1,4 @@
-//! toRGB with the picture so far, in one kernel. Twin of `cpu/torgb.rs`.
+//! toRGB added to the picture so far, in one kernel. Twin of `cpu/torgb.rs`.
 
 use super::super::builder::{Builder, Slot};
 use super::super::shader::Value;
@@ -6,7 +6,7 @@ use super::{clamp, fir};
 use crate::engine::EngineError;
 use crate::engine::plan::{Op, ToRgb};
 
-/// Workgroups that keep a card busy; below that, fewer pixels a workgroup and more threads a pixel.
+/// Workgroups that keep a card busy; with fewer, each gets fewer pixels and more threads per pixel.
 const ENOUGH_GROUPS: usize = 256;
 
 pub fn lower(builder: &mut Builder, op: &Op, layer: &ToRgb) -> Result<(), EngineError> {
