@@ -78,7 +78,7 @@ class Head(nn.Module):
         h = self.body(x)
         n, channels, height, width = h.shape
         group = 4 if n % 4 == 0 else 1
-        # one extra map: how much the pictures of a group differ, so that sameness shows
+        # one extra map: how much the pictures of a group differ, to reveal mode collapse
         spread = h.reshape(group, n // group, channels, height, width).float().var(0, unbiased=False).add(1e-8).sqrt()
         spread = spread.mean((1, 2, 3)).to(h.dtype).repeat(group)[:, None, None, None].expand(n, 1, height, width)
         y = self.out(torch.cat([h, spread], 1))
@@ -214,10 +214,10 @@ def main():
     option('--z-dim', type=int, default=64)
     option('--w-dim', type=int, default=256)
     option('--mapping', type=int, default=2, help='mapping layers')
-    option('--feature-size', type=int, default=112, help='side of the pictures that SqueezeNet looks at')
+    option('--feature-size', type=int, default=112, help='size of the pictures that SqueezeNet sees')
     option('--batch', type=int, default=16)
     option('--lr', type=float, default=.0015)
-    option('--warm', type=int, default=100, help='steps until the learning rate is full')
+    option('--warm', type=int, default=100, help='warm-up steps of the learning rate')
     option('--mix', type=float, default=.3, help='share of batches with style mixing')
     option('--ema', type=float, default=8, help='half life of the moving average, in thousand pictures')
     option('--half', type=int, default=0, help='resolutions in half precision, on CUDA')
