@@ -1,11 +1,11 @@
-// A modulated convolution [I, H, W] -> [O, H, W], or one that grows by its kernel's border, or the four parities of the strided transposed one of an up-sampling
-// layer, as an implicit matrix product: outputs x (taps x inputs) times (taps x inputs) x pixels. Or BATCH products of one
-// tap each, for Winograd's convolutions.
+// A modulated convolution [I, H, W] -> [O, H, W], or one that grows by its kernel's border, or the four parities of the
+// strided transposed convolution of an up-sampling layer, as an implicit matrix product: outputs x (taps x inputs) times
+// (taps x inputs) x pixels. Or BATCH products with one tap each, for Winograd convolutions.
 // Twin of src/engine/cpu/synthesis.rs.
 //
-// A workgroup computes OUTPUTS x PIXELS results from tiles in workgroup memory, DEPTH products at a time; a thread
+// A workgroup computes OUTPUTS x PIXELS results from tiles in workgroup memory, DEPTH products at a time; a thread computes
 // 8 outputs x 4 pixels in registers. The input is multiplied by the style on its way into the tile, the sum by the
-// demodulation on its way out. Small maps do not fill a card: their sum is cut into SPLITS parts, which `finish` adds.
+// demodulation on its way out. Small maps do not fill a card: their sum is split into SPLITS parts, which `finish` adds.
 // As `conv_half` it adds the DEPTH products of a tile in 16 bits (`Part`), and these sums in 32.
 //! import epilogue
 
@@ -27,12 +27,12 @@ const W: u32 = 16u;
 // 9 or 1
 const TAPS: u32 = 9u;
 const UP: bool = false;
-// Products, each with an input and weights of its own; 1 is a convolution.
+// Number of products, each with separate input and weights; 1 for a convolution.
 const BATCH: u32 = 1u;
-// By how many pixels the result is larger than the input on each axis; of an up-sampling layer it is 1 by itself.
+// By how many pixels the result exceeds the input on each axis; implicitly 1 for an up-sampling layer.
 const GROWS: u32 = 0u;
 const SPLITS: u32 = 1u;
-// Does this kernel end the layer?
+// Whether this kernel finishes the layer.
 const ENDS: bool = true;
 const HAS_STYLE: bool = true;
 const STYLE: u32 = 0u;
@@ -45,18 +45,18 @@ const OUTPUTS: u32 = 64u;
 const PIXELS: u32 = 64u;
 const DEPTH: u32 = 16u;
 
-// Pixels of a thread. What runs over c is written out by the program.
+// Pixels per thread. Loops over c are expanded by the program.
 const COLUMNS: u32 = 4u;
-// Threads along the pixels, and all.
+// Threads along the pixels, and in total.
 const ACROSS: u32 = PIXELS / COLUMNS;
 const THREADS: u32 = ACROSS * (OUTPUTS / 8u);
 const STEPS_A_TAP: u32 = I_PADDED / DEPTH;
-// Width and number of pixels that are computed; even parities have one more on each axis.
+// Width and number of computed pixels; even parities have one more on each axis.
 const EXTRA: u32 = select(GROWS, 1u, UP);
 const GRID: u32 = W + EXTRA;
 const COUNT: u32 = (H + EXTRA) * (W + EXTRA);
 
-// Are products added in 16 bits? Their largest number: a style that is out of all bounds makes no infinity.
+// Whether products are added in 16 bits. Their largest number, so that an extreme style does not give infinity.
 const IS_HALF: bool = false;
 const MOST: f32 = 65504.0;
 
@@ -99,7 +99,7 @@ fn put_column(o: u32, pixel: u32, part: u32, low: vec4<f32>, high: vec4<f32>) {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let parity = group.z / SPLITS;
     let split = group.z % SPLITS;
-    // Even outputs have two taps on an axis (kernel 2 one sample back, kernel 0), odd ones have one (kernel 1).
+    // Even outputs have two taps per axis (kernel index 2 one sample back, and 0), odd ones have one (kernel index 1).
     let odd_y = parity / 2u;
     let odd_x = parity % 2u;
     var taps = TAPS;
@@ -120,7 +120,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let steps = taps * STEPS_A_TAP;
     let end = steps * (split + 1u) / SPLITS;
 
-    // The pixel that this thread brings into the tile.
+    // The pixel that this thread loads into the tile.
     let column = thread % PIXELS;
     let loaded = group.x * PIXELS + column;
     let y = i32(loaded / GRID);

@@ -1,12 +1,12 @@
-// The convolution of `conv` with cooperative matrices: products of 16 bits, sums of 32. Twin of
+// The convolution of `conv` with cooperative matrices: 16-bit products, 32-bit sums. Twin of
 // src/engine/cpu/synthesis.rs.
 //
 // A workgroup computes OUTPUTS x PIXELS results, each of its subgroups ROWS x COLUMNS matrices of them. DEPTH inputs of
-// the map at a time, multiplied by the style, lie in workgroup memory for all taps: a segment for each row of taps, so
-// that a tap is a shift. Pixels are numbered over rows of PITCH, the input's rows with a column of zeros between them
-// that stands for both borders. The weights of the next tap are on their way while this one is multiplied.
-// As BATCH products of one tap each it serves Winograd's convolutions.
-// What runs over r, c or l is written out by the program, since WGSL keeps no array of matrices in registers.
+// the map at a time, multiplied by the style, are in workgroup memory for all taps: a segment for each row of taps, so
+// that a tap is an offset. Pixels are numbered over rows of PITCH: the input's rows with a column of zeros between them that
+// serves as both borders. The weights of the next tap are loaded while this one is multiplied.
+// As BATCH products with one tap each, it also computes Winograd convolutions.
+// Loops over r, c or l are expanded by the program, because WGSL does not keep arrays of matrices in registers.
 //! enable wgpu_cooperative_matrix
 //! import epilogue
 
@@ -29,12 +29,12 @@ const W: u32 = 16u;
 // 9 or 1
 const TAPS: u32 = 9u;
 const UP: bool = false;
-// Products, each with an input and weights of its own; 1 is a convolution.
+// Number of products, each with separate input and weights; 1 for a convolution.
 const BATCH: u32 = 1u;
-// By how many pixels the result is larger than the input on each axis; of an up-sampling layer it is 1 by itself.
+// By how many pixels the result exceeds the input on each axis; implicitly 1 for an up-sampling layer.
 const GROWS: u32 = 0u;
 const SPLITS: u32 = 1u;
-// Does this kernel end the layer?
+// Whether this kernel finishes the layer.
 const ENDS: bool = true;
 const HAS_STYLE: bool = true;
 const STYLE: u32 = 0u;
@@ -46,44 +46,44 @@ const GAIN: f32 = 1.0;
 // Rows and columns of a matrix, threads of a subgroup.
 const SIDE: u32 = 16u;
 const LANES: u32 = 32u;
-// Subgroups along the outputs and along the pixels, matrices of each.
+// Subgroups along the outputs and along the pixels, and matrices of each.
 const DOWN: u32 = 2u;
 const ACROSS: u32 = 2u;
 const ROWS: u32 = 2u;
 const COLUMNS: u32 = 2u;
-// Fours of weights that a thread brings into the tile.
+// vec4s of weights that a thread loads into the tile.
 const LOADS: u32 = 2u;
 const DEPTH: u32 = 16u;
 
-// Pixels of a subgroup.
+// Pixels per subgroup.
 const WIDTH: u32 = COLUMNS * SIDE;
 const OUTPUTS: u32 = DOWN * ROWS * SIDE;
 const PIXELS: u32 = ACROSS * WIDTH;
 const THREADS: u32 = DOWN * ACROSS * LANES;
 const FOURS: u32 = DEPTH / 4u;
-// Fours from one output or pixel to the next: 16 bytes more than there are, so that eight of them lie in different banks.
+// vec4s from one output or pixel to the next, with 16 bytes of padding, so that eight of them are in different banks.
 const STEP: u32 = FOURS + 2u;
-// Width and height of what is computed; even parities have one more on each axis.
+// Width and height of the computed result; even parities have one more on each axis.
 const EXTRA: u32 = select(GROWS, 1u, UP);
 const GRID: u32 = W + EXTRA;
 const HEIGHT: u32 = H + EXTRA;
 const PITCH: u32 = max(GRID, W + select(0u, 1u, TAPS == 9u));
-// Taps of a chunk of weights.
+// Taps per chunk of weights.
 const ALL_TAPS: u32 = max(TAPS, BATCH);
-// Rows of taps, and pixels that one of them needs.
+// Rows of taps, and the pixels that each needs.
 const SEGMENTS: u32 = select(select(1u, 3u, TAPS == 9u), 2u, UP);
 const SPAN: u32 = PIXELS + SEGMENTS - 1u;
-// The largest number of 16 bits: a style that is out of all bounds makes no infinity.
+// The largest 16-bit number, so that an extreme style does not give infinity.
 const MOST: f32 = 65504.0;
 
 alias Left = coop_mat{SIDE}x{SIDE}<f16, A>;
 alias Right = coop_mat{SIDE}x{SIDE}<f16, B>;
 alias Sum = coop_mat{SIDE}x{SIDE}<f32, C>;
 
-// Two of them: one is filled while the other is multiplied.
+// Two, so that one is filled while the other is multiplied.
 var<workgroup> a_tile: array<vec4<f16>, 2u * OUTPUTS * STEP>;
 var<workgroup> b_tile: array<vec4<f16>, SEGMENTS * SPAN * STEP>;
-// A row of matrices of each subgroup.
+// One row of matrices per subgroup.
 var<workgroup> sums: array<f32, DOWN * ACROSS * SIDE * WIDTH>;
 
 fn styled(first: u32, i: u32, at: u32) -> f32 {
@@ -97,7 +97,7 @@ fn styled(first: u32, i: u32, at: u32) -> f32 {
     return clamp(value, -MOST, MOST);
 }
 
-// Four inputs of a pixel of the map that begins at `first`, 0 outside.
+// Four inputs of a pixel of the map that starts at `first`; 0 outside.
 fn four_at(first: u32, i: u32, position: i32) -> vec4<f16> {
     let y = u32(max(position, 0)) / PITCH;
     let x = u32(max(position, 0)) % PITCH;
@@ -109,7 +109,7 @@ fn four_at(first: u32, i: u32, position: i32) -> vec4<f16> {
     return vec4<f16>(vec4<f32>(low, styled(first, i + 2u, at), styled(first, i + 3u, at)));
 }
 
-// Ends a row of matrices in `sums`: each lane some pixels, or with few of them some outputs of one.
+// Finishes a row of matrices in `sums`: each lane does some pixels or, if there are few, some outputs of one pixel.
 fn put(first: u32, first_o: u32, first_position: u32, part: u32, lane: u32) {
     for (var column = lane % WIDTH; column < WIDTH; column += LANES) {
         let position = first_position + column;
@@ -148,7 +148,7 @@ fn main(
 ) {
     let parity = group.z / SPLITS;
     let split = group.z % SPLITS;
-    // Even outputs have two taps on an axis (kernel 2 one sample back, kernel 0), odd ones have one (kernel 1).
+    // Even outputs have two taps per axis (kernel index 2 one sample back, and 0), odd ones have one (kernel index 1).
     let odd_y = parity / 2u;
     let odd_x = parity % 2u;
     var taps_x = SEGMENTS;
@@ -184,7 +184,7 @@ fn main(
 
     var a_first = 0u;
     for (var chunk = first_chunk; chunk < end_chunk; chunk++) {
-        // The last tap of the chunk before is done.
+        // The last tap of the previous chunk is done.
         workgroupBarrier();
         for (var e = thread; e < taps_y * FOURS * SPAN; e += THREADS) {
             let at = e % SPAN;

@@ -1,4 +1,4 @@
-// Adds the parts of a convolution that was cut, and ends the layer: [SPLITS, O, H, W] -> [O, H, W].
+// Adds the parts of a split convolution, and finishes the layer: [SPLITS, O, H, W] -> [O, H, W].
 //! import epilogue
 
 @group(0) @binding(3) var<storage, read> parts: array<Num>;

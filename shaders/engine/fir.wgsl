@@ -1,6 +1,6 @@
-// Ends an up-sampling layer: the FIR filter over the strided transposed convolution, which comes as four parities
+// Finishes an up-sampling layer: the FIR filter over the strided transposed convolution, which is stored as four parities
 // [2·2, SPLITS, O, H + 1, W + 1], then noise, bias and activation: -> [O, 2H, 2W].
-// Twin of `Filter` in src/engine/cpu/synthesis.rs. A thread makes 2 x 2 results of 5 x 5 samples.
+// Twin of `Filter` in src/engine/cpu/synthesis.rs. A thread computes 2 x 2 results from 5 x 5 samples.
 //! import epilogue
 //! import upsample
 
@@ -9,7 +9,7 @@
 @group(0) @binding(4) var<storage, read_write> out: array<vec2<Num>>;
 
 const O: u32 = 64u;
-// Of the layer's input.
+// Size of the layer's input.
 const H: u32 = 16u;
 const W: u32 = 16u;
 const SPLITS: u32 = 1u;

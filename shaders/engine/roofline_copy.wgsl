@@ -1,4 +1,4 @@
-// Measures a device: copies four numbers a thread.
+// Measures a device: copies four numbers per thread.
 
 @group(0) @binding(0) var<storage, read> input: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;

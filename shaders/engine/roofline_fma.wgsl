@@ -1,4 +1,5 @@
-// Measures a device: as many products and sums in registers as it can do, as `roofline_half` in 16 bits. Nothing but the last numbers is written.
+// Measures a device: as many products and sums in registers as it can do; as `roofline_half` in 16 bits. Only the final
+// numbers are written.
 
 @group(0) @binding(0) var<storage, read_write> out: array<f32>;
 
@@ -6,7 +7,7 @@ const ROUNDS: u32 = 128u;
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    // Not known to the compiler, and small enough to stay finite.
+    // Unknown to the compiler, and small enough to stay finite.
     let factor = vec4<Part>(Part(0.999 + out[0] * 1e-6));
     let small = vec4<Part>(1e-3);
     let start = Part(f32(thread) * 1e-3);
@@ -29,7 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         h = fma(h, factor, small);
     }
     let sum = (a + b) + (c + d) + (e + f) + (g + h);
-    // Never so; the compiler does not know.
+    // Never true, but the compiler does not know that.
     if (f32(sum.x + sum.y + sum.z + sum.w) == 0.125) {
         out[group.x] = f32(sum.x);
     }

@@ -1,5 +1,5 @@
-// Measures a device: as many products of cooperative matrices as it can do, 16 bits added in 32. Nothing but the last
-// numbers is written.
+// Measures a device: as many products of cooperative matrices as it can do, in 16 bits added in 32. Only the final numbers
+// are written.
 //! enable wgpu_cooperative_matrix
 
 @group(0) @binding(0) var<storage, read_write> out: array<f32>;
@@ -8,7 +8,7 @@ const ROUNDS: u32 = 128u;
 // Rows and columns of a matrix, threads of a subgroup.
 const SIDE: u32 = 16u;
 const LANES: u32 = 32u;
-// Subgroups of a workgroup, and sums of each that do not wait for one another. What runs over c is written out by the program.
+// Subgroups per workgroup, and independent sums of each. Loops over c are expanded by the program.
 const SUBGROUPS: u32 = 4u;
 const SUMS: u32 = 4u;
 
@@ -26,7 +26,7 @@ fn main(
     @builtin(subgroup_id) subgroup: u32,
 ) {
     for (var at = thread; at < SIDE * SIDE / 4u; at += SUBGROUPS * LANES) {
-        // Not known to the compiler, and small enough to stay finite.
+        // Unknown to the compiler, and small enough to stay finite.
         tile[at] = vec4<f16>(f16(out[0] + f32(at) * 1e-4));
     }
     workgroupBarrier();
@@ -47,7 +47,7 @@ fn main(
         total += sums[own + thread % LANES];
         workgroupBarrier();
     }
-    // Never so; the compiler does not know.
+    // Never true, but the compiler does not know that.
     if (total == 0.125) {
         out[group.x] = total;
     }

@@ -1,6 +1,6 @@
-// The results of Winograd's products, [SIDE·SIDE, SPLITS, O, tiles] -> [O, H, W], with noise, bias and activation where
-// this ends the layer. The products are demodulated already, so that 16 bits hold them.
-// A thread makes a tile of one channel. Twin of `Output` in src/engine/cpu/winograd/same.rs.
+// Transforms Winograd products to results, [SIDE·SIDE, SPLITS, O, tiles] -> [O, H, W], with noise, bias and activation if
+// this finishes the layer. The products are already demodulated, so that they fit in 16 bits.
+// A thread computes a tile of one channel. Twin of `Output` in src/engine/cpu/winograd/same.rs.
 //! import epilogue
 //! import winograd
 
@@ -8,13 +8,13 @@
 @group(0) @binding(4) var<storage, read_write> out: array<Num>;
 
 const O: u32 = 64u;
-// Of the result.
+// Size of the result.
 const H: u32 = 16u;
 const W: u32 = 16u;
 const TILES_X: u32 = 4u;
 const TILES: u32 = 16u;
 const SPLITS: u32 = 1u;
-// Does this kernel end the layer?
+// Whether this kernel finishes the layer.
 const ENDS: bool = true;
 // Workgroups along x.
 const ACROSS: u32 = 1u;

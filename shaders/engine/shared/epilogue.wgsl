@@ -2,7 +2,7 @@
 // The gain is multiplied into the demodulation, the bias and the noise's strength.
 
 struct Frame {
-    // 0 none, 1 the network's own, 2 random
+    // 0 none, 1 the network's, 2 random
     noise_mode: u32,
     noise_gain: f32,
     seed_low: u32,
@@ -10,14 +10,14 @@ struct Frame {
     // Rows of the inverse transform of a StyleGAN3 picture.
     inverse_x: vec4<f32>,
     inverse_y: vec4<f32>,
-    // ws [num_ws, w_dim], then the mixture of styles, then the content picture.
+    // ws [num_ws, w_dim], then the mix of styles, then the content picture.
     numbers: array<f32>,
 }
 
 @group(0) @binding(0) var<storage, read> frame: Frame;
 // [O]
 @group(0) @binding(1) var<storage, read> bias: array<f32>;
-// [H, W], or anything when the network has none
+// [H, W], or any buffer if the network has none
 @group(0) @binding(2) var<storage, read> noise_const: array<f32>;
 
 const HAS_NOISE: bool = true;
@@ -26,17 +26,17 @@ const NOISE_LAYER: u32 = 0u;
 // gain·noise_strength
 const SIGMA: f32 = 1.0;
 const CLAMP: f32 = 256.0;
-// Of the leaky ReLU, at most 1.
+// Slope of the leaky ReLU, at most 1.
 const SLOPE: f32 = 0.2;
 
-// A bijection of 32-bit numbers that leaves no pattern.
+// A bijection of 32-bit numbers that removes all patterns.
 fn mix_bits(bits: u32) -> u32 {
     var x = (bits ^ (bits >> 16u)) * 0x85ebca6bu;
     x = (x ^ (x >> 13u)) * 0xc2b2ae35u;
     return x ^ (x >> 16u);
 }
 
-// √(−2·ln u)·cos(2π·v), u and v from the hash of the pixel.
+// √(−2·ln u)·cos(2π·v), with u and v from the hash of the pixel.
 fn normal(key: u32, pixel: u32) -> f32 {
     let a = mix_bits(pixel * 2u + key);
     let b = mix_bits(pixel * 2u + 1u + key);

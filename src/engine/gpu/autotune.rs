@@ -1,10 +1,10 @@
-//! Which variant each layer takes: measured once on the device, at load, and remembered.
+//! Autotuning: which variant each layer uses, measured once on the device, at load, and cached.
 //!
-//! A layer is run alone, with its own weights and random input, by each variant. One that gives other numbers than the
-//! plain kernel is refused; of the others the fastest is taken: one tile of each kind of kernel is tried, then all tiles of
-//! the fastest kind. Measuring a network takes about [`BUDGET`]: layers for which
-//! no time is left take what was found right on the others, and are measured at the next start. On software adapters nothing
-//! is measured, so that the same input gives the same picture. Runs on the thread that loads, never while playing.
+//! A layer is run in isolation, with its weights and random input, with each variant. A variant whose numbers differ from
+//! the plain kernel's is rejected; of the rest the fastest is used: first one tile of each kind of kernel is tried, then
+//! all tiles of the fastest kind. Measuring a network takes about [`BUDGET`]: layers for which no time is left use what
+//! was verified on the others, and are measured at the next start. Nothing is measured on software adapters, so that the
+//! same input gives the same picture. Runs on the loading thread, never while playing.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,43 +22,43 @@ use crate::engine::plan::{
 use crate::engine::{EngineError, Inputs, Noise, NoiseMode, Program};
 use crate::image::Image;
 
-/// For one network.
+/// Time for one network.
 const BUDGET: Duration = Duration::from_secs(2);
-/// Each of [`TRIES`] measurements lasts about so long; the fastest counts.
+/// Approximate duration of each of [`TRIES`] measurements; the fastest counts.
 const LASTS: Duration = Duration::from_millis(2);
 const TRIES: usize = 3;
-/// What takes so many times longer than the best so far will not become the fastest.
+/// A variant that takes this many times longer than the best so far is abandoned.
 const SLOWER: f64 = 1.25;
-/// What a submission may cost beside its work.
+/// Overhead allowed per submission.
 const SUBMISSION: Duration = Duration::from_millis(1);
-/// Pixels of a map that are tried first where a window waits for its turn.
+/// Pixels of a map tried first when a window waits for its turn.
 const FEWEST_PIXELS: usize = 1 << 11;
-/// Pixels of a map that are computed: rows of a larger one are alike.
+/// Maximum pixels of a map to compute: the rows of a larger one are all alike.
 const MOST_PIXELS: usize = 1 << 17;
-/// Name of the one map that is compared.
+/// Name of the map that is compared.
 const OUT: &str = "out";
 
-/// How an engine finds the variant of a layer.
+/// How an engine chooses the variant of a layer.
 #[derive(Clone)]
 pub enum Autotune {
-    /// The same for all that it suits, or the plain kernel.
+    /// The same for every layer that it suits, or the plain kernel.
     Fixed(Option<Variant>),
     Measured(Arc<Mutex<Cache>>),
 }
 
 impl Autotune {
-    /// Measured on a real card, else fixed.
+    /// Measured on a real card, otherwise fixed.
     pub fn on(device: &Device) -> Autotune {
         if device.adapter.is_real() { Autotune::measured(device, cache::default_file()) } else { Autotune::Fixed(None) }
     }
 
-    /// Measured, and remembered in `file`.
+    /// Measured, and cached in `file`.
     pub fn measured(device: &Device, file: Option<PathBuf>) -> Autotune {
         Autotune::Measured(Arc::new(Mutex::new(Cache::open(file, &device.adapter.name, &device.driver))))
     }
 }
 
-/// The variant of each step of a checked plan; `None` for steps without choice.
+/// The variant of each step of a checked plan; `None` for steps without a choice.
 pub fn of_plan(gpu: &Gpu, plan: &Plan) -> Vec<Option<Variant>> {
     let cache = match &gpu.autotune {
         Autotune::Fixed(variant) => return vec![*variant; plan.steps.len()],
@@ -67,7 +67,7 @@ pub fn of_plan(gpu: &Gpu, plan: &Plan) -> Vec<Option<Variant>> {
     let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
     let end = Instant::now() + BUDGET;
     let mut session = Session { gpu, cache: &mut cache, right: Vec::new(), wrong: Vec::new(), end, is_new: true };
-    // What takes longest is measured first.
+    // The slowest layers are measured first.
     let mut order: Vec<usize> = (0..plan.steps.len()).collect();
     order.sort_by_key(|at| std::cmp::Reverse(plan.step_macs(&plan.steps[*at])));
     let mut variants = vec![None; plan.steps.len()];
@@ -82,11 +82,11 @@ pub fn of_plan(gpu: &Gpu, plan: &Plan) -> Vec<Option<Variant>> {
 struct Session<'a> {
     gpu: &'a Gpu,
     cache: &'a mut Cache,
-    /// Variants that gave the numbers of the plain kernel, and those that did not.
+    /// Variants that agreed with the plain kernel, and those that did not.
     right: Vec<Variant>,
     wrong: Vec<Variant>,
     end: Instant,
-    /// The first layer is measured whatever it takes, so that every start comes further.
+    /// The first layer is measured however long it takes, so that every start makes progress.
     is_new: bool,
 }
 
@@ -97,7 +97,7 @@ impl Session<'_> {
         let all = variant::on(&self.gpu.device, self.gpu.precision).into_iter();
         let suits = |v: &Variant| layer.takes(plan, *v) && !self.cache.leaves_out(v.kernel);
         let mut all: Vec<Variant> = all.filter(suits).filter(|v| !self.wrong.contains(v)).collect();
-        // What is expected to be faster comes first; beside cooperative matrices nothing else is in question.
+        // The fastest expected first; if there are cooperative matrices, nothing else is considered.
         let rank = |kernel| [Kernel::Matrix, Kernel::Half, Kernel::Plain].iter().position(|k| *k == kernel);
         all.sort_by_key(|v| rank(v.kernel));
         if all.iter().any(|v| v.kernel == Kernel::Matrix) {
@@ -133,8 +133,8 @@ impl Session<'_> {
         }
     }
 
-    /// Pixels of a map that the plain kernel computes in one short submission: a window on the same device gets its turn
-    /// after each. Without one, all that are asked for.
+    /// Pixels of a map that the plain kernel computes in one short submission, after which a window on the same device
+    /// gets its turn. Without a window, all pixels.
     fn most_pixels(&self, plan: &Plan, op: &Op, plain: Variant) -> Result<usize, EngineError> {
         if !self.gpu.device.is_shared() {
             return Ok(MOST_PIXELS);
@@ -151,7 +151,7 @@ impl Session<'_> {
         !self.is_new && Instant::now() >= self.end
     }
 
-    /// The fastest variant, when there is time for all.
+    /// The fastest variant, if there is time to try all.
     fn measured(&mut self, all: &[Variant], plan: Arc<Plan>, plain: Variant) -> Result<Option<Variant>, EngineError> {
         with_inputs(&plan, |inputs| self.measured_on(all, &plan, plain, inputs))
     }
@@ -166,7 +166,7 @@ impl Session<'_> {
         let mut trial = self.trial(plan, plain, inputs)?;
         let expected = trial.tap(OUT).unwrap_or_default();
         let mut fastest = (secs(&mut trial, inputs, f64::MAX)?, plain);
-        // One of each family, then all of the fastest family.
+        // One of each kind, then all of the fastest kind.
         let mut tried = vec![plain];
         for &variant in all {
             if !tried.iter().any(|known| known.is_kin(variant)) {
@@ -186,7 +186,7 @@ impl Session<'_> {
         Ok(Some(fastest.1))
     }
 
-    /// Puts a variant in the place of the fastest, where it is faster. Is there time for that?
+    /// Replaces the fastest variant if this one is faster. False if there is no time to try it.
     fn compare(
         &mut self,
         plan: &Arc<Plan>,
@@ -206,7 +206,7 @@ impl Session<'_> {
                 }
             }
             Err(why) => {
-                tracing::warn!("{} does without {variant}: {why}", self.gpu.adapter().name);
+                tracing::warn!("{}: {variant} is not used: {why}", self.gpu.adapter().name);
                 self.wrong.push(variant);
                 self.right.retain(|v| *v != variant);
             }
@@ -214,7 +214,7 @@ impl Session<'_> {
         Ok(true)
     }
 
-    /// A layer that has run, by a variant that gives the expected numbers.
+    /// Runs a layer with a variant, and checks that it gives the expected numbers.
     fn checked(
         &mut self,
         plan: &Arc<Plan>,
@@ -222,7 +222,7 @@ impl Session<'_> {
         inputs: &Inputs,
         expected: &Image,
     ) -> Result<GpuProgram, String> {
-        // Experimental in the driver: it may end more than a measurement.
+        // Experimental in the driver: it may crash more than a measurement.
         if variant.kernel == Kernel::Matrix && !self.right.contains(&variant) {
             self.cache.trying(variant);
         }
@@ -246,23 +246,23 @@ impl Session<'_> {
     }
 }
 
-/// Are these the same numbers, as far as the precision goes?
+/// Checks that these are the same numbers, within the precision.
 fn agrees(found: &[f32], expected: &[f32], precision: Precision) -> Result<(), String> {
     let bound = match precision {
         Precision::F32 => 1e-4,
         Precision::F16 => 1e-2,
     };
     let magnitude = expected.iter().fold(0.0f32, |a, x| a.max(x.abs()));
-    // What is no number is not near either.
+    // NaN is never near.
     let is_near = |(a, b): (&f32, &f32)| (a - b).abs() <= bound * magnitude;
     match found.iter().zip(expected).position(|pair| !is_near(pair)) {
         _ if found.len() != expected.len() => Err(format!("{} numbers instead of {}", found.len(), expected.len())),
-        Some(at) => Err(format!("it makes {} of what is {}", found[at], expected[at])),
+        Some(at) => Err(format!("it gives {} instead of {}", found[at], expected[at])),
         None => Ok(()),
     }
 }
 
-/// Seconds of one run; no more is measured once it is clearly slower than `best`.
+/// Seconds per run; stops measuring once it is clearly slower than `best`.
 fn secs(trial: &mut GpuProgram, inputs: &Inputs, best: f64) -> Result<f64, EngineError> {
     let once = trial.repeat(inputs, 1)?.max(1e-6);
     if once > SLOWER * best + SUBMISSION.as_secs_f64() {
@@ -279,20 +279,20 @@ fn secs(trial: &mut GpuProgram, inputs: &Inputs, best: f64) -> Result<f64, Engin
     Ok(fastest)
 }
 
-/// The matrix product of a layer, and all that its speed depends on.
+/// The matrix product of a layer, with everything that its speed depends on.
 struct Layer {
     input: BufferId,
     outputs: usize,
     kernel: usize,
-    /// By how many pixels the result of each parity is larger than the input.
+    /// By how many pixels the result of each parity exceeds the input.
     grows: usize,
     up: bool,
-    /// Of a style network: continued by reflection, its samples repeated so many times before; and the stride.
+    /// For style networks, with reflection padding: the number of repeats of each sample before it, and the stride.
     reflected: Option<[usize; 2]>,
 }
 
 impl Layer {
-    /// `None` for an operation without choice.
+    /// `None` for an operation without a choice.
     fn of(plan: &Plan, op: &Op) -> Option<Layer> {
         match op {
             Op::Synthesis(op) => {
@@ -306,7 +306,7 @@ impl Layer {
                     reflected: None,
                 })
             }
-            // Three or four are a picture, which has a kernel of its own.
+            // Three or four channels are a picture, which has a separate kernel.
             Op::Filtered(op) if op.bias.len() > 4 => {
                 let outputs = op.bias.len();
                 Some(Layer {
@@ -331,7 +331,7 @@ impl Layer {
         }
     }
 
-    /// Rows and columns of the result, of each parity.
+    /// Rows and columns of the result, for each parity.
     fn grid(&self, plan: &Plan) -> [usize; 2] {
         let input = plan.get(self.input);
         let [up, stride] = self.reflected.unwrap_or([1, 1]);
@@ -342,17 +342,17 @@ impl Layer {
         self.grid(plan).into_iter().product()
     }
 
-    /// Can it be computed by Winograd's products?
+    /// Whether it can be computed by Winograd.
     fn is_same(&self) -> bool {
         self.kernel == 3 && !self.up && self.reflected.is_none_or(|[_, stride]| stride == 1)
     }
 
-    /// Is there such a kernel that computes it directly?
+    /// Whether this kernel can compute it directly.
     fn has(&self, kernel: Kernel) -> bool {
         self.reflected.is_none() || kernel != Kernel::Matrix
     }
 
-    /// What is right on every card.
+    /// The variant that is correct on every card.
     fn plain(&self, plan: &Plan) -> Variant {
         match self.reflected {
             Some(_) => Variant::painting(self.outputs),
@@ -360,7 +360,7 @@ impl Layer {
         }
     }
 
-    /// Can the variant compute it, its workgroups having enough to do?
+    /// Whether the variant can compute it with enough work for its workgroups.
     fn takes(&self, plan: &Plan, variant: Variant) -> bool {
         let tiles = || winograd::tiles(variant.form, plan.get(self.input).channels.max(self.outputs), self.grid(plan));
         match variant.form {
@@ -381,7 +381,7 @@ impl Layer {
     }
 }
 
-/// A plan of this step on random input, of so many pixels at most (StyleGAN3 layers: as many as they have).
+/// A plan with just this step on random input, with at most `most` pixels (StyleGAN3 layers: all of them).
 fn alone(plan: &Plan, op: &Op, most: usize) -> Plan {
     let mut alone = Plan { name: plan.name.clone(), num_ws: 1, w_dim: plan.w_dim, ..Plan::default() };
     let out = plan.get(op.out());
@@ -428,14 +428,14 @@ fn alone(plan: &Plan, op: &Op, most: usize) -> Plan {
         other => other.clone(),
     };
     alone.push("layer", op);
-    // A plan has a picture. The layer's result is none: it would be kept in other numbers.
+    // A plan has a picture. The layer's result must not be it, as pictures are stored with a different precision.
     let picture = alone.buffer("picture", 3, 1, 1);
     alone.push("picture", Op::Constant(Constant { out: picture, value: Weights::new(vec![0.0; 3]) }));
     alone.output = Some(picture);
     alone
 }
 
-/// Works with a frame of a layer alone.
+/// Calls `work` with inputs for a layer in isolation.
 fn with_inputs<T>(plan: &Plan, work: impl FnOnce(&Inputs) -> T) -> T {
     let (ws, styles) = (noise(plan.num_ws * plan.w_dim, 1), vec![1.0; plan.styles]);
     let noise = Noise { mode: NoiseMode::None, gain: 1.0 };
@@ -459,7 +459,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_numbers_are_refused() {
+    fn different_numbers_are_rejected() {
         let agrees = |found: &[f32], precision| agrees(found, &[1.0, -2.0], precision);
         for right in [[1.0, -2.0], [1.019, -2.0], [1.0, -1.99]] {
             assert_eq!(agrees(&right, Precision::F16), Ok(()), "{right:?}");
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_alone_is_a_plan_of_its_own_and_no_larger_than_needed() {
+    fn an_isolated_layer_is_a_plan_no_larger_than_needed() {
         let plan = crate::network::stylegan2::random(512, 1024, 8, 16, 0).plan;
         for step in &plan.steps {
             let Some(layer) = Layer::of(&plan, &step.op) else { continue };

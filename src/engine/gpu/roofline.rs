@@ -1,4 +1,4 @@
-//! What a device can do at most: products and sums in registers, numbers copied. The measure for `bench`.
+//! The roofline of a device: products and sums in registers, and bytes copied. The reference for `bench`.
 
 use std::time::{Duration, Instant};
 
@@ -9,27 +9,27 @@ use super::variant::{Kernel, Matrix, SUBGROUPS};
 use super::{Gpu, Precision};
 use crate::engine::EngineError;
 
-/// A measurement lasts at least so long, and the best of [`TRIES`] counts.
+/// Minimum duration of a measurement; the best of [`TRIES`] counts.
 const LASTS: Duration = Duration::from_millis(50);
 const TRIES: usize = 3;
-/// Waited for one submission at most.
+/// Time-out of one submission.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a device reached.
+/// What a device achieved.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Roofline {
-    /// Floating-point operations a second in 32 bits, a product and a sum being two.
+    /// Floating-point operations per second in 32 bits; a product and a sum count as two.
     pub flops: f64,
-    /// In 16 bits; `None` where the engine computes in 32.
+    /// In 16 bits; `None` if the engine computes in 32.
     pub half: Option<f64>,
-    /// Of cooperative matrices, where the engine takes them.
+    /// With cooperative matrices, if the engine uses them.
     pub matrix: Option<f64>,
-    /// Bytes read and written a second.
+    /// Bytes read and written per second.
     pub bytes: f64,
 }
 
 impl Roofline {
-    /// Operations a second that a kernel can do at most.
+    /// Maximum operations per second of a kernel.
     pub fn of(&self, kernel: Kernel) -> f64 {
         match kernel {
             Kernel::Plain => self.flops,
@@ -69,7 +69,7 @@ impl Probe {
         Probe { pipeline, bind_group, groups }
     }
 
-    /// Seconds that `count` dispatches take.
+    /// Seconds for `count` dispatches.
     fn run(&self, device: &Device, count: u32) -> Result<f64, EngineError> {
         let started = Instant::now();
         let mut encoder = device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -82,12 +82,12 @@ impl Probe {
         drop(pass);
         let index = device.queue.submit([encoder.finish()]);
         let waited = device.wgpu.poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: Some(PATIENCE) });
-        waited.map_err(|error| unavailable(format!("a measurement did not come: {error}")))?;
+        waited.map_err(|error| unavailable(format!("a measurement failed: {error}")))?;
         device.fault().map_or(Ok(()), |fault| Err(unavailable(fault)))?;
         Ok(started.elapsed().as_secs_f64())
     }
 
-    /// Seconds of one dispatch, the fastest of some.
+    /// Seconds per dispatch, the fastest of a few.
     fn secs(&self, device: &Device) -> Result<f64, EngineError> {
         let mut count = 1;
         while self.run(device, count)? < LASTS.as_secs_f64() {
@@ -105,7 +105,7 @@ impl Gpu {
     /// Measures the device; takes about a second.
     ///
     /// # Errors
-    /// When the device is lost, or has no room.
+    /// When the device is lost or out of memory.
     pub fn roofline(&self) -> Result<Roofline, EngineError> {
         /// Of `roofline_fma.wgsl`: eight vectors of four, a product and a sum each.
         const FLOPS_A_ROUND: f64 = 64.0;
@@ -113,7 +113,7 @@ impl Gpu {
         const GROUPS: u32 = 2048;
         /// Sums of a subgroup in `roofline_matrix.wgsl`.
         const SUMS: usize = 4;
-        /// Bytes of each buffer that is copied, where the card takes that much; more than caches hold.
+        /// Bytes of each copied buffer, if the card allows it; more than the caches hold.
         const COPIED: u64 = 256 << 20;
         let device = &*self.device;
         let (mut sum, most) = (0, device.limits.max_buffer_size.min(device.limits.max_storage_buffer_binding_size));
@@ -141,7 +141,7 @@ impl Gpu {
         let is_half = self.precision == Precision::F16;
         let half = is_half.then(|| in_registers("roofline_half", Precision::F16)).transpose()?;
         let matrix = device.matrix.filter(|_| is_half).map(of_matrices).transpose()?;
-        // Whole rows of workgroups, 16 bytes a thread.
+        // Whole rows of workgroups, 16 bytes per thread.
         let across = 1024;
         let down = (COPIED.min(most) / (across * 256 * 16)).max(1);
         let bytes = across * down * 256 * 16;

@@ -1,6 +1,6 @@
-//! The kernels that can compute a matrix product of a layer: which there are, and which of them a card can run.
+//! The kernels that can compute the matrix product of a layer, and which of them a card supports.
 //!
-//! Which one a layer takes is decided in [`super::autotune`]. Nothing here computes.
+//! [`super::autotune`] decides which one a layer uses. Nothing here computes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,29 +8,29 @@ use std::str::FromStr;
 use super::Precision;
 use super::device::Device;
 
-/// What a product is computed with.
+/// How a product is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kernel {
-    /// Sums and products of 32 bits in registers: `conv.wgsl`.
+    /// 32-bit sums and products in registers: `conv.wgsl`.
     Plain,
-    /// Products of 16 bits, a few of them added in 16 bits, all others in 32: `conv.wgsl` as `conv_half`.
+    /// 16-bit products; a few are added in 16 bits, these sums in 32: `conv.wgsl` as `conv_half`.
     Half,
-    /// Cooperative matrices (tensor cores): products of 16 bits added in 32, `conv_matrix.wgsl`.
+    /// Cooperative matrices (tensor cores): 16-bit products added in 32 bits, `conv_matrix.wgsl`.
     Matrix,
 }
 
-/// What the products of a convolution are.
+/// How a convolution is turned into products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
-    /// Each tap with each pixel.
+    /// Every tap with every pixel.
     Direct,
-    /// Winograd's for 3x3 kernels and stride 1, tiles of 2x2 results: 16 products instead of 36.
+    /// Winograd for 3x3 kernels and stride 1, tiles of 2x2 results: 16 products instead of 36.
     F2,
-    /// Winograd's for tiles of 4x4 results: 36 products instead of 144. In 32 bits alone.
+    /// Winograd for tiles of 4x4 results: 36 products instead of 144. Only in 32 bits.
     F4,
 }
 
-/// A kernel with the outputs and pixels (in Winograd's forms: tiles of pixels) that one workgroup computes.
+/// A kernel with the outputs and pixels (for Winograd: tiles of pixels) that one workgroup computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Variant {
     pub kernel: Kernel,
@@ -45,24 +45,24 @@ pub struct Matrix {
     pub lanes: usize,
 }
 
-/// Subgroups of a workgroup in `conv_matrix.wgsl`.
+/// Subgroups per workgroup in `conv_matrix.wgsl`.
 pub const SUBGROUPS: usize = 4;
-/// Matrices of sums that a subgroup holds, at most: more would leave the registers, and take long to compile.
+/// Maximum matrices of sums per subgroup: more would spill out of the registers and take long to compile.
 const MOST_MATRICES: usize = 16;
 /// Tiles of the kernels that keep their sums in registers.
 const TILES: [[usize; 2]; 7] = [[64, 64], [64, 128], [128, 64], [32, 128], [32, 32], [64, 32], [64, 16]];
-/// Tiles of the kernel with cooperative matrices, the best first where all fit.
+/// Tiles of the kernel with cooperative matrices, best first if all fit.
 const MATRIX_TILES: [[usize; 2]; 6] = [[128, 128], [64, 128], [128, 64], [64, 64], [32, 128], [64, 32]];
 
-/// Tiles of Winograd's forms, of which there are fewer: a layer has a quarter or a sixteenth of the pixels to share out,
-/// but 16 or 36 products.
+/// Tiles of the Winograd forms. There are fewer, as a layer has a quarter or a sixteenth of the pixels to distribute, but 16
+/// or 36 products.
 const WINOGRAD_TILES: [[usize; 2]; 4] = [[64, 64], [64, 32], [128, 64], [32, 128]];
 const WINOGRAD_MATRIX_TILES: [[usize; 2]; 3] = [[128, 128], [64, 64], [64, 32]];
 
 /// Tiles of `reflected.wgsl` for few outputs.
 const LOW_TILES: [[usize; 2]; 2] = [[8, 256], [16, 128]];
 
-/// The tiles of a kernel, the best first where all fit.
+/// The tiles of a kernel, best first if all fit.
 fn tiles(kernel: Kernel, form: Form) -> &'static [[usize; 2]] {
     match (kernel, form) {
         (Kernel::Matrix, Form::Direct) => &MATRIX_TILES,
@@ -78,16 +78,16 @@ fn of(kernel: Kernel) -> impl Iterator<Item = Variant> {
     forms.flat_map(move |form| tiles(kernel, form).iter().map(move |tile| Variant { kernel, form, tile: *tile }))
 }
 
-/// Every variant that the card can run with maps of `precision`.
+/// Every variant that the card supports with maps of `precision`.
 pub fn on(device: &Device, precision: Precision) -> Vec<Variant> {
     let mut all: Vec<Variant> = of(Kernel::Plain).collect();
     if precision == Precision::F16 {
-        // Numbers of 16 bits that grow and cancel leave an error of 1 to 2 percent of a map's largest number.
+        // In 16 bits, large numbers that cancel leave an error of 1 to 2 percent of a map's largest number.
         all.retain(|v| v.form != Form::F4);
         all.extend(of(Kernel::Half).filter(|v| v.form != Form::F4));
         if let Some(matrix) = device.matrix {
             let most = device.limits.max_compute_workgroup_storage_size as usize;
-            // Each thread has a part of the tile of weights.
+            // Each thread needs a part of the weight tile.
             let fits = |v: &Variant| {
                 let [rows, columns] = v.matrices(matrix.side);
                 v.form != Form::F4
@@ -102,7 +102,7 @@ pub fn on(device: &Device, precision: Precision) -> Vec<Variant> {
 }
 
 impl Kernel {
-    /// What it is called in tables and in the file of measurements.
+    /// Its name in tables and in the file of measurements.
     pub fn name(self) -> &'static str {
         match self {
             Kernel::Plain => "plain",
@@ -113,7 +113,7 @@ impl Kernel {
 }
 
 impl Form {
-    /// Results of a tile along an axis; 1 where there are no tiles.
+    /// Results of a tile along an axis; 1 without tiles.
     pub fn side(self) -> usize {
         match self {
             Form::Direct => 1,
@@ -139,7 +139,7 @@ impl fmt::Display for Form {
 }
 
 impl Variant {
-    /// The kernel in registers with the tile that fits a product of so many outputs and pixels: right on every card.
+    /// The kernel in registers with the best tile for this many outputs and pixels: correct on every card.
     pub fn plain(outputs: usize, pixels: usize) -> Variant {
         let tile = match (outputs, pixels) {
             (..=32, ..=1024) => [32, 32],
@@ -151,7 +151,7 @@ impl Variant {
         Variant { kernel: Kernel::Plain, form: Form::Direct, tile }
     }
 
-    /// As [`Variant::plain`], of the convolutions of style networks.
+    /// As [`Variant::plain`], for the convolutions of style networks.
     pub fn painting(outputs: usize) -> Variant {
         let tile = match outputs {
             0..=8 => LOW_TILES[0],
@@ -162,29 +162,29 @@ impl Variant {
         Variant { kernel: Kernel::Plain, form: Form::Direct, tile }
     }
 
-    /// Are these the same but for their tiles?
+    /// Whether these differ only in their tiles.
     pub fn is_kin(self, other: Variant) -> bool {
         (self.kernel, self.form) == (other.kernel, other.form)
     }
 
-    /// Does a workgroup have enough to do? A tile twice as large as the product would compute mostly nothing.
+    /// Whether a workgroup has enough to do. A tile twice as large as the product would mostly be empty.
     pub fn suits(self, outputs: usize, pixels: usize) -> bool {
         let [high, wide] = self.tile;
         high < 2 * outputs.max(32) && (wide < 2 * pixels || wide <= 32)
     }
 
-    /// Subgroups along the outputs in `conv_matrix.wgsl`; the others are along the pixels.
+    /// Subgroups along the outputs in `conv_matrix.wgsl`; the rest are along the pixels.
     pub fn down(self) -> usize {
         if self.tile[0] < 64 { 1 } else { 2 }
     }
 
-    /// Rows and columns of matrices of one subgroup.
+    /// Rows and columns of matrices per subgroup.
     pub fn matrices(self, side: usize) -> [usize; 2] {
         let [high, wide] = self.tile;
         [high / self.down() / side, wide / (SUBGROUPS / self.down()) / side]
     }
 
-    /// Workgroup memory of `conv_matrix.wgsl` with the most taps.
+    /// Workgroup memory of `conv_matrix.wgsl` with the most taps, in bytes.
     fn matrix_bytes(self, side: usize) -> usize {
         let [high, wide] = self.tile;
         48 * (2 * high + 3 * (wide + 2)) + 4 * side * self.matrices(side)[1] * SUBGROUPS * side
@@ -200,7 +200,7 @@ impl fmt::Display for Variant {
 impl FromStr for Variant {
     type Err = ();
 
-    /// As [`fmt::Display`] writes it.
+    /// Parses the output of [`fmt::Display`].
     fn from_str(text: &str) -> Result<Variant, ()> {
         let low = LOW_TILES.map(|tile| Variant { kernel: Kernel::Plain, form: Form::Direct, tile });
         let mut all = [Kernel::Plain, Kernel::Half, Kernel::Matrix].into_iter().flat_map(of).chain(low);

@@ -1,5 +1,5 @@
-//! StyleGAN3 layers: `conv`, whose result grows by the kernel's border, then `filtered` for all that follows. The last one,
-//! which has no filters, is a toRGB. Twin of `cpu/filtered.rs`.
+//! StyleGAN3 layers: `conv`, whose result grows by the kernel's border, then `filtered` for everything that follows. The last
+//! one, which has no filters, is a toRGB. Twin of `cpu/filtered.rs`.
 
 use super::super::builder::{Builder, Slot};
 use super::super::device::unavailable;
@@ -12,15 +12,15 @@ use crate::engine::EngineError;
 use crate::engine::gpu::radial;
 use crate::engine::plan::{FIR_1331, FilteredLayer, Op, Plan, ToRgb, Weights};
 
-/// Threads of a workgroup, at most; a thread has a column of the up-sampled map.
+/// Maximum threads per workgroup; each thread has a column of the up-sampled map.
 const MOST_THREADS: usize = 256;
-/// Results along y that a workgroup makes, at least: before the first it computes some rows for nothing.
+/// Minimum results along y per workgroup, as it computes some extra rows before the first.
 const SHORTEST_TILE: usize = 16;
-/// Rows of the convolution between two barriers, at most.
+/// Maximum rows of the convolution between two barriers.
 const MOST_ROWS: usize = 4;
-/// Bytes of workgroup memory that leave room for other workgroups beside this one.
+/// Workgroup memory, in bytes, that leaves room for other workgroups.
 const SMALL: usize = 8192;
-/// Largest sum of what the terms of a round filter may leave out; the filter's own sum is 1.
+/// Maximum remainder of the terms of a radial filter, as a sum of magnitudes; the filter's own sum is 1.
 const MOST_LEFT_OUT: f64 = 1e-5;
 
 pub fn lower(builder: &mut Builder, op: &Op, layer: &FilteredLayer) -> Result<(), EngineError> {
@@ -34,7 +34,7 @@ pub fn lower(builder: &mut Builder, op: &Op, layer: &FilteredLayer) -> Result<()
     let (bytes, most) = (tile.bytes(layer, down.terms), builder.workgroup_memory());
     if bytes > most {
         let (name, up, down) = (&out.name, layer.up_filter.len(), layer.down_taps());
-        let what = format!("{name}: filters of {up} and {down} taps take {bytes} bytes of workgroup memory");
+        let what = format!("{name}: filters of {up} and {down} taps need {bytes} bytes of workgroup memory");
         return Err(unavailable(format!("{what}, the card has {most}")));
     }
     let bias = builder.floats(&layer.bias)?;
@@ -61,7 +61,7 @@ pub fn lower(builder: &mut Builder, op: &Op, layer: &FilteredLayer) -> Result<()
     Ok(())
 }
 
-/// The layer as a toRGB, where it is one: a picture without filters, all factors in the weights.
+/// The layer as a toRGB, if it is one: a picture without filters, with all factors in the weights.
 fn as_torgb(plan: &Plan, layer: &FilteredLayer) -> Option<ToRgb> {
     let is_plain = (layer.up, layer.down, layer.kernel, layer.padding) == (1, 1, 1, [0, 0])
         && layer.up_filter[..] == [1.0]
@@ -82,7 +82,8 @@ fn as_torgb(plan: &Plan, layer: &FilteredLayer) -> Option<ToRgb> {
     })
 }
 
-/// Asks for the convolution without its bias; its sums are in the scratch memory then, in so many parts.
+/// Requests the convolution without its bias, which leaves its sums in scratch memory. Returns them, and their number of
+/// parts.
 fn convolution(builder: &mut Builder, op: &Op, layer: &FilteredLayer) -> Result<(Slot, usize), EngineError> {
     let input = builder.plan.get(layer.input);
     let (height, width, taps) = (input.height, input.width, layer.kernel * layer.kernel);
@@ -123,7 +124,7 @@ fn convolution(builder: &mut Builder, op: &Op, layer: &FilteredLayer) -> Result<
     Ok((sums, product.splits))
 }
 
-/// Samples that make one sample of the up-sampled map, along one axis.
+/// Samples that one sample of the up-sampled map is computed from, along one axis.
 fn window(layer: &FilteredLayer) -> usize {
     layer.up_filter.len().div_ceil(layer.up)
 }
@@ -133,7 +134,7 @@ fn up_filter(layer: &FilteredLayer) -> Constants {
     let (up, window, filter) = (layer.up, window(layer), &layer.up_filter);
     let tap = |phase: usize, j: usize| filter.get(phase + up * (window - 1 - j)).map_or(0.0, |tap| tap * up as f32);
     let phases = (0..up).flat_map(|phase| (0..window).map(move |j| tap(phase, j))).collect();
-    // Whole periods are added, and taken away again from the samples, so that a kernel divides nothing negative.
+    // Whole periods are added, and subtracted again from the sample index, so that the kernel never divides a negative.
     let lead = filter.len() as i64 - 1 - layer.padding[0];
     let added = (-lead).max(0).unsigned_abs().div_ceil(up as u64) as usize + window - 1;
     vec![
@@ -145,7 +146,7 @@ fn up_filter(layer: &FilteredLayer) -> Constants {
     ]
 }
 
-/// The down filter as terms that run along y and along x, `[terms, taps]` in the order in which samples follow one another.
+/// The down filter as separable terms along y and x, `[terms, taps]` in sample order.
 struct Down {
     terms: usize,
     along_y: Vec<f32>,
@@ -185,7 +186,7 @@ impl Down {
     }
 }
 
-/// What one workgroup makes.
+/// What one workgroup computes.
 struct Tile {
     width: usize,
     height: usize,
@@ -195,7 +196,7 @@ struct Tile {
 }
 
 impl Tile {
-    /// Of a map `[channels, height, width]`: the shape that keeps the fewest threads busy.
+    /// For a map `[channels, height, width]`: the shape that needs the fewest threads.
     fn new(layer: &FilteredLayer, [channels, height, width]: [usize; 3], terms: usize) -> Tile {
         let (down, taps) = (layer.down, layer.down_taps());
         let shape = |threads: usize| {
@@ -208,7 +209,8 @@ impl Tile {
         };
         let shapes = (2..=MOST_THREADS / 32).filter_map(|n| shape(32 * n));
         let best = shapes.min_by_key(|(threads, ..)| *threads);
-        let (_, groups, mut tile) = best.expect("a filter of a checked plan has fewer taps than a workgroup threads");
+        let (_, groups, mut tile) =
+            best.expect("a filter of a checked plan has fewer taps than a workgroup has threads");
         let cuts = (ENOUGH_GROUPS / groups).clamp(1, (height / SHORTEST_TILE).max(1));
         tile.height = height.div_ceil(cuts);
         while tile.rows > 1 && tile.bytes(layer, terms) > SMALL {
@@ -217,7 +219,7 @@ impl Tile {
         tile
     }
 
-    /// Of workgroup memory: `rows` and `kept` of the kernel.
+    /// Workgroup memory in bytes: `rows` and `kept` of the kernel.
     fn bytes(&self, layer: &FilteredLayer, terms: usize) -> usize {
         let (up, down) = (layer.up, layer.down);
         let columns = (self.width - 1) * down + layer.down_taps();

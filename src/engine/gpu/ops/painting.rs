@@ -1,8 +1,8 @@
 //! The layers of style networks: the content picture, convolutions with reflection padding, conditional instance norm.
 //! Twin of `cpu/conv.rs` and `cpu/norm.rs`.
 //!
-//! A convolution leaves its sums in the scratch memory; `moments` and `scales` find out how each channel is normalised,
-//! `normalise` ends the layer. A layer without norm has its scale and shift, 1 and the bias, from the start.
+//! A convolution leaves its sums in scratch memory; `moments` and `scales` compute how each channel is normalised,
+//! `normalise` finishes the layer. A layer without norm has a fixed scale and shift: 1 and the bias.
 
 use super::super::builder::{Builder, Slot};
 use super::super::program::HEADER;
@@ -14,12 +14,12 @@ use super::{clamp, results};
 use crate::engine::EngineError;
 use crate::engine::plan::{Activation, BufferId, Convolution, NormConv, Picture};
 
-/// Numbers of a channel that one workgroup adds up, at least.
+/// Minimum numbers of a channel that one workgroup sums.
 const SHORTEST_PART: usize = 2048;
-/// Parts of a channel, at most.
+/// Maximum parts of a channel.
 const MOST_PARTS: usize = 64;
 
-/// A convolution, whatever follows it.
+/// A convolution, without what follows it.
 struct Reflected<'a> {
     input: BufferId,
     out: BufferId,
@@ -86,7 +86,7 @@ pub fn norm_conv(builder: &mut Builder, op: &NormConv) -> Result<(), EngineError
     Ok(())
 }
 
-/// Asks for the convolution; its sums are in the scratch memory then.
+/// Requests the convolution, which leaves its sums in scratch memory.
 fn reflected(builder: &mut Builder, conv: &Reflected) -> Result<Slot, EngineError> {
     let (input, out) = (builder.plan.get(conv.input), builder.plan.get(conv.out));
     let (outputs, pixels) = (out.channels, out.height * out.width);
@@ -133,7 +133,7 @@ fn reflected(builder: &mut Builder, conv: &Reflected) -> Result<Slot, EngineErro
     Ok(sums)
 }
 
-/// Asks for the end of a layer, with the constants of its activation.
+/// Requests the end of a layer, with the constants of its activation.
 fn normalise(
     builder: &mut Builder,
     mut constants: Constants,
@@ -150,13 +150,13 @@ fn normalise(
         ("HAS_RESIDUAL", Value::B(residual.is_some())),
         is_picture,
     ]);
-    // Where there is no residual, what stands in its place is not read.
+    // Without a residual, the buffer in its place is not read.
     let residual = residual.map_or_else(|| sums.clone(), Slot::Map);
     let slots = [sums, scales, residual].into_iter().chain(results).collect();
     builder.dispatch_each("normalise", constants, slots, map.len());
 }
 
-/// Where the mixture of styles begins in the frame's numbers; the content picture comes behind it.
+/// Where the mix of styles starts in the frame's numbers; the content picture follows it.
 fn first_style(builder: &Builder) -> usize {
     HEADER + builder.plan.num_ws * builder.plan.w_dim
 }

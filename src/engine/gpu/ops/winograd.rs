@@ -1,8 +1,8 @@
-//! 3x3 convolutions of stride 1 by Winograd's products: `winograd_in` transforms the input, `conv` or `conv_matrix` makes
-//! one product for each of the 16 or 36 numbers of a tile, `winograd_out` transforms back and may end the layer.
+//! 3x3 convolutions with stride 1 by Winograd: `winograd_in` transforms the input, `conv` or `conv_matrix` computes one
+//! product for each of the 16 or 36 numbers of a tile, `winograd_out` transforms back and may finish the layer.
 //!
-//! The weights are transformed here, once. The transforms of `F(4,3)` are those of `cpu/winograd.rs`. Which form a layer
-//! takes is decided in [`super::super::autotune`].
+//! The weights are transformed here, once. The transforms of `F(4,3)` are those of `cpu/winograd.rs`.
+//! [`super::super::autotune`] decides which form a layer uses.
 
 use rayon::prelude::*;
 
@@ -17,11 +17,11 @@ use crate::engine::plan::BufferId;
 
 /// `G` of `F(2,3)`: points 0, 1, −1 and infinity.
 const KERNEL_F2: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
-/// Numbers of the transformed input or of the products, at most: beyond that the passes over memory cost more than the
-/// products save, and a small card has no room.
+/// Maximum numbers of the transformed input or of the products: beyond that, the memory traffic costs more than the
+/// products save, and a small card has too little memory.
 const MOST_NUMBERS: usize = 1 << 26;
 
-/// A 3x3 convolution of stride 1.
+/// A 3x3 convolution with stride 1.
 pub struct Conv<'a> {
     pub input: BufferId,
     /// `[O, I, 3, 3]`
@@ -29,16 +29,16 @@ pub struct Conv<'a> {
     pub outputs: usize,
     /// Rows and columns of the result.
     pub grid: [usize; 2],
-    /// Samples before the first result's own.
+    /// Samples before the first result's position.
     pub back: usize,
-    /// The first of the layer's styles.
+    /// Index of the layer's first style.
     pub style: Option<usize>,
-    /// Is the input continued by reflection, its samples repeated `up` times before? Else by zeros.
+    /// Whether the input is padded by reflection, after repeating its samples `up` times, rather than by zeros.
     pub reflects: bool,
     pub up: usize,
 }
 
-/// Products that were asked for.
+/// Requested products.
 pub struct Products {
     tiling: Tiling,
     grid: [usize; 2],
@@ -47,7 +47,7 @@ pub struct Products {
     slot: Slot,
 }
 
-/// How a map is cut into tiles.
+/// How a map is split into tiles.
 #[derive(Clone, Copy)]
 struct Tiling {
     form: Form,
@@ -71,13 +71,13 @@ impl Tiling {
     }
 }
 
-/// Tiles of a result, where `form` is worth trying for so many channels.
+/// Number of tiles of a result, if `form` is worth trying for this many channels.
 pub fn tiles(form: Form, channels: usize, grid: [usize; 2]) -> Option<usize> {
     let Tiling { tiles, .. } = Tiling::new(form, grid);
     (form != Form::Direct && form.products() * tiles * channels <= MOST_NUMBERS).then_some(tiles)
 }
 
-/// The form that the step's variant has, where a convolution can take it.
+/// The form of the step's variant, if the convolution can use it.
 pub fn form(builder: &Builder, inputs: usize, outputs: usize, grid: [usize; 2]) -> Option<Form> {
     let variant = builder.variant()?;
     let tiles = tiles(variant.form, inputs.max(outputs), grid)?;
@@ -85,10 +85,10 @@ pub fn form(builder: &Builder, inputs: usize, outputs: usize, grid: [usize; 2]) 
     (variant.suits(outputs, tiles) && builder.has_room_for(numbers)).then_some(variant.form)
 }
 
-/// Asks for the products, multiplied by what `scaling` says of gain and demodulation.
+/// Requests the products, multiplied by the gain and demodulation in `scaling`.
 ///
 /// # Errors
-/// When the card has no room.
+/// When the card has too little memory.
 pub fn products(
     builder: &mut Builder,
     form: Form,
@@ -144,7 +144,7 @@ pub fn products(
 }
 
 impl Products {
-    /// Asks for the sums of the convolution, in the scratch memory.
+    /// Requests the sums of the convolution, in scratch memory.
     pub fn sums(self, builder: &mut Builder) -> Slot {
         let out = builder.scratch(self.outputs * self.grid[0] * self.grid[1]);
         let constants = vec![("ENDS", Value::B(false)), ("HAS_NOISE", Value::B(false))];
@@ -152,7 +152,7 @@ impl Products {
         out
     }
 
-    /// Asks for the results, ended as `constants` and the frame, bias and noise in `slots` say.
+    /// Requests the results, finished according to `constants` and the frame, bias and noise in `slots`.
     pub fn finish(self, builder: &mut Builder, mut constants: Constants, slots: [Slot; 3], out: Slot) {
         let count = self.outputs * self.tiling.tiles;
         constants.extend(self.tiling.constants());
