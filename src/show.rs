@@ -1,55 +1,52 @@
 //! One frame of the show, from events and `dt`: the only module that knows the whole path.
 //!
-//! [`Show::step`] applies events to parameters, moves the walk, maps z to ws and asks the stage for a picture.
-//! Time is an input: nothing here reads a clock, so the same steps give the same requests. Live, pictures come
-//! from the `engine` thread and networks from the `loader` thread, and `step` never waits for either; offline
-//! ([`Mode::Offline`]) each step makes its own picture before it returns.
+//! [`Show::step`] names the owners in the order of the path: controls make writes of events, loads and presets that are ready
+//! land, the decks walk, and the output is asked for a picture. None of them knows the others; what one has to say to another
+//! goes through here. Time is an input: nothing here reads a clock, so the same steps give the same requests. Live, pictures,
+//! files and saving have threads, and `step` never waits for any; offline ([`Mode::Offline`]) each step makes its own
+//! picture, and what it asks for lands in the same step.
 
-mod content;
-mod events;
-mod input;
-mod learning;
+mod controls;
+mod deck;
 mod live;
-pub mod loader;
+pub mod loads;
+mod output;
 pub mod picture;
 mod presets;
-mod quantize;
-mod request;
+mod slideshow;
 pub mod stage;
 mod status;
-mod wishes;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::control::clock::Clock;
-use crate::control::mapping::Mapping;
-use crate::control::midi::{Profile, Profiles};
+use crate::control::midi::Profiles;
 use crate::control::osc::feeds::Feeds;
-use crate::control::query::{Dims, Viewer};
+use crate::control::query::Dims;
 use crate::control::{Device, Event, Listener, Snapshot, Source, Write};
+use crate::effects::style::StyleSettings;
 use crate::engine::Engine;
 pub use crate::image::Fit;
-use crate::latent::walk::{self, Walk};
 use crate::network::Network;
-use crate::params::{Id, Params, Target, Value};
+use crate::params::{Def, Id, Kind as ParamKind, Params, Scope, Target, Value, Written};
 use crate::patch::library::Library;
 use crate::patch::locate::LocateError;
 use crate::patch::preset::{Preset, PresetError};
-use crate::patch::saver::Saver;
-use crate::patch::watch::Watch;
-use content::Content;
-use learning::Learning;
-pub use learning::MapLine;
-use live::{Drawn, Live};
-use loader::{LoadError, Loader, Progress};
-use quantize::Held;
-use request::Mapped;
+use crate::patch::saver::Saved;
+pub use controls::MapLine;
+use controls::{Controls, Taught, Verdict};
+use deck::Decks;
+use loads::{Context, Kind, Landed, Landing, LoadError, LoadRequest, Loaded, Loads, Named, Place, Progress};
+use output::Output;
+pub use output::Tap;
+use presets::{News, Presets};
+use slideshow::{Slide, Slideshow};
 pub use stage::Picture;
-use stage::{Request, Scene, Stage};
-use status::History;
-pub use status::{Status, printable};
+use status::Status;
+pub use status::{Summary, printable};
+
+/// Least side of a picture from a file, in pixels: the finest painting that `/style/size` offers.
+const INPUT_SIDE: usize = 512;
 
 /// Why a show cannot begin. Once it plays, nothing ends it.
 #[derive(Debug, thiserror::Error)]
@@ -86,85 +83,12 @@ pub struct Options {
     pub mode: Mode,
 }
 
-/// The picture-making end of the path.
-enum Output {
-    Live { live: Live, loader: Loader },
-    Offline { stage: Box<Stage> },
-}
-
-/// A network on its way out.
-struct Leaving {
-    network: Arc<Network>,
-    walk: Walk,
-    /// From it (0) to the one that comes (1).
-    fade: f64,
-}
-
-/// A running show.
-pub struct Show {
-    params: Params,
-    mapping: Mapping,
-    clock: Clock,
-    library: Library,
-    preset: Preset,
-    /// Sees the preset's file change; live only.
-    watch: Option<Watch>,
-    /// Writes presets; live only, offline the step itself does.
-    saver: Option<Saver>,
-    learning: Learning,
-    held: Held,
-    /// The open ports whose controllers have a profile.
-    controllers: Vec<(u8, Arc<Profile>)>,
-    /// The place of the playing preset in the list, from 1.
-    preset_number: Option<usize>,
-    engine: Arc<dyn Engine>,
-    network: Arc<Network>,
-    /// The network that is to play, while it is loaded.
-    wished_network: Option<PathBuf>,
-    /// The style network that paints, or is about to.
-    style_file: Option<PathBuf>,
-    /// The one that paints.
-    style_playing: Option<PathBuf>,
-    /// Counts the style networks that came and went.
-    style_serial: u64,
-    content: Content,
-    /// How many styles it has.
-    styles: usize,
-    walk: Walk,
-    /// The network that is faded from, which walks on meanwhile.
-    leaving: Option<Leaving>,
-    output: Output,
-    /// Counts networks; a request says which one it is for.
-    generation: u64,
-    pictures_asked: u64,
-    /// Seconds of the show so far, frozen ones not counted.
-    secs: f64,
-    request: Request,
-    last_request: Request,
-    mapped: Mapped,
-    writes: Vec<Write>,
-    drawn: Drawn,
-    picture: Option<Arc<Picture>>,
-    history: History,
-    /// Presets named over OSC may only be names of the library, not paths, when the port is open to the network.
-    names_only: bool,
-    /// Who wrote each text last.
-    text_by: HashMap<Id, Source>,
-    /// What came last over OSC for a trigger or a text, and when: a sender that repeats it means it once.
-    repeats: HashMap<Target, (f64, Value)>,
-    /// Seconds since the start, frozen ones too.
-    uptime_secs: f64,
-    /// What could not be made offline, where no picture may be missed.
-    failure: Option<String>,
-    devices: Devices,
-}
-
 /// What plugs into a show from outside. It knows none of them by name.
 #[derive(Default)]
 pub struct Devices {
     devices: Vec<Box<dyn Device>>,
     listeners: Vec<Box<dyn Listener>>,
-    viewer: Option<Viewer>,
+    taps: Vec<Box<dyn Tap>>,
     /// What is known of controllers.
     profiles: Arc<Profiles>,
 }
@@ -181,159 +105,518 @@ impl Devices {
         self.devices.push(Box::new(device));
     }
 
-    pub fn set_viewer(&mut self, viewer: Viewer) {
-        self.viewer = Some(viewer);
+    /// Gives the finished pictures to this one too.
+    pub fn tap(&mut self, tap: impl Tap + 'static) {
+        self.taps.push(Box::new(tap));
     }
+}
+
+/// A running show.
+pub struct Show {
+    engine: Arc<dyn Engine>,
+    devices: Vec<Box<dyn Device>>,
+    listeners: Vec<Box<dyn Listener>>,
+    controls: Controls,
+    params: Params,
+    presets: Presets,
+    loads: Loads,
+    decks: Decks,
+    slideshow: Slideshow,
+    output: Output,
+    status: Status,
+    /// Seconds of the show so far, frozen ones not counted.
+    secs: f64,
 }
 
 impl Show {
     /// Loads the preset's network and starts the threads that a live show needs.
     ///
     /// # Errors
-    /// When the network cannot be played.
+    /// When the network cannot be played. A style network or a picture that cannot is one line, and the rest plays.
     pub fn new(options: Options) -> Result<Self, ShowError> {
         let Options { library, mut preset, network, seed, engine, mode } = options;
         preset.network = network.or(preset.network);
         let Some(file) = &preset.network else {
             return Err(ShowError::NoNetwork { preset: preset.name });
         };
-        let (network, program) = loader::load_network(file, &engine, &Progress::default())?;
-        let stage = Stage::new(Scene { generation: 0, program });
-        let output = match mode {
-            Mode::Offline => Output::Offline { stage: Box::new(stage) },
-            Mode::Live => Output::Live {
-                live: Live::start(stage).map_err(|source| ShowError::Thread { what: "engine", source })?,
-                loader: Loader::start(engine.clone()).map_err(|source| ShowError::Thread { what: "loader", source })?,
-            },
-        };
-        let watch = match mode {
-            Mode::Offline => None,
-            Mode::Live => Some(
-                Watch::start(library.tables().clone()).map_err(|source| ShowError::Thread { what: "watch", source })?,
-            ),
-        };
-        let saver = match mode {
-            Mode::Offline => None,
-            Mode::Live => Some(Saver::start().map_err(|source| ShowError::Thread { what: "save", source })?),
-        };
+        let context = Context { engine: engine.clone(), library: library.clone() };
+        let (network, program) = context.network(file, &Progress::default())?;
+        let mut params = Params::default();
+        params.set_text(Id::Network, &network.name);
         let mut show = Show {
-            params: Params::default(),
-            mapping: Mapping::default(),
-            clock: Clock::default(),
-            library,
-            watch,
-            saver,
-            learning: Learning::default(),
-            held: Held::default(),
-            controllers: Vec::new(),
-            preset_number: None,
-            walk: Walk::new(network.mapping.z_dim, walk::Settings::default()),
-            network,
-            leaving: None,
-            wished_network: None,
-            style_file: None,
-            style_playing: None,
-            style_serial: 0,
-            failure: None,
-            content: Content::default(),
-            styles: 0,
-            output,
-            engine,
-            generation: 0,
-            pictures_asked: 0,
+            devices: Vec::new(),
+            listeners: Vec::new(),
+            controls: Controls::default(),
+            presets: Presets::new(library),
+            loads: Loads::new(context),
+            decks: Decks::new(network, &params),
+            slideshow: Slideshow::default(),
+            output: Output::new(program),
+            status: Status::new(mode == Mode::Offline),
             secs: 0.0,
-            request: Request::default(),
-            last_request: Request::default(),
-            mapped: Mapped::default(),
-            writes: Vec::new(),
-            drawn: Drawn::default(),
-            picture: None,
-            history: History::default(),
-            names_only: false,
-            text_by: HashMap::new(),
-            repeats: HashMap::new(),
-            uptime_secs: 0.0,
-            devices: Devices::default(),
-            preset: preset.clone(),
+            params,
+            engine,
         };
-        show.params.set_text(Id::Network, &show.network.name);
-        show.apply_preset(preset);
+        show.loads.begin_with(Kind::Network, file);
+        let files = show.presets.library().files();
+        let number = files.iter().position(|known| *known == preset.path).map(|i| i + 1);
+        show.play_preset(preset, number, |_| true);
         if let Some(seed) = seed {
-            show.write(&Write { target: Id::Seed.into(), value: Value::Int(seed.into()), source: Source::Preset });
+            show.set(Id::Seed, Value::Int(seed.into()));
         }
+        // The first picture is painted and mixed already.
         show.params.settle();
-        show.begin_painting()?;
-        show.begin_input()?;
+        show.land();
+        show.slideshow.settle();
         show.params.begin();
-        show.walk = Walk::new(show.network.mapping.z_dim, show.walk_settings());
+        show.decks = Decks::new(show.decks.network().clone(), &show.params);
+        if mode == Mode::Live {
+            let thread = |what| move |source| ShowError::Thread { what, source };
+            show.output = show.output.start().map_err(thread("engine"))?;
+            show.loads.start().map_err(thread("loader"))?;
+            show.presets.start().map_err(thread("presets"))?;
+        }
         Ok(show)
-    }
-
-    /// Whether presets and networks may only be named, not given as paths, by OSC messages.
-    pub fn set_names_only(&mut self, names_only: bool) {
-        self.names_only = names_only;
     }
 
     /// One frame: `events` since the last one, `dt` seconds later.
     pub fn step(&mut self, dt: f64, events: &[Event]) {
-        self.params.begin();
-        self.history.step(dt);
-        self.uptime_secs += dt;
-        let mut answered = 0;
-        for event in events {
-            self.devices.listeners.iter_mut().for_each(|listener| listener.hear(event));
-            self.take(event);
-            // At once: a value that follows a preset in the same packet is meant to hold.
-            answered = self.answer_triggers(answered);
+        self.begin(dt);
+        self.play(events);
+        self.release(dt);
+        let is_frozen = self.params.bool(Id::Freeze);
+        if !is_frozen {
+            self.change_slides(dt);
         }
-        self.step_learning(dt);
+        self.land();
         self.params.step(dt);
-        let tempo = self.params.get(Id::Tempo);
-        self.clock.step(dt, tempo);
-        self.poll_loader();
-        self.release();
-        self.poll_watch();
-        self.poll_saver();
-        // A frozen picture holds the walk too, so that it goes on from where it was held.
-        if !self.params.bool(Id::Freeze) {
-            self.secs += dt;
-            let settings = self.walk_settings();
-            self.walk.step(dt, &settings);
-            self.step_fade(dt, &settings);
-            self.step_input(dt);
-            self.make_request();
-            self.submit();
-        } else if self.pixels_wanted() {
-            self.request.clone_from(&self.last_request);
-            self.submit();
+        if !is_frozen {
+            self.walk(dt);
         }
-        self.collect();
-        self.library.tables().publish(self.params.table());
+        self.output.draw(is_frozen, self.brightness(), &mut self.status);
         self.publish(dt);
     }
 
-    /// Tells those who listen what changed in this frame.
-    fn publish(&mut self, dt: f64) {
-        let brightness = self.brightness();
-        let feeds = Feeds { beat: self.clock.beat().floor() as i32, fps: self.history.fps() };
-        let latent = &self.network.mapping;
-        let dims = Dims { z: latent.z_dim, w: latent.w_dim, styles: self.styles };
-        let snapshot =
-            Snapshot { params: &self.params, feeds, mapping: &self.mapping, preset: self.preset_number, dims };
-        for listener in &mut self.devices.listeners {
-            listener.publish(&snapshot, dt);
+    fn begin(&mut self, dt: f64) {
+        self.params.begin();
+        self.status.step(dt);
+        self.loads.begin();
+    }
+
+    /// Events become writes, one after another.
+    fn play(&mut self, events: &[Event]) {
+        let mut writes = Vec::new();
+        for event in events {
+            self.listeners.iter_mut().for_each(|listener| listener.hear(event));
+            self.controls.hear(event, &self.params, &mut self.status, &mut writes);
+            for write in writes.drain(..) {
+                self.write(&write);
+            }
         }
-        // A picture that is on the card alone is asked for again, with its pixels.
-        if let Some(viewer) = &self.devices.viewer
-            && let Some(picture) = self.picture.as_ref().filter(|picture| picture.texture.is_none())
+    }
+
+    /// What was learned, and what waited for this beat.
+    fn release(&mut self, dt: f64) {
+        if let Some(taught) = self.controls.step(dt, &self.params, &mut self.status) {
+            self.learned(&taught);
+        }
+        for write in self.controls.release(&self.params) {
+            self.write_now(&write);
+        }
+    }
+
+    fn change_slides(&mut self, dt: f64) {
+        if let Some(slide) = self.slideshow.step(dt, &self.params) {
+            self.request_slide(slide);
+        }
+    }
+
+    /// Plays what has been loaded, and takes up what changed on disk.
+    fn land(&mut self) {
+        while let Some(news) = self.presets.poll() {
+            match news {
+                News::Changed(result) => self.reload_preset(result),
+                News::Saved(saved) => self.saved(saved),
+            }
+        }
+        while self.output.has_room()
+            && let Some(landed) = self.loads.take_ready()
         {
-            viewer.show(picture.width, picture.height, &picture.rgba, picture.serial, brightness);
+            self.take(landed);
+        }
+        while let Some(preset) = self.loads.prepared() {
+            self.prepare_preset(&preset);
+        }
+        if self.controls.holds_nothing() && !self.loads.wants(Kind::Preset) {
+            self.loads.forget_prepared();
+        }
+    }
+
+    /// The decks and the slides move on; the next picture is described.
+    fn walk(&mut self, dt: f64) {
+        self.secs += dt;
+        if self.decks.step(dt, &self.params) {
+            self.output.end_fade();
+        }
+        self.slideshow.fade(dt, &self.params);
+        let request = self.output.request(&self.params, &self.slideshow, self.secs);
+        self.decks.fill(&self.params, request);
+    }
+
+    /// Says to all who listen what this frame's values are.
+    fn publish(&mut self, dt: f64) {
+        self.presets.library().tables().publish(self.params.table());
+        let latent = &self.decks.network().mapping;
+        let snapshot = Snapshot {
+            params: &self.params,
+            feeds: Feeds { beat: self.controls.clock().beat().floor() as i32, fps: self.status.fps() },
+            mapping: self.controls.mapping(),
+            preset: self.presets.number(),
+            dims: Dims { z: latent.z_dim, w: latent.w_dim, styles: self.output.styles() },
+        };
+        self.listeners.iter_mut().for_each(|listener| listener.publish(&snapshot, dt));
+    }
+
+    fn write(&mut self, write: &Write) {
+        match self.controls.judge(write, &self.params) {
+            Verdict::Write => self.write_now(write),
+            Verdict::Hold => self.prepare(write),
+            Verdict::Drop => {}
+        }
+    }
+
+    fn write_now(&mut self, write: &Write) {
+        let id = write.target.id;
+        if let Err(line) = self.controls.note(write) {
+            return self.status.refuse(&line);
+        }
+        let written = match self.params.write(write.target, &write.value) {
+            Ok(written) => written,
+            Err(error) => return self.status.refuse(&error.to_string()),
+        };
+        if write.source != Source::Preset {
+            if written != Written::Unchanged {
+                self.status.message(write);
+            }
+            self.presets.written(write.target);
+        }
+        // At once: a value that follows in the same packet is meant to hold.
+        if written == Written::Fired || matches!(id.def().kind, ParamKind::Text { .. }) {
+            self.answer(id);
+        }
+    }
+
+    fn set(&mut self, id: Id, value: Value) {
+        self.write_now(&Write { target: id.into(), value, source: Source::Preset });
+    }
+
+    /// Does what a trigger or a text asks for.
+    fn answer(&mut self, id: Id) {
+        match id {
+            Id::SeedNext => self.step_seed(1.0),
+            Id::SeedPrev => self.step_seed(-1.0),
+            Id::WalkRestart => self.decks.restart(),
+            Id::Tap => {
+                if let Some(bpm) = self.controls.tap() {
+                    self.set(Id::Tempo, Value::Float(bpm));
+                }
+            }
+            Id::Panic => self.panic(),
+            Id::Network => {
+                let place = Place::Named(self.named(Id::Network));
+                self.loads.request(LoadRequest::Network(place));
+            }
+            Id::StyleNetwork => self.go_to_style(),
+            Id::Input => self.go_to_input(),
+            Id::InputNext => self.leaf(1),
+            Id::InputPrev => self.leaf(-1),
+            Id::Preset => {
+                let request = self.presets.go_to(self.named(Id::Preset));
+                self.loads.request(request);
+            }
+            Id::PresetNext => self.step_preset(1),
+            Id::PresetPrev => self.step_preset(-1),
+            Id::PresetSave => self.save_preset(),
+            Id::Learn => self.controls.learn(&self.params, &mut self.status),
+            Id::LearnCancel => self.controls.cancel_learning(&mut self.status),
+            Id::LearnUndo => self.undo_learning(),
+            _ => {}
+        }
+    }
+
+    /// What a text parameter names.
+    fn named(&self, id: Id) -> Named {
+        self.controls.named_by(id, &self.params, self.base())
+    }
+
+    /// The folder of the playing preset.
+    fn base(&self) -> &Path {
+        self.presets.playing().path.parent().unwrap_or(Path::new(""))
+    }
+
+    fn step_seed(&mut self, by: f64) {
+        self.set(Id::Seed, Value::Float(stepped_seed(self.params.base(Id::Seed), by)));
+        self.presets.seed_stepped(by);
+    }
+
+    fn step_preset(&mut self, by: isize) {
+        let request = self.presets.step_by(by);
+        self.loads.request(request);
+    }
+
+    fn style_request(&self, named: Named) -> LoadRequest {
+        let settings = Box::new(StyleSettings::from_params(&self.params));
+        LoadRequest::Style { named, resolution: self.decks.network().img_resolution, settings }
+    }
+
+    fn go_to_style(&mut self) {
+        let named = self.named(Id::StyleNetwork);
+        if !named.name.is_empty() {
+            let request = self.style_request(named);
+            return self.loads.request(request);
+        }
+        self.loads.stop(Kind::Style);
+        self.status.mended(Kind::Style);
+        self.output.set_style(None);
+    }
+
+    fn go_to_input(&mut self) {
+        let named = self.named(Id::Input);
+        if !named.name.is_empty() {
+            let slide = self.slideshow.go_to(named, &self.params);
+            return self.request_slide(slide);
+        }
+        self.loads.stop(Kind::Picture);
+        self.status.mended(Kind::Picture);
+        if self.slideshow.stop() {
+            self.output.set_input(None);
+        }
+    }
+
+    fn leaf(&mut self, by: i64) {
+        if let Some(slide) = self.slideshow.step_by(by) {
+            self.request_slide(slide);
+        }
+    }
+
+    fn request_slide(&mut self, slide: Slide) {
+        // Fine enough for the network's picture and for painting over it.
+        let side = self.decks.network().img_resolution.max(INPUT_SIDE);
+        self.loads.request(LoadRequest::Picture { slide, side });
+    }
+
+    /// Loads what a change that waits for its beat will need.
+    fn prepare(&mut self, write: &Write) {
+        let id = write.target.id;
+        let text = match &write.value {
+            Value::Text(text) => text.clone(),
+            Value::Int(number) => number.to_string(),
+            Value::Float(number) => number.round().to_string(),
+            _ => String::new(),
+        };
+        let named = self.controls.named(&text, write.source, self.base());
+        let request = match id {
+            Id::Network => LoadRequest::Network(Place::Named(named)),
+            Id::StyleNetwork if !text.is_empty() => self.style_request(named),
+            Id::Preset => LoadRequest::Preset(self.presets.query(Some(named), 0)),
+            Id::PresetNext => LoadRequest::Preset(self.presets.query(None, 1)),
+            Id::PresetPrev => LoadRequest::Preset(self.presets.query(None, -1)),
+            _ => return,
+        };
+        self.loads.prepare(request);
+    }
+
+    /// What a preset that waits for its beat names.
+    fn prepare_preset(&mut self, preset: &Preset) {
+        let style = preset.params.iter().find(|(target, _)| *target == Target::from(Id::StyleNetwork));
+        if let Some((_, Value::Text(name))) = style
+            && !name.is_empty()
+        {
+            let base = preset.path.parent().unwrap_or(Path::new(""));
+            let named = self.controls.named(name, Source::Preset, base);
+            self.loads.prepare(self.style_request(named));
+        }
+        if let Some(file) = preset.network.clone() {
+            self.loads.prepare(LoadRequest::Network(Place::File(file)));
+        }
+    }
+
+    /// Swaps in whole what was loaded. What could not be loaded is one line, and what played goes on.
+    fn take(&mut self, Landed { request, result }: Landed) {
+        match result {
+            Ok(loaded) => {
+                self.status.mended(request.kind());
+                self.take_loaded(request, loaded);
+            }
+            Err(error) => self.take_failed(&request, &error),
+        }
+    }
+
+    fn take_loaded(&mut self, request: LoadRequest, loaded: Option<Loaded>) {
+        match (request, loaded) {
+            (LoadRequest::Network(_), Some(Loaded::Network { network, program })) => {
+                let fades = self.params.get(Id::NetworkFade) > 0.0;
+                self.decks.change(network, &self.params, fades);
+                self.output.set_network(self.decks.generation(), program, fades);
+                self.name_network();
+                self.status.notice(format!("{} is ready", self.decks.network().name));
+            }
+            // It plays already.
+            (LoadRequest::Network(_), None) => self.name_network(),
+            (LoadRequest::Style { .. }, Some(Loaded::Style(style))) => {
+                self.output.set_style(Some(style));
+            }
+            (LoadRequest::Picture { slide, .. }, Some(Loaded::Picture { image, count })) => {
+                self.slideshow.landed(slide, count, image.is_some());
+                if image.is_some() {
+                    self.output.set_input(image);
+                }
+            }
+            (LoadRequest::Preset(_), Some(Loaded::Preset { preset, number })) => {
+                self.presets.forget_learned();
+                self.play_preset(*preset, number, |def| def.scope != Scope::Stage);
+            }
+            _ => {}
+        }
+    }
+
+    fn take_failed(&mut self, request: &LoadRequest, error: &LoadError) {
+        let error = error.headline();
+        let network = &self.decks.network().name;
+        let line = match request {
+            LoadRequest::Network(_) => {
+                self.params.set_text(Id::Network, network);
+                format!("{error}; {network} plays on")
+            }
+            LoadRequest::Style { .. } => {
+                self.params.set_text(Id::StyleNetwork, self.loads.name_of(Kind::Style));
+                format!("{error}; {network} plays on")
+            }
+            LoadRequest::Picture { slide, .. } => {
+                self.slideshow.failed(slide);
+                self.params.set_text(Id::Input, self.slideshow.name());
+                error
+            }
+            LoadRequest::Preset(_) => {
+                self.presets.cancel();
+                let playing = &self.presets.playing().name;
+                self.params.set_text(Id::Preset, playing);
+                format!("{error}; {playing} plays on")
+            }
+        };
+        self.status.fault(Some(request.kind()), line);
+    }
+
+    fn name_network(&mut self) {
+        self.params.set_text(Id::Network, &self.decks.network().name);
+    }
+
+    /// Every parameter to what the preset says; those it does not name go to their defaults where they are `reset`. Smoothed
+    /// ones glide there.
+    fn play_preset(&mut self, preset: Preset, number: Option<usize>, reset: impl Fn(&Def) -> bool) {
+        let network = preset.network.clone().filter(|_| !self.presets.holds(Id::Network));
+        let writes = self.presets.play(preset, number, &self.params);
+        self.params.write_defaults(reset);
+        self.controls.repeat_tempo();
+        for write in writes {
+            self.write_now(&write);
+        }
+        self.set_map();
+        if let Some(file) = network {
+            self.loads.request(LoadRequest::Network(Place::File(file)));
+        }
+        self.params.set_text(Id::Preset, &self.presets.playing().name);
+    }
+
+    fn set_map(&mut self) {
+        let playing = self.presets.playing();
+        self.controls.set_map(&playing.midi, &playing.osc);
+    }
+
+    /// Back to the preset as it was loaded.
+    fn panic(&mut self) {
+        self.params.clear_modulation();
+        self.controls.forget_held();
+        self.loads.forget_prepared();
+        self.loads.cancel(Kind::Preset);
+        self.presets.cancel();
+        let (preset, number) = (self.presets.playing().clone(), self.presets.number());
+        self.status.notice(format!("back to the preset {}", preset.name));
+        self.play_preset(preset, number, |_| true);
+    }
+
+    fn reload_preset(&mut self, result: Result<Preset, PresetError>) {
+        let preset = match result {
+            Ok(preset) => preset,
+            Err(error) => {
+                let line = format!("{}; the last good version plays on", LoadError::from(error).headline());
+                return self.status.fault(Some(Kind::Preset), line);
+            }
+        };
+        self.status.mended(Kind::Preset);
+        let Some(reload) = self.presets.reload(preset) else { return };
+        self.status.notice(format!("preset {} reloaded", self.presets.playing().name));
+        for write in reload.writes {
+            self.write_now(&write);
+        }
+        self.set_map();
+        if let Some(file) = reload.network {
+            self.loads.request(LoadRequest::Network(Place::File(file)));
+        }
+    }
+
+    fn learned(&mut self, taught: &Taught) {
+        let is_saved = self.presets.learn(&taught.entry, taught.saves, &self.params);
+        self.set_map();
+        self.status.notice(taught.line.clone());
+        self.tell_slow_disk(is_saved);
+    }
+
+    fn undo_learning(&mut self) {
+        let line = match self.presets.undo(self.controls.may_save(), &self.params) {
+            Some(Some(gone)) => format!("taken back: {} no longer plays {}", gone.control, gone.to),
+            Some(None) => "taken back".to_owned(),
+            None => "nothing was learned in this preset".to_owned(),
+        };
+        self.set_map();
+        self.status.notice(line);
+    }
+
+    fn save_preset(&mut self) {
+        if !self.controls.may_save() {
+            let line = "presets are saved by keys, MIDI and OSC of this machine alone";
+            return self.status.notice(line.to_owned());
+        }
+        let network = self.decks.network().path.clone();
+        match self.presets.save(self.params.text(Id::PresetSave), &self.params, network) {
+            Ok(is_saved) => self.tell_slow_disk(is_saved),
+            Err(line) => self.status.notice(line),
+        }
+    }
+
+    fn tell_slow_disk(&mut self, is_saved: bool) {
+        if !is_saved {
+            self.status.notice("the disk is slow: save that once more".to_owned());
+        }
+    }
+
+    fn saved(&mut self, saved: Saved) {
+        match saved.result {
+            Ok(preset) => {
+                if saved.whole {
+                    self.status.notice(format!("saved {}", preset.path.display()));
+                }
+                self.presets.take_saved(preset, saved.from);
+                self.set_map();
+            }
+            Err(error) if saved.whole => self.status.notice(error.to_string()),
+            Err(error) => self.status.notice(format!("{error}; what was learned plays all the same")),
         }
     }
 
     /// The newest finished picture.
     pub fn picture(&self) -> Option<&Arc<Picture>> {
-        self.picture.as_ref()
+        self.output.picture()
     }
 
     /// 1 shows the picture, 0 is black; to be multiplied in linear light.
@@ -351,66 +634,75 @@ impl Show {
     }
 
     pub fn library(&self) -> &Library {
-        &self.library
+        self.presets.library()
     }
 
     pub fn network(&self) -> &Network {
-        &self.network
+        self.decks.network()
     }
 
     pub fn preset(&self) -> &Preset {
-        &self.preset
+        self.presets.playing()
+    }
+
+    /// What began to play in the last step.
+    pub fn landings(&self) -> &[Landing] {
+        self.loads.landings()
+    }
+
+    /// The first thing that could not be made offline, if there was one: pictures since then are not what was asked for.
+    pub fn failure(&self) -> Option<&str> {
+        self.status.failure()
+    }
+
+    /// Whether a control is waited for.
+    pub fn is_learning(&self) -> bool {
+        self.controls.is_learning()
+    }
+
+    /// What plays what.
+    pub fn map(&self) -> Vec<MapLine> {
+        self.controls.map()
+    }
+
+    /// Whether presets and networks may only be named, not given as paths, by OSC messages.
+    pub fn set_names_only(&mut self, names_only: bool) {
+        self.controls.set_names_only(names_only);
     }
 
     /// What the HUD and the status line show.
-    pub fn status(&self) -> Status {
-        let mut status =
-            Status::new(&self.history, self.devices.devices.iter().map(|device| device.status()).collect());
-        status.network.clone_from(&self.network.name);
-        status.resolution = [self.network.img_resolution as u32; 2];
-        status.engine = if self.drawn.engine.is_empty() { self.engine.name() } else { self.drawn.engine }.to_owned();
-        status.preset.clone_from(&self.preset.name);
-        status.bpm = self.params.get(Id::Tempo);
-        status.beat = self.clock.beat();
-        status.learning = self.learning_line();
-        status.pending = self.pending();
-        if let (None, Some((target, turn))) = (&status.notice, self.mapping.waiting()) {
-            status.notice = Some(format!("{target} waits for its knob: turn it {turn}"));
-        }
-        if let Output::Live { live, loader } = &self.output {
-            status.skipped_pictures = live.skipped();
-            status.loading = loader.loading().map(|(file, stage)| format!("{}: {stage}", name_of(file)));
-        }
-        status
+    pub fn status(&self) -> Summary {
+        let mut summary = Summary::new(&self.status, self.devices.iter().map(|device| device.status()).collect());
+        summary.network.clone_from(&self.decks.network().name);
+        summary.resolution = [self.decks.network().img_resolution as u32; 2];
+        summary.engine = self.output.engine().unwrap_or_else(|| self.engine.name()).to_owned();
+        summary.preset.clone_from(&self.presets.playing().name);
+        summary.bpm = self.params.get(Id::Tempo);
+        summary.beat = self.controls.clock().beat();
+        summary.learning = self.controls.learning_line();
+        summary.pending = self.controls.pending(&self.params);
+        summary.notice = summary.notice.or_else(|| self.controls.takeover_line());
+        summary.skipped_pictures = self.output.skipped();
+        summary.loading = self.loads.loading();
+        summary
     }
 
-    /// The first picture is to be painted already: the preset's style network is loaded before the show begins.
-    fn begin_painting(&mut self) -> Result<(), ShowError> {
-        let name = self.params.text(Id::StyleNetwork).to_owned();
-        if name.is_empty() {
-            return Ok(());
-        }
-        let wish = self.style_wish(self.library.network(&name)?);
-        self.style_file = Some(wish.file().to_owned());
-        let loaded = loader::load(&wish, &self.engine, &Progress::default())?;
-        self.take_up(loaded);
-        Ok(())
-    }
-
-    /// The devices that play this show. It answers OSC clients from now on, and the devices live as long as it.
+    /// The devices that play this show. It answers clients from now on, and the devices live as long as it.
     pub fn connect(&mut self, devices: Devices) {
-        self.devices = devices;
+        self.controls.set_profiles(devices.profiles);
+        (self.devices, self.listeners) = (devices.devices, devices.listeners);
+        devices.taps.into_iter().for_each(|tap| self.output.tap(tap));
         // Who asks before the first frame is answered too.
         self.publish(0.0);
     }
 
     /// One line for the HUD, from outside the show.
     pub fn notice(&mut self, line: String) {
-        self.history.notice(line);
+        self.status.notice(line);
     }
 }
 
-/// The file's name without folder and ending.
-fn name_of(file: &Path) -> &str {
-    file.file_stem().and_then(|s| s.to_str()).unwrap_or("?")
+/// The seed `by` steps on; seeds are numbers of 32 bits.
+fn stepped_seed(seed: f64, by: f64) -> f64 {
+    (seed + by).rem_euclid(4_294_967_296.0)
 }

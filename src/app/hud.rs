@@ -10,7 +10,7 @@ use bevy_egui::{EguiContexts, egui::LayerId};
 
 use super::{Player, list, map};
 use crate::params::{Id, Params, TimeBase};
-use crate::show::Status;
+use crate::show::Summary;
 
 /// Columns of the panel, and of the labels at its left.
 const COLUMNS: usize = 42;
@@ -66,7 +66,7 @@ fn ports(ports: &[String]) -> String {
 }
 
 /// What the panel says.
-fn rows(status: &Status, params: &Params, window_fps: f32) -> Vec<Row> {
+fn rows(status: &Summary, params: &Params, window_fps: f32) -> Vec<Row> {
     let row = |label, text: String| Row { label, text: fitted(&text, COLUMNS - LABEL), warm: false };
     let [width, height] = status.resolution;
     let per = match params.get_choice(Id::WalkSync) {
@@ -134,7 +134,7 @@ pub(super) fn mono(size: f32) -> FontId {
 }
 
 /// The panel in the upper left corner.
-fn panel(painter: &Painter, status: &Status, rows: &[Row]) {
+fn panel(painter: &Painter, status: &Summary, rows: &[Row]) {
     let screen = painter.clip_rect();
     let mut size = (screen.height() / 54.0).clamp(9.0, 20.0);
     let margin = Vec2::splat(size * 0.8);
@@ -172,7 +172,7 @@ fn beats(painter: &Painter, first: Pos2, cell: Vec2, beat: f64) {
 }
 
 /// What needs attention, at the bottom: the notice, what is being loaded, what is being recorded.
-fn notes(painter: &Painter, status: &Status) {
+fn notes(painter: &Painter, status: &Summary) {
     let screen = painter.clip_rect();
     let size = (screen.height() / 50.0).clamp(10.0, 22.0);
     let notes = [
@@ -201,8 +201,8 @@ mod test {
     use super::*;
     use crate::control::DeviceStatus;
 
-    fn status() -> Status {
-        Status {
+    fn status() -> Summary {
+        Summary {
             network: "a network with a name that is far too long for a panel".to_owned(),
             devices: vec![DeviceStatus {
                 name: "midi",
@@ -210,7 +210,7 @@ mod test {
                 ..DeviceStatus::default()
             }],
             last_message: "/z [0.1,\n0.2]".to_owned(),
-            ..Status::default()
+            ..Summary::default()
         }
     }
 

@@ -166,7 +166,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         None => devices.plug(Absent("osc")),
     }
     if let Some(query) = query {
-        devices.set_viewer(query.viewer());
+        devices.tap(query.viewer());
         devices.plug(query);
     }
     devices.plug(MidiInputs::start(rule.clone(), sender.clone(), midi_counts.clone()));

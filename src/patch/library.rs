@@ -107,33 +107,17 @@ impl Library {
         self.load("1")
     }
 
-    /// What to call this file of a network: its name where that finds it, else its path.
-    pub fn name_of_network(&self, file: &Path) -> String {
-        self.called(file, |name| locate::network_in(&self.folder, name))
-    }
-
-    /// As [`Library::name_of_network`], of a picture or a folder of them.
-    pub fn name_of_picture(&self, place: &Path) -> String {
-        self.called(place, |name| locate::picture_in(&self.folder, name))
-    }
-
-    fn called(&self, file: &Path, find: impl Fn(&str) -> Result<PathBuf, LocateError>) -> String {
-        let name = name_of(file);
-        let is_found = find(&name).is_ok_and(|found| same_file(&found, file));
-        if is_found { name } else { file.to_string_lossy().into_owned() }
-    }
-
-    /// The preset `by` places after (or before) this one, round and round; from a preset of elsewhere it goes to
+    /// The file `by` places after (or before) this one, round and round; from a file of elsewhere it goes to
     /// the first or the last. `None` when the folder holds none.
-    pub fn neighbour(&self, preset: &Preset, by: isize) -> Option<Result<Preset, PresetError>> {
+    pub fn neighbour(&self, from: &Path, by: isize) -> Option<PathBuf> {
         let files = self.files();
         let count = isize::try_from(files.len()).ok().filter(|&n| n > 0)?;
-        let next = match files.iter().position(|file| same_file(file, &preset.path)) {
+        let next = match files.iter().position(|file| same_file(file, from)) {
             Some(here) => (here as isize + by).rem_euclid(count),
             None if by < 0 => count - 1,
             None => 0,
         };
-        Some(self.read(&files[next as usize]))
+        Some(files[next as usize].clone())
     }
 
     /// The network file that the player names: a name of this folder's `networks`, or a path.
@@ -220,16 +204,16 @@ mod tests {
     fn neighbours_go_round() {
         let folder = test_folder("round", &["a.toml", "b.toml", "c.toml"]);
         let library = Library::scan(&folder).unwrap();
-        let from = |name: &str, by| library.neighbour(&library.load(name).unwrap(), by).unwrap().unwrap().name;
+        let from = |name: &str, by| name_of(&library.neighbour(&library.find(name).unwrap(), by).unwrap());
         assert_eq!([from("a", 1), from("c", 1), from("a", -1), from("b", -4)], ["b", "a", "c", "a"]);
-        let elsewhere = Preset::default();
-        assert_eq!(library.neighbour(&elsewhere, 1).unwrap().unwrap().name, "a");
-        assert_eq!(library.neighbour(&elsewhere, -1).unwrap().unwrap().name, "c");
+        let elsewhere = Path::new("elsewhere.toml");
+        assert_eq!(library.neighbour(elsewhere, 1), Some(folder.join("a.toml")));
+        assert_eq!(library.neighbour(elsewhere, -1), Some(folder.join("c.toml")));
         assert_eq!(library.check().unwrap(), 3);
         fs::write(folder.join("b.toml"), "wrong").unwrap();
         assert!(library.check().is_err());
         fs::remove_dir_all(&folder).unwrap();
-        assert!(library.neighbour(&elsewhere, 1).is_none());
+        assert!(library.neighbour(elsewhere, 1).is_none());
         assert!(Library::scan(&folder).is_err());
     }
 }

@@ -24,6 +24,13 @@ pub enum SaveError {
     Write { path: PathBuf, source: std::io::Error },
     #[error("the file that is there is no preset and stays as it is: {0}")]
     Broken(#[from] PresetError),
+    #[error("there is a preset {name} already: load it and save it there")]
+    Exists { name: String },
+    #[error(
+        "{name} is not saved: there is a preset {known}, whose file {known}.toml would be overwritten where large and \
+         small letters count as one"
+    )]
+    Alike { name: String, known: String },
 }
 
 /// What is saved.

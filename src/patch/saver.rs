@@ -3,12 +3,14 @@
 //! Jobs are done in order and every one counts; their results are polled. The thread ends with its [`Saver`], after
 //! the jobs that it still has.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::library::Library;
+use super::locate::name_of;
 use super::preset::Preset;
 use super::save::{SaveError, Saving};
 use crate::control::mapping::MidiEntry;
@@ -29,6 +31,8 @@ pub struct Job {
     pub params: Option<Box<Params>>,
     pub network: Option<PathBuf>,
     pub midi: Option<Vec<MidiEntry>>,
+    /// Where a new preset must not take another one's name.
+    pub library: Option<Library>,
 }
 
 /// What came of it.
@@ -43,6 +47,10 @@ pub struct Saved {
 impl Job {
     /// Writes the file.
     pub fn run(self) -> Saved {
+        let whole = self.params.is_some();
+        if let Some(error) = self.library.as_ref().and_then(|library| taken(library, &self.path)) {
+            return Saved { result: Err(error), from: self.from, whole };
+        }
         let saving = Saving {
             table: &self.table,
             params: self.params.as_deref(),
@@ -50,8 +58,17 @@ impl Job {
             midi: self.midi.as_deref(),
         };
         let result = saving.to(&self.path, self.from.as_deref());
-        Saved { result, from: self.from, whole: self.params.is_some() }
+        Saved { result, from: self.from, whole }
     }
+}
+
+/// Why a new preset cannot have this name.
+fn taken(library: &Library, path: &Path) -> Option<SaveError> {
+    let name = name_of(path);
+    // Some file systems take Dawn.toml and dawn.toml for one file.
+    let lower = name.to_lowercase();
+    let known = library.names().into_iter().find(|known| known.to_lowercase() == lower)?;
+    Some(if known == name { SaveError::Exists { name } } else { SaveError::Alike { name, known } })
 }
 
 /// The thread `save`.

@@ -44,11 +44,10 @@ pub struct Watch {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Follow this file, whose text is known already.
+/// Follow the file of this preset.
 #[derive(Debug)]
 struct Order {
-    path: PathBuf,
-    text: Option<String>,
+    preset: Box<Preset>,
 }
 
 impl Watch {
@@ -74,10 +73,10 @@ impl Watch {
         Ok(Watch { orders: Some(orders), overflow, reloads, thread: Some(thread) })
     }
 
-    /// Watches this preset's file from now on and no other. What the file says at this moment is taken as known:
-    /// only a change is told. **Latest value wins**.
-    pub fn follow(&self, path: &Path) {
-        let order = Order { path: path.to_owned(), text: fs::read_to_string(path).ok() };
+    /// Watches this preset's file from now on and no other. A file that says something else than `preset` has changed.
+    /// **Latest value wins**.
+    pub fn follow(&self, preset: &Preset) {
+        let order = Order { preset: Box::new(preset.clone()) };
         let Some(orders) = &self.orders else { return };
         if let Err(TrySendError::Full(order)) = orders.try_send(order) {
             let _ = self.overflow.try_recv();
@@ -158,6 +157,8 @@ struct Followed {
 /// What a file said.
 #[derive(Clone, Debug, PartialEq)]
 enum Seen {
+    /// When it was followed: what a text of it says.
+    Preset(Box<Preset>),
     Text(String),
     /// Missing or empty, or not to be read.
     Nothing,
@@ -165,11 +166,11 @@ enum Seen {
 
 impl Followed {
     fn new(order: Order, hints: Sender<()>) -> Self {
-        let known = order.text.map_or(Seen::Nothing, Seen::Text);
-        let notices = notices(&order.path, hints.clone());
-        // The file may have changed between the order and the first notice.
+        let path = order.preset.path.clone();
+        let notices = notices(&path, hints.clone());
+        // The file may have changed since it was read and before the first notice.
         let since = Some((Instant::now(), Instant::now()));
-        Followed { path: order.path, known, since, gone: None, notices, hints }
+        Followed { path, known: Seen::Preset(order.preset), since, gone: None, notices, hints }
     }
 
     fn hint(&mut self) {
@@ -195,15 +196,16 @@ impl Followed {
         match read {
             Ok(text) if !text.trim().is_empty() => {
                 self.gone = None;
-                let seen = Seen::Text(text);
-                if self.known != seen {
-                    let Seen::Text(text) = &seen else { return };
-                    outbox.put(Reload {
-                        path: self.path.clone(),
-                        result: Preset::parse_with(text, &self.path, &outbox.tables.get()),
-                    });
-                    self.known = seen;
+                if matches!(&self.known, Seen::Text(known) if *known == text) {
+                    return;
                 }
+                let result = Preset::parse_with(&text, &self.path, &outbox.tables.get());
+                let is_known =
+                    matches!((&self.known, &result), (Seen::Preset(known), Ok(preset)) if **known == *preset);
+                if !is_known {
+                    outbox.put(Reload { path: self.path.clone(), result });
+                }
+                self.known = Seen::Text(text);
             }
             Ok(_) => self.missing(PresetError::Empty { path: self.path.clone() }, outbox),
             Err(source) => {

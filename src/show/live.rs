@@ -99,12 +99,14 @@ fn engine_thread(
     let mut request = Request::default();
     let mut result = Drawn::default();
     while !requests.closed() {
+        // Short enough that a new network is taken up soon even when nothing is asked for.
+        let is_asked = requests.wait(&mut request, Duration::from_millis(100));
+        // After the wait: what a request needs was sent before it.
         for change in changes.try_iter() {
             // A full channel means that the show is gone: then it is freed here.
             let _ = done.try_send(stage.change(change));
         }
-        // Short enough that a new network is taken up soon even when nothing is asked for.
-        if !requests.wait(&mut request, Duration::from_millis(100)) {
+        if !is_asked {
             continue;
         }
         let started = Instant::now();

@@ -1,107 +1,376 @@
-//! Presets: changed, reloaded when their file is, and applied.
+//! Presets: the one that plays, the one that is asked for, its file watched, and saving.
+//!
+//! Nothing here touches the disk in a live show: presets are found and read by [`Loads`](super::loads::Loads), watched by the
+//! thread `watch` and written by the thread `save`. Offline a preset is saved at once.
 
-use super::Show;
+mod learned;
+
+use std::collections::{HashSet, VecDeque};
+use std::path::PathBuf;
+
+use super::loads::{From, LoadRequest, Named, PresetQuery};
+use crate::control::mapping::MidiEntry;
 use crate::control::{Source, Write};
-use crate::params::{Id, Scope, Target, Value};
+use crate::params::{Id, Params, Target, Value};
+use crate::patch::library::Library;
 use crate::patch::preset::{Preset, PresetError};
+use crate::patch::saver::{Job, Saved, Saver};
 use crate::patch::watch::Watch;
+use learned::Learned;
 
-impl Show {
-    pub(super) fn poll_watch(&mut self) {
-        if let Some(reload) = self.watch.as_ref().and_then(Watch::poll)
-            && reload.path == self.preset.path
-        {
-            self.reload_preset(reload.result);
+/// A preset that was asked for and has not come.
+struct Pending {
+    query: PresetQuery,
+    /// What was written since: it follows the preset, and holds.
+    written: HashSet<Target>,
+    /// Steps of the seed since, where no seed was written.
+    seed_steps: f64,
+}
+
+/// What the threads have to say.
+pub enum News {
+    /// The playing preset's file changed.
+    Changed(Result<Preset, PresetError>),
+    Saved(Saved),
+}
+
+/// What a changed file says differently.
+pub struct Reload {
+    pub writes: Vec<Write>,
+    pub network: Option<PathBuf>,
+}
+
+/// The presets of a running show.
+pub struct Presets {
+    library: Library,
+    playing: Preset,
+    /// Its place in the list, from 1.
+    number: Option<usize>,
+    pending: Option<Pending>,
+    learned: Learned,
+    /// Live only.
+    watch: Option<Watch>,
+    /// Live only; offline the step itself saves.
+    saver: Option<Saver>,
+    saved: VecDeque<Saved>,
+}
+
+impl Presets {
+    pub fn new(library: Library) -> Self {
+        Presets {
+            library,
+            playing: Preset::default(),
+            number: None,
+            pending: None,
+            learned: Learned::default(),
+            watch: None,
+            saver: None,
+            saved: VecDeque::new(),
         }
     }
 
-    pub(super) fn step_preset(&mut self, by: isize) {
-        match self.library.neighbour(&self.preset, by) {
-            Some(preset) => self.take_preset(preset),
-            None => self.history.notice("there are no presets to go to".to_owned()),
+    /// Watches and saves on threads from now on.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(&mut self) -> std::io::Result<()> {
+        let watch = Watch::start(self.library.tables().clone())?;
+        watch.follow(&self.playing);
+        (self.watch, self.saver) = (Some(watch), Some(Saver::start()?));
+        Ok(())
+    }
+
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
+    pub fn playing(&self) -> &Preset {
+        &self.playing
+    }
+
+    /// The place of the playing preset in the list, from 1.
+    pub fn number(&self) -> Option<usize> {
+        self.number
+    }
+
+    /// Where a preset with this name or number is asked for, or where the playing one is, `by` places on.
+    pub fn query(&self, named: Option<Named>, by: isize) -> PresetQuery {
+        let from = named.map(From::Named).unwrap_or_else(|| From::Playing(self.playing.path.clone()));
+        PresetQuery { from, by }
+    }
+
+    /// Asks for a preset. What is written from now on follows it.
+    pub fn go_to(&mut self, named: Named) -> LoadRequest {
+        self.ask(self.query(Some(named), 0))
+    }
+
+    /// Asks for the preset `by` places after the one that plays, or that is asked for already.
+    pub fn step_by(&mut self, by: isize) -> LoadRequest {
+        let mut query = self.pending.as_ref().map_or_else(|| self.query(None, 0), |pending| pending.query.clone());
+        query.by += by;
+        self.ask(query)
+    }
+
+    fn ask(&mut self, query: PresetQuery) -> LoadRequest {
+        self.pending = Some(Pending { query: query.clone(), written: HashSet::new(), seed_steps: 0.0 });
+        LoadRequest::Preset(query)
+    }
+
+    /// A parameter was written.
+    pub fn written(&mut self, target: Target) {
+        if let Some(pending) = &mut self.pending {
+            pending.written.insert(target);
         }
     }
 
-    pub(super) fn change_preset(&mut self) {
-        let preset = self.find_preset(self.params.text(Id::Preset), self.writer_of(Id::Preset));
-        self.take_preset(preset);
-    }
-
-    pub(super) fn find_preset(&self, name: &str, by: Source) -> Result<Preset, PresetError> {
-        let file = if self.is_untrusted(by) { self.library.named(name) } else { self.library.find(name) };
-        file.map_err(PresetError::from).and_then(|file| self.library.read(&file))
-    }
-
-    pub(super) fn take_preset(&mut self, preset: Result<Preset, PresetError>) {
-        match preset {
-            Ok(preset) => {
-                self.apply_preset(preset);
-                self.forget_learned();
-            }
-            Err(error) => {
-                self.history.notice(format!("{}; {} plays on", error.headline(), self.preset.name));
-                self.params.set_text(Id::Preset, &self.preset.name);
-            }
+    /// The seed was stepped.
+    pub fn seed_stepped(&mut self, by: f64) {
+        if let Some(pending) = &mut self.pending {
+            pending.seed_steps += by;
         }
     }
 
-    /// Every parameter to what the preset says, or its default; smoothed ones glide there.
-    pub(super) fn apply_preset(&mut self, preset: Preset) {
-        self.params.write_defaults(|def| def.scope != Scope::Stage);
-        self.clock.tell_again();
+    /// The preset that was asked for does not come.
+    pub fn cancel(&mut self) {
+        self.pending = None;
+    }
+
+    /// Plays a preset: what is to be written over the defaults, the values that were written since it was asked for last.
+    pub fn play(&mut self, preset: Preset, number: Option<usize>, params: &Params) -> Vec<Write> {
+        let pending = self.pending.take();
+        let is_held = |target: &Target| pending.as_ref().is_some_and(|pending| pending.written.contains(target));
+        let write = |target, value| Write { target, value, source: Source::Preset };
+        let mut writes: Vec<Write> = Vec::new();
         for id in [Id::StyleNetwork, Id::Input] {
             if !preset.params.iter().any(|(target, _)| target.id == id) {
-                self.set(id, Value::Text(String::new()));
+                writes.push(write(id.into(), Value::Text(String::new())));
             }
         }
-        for (target, value) in &preset.params {
-            self.write(&Write { target: *target, value: value.clone(), source: Source::Preset });
+        writes.extend(preset.params.iter().map(|(target, value)| write(*target, value.clone())));
+        writes.retain(|write| !is_held(&write.target));
+        if let Some(Pending { written, seed_steps, .. }) = &pending {
+            let is_text = |target: &Target| matches!(params.value(*target), Some(Value::Text(_)) | None);
+            // A name that was written is being loaded already.
+            let held = written.iter().filter(|target| target.id.def().default_number().is_some() || !is_text(target));
+            writes.extend(held.filter_map(|target| Some(write(*target, params.value(*target)?))));
+            let seed = Target::from(Id::Seed);
+            if *seed_steps != 0.0 && !written.contains(&seed) {
+                let from = match writes.iter().find(|write| write.target == seed).map(|write| &write.value) {
+                    Some(Value::Int(seed)) => *seed as f64,
+                    Some(Value::Float(seed)) => *seed,
+                    _ => Id::Seed.def().default_number().unwrap_or(0.0),
+                };
+                writes.push(write(seed, Value::Float(super::stepped_seed(from, *seed_steps))));
+            }
         }
-        self.mapping.set_preset(&preset.midi, &preset.osc);
-        if let Some(file) = preset.network.clone() {
-            self.load_network(file);
+        self.number = number;
+        if preset.path != self.playing.path
+            && let Some(watch) = &self.watch
+        {
+            watch.follow(&preset);
         }
-        if let Some(watch) = &self.watch {
-            watch.follow(&preset.path);
-        }
-        self.preset_number = self.library.files().iter().position(|file| *file == preset.path).map(|i| i + 1);
-        self.params.set_text(Id::Preset, &preset.name);
-        self.preset = preset;
+        self.playing = preset;
+        writes
     }
 
-    /// The preset's file was saved: what it says differently from before is applied, the rest stays as played.
-    pub(super) fn reload_preset(&mut self, reloaded: Result<Preset, PresetError>) {
-        let mut preset = match reloaded {
-            Ok(preset) => preset,
-            Err(error) => return self.history.notice(format!("{}; the last good version plays on", error.headline())),
-        };
-        if preset.midi == self.own_entries() {
-            // What a stranger has learned plays on.
-            preset.midi.clone_from(&self.preset.midi);
+    /// Whether the network was named after the preset was asked for.
+    pub fn holds(&self, id: Id) -> bool {
+        self.pending.as_ref().is_some_and(|pending| pending.written.contains(&Target::from(id)))
+    }
+
+    /// What the threads have to say. Never waits.
+    pub fn poll(&mut self) -> Option<News> {
+        if let Some(saved) = self.saved.pop_front().or_else(|| self.saver.as_mut()?.poll()) {
+            return Some(News::Saved(saved));
+        }
+        let reload = self.watch.as_ref()?.poll()?;
+        (reload.path == self.playing.path).then_some(News::Changed(reload.result))
+    }
+
+    /// The file says this now: what it says differently is to be applied, the rest stays as played. `None` when that is what
+    /// plays.
+    pub fn reload(&mut self, mut preset: Preset) -> Option<Reload> {
+        if preset.midi == self.learned.own(&self.playing.midi) {
+            // What is not for the file plays on.
+            preset.midi.clone_from(&self.playing.midi);
         } else {
-            self.forget_learned();
+            self.learned.forget();
         }
         // The show has just written it itself.
-        if preset == self.preset {
+        if preset == self.playing {
+            return None;
+        }
+        let old = &self.playing.params;
+        let changed = preset.params.iter().filter(|entry| !old.contains(entry)).cloned();
+        let gone = old.iter().map(|(target, _)| *target);
+        let gone = gone.filter(|target| !preset.params.iter().any(|(kept, _)| kept == target));
+        let writes = gone
+            .filter_map(|target| Some((target, target.id.def().default_value()?)))
+            .chain(changed)
+            .map(|(target, value)| Write { target, value, source: Source::Preset })
+            .collect();
+        let network = preset.network.clone().filter(|_| preset.network != self.playing.network);
+        self.playing = preset;
+        Some(Reload { writes, network })
+    }
+
+    /// A control plays a parameter from now on; `saves` when its line goes into the preset's file. False when the disk is
+    /// too slow for that.
+    pub fn learn(&mut self, entry: &MidiEntry, saves: bool, params: &Params) -> bool {
+        self.learned.learn(&mut self.playing.midi, entry, saves);
+        self.save_map(saves, params)
+    }
+
+    /// Takes back what was learned last. Gives the entry that plays no more, if any; `None` when nothing was learned.
+    pub fn undo(&mut self, saves: bool, params: &Params) -> Option<Option<MidiEntry>> {
+        let gone = self.learned.undo(&mut self.playing.midi, saves)?;
+        self.save_map(saves, params);
+        Some(gone)
+    }
+
+    /// Another preset plays: what was learned belonged to the last one.
+    pub fn forget_learned(&mut self) {
+        self.learned.forget();
+    }
+
+    fn save_map(&mut self, saves: bool, params: &Params) -> bool {
+        if !saves || self.playing.path.as_os_str().is_empty() {
+            return true;
+        }
+        let midi = Some(self.learned.own(&self.playing.midi).to_vec());
+        let table = params.table().clone();
+        let job = Job {
+            table,
+            path: self.playing.path.clone(),
+            from: None,
+            params: None,
+            network: None,
+            midi,
+            library: None,
+        };
+        self.run(job)
+    }
+
+    /// Saves what plays: into the playing preset, or as a new one of this name beside it. False when the disk is slow.
+    ///
+    /// # Errors
+    /// In words when the name is none.
+    pub fn save(&mut self, name: &str, params: &Params, network: PathBuf) -> Result<bool, String> {
+        let name = name.trim();
+        let (path, from) = if name.is_empty() || name == self.playing.name {
+            (self.playing.path.clone(), None)
+        } else if name.contains(['/', '\\', ':']) || name.starts_with('.') || name.chars().any(char::is_control) {
+            return Err(format!("\"{name}\" is no name for a preset: write it without / and .toml"));
+        } else {
+            (self.library.folder().join(format!("{name}.toml")), Some(self.playing.path.clone()))
+        };
+        Ok(self.run(Job {
+            table: params.table().clone(),
+            path,
+            library: from.is_some().then(|| self.library.clone()),
+            from,
+            params: Some(Box::new(params.clone())),
+            network: Some(network),
+            midi: Some(self.learned.own(&self.playing.midi).to_vec()),
+        }))
+    }
+
+    fn run(&mut self, job: Job) -> bool {
+        if let Some(saver) = &mut self.saver {
+            return saver.save(job);
+        }
+        self.saved.push_back(job.run());
+        true
+    }
+
+    /// A preset was written: when it is the one that plays, or made from it, it plays from now on.
+    pub fn take_saved(&mut self, mut preset: Preset, from: Option<PathBuf>) {
+        let is_playing = preset.path == self.playing.path;
+        // What was learned while the disk was busy is still on its way there.
+        let is_newest = self.saver.as_ref().is_none_or(|saver| !saver.is_busy());
+        if !(is_playing && is_newest || from.as_ref() == Some(&self.playing.path)) {
             return;
         }
-        let changed = preset.params.iter().filter(|entry| !self.preset.params.contains(entry));
-        let gone = self.preset.params.iter().map(|(target, _)| *target);
-        let gone = gone.filter(|target| !preset.params.iter().any(|(kept, _)| kept == target));
-        let writes: Vec<(Target, Value)> = gone
-            .filter_map(|target| Some((target, target.id.def().default_value()?)))
-            .chain(changed.cloned())
-            .collect();
-        for (target, value) in writes {
-            self.write(&Write { target, value, source: Source::Preset });
+        if let Some(watch) = self.watch.as_ref().filter(|_| !is_playing) {
+            watch.follow(&preset);
         }
-        self.mapping.set_preset(&preset.midi, &preset.osc);
-        if preset.network != self.preset.network
-            && let Some(file) = preset.network.clone()
-        {
-            self.load_network(file);
+        let playing = std::mem::take(&mut self.playing.midi);
+        self.learned.saved(&mut preset.midi, playing);
+        self.playing = preset;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn presets() -> Presets {
+        let library = Library::scan(&crate::patch::locate::presets().unwrap()).unwrap();
+        Presets::new(library)
+    }
+
+    fn preset(lines: &str) -> Preset {
+        Preset::parse(&format!("[params]\n{lines}"), std::path::Path::new("a.toml")).unwrap()
+    }
+
+    fn named(name: &str) -> Named {
+        Named { name: name.to_owned(), may_be_path: false, base: PathBuf::new() }
+    }
+
+    fn value(writes: &[Write], id: Id) -> Option<&Value> {
+        writes.iter().rev().find(|write| write.target == id.into()).map(|write| &write.value)
+    }
+
+    #[test]
+    fn what_was_written_since_a_preset_was_asked_for_holds() {
+        let (mut presets, mut params) = (presets(), Params::default());
+        presets.written(Id::Psi.into());
+        presets.go_to(named("a"));
+        params.write(Id::WalkSpeed.into(), &Value::Float(2.0)).unwrap();
+        [Id::WalkSpeed, Id::StyleNetwork].iter().for_each(|&id| presets.written(id.into()));
+        presets.seed_stepped(1.0);
+        presets.seed_stepped(1.0);
+        let writes = presets.play(preset("\"/psi\" = 0.5\n\"/walk/speed\" = 1.0\n\"/seed\" = 7\n"), Some(1), &params);
+        assert_eq!(value(&writes, Id::Psi), Some(&Value::Float(0.5)), "written before");
+        assert_eq!(value(&writes, Id::WalkSpeed), Some(&Value::Float(2.0)));
+        assert_eq!(value(&writes, Id::Seed), Some(&Value::Float(9.0)), "steps go on from the preset's seed");
+        assert_eq!(
+            (value(&writes, Id::StyleNetwork), value(&writes, Id::Input)),
+            (None, Some(&Value::Text("".into())))
+        );
+        let writes = presets.play(preset("\"/walk/speed\" = 1.0\n"), None, &params);
+        assert_eq!(value(&writes, Id::WalkSpeed), Some(&Value::Float(1.0)), "it held once");
+    }
+
+    #[test]
+    fn steps_add_up_until_the_preset_has_come() {
+        let mut presets = presets();
+        presets.go_to(named("b"));
+        presets.step_by(1);
+        let LoadRequest::Preset(query) = presets.step_by(1) else { panic!("a preset") };
+        assert_eq!(query, PresetQuery { from: From::Named(named("b")), by: 2 });
+        presets.cancel();
+        let LoadRequest::Preset(query) = presets.step_by(-1) else { panic!("a preset") };
+        assert_eq!(query, PresetQuery { from: From::Playing(PathBuf::new()), by: -1 });
+    }
+
+    #[test]
+    fn a_reload_writes_what_changed_and_nothing_else() {
+        let mut presets = presets();
+        presets.play(preset("\"/psi\" = 0.5\n\"/seed\" = 7\n"), None, &Params::default());
+        assert!(presets.reload(preset("\"/psi\" = 0.5\n\"/seed\" = 7\n")).is_none());
+        let reload = presets.reload(preset("\"/psi\" = 0.25\n")).unwrap();
+        assert_eq!(reload.writes.len(), 2);
+        assert_eq!(value(&reload.writes, Id::Psi), Some(&Value::Float(0.25)));
+        assert_eq!(value(&reload.writes, Id::Seed), Some(&Value::Float(0.0)), "what is gone goes to its default");
+        assert!(reload.network.is_none());
+    }
+
+    #[test]
+    fn only_a_name_is_a_name_for_a_preset() {
+        let mut presets = presets();
+        for wrong in ["a/b", ".hidden", "a:b", "a\nb"] {
+            assert!(presets.save(wrong, &Params::default(), PathBuf::new()).is_err(), "{wrong:?}");
         }
-        self.history.notice(format!("preset {} reloaded", preset.name));
-        self.preset = preset;
     }
 }

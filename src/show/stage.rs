@@ -35,7 +35,7 @@ pub struct Picture {
 }
 
 /// Everything that a picture is made from. **Latest value wins.**
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
     /// Which network `ws` is meant for; a request for another one is not drawn.
     pub generation: u64,

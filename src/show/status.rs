@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::loads::Kind;
 use crate::control::{DeviceStatus, Write};
 use crate::params::Value;
 
@@ -15,7 +16,7 @@ const PICTURES: usize = 61;
 
 /// What the HUD shows.
 #[derive(Clone, Debug, Default)]
-pub struct Status {
+pub struct Summary {
     pub network: String,
     /// Width and height of the network's picture.
     pub resolution: [u32; 2],
@@ -45,28 +46,44 @@ pub struct Status {
     pub pending: Option<String>,
 }
 
+/// A line that needs attention for a while.
+#[derive(Clone, Debug)]
+struct Notice {
+    until: f64,
+    line: String,
+    /// What could not be played.
+    about: Option<Kind>,
+}
+
 /// What the show remembers of the last seconds.
 #[derive(Clone, Debug, Default)]
-pub(super) struct History {
+pub struct Status {
     now: f64,
     /// Pictures a second, as they were told last, and when.
     fps: (f32, f64),
     millis: VecDeque<f32>,
     times: VecDeque<f64>,
     last_message: String,
-    notice: Option<(f64, String)>,
+    notice: Option<Notice>,
     /// Values that no parameter could take.
     refused: u64,
     last_refusal: String,
+    /// What could not be made offline, where no picture may be missed.
+    failure: Option<String>,
+    is_offline: bool,
 }
 
-impl History {
+impl Status {
+    pub fn new(is_offline: bool) -> Self {
+        Status { is_offline, ..Status::default() }
+    }
+
     pub fn step(&mut self, dt: f64) {
         self.now += dt;
         if self.now - self.fps.1 >= FPS_EVERY_SECS {
             self.fps = (self.pictures_per_sec(), self.now);
         }
-        if self.notice.as_ref().is_some_and(|(until, _)| *until < self.now) {
+        if self.notice.as_ref().is_some_and(|notice| notice.until < self.now) {
             self.notice = None;
         }
     }
@@ -106,7 +123,34 @@ impl History {
     pub fn notice(&mut self, line: String) {
         let line = printable(&line);
         tracing::info!(target: "show", "{line}");
-        self.notice = Some((self.now + NOTICE_SECS, line));
+        self.notice = Some(Notice { until: self.now + NOTICE_SECS, line, about: None });
+    }
+
+    /// Something cannot be played. The line goes when it can ([`Status::mended`]); offline, where nobody reads it, the first
+    /// one is kept.
+    pub fn fault(&mut self, about: Option<Kind>, line: String) {
+        if self.is_offline {
+            self.failure.get_or_insert_with(|| line.clone());
+        }
+        self.notice(line);
+        if let Some(notice) = &mut self.notice {
+            notice.about = about;
+        }
+    }
+
+    /// A mistake is mended: what is said of it goes.
+    pub fn mended(&mut self, kind: Kind) {
+        self.notice.take_if(|notice| notice.about == Some(kind));
+    }
+
+    /// The first thing that could not be made offline.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// The one line that needs attention.
+    pub fn line(&self) -> Option<&str> {
+        self.notice.as_ref().map(|notice| notice.line.as_str())
     }
 
     /// A write that made no sense: counted always, said once per change.
@@ -114,7 +158,7 @@ impl History {
         self.refuse_with(why, String::new);
     }
 
-    /// As [`History::refuse`]; what helps is looked for only when it is said.
+    /// As [`Status::refuse`]; what helps is looked for only when it is said.
     pub fn refuse_with(&mut self, why: &str, help: impl FnOnce() -> String) {
         self.refused += 1;
         if self.last_refusal != why {
@@ -135,26 +179,26 @@ pub fn printable(line: &str) -> String {
     shown
 }
 
-impl Status {
-    pub(super) fn new(history: &History, devices: Vec<DeviceStatus>) -> Self {
+impl Summary {
+    pub(super) fn new(history: &Status, devices: Vec<DeviceStatus>) -> Self {
         let mut sorted: Vec<f32> = history.millis.iter().copied().collect();
         sorted.sort_by(f32::total_cmp);
         let sum = |count: fn(&DeviceStatus) -> u64| devices.iter().map(count).sum::<u64>();
-        Status {
+        Summary {
             synthesis_ms: sorted.get(sorted.len() / 2).copied().unwrap_or(0.0),
             pictures_per_sec: history.pictures_per_sec(),
             last_message: history.last_message.clone(),
             received: sum(|device| device.received),
             dropped: sum(|device| device.dropped),
             refused: sum(|device| device.refused) + history.refused,
-            notice: history.notice.as_ref().map(|(_, line)| line.clone()),
+            notice: history.line().map(str::to_owned),
             devices,
-            ..Status::default()
+            ..Summary::default()
         }
     }
 }
 
-impl std::fmt::Display for Status {
+impl std::fmt::Display for Summary {
     /// The status line of a show without a window.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
@@ -179,7 +223,35 @@ impl std::fmt::Display for Status {
 
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::*;
+
+    #[test]
+    fn a_line_about_a_mistake_goes_when_it_is_mended() {
+        let mut status = Status::new(true);
+        status.fault(Some(Kind::Style), "no such style".to_owned());
+        status.mended(Kind::Network);
+        assert_eq!(status.line(), Some("no such style"), "that was another mistake");
+        status.mended(Kind::Style);
+        assert_eq!((status.line(), status.failure()), (None, Some("no such style")));
+        status.fault(Some(Kind::Preset), "no such preset".to_owned());
+        status.notice("something else".to_owned());
+        status.mended(Kind::Preset);
+        assert_eq!(status.line(), Some("something else"));
+        status.step(9.0);
+        assert_eq!(status.line(), None, "it stays for a while");
+        assert!(Status::new(false).failure().is_none());
+    }
+
+    #[test]
+    fn the_same_refusal_is_said_once_and_counted_always() {
+        let mut status = Status::default();
+        status.refuse("no parameter /a");
+        status.step(9.0);
+        status.refuse("no parameter /a");
+        assert_eq!((status.line(), status.refused), (None, 2));
+        status.refuse_with("no parameter /b", || "; did you mean /psi?".to_owned());
+        assert_eq!(status.line(), Some("no parameter /b; did you mean /psi?"));
+    }
 
     #[test]
     fn what_a_file_says_cannot_steer_a_terminal() {

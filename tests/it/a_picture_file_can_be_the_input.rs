@@ -187,8 +187,10 @@ fn a_preset_begins_with_its_picture_and_the_next_preset_without() {
     let engine = Arc::new(Cpu::default());
     let preset = Preset::load(&file).expect("it is right");
     let options = Options { library: library(), preset, network: None, seed: None, engine, mode: Mode::Offline };
-    let told = Show::new(options).err().map(|error| error.to_string()).unwrap_or_default();
-    assert!(told.contains("gone.png"), "{told:?}");
+    let mut show = Show::new(options).expect("the rest plays");
+    show.step(0.1, &[]);
+    assert!(notice(&show).contains("gone.png") && show.picture().is_some(), "{:?}", notice(&show));
+    assert!(show.failure().is_some_and(|line| line.contains("gone.png")), "a render ends with it");
 }
 
 #[test]

@@ -151,7 +151,8 @@ fn live_loading_reports_progress_and_a_failure_keeps_the_old_network() {
         value: Value::Text(fixture(SMALL).to_string_lossy().into_owned()),
         source: Source::Osc,
     });
-    show.step(0.01, &[path]);
+    let refused = |show: &Show| show.status().notice.is_some_and(|line| line.starts_with("no network "));
+    step_until(&mut show, &[path], &refused);
     assert!(show.status().loading.is_none() && show.network().name == "sg3r_32", "a path came in over the open port");
     assert!(seen.iter().any(|line| line.starts_with("sg3r_32: ")), "{seen:?}");
     assert!(seen.iter().all(|line| line.ends_with(": reading") || line.ends_with(": building")), "{seen:?}");

@@ -32,7 +32,7 @@ impl Stage {
         let file = folder.join("p.toml");
         fs::write(&file, text(0.0)).unwrap();
         let watch = Watch::looking_every(poll, SharedTable::default()).unwrap();
-        watch.follow(&file);
+        watch.follow(&Preset::load(&file).unwrap());
         Stage { folder, file, watch }
     }
 
@@ -156,7 +156,7 @@ fn a_symlink_and_its_target() {
     fs::write(real.join("real.toml"), text(0.25)).unwrap();
     let link = stage.folder.join("link.toml");
     std::os::unix::fs::symlink(real.join("real.toml"), &link).unwrap();
-    stage.watch.follow(&link);
+    stage.watch.follow(&Preset::load(&link).unwrap());
     fs::write(real.join("real.toml"), text(0.5)).unwrap();
     let reload = stage.watch.wait(GENEROUS).expect("the change is told");
     assert_eq!((reload.path, psi_of(&reload.result.unwrap())), (link, 0.5));
@@ -167,7 +167,7 @@ fn only_changes_to_the_followed_file_are_reported() {
     let stage = Stage::new("followed");
     let other = stage.folder.join("q.toml");
     fs::write(&other, text(0.25)).unwrap();
-    stage.watch.follow(&other);
+    stage.watch.follow(&Preset::load(&other).unwrap());
     fs::write(&stage.file, text(0.5)).unwrap();
     fs::write(&other, text(0.25)).unwrap();
     fs::write(&other, text(0.75)).unwrap();

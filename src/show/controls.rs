@@ -1,0 +1,277 @@
+//! Controls: events become writes. What is mapped, learned, repeated, held until the beat, and who may do what.
+//!
+//! Runs inside the frame, on the show's thread. It moves no parameter itself: it says what is to be written, so that a show
+//! is a function of its events.
+
+mod held;
+mod learning;
+mod repeats;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::loads::Named;
+use super::status::Status;
+use crate::control::clock::Clock;
+use crate::control::mapping::{Layer, Mapping, MidiEntry, OscEntry, did_you_mean};
+use crate::control::midi::{Profile, Profiles};
+use crate::control::{Event, Source, Write, keys};
+use crate::params::{Id, Kind, Params, Remote, Target};
+use held::Held;
+pub use held::Verdict;
+use learning::Learning;
+pub use learning::Taught;
+use repeats::Repeats;
+
+/// One line of the list of what plays what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapLine {
+    /// `knob 3` where the controller is known, else `ch 1 cc 18`.
+    pub control: String,
+    /// What it plays.
+    pub to: String,
+    /// Who says so.
+    pub by: String,
+}
+
+/// Everything between events and writes.
+#[derive(Default)]
+pub struct Controls {
+    mapping: Mapping,
+    learning: Learning,
+    held: Held,
+    clock: Clock,
+    repeats: Repeats,
+    /// What is known of controllers.
+    profiles: Arc<Profiles>,
+    /// The open ports whose controllers have a profile.
+    controllers: Vec<(u8, Arc<Profile>)>,
+    /// Who wrote each text last.
+    text_by: HashMap<Id, Source>,
+    /// OSC is open to the network: it may name what the library has, and no paths.
+    names_only: bool,
+}
+
+impl Controls {
+    pub fn set_profiles(&mut self, profiles: Arc<Profiles>) {
+        self.profiles = profiles;
+    }
+
+    /// Whether presets and networks may only be named, not given as paths, by OSC messages.
+    pub fn set_names_only(&mut self, names_only: bool) {
+        self.names_only = names_only;
+    }
+
+    pub fn mapping(&self) -> &Mapping {
+        &self.mapping
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The tempo of a tap, when it makes one.
+    pub fn tap(&mut self) -> Option<f64> {
+        self.clock.tap()
+    }
+
+    /// The playing preset's controllers and addresses.
+    pub fn set_map(&mut self, midi: &[MidiEntry], osc: &[OscEntry]) {
+        self.mapping.set_preset(midi, osc);
+    }
+
+    /// Another preset plays: a MIDI clock that runs says its tempo once more.
+    pub fn repeat_tempo(&mut self) {
+        self.clock.tell_again();
+    }
+
+    /// What an event writes. It is to be written before the next event is heard: relative knobs go on from there.
+    pub fn hear(&mut self, event: &Event, params: &Params, status: &mut Status, writes: &mut Vec<Write>) {
+        match event {
+            Event::Write(write) => writes.push(write.clone()),
+            Event::MidiPort { port, name, open } => self.connect_port(*port, name, *open),
+            Event::Notice(line) => status.notice(line.clone()),
+            Event::Midi(message) if self.learning.is_waiting() => {
+                self.clock.midi(message, writes);
+                self.learning.message(message);
+            }
+            Event::Key(keys::Key::Up) if self.learning.is_waiting() => self.learning.choose(-1, params.table()),
+            Event::Key(keys::Key::Down) if self.learning.is_waiting() => self.learning.choose(1, params.table()),
+            Event::Midi(message) => {
+                self.clock.midi(message, writes);
+                self.mapping.apply(event, params, writes);
+            }
+            Event::Key(key) => keys::writes(*key, params, writes),
+            Event::Unknown { address, .. } => {
+                self.mapping.apply(event, params, writes);
+                if writes.is_empty() {
+                    status.refuse_with(&format!("no parameter {address}"), || did_you_mean(address, params.table()));
+                }
+            }
+        }
+    }
+
+    fn connect_port(&mut self, port: u8, name: &str, open: bool) {
+        let profile = self.profiles.of_port(name).filter(|_| open).cloned();
+        self.mapping.set_profile(port, profile.as_ref().map(|profile| profile.entries()));
+        self.controllers.retain(|(known, _)| *known != port);
+        self.controllers.extend(profile.map(|profile| (port, profile)));
+    }
+
+    /// Whether a write is to be done now, is held until the beat, or says nothing new.
+    pub fn judge(&mut self, write: &Write, params: &Params) -> Verdict {
+        if self.repeats.is_repeated(write) { Verdict::Drop } else { self.held.judge(write, params) }
+    }
+
+    /// A write is about to be done.
+    ///
+    /// # Errors
+    /// In words when whoever wrote it may not.
+    pub fn note(&mut self, write: &Write) -> Result<(), String> {
+        let (id, def) = (write.target.id, write.target.id.def());
+        let is_untrusted = self.is_untrusted(write.source);
+        if is_untrusted && def.remote == Remote::Refused {
+            return Err(format!("{} is for keys, MIDI and OSC of this machine alone", write.target));
+        }
+        if matches!(def.kind, Kind::Text { .. }) {
+            self.text_by.insert(id, write.source);
+        }
+        self.learning.note(write, !is_untrusted);
+        Ok(())
+    }
+
+    /// Browsers, and everybody over OSC while the port is open to the network: they open and write no files.
+    fn is_untrusted(&self, source: Source) -> bool {
+        source == Source::Web || (self.names_only && source == Source::Osc)
+    }
+
+    /// A name as `by` wrote it.
+    pub fn named(&self, name: &str, by: Source, base: &Path) -> Named {
+        Named { name: name.to_owned(), may_be_path: !self.is_untrusted(by), base: base.to_owned() }
+    }
+
+    /// What a text parameter names, as whoever wrote it last may name it.
+    pub fn named_by(&self, id: Id, params: &Params, base: &Path) -> Named {
+        let by = self.text_by.get(&id).copied().unwrap_or(Source::Preset);
+        self.named(params.text(id), by, base)
+    }
+
+    /// The frame's time passes: the beat, and the wait of whoever learns. Gives what has been learned.
+    pub fn step(&mut self, dt: f64, params: &Params, status: &mut Status) -> Option<Taught> {
+        self.repeats.step(dt);
+        self.clock.step(dt, params.get(Id::Tempo));
+        self.learning.step(dt, &self.controllers, params.table(), status)
+    }
+
+    /// The writes whose beat has come.
+    pub fn release(&mut self, params: &Params) -> Vec<Write> {
+        self.held.release(self.clock.beat(), params.base(Id::Quantize))
+    }
+
+    /// Whether nothing waits for its beat.
+    pub fn holds_nothing(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Forgets what waits for its beat.
+    pub fn forget_held(&mut self) {
+        self.held.forget();
+    }
+
+    /// What waits, and for how many beats still: for the HUD.
+    pub fn pending(&self, params: &Params) -> Option<String> {
+        self.held.line(self.clock.beat(), params.base(Id::Quantize))
+    }
+
+    /// Answers `/learn`: waits for a control, or stops waiting when asked again without an address.
+    pub fn learn(&mut self, params: &Params, status: &mut Status) {
+        self.learning.begin(params.text(Id::Learn), params.table(), status);
+    }
+
+    pub fn cancel_learning(&mut self, status: &mut Status) {
+        self.learning.cancel(status);
+    }
+
+    /// Whether a control is waited for.
+    pub fn is_learning(&self) -> bool {
+        self.learning.is_waiting()
+    }
+
+    /// Whether whoever asked last to learn or to save may write files.
+    pub fn may_save(&self) -> bool {
+        self.learning.may_save()
+    }
+
+    /// The line that says what is waited for.
+    pub fn learning_line(&self) -> Option<String> {
+        self.learning.line()
+    }
+
+    /// The knob that has to be turned on until it takes over: for the HUD.
+    pub fn takeover_line(&self) -> Option<String> {
+        let (target, turn): (Target, _) = self.mapping.waiting()?;
+        Some(format!("{target} waits for its knob: turn it {turn}"))
+    }
+
+    /// What plays what: the preset's controllers first, then those of the controllers that are connected, then the
+    /// default map when a controller without profile is there.
+    pub fn map(&self) -> Vec<MapLine> {
+        let line = |(entry, layer, port): (&MidiEntry, Layer, Option<u8>)| {
+            let profile = |port: &u8| self.controllers.iter().find(|(p, _)| p == port).map(|(_, profile)| profile);
+            let (control, by) = match port.as_ref().and_then(profile) {
+                Some(profile) => {
+                    let known = profile.control(&entry.control).map(|control| control.name.clone());
+                    (known.unwrap_or_else(|| entry.control.to_string()), profile.name.clone())
+                }
+                None => {
+                    let known = self.controllers.iter().find_map(|(_, profile)| profile.control(&entry.control));
+                    let spec = entry.control.to_string();
+                    let control = known.map_or(spec.clone(), |control| format!("{spec} ({})", control.name));
+                    (control, if layer == Layer::Preset { "preset" } else { "any" }.to_owned())
+                }
+            };
+            MapLine { control, to: entry.plays(), by }
+        };
+        self.mapping.entries().map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::midi::parse;
+    use crate::params::Value;
+
+    fn heard(controls: &mut Controls, params: &Params, status: &mut Status, event: &Event) -> Vec<Write> {
+        let mut writes = Vec::new();
+        controls.hear(event, params, status, &mut writes);
+        writes
+    }
+
+    #[test]
+    fn events_become_writes_and_nonsense_a_line() {
+        let (mut controls, params, mut status) = (Controls::default(), Params::default(), Status::default());
+        let wheel = Event::Midi(parse(&[0xb0, 1, 127], 0, 0).unwrap());
+        // The first move of a knob far from the value waits for it; either way nothing is refused.
+        heard(&mut controls, &params, &mut status, &wheel);
+        let writes = heard(&mut controls, &params, &mut status, &Event::Key(keys::Key::Char('n')));
+        assert_eq!(writes.first().map(|write| write.target), Some(Id::SeedNext.into()));
+        let unknown = Event::Unknown { address: "/psy".to_owned(), value: Value::Nothing, source: Source::Osc };
+        assert!(heard(&mut controls, &params, &mut status, &unknown).is_empty());
+        assert_eq!(status.line(), Some("no parameter /psy; did you mean \"/psi\"?"));
+    }
+
+    #[test]
+    fn untrusted_clients_name_and_give_no_paths() {
+        let mut controls = Controls::default();
+        let may = |controls: &Controls, source| controls.named("a", source, Path::new("")).may_be_path;
+        assert_eq!([Source::Osc, Source::Web, Source::Key].map(|source| may(&controls, source)), [true, false, true]);
+        controls.set_names_only(true);
+        assert_eq!([Source::Osc, Source::Midi].map(|source| may(&controls, source)), [false, true]);
+        let write = Write { target: Id::Network.into(), value: Value::Text("a".into()), source: Source::Osc };
+        controls.note(&write).unwrap();
+        assert!(!controls.named_by(Id::Network, &Params::default(), Path::new("")).may_be_path);
+        assert!(controls.named_by(Id::Preset, &Params::default(), Path::new("")).may_be_path, "nobody wrote it");
+    }
+}

@@ -1,0 +1,392 @@
+//! Loads: networks, style networks, pictures and presets have one life cycle, wanted → loading → ready → playing.
+//!
+//! The newest request of each kind wins. Live, two threads work (`loader`, and `library` for presets, which must not wait
+//! behind a network); offline the step itself does, at the same place: [`Loads::take_ready`]. What was asked for ahead of its beat
+//! is loaded and waits. Each thing that starts to play is a [`Landing`], with the number of its frame, so that a recorder can
+//! note it.
+
+mod load;
+mod worker;
+
+use std::path::{Path, PathBuf};
+
+use crate::patch::preset::Preset;
+pub use load::{Context, From, Kind, LoadError, LoadRequest, Loaded, Named, Place, PresetQuery, Progress};
+use load::{Identity, Outcome};
+use worker::Worker;
+
+/// Something that began to play.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Landing {
+    pub kind: Kind,
+    pub file: PathBuf,
+    /// The number of the step, from 1.
+    pub frame: u64,
+}
+
+/// A request and what came of it: `None` when just that file plays already.
+pub struct Landed {
+    pub request: LoadRequest,
+    pub result: Result<Option<Loaded>, LoadError>,
+}
+
+enum State {
+    Wanted,
+    Loading,
+    Ready(Outcome),
+}
+
+struct Entry {
+    number: u64,
+    request: LoadRequest,
+    state: State,
+    /// Waits, once loaded, until it is asked for.
+    is_prepared: bool,
+    /// What the preset that was prepared needs is being prepared too.
+    is_seen: bool,
+}
+
+/// A file that plays.
+struct Playing {
+    kind: Kind,
+    /// As it was written.
+    name: String,
+    identity: Identity,
+}
+
+struct Workers {
+    loader: Worker,
+    library: Worker,
+}
+
+impl Workers {
+    fn of(&mut self, kind: Kind) -> &mut Worker {
+        if kind == Kind::Preset { &mut self.library } else { &mut self.loader }
+    }
+}
+
+/// What is asked for, what is being loaded, and which files play.
+pub struct Loads {
+    context: Context,
+    workers: Option<Workers>,
+    /// In the order in which they were asked for.
+    entries: Vec<Entry>,
+    playing: Vec<Playing>,
+    count: u64,
+    frame: u64,
+    landings: Vec<Landing>,
+}
+
+impl Loads {
+    /// Loads in the step itself, until [`Loads::start`].
+    pub fn new(context: Context) -> Self {
+        let (entries, playing, landings) = (Vec::new(), Vec::new(), Vec::new());
+        Loads { context, workers: None, entries, playing, count: 0, frame: 0, landings }
+    }
+
+    /// Loads on threads from now on.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(&mut self) -> std::io::Result<()> {
+        let loader = Worker::start("loader", self.context.clone())?;
+        self.workers = Some(Workers { loader, library: Worker::start("library", self.context.clone())? });
+        Ok(())
+    }
+
+    /// A frame begins.
+    pub fn begin(&mut self) {
+        self.frame += 1;
+        self.landings.clear();
+    }
+
+    /// What began to play in this frame.
+    pub fn landings(&self) -> &[Landing] {
+        &self.landings
+    }
+
+    /// Asks for something. An older request of its kind is dropped; the same one goes on.
+    pub fn request(&mut self, request: LoadRequest) {
+        let kind = request.kind();
+        let same = self.entries.iter().position(|entry| entry.request.is_same(&request));
+        let entry = same.map(|i| self.entries.remove(i));
+        self.entries.retain(|entry| entry.is_prepared || entry.request.kind() != kind);
+        self.count += 1;
+        let mut entry = entry.unwrap_or(Entry {
+            number: self.count,
+            request,
+            state: State::Wanted,
+            is_prepared: false,
+            is_seen: false,
+        });
+        entry.is_prepared = false;
+        // What played when it was prepared may not play any more.
+        if matches!(entry.state, State::Ready(Ok(None))) {
+            (entry.state, entry.number) = (State::Wanted, self.count);
+        }
+        self.entries.push(entry);
+    }
+
+    /// Loads something that will be asked for on a beat to come.
+    pub fn prepare(&mut self, request: LoadRequest) {
+        if !self.entries.iter().any(|entry| entry.request.is_same(&request)) {
+            self.count += 1;
+            self.entries.push(Entry {
+                number: self.count,
+                request,
+                state: State::Wanted,
+                is_prepared: true,
+                is_seen: false,
+            });
+        }
+    }
+
+    /// A preset that was prepared since the last call: what it names can be prepared too.
+    pub fn prepared(&mut self) -> Option<Preset> {
+        let ready = |entry: &&mut Entry| entry.is_prepared && !entry.is_seen;
+        self.entries.iter_mut().filter(ready).find_map(|entry| match &entry.state {
+            State::Ready(Ok(Some((_, Loaded::Preset { preset, .. })))) => {
+                entry.is_seen = true;
+                Some((**preset).clone())
+            }
+            _ => None,
+        })
+    }
+
+    /// Drops what was prepared and not asked for.
+    pub fn forget_prepared(&mut self) {
+        self.entries.retain(|entry| !entry.is_prepared);
+    }
+
+    /// Whether something of this kind was asked for and has not come.
+    pub fn wants(&self, kind: Kind) -> bool {
+        self.entries.iter().any(|entry| !entry.is_prepared && entry.request.kind() == kind)
+    }
+
+    /// Drops what was asked for.
+    pub fn cancel(&mut self, kind: Kind) {
+        self.entries.retain(|entry| entry.is_prepared || entry.request.kind() != kind);
+    }
+
+    /// Nothing of this kind plays, nor is to.
+    pub fn stop(&mut self, kind: Kind) {
+        self.cancel(kind);
+        self.playing.retain(|playing| playing.kind != kind);
+    }
+
+    /// The name by which what plays was asked for.
+    pub fn name_of(&self, kind: Kind) -> &str {
+        self.playing.iter().find(|playing| playing.kind == kind).map_or("", |playing| &playing.name)
+    }
+
+    /// This file plays since before the first frame.
+    pub fn begin_with(&mut self, kind: Kind, file: &Path) {
+        let name = file.to_string_lossy().into_owned();
+        self.playing.push(Playing { kind, name, identity: Identity::of(file, None) });
+    }
+
+    /// What is being loaded, and how far it is.
+    pub fn loading(&self) -> Option<String> {
+        let (number, stage) = self.workers.as_ref()?.loader.working()?;
+        let entry = self.entries.iter().find(|entry| entry.number == number)?;
+        Some(format!("{}: {stage}", entry.request.label()))
+    }
+
+    /// The next thing that is ready, or why it is not. Never waits for a thread; without threads it loads here and now.
+    pub fn take_ready(&mut self) -> Option<Landed> {
+        self.poll();
+        self.dispatch();
+        let ready = |entry: &Entry| !entry.is_prepared && matches!(entry.state, State::Ready(_));
+        let at = self.entries.iter().position(ready)?;
+        let Entry { request, state, .. } = self.entries.remove(at);
+        let State::Ready(outcome) = state else { return None };
+        let kind = request.kind();
+        let result = outcome.map(|loaded| {
+            loaded.map(|(identity, loaded)| {
+                self.landings.push(Landing { kind, file: identity.file.clone(), frame: self.frame });
+                self.playing.retain(|playing| playing.kind != kind);
+                self.playing.push(Playing { kind, name: request.name(), identity });
+                loaded
+            })
+        });
+        Some(Landed { request, result })
+    }
+
+    /// Takes up what the threads have loaded; what was replaced meanwhile is dropped.
+    fn poll(&mut self) {
+        let Some(Workers { loader, library }) = &mut self.workers else { return };
+        for result in [loader.poll(), library.poll()].into_iter().flatten() {
+            let number = match &result {
+                Ok((number, _)) | Err(number) => *number,
+            };
+            let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) else { continue };
+            let name = entry.request.label();
+            entry.state =
+                State::Ready(result.map_or_else(|_| Err(LoadError::NoThread { name }), |(_, outcome)| outcome));
+        }
+    }
+
+    /// Gives idle threads work: first what is asked for now, then what will be.
+    fn dispatch(&mut self) {
+        for is_prepared in [false, true] {
+            for entry in &mut self.entries {
+                if entry.is_prepared != is_prepared || !matches!(entry.state, State::Wanted) {
+                    continue;
+                }
+                let kind = entry.request.kind();
+                let playing = self.playing.iter().find(|playing| playing.kind == kind).map(|playing| &playing.identity);
+                match self.workers.as_mut().map(|workers| workers.of(kind)) {
+                    Some(worker) if worker.is_idle() => {
+                        let name = entry.request.label();
+                        let begun = worker.begin(entry.number, entry.request.clone(), playing.cloned());
+                        entry.state =
+                            if begun { State::Loading } else { State::Ready(Err(LoadError::NoThread { name })) };
+                    }
+                    // Nobody waits offline: what is prepared is loaded when it is asked for.
+                    None if !is_prepared => {
+                        let progress = Progress::default();
+                        entry.state = State::Ready(self.context.load_whole(&entry.request, playing, &progress));
+                        return;
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::engine::plan::Plan;
+    use crate::engine::{Engine, EngineError, Program};
+    use crate::image::Fit;
+    use crate::patch::library::Library;
+    use crate::patch::locate;
+    use crate::show::slideshow::Slide;
+
+    /// An engine that panics.
+    struct Broken;
+
+    impl Engine for Broken {
+        fn name(&self) -> &'static str {
+            "broken"
+        }
+        fn prepare(&self, _: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
+            panic!("out of luck")
+        }
+    }
+
+    fn loads() -> Loads {
+        let library = Library::scan(&locate::presets().unwrap()).unwrap();
+        Loads::new(Context { engine: Arc::new(Broken), library })
+    }
+
+    fn named(name: &str) -> Named {
+        Named { name: name.to_owned(), may_be_path: true, base: PathBuf::new() }
+    }
+
+    fn picture(name: &str, index: i64) -> LoadRequest {
+        LoadRequest::Picture { slide: Slide { place: named(name), index, fit: Fit::Cover }, side: 16 }
+    }
+
+    fn preset(name: &str) -> LoadRequest {
+        LoadRequest::Preset(PresetQuery { from: From::Named(named(name)), by: 0 })
+    }
+
+    fn wait(loads: &mut Loads) -> Landed {
+        let started = Instant::now();
+        loop {
+            if let Some(landed) = loads.take_ready() {
+                return landed;
+            }
+            assert!(started.elapsed() < Duration::from_secs(30), "nothing comes");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn the_newest_of_a_kind_is_the_one_that_comes() {
+        for live in [false, true] {
+            let mut loads = loads();
+            if live {
+                loads.start().unwrap();
+            }
+            loads.begin();
+            (0..5).for_each(|index| loads.request(picture("/nowhere/at/all", index)));
+            loads.request(preset("6-flowers"));
+            let mut landed = [wait(&mut loads), wait(&mut loads)];
+            landed.sort_by_key(|landed| landed.request.kind() == Kind::Preset);
+            assert!(landed[0].request.is_same(&picture("/nowhere/at/all", 4)) && landed[0].result.is_err());
+            let Ok(Some(Loaded::Preset { preset, number })) = &landed[1].result else { panic!("a preset") };
+            assert_eq!((preset.name.as_str(), *number), ("flowers", Some(6)));
+            assert!(loads.take_ready().is_none() && !loads.wants(Kind::Picture), "live: {live}");
+            let [landing] = loads.landings() else { panic!("one began to play") };
+            assert_eq!((landing.kind, landing.frame), (Kind::Preset, 1));
+            loads.begin();
+            assert!(loads.landings().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_picture_that_plays_is_loaded_again_only_when_its_file_changes() {
+        let folder = std::env::temp_dir().join(format!("latent-jockey-loads-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("a.png");
+        let save = |side| image::RgbImage::from_pixel(side, side, image::Rgb([255, 0, 0])).save(&file).unwrap();
+        save(8);
+        let request = || picture(file.to_str().unwrap(), 0);
+        let mut loads = loads();
+        let mut land = || {
+            loads.request(request());
+            let Ok(Some(Loaded::Picture { image, .. })) = loads.take_ready().unwrap().result else {
+                panic!("a picture")
+            };
+            image.is_some()
+        };
+        assert!(land() && !land());
+        save(32);
+        assert!(land() && !land());
+        loads.stop(Kind::Picture);
+        loads.request(request());
+        let Ok(Some(Loaded::Picture { image, .. })) = loads.take_ready().unwrap().result else { panic!("a picture") };
+        assert!(image.is_some(), "it played no more");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_prepared_waits_until_it_is_asked_for() {
+        let mut loads = loads();
+        loads.start().unwrap();
+        loads.prepare(preset("6-flowers"));
+        let started = Instant::now();
+        let prepared = loop {
+            assert!(loads.take_ready().is_none());
+            if let Some(preset) = loads.prepared() {
+                break preset;
+            }
+            assert!(started.elapsed() < Duration::from_secs(30), "nothing comes");
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        assert!(prepared.network.is_some() && loads.prepared().is_none(), "once");
+        loads.request(preset("6-flowers"));
+        assert!(loads.take_ready().is_some(), "at once");
+        loads.prepare(preset("6-flowers"));
+        loads.forget_prepared();
+        assert!(loads.entries.is_empty());
+    }
+
+    #[test]
+    fn a_panic_is_an_error_and_loading_goes_on() {
+        let mut loads = loads();
+        loads.start().unwrap();
+        for _ in 0..2 {
+            loads.request(LoadRequest::Network(Place::Named(named("flowers128"))));
+            let error = wait(&mut loads).result.err().expect("it panics").to_string();
+            assert!(error.contains("flowers128") && error.contains("out of luck"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! What can be loaded, and loading it: files are found, read and prepared for the engine.
+//!
+//! Touches the disk: runs on the worker threads, or in the step itself where the show is offline.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::SystemTime;
+
+use crate::effects::style::{StyleLoop, StyleSettings};
+use crate::engine::{Engine, EngineError, Program};
+use crate::image::{Fit, Image, file};
+use crate::network::style_transfer::StyleNetwork;
+use crate::network::{self, Network, NetworkError};
+use crate::patch::library::Library;
+use crate::patch::locate::{self, LocateError};
+use crate::patch::preset::{Preset, PresetError};
+use crate::show::picture::{self, PictureError};
+use crate::show::slideshow::Slide;
+use crate::thread::panic_message;
+
+/// What kind of thing is loaded. The newest request of each kind wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Network,
+    Style,
+    Picture,
+    Preset,
+}
+
+/// A name, or a path where that is allowed, as somebody wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    pub name: String,
+    /// Names from untrusted clients are only looked up in the library.
+    pub may_be_path: bool,
+    /// Where a relative path may start besides the working folder.
+    pub base: PathBuf,
+}
+
+/// Where a network is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Named(Named),
+    /// Found already, when a preset was read.
+    File(PathBuf),
+}
+
+/// A preset of the library, by its name or by its place in the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PresetQuery {
+    pub from: From,
+    /// So many places on, round and round.
+    pub by: isize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum From {
+    /// The file of the preset that plays.
+    Playing(PathBuf),
+    Named(Named),
+}
+
+/// Something that the show wants to play.
+#[derive(Clone, Debug)]
+pub enum LoadRequest {
+    Network(Place),
+    Style {
+        named: Named,
+        /// The size of picture and the settings it will be used with first.
+        resolution: usize,
+        settings: Box<StyleSettings>,
+    },
+    Picture {
+        slide: Slide,
+        /// Side of the square that it becomes, in pixels.
+        side: usize,
+    },
+    Preset(PresetQuery),
+}
+
+impl LoadRequest {
+    pub fn kind(&self) -> Kind {
+        match self {
+            LoadRequest::Network(_) => Kind::Network,
+            LoadRequest::Style { .. } => Kind::Style,
+            LoadRequest::Picture { .. } => Kind::Picture,
+            LoadRequest::Preset(_) => Kind::Preset,
+        }
+    }
+
+    /// Whether both ask for the same thing.
+    pub fn is_same(&self, other: &LoadRequest) -> bool {
+        match (self, other) {
+            (LoadRequest::Network(a), LoadRequest::Network(b)) => a == b,
+            (LoadRequest::Style { named: a, .. }, LoadRequest::Style { named: b, .. }) => a == b,
+            (LoadRequest::Picture { slide: a, side: s }, LoadRequest::Picture { slide: b, side: t }) => {
+                (a, s) == (b, t)
+            }
+            (LoadRequest::Preset(a), LoadRequest::Preset(b)) => a == b,
+            _ => false,
+        }
+    }
+
+    /// The name as it was written.
+    pub fn name(&self) -> String {
+        match self {
+            LoadRequest::Style { named, .. } | LoadRequest::Network(Place::Named(named)) => named.name.clone(),
+            LoadRequest::Picture { slide, .. } => slide.place.name.clone(),
+            LoadRequest::Network(Place::File(_)) | LoadRequest::Preset(_) => self.label(),
+        }
+    }
+
+    /// What the HUD calls it while it is loaded.
+    pub fn label(&self) -> String {
+        let path = match self {
+            LoadRequest::Network(Place::File(file)) => file,
+            LoadRequest::Network(Place::Named(named)) | LoadRequest::Style { named, .. } => Path::new(&named.name),
+            LoadRequest::Picture { slide, .. } => Path::new(&slide.place.name),
+            LoadRequest::Preset(PresetQuery { from: From::Named(named), .. }) => Path::new(&named.name),
+            LoadRequest::Preset(PresetQuery { from: From::Playing(file), .. }) => file,
+        };
+        path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+}
+
+/// A file as it was when it was loaded. The same file asked for again need not be loaded again; a file that was replaced
+/// must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub file: PathBuf,
+    len: u64,
+    modified: Option<SystemTime>,
+    /// How a picture was brought into shape.
+    shape: Option<(Fit, usize)>,
+}
+
+impl Identity {
+    pub fn of(file: &Path, shape: Option<(Fit, usize)>) -> Self {
+        let found = fs::metadata(file).ok();
+        let len = found.as_ref().map_or(0, fs::Metadata::len);
+        Identity { file: file.to_owned(), len, modified: found.and_then(|found| found.modified().ok()), shape }
+    }
+}
+
+/// Something that is ready to be played.
+pub enum Loaded {
+    Network {
+        network: Arc<Network>,
+        program: Box<dyn Program>,
+    },
+    Style(Box<StyleLoop>),
+    /// No image where just that picture plays already, of another place.
+    Picture {
+        image: Option<Image>,
+        count: usize,
+    },
+    Preset {
+        preset: Box<Preset>,
+        number: Option<usize>,
+    },
+}
+
+/// What came of a request; `None` when just that file plays already.
+pub type Outcome = Result<Option<(Identity, Loaded)>, LoadError>;
+
+/// Why something cannot be played.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error("{}: {source}", file.display())]
+    Engine { file: PathBuf, source: EngineError },
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    #[error(transparent)]
+    Preset(#[from] PresetError),
+    #[error(transparent)]
+    Locate(#[from] LocateError),
+    #[error("there are no presets to go to")]
+    NoPresets,
+    #[error("{name}: loading it broke down ({panic}); please report this")]
+    Panicked { name: String, panic: String },
+    #[error("{name}: the thread that loads has ended; please report this")]
+    NoThread { name: String },
+}
+
+impl LoadError {
+    /// The first problem in one line, for the HUD.
+    pub fn headline(&self) -> String {
+        self.to_string().lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+/// How far a load is.
+#[derive(Debug, Default)]
+pub struct Progress(AtomicU8);
+
+impl Progress {
+    const STAGES: [&str; 2] = ["reading", "building"];
+
+    fn set(&self, stage: u8) {
+        self.0.store(stage, Ordering::Relaxed);
+    }
+
+    /// What it does: `reading` a file, or `building` what the engine needs.
+    pub fn stage(&self) -> &'static str {
+        Progress::STAGES[usize::from(self.0.load(Ordering::Relaxed)).min(1)]
+    }
+}
+
+/// What loading needs.
+#[derive(Clone)]
+pub struct Context {
+    pub engine: Arc<dyn Engine>,
+    pub library: Library,
+}
+
+impl Context {
+    fn network_file(&self, named: &Named) -> Result<PathBuf, LocateError> {
+        if named.may_be_path {
+            self.library.network(&named.name)
+        } else {
+            locate::network_in(self.library.folder(), &named.name)
+        }
+    }
+
+    fn picture_place(&self, named: &Named) -> Result<PathBuf, LocateError> {
+        if named.may_be_path {
+            self.library.picture(&named.name, &named.base)
+        } else {
+            locate::picture_in(self.library.folder(), &named.name)
+        }
+    }
+
+    /// Opens a generator and prepares it for the engine.
+    ///
+    /// # Errors
+    /// When the file holds no network that can be played, or the engine cannot run it.
+    pub fn network(&self, file: &Path, progress: &Progress) -> Result<(Arc<Network>, Box<dyn Program>), LoadError> {
+        progress.set(0);
+        let network = network::open(file)?;
+        progress.set(1);
+        let failed = |source| LoadError::Engine { file: file.to_owned(), source };
+        let program = self.engine.prepare(network.plan.clone()).map_err(failed)?;
+        Ok((Arc::new(network), program))
+    }
+
+    /// Loads what is asked for, unless it is what `playing` says.
+    fn load(&self, request: &LoadRequest, playing: Option<&Identity>, progress: &Progress) -> Outcome {
+        progress.set(0);
+        match request {
+            LoadRequest::Network(place) => {
+                let file = match place {
+                    Place::File(file) => file.clone(),
+                    Place::Named(named) => self.network_file(named)?,
+                };
+                let identity = Identity::of(&file, None);
+                if playing == Some(&identity) {
+                    return Ok(None);
+                }
+                let (network, program) = self.network(&file, progress)?;
+                Ok(Some((identity, Loaded::Network { network, program })))
+            }
+            LoadRequest::Style { named, resolution, settings } => {
+                let file = self.network_file(named)?;
+                let identity = Identity::of(&file, None);
+                if playing == Some(&identity) {
+                    return Ok(None);
+                }
+                let network = StyleNetwork::open(&file)?;
+                progress.set(1);
+                let mut style = Box::new(StyleLoop::new(self.engine.clone(), Arc::new(network)));
+                let failed = |source| LoadError::Engine { file, source };
+                style.prepare(*resolution, *resolution, settings).map_err(failed)?;
+                Ok(Some((identity, Loaded::Style(style))))
+            }
+            LoadRequest::Picture { slide, side } => {
+                let pictures = picture::pictures_of(&self.picture_place(&slide.place)?)?;
+                let at = slide.index.rem_euclid(pictures.len() as i64) as usize;
+                let identity = Identity::of(&pictures[at], Some((slide.fit, *side)));
+                let image = if playing == Some(&identity) {
+                    None
+                } else {
+                    Some(file::read_square(&pictures[at], *side, slide.fit).map_err(PictureError::from)?)
+                };
+                Ok(Some((identity, Loaded::Picture { image, count: pictures.len() })))
+            }
+            LoadRequest::Preset(query) => {
+                let file = self.preset_file(query)?;
+                let preset = Box::new(self.library.read(&file)?);
+                let number = self.library.files().iter().position(|known| *known == file).map(|i| i + 1);
+                Ok(Some((Identity::of(&file, None), Loaded::Preset { preset, number })))
+            }
+        }
+    }
+
+    fn preset_file(&self, query: &PresetQuery) -> Result<PathBuf, LoadError> {
+        let from = match &query.from {
+            From::Playing(file) => file.clone(),
+            From::Named(named) if named.may_be_path => self.library.find(&named.name)?,
+            From::Named(named) => self.library.named(&named.name)?,
+        };
+        if query.by == 0 { Ok(from) } else { self.library.neighbour(&from, query.by).ok_or(LoadError::NoPresets) }
+    }
+
+    /// As [`Context::load`]; a panic is an error like others.
+    pub fn load_whole(&self, request: &LoadRequest, playing: Option<&Identity>, progress: &Progress) -> Outcome {
+        let loading = std::panic::AssertUnwindSafe(|| self.load(request, playing, progress));
+        std::panic::catch_unwind(loading)
+            .unwrap_or_else(|panic| Err(LoadError::Panicked { name: request.label(), panic: panic_message(&*panic) }))
+    }
+}

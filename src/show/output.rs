@@ -1,0 +1,365 @@
+//! Output: the stage that makes the pictures, what it is asked for, and who gets them.
+//!
+//! Live the stage is on the engine thread and nobody waits for it; offline it is here. Whoever taps the output gets each
+//! finished picture's pixels: the page, later a recorder or a stream. Without a tap that wants them no pixels are asked for.
+
+use std::sync::Arc;
+
+use super::live::{Drawn, Live};
+use super::slideshow::Slideshow;
+use super::stage::{Change, Picture, Request, Scene, Stage};
+use super::status::Status;
+use crate::control::query::Viewer;
+use crate::effects::input::InputSettings;
+use crate::effects::style::{StyleLoop, StyleSettings};
+use crate::engine::{Noise, NoiseMode, Program, Transform};
+use crate::image::Image;
+use crate::params::{Id, NoiseKind, Params};
+
+/// Gets the pixels of finished pictures. Runs inside the frame: it copies or drops, and never waits.
+pub trait Tap: Send {
+    /// Whether it wants the next picture.
+    fn wants(&self) -> bool;
+
+    /// A finished picture with its pixels. `brightness` is 1 for the picture and 0 for black, in linear light.
+    fn picture(&mut self, picture: &Arc<Picture>, brightness: f32);
+}
+
+impl Tap for Viewer {
+    fn wants(&self) -> bool {
+        self.is_looked_at()
+    }
+    fn picture(&mut self, picture: &Arc<Picture>, brightness: f32) {
+        self.show(picture.width, picture.height, &picture.rgba, picture.serial, brightness);
+    }
+}
+
+/// Where the pictures are made.
+enum Maker {
+    Live(Live),
+    Offline(Box<Stage>),
+}
+
+/// The picture-making end of a show.
+pub struct Output {
+    maker: Maker,
+    /// Changes that the engine thread had no room for, one of a kind.
+    waiting: Vec<Change>,
+    request: Request,
+    last: Request,
+    drawn: Drawn,
+    picture: Option<Arc<Picture>>,
+    taps: Vec<Box<dyn Tap>>,
+    /// How many styles the style network has; `None` paints nothing.
+    styles: Option<usize>,
+    /// Counts the style networks that came and went.
+    style_serial: u64,
+    /// Counts the pictures that came and went.
+    input_serial: u64,
+    pictures_asked: u64,
+}
+
+impl Output {
+    /// Makes the pictures itself, until [`Output::start`].
+    pub fn new(program: Box<dyn Program>) -> Self {
+        Output {
+            maker: Maker::Offline(Box::new(Stage::new(Scene { generation: 0, program }))),
+            waiting: Vec::new(),
+            request: Request::default(),
+            last: Request::default(),
+            drawn: Drawn::default(),
+            picture: None,
+            taps: Vec::new(),
+            styles: None,
+            style_serial: 0,
+            input_serial: 0,
+            pictures_asked: 0,
+        }
+    }
+
+    /// Makes pictures on the engine thread from now on.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(self) -> std::io::Result<Self> {
+        let maker = match self.maker {
+            Maker::Offline(stage) => Maker::Live(Live::start(*stage)?),
+            live @ Maker::Live(_) => live,
+        };
+        Ok(Output { maker, ..self })
+    }
+
+    /// Whoever taps gets each finished picture from now on.
+    pub fn tap(&mut self, tap: Box<dyn Tap>) {
+        self.taps.push(tap);
+    }
+
+    /// The newest finished picture.
+    pub fn picture(&self) -> Option<&Arc<Picture>> {
+        self.picture.as_ref()
+    }
+
+    /// What computes the network's pictures, once one is finished.
+    pub fn engine(&self) -> Option<&'static str> {
+        Some(self.drawn.engine).filter(|engine| !engine.is_empty())
+    }
+
+    /// How many styles the style network that paints has.
+    pub fn styles(&self) -> usize {
+        self.styles.unwrap_or(0)
+    }
+
+    /// Requests that were replaced before the engine got to them.
+    pub fn skipped(&self) -> u64 {
+        match &self.maker {
+            Maker::Live(live) => live.skipped(),
+            Maker::Offline(_) => 0,
+        }
+    }
+
+    /// Plays this network from the next request on; with `fades` the last one stays to be faded from.
+    pub fn set_network(&mut self, generation: u64, program: Box<dyn Program>, fades: bool) {
+        self.change(Change::Scene { scene: Scene { generation, program }, fades });
+    }
+
+    /// The network that was faded from is no longer needed.
+    pub fn end_fade(&mut self) {
+        self.change(Change::EndFade);
+    }
+
+    /// Paints with this style network from the next picture on; `None` paints nothing.
+    pub fn set_style(&mut self, style: Option<Box<StyleLoop>>) {
+        self.styles = style.as_ref().map(|style| style.styles());
+        self.style_serial += 1;
+        self.change(Change::Style(style));
+    }
+
+    /// Mixes this picture in from the next one on, or none.
+    pub fn set_input(&mut self, image: Option<Image>) {
+        self.input_serial += 1;
+        self.change(Change::Input(image, self.input_serial));
+    }
+
+    fn change(&mut self, change: Change) {
+        let is_like = |other: &Change| std::mem::discriminant(other) == std::mem::discriminant(&change);
+        self.waiting.retain(|other| !is_like(other));
+        self.waiting.push(change);
+        self.has_room();
+    }
+
+    /// Whether the engine has taken every change. Nothing is asked for and nothing new is taken up until it has: a request
+    /// that comes before its network would be dropped.
+    pub fn has_room(&mut self) -> bool {
+        while !self.waiting.is_empty() {
+            let change = self.waiting.remove(0);
+            match &mut self.maker {
+                Maker::Offline(stage) => drop(stage.change(change)),
+                Maker::Live(live) => {
+                    if let Err(change) = live.change(change) {
+                        self.waiting.insert(0, change);
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// The next request, with everything in it that is not the decks' business. `secs` of the show have passed.
+    pub fn request(&mut self, p: &Params, slideshow: &Slideshow, secs: f64) -> &mut Request {
+        self.pictures_asked += 1;
+        let mode = match p.get_choice(Id::NoiseMode) {
+            NoiseKind::Const => NoiseMode::Const,
+            NoiseKind::Random => NoiseMode::Random { seed: p.base(Id::NoiseSeed) as u64 ^ (self.pictures_asked << 32) },
+            NoiseKind::None => NoiseMode::None,
+        };
+        let request = &mut self.request;
+        request.noise = Noise { mode, gain: p.get(Id::NoiseGain) as f32 };
+        request.transform = Transform::new(
+            p.get(Id::TransformX),
+            p.get(Id::TransformY),
+            p.get(Id::TransformRotate),
+            p.get(Id::TransformScale),
+        );
+        let amount = p.get(Id::InputAmount) as f32;
+        request.input = InputSettings { amount, fade: slideshow.faded(), serial: self.input_serial };
+        // Where nothing is painted, the painter's knobs change no picture.
+        request.style = if self.styles.is_some() { StyleSettings::from_params(p) } else { StyleSettings::default() };
+        request.style_serial = self.style_serial;
+        request.at_secs = secs;
+        request
+    }
+
+    /// Asks for the request's picture, unless it would be the one that is there. A frozen picture is asked for again only
+    /// where somebody needs its pixels. Takes the newest picture and gives it to the taps.
+    pub fn draw(&mut self, is_frozen: bool, brightness: f32, status: &mut Status) {
+        if is_frozen {
+            copy(&self.last, &mut self.request);
+        }
+        if self.has_room() && (self.picture.is_some() || !is_frozen) && self.is_new() {
+            copy(&self.request, &mut self.last);
+            self.submit(status);
+        }
+        self.collect(status);
+        if let Some(picture) = self.picture.as_ref().filter(|picture| !picture.rgba.is_empty()) {
+            for tap in self.taps.iter_mut().filter(|tap| tap.wants()) {
+                tap.picture(picture, brightness);
+            }
+        }
+    }
+
+    /// Whether the request's picture would be another one than the last. Compared as a whole, so that no field is forgotten.
+    fn is_new(&mut self) -> bool {
+        self.request.pixels = self.taps.iter().any(|tap| tap.wants());
+        let has_pixels = self.picture.as_ref().is_some_and(|picture| !picture.rgba.is_empty());
+        if has_pixels || !self.request.pixels {
+            self.last.pixels = self.request.pixels;
+        }
+        let at_secs = self.last.at_secs;
+        // A style loop lives on without new latents; everything else stands still in time.
+        if self.styles.is_none() {
+            self.last.at_secs = self.request.at_secs;
+        }
+        let is_new = self.picture.is_none() || self.request != self.last;
+        self.last.at_secs = at_secs;
+        is_new
+    }
+
+    fn submit(&mut self, status: &mut Status) {
+        match &mut self.maker {
+            Maker::Live(live) => live.submit(&mut self.request),
+            Maker::Offline(stage) => match stage.draw(&self.request) {
+                Ok(Some(picture)) => {
+                    self.picture = Some(picture);
+                    if let Some(line) = stage.take_unpainted() {
+                        status.fault(None, line);
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => status.fault(None, error.to_string()),
+            },
+        }
+    }
+
+    /// Takes the newest picture when there is one; else the last good one stays.
+    fn collect(&mut self, status: &mut Status) {
+        let Maker::Live(live) = &mut self.maker else { return };
+        if !live.newest(&mut self.drawn) {
+            return;
+        }
+        for line in [self.drawn.notice.take(), self.drawn.error.take()].into_iter().flatten() {
+            status.notice(line);
+        }
+        if let Some(picture) = self.drawn.picture.take() {
+            status.drawn(self.drawn.took);
+            self.picture = Some(picture);
+        }
+    }
+}
+
+/// Into the vectors that are there: a derived clone would allocate new ones.
+fn copy(from: &Request, to: &mut Request) {
+    let (mut ws, mut ws_before) = (std::mem::take(&mut to.ws), std::mem::take(&mut to.ws_before));
+    ws.clone_from(&from.ws);
+    ws_before.clone_from(&from.ws_before);
+    *to = Request { ws, ws_before, ..*from };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::engine::Engine;
+    use crate::engine::cpu::Cpu;
+    use crate::network::stylegan2;
+
+    fn program(resolution: usize) -> Box<dyn Program> {
+        Cpu::new(1).prepare(stylegan2::random(resolution, 128, 8, 8, 0).plan).unwrap()
+    }
+
+    fn ws(resolution: usize) -> Vec<f32> {
+        let plan = stylegan2::random(resolution, 128, 8, 8, 0).plan;
+        vec![0.1; plan.num_ws * plan.w_dim]
+    }
+
+    struct Player {
+        output: Output,
+        params: Params,
+        status: Status,
+        secs: f64,
+    }
+
+    impl Player {
+        fn new() -> Self {
+            let (params, status) = (Params::default(), Status::default());
+            Player { output: Output::new(program(16)), params, status, secs: 0.0 }
+        }
+
+        /// A frame later; the picture's number.
+        fn draw(&mut self, generation: u64, resolution: usize, is_frozen: bool) -> u64 {
+            self.secs += 0.1;
+            let request = self.output.request(&self.params, &Slideshow::default(), self.secs);
+            (request.generation, request.ws, request.fade) = (generation, ws(resolution), 1.0);
+            self.output.draw(is_frozen, 1.0, &mut self.status);
+            self.output.picture().map_or(0, |picture| picture.serial)
+        }
+    }
+
+    #[test]
+    fn what_stands_still_is_drawn_once_and_every_field_counts() {
+        let mut player = Player::new();
+        assert_eq!([player.draw(0, 16, false), player.draw(0, 16, false)], [1, 1]);
+        for (id, value) in [(Id::NoiseGain, 0.5), (Id::TransformX, 0.5), (Id::InputAmount, 0.5)] {
+            let before = player.draw(0, 16, false);
+            player.params.write(id.into(), &crate::params::Value::Float(value)).unwrap();
+            player.params.settle();
+            assert_eq!(player.draw(0, 16, true), before, "{id:?} while frozen");
+            assert_eq!(player.draw(0, 16, false), before + 1, "{id:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_network_is_seen_though_nothing_moves() {
+        let mut player = Player::new();
+        player.output = player.output.start().unwrap();
+        let mut wait = |generation, resolution| {
+            let started = std::time::Instant::now();
+            while player.output.picture().is_none_or(|picture| picture.width as usize != resolution) {
+                player.draw(generation, resolution, false);
+                assert!(started.elapsed().as_secs() < 30, "it never comes");
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            player.output.set_network(generation + 1, program(48 - resolution), false);
+        };
+        for generation in 0..40 {
+            wait(generation, if generation % 2 == 0 { 16 } else { 32 });
+        }
+    }
+
+    /// Counts pictures.
+    struct Counter(Arc<AtomicUsize>, Arc<AtomicUsize>);
+
+    impl Tap for Counter {
+        fn wants(&self) -> bool {
+            self.0.load(Ordering::Relaxed) > 0
+        }
+        fn picture(&mut self, picture: &Arc<Picture>, _: f32) {
+            assert_eq!(picture.rgba.len() as u32, picture.width * picture.height * 4);
+            self.1.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_tap_gets_the_picture_while_it_wants_it_and_nothing_is_drawn_for_it() {
+        let mut player = Player::new();
+        let (wanted, got) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        player.output.tap(Box::new(Counter(wanted.clone(), got.clone())));
+        player.draw(0, 16, false);
+        assert_eq!(got.load(Ordering::Relaxed), 0);
+        wanted.store(1, Ordering::Relaxed);
+        assert_eq!(player.draw(0, 16, false), 1, "its pixels are here already");
+        assert_eq!(player.draw(0, 16, true), 1);
+        assert_eq!(got.load(Ordering::Relaxed), 2);
+    }
+}

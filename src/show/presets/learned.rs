@@ -1,0 +1,117 @@
+//! What controllers were taught in the playing preset, and the way back.
+
+use crate::control::mapping::MidiEntry;
+
+/// How many steps back there are.
+const UNDO: usize = 64;
+
+/// The preset's controllers: those that play, and those for its file where they are others.
+#[derive(Clone)]
+struct Entries {
+    playing: Vec<MidiEntry>,
+    own: Option<Vec<MidiEntry>>,
+}
+
+impl Entries {
+    /// One more, in the place of those that it takes the control from; `saves` when it is for the file too.
+    fn learn(&mut self, entry: &MidiEntry, saves: bool) {
+        if !saves && self.own.is_none() {
+            self.own = Some(self.playing.clone());
+        }
+        let own = self.own.as_mut().filter(|_| saves);
+        for entries in [Some(&mut self.playing), own].into_iter().flatten() {
+            let same_channel = |old: &MidiEntry| old.control.channel == entry.control.channel;
+            entries.retain(|old| {
+                !(same_channel(old) && (old.control.covers(&entry.control) || entry.control.covers(&old.control)))
+            });
+            entries.push(entry.clone());
+        }
+    }
+}
+
+/// Keeps what untrusted clients taught out of the preset's file: it plays, and is not saved.
+#[derive(Default)]
+pub struct Learned {
+    /// The entries before each thing that was learned.
+    undo: Vec<Entries>,
+    /// What the preset's file should hold, where that is not what plays.
+    own: Option<Vec<MidiEntry>>,
+}
+
+impl Learned {
+    /// The entries that belong in the preset's file, where `playing` play.
+    pub fn own<'a>(&'a self, playing: &'a [MidiEntry]) -> &'a [MidiEntry] {
+        self.own.as_deref().unwrap_or(playing)
+    }
+
+    /// One more among `playing`; `saves` when it is for the file too.
+    pub fn learn(&mut self, playing: &mut Vec<MidiEntry>, entry: &MidiEntry, saves: bool) {
+        let before = Entries { playing: playing.clone(), own: self.own.clone() };
+        let mut entries = before.clone();
+        entries.learn(entry, saves);
+        (*playing, self.own) = (entries.playing, entries.own);
+        self.undo.truncate(UNDO - 1);
+        self.undo.push(before);
+    }
+
+    /// Takes the last one back. Gives the entry that plays no more, if there is one; `None` when nothing was learned.
+    pub fn undo(&mut self, playing: &mut Vec<MidiEntry>, saves: bool) -> Option<Option<MidiEntry>> {
+        let mut entries = self.undo.pop()?;
+        if !saves {
+            entries.own = Some(self.own(playing).to_vec());
+        }
+        let undone = std::mem::replace(playing, entries.playing);
+        self.own = entries.own;
+        Some(undone.into_iter().find(|entry| !playing.contains(entry)))
+    }
+
+    /// The preset was saved as `saved`, while `playing` played: what is not for the file plays on.
+    pub fn saved(&mut self, saved: &mut Vec<MidiEntry>, playing: Vec<MidiEntry>) {
+        if self.own.is_some() {
+            self.own = Some(std::mem::replace(saved, playing));
+        }
+    }
+
+    /// Another preset plays: its map is its own.
+    pub fn forget(&mut self) {
+        *self = Learned::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::mapping::MidiOptions;
+    use crate::params::Params;
+
+    fn entry(control: &str, to: &str) -> MidiEntry {
+        let options = MidiOptions { to: to.to_owned(), ..MidiOptions::default() };
+        MidiEntry::new(control, &options, Params::default().table()).unwrap()
+    }
+
+    #[test]
+    fn a_control_plays_what_it_learned_last_and_goes_back_step_by_step() {
+        let (mut learned, mut playing) = (Learned::default(), vec![entry("ch 1 cc 1", "/psi")]);
+        learned.learn(&mut playing, &entry("ch 1 cc 2", "/walk/speed"), true);
+        learned.learn(&mut playing, &entry("ch 1 cc 1", "/noise/gain"), true);
+        let plays: Vec<String> = playing.iter().map(|entry| entry.to.to_string()).collect();
+        assert_eq!(plays, ["/walk/speed", "/noise/gain"]);
+        assert_eq!(learned.undo(&mut playing, true), Some(Some(entry("ch 1 cc 1", "/noise/gain"))));
+        assert_eq!(learned.undo(&mut playing, true), Some(Some(entry("ch 1 cc 2", "/walk/speed"))));
+        assert_eq!(playing, [entry("ch 1 cc 1", "/psi")]);
+        assert_eq!(learned.undo(&mut playing, true), None);
+    }
+
+    #[test]
+    fn what_is_not_saved_plays_and_stays_out_of_the_file() {
+        let (mut learned, mut playing) = (Learned::default(), Vec::new());
+        learned.learn(&mut playing, &entry("cc 1", "/psi"), false);
+        learned.learn(&mut playing, &entry("cc 2", "/walk/speed"), true);
+        assert_eq!((playing.len(), learned.own(&playing)), (2, &[entry("cc 2", "/walk/speed")][..]));
+        let mut saved = learned.own(&playing).to_vec();
+        learned.saved(&mut saved, playing.clone());
+        assert_eq!((saved.len(), learned.own(&saved).len()), (2, 1));
+        learned.forget();
+        assert_eq!(learned.own(&playing).len(), 2);
+    }
+}

@@ -1,0 +1,188 @@
+//! Which picture of `/input` plays, when the next one is due, and how far it has faded in.
+//!
+//! Plain counting: nothing here reads a file or a clock.
+
+use super::loads::Named;
+use crate::image::Fit;
+use crate::params::{Id, Params, TimeBase};
+
+/// A picture that is asked for, or that plays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slide {
+    /// A picture, or a folder of them.
+    pub place: Named,
+    /// Which one of the folder; it counts on past both ends.
+    pub index: i64,
+    pub fit: Fit,
+}
+
+/// The pictures of a running show.
+#[derive(Debug, Default)]
+pub struct Slideshow {
+    /// What plays or is about to.
+    wanted: Option<Slide>,
+    /// What was loaded last.
+    playing: Option<Slide>,
+    /// How many pictures there are to step through.
+    count: usize,
+    /// Seconds or beats since the last step.
+    since: f64,
+    /// From the picture before (0) to this one (1).
+    fade: f64,
+}
+
+impl Slideshow {
+    /// The first picture of a place.
+    pub fn go_to(&mut self, place: Named, params: &Params) -> Slide {
+        self.since = 0.0;
+        self.wanted.insert(Slide { place, index: 0, fit: params.get_choice(Id::InputFit) }).clone()
+    }
+
+    /// What was named, or "" when nothing plays.
+    pub fn name(&self) -> &str {
+        self.wanted.as_ref().map_or("", |wanted| &wanted.place.name)
+    }
+
+    /// The picture `by` places on; a single picture is read again.
+    pub fn step_by(&mut self, by: i64) -> Option<Slide> {
+        self.since = 0.0;
+        let wanted = self.wanted.as_mut()?;
+        wanted.index = wanted.index.wrapping_add(by);
+        Some(wanted.clone())
+    }
+
+    /// Plays nothing from now on. False when nothing was played.
+    pub fn stop(&mut self) -> bool {
+        self.fade = 0.0;
+        self.playing = None;
+        self.wanted.take().is_some()
+    }
+
+    /// `dt` seconds pass. Returns what is to be loaded now: the next picture when its time has come, or the same one when
+    /// it is to be fitted otherwise.
+    pub fn step(&mut self, dt: f64, params: &Params) -> Option<Slide> {
+        let units = dt * params.get_choice::<TimeBase>(Id::InputSync).per_second(params.get(Id::Tempo));
+        self.advance(units, params.get(Id::InputEvery), params.get_choice(Id::InputFit))
+    }
+
+    /// `units` seconds or beats pass; a picture stays for `every` of them, 0 for ever.
+    fn advance(&mut self, units: f64, every: f64, fit: Fit) -> Option<Slide> {
+        let wanted = self.wanted.as_mut()?;
+        self.since += units;
+        let is_due = every > 0.0 && self.since >= every && self.count > 1;
+        if is_due {
+            // A step that was overslept is not made up for.
+            self.since %= every;
+            wanted.index = wanted.index.wrapping_add(1);
+        }
+        let is_changed = is_due || wanted.fit != fit;
+        wanted.fit = fit;
+        is_changed.then(|| wanted.clone())
+    }
+
+    /// Fades on by `dt` seconds of `/input/fade`; 0 cuts.
+    pub fn fade(&mut self, dt: f64, params: &Params) {
+        let secs = params.get(Id::InputFade);
+        self.fade = if secs > 0.0 { (self.fade + dt / secs).min(1.0) } else { 1.0 };
+    }
+
+    /// From the picture before (0) to this one (1).
+    pub fn faded(&self) -> f32 {
+        self.fade as f32
+    }
+
+    /// A picture of `count` has come; one that `is_new` fades in from now on.
+    pub fn landed(&mut self, slide: Slide, count: usize, is_new: bool) {
+        (self.count, self.playing) = (count, Some(slide));
+        if is_new {
+            self.fade = 0.0;
+        }
+    }
+
+    /// That cannot be played: what plays is the old place, or the next picture of the same. A newer one stays.
+    pub fn failed(&mut self, failed: &Slide) {
+        let is_newest = self.wanted.as_ref() == Some(failed);
+        if is_newest && self.playing.as_ref().map(|playing| &playing.place) != Some(&failed.place) {
+            self.wanted.clone_from(&self.playing);
+        }
+    }
+
+    /// Shows what plays at once, without a fade.
+    pub fn settle(&mut self) {
+        self.fade = 1.0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str) -> Named {
+        Named { name: name.to_owned(), may_be_path: true, base: "".into() }
+    }
+
+    fn played(show: &mut Slideshow, place: &str, count: usize) {
+        let mut slide = show.go_to(named(place), &Params::default());
+        slide.fit = Fit::Cover;
+        show.wanted = Some(slide.clone());
+        show.landed(slide, count, true);
+    }
+
+    fn index(slide: Option<Slide>) -> Option<i64> {
+        slide.map(|slide| slide.index)
+    }
+
+    #[test]
+    fn pictures_follow_when_their_time_is_over() {
+        let mut show = Slideshow::default();
+        played(&mut show, "folder", 3);
+        let mut step = |units| index(show.advance(units, 4.0, Fit::Cover));
+        assert_eq!([step(3.0), step(0.5), step(0.5), step(3.9), step(0.1)], [None, None, Some(1), None, Some(2)]);
+        assert_eq!(step(41.0), Some(3), "one step, however late");
+        assert_eq!(index(show.step_by(-5)), Some(-2));
+        assert_eq!(index(show.advance(1.0, 0.0, Fit::Mirror)), Some(-2), "fitted otherwise");
+        assert_eq!(index(show.advance(99.0, 0.0, Fit::Mirror)), None, "0 stays");
+    }
+
+    #[test]
+    fn it_fades_in() {
+        let mut params = Params::default();
+        let mut show = Slideshow::default();
+        played(&mut show, "a", 1);
+        assert_eq!(show.faded(), 0.0);
+        params.write(Id::InputFade.into(), &crate::params::Value::Float(2.0)).unwrap();
+        params.settle();
+        show.fade(0.5, &params);
+        assert_eq!(show.faded(), 0.25);
+        params.write(Id::InputFade.into(), &crate::params::Value::Float(0.0)).unwrap();
+        params.settle();
+        show.fade(0.1, &params);
+        assert_eq!(show.faded(), 1.0, "no fade is a cut");
+    }
+
+    #[test]
+    fn what_fails_leaves_the_old_place() {
+        let mut show = Slideshow::default();
+        played(&mut show, "good", 1);
+        let bad = show.go_to(named("bad"), &Params::default());
+        assert_eq!(show.name(), "bad");
+        show.failed(&bad);
+        assert_eq!(show.name(), "good");
+        // A bad picture in the folder that plays: the next step goes past it.
+        let bad = show.step_by(1).unwrap();
+        assert_eq!(bad.index, 1);
+        show.failed(&bad);
+        assert_eq!(index(show.step_by(1)), Some(2));
+        // The folder of the picture that plays: nothing fades, and the next one is its second.
+        let folder = show.go_to(named("folder"), &Params::default());
+        show.settle();
+        show.landed(folder, 3, false);
+        assert_eq!((show.faded(), index(show.step_by(1))), (1.0, Some(1)));
+        // What fails after something else was asked for changes nothing.
+        show.go_to(named("better"), &Params::default());
+        show.failed(&bad);
+        assert_eq!(show.name(), "better");
+        assert!(show.stop() && !show.stop());
+        assert_eq!(show.name(), "");
+    }
+}
