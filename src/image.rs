@@ -1,8 +1,8 @@
-//! A picture in memory, and what can be done with one alone.
+//! A picture in memory, and the operations on a single picture.
 //!
-//! [`Image`] is what engines make and effects work on. [`convert`] goes from floats to bytes and back, [`resample`] changes
-//! the size and moves, [`fit`] lays a picture out in a frame of another shape, [`file`] reads picture files. Knows no
-//! engines, no effects and no devices.
+//! [`Image`] is what engines produce and effects process. [`convert`] converts floats to bytes and back, [`resample`]
+//! resizes and moves, [`fit`] fits a picture into a frame of a different shape, [`file`] reads picture files. Knows nothing
+//! of engines, effects or devices.
 
 pub mod convert;
 pub mod file;
@@ -26,7 +26,7 @@ impl Image {
         Image { channels, height, width, data: vec![0.0; channels * height * width] }
     }
 
-    /// Takes another shape; allocates only when it grows. What was in it is lost.
+    /// Changes the shape; allocates only if it grows. The contents are lost.
     pub fn reshape(&mut self, channels: usize, height: usize, width: usize) {
         (self.channels, self.height, self.width) = (channels, height, width);
         self.data.resize(channels * height * width, 0.0);

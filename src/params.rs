@@ -1,9 +1,9 @@
 //! The table of parameters: every address that can be played, defined once.
 //!
-//! The OSC namespace, the MIDI targets, the presets, the HUD, `latent-jockey params` and the README's table
-//! all read a [`Table`]. Built-in rows are always there; others come and go at run time. [`Params`] holds the values of
-//! a running show, for the rows of its table. A parameter's *effective* value is its base (what a knob, OSC or preset
-//! set, smoothed) plus its modulation, clamped to its range.
+//! The OSC namespace, the MIDI targets, the presets, the HUD, `latent-jockey params` and the README's table all read a
+//! [`Table`]. Built-in rows are permanent; others come and go at run time. [`Params`] holds the values of a running show,
+//! for the rows of its table. A parameter's *effective* value is its base (set by a knob, OSC or a preset, and smoothed)
+//! plus its modulation, clamped to its range.
 //!
 //! Nothing here does I/O or reads a clock. Writes are coerced where the intent is clear and refused otherwise.
 

@@ -1,23 +1,23 @@
 //! Floats to bytes and back, and sRGB to linear light and back. Plain arithmetic.
 //!
-//! One rule of rounding: −1..1 becomes a byte as `byte_from_float` says, everywhere; `shaders/effects/shown.wgsl` is its
-//! twin on a graphics card.
+//! There is one rounding rule: −1..1 becomes a byte by `byte_from_float`, everywhere; `shaders/effects/shown.wgsl` is its twin
+//! on a graphics card.
 
 use std::sync::OnceLock;
 
 use super::Image;
 
-/// The byte of a number of a picture, −1..1: trunc(clamp(127.5·x + 128, 0, 255)), as the original tools save it.
+/// The byte for a picture's number, −1..1: trunc(clamp(127.5·x + 128, 0, 255)), as in the original tools.
 pub fn byte_from_float(x: f32) -> u8 {
     (x * 127.5 + 128.0).clamp(0.0, 255.0) as u8
 }
 
-/// The number −1..1 of a byte.
+/// The number −1..1 for a byte.
 pub fn float_from_byte(byte: u8) -> f32 {
     f32::from(byte) / 127.5 - 1.0
 }
 
-/// A picture of −1..1 as 8-bit RGBA. Grey pictures become RGB; an alpha channel is left out.
+/// Converts a picture of −1..1 to 8-bit RGBA. Grey pictures become RGB; an alpha channel is dropped.
 pub fn rgba8_from_image(image: &Image, rgba: &mut Vec<u8>) {
     let plane = image.width * image.height;
     rgba.resize(plane * 4, 255);
@@ -32,7 +32,7 @@ pub fn rgba8_from_image(image: &Image, rgba: &mut Vec<u8>) {
     }
 }
 
-/// `[3, H, W]` in −1..1 of 8-bit RGBA pixels; alpha is left out.
+/// Converts 8-bit RGBA pixels to `[3, H, W]` in −1..1; alpha is dropped.
 pub fn image_from_rgba8(rgba: &[u8], height: usize, width: usize) -> Image {
     let mut image = Image::new(3, height, width);
     let plane = height * width;
@@ -59,7 +59,7 @@ pub(super) fn linear_table() -> &'static [f32; 256] {
 pub(super) struct Encoder {
     /// The byte at the lower end of each of [`Encoder::CELLS`] equal parts of 0 to 1.
     guess: Vec<u8>,
-    /// From which linear light on each byte is the nearest.
+    /// The linear light from which each byte is the nearest.
     from: [f32; 257],
 }
 
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_rounded_as_the_original_tools_do() {
+    fn pictures_are_rounded_as_in_the_original_tools() {
         let image = Image { channels: 3, height: 1, width: 2, data: vec![-1.0, 0.0, 1.0, -9.0, 9.0, 0.5] };
         let mut rgba = Vec::new();
         rgba8_from_image(&image, &mut rgba);

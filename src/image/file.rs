@@ -1,4 +1,4 @@
-//! Picture files are read: PNG and JPEG. Touches the disk: never on the way of a frame.
+//! Reads picture files: PNG and JPEG. Accesses the disk, so it never runs within a frame.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,26 +9,26 @@ use super::Image;
 use super::convert::image_from_rgba8;
 use super::fit::{Composer, Fit};
 
-/// Endings of the pictures that can be read.
+/// Extensions of the supported picture files.
 pub const ENDINGS: &[&str] = &["png", "jpg", "jpeg"];
-/// Longest side of a picture that is read, in pixels.
+/// Maximum side of a picture, in pixels.
 const LONGEST: u32 = 16_384;
-/// Most memory that decoding may take, in bytes.
+/// Maximum memory for decoding, in bytes.
 const MOST_BYTES: u64 = 1 << 30;
 
-/// Why a file is not read as a picture.
+/// Why a picture cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     #[error("cannot read {}: {source}", file.display())]
     Read { file: PathBuf, source: io::Error },
-    #[error("{} is no picture that can be read ({}): {source}", file.display(), ENDINGS.join(", "))]
+    #[error("{} is not a readable picture ({}): {source}", file.display(), ENDINGS.join(", "))]
     Broken { file: PathBuf, source: image::ImageError },
 }
 
-/// Reads a PNG or JPEG the way up in which it was taken. What the file holds counts, not what its name says.
+/// Reads a PNG or JPEG, applying its orientation. The contents decide the format, not the extension.
 ///
 /// # Errors
-/// When it cannot be read, is no such picture, or is larger than 16384 pixels on a side.
+/// When it cannot be read, is not a PNG or JPEG, or is larger than 16384 pixels on a side.
 pub fn read(file: &Path) -> Result<DynamicImage, FileError> {
     let failed = |source| FileError::Read { file: file.to_owned(), source };
     let broken = |source| FileError::Broken { file: file.to_owned(), source };
@@ -44,7 +44,7 @@ pub fn read(file: &Path) -> Result<DynamicImage, FileError> {
     Ok(picture)
 }
 
-/// Reads a picture as it is: `[3, H, W]` in −1..1.
+/// Reads a picture unscaled: `[3, H, W]` in −1..1.
 ///
 /// # Errors
 /// As [`read`].
@@ -53,7 +53,7 @@ pub fn read_image(file: &Path) -> Result<Image, FileError> {
     Ok(image_from_rgba8(picture.as_raw(), picture.height() as usize, picture.width() as usize))
 }
 
-/// Reads a picture and brings it to a square of `side` pixels, the shape of the network's pictures.
+/// Reads a picture and fits it into a square of `side` pixels, the shape of the network's pictures.
 ///
 /// # Errors
 /// As [`read`].
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_file_holds_counts_not_what_its_name_says() {
+    fn the_contents_decide_not_the_extension() {
         let folder = std::env::temp_dir().join(format!("latent-jockey-read-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("b.png");

@@ -1,28 +1,28 @@
-//! How a picture fills a frame of another shape, and frames of bytes made that way, on the processor.
+//! Fits a picture into a frame of a different shape, as bytes, on the processor.
 //!
-//! Resampling and brightness work in linear light: the mean of black and white is the grey that reflects half of
-//! the light. Enlarging takes Mitchell and Netravali's filter (SIGGRAPH 1988, B = C = 1/3), which hardly rings;
-//! shrinking takes Lanczos' with three lobes. Plain arithmetic in a fixed order: the same pixels on every machine.
+//! Resampling and brightness work in linear light: the mean of black and white is the grey that reflects half the light.
+//! Enlarging uses the Mitchell-Netravali filter (SIGGRAPH 1988, B = C = 1/3), which hardly rings; shrinking uses Lanczos
+//! with three lobes. Plain arithmetic in a fixed order: the same pixels on every machine.
 
 use rayon::prelude::*;
 
 use super::convert::{Encoder, linear_table};
 use super::resample::{LANCZOS3, MITCHELL, Taps};
 
-/// How a picture fills an output of another shape.
+/// How a picture fills an output of a different shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Fit {
     /// The whole picture; the rest is black.
     Contain,
-    /// The output is full; what stands over is cropped evenly.
+    /// The output is filled; the excess is cropped evenly.
     Cover,
-    /// The whole picture; the rest shows its mirror image.
+    /// The whole picture; the rest is filled with its mirror image.
     #[default]
     Mirror,
 }
 
 impl Fit {
-    /// How much a picture is enlarged to fill a frame; both are width and height in pixels, none of them 0.
+    /// How much a picture is enlarged to fill a frame. Both are width and height in pixels, none of them 0.
     pub fn enlargement(self, picture: [f64; 2], frame: [f64; 2]) -> f64 {
         let [across, down] = [0, 1].map(|axis| frame[axis] / picture[axis]);
         match self {
@@ -37,7 +37,7 @@ type Linear = [f32; 4];
 
 const BLACK: [u8; 4] = [0, 0, 0, 255];
 
-/// Makes frames of one size. Allocates when the picture's size or the fit changes, not from frame to frame.
+/// Composes frames of a fixed size. Allocates when the picture's size or the fit changes, not per frame.
 #[derive(Debug)]
 pub struct Composer {
     width: usize,
@@ -49,19 +49,19 @@ pub struct Composer {
 }
 
 impl Composer {
-    /// Makes frames of `width` x `height` pixels.
+    /// For frames of `width` x `height` pixels.
     pub fn new(width: u32, height: u32) -> Self {
         let (width, height) = (width as usize, height as usize);
         Composer { width, height, layout: None, rows: Vec::new(), frame: BLACK.repeat(width * height) }
     }
 
-    /// The frame that shows a picture of `width` x `height` pixels, sRGB-encoded RGBA in and out, alpha ignored in
-    /// and 255 out. `brightness` from 0 to 1 multiplies the light. A picture whose length does not fit its size
-    /// gives a black frame.
+    /// The frame for a picture of `width` x `height` pixels: sRGB-encoded RGBA in and out; alpha is ignored on input and 255
+    /// on output. `brightness` from 0 to 1 multiplies the light. A picture whose length does not match its size gives a
+    /// black frame.
     pub fn compose(&mut self, rgba: &[u8], width: u32, height: u32, fit: Fit, brightness: f32) -> &[u8] {
         let (width, height) = (width as usize, height as usize);
         let (pixels, _) = rgba.as_chunks::<4>();
-        // Not a number is dark, too.
+        // NaN counts as dark, too.
         let brightness = if brightness > 0.0 { brightness.min(1.0) } else { 0.0 };
         let nothing = pixels.is_empty() || pixels.len() != width * height || self.frame.is_empty();
         if nothing || brightness == 0.0 {
@@ -83,7 +83,7 @@ impl Composer {
     }
 }
 
-/// Where a picture goes, and the filters that take it there.
+/// Where a picture is placed, and the filters for it.
 #[derive(Debug)]
 struct Layout {
     picture: (usize, usize),
@@ -99,7 +99,7 @@ impl Layout {
         let scale = fit.enlargement([picture.0 as f64, picture.1 as f64], [frame.0 as f64, frame.1 as f64]);
         let placed = |picture: usize, frame: usize| ((picture as f64 * scale).round() as usize).clamp(1, frame);
         let (width, height) = (placed(picture.0, frame.0), placed(picture.1, frame.1));
-        // What the frame shows of each side, in the picture's pixels; the rest is cropped.
+        // How much of each side the frame shows, in the picture's pixels; the rest is cropped.
         let shown = |picture: usize, frame: usize| {
             if fit == Fit::Cover { (frame as f64 / scale).min(picture as f64) } else { picture as f64 }
         };
@@ -112,7 +112,7 @@ impl Layout {
         }
     }
 
-    /// The horizontal pass: each row of the picture in linear light at the placed width.
+    /// The horizontal pass: resizes each row of the picture to the placed width, in linear light.
     fn spread_rows(&self, pixels: &[[u8; 4]], rows: &mut Vec<Linear>) {
         let table = linear_table();
         rows.resize(self.picture.1 * self.across.len(), [0.0; 4]);
@@ -147,7 +147,7 @@ impl Layout {
         });
     }
 
-    /// Fills what lies around the placed picture with its mirror image, again and again.
+    /// Fills the area around the placed picture with repeated mirror images.
     fn mirror(&self, frame: &mut [[u8; 4]], frame_width: usize) {
         let (left, top) = self.origin;
         let (width, height) = (self.across.len(), self.down.len());
@@ -172,7 +172,7 @@ fn add(sum: &mut Linear, pixel: &Linear, weight: f32) {
     }
 }
 
-/// Which of `len` places shows at `x` when they begin at `start` and are mirrored at both ends.
+/// Which of `len` positions is visible at `x` when they start at `start` and are mirrored at both ends.
 fn reflected(x: usize, start: usize, len: usize) -> usize {
     let period = 2 * len as i64;
     let place = (x as i64 - start as i64).rem_euclid(period);
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn mixing_and_brightness_are_of_light() {
+    fn mixing_and_brightness_are_in_linear_light() {
         // Half of the light is 188 in sRGB, not 128.
         let board: Vec<u8> = (0..64 * 64).map(|i| if (i + i / 64) % 2 == 0 { 0 } else { 255 }).collect();
         let middle = composed(&board, (64, 64), (8, 8), Fit::Contain)[27];
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn mirror_goes_on_and_on() {
+    fn mirror_repeats() {
         assert_eq!(composed(&[10, 20, 30, 40], (2, 2), (4, 2), Fit::Mirror), [10, 10, 20, 20, 30, 30, 40, 40]);
         assert_eq!(composed(&[10, 20], (1, 2), (1, 8), Fit::Contain)[3..5], [10, 20]);
         let tall = composed(&[10, 20], (2, 1), (2, 7), Fit::Mirror);
@@ -258,12 +258,12 @@ mod tests {
     }
 
     #[test]
-    fn enlarging_keeps_the_middle_where_it_is() {
+    fn enlarging_keeps_the_centre_in_place() {
         let ramp: Vec<u8> = (0..16).flat_map(|_| (0..16).map(|x| 100 + 4 * x)).collect();
         let large = composed(&ramp, (16, 16), (64, 64), Fit::Contain);
         let line = &large[32 * 64..33 * 64];
         assert!(line.windows(2).all(|w| w[0] <= w[1]), "{line:?}");
-        // The light of a ramp and its mirror image meets in the middle.
+        // A ramp and its mirror image meet in the middle, in linear light.
         let (left, right) = (u32::from(line[31]), u32::from(line[32]));
         assert!((left + right).abs_diff(2 * 130) <= 1, "{left} {right}");
     }

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use super::Image;
 
-/// Resizes pictures between two sizes with the cubic kernel of Catmull and Rom (a = −½), widened when shrinking so that
-/// nothing is skipped, as image editors do it.
+/// Resizes pictures between two sizes with the Catmull-Rom cubic (a = −½), widened when shrinking so that nothing is
+/// skipped, as in image editors.
 #[derive(Clone, Debug, Default)]
 pub struct Resizer {
     sizes: [usize; 4],
@@ -17,30 +17,30 @@ pub struct Resizer {
     half_done: Vec<f32>,
 }
 
-/// What is taken of the input for each output sample of one axis: where it starts, and with which weights.
+/// The input samples for each output sample along one axis: the first one, and the weights.
 #[derive(Clone, Debug, Default)]
 pub struct Taps {
     pub starts: Vec<usize>,
-    /// `[outputs, count]`; those of one output sum to 1.
+    /// `[outputs, count]`; the weights of one output sum to 1.
     pub weights: Vec<f32>,
-    /// Input samples that each output takes.
+    /// Input samples per output.
     pub count: usize,
 }
 
 /// A resampling filter; `T` is the precision in which its weights are computed.
 pub struct Kernel<T> {
-    /// Beyond it the weight is 0, in samples of the coarser of the two grids.
+    /// The weight is 0 beyond it, in samples of the coarser grid.
     radius: f64,
     weight: fn(T) -> T,
-    /// Beyond the ends of a line its last sample goes on; else what is there makes up the whole.
+    /// Whether the last sample is repeated beyond the ends; otherwise the weights of existing samples are normalised.
     extends: bool,
 }
 
-/// Catmull and Rom's cubic (a = −½).
+/// The Catmull-Rom cubic (a = −½).
 pub const CATMULL_ROM: Kernel<f64> = Kernel { radius: 2.0, weight: catmull_rom, extends: false };
-/// Mitchell and Netravali's cubic (SIGGRAPH 1988, B = C = ⅓): hardly rings.
+/// The Mitchell-Netravali cubic (SIGGRAPH 1988, B = C = ⅓): hardly rings.
 pub const MITCHELL: Kernel<f32> = Kernel { radius: 2.0, weight: mitchell, extends: true };
-/// Lanczos' windowed sinc with three lobes: sharp when shrinking.
+/// The Lanczos windowed sinc with three lobes: sharp when shrinking.
 pub const LANCZOS3: Kernel<f32> = Kernel { radius: 3.0, weight: lanczos3, extends: true };
 
 /// A precision that weights are computed in.
@@ -68,8 +68,8 @@ impl Real for f64 {
 }
 
 impl Taps {
-    /// From the middle `shown` of `from` samples to `to` samples. When shrinking the filter is widened, so that nothing is
-    /// skipped; the same size takes the samples as they are.
+    /// From the middle `shown` of `from` samples to `to` samples. When shrinking, the filter is widened so that nothing is
+    /// skipped; at the same size, samples are copied.
     pub fn set<T: Real>(&mut self, from: usize, shown: f64, to: usize, kernel: &Kernel<T>) {
         let scale = shown / to as f64;
         let first = (from as f64 - shown) / 2.0;
@@ -110,7 +110,7 @@ impl Taps {
         (self.starts[output], &self.weights[output * self.count..][..self.count])
     }
 
-    /// How many samples they make.
+    /// Number of output samples.
     pub fn len(&self) -> usize {
         self.starts.len()
     }
@@ -119,7 +119,7 @@ impl Taps {
         self.starts.is_empty()
     }
 
-    /// For each output sample: the first input sample it is made from, and the weights from there on.
+    /// For each output sample: its first input sample, and the weights from there.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &[f32])> {
         self.starts.iter().copied().zip(self.weights.chunks_exact(self.count))
     }
@@ -156,12 +156,12 @@ fn lanczos3(x: f32) -> f32 {
 }
 
 impl Resizer {
-    /// The sizes whose tables it has: height and width of what it resizes, and of what it makes of that.
+    /// The sizes of its tables: height and width of the input, and of the output.
     pub fn sizes(&self) -> [usize; 4] {
         self.sizes
     }
 
-    /// Makes `to` `[C, height, width]` from `from` with its number of colours. An empty `from` gives an empty picture.
+    /// Resizes `from` into `to` `[C, height, width]`. An empty `from` gives an empty picture.
     pub fn resize(&mut self, from: &Image, height: usize, width: usize, to: &mut Image) {
         if from.data.is_empty() || height * width == 0 {
             to.reshape(0, 0, 0);
@@ -212,23 +212,22 @@ pub struct Motion {
 }
 
 impl Motion {
-    /// Leaves everything where it is.
+    /// No motion.
     pub const STILL: Motion = Motion { zoom: 1.0, turn: 0.0, x: 0.0, y: 0.0 };
 
-    /// Does it move a picture of this size at all? One that is not finite moves nothing.
+    /// Whether it moves a picture of this size at all. A non-finite motion moves nothing.
     pub fn moves(&self, height: usize, width: usize) -> bool {
         let is_finite = [self.zoom, self.turn, self.x, self.y].iter().all(|v| v.is_finite());
         *self != Motion::STILL && is_finite && height >= 2 && width >= 2
     }
 
-    /// How it enlarges: between a quarter and four times.
+    /// Its zoom, limited to between a quarter and four.
     pub fn scale(&self) -> f32 {
         self.zoom.clamp(0.25, 4.0)
     }
 }
 
-/// Moves `from` into `to` of the same shape, bilinear, continued beyond its edges by reflection.
-/// A motion that is not finite moves nothing.
+/// Moves `from` into `to` of the same shape, bilinear, reflected at the edges. A non-finite motion moves nothing.
 pub fn moved(from: &Image, motion: Motion, to: &mut Image) {
     to.reshape(from.channels, from.height, from.width);
     let (height, width) = (from.height, from.width);
@@ -242,7 +241,7 @@ pub fn moved(from: &Image, motion: Motion, to: &mut Image) {
     let plane = height * width;
     for y in 0..height {
         for x in 0..width {
-            // Where the output's pixel comes from: the inverse motion.
+            // The source of the output pixel: the inverse motion.
             let dx = x as f32 - cx - motion.x * width as f32;
             let dy = y as f32 - cy - motion.y * height as f32;
             let sx = mirrored((cos * dx + sin * dy) / zoom + cx, width);
@@ -260,14 +259,14 @@ pub fn moved(from: &Image, motion: Motion, to: &mut Image) {
     }
 }
 
-/// A coordinate folded into 0..=side − 1.
+/// A coordinate reflected into 0..=side − 1.
 fn mirrored(at: f32, side: usize) -> f32 {
     let last = side as f32 - 1.0;
     if (0.0..=last).contains(&at) {
         return at;
     }
     let folded = at.rem_euclid(2.0 * last);
-    // The folded value can round up to the period itself.
+    // The reflected value can round up to the period itself.
     folded.min(2.0 * last - folded).clamp(0.0, last)
 }
 
@@ -308,7 +307,7 @@ mod test {
     }
 
     #[test]
-    fn a_picture_moves_as_it_is_told() {
+    fn a_picture_moves_by_the_motion() {
         let image = ramp(9, 9);
         let mut out = Image::default();
         moved(&image, Motion { x: 2.0 / 9.0, ..Motion::STILL }, &mut out);
@@ -322,7 +321,7 @@ mod test {
     }
 
     #[test]
-    fn absurd_motions_give_numbers() {
+    fn absurd_motions_give_finite_numbers() {
         for x in [f32::NAN, f32::INFINITY, 1e9, -1e9] {
             let mut out = Image::default();
             moved(&ramp(4, 4), Motion { x, ..Motion::STILL }, &mut out);

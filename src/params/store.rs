@@ -496,7 +496,7 @@ mod tests {
         assert!(!params.fired().contains(&ids[1]));
         params.set_modulation(ids[0].into(), 0.2);
         let error = params.write(band, &Value::Float(1.0)).unwrap_err();
-        assert_eq!(error.to_string(), "there is no /fx/store/band/3 any more: what it belonged to is gone");
+        assert_eq!(error.to_string(), "/fx/store/band/3 no longer exists");
         params.step(1.0);
         params.write_defaults(|_| true);
 

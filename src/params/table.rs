@@ -1,8 +1,8 @@
-//! The rows of the table: every address, its kind and range, and all that the instrument knows about it.
+//! The rows of the table: every address, its kind and range, and everything else the instrument knows about it.
 //!
-//! Built-in rows are constants, made once by `parameters!` ([`Id::Psi`]). Further rows come and go at run time, with
-//! an effect, a modulator or a script. A [`Table`] says which rows there are now; it never changes, and is swapped as a
-//! whole. An [`Id`] outlives the tables it is in: an event that arrives late still knows its address.
+//! Built-in rows are constants made by `parameters!` ([`Id::Psi`]). Other rows come and go at run time, with an effect, a
+//! modulator or a script. A [`Table`] says which rows currently exist; it is immutable and swapped as a whole. An [`Id`]
+//! outlives its tables: an event that arrives late still knows its address.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +29,7 @@ pub enum Kind {
     Bool {
         default: bool,
     },
-    /// One word of `options`; a number picks by position.
+    /// One word of `options`; a number selects by position.
     Choice {
         options: &'static [&'static str],
         default: usize,
@@ -37,7 +37,7 @@ pub enum Kind {
     Text {
         default: &'static str,
     },
-    /// Fires once for each write that is not 0, false or "off".
+    /// Fires once per write, unless that is 0, false or "off".
     Trigger,
     /// A whole vector of floats, at most `max_len` long.
     Vector {
@@ -45,31 +45,31 @@ pub enum Kind {
     },
 }
 
-/// How a knob's 0..1 travel is laid over the range.
+/// How a knob's 0..1 travel maps to the range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Curve {
     Linear,
-    /// Fine near the low end: value = min + (max − min)·t².
+    /// Finer near the low end: value = min + (max − min)·t².
     Square,
 }
 
 /// What a parameter belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The picture: loading a preset puts it back to its default unless the preset sets it.
+    /// The picture: loading a preset resets it to its default unless the preset sets it.
     Picture,
-    /// The stage: a preset that does not name it leaves it as it is.
+    /// The stage: a preset that does not set it leaves it unchanged.
     Stage,
-    /// Something to be done now; it holds no state.
+    /// An action, without state.
     Command,
 }
 
 /// What presets do with a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Saving {
-    /// Read from presets and saved into them.
+    /// Read from presets and saved to them.
     Saved,
-    /// Read from presets that a person wrote, never saved.
+    /// Read from presets, but never saved.
     ReadOnly,
     /// Not allowed under `[params]`, for this reason.
     Elsewhere(&'static str),
@@ -79,13 +79,13 @@ pub enum Saving {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remote {
     Allowed,
-    /// Allowed, but nothing that follows from it is written to a file.
+    /// Allowed, but its effects are not written to a file.
     NoFiles,
     /// Refused with one line.
     Refused,
 }
 
-/// How many members of a family, or numbers of a vector, there are with the networks that play.
+/// How many members of a family, or numbers of a vector, the current networks use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Members {
     All,
@@ -109,9 +109,9 @@ pub struct Def {
     pub smoothing_secs: f64,
     /// For families `/z/<n>`: how many there are (n = 0..count). 1 otherwise.
     pub count: usize,
-    /// How many of those mean something with the networks that play.
+    /// How many of those the current networks use.
     pub members: Members,
-    /// Which of the eight knobs of the default MIDI map (1 to 8) plays it.
+    /// Which of the eight knobs of the default MIDI map (1 to 8) controls it.
     pub knob: Option<u8>,
     /// One line, in plain English.
     pub help: &'static str,
@@ -119,7 +119,7 @@ pub struct Def {
     pub saving: Saving,
     /// Waits for the beat while `/quantize` is above 0.
     pub quantized: bool,
-    /// Can be played by one control.
+    /// Can be mapped by MIDI learn.
     pub learnable: bool,
     pub remote: Remote,
 }
@@ -154,7 +154,7 @@ impl Def {
     pub const fn boolean(address: &'static str, default: bool) -> Def {
         Def::new(address, Kind::Bool { default })
     }
-    /// `options` are the [`Choice::WORDS`] of an enum, or the words that a file declares; `default` is a position.
+    /// `options` are the [`Choice::WORDS`] of an enum, or the words declared by a file; `default` is a position.
     pub const fn choice(address: &'static str, options: &'static [&'static str], default: usize) -> Def {
         Def::new(address, Kind::Choice { options, default })
     }
@@ -222,37 +222,37 @@ impl Def {
     }
 }
 
-/// Largest z or w dimension that `/z/<n>` and `/w/<n>` reach.
+/// Number of members of `/z/<n>` and `/w/<n>`.
 pub const MAX_DIM: usize = 1024;
-/// How many styles `/style/mix/<n>` reaches.
+/// Number of members of `/style/mix/<n>`.
 pub const STYLE_KNOBS: usize = 32;
 
 macro_rules! parameters {
     ($($name:ident = $def:expr;)*) => {
-        /// Names a row: a built-in one, or one that was added at run time. Never reused for another row.
+        /// Identifies a row: a built-in one, or one added at run time. Never reused for another row.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct Id(u16);
         /// The numbers of the built-in rows.
         #[repr(u16)]
         enum Row { $($name),* }
-        #[allow(non_upper_case_globals, reason = "they are the variants of an enum that can grow")]
+        #[allow(non_upper_case_globals, reason = "like the variants of an enum, but extensible at run time")]
         impl Id {
             $(pub const $name: Id = Id(Row::$name as u16);)*
         }
-        /// The built-in rows, in the order in which they are printed.
+        /// The built-in rows, in display order.
         static BUILT_IN: &[Def] = &[$($def),*];
     };
 }
 
 /// Why a preset cannot hold a command.
-const NOW: Saving = Saving::Elsewhere("it asks for something to be done now");
+const NOW: Saving = Saving::Elsewhere("it is a command");
 
 use Def as D;
 
 parameters! {
     Network = D::text("/network", "").quantized().saving(Saving::Elsewhere("write network = \"...\" at the top of the file")).help("network to play: a name in presets/networks or a path");
     NetworkFade = D::float("/network/fade", 0.0, 60.0, 0.0).unit("s").stage().help("crossfade from one network to the next, both moving; 0 cuts");
-    Preset = D::text("/preset", "").command().quantized().saving(Saving::Elsewhere("a preset loads no other preset")).help("preset to load: a name in presets, a path, or its number in the list");
+    Preset = D::text("/preset", "").command().quantized().saving(Saving::Elsewhere("a preset cannot load another preset")).help("preset to load: a name in presets, a path, or its number in the list");
     PresetNext = D::trigger("/preset/next").quantized().help("load the next preset");
     PresetPrev = D::trigger("/preset/prev").quantized().help("load the previous preset");
     PresetSave = D::text("/preset/save", "").command().saving(NOW).remote(Remote::NoFiles).help("save the current settings into the preset, or with a name as a new preset based on it");
@@ -315,16 +315,16 @@ parameters! {
     Panic = D::trigger("/panic").help("reload the preset as saved and turn all modulation off");
 }
 
-/// The rows that were added since the program started; they are never freed, and ids point into them.
+/// The rows added since the program started; never freed, as ids point to them.
 static ADDED: boxcar::Vec<&'static Def> = boxcar::Vec::new();
 
 impl Id {
-    /// The row, also after it has left the table.
+    /// The row, even after it has left the table.
     pub fn def(self) -> &'static Def {
         let row = usize::from(self.0);
         match BUILT_IN.get(row) {
             Some(def) => def,
-            None => ADDED.get(row - BUILT_IN.len()).expect("only `Id::of` makes ids, after it has kept the row"),
+            None => ADDED.get(row - BUILT_IN.len()).expect("only `Id::of` makes ids, after storing the row"),
         }
     }
 
@@ -337,7 +337,7 @@ impl Id {
         usize::from(self.0) < BUILT_IN.len()
     }
 
-    /// Its place among all rows that were ever there.
+    /// Its index among all rows that ever existed.
     pub(super) fn index(self) -> usize {
         usize::from(self.0)
     }
@@ -347,7 +347,7 @@ impl Id {
         Id(index as u16)
     }
 
-    /// The id of a row: equal rows have equal ids. `None` when there have been 65 536 different rows.
+    /// The id of a row: equal rows have equal ids. `None` after 65,536 different rows.
     fn of(def: &Def) -> Option<Id> {
         static ADDING: Mutex<()> = Mutex::new(());
         let _one_at_a_time = ADDING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -366,7 +366,7 @@ impl std::fmt::Debug for Id {
     }
 }
 
-/// A text of a row that is made at run time. Equal texts are kept once, for as long as the program runs.
+/// Interns a string of a run-time row. Equal strings are stored once, until the program ends.
 pub fn intern(text: &str) -> &'static str {
     static KEPT: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -385,7 +385,7 @@ pub fn intern(text: &str) -> &'static str {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     pub id: Id,
-    /// The `<n>` of a family, else 0.
+    /// The `<n>` of a family, otherwise 0.
     pub index: u16,
 }
 
@@ -405,22 +405,22 @@ impl std::fmt::Display for Target {
     }
 }
 
-/// Why rows cannot be added. The table stays as it was.
+/// Why rows cannot be added. The table is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TableError {
-    #[error("{address} is taken by another parameter")]
+    #[error("{address} is already used by another parameter")]
     Taken { address: &'static str },
     #[error("\"{address}\" cannot be a parameter: {reason}")]
     Row { address: &'static str, reason: &'static str },
-    #[error("no room for {address}: too many different parameters since the start")]
+    #[error("cannot add {address}: too many different parameters since the start")]
     Full { address: &'static str },
 }
 
-/// Which rows there are. A value: adding and removing rows makes another table.
+/// The existing rows. Immutable: adding or removing rows makes a new table.
 #[derive(Clone, Debug)]
 pub struct Table {
     ids: Vec<Id>,
-    /// By the address, or by what stands before the `<n>` of a family.
+    /// By address, or for a family by the part before `<n>`.
     by_address: HashMap<&'static str, Id>,
     /// By [`Id::index`].
     has: Vec<bool>,
@@ -434,7 +434,7 @@ impl PartialEq for Table {
 }
 
 impl Table {
-    /// The rows that are always there.
+    /// The permanent rows.
     pub fn built_in() -> &'static Arc<Table> {
         static TABLE: LazyLock<Arc<Table>> = LazyLock::new(|| Arc::new(Table::of(Id::built_in().collect(), 0)));
         &TABLE
@@ -447,11 +447,11 @@ impl Table {
         Table { ids, by_address, has, version }
     }
 
-    /// This table without some rows and with others after the rest, in one step. Built-in rows stay. A row that is there
-    /// already is added once.
+    /// This table without some rows and with others appended, in one step. Built-in rows stay; existing rows are not added
+    /// twice.
     ///
     /// # Errors
-    /// When an address is taken or malformed, or a default lies outside its range.
+    /// When an address is in use or malformed, or a default is out of range.
     pub fn changed(&self, without: &[Id], with: &[Def]) -> Result<Arc<Table>, TableError> {
         static VERSIONS: AtomicU64 = AtomicU64::new(1);
         let mut ids: Vec<Id> =
@@ -470,7 +470,7 @@ impl Table {
         Ok(Arc::new(Table::of(ids, VERSIONS.fetch_add(1, Ordering::Relaxed))))
     }
 
-    /// This table and `rows`.
+    /// This table with `rows` appended.
     ///
     /// # Errors
     /// As [`Table::changed`].
@@ -480,15 +480,15 @@ impl Table {
 
     /// This table without these rows; built-in ones stay.
     pub fn without(&self, ids: &[Id]) -> Arc<Table> {
-        self.changed(ids, &[]).expect("taking rows away cannot fail")
+        self.changed(ids, &[]).expect("removing rows cannot fail")
     }
 
-    /// Differs from table to table; equal for the same table.
+    /// Unique to this table.
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// The rows in order: the built-in ones, then the others as they were added.
+    /// The rows in order: the built-in ones, then the others in order of addition.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = Id> + ExactSizeIterator + '_ {
         self.ids.iter().copied()
     }
@@ -518,18 +518,18 @@ impl Table {
         self.ids().flat_map(|id| (0..id.def().count).map(move |index| Target { id, index: index as u16 }))
     }
 
-    /// The row with this very address, with `<n>` for a family.
+    /// The row with exactly this address, with `<n>` for a family.
     pub fn row(&self, address: &str) -> Option<Id> {
         self.by_address.get(stem(address)).copied().filter(|id| id.def().address == address)
     }
 
-    /// `id`, or the row that has its address now: after an effect was edited, what played its old row plays the new one.
+    /// `id`, or the row that has its address now: after an effect is edited, what controlled its old row controls the new one.
     pub fn current(&self, id: Id) -> Option<Id> {
         if self.has(id) { Some(id) } else { self.row(id.def().address) }
     }
 
     /// The target of an address such as `/psi` or `/z/3`; a leading `/latent-jockey` is ignored.
-    /// `None` when the table has no such address. One hash look-up; does not allocate.
+    /// `None` if the table has no such address. One hash look-up; does not allocate.
     pub fn resolve(&self, address: &str) -> Option<Target> {
         let address = address.strip_prefix("/latent-jockey").filter(|rest| rest.starts_with('/')).unwrap_or(address);
         let (head, last) = address.split_at(address.rfind('/')? + 1);
@@ -542,7 +542,7 @@ impl Table {
         (index < id.def().count).then_some(Target { id, index: index as u16 })
     }
 
-    /// The address most like `address`, for error messages.
+    /// The address most similar to `address`, for error messages.
     pub fn nearest(&self, address: &str) -> Option<&'static str> {
         nearest_of(address, self.iter().map(|def| def.address))
     }
@@ -553,25 +553,25 @@ fn stem(address: &str) -> &str {
     address.strip_suffix("<n>").unwrap_or(address)
 }
 
-/// What is wrong with a row that is to be added, if anything is.
+/// Checks a row to be added.
 fn check(def: &Def) -> Result<(), &'static str> {
     let stem = stem(def.address);
     let path = stem.strip_suffix('/').filter(|_| def.is_family()).unwrap_or(stem);
     let mut names = path.split('/');
     if names.next() != Some("") || names.clone().count() < 2 {
-        return Err("it lies in no folder, such as /fx/NAME");
+        return Err("it is not in a folder such as /fx/NAME");
     }
     if path.starts_with("/latent-jockey/") || path.starts_with("/get/") {
-        return Err("that folder means something else");
+        return Err("that folder is reserved");
     }
     if path.len() > MAX_ADDRESS || names.clone().any(str::is_empty) {
-        return Err("a part of the address is empty, or the whole is too long");
+        return Err("the address has an empty part or is too long");
     }
     if path.bytes().any(|b| !b.is_ascii_graphic() || b"#*,?[]{}<>\"".contains(&b)) {
-        return Err("an OSC address has only letters, digits and plain signs");
+        return Err("an OSC address may only contain letters, digits and plain punctuation");
     }
     if names.next_back().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit())) {
-        return Err("its last part is a number, as of a member of a family");
+        return Err("its last part is a number, like a member of a family");
     }
     if def.is_family() != (def.count > 1) || def.count > MAX_DIM {
         return Err("a family ends in /<n> and has 2 to 1024 members");
@@ -579,7 +579,7 @@ fn check(def: &Def) -> Result<(), &'static str> {
     match def.kind {
         Kind::Choice { options: [], .. } => return Err("it has no words to choose from"),
         Kind::Text { .. } | Kind::Trigger | Kind::Vector { .. } if def.is_family() => {
-            return Err("only numbers and switches come in families");
+            return Err("only numbers and switches can be families");
         }
         Kind::Vector { max_len } if max_len > MAX_DIM => return Err("a vector has at most 1024 numbers"),
         _ => {}
@@ -587,15 +587,15 @@ fn check(def: &Def) -> Result<(), &'static str> {
     let (min, max) = def.range();
     let sane = min.is_finite() && max.is_finite() && min < max || matches!(def.kind, Kind::Choice { .. }) && min == max;
     if !sane || def.default_number().is_some_and(|x| !(min..=max).contains(&x)) {
-        return Err("its range is empty, or its default lies outside");
+        return Err("its range is empty, or its default is out of range");
     }
     Ok(())
 }
 
-/// Longest address of a row that is added, in bytes: patterns match addresses up to this length.
+/// Longest address of an added row, in bytes: patterns match addresses up to this length.
 const MAX_ADDRESS: usize = 120;
 
-/// The table as threads beside the show see it: reading takes no lock.
+/// The table as seen by threads other than the show's; reading takes no lock.
 #[derive(Clone, Debug)]
 pub struct SharedTable(Arc<arc_swap::ArcSwap<Table>>);
 
@@ -607,12 +607,12 @@ impl Default for SharedTable {
 }
 
 impl SharedTable {
-    /// The newest table that was published.
+    /// The newest published table.
     pub fn get(&self) -> arc_swap::Guard<Arc<Table>> {
         self.0.load()
     }
 
-    /// Shows `table` to the other threads, if it is another one than before.
+    /// Publishes `table` to the other threads, if it has changed.
     pub fn publish(&self, table: &Arc<Table>) {
         if self.get().version() != table.version() {
             self.0.store(table.clone());
@@ -620,7 +620,7 @@ impl SharedTable {
     }
 }
 
-/// The candidate most like `word`, if any is near enough to be a plausible slip.
+/// The candidate most similar to `word`, if any is close enough to be a plausible typo.
 pub fn nearest_of<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .map(|c| (strsim::damerau_levenshtein(word, c), c))
@@ -656,7 +656,7 @@ impl Def {
         }
     }
 
-    /// What a parameter that nobody sets holds; `None` for a trigger, which holds nothing.
+    /// The value of a parameter that has not been set; `None` for a trigger.
     pub fn default_value(&self) -> Option<Value> {
         match self.kind {
             Kind::Text { default } => Some(Value::Text(default.to_owned())),
@@ -680,7 +680,7 @@ impl Def {
         if self.curve == Curve::Square { t.sqrt() } else { t }
     }
 
-    /// In words what may be written.
+    /// Describes the accepted values.
     pub fn expects(&self) -> String {
         match self.kind {
             Kind::Float { min, max, .. } => format!("a number from {min} to {max}"),
@@ -754,7 +754,7 @@ mod tests {
             Some("/fx/table/gain/3".to_owned())
         );
         assert_eq!(more.resolve("/fx/table/gain/4"), None);
-        assert_eq!(built_in.resolve("/fx/table/sides"), None, "the old table is as it was");
+        assert_eq!(built_in.resolve("/fx/table/sides"), None, "the old table is unchanged");
         assert_ne!(more.version(), built_in.version());
 
         let fewer = more.without(&[sides, Id::Psi]);
@@ -770,9 +770,9 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_cannot_be_are_refused() {
+    fn invalid_rows_are_refused() {
         let table = Table::built_in().with(&[SIDES]).unwrap();
-        assert!(table.with(&[SIDES]).is_ok(), "a row that is there is added once");
+        assert!(table.with(&[SIDES]).is_ok(), "an existing row is not added twice");
         let taken = Def::float("/fx/table/sides", 0.0, 1.0, 0.0);
         assert_eq!(table.with(&[taken]), Err(TableError::Taken { address: "/fx/table/sides" }));
         assert!(table.with(&[Def::float("/z/<n>", 0.0, 1.0, 0.0).family(3)]).is_err());
@@ -798,7 +798,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_texts_are_kept_once() {
+    fn equal_strings_are_stored_once() {
         assert!(std::ptr::eq(intern("/fx/table/kept"), intern(&String::from("/fx/table/kept"))));
     }
 }

@@ -1,4 +1,4 @@
-//! Values as writers send them, and what becomes of a write.
+//! Values as sent by writers, and the results of a write.
 
 use super::Target;
 
@@ -12,7 +12,7 @@ pub enum Value {
     List(Vec<f32>),
     /// No argument at all.
     Nothing,
-    /// A knob's travel from 0 to 1, laid over the range by the parameter's curve.
+    /// A knob's travel from 0 to 1, mapped to the range by the parameter's curve.
     Travel(f64),
 }
 
@@ -30,7 +30,7 @@ impl Value {
         number.is_finite().then_some(number)
     }
 
-    /// As a switch; `None` for what is neither on nor off.
+    /// As a switch; `None` if it is neither on nor off.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Value::Text(s) => match s.trim().to_ascii_lowercase().as_str() {
@@ -44,14 +44,14 @@ impl Value {
     }
 }
 
-/// Numbers that came as 32-bit floats, or out of a sum of short ones, with as few digits as they were meant with: 0.8, not
-/// 0.800000011920929 or 0.8000000000000002. All others stay as they are.
+/// Rounds numbers that came from 32-bit floats, or from sums of short ones, to their intended digits: 0.8, not
+/// 0.800000011920929 or 0.8000000000000002. All others are unchanged.
 pub fn short(x: f64) -> f64 {
     let narrow = x as f32;
     if f64::from(narrow) == x { narrow.to_string().parse().unwrap_or(x) } else { without_residue(x) }
 }
 
-/// Six digits behind the point, where there are no others but for rounding.
+/// Rounds to six decimals if the remainder is only a rounding error.
 fn without_residue(x: f64) -> f64 {
     let rounded = (x * 1e6).round() / 1e6;
     if (rounded - x).abs() <= 1e-12 * x.abs() { rounded } else { x }
@@ -60,7 +60,7 @@ fn without_residue(x: f64) -> f64 {
 impl std::fmt::Display for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            // As `short` has it, without a string in between: this is shown while playing.
+            // Like `short`, but without a string in between, as this is displayed while playing.
             Value::Float(x) if f64::from(*x as f32) == *x => write!(f, "{}", *x as f32),
             Value::Float(x) => write!(f, "{}", without_residue(*x)),
             Value::Int(i) => write!(f, "{i}"),
@@ -78,7 +78,7 @@ impl std::fmt::Display for Value {
 pub enum WriteError {
     #[error("{target} takes {expected}, got {found}")]
     Nonsense { target: Target, expected: String, found: String },
-    #[error("there is no {target} any more: what it belonged to is gone")]
+    #[error("{target} no longer exists")]
     Gone { target: Target },
 }
 
@@ -86,7 +86,7 @@ pub enum WriteError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
     Changed,
-    /// The value was there already, or a trigger was released.
+    /// The parameter already had this value, or a trigger was released.
     Unchanged,
     Fired,
 }

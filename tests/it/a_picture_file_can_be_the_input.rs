@@ -134,7 +134,9 @@ fn a_bad_picture_is_one_line_and_the_old_one_stays() {
     fs::create_dir(folder.0.join("empty")).expect("a folder");
     let mut show = show();
     show.step(0.1, &[write(Id::InputFade, Value::Float(0.0)), write(Id::Input, folder.path("a.png"))]);
-    for (named, told) in [("b.png", "b.png is no picture"), ("none.png", "none.png"), ("empty", "holds no pictures")] {
+    for (named, told) in
+        [("b.png", "b.png is not a readable picture"), ("none.png", "none.png"), ("empty", "holds no pictures")]
+    {
         show.step(0.1, &[write(Id::Input, folder.path(named))]);
         assert!(notice(&show).contains(told), "{named}: {:?}", notice(&show));
         assert_eq!(middle(&show), RED, "{named}");

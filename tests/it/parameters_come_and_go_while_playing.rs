@@ -171,7 +171,7 @@ fn osc_clients_play_new_rows_and_hear_of_them() {
     rig.step();
     assert!(messages(&subscriber).is_empty(), "what stays is known");
     let error = rig.params.write(ids[0].into(), &Value::Int(3)).expect_err("it is gone");
-    assert_eq!(error.to_string(), "there is no /fx/kaleidoscope/sides any more: what it belonged to is gone");
+    assert_eq!(error.to_string(), "/fx/kaleidoscope/sides no longer exists");
     asker.send(&encoded("/fx/kaleidoscope/sides", vec![OscType::Int(3)])).expect("sent");
     asker.send(&encoded("/psi", vec![OscType::Float(1.5)])).expect("sent");
     rig.until("what came after it", |rig| rig.params.base(Id::Psi) == 1.5);

@@ -1,4 +1,4 @@
-//! How the travel of a control is value_at over the values of a parameter, and what a parameter makes of a write.
+//! How the travel of a control maps to the values of a parameter, and what a parameter makes of a write.
 
 use serde::Deserialize;
 
@@ -10,25 +10,25 @@ use crate::params::{Curve, Def, Kind, Target, Value};
 #[serde(rename_all = "lowercase")]
 pub enum CurveName {
     Linear,
-    /// Fine near the first end.
+    /// Finer near the first end.
     Square,
 }
 
-/// Travel 0 to 1 over a range of values.
+/// Maps travel 0 to 1 to a range of values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TravelCurve {
     /// Value at travel 0.
     pub from: f64,
-    /// Value at travel 1; may be the smaller one.
+    /// Value at travel 1; may be smaller than `from`.
     pub to: f64,
     pub curve: Curve,
 }
 
 impl TravelCurve {
-    /// What a preset's options ask for; `None` when they ask for nothing but the parameter's own range and curve.
+    /// From a preset's options; `None` if they leave the parameter's own range and curve.
     ///
     /// # Errors
-    /// When the parameter is no number, or the range is no range inside the parameter's.
+    /// When the parameter is not a number, or the range is not within the parameter's.
     pub(super) fn new(
         target: Target,
         range: Option<[f64; 2]>,
@@ -75,22 +75,22 @@ impl TravelCurve {
     }
 }
 
-/// What is written for a travel of 0 to 1.
+/// The value to write for a travel of 0 to 1.
 pub(super) fn value_at(curve: Option<&TravelCurve>, travel: f64) -> Value {
     curve.map_or(Value::Travel(travel), |curve| Value::Float(curve.value(travel)))
 }
 
-/// Where a value lies on the travel of a control.
+/// The travel of a control that corresponds to a value.
 pub(super) fn travel_of(curve: Option<&TravelCurve>, def: &Def, value: f64) -> f64 {
     match (curve, def.kind) {
         (Some(curve), _) => curve.travel(value),
-        // The middle of the part of the travel that means this word.
+        // The middle of the part of the travel that selects this option.
         (None, Kind::Choice { options, .. }) => (value + 0.5) / options.len() as f64,
         (None, _) => def.to_travel(value),
     }
 }
 
-/// The number that a parameter holds after a write of [`value_at`]: the same coercion as in `Params::write`.
+/// The number that a parameter holds after writing [`value_at`]: the same coercion as in `Params::write`.
 pub(super) fn settled(def: &Def, value: &Value) -> f64 {
     let (min, max) = def.range();
     let number = match (value, def.kind) {
@@ -127,7 +127,7 @@ mod test {
     }
 
     #[test]
-    fn lays_are_ranges_inside_the_parameter() {
+    fn ranges_must_be_within_the_parameters() {
         let psi = Target::from(Id::Psi);
         let curve = |range, curve, invert| TravelCurve::new(psi, range, curve, invert);
         assert_eq!(curve(None, None, false), Ok(None));

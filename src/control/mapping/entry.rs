@@ -1,4 +1,4 @@
-//! One entry of a map, as a preset says it and as it is played.
+//! One entry of a map, as written in a preset and as applied.
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -7,19 +7,19 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use super::{Control, ControlSpec, CurveName, MappingError, TravelCurve, curve, parse_control};
 use crate::params::{self, Id, Kind, Params, Table, Target, Value};
 
-/// What a knob does whose position is not the parameter's value.
+/// What a knob does when its position differs from the parameter's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Takeover {
     /// The parameter jumps to the knob.
     Jump,
-    /// Nothing happens until the knob has met the value.
+    /// Nothing happens until the knob reaches the value.
     Pickup,
     /// The value moves in proportion, so that both reach the end together.
     Scale,
 }
 
-/// How an endless encoder says "left" and "right".
+/// How an endless encoder encodes left and right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Relative {
@@ -35,11 +35,11 @@ pub enum Relative {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Each press writes; a number takes the velocity.
+    /// Each press writes; numbers take the velocity.
     Trigger,
     /// One end of the range while pressed, the other when released.
     Gate,
-    /// Each press goes to the other end of the range.
+    /// Each press switches to the other end of the range.
     Toggle,
 }
 
@@ -64,7 +64,7 @@ impl From<&Fixed> for Value {
     }
 }
 
-/// What a preset says of a control or an alias: an address alone, or a table with the address as `to`.
+/// What a preset says about a control or an alias: just an address, or a table with the address as `to`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MidiOptions {
     pub to: String,
@@ -129,7 +129,7 @@ impl MidiOptions {
     }
 }
 
-/// A control and what it plays, checked.
+/// A control and its target, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MidiEntry {
     pub control: ControlSpec,
@@ -142,10 +142,10 @@ pub struct MidiEntry {
 }
 
 impl MidiEntry {
-    /// Reads an entry of a preset's `[midi]` table.
+    /// Parses an entry of a preset's `[midi]` table.
     ///
     /// # Errors
-    /// When the control, the address or an option makes no sense, or the options contradict each other.
+    /// When the control, the address or an option is invalid, or options contradict each other.
     pub fn new(control: &str, options: &MidiOptions, table: &Table) -> Result<Self, MappingError> {
         let control = parse_control(control)?;
         let to = options.target(table)?;
@@ -161,7 +161,7 @@ impl MidiEntry {
         entry.check(options).map(|()| entry)
     }
 
-    /// What it says, as options that read back as this entry.
+    /// The options that parse to this entry.
     pub fn options(&self) -> MidiOptions {
         let def = self.to.id.def();
         let travel_curve = self.curve.as_ref();
@@ -187,7 +187,7 @@ impl MidiEntry {
         self.value.as_ref()
     }
 
-    /// What it plays, for lists: the address, and the value that a press writes.
+    /// The target, for lists: the address, and the value that a press writes.
     pub fn plays(&self) -> String {
         match &self.value {
             Some(value) => format!("{} {value}", self.to),
@@ -195,9 +195,8 @@ impl MidiEntry {
         }
     }
 
-    /// Where the control would stand if it moved with what it plays, 0 to 1. A key that writes a value stands at 1
-    /// when that is what the parameter holds; `preset` is the number of the playing preset. `None` for what has no
-    /// place.
+    /// The position that shows the target's value on the control, 0 to 1. A key that writes a value is at 1 when the
+    /// parameter has that value; `preset` is the number of the current preset. `None` for targets without a position.
     pub fn travel(&self, params: &Params, preset: Option<usize>) -> Option<f64> {
         let def = self.to.id.def();
         match &self.value {
@@ -213,7 +212,7 @@ impl MidiEntry {
                 Some(f64::from(u8::from(holds)))
             }
             None if matches!(def.kind, Kind::Text { .. } | Kind::Vector { .. }) => None,
-            // A trigger rests.
+            // A trigger is always at rest.
             None if def.kind == Kind::Trigger => Some(0.0),
             None => Some(curve::travel_of(self.curve.as_ref(), def, params.base(self.to))),
         }
@@ -238,10 +237,10 @@ impl MidiEntry {
         let is_knob = is_knob(control);
         let is_button = matches!(control, Control::Cc(_) | Control::Note(_));
         if self.relative.is_some() && !matches!(control, Control::Cc(_)) {
-            return wrong("relative", "is for endless knobs that send a cc");
+            return wrong("relative", "is for endless encoders that send a cc");
         }
         if options.takeover.is_some() && (!is_knob || self.relative.is_some()) {
-            return wrong("takeover", "is for knobs and faders that send where they stand");
+            return wrong("takeover", "is for knobs and faders that send their position");
         }
         if self.mode.is_some() && (!is_button || self.relative.is_some()) {
             return wrong("mode", "is for keys, pads and buttons");
@@ -251,11 +250,11 @@ impl MidiEntry {
         }
         match self.to.id.def().kind {
             Kind::Vector { .. } => {
-                let reason = format!("takes a whole list: play its members, such as {}/0", self.to);
+                let reason = format!("takes a whole list: use its members, such as {}/0", self.to);
                 Err(MappingError::Target { to: self.to, reason })
             }
             Kind::Text { .. } if self.value.is_none() && control != Control::Program => {
-                let reason = "takes a name: give the key or pad one with value = \"...\"".to_owned();
+                let reason = "takes a name: set one for the key or pad with value = \"...\"".to_owned();
                 Err(MappingError::Target { to: self.to, reason })
             }
             _ => Ok(()),
@@ -267,7 +266,7 @@ fn is_knob(control: Control) -> bool {
     matches!(control, Control::Cc(_) | Control::Cc14(_) | Control::Nrpn(_) | Control::Rpn(_))
 }
 
-/// Wheels and pressure spring back and have nothing to catch.
+/// Wheels and pressure spring back, so there is nothing to pick up.
 fn takeover_of(control: Control) -> Takeover {
     if is_knob(control) { Takeover::Pickup } else { Takeover::Jump }
 }
@@ -291,7 +290,7 @@ fn same_number(value: &Value, base: f64) -> bool {
     }
 }
 
-/// An address that other programs send anyway, and the parameter it moves.
+/// An address that other programs already send, and the parameter it controls.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OscEntry {
     pub address: String,
@@ -300,16 +299,16 @@ pub struct OscEntry {
 }
 
 impl OscEntry {
-    /// An alias that hands its values on as they are.
+    /// An alias that passes values through unchanged.
     pub fn plain(address: String, to: Target) -> Self {
         OscEntry { address, to, curve: None }
     }
 
-    /// Reads an entry of a preset's `[osc]` table. With a range, curve or invert the sender's numbers from 0 to 1
-    /// are value_at over it.
+    /// Parses an entry of a preset's `[osc]` table. With a range, curve or invert, numbers from 0 to 1 are mapped to
+    /// that range.
     ///
     /// # Errors
-    /// When the address is none of the table, or an option is for MIDI only.
+    /// When the address is not in the table, or an option is for MIDI only.
     pub fn new(address: &str, options: &MidiOptions, table: &Table) -> Result<Self, MappingError> {
         let to = options.target(table)?;
         let foreign = [
@@ -324,7 +323,7 @@ impl OscEntry {
         Ok(OscEntry { address: address.to_owned(), to, curve: options.travel_curve(to)? })
     }
 
-    /// What the parameter is sent for a value of the alias.
+    /// The value to write for a value sent to the alias.
     pub(super) fn value(&self, sent: &Value) -> Value {
         let travel = match sent {
             Value::Float(x) => *x,
@@ -339,7 +338,7 @@ impl OscEntry {
         self.curve.is_some()
     }
 
-    /// What the alias would have sent for a value of the parameter: the inverse of what it does. `None` for triggers.
+    /// What the alias would have sent for a value of the parameter: the inverse mapping. `None` for triggers.
     pub fn back(&self, value: Option<Value>) -> Option<Value> {
         let value = value?;
         let Some(travel_curve) = self.curve else { return Some(value) };
@@ -386,7 +385,7 @@ mod test {
     }
 
     #[test]
-    fn what_makes_no_sense_is_told() {
+    fn invalid_entries_are_reported() {
         for (toml, expected) in [
             ("'cc 21' = '/pso'", "\"/pso\" is no parameter; did you mean \"/psi\"?"),
             ("'cc 21' = 3", "an address such as \"/psi\", or a table such as"),
@@ -398,16 +397,16 @@ mod test {
             ("'cc 21' = { range = [0, 1] }", "missing field `to`"),
             (
                 "'note 21' = { to = '/psi', relative = 'twos' }",
-                "relative is for endless knobs that send a cc, not note 21",
+                "relative is for endless encoders that send a cc, not note 21",
             ),
             (
                 "'bend' = { to = '/psi', takeover = 'jump' }",
-                "takeover is for knobs and faders that send where they stand, not bend",
+                "takeover is for knobs and faders that send their position, not bend",
             ),
             ("'bend' = { to = '/psi', mode = 'gate' }", "mode is for keys, pads and buttons, not bend"),
             ("'cc 1/14' = { to = '/psi', value = 1 }", "value is what a key, pad or button writes, not cc 1/14"),
-            ("'cc 1' = '/z'", "/z takes a whole list: play its members, such as /z/0"),
-            ("'cc 1' = '/network'", "/network takes a name: give the key or pad one with value"),
+            ("'cc 1' = '/z'", "/z takes a whole list: use its members, such as /z/0"),
+            ("'cc 1' = '/network'", "/network takes a name: set one for the key or pad with value"),
             (
                 "'cc 1' = { to = '/seed/next', invert = true }",
                 "/seed/next is no number: it takes no range, curve or invert",

@@ -1,6 +1,6 @@
-//! Feeds: what the show tells of itself and nobody can write, at addresses of their own.
+//! Feeds: read-only values that the show publishes about itself.
 //!
-//! Clients get them as they get parameters: by `/get`, `/dump`, `/subscribe` and OSCQuery. Pure.
+//! Clients get them like parameters: by `/get`, `/dump`, `/subscribe` and OSCQuery. Pure.
 
 use rosc::OscType;
 
@@ -11,7 +11,7 @@ pub enum Feed {
     Fps,
 }
 
-/// Every feed, in the order in which it is listed.
+/// Every feed, in the order of the list.
 pub const FEEDS: [Feed; 2] = [Feed::Beat, Feed::Fps];
 
 impl Feed {
@@ -25,7 +25,7 @@ impl Feed {
     pub const fn help(self) -> &'static str {
         match self {
             Feed::Beat => "beats since the start: a new number on each beat",
-            Feed::Fps => "pictures a second, told once a second",
+            Feed::Fps => "pictures per second, updated once a second",
         }
     }
 
@@ -36,12 +36,12 @@ impl Feed {
     }
 }
 
-/// What the feeds say in this frame.
+/// The values of the feeds in this frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Feeds {
     /// Whole beats since the start.
     pub beat: i32,
-    /// Pictures a second.
+    /// Pictures per second.
     pub fps: f32,
 }
 
@@ -68,7 +68,7 @@ mod test {
     use super::*;
 
     #[test]
-    fn feeds_are_found_and_are_no_parameters() {
+    fn feeds_are_found_and_are_not_parameters() {
         for feed in FEEDS {
             assert_eq!(Feed::resolve(feed.address()), Some(feed));
             assert_eq!(Feed::resolve(&format!("/latent-jockey{}", feed.address())), Some(feed));

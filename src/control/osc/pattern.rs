@@ -1,7 +1,7 @@
 //! OSC address patterns (`*`, `?`, `[a-z]`, `[!a]`, `{a,b}`) over the table of parameters.
 //!
-//! All ways to match are followed at once as a set of positions, so the cost is the pattern's length times the
-//! address's, whatever the pattern. As in OSC 1.0 nothing crosses a `/`. Allocates nothing; runs on the `osc` thread.
+//! All possible matches are followed at once as a set of positions, so the cost is at most the pattern's length times the
+//! address's. As in OSC 1.0, nothing matches across a `/`. Allocates nothing; runs on the `osc` thread.
 
 use std::io::Write as _;
 
@@ -13,15 +13,15 @@ pub fn is_pattern(address: &str) -> bool {
     address.bytes().any(|b| matches!(b, b'*' | b'?' | b'[' | b']' | b'{' | b'}'))
 }
 
-/// Calls `visit` with every parameter and every member of a family that the pattern reaches.
+/// Calls `visit` with every parameter and every member of a family that the pattern matches.
 ///
 /// # Errors
-/// [`Refusal::BadPattern`] when a bracket is not closed, before anything was visited.
+/// [`Refusal::BadPattern`] when a bracket is not closed, before anything is visited.
 pub fn expand(pattern: &str, table: &Table, mut visit: impl FnMut(Target)) -> Result<(), Refusal> {
     let pattern = pattern.strip_prefix("/latent-jockey").filter(|rest| rest.starts_with('/')).unwrap_or(pattern);
-    // Matching nothing still reads the whole pattern.
+    // A pattern that matches nothing must still be well-formed.
     well_formed(pattern.as_bytes())?;
-    // Nothing crosses a `/`: the last part can be matched by itself, against the numbers of a family.
+    // Nothing matches across a `/`, so the last part can be matched by itself, against the numbers of a family.
     let (head, last) = pattern.rsplit_once('/').ok_or(Refusal::BadPattern)?;
     for id in table.ids() {
         let def = id.def();
@@ -65,7 +65,7 @@ fn well_formed(pattern: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What stands before the closing bracket, and after it. Neither a `/` nor another bracket may stand inside.
+/// What is before the closing bracket, and after it. Neither a `/` nor another bracket may be inside.
 fn split_at_closing(bytes: &[u8], closing: u8) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|b| matches!(b, b'/' | b'[' | b']' | b'{' | b'}'))?;
     (bytes[end] == closing).then(|| (&bytes[..end], &bytes[end + 1..]))
@@ -126,7 +126,7 @@ fn positions(mut set: u128) -> impl Iterator<Item = usize> {
     })
 }
 
-/// `a-z` is a range, a leading `!` means all others, a `-` at either end stands for itself.
+/// `a-z` is a range, a leading `!` negates, a `-` at either end stands for itself.
 fn in_class(class: &[u8], c: u8) -> bool {
     let (class, wanted) = class.strip_prefix(b"!").map_or((class, true), |others| (others, false));
     let mut rest = class;
@@ -151,7 +151,7 @@ mod test {
     use super::*;
 
     #[test]
-    fn patterns_match_as_osc_says() {
+    fn patterns_match_as_in_osc() {
         let table = [
             ("/psi", "/psi", true),
             ("/p*", "/psi", true),
@@ -187,7 +187,7 @@ mod test {
     }
 
     #[test]
-    fn patterns_reach_parameters_and_members_of_families() {
+    fn patterns_match_parameters_and_members_of_families() {
         assert_eq!(reached("/walk/s*"), ["/walk/speed", "/walk/sync"]);
         assert_eq!(reached("/latent-jockey/walk/speed*"), ["/walk/speed"]);
         assert_eq!(reached("/z/*").len(), crate::params::MAX_DIM);
@@ -202,7 +202,7 @@ mod test {
         }
     }
 
-    /// Exponential matchers take hours for this one.
+    /// An exponential matcher would take hours for this one.
     #[test]
     fn the_worst_pattern_is_quick() {
         let pattern = format!("/z/{}x", "*{0,1,01,10,}".repeat(17));

@@ -15,13 +15,13 @@ use crate::control::rate::Peers;
 use crate::control::{Counts, Device, DeviceStatus, EventSender, Listener};
 use crate::params::SharedTable;
 
-/// Wakes up so often when nothing comes.
+/// How often to wake up when nothing arrives.
 const IDLE: Duration = Duration::from_millis(250);
-/// Answers are given up when the socket cannot take them for so long.
+/// Answers are dropped if the socket cannot take them for this long.
 const SEND_TIMEOUT: Duration = Duration::from_millis(1);
-/// How many requests wait for the show at most.
+/// Maximum number of requests waiting for the show.
 const REQUESTS: usize = 64;
-/// No UDP datagram is longer.
+/// Maximum length of a UDP datagram.
 const DATAGRAM: usize = 65_536;
 
 /// A running OSC server. Dropping it ends its thread and frees the port.
@@ -46,7 +46,7 @@ impl Device for OscServer {
 }
 
 impl OscServer {
-    /// Listens on `address` (port 0 takes a free one) and puts what arrives into the event queue.
+    /// Listens on `address` (port 0 selects a free one) and puts what arrives into the event queue.
     ///
     /// # Errors
     /// When the port is taken or the address is not this machine's; the error says what to do.
@@ -93,7 +93,7 @@ impl OscServer {
 impl Drop for OscServer {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Release);
-        // Wakes the thread at once; without this it wakes by itself after `IDLE`.
+        // Wakes the thread at once; otherwise it wakes after `IDLE`.
         let mut to = self.address;
         if to.ip().is_unspecified() {
             to.set_ip(match to {
@@ -128,7 +128,7 @@ fn listen(socket: &UdpSocket, stopped: &AtomicBool, inbox: &mut Inbox, requests:
                 });
             }
             Err(error) => match error.kind() {
-                // Nothing came, or one of our answers found nobody.
+                // Nothing arrived, or one of our answers was not delivered.
                 ErrorKind::WouldBlock
                 | ErrorKind::TimedOut
                 | ErrorKind::Interrupted
