@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod device;
+pub mod echo;
 pub mod keys;
 pub mod learn;
 pub mod lights;
