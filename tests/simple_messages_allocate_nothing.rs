@@ -1,12 +1,14 @@
 //! Does a number allocate on its way from a device to its parameter? A counting allocator says no.
 
+use std::sync::Arc;
+
 #[path = "common/counting.rs"]
 mod counting;
 
 use counting::times_here as allocations;
 use latent_jockey::control::lights::Lights;
 use latent_jockey::control::mapping::Mapping;
-use latent_jockey::control::midi::{Board, Profiles};
+use latent_jockey::control::midi::{Board, Port, Profiles};
 use latent_jockey::control::osc::{self, Incoming};
 use latent_jockey::control::{Counts, Event, QUEUE, midi, queue};
 use latent_jockey::params::{Params, Table};
@@ -17,7 +19,8 @@ fn simple_messages_allocate_nothing() {
     let mut mapping = Mapping::default();
     let mut writes = Vec::with_capacity(16);
     let (sender, events) = queue();
-    let (received, board, mut lights) = (Counts::default(), Board::default(), Lights::default());
+    let (received, board, mut lights) = (Arc::new(Counts::default()), Board::default(), Lights::default());
+    let mut port = Port::new(0, sender, received.clone());
     let profiles = Profiles::shipped();
     let profile = profiles.of_port("APC40 mkII").expect("a profile");
     lights.set_profile(0, Some(profile));
@@ -41,7 +44,7 @@ fn simple_messages_allocate_nothing() {
         for i in 0..2 * QUEUE {
             // All kinds of messages, more than the queue holds.
             let bytes = [0x80 | (i * 7) as u8, i as u8 & 0x7f, (i >> 4) as u8 & 0x7f];
-            counts.push(allocations(|| midi::receive(&bytes, 0, i as u64, &sender, &received)));
+            counts.push(allocations(|| port.receive(i as u64, &bytes)));
         }
         while let Ok(Event::Midi(message)) = events.try_recv() {
             counts.push(allocations(|| {

@@ -169,8 +169,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         devices.tap(query.viewer());
         devices.plug(query);
     }
-    devices.plug(MidiInputs::start(rule.clone(), sender.clone(), midi_counts.clone()));
-    devices.plug(MidiOutputs::start(profiles, rule, sender, midi_counts));
+    let midi = MidiInputs::start(rule.clone(), sender.clone(), midi_counts.clone());
+    let lights = MidiOutputs::start(&midi, profiles, rule, sender, midi_counts);
+    devices.plug(midi);
+    devices.plug(lights);
     show.connect(devices);
     match has_window {
         true => open(show, device, events, options),

@@ -2,7 +2,7 @@
 //!
 //! Runs inside the frame, on the show's thread: from the parameters and the map to a [`Panel`] for each controller;
 //! sending is the business of [`super::midi`]. A control that is being moved or touched is left alone for a moment,
-//! so that nothing is sent against the hand and nothing echoes.
+//! so that nothing is sent against the hand.
 
 use std::sync::Arc;
 
@@ -17,7 +17,6 @@ const HOLD_SECS: f64 = 0.1;
 /// One connected controller.
 #[derive(Clone, Debug)]
 struct Surface {
-    port: u8,
     panel: Panel,
     /// For each control: seconds until its light may follow again.
     hold_secs: Vec<f64>,
@@ -59,24 +58,18 @@ impl Lights {
 
     /// The controller at `port` has this profile; `None` when it has none, or has gone.
     pub fn set_profile(&mut self, port: u8, profile: Option<&Arc<Profile>>) {
-        self.surfaces.retain(|surface| surface.port != port);
+        self.surfaces.retain(|surface| surface.panel.port != port);
         if let Some(profile) = profile.filter(|profile| profile.has_lights()) {
             let count = profile.controls.len();
-            let panel = Panel { profile: profile.clone(), number: 0, wanted: vec![None; count], moved: vec![0; count] };
+            let panel = Panel { profile: profile.clone(), port, wanted: vec![None; count], moved: vec![0; count] };
             let (hold_secs, touched) = (vec![0.0; count], vec![false; count]);
-            self.surfaces.push(Surface { port, panel, hold_secs, touched });
-        }
-        self.surfaces.sort_by_key(|surface| surface.port);
-        for i in 0..self.surfaces.len() {
-            let profile = &self.surfaces[i].panel.profile;
-            let number = self.surfaces[..i].iter().filter(|other| Arc::ptr_eq(&other.panel.profile, profile)).count();
-            self.surfaces[i].panel.number = number;
+            self.surfaces.push(Surface { panel, hold_secs, touched });
         }
     }
 
     /// A hand is on a control.
     pub fn heard(&mut self, message: &Message) {
-        for surface in self.surfaces.iter_mut().filter(|surface| surface.port == message.port) {
+        for surface in self.surfaces.iter_mut().filter(|surface| surface.panel.port == message.port) {
             let profile = surface.panel.profile.clone();
             for (i, control) in profile.controls.iter().enumerate().filter(|(_, control)| control.light.is_some()) {
                 if control.sends.fits(message) {
@@ -98,7 +91,7 @@ impl Lights {
                 let Some(light) = &control.light else { continue };
                 surface.hold_secs[i] = (surface.hold_secs[i] - dt).max(0.0);
                 let is_held = surface.hold_secs[i] > 0.0 || surface.touched[i];
-                let travel = |sends: &ControlSpec| mapping.playing(surface.port, sends)?.travel(params, preset);
+                let travel = |sends: &ControlSpec| mapping.playing(surface.panel.port, sends)?.travel(params, preset);
                 surface.panel.wanted[i] = match travel(&control.sends) {
                     _ if is_held => None,
                     Some(travel) => Some(light.at(travel)),
@@ -111,7 +104,7 @@ impl Lights {
             for (i, surface) in self.surfaces.iter().enumerate() {
                 match panels.get_mut(i) {
                     Some(panel) if Arc::ptr_eq(&panel.profile, &surface.panel.profile) => {
-                        panel.number = surface.panel.number;
+                        panel.port = surface.panel.port;
                         panel.wanted.clone_from(&surface.panel.wanted);
                         panel.moved.clone_from(&surface.panel.moved);
                     }

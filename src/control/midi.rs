@@ -1,17 +1,25 @@
 //! MIDI by midir: every input port, also those that appear later, and the lights of known controllers.
 //!
 //! [`parse`] makes a [`Message`] of the bytes of one MIDI message; [`MidiInputs`] runs the thread `midi`, which
-//! looks for ports and opens them, [`MidiOutputs`] the thread `midi out`. [`Profiles`] know controllers. Messages come on threads of the MIDI system, which neither wait nor allocate.
+//! looks for ports and opens them, [`MidiOutputs`] the thread `midi out`. [`Profiles`] know controllers. Messages
+//! come on threads of the MIDI system, which neither wait nor allocate; there [`Port`] drops the echoes of what the
+//! outputs sent, so that only hands become events.
 //! What a message moves is decided by [`mapping`](super::mapping); without any MIDI system the show goes on.
 
 mod inputs;
+mod link;
+mod motor;
 mod outputs;
 mod ports;
 mod profile;
+mod split;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::{Counts, Event, EventSender};
+use link::Link;
+use split::Splitter;
 
 pub use inputs::{MidiInputs, PortNames, ports};
 pub use outputs::{Board, MidiOutputs, Panel};
@@ -134,12 +142,37 @@ pub fn parse(bytes: &[u8], port: u8, at_us: u64) -> Option<Message> {
     Some(Message { port, channel, kind, at_us })
 }
 
-/// What a port does with each message: it goes into the event queue. Neither waits nor allocates, whatever the
-/// bytes and however many.
-pub fn receive(bytes: &[u8], port: u8, at_us: u64, events: &EventSender, counts: &Counts) {
-    if let Some(message) = parse(bytes, port, at_us) {
-        Counts::add(&counts.received);
-        events.send(Event::Midi(message), counts);
+/// What an open port does with the bytes that it is handed: its messages go into the event queue, the echoes of what
+/// we sent do not.
+pub struct Port {
+    number: u8,
+    splitter: Splitter,
+    link: Link,
+    events: EventSender,
+    counts: Arc<Counts>,
+}
+
+impl Port {
+    /// A port with a number for its messages, to which no output belongs.
+    pub fn new(number: u8, events: EventSender, counts: Arc<Counts>) -> Self {
+        Port::linked(number, Link::default(), events, counts)
+    }
+
+    fn linked(number: u8, link: Link, events: EventSender, counts: Arc<Counts>) -> Self {
+        Port { number, splitter: Splitter::default(), link, events, counts }
+    }
+
+    /// Takes one event of the MIDI system: a message, several, or a part of one. Neither waits nor allocates,
+    /// whatever the bytes and however many.
+    pub fn receive(&mut self, at_us: u64, bytes: &[u8]) {
+        let Port { number, splitter, link, events, counts } = self;
+        splitter.feed(bytes, |bytes| {
+            let Some(message) = parse(bytes, *number, at_us) else { return };
+            if !link.is_echo(&message, Instant::now()) {
+                Counts::add(&counts.received);
+                events.send(Event::Midi(message), counts);
+            }
+        });
     }
 }
 

@@ -1,7 +1,7 @@
 //! The thread `midi`: looks for input ports, opens new ones and notices when one is gone.
 //!
 //! midir tells nothing about ports that come and go, so the list is read again and again with one client that is
-//! kept. A port is known by its name, and by its number among ports of the same name. JACK goes on listing the
+//! kept. A port is known by its name, and by its number among ports of the same name ([`Register`]). JACK goes on listing the
 //! ports of a server that has died: with the feature `jack` its end is not seen.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,12 +10,15 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use midir::{Ignore, MidiInput, MidiInputConnection, MidiInputPort};
 
-use super::ports::{CLIENT, Identity, PortRule, identify};
-use super::{LOOK_EVERY, MidiError, has_sequencer};
+use super::link::{Link, OpenInput};
+use super::ports::{CLIENT, Found, Identity, Listed, PortRule, Register};
+use super::{LOOK_EVERY, MidiError, Port, has_sequencer};
 use crate::control::{Counts, Device, DeviceStatus, Event, EventSender};
 
 /// A client that has listed nothing for so many looks may have lost its server: a new one is made.
 const RENEW_AFTER: u32 = 8;
+/// What midir leaves out. On CoreMIDI it leaves out what follows SysEx too: there it hands over everything.
+const IGNORED: Ignore = if cfg!(target_os = "macos") { Ignore::ActiveSense } else { Ignore::SysexAndActiveSense };
 /// How many ports are opened at most.
 const MAX_PORTS: usize = 64;
 
@@ -40,6 +43,7 @@ pub struct MidiInputs {
     thread: Option<JoinHandle<()>>,
     names: PortNames,
     counts: Arc<Counts>,
+    link: Link,
 }
 
 impl Device for MidiInputs {
@@ -53,7 +57,7 @@ impl MidiInputs {
     /// looked for again and again.
     pub fn start(rule: PortRule, events: EventSender, counts: Arc<Counts>) -> Self {
         let (stop, stopped) = bounded::<()>(0);
-        let names = PortNames::default();
+        let (names, link) = (PortNames::default(), Link::default());
         let mut watcher = Watcher {
             events: events.clone(),
             counts: counts.clone(),
@@ -61,10 +65,11 @@ impl MidiInputs {
             rule,
             empty_looks: 0,
             absence_told: false,
-            known: Vec::new(),
+            register: Register::default(),
             open: Vec::new(),
             refusing: Vec::new(),
             names: names.clone(),
+            link: link.clone(),
         };
         let thread = std::thread::Builder::new().name("midi".to_owned()).spawn(move || {
             watcher.look();
@@ -75,7 +80,12 @@ impl MidiInputs {
         if let Err(error) = &thread {
             events.send(Event::Notice(format!("no thread for MIDI: {error}; going on without")), &counts);
         }
-        MidiInputs { stop: Some(stop), thread: thread.ok(), names, counts }
+        MidiInputs { stop: Some(stop), thread: thread.ok(), names, counts, link }
+    }
+
+    /// What the outputs of the same controllers need to know.
+    pub(super) fn link(&self) -> Link {
+        self.link.clone()
     }
 
     /// The names of the open ports, for the HUD; they follow what is plugged in.
@@ -99,15 +109,12 @@ impl Drop for MidiInputs {
 /// # Errors
 /// [`MidiError::NoSystem`] when this machine has no MIDI system.
 pub fn ports() -> Result<Vec<String>, MidiError> {
-    Ok(list(&client()?).into_iter().map(|(id, _)| id.to_string()).collect())
+    let found = Register::default().identify(list(&client()?));
+    Ok(found.into_iter().map(|port| port.identity.to_string()).collect())
 }
 
 struct Open {
-    identity: Identity,
-    /// Its number in messages.
-    number: u8,
-    /// The system's own name; it may change when a device is plugged in again.
-    system_id: String,
+    input: OpenInput,
     _connection: MidiInputConnection<()>,
 }
 
@@ -118,12 +125,12 @@ struct Watcher {
     rule: PortRule,
     empty_looks: u32,
     absence_told: bool,
-    /// Every port ever seen; its place is its number in messages.
-    known: Vec<Identity>,
+    register: Register,
     open: Vec<Open>,
     /// Ports that could not be opened, and have been told of.
     refusing: Vec<Identity>,
     names: PortNames,
+    link: Link,
 }
 
 impl Watcher {
@@ -138,60 +145,55 @@ impl Watcher {
                 return self.tell_names();
             }
         };
-        let listed = list(&client);
+        let mut listed = list(&client);
         self.empty_looks = if listed.is_empty() { self.empty_looks + 1 } else { 0 };
         if self.empty_looks < RENEW_AFTER {
             self.client = Some(client);
         } else {
             self.empty_looks = 0;
         }
-        self.close_missing(&listed);
-        self.refusing.retain(|identity| listed.iter().any(|(id, _)| id == identity));
-        for (identity, port) in &listed {
-            let is_open = self.open.iter().any(|open| open.identity == *identity);
-            if !is_open && self.open.len() < MAX_PORTS && self.rule.allows(&identity.name) {
-                self.open(identity, port);
+        listed.retain(|port| self.rule.allows(&port.name));
+        let found = self.register.identify(listed);
+        self.close_missing(&found);
+        self.refusing.retain(|identity| found.iter().any(|found| found.identity == *identity));
+        for found in &found {
+            let is_open = self.open.iter().any(|open| open.input.identity == found.identity);
+            if !is_open && self.open.len() < MAX_PORTS {
+                self.open(found);
             }
         }
         self.tell_names();
     }
 
-    fn close_missing(&mut self, listed: &[(Identity, MidiInputPort)]) {
-        let is_there =
-            |open: &Open| listed.iter().any(|(id, port)| *id == open.identity && port.id() == open.system_id);
+    fn close_missing(&mut self, found: &[Found<MidiInputPort>]) {
+        let is_there = |open: &Open| {
+            let same = |f: &Found<_>| f.identity == open.input.identity && f.system_id == open.input.system_id;
+            found.iter().any(same)
+        };
         let (kept, gone) = std::mem::take(&mut self.open).into_iter().partition(is_there);
         self.open = kept;
         for open in gone {
-            self.tell_port(open.number, &open.identity, false);
-            self.notice(format!("MIDI: {} is gone", open.identity));
+            self.tell_port(open.input.port, &open.input.identity, false);
+            self.notice(format!("MIDI: {} is gone", open.input.identity));
         }
     }
 
-    fn open(&mut self, identity: &Identity, port: &MidiInputPort) {
-        let number = self.known.iter().position(|known| known == identity).unwrap_or(self.known.len());
-        let Ok(number_in_messages) = u8::try_from(number) else { return };
-        let (events, counts) = (self.events.clone(), self.counts.clone());
-        let receive = move |at_us: u64, bytes: &[u8], (): &mut ()| {
-            super::receive(bytes, number_in_messages, at_us, &events, &counts);
-        };
+    fn open(&mut self, found: &Found<MidiInputPort>) {
+        let identity = &found.identity;
+        let mut port = Port::linked(found.place, self.link.clone(), self.events.clone(), self.counts.clone());
+        let receive = move |at_us: u64, bytes: &[u8], (): &mut ()| port.receive(at_us, bytes);
         let connection = MidiInput::new(CLIENT).map_err(|error| error.to_string()).and_then(|mut client| {
-            client.ignore(Ignore::SysexAndActiveSense);
-            client.connect(port, "in", receive, ()).map_err(|error| error.to_string())
+            client.ignore(IGNORED);
+            client.connect(&found.port, "in", receive, ()).map_err(|error| error.to_string())
         });
         match connection {
             Ok(connection) => {
-                if number == self.known.len() {
-                    self.known.push(identity.clone());
-                }
                 self.refusing.retain(|refusing| refusing != identity);
                 self.notice(format!("MIDI: {identity} is connected"));
-                self.tell_port(number_in_messages, identity, true);
-                self.open.push(Open {
-                    identity: identity.clone(),
-                    number: number_in_messages,
-                    system_id: port.id(),
-                    _connection: connection,
-                });
+                self.tell_port(found.place, identity, true);
+                let input =
+                    OpenInput { identity: identity.clone(), system_id: found.system_id.clone(), port: found.place };
+                self.open.push(Open { input, _connection: connection });
             }
             Err(error) if !self.refusing.contains(identity) => {
                 self.notice(format!("MIDI: {identity} cannot be opened: {error}"));
@@ -202,7 +204,8 @@ impl Watcher {
     }
 
     fn tell_names(&self) {
-        self.names.set(self.open.iter().map(|open| open.identity.to_string()).collect());
+        self.names.set(self.open.iter().map(|open| open.input.identity.to_string()).collect());
+        self.link.set_inputs(self.open.iter().map(|open| open.input.clone()).collect());
     }
 
     fn tell_port(&self, port: u8, identity: &Identity, open: bool) {
@@ -221,7 +224,8 @@ fn client() -> Result<MidiInput, MidiError> {
     MidiInput::new(CLIENT).map_err(|_| MidiError::NoSystem("it does not answer"))
 }
 
-/// The input ports there are, each with the name by which it is known.
-fn list(client: &MidiInput) -> Vec<(Identity, MidiInputPort)> {
-    identify(client.ports().into_iter().filter_map(|port| Some((client.port_name(&port).ok()?, port))))
+/// The input ports there are.
+fn list(client: &MidiInput) -> Vec<Listed<MidiInputPort>> {
+    let listed = |port: MidiInputPort| Some(Listed { name: client.port_name(&port).ok()?, system_id: port.id(), port });
+    client.ports().into_iter().filter_map(listed).collect()
 }

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use midir::{MidiOutput, MidiOutputConnection, MidiOutputPort};
 
-use super::inputs::PortNames;
-use super::ports::{CLIENT, Identity, PortRule, identify};
+use super::inputs::{MidiInputs, PortNames};
+use super::link::{Link, OpenInput};
+use super::ports::{CLIENT, Identity, Listed, PortRule, Register, pair};
 use super::profile::{Profile, Profiles};
 use super::{LOOK_EVERY, has_sequencer};
 use crate::control::lights::Lights;
@@ -31,8 +32,8 @@ const SETTLE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct Panel {
     pub profile: Arc<Profile>,
-    /// 0 for the first controller of this profile.
-    pub number: usize,
+    /// Number of its input port in messages.
+    pub port: u8,
     /// For each control of the profile; `None` leaves its light alone.
     pub wanted: Vec<Option<u16>>,
     /// Grows when a control was moved by hand: what it shows now is its own.
@@ -53,9 +54,9 @@ impl Board {
         }
     }
 
-    fn panel(&self, profile: &Arc<Profile>, number: usize) -> Option<Panel> {
+    fn panel(&self, profile: &Arc<Profile>, port: u8) -> Option<Panel> {
         let panels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        panels.iter().find(|panel| Arc::ptr_eq(&panel.profile, profile) && panel.number == number).cloned()
+        panels.iter().find(|panel| panel.port == port && Arc::ptr_eq(&panel.profile, profile)).cloned()
     }
 }
 
@@ -78,8 +79,15 @@ impl Device for MidiOutputs {
 }
 
 impl MidiOutputs {
-    /// Starts the thread. Without a MIDI system it does nothing; the inputs tell of that.
-    pub fn start(profiles: Arc<Profiles>, rule: PortRule, events: EventSender, counts: Arc<Counts>) -> Self {
+    /// Starts the thread: the outputs of the controllers that `inputs` hears. Without a MIDI system it does nothing;
+    /// the inputs tell of that.
+    pub fn start(
+        inputs: &MidiInputs,
+        profiles: Arc<Profiles>,
+        rule: PortRule,
+        events: EventSender,
+        counts: Arc<Counts>,
+    ) -> Self {
         let (stop, stopped) = bounded::<()>(0);
         let (board, names) = (Board::default(), PortNames::default());
         let mut lamps = Lamps {
@@ -87,9 +95,12 @@ impl MidiOutputs {
             rule,
             board: board.clone(),
             client: None,
+            register: Register::default(),
             open: Vec::new(),
             refusing: Vec::new(),
             names: names.clone(),
+            link: inputs.link(),
+            paired: None,
         };
         let notices = (events.clone(), counts.clone());
         let thread = std::thread::Builder::new().name("midi out".to_owned()).spawn(move || {
@@ -100,6 +111,10 @@ impl MidiOutputs {
                     lamps.look(&notices);
                 }
                 lamps.refresh();
+                for output in lamps.link.found(Instant::now()) {
+                    let line = format!("MIDI: {output} sends back what it receives; these echoes are ignored");
+                    notices.0.send(Event::Notice(line), &notices.1);
+                }
                 if stopped.recv_timeout(TICK) != Err(RecvTimeoutError::Timeout) {
                     return lamps.put_out();
                 }
@@ -131,6 +146,8 @@ struct Open {
     identity: Identity,
     system_id: String,
     profile: Arc<Profile>,
+    /// Number of its input in messages; `None` while that is not open.
+    port: Option<u8>,
     connection: MidiOutputConnection,
     /// What each light shows; `None` when that is not known.
     shown: Vec<Option<u16>>,
@@ -142,9 +159,13 @@ struct Lamps {
     rule: PortRule,
     board: Board,
     client: Option<MidiOutput>,
+    register: Register,
     open: Vec<Open>,
     refusing: Vec<Identity>,
     names: PortNames,
+    link: Link,
+    /// The version of the inputs that the outputs were paired with; `None` when that is to be done again.
+    paired: Option<u64>,
 }
 
 impl Lamps {
@@ -157,22 +178,27 @@ impl Lamps {
         let listed = client.as_ref().map(list).unwrap_or_default();
         // A client without any port may have lost its server: a new one is made at the next look.
         self.client = client.filter(|_| !listed.is_empty());
-        self.open.retain(|open| listed.iter().any(|(id, port)| *id == open.identity && port.id() == open.system_id));
-        self.refusing.retain(|identity| listed.iter().any(|(id, _)| id == identity));
-        for (identity, port) in listed {
+        let found = self.register.identify(listed.into_iter().filter(|port| self.rule.allows(&port.name)));
+        self.open.retain(|open| found.iter().any(|f| f.identity == open.identity && f.system_id == open.system_id));
+        self.refusing.retain(|identity| found.iter().any(|found| found.identity == *identity));
+        for found in found {
+            let identity = found.identity;
             let is_open = self.open.iter().any(|open| open.identity == identity);
             let profile = self.profiles.of_port(&identity.name).filter(|profile| profile.has_lights());
-            let Some(profile) = profile.filter(|_| !is_open && self.rule.allows(&identity.name)) else { continue };
-            match connect(&port) {
+            let Some(profile) = profile.filter(|_| !is_open) else { continue };
+            match connect(&found.port) {
                 Ok(connection) => {
                     let count = profile.controls.len();
                     let (shown, moved) = (vec![None; count], vec![0; count]);
-                    let profile = profile.clone();
-                    let mut open = Open { identity, system_id: port.id(), profile, connection, shown, moved };
+                    let (profile, system_id) = (profile.clone(), found.system_id);
+                    let open = Open { identity, system_id, profile, port: None, connection, shown, moved };
                     std::thread::sleep(SETTLE);
-                    let hello = open.profile.clone();
-                    hello.hello.iter().for_each(|message| open.send(message));
                     self.open.push(open);
+                    self.pair();
+                    if let Some(open) = self.open.last_mut() {
+                        let profile = open.profile.clone();
+                        profile.hello.iter().for_each(|message| open.send(message, &self.link));
+                    }
                 }
                 Err(error) if !self.refusing.contains(&identity) => {
                     let text = format!("MIDI: the lights of {identity} cannot be reached: {error}");
@@ -182,17 +208,38 @@ impl Lamps {
                 Err(_) => {}
             }
         }
-        self.open.sort_by(|a, b| (&a.identity.name, a.identity.number).cmp(&(&b.identity.name, b.identity.number)));
         self.names.set(self.open.iter().map(|open| open.identity.to_string()).collect());
+    }
+
+    /// Finds out which input each output belongs to.
+    fn pair(&mut self) {
+        self.paired = Some(self.link.version());
+        let inputs = self.link.inputs();
+        let profile_of = |name: &str| self.profiles.of_port(name);
+        let fits = |output: usize, input: usize| {
+            let profile = inputs.get(input).and_then(|input: &OpenInput| profile_of(&input.identity.name));
+            profile.is_some_and(|profile| Arc::ptr_eq(profile, &self.open[output].profile))
+        };
+        let outputs: Vec<_> = self.open.iter().map(|open| (&open.identity, open.system_id.as_str())).collect();
+        let heard: Vec<_> = inputs.iter().map(|input| (&input.identity, input.system_id.as_str())).collect();
+        let pairs = pair(&outputs, &heard, fits);
+        for (open, input) in self.open.iter_mut().zip(pairs) {
+            let port = input.map(|input| inputs[input].port);
+            if port != open.port {
+                open.port = port;
+                open.shown.fill(None);
+            }
+            self.link.attach(&open.identity, port, &open.profile);
+        }
     }
 
     /// Sends what is not as it should be.
     fn refresh(&mut self) {
-        for i in 0..self.open.len() {
-            let number =
-                self.open[..i].iter().filter(|other| Arc::ptr_eq(&other.profile, &self.open[i].profile)).count();
-            let open = &mut self.open[i];
-            let Some(panel) = self.board.panel(&open.profile, number) else { continue };
+        if self.paired != Some(self.link.version()) {
+            self.pair();
+        }
+        for open in &mut self.open {
+            let Some(panel) = open.port.and_then(|port| self.board.panel(&open.profile, port)) else { continue };
             for (control, wanted) in panel.wanted.iter().enumerate() {
                 if panel.moved[control] != open.moved[control] {
                     open.moved[control] = panel.moved[control];
@@ -200,7 +247,7 @@ impl Lamps {
                 }
                 let Some(value) = wanted.filter(|_| open.shown[control] != *wanted) else { continue };
                 if let Some(light) = &panel.profile.controls[control].light {
-                    open.send(&light.bytes(value));
+                    open.send(&light.bytes(value), &self.link);
                     open.shown[control] = Some(value);
                 }
             }
@@ -212,10 +259,10 @@ impl Lamps {
             let profile = open.profile.clone();
             for light in profile.controls.iter().filter_map(|control| control.light.as_ref()) {
                 if let Some(off) = light.off() {
-                    open.send(&light.bytes(off));
+                    open.send(&light.bytes(off), &self.link);
                 }
             }
-            profile.goodbye.iter().for_each(|message| open.send(message));
+            profile.goodbye.iter().for_each(|message| open.send(message, &self.link));
         }
         // What was sent last is still on its way.
         std::thread::sleep(PACE * 20);
@@ -224,14 +271,18 @@ impl Lamps {
 
 impl Open {
     /// What a controller does not take is lost: it may just have been pulled out.
-    fn send(&mut self, message: &[u8]) {
+    fn send(&mut self, message: &[u8], link: &Link) {
+        // Written down first: it may come back before `send` returns.
+        link.sent(&self.identity, message, Instant::now());
         let _ = self.connection.send(message);
         std::thread::sleep(PACE);
     }
 }
 
-fn list(client: &MidiOutput) -> Vec<(Identity, MidiOutputPort)> {
-    identify(client.ports().into_iter().filter_map(|port| Some((client.port_name(&port).ok()?, port))))
+fn list(client: &MidiOutput) -> Vec<Listed<MidiOutputPort>> {
+    let listed =
+        |port: MidiOutputPort| Some(Listed { name: client.port_name(&port).ok()?, system_id: port.id(), port });
+    client.ports().into_iter().filter_map(listed).collect()
 }
 
 fn connect(port: &MidiOutputPort) -> Result<MidiOutputConnection, String> {

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::motor::Motor;
+use super::ports::is_secondary;
 use crate::control::mapping::parse_control;
 use crate::control::mapping::{Control, ControlSpec, MappingError, MidiEntry, MidiOptions, Relative, Takeover};
 use crate::params::Table;
@@ -80,6 +82,8 @@ pub struct Light {
     levels: Option<Vec<u8>>,
     /// When its control plays nothing, and when the show ends.
     dark: u16,
+    /// It is a motor that moves its control there.
+    motor: bool,
 }
 
 impl Light {
@@ -214,6 +218,8 @@ struct FileLight {
     levels: Option<Vec<u8>>,
     #[serde(default)]
     off: u16,
+    /// A fader that moves there. Pitch bend is one unless this says no.
+    motor: Option<bool>,
 }
 
 /// `7`, `[7, 9]` or `"0-7"`.
@@ -297,12 +303,16 @@ impl Profile {
         })
     }
 
-    /// How many letters of a port's name, in lower case, are known; `None` for ports of others.
+    /// How many letters of a port's name, in lower case, are known; `None` for ports of others. The second and
+    /// further ports of a controller are others, unless `ports` names one of them.
     fn knows(&self, port: &str) -> Option<usize> {
         if self.except.iter().any(|other| port.contains(other)) {
             return None;
         }
-        self.ports.iter().filter(|known| !known.is_empty() && port.contains(*known)).map(String::len).max()
+        let names = |known: &&String| {
+            !known.is_empty() && port.contains(*known) && (is_secondary(known) || !is_secondary(port))
+        };
+        self.ports.iter().filter(names).map(String::len).max()
     }
 
     /// Its part of the map.
@@ -313,6 +323,12 @@ impl Profile {
     /// The control that sends this.
     pub fn control(&self, sends: &ControlSpec) -> Option<&ProfileControl> {
         self.controls.iter().find(|control| sends.covers(&control.sends) || control.sends.covers(sends))
+    }
+
+    /// Its motor faders.
+    pub(super) fn motors(&self) -> impl Iterator<Item = Motor> {
+        let moved = self.controls.iter().filter(|control| control.light.as_ref().is_some_and(|light| light.motor));
+        moved.map(|control| Motor::new(control.sends, control.touch))
     }
 
     /// Whether it has anything that can be lit or moved.
@@ -385,7 +401,8 @@ impl FileLight {
         if levels.as_ref().is_some_and(|levels| levels.is_empty() || levels.iter().any(|&level| level > 127)) {
             return Err("levels are one or more numbers from 0 to 127".to_owned());
         }
-        Ok(Light { sends, levels, dark: self.off.min(127) })
+        let motor = self.motor.unwrap_or(sends.control == Control::Bend && levels.is_none());
+        Ok(Light { sends, levels, dark: self.off.min(127), motor })
     }
 }
 
@@ -452,6 +469,25 @@ mod test {
             ("APC MINI:APC MINI MIDI 1", Some("APC mini")),
             ("Midi Through:Midi Through Port-0", None),
             ("Midi Fighter Twister", Some("MIDI Fighter Twister")),
+            // One port of a controller, under Linux, macOS and Windows.
+            ("Launch Control XL:Launch Control XL Launch Contro", Some("Launch Control XL")),
+            ("Launch Control XL:Launch Control XL MIDI 1", Some("Launch Control XL")),
+            ("Launch Control XL:Launch Control XL MIDI 2", None),
+            ("Launch Control XL:Launch Control XL HUI", None),
+            ("Launch Control XL HUI", None),
+            ("Launch Control XL", Some("Launch Control XL")),
+            ("MIDIIN2 (Launch Control XL)", None),
+            ("MIDIOUT2 (Launch Control XL)", None),
+            ("a2j:Launch Control XL [24] (capture): Launch Control XL HUI", None),
+            ("APC mini mk2", Some("APC mini mk2")),
+            ("MIDIIN2 (APC mini mk2)", None),
+            ("X-Touch:X-Touch X-TOUCH_INT", Some("Mackie Control")),
+            ("X-Touch:X-Touch X-TOUCH_EXT", None),
+            ("X-Touch EXT", None),
+            ("X-Touch-Ext:X-Touch-Ext MIDI 1", Some("Mackie Control")),
+            ("MCU Pro USB v3.1 Port 1", Some("Mackie Control")),
+            ("MCU Pro USB v3.1 Port 2", None),
+            ("nanoKONTROL2 SLIDER/KNOB", Some("nanoKONTROL2")),
         ] {
             assert_eq!(profiles.of_port(port).map(|profile| profile.name.as_str()), expected, "{port}");
         }
