@@ -235,8 +235,8 @@ mod test {
             // A button that is pressed four times a second, its light 127 while on: press, release, light.
             (
                 "drumming",
-                "a0> 600 a127< 20 a0< 100 a127> 50 a127< 20 a0< 100 a0> 50 a127< 20 a0< 100 a127> 50 a127< 20 a0< 100 a0> 50 a127<",
-                "HHHHHHHHH",
+                "a0> 600 a127< 20 a0< 100 a127> 50 a127< 20 a0< 100 a0> 50 a127< 20 a0< 100 a127> 50 a127< 20 a0< 100 a0> 50 a127< 20 a0< 100 a127> 50 a127<",
+                "HHHHHHHHHHH",
             ),
         ] {
             assert_eq!(played(script), expected, "{what}: {script}");
