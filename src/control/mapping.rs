@@ -149,6 +149,16 @@ impl Mapping {
         self.waiting = None;
     }
 
+    /// The controller at `port` is gone: appends what its held keys write when they are let go, and forgets its knobs.
+    pub fn disconnect(&mut self, port: u8, out: &mut Vec<Write>) {
+        self.numbers.forget(port);
+        for slot in &mut self.slots {
+            if let Some(value) = slot.memory.forget(&slot.entry, port) {
+                out.push(Write { target: slot.entry.to, value, source: Source::Midi });
+            }
+        }
+    }
+
     /// The controller at `port` has a profile with these entries; `None` when it has none, or has gone.
     pub fn set_profile(&mut self, port: u8, entries: Option<Vec<MidiEntry>>) {
         self.slots.retain(|slot| slot.port != Some(port));

@@ -90,7 +90,12 @@ impl Controls {
     pub fn hear(&mut self, event: &Event, params: &Params, status: &mut Status, writes: &mut Vec<Write>) {
         match event {
             Event::Write(write) => writes.push(write.clone()),
-            Event::MidiPort { port, name, open } => self.connect_port(*port, name, *open),
+            Event::MidiPort { port, name, open } => {
+                if !open {
+                    self.mapping.disconnect(*port, writes);
+                }
+                self.connect_port(*port, name, *open);
+            }
             Event::Notice(line) => status.notice(line.clone()),
             Event::Midi(message) if self.learning.is_waiting() => {
                 self.clock.midi(message, writes);

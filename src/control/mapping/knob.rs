@@ -33,9 +33,16 @@ enum Input {
     Steps(i32),
 }
 
-/// What one entry remembers from message to message.
+/// What one entry remembers from message to message, for each control that plays it: two equal controllers, or two
+/// channels of one, have a knob each.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct Memory(Vec<Hand>);
+
+/// What is known of one control.
+#[derive(Clone, Debug, Default)]
+struct Hand {
+    port: u8,
+    channel: u8,
     /// Where the knob stood.
     last: Option<f64>,
     /// What the parameter holds if nobody else has written since: the knob has caught it.
@@ -43,8 +50,9 @@ pub(super) struct Memory {
     /// Travel of the value while it is scaled.
     scaled: f64,
     pressed: bool,
-    /// The 14-bit pair of each channel.
-    pairs: [Pair; 16],
+    /// A key or button is down.
+    held: bool,
+    pair: Pair,
 }
 
 /// After a pause of so many microseconds a message begins a new pair.
@@ -99,7 +107,31 @@ impl Pair {
 
 impl Memory {
     pub fn act(&mut self, entry: &MidiEntry, message: &Message, params: &Params) -> Action {
+        let is_its = |hand: &Hand| hand.port == message.port && hand.channel == message.channel;
+        let place = self.0.iter().position(is_its).unwrap_or_else(|| {
+            self.0.push(Hand { port: message.port, channel: message.channel, ..Hand::default() });
+            self.0.len() - 1
+        });
+        self.0[place].act(entry, message, params)
+    }
+
+    /// The controller at `port` is gone: nothing is known of its knobs when it comes back. The value that a gate
+    /// takes if it was held.
+    pub fn forget(&mut self, entry: &MidiEntry, port: u8) -> Option<Value> {
+        let was_held = self.0.iter().any(|hand| hand.port == port && hand.held);
+        self.0.retain(|hand| hand.port != port);
+        release(entry).filter(|_| was_held)
+    }
+}
+
+impl Hand {
+    fn act(&mut self, entry: &MidiEntry, message: &Message, params: &Params) -> Action {
         let Some(input) = self.input(entry, message) else { return Action::Nothing };
+        match input {
+            Input::Press(_) => self.held = true,
+            Input::Release => self.held = false,
+            _ => {}
+        }
         let write = |value: Option<Value>| value.map_or(Action::Nothing, Action::Write);
         match input {
             Input::Position(position) => self.position(entry, position, params),
@@ -122,7 +154,7 @@ impl Memory {
             Midi::ProgramChange { program } => Input::Program(program),
             Midi::ControlChange { controller, value } => {
                 if let Control::Cc14(high) = entry.control.control {
-                    Input::Position(self.pair(message, controller == high, value)?)
+                    Input::Position(self.pair.take(controller == high, value, message.at_us)?)
                 } else if let Some(relative) = entry.relative {
                     Input::Steps(steps(relative, value))
                 } else if is_button(entry) {
@@ -136,14 +168,14 @@ impl Memory {
                 }
             }
             Midi::Nrpn { data: Data::Step(steps), .. } => Input::Steps(steps.into()),
-            Midi::Nrpn { data: Data::High(value), .. } => Input::Position(self.pair(message, true, value)?),
-            Midi::Nrpn { data: Data::Low(value), .. } => Input::Position(self.pair(message, false, value)?),
+            Midi::Nrpn { data: Data::High(value), .. } => {
+                Input::Position(self.pair.take(true, value, message.at_us)?)
+            }
+            Midi::Nrpn { data: Data::Low(value), .. } => {
+                Input::Position(self.pair.take(false, value, message.at_us)?)
+            }
             Midi::Clock | Midi::Start | Midi::Continue | Midi::Stop | Midi::SongPosition { .. } => return None,
         })
-    }
-
-    fn pair(&mut self, message: &Message, is_high: bool, value: u8) -> Option<f64> {
-        self.pairs.get_mut(usize::from(message.channel))?.take(is_high, value, message.at_us)
     }
 
     fn position(&mut self, entry: &MidiEntry, position: f64, params: &Params) -> Action {

@@ -41,6 +41,11 @@ impl Numbers {
         Some(Message { kind: Kind::Nrpn { registered: chosen.registered, number, data }, ..*message })
     }
 
+    /// The controller at `port` is gone: nothing is chosen there.
+    pub fn forget(&mut self, port: u8) {
+        self.0.retain(|&(chosen, _), _| chosen != port);
+    }
+
     fn choose(&mut self, message: &Message, controller: u8, value: u8) {
         let registered = controller >= 100;
         let none = Chosen { registered, high: NONE, low: NONE };

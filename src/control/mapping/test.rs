@@ -29,8 +29,12 @@ impl Rig {
     }
 
     fn play_at(&mut self, bytes: &[u8], at_us: u64) -> usize {
+        self.play_on(0, bytes, at_us)
+    }
+
+    fn play_on(&mut self, port: u8, bytes: &[u8], at_us: u64) -> usize {
         let mut out = Vec::new();
-        let message = midi::parse(bytes, 0, at_us).expect("a message");
+        let message = midi::parse(bytes, port, at_us).expect("a message");
         self.mapping.apply(&Event::Midi(message), &self.params, &mut out);
         for write in &out {
             self.params.write(write.target, &write.value).unwrap();
@@ -357,4 +361,54 @@ fn no_messages_make_it_panic() {
         assert!((0.0..=1.0).contains(&rig.params.base(Id::Blackout)));
     }
     assert!(writes > 1000);
+}
+
+#[test]
+fn equal_controllers_have_a_knob_each() {
+    let mut rig = Rig::new("\"cc 21\" = \"/psi\"\n\"cc 1/14\" = \"/feedback/x\"");
+    rig.set(Id::Psi, 0.5);
+    assert_eq!(rig.play_on(0, &[0xb0, 21, 0], 0), 0, "far below");
+    assert_eq!(rig.play_on(1, &[0xb0, 21, 100], 0), 0, "far above: nobody has passed the value");
+    assert_eq!(rig.play_on(0, &[0xb0, 21, 127], 0), 1, "the first has");
+    assert_eq!(rig.play_on(1, &[0xb0, 21, 110], 0), 0, "the other has not caught it by that");
+    // Pairs of 14 bits, whose halves come in turn: each position belongs to one of two places.
+    for (high, at_us) in (0..127).zip((0..).step_by(10_000)) {
+        for (port, high) in [(0, high), (1, 127 - high)] {
+            rig.play_on(port, &[0xb0, 1, high], at_us);
+        }
+        for port in [0, 1] {
+            rig.play_on(port, &[0xb0, 33, 0], at_us + 500);
+        }
+    }
+    let last = -1.0 + 2.0 * f64::from(1 << 7) / 16_383.0;
+    assert!((rig.params.base(Id::FeedbackX) - last).abs() < 1e-9, "{}", rig.params.base(Id::FeedbackX));
+}
+
+#[test]
+fn a_controller_that_is_pulled_lets_go() {
+    let mut rig = Rig::new(
+        "\"note 36\" = { to = \"/blackout\", mode = \"gate\" }\n\"cc 40\" = { to = \"/freeze\", mode = \"gate\" }",
+    );
+    let mut pulled = |port: u8, messages: &[&[u8]]| {
+        for bytes in messages {
+            rig.play_on(0, bytes, 0);
+        }
+        let mut out = Vec::new();
+        rig.mapping.disconnect(port, &mut out);
+        for write in &out {
+            rig.params.write(write.target, &write.value).unwrap();
+        }
+        (out.len(), rig.params.base(Id::Blackout), rig.params.bool(Id::Freeze))
+    };
+    assert_eq!(pulled(1, &[&[0x90, 36, 100]]), (0, 1.0, false), "another one");
+    assert_eq!(pulled(0, &[]), (1, 0.0, false), "held");
+    assert_eq!(pulled(0, &[]), (0, 0.0, false), "once");
+    assert_eq!(pulled(0, &[&[0x90, 36, 100], &[0x80, 36, 0]]), (0, 0.0, false), "let go before");
+    assert_eq!(pulled(1, &[&[0xb0, 40, 127]]), (0, 0.0, true), "a button that sends a controller");
+    assert_eq!(pulled(0, &[]), (1, 0.0, false));
+    let mut rig = Rig::new("'nrpn 300' = { to = '/blackout', takeover = 'jump' }");
+    let halves: [&[u8]; 3] = [&[0xb0, 99, 2], &[0xb0, 98, 44], &[0xb0, 6, 127]];
+    assert_eq!(halves.map(|bytes| rig.play(bytes)), [0, 0, 1]);
+    rig.mapping.disconnect(0, &mut Vec::new());
+    assert_eq!(rig.play(halves[2]), 0, "no parameter number is chosen any more");
 }
