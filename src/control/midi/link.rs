@@ -1,7 +1,7 @@
 //! What the inputs and the outputs know of each other: which controller is which, and what each was sent.
 //!
 //! The thread `midi out` writes down what it sends, and the callbacks of the inputs ask whether a message is an
-//! [`Echo`] of that. They wait for nothing: the lock is held for less than a microsecond, and is tried a few times
+//! [`Echo`] of that. They wait for nothing: the lock is held for microseconds at most, and is tried a few times
 //! only. What an echo is stands in [`crate::control::echo`].
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -100,11 +100,13 @@ impl Link {
             if peers.len() >= PEERS {
                 peers.remove(0);
             }
-            peers.push(Peer { output: output.clone(), port, echo: Echo::new(WINDOW), motors: Vec::new() });
+            peers.push(Peer { output: output.clone(), port: None, echo: Echo::new(WINDOW), motors: Vec::new() });
             peers.len() - 1
         });
-        peers[place].port = port;
-        peers[place].motors = profile.motors().collect();
+        let peer = &mut peers[place];
+        if std::mem::replace(&mut peer.port, port) != port {
+            peer.motors = profile.motors().collect();
+        }
     }
 
     /// This is about to be sent.
