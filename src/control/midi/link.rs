@@ -124,8 +124,11 @@ impl Link {
         let Some((key, value)) = key(message) else { return false };
         let Some(mut peers) = self.peers_soon() else { return false };
         for peer in peers.iter_mut().filter(|peer| peer.port == Some(message.port)) {
-            let is_motor =
-                peer.motors.iter_mut().fold(false, |is, motor| motor.moves_itself(key, value, message.kind, now) || is);
+            // Every motor hears it: its place and its finger are to be known.
+            let mut is_motor = false;
+            for motor in &mut peer.motors {
+                is_motor |= motor.moves_itself(key, value, message.kind, now);
+            }
             if peer.echo.is_echo(&key, &value, now) || is_motor {
                 return true;
             }
