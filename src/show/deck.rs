@@ -1,6 +1,6 @@
-//! Decks: a network, the walk through its latent space, and the way from z to ws.
+//! Decks: a network, the walk through its latent space, and the path from z to ws.
 //!
-//! Deck A plays. A network that comes with a fade plays on deck B until the fade is over; then B is A. Both walk on meanwhile.
+//! Deck A plays. During a fade, the new network plays on deck B; when the fade is over, B becomes A. Both keep walking.
 //! Runs on the show's thread; pure.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::latent::walk::{self, Walk};
 use crate::network::Network;
 use crate::params::{Id, Params, Target, TimeBase};
 
-/// One network and where it is in its latent space.
+/// One network, and its position in its latent space.
 struct Deck {
     network: Arc<Network>,
     walk: Walk,
@@ -42,7 +42,7 @@ impl Deck {
     }
 }
 
-/// Adds the player's offsets, of single dimensions (`family`) and of a whole vector.
+/// Adds the player's offsets: of single dimensions (`family`), and of a whole vector.
 fn offset(values: &mut [f32], params: &Params, family: Id, vector: &[f32]) {
     for (index, value) in values.iter_mut().enumerate().take(family.def().count) {
         *value += params.get(Target { id: family, index: index as u16 }) as f32;
@@ -62,13 +62,13 @@ fn walk_settings(p: &Params) -> walk::Settings {
     }
 }
 
-/// What plays, and what comes.
+/// The playing network, and the one fading in.
 pub struct Decks {
     a: Deck,
     b: Option<Deck>,
     /// From A (0) to B (1).
     fade: f64,
-    /// Counts networks; a request says which one it is for.
+    /// Counts networks; a request says which it is for.
     generation: u64,
 }
 
@@ -81,7 +81,7 @@ impl Decks {
         self.b.as_ref().unwrap_or(&self.a)
     }
 
-    /// The network that plays, or that is faded to.
+    /// The playing network, or the one fading in.
     pub fn network(&self) -> &Arc<Network> {
         &self.newest().network
     }
@@ -91,7 +91,7 @@ impl Decks {
         self.generation
     }
 
-    /// Plays another network from the next request on: at once, or faded to. In the middle of a fade deck B is faded from.
+    /// Plays a different network from the next request: at once, or with a fade. In the middle of a fade, fades from deck B.
     pub fn change(&mut self, network: Arc<Network>, params: &Params, fades: bool) {
         let deck = Deck::new(network, walk_settings(params));
         if let Some(b) = self.b.take() {
@@ -106,12 +106,12 @@ impl Decks {
         self.generation += 1;
     }
 
-    /// Walks again from the start of the path.
+    /// Restarts the walks.
     pub fn restart(&mut self) {
         self.b.as_mut().unwrap_or(&mut self.a).walk.restart();
     }
 
-    /// `dt` seconds pass. True when a fade has just ended: what was faded from is no longer needed.
+    /// Advances by `dt` seconds. True when a fade has just ended and the old network is no longer needed.
     pub fn step(&mut self, dt: f64, params: &Params) -> bool {
         let settings = walk_settings(params);
         self.a.walk.step(dt, &settings);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_fades_in_plays_on_deck_b_until_it_is_a() {
+    fn a_network_that_fades_in_plays_on_deck_b_until_it_becomes_a() {
         let mut params = Params::default();
         params.write(Id::NetworkFade.into(), &Value::Float(2.0)).unwrap();
         params.settle();

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::stage::{Change, Picture, Request, Stage, Used};
 use crate::thread::{Slot, panic_message};
 
-/// A picture and how long it took.
+/// A picture, and how long it took.
 #[derive(Clone, Debug, Default)]
 pub struct Drawn {
     pub picture: Option<Arc<Picture>>,
@@ -18,11 +18,11 @@ pub struct Drawn {
     pub error: Option<String>,
     /// What computes the network's pictures.
     pub engine: &'static str,
-    /// Another engine had to take over.
+    /// Set if another engine had to take over.
     pub notice: Option<String>,
 }
 
-/// A stage on a thread of its own. Neither side waits for the other.
+/// A stage on its own thread. Neither side waits for the other.
 pub struct Live {
     requests: Arc<Slot<Request>>,
     drawn: Arc<Slot<Drawn>>,
@@ -36,7 +36,7 @@ impl Live {
     /// Starts the `engine` thread.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the thread cannot be started.
     pub fn start(stage: Stage) -> std::io::Result<Self> {
         let (requests, drawn) = (Arc::new(Slot::default()), Arc::new(Slot::default()));
         let (changes, new_changes) = bounded(4);
@@ -50,8 +50,8 @@ impl Live {
         Ok(Live { requests, drawn, changes, used, skipped: 0, thread: Some(thread) })
     }
 
-    /// Asks for a picture; a request that the engine did not get to is replaced and counted.
-    /// `request` gets an old buffer back.
+    /// Requests a picture; a request that the engine did not get to is replaced and counted. `request` receives an old
+    /// buffer.
     pub fn submit(&mut self, request: &mut Request) {
         if self.requests.put(request) {
             self.skipped += 1;
@@ -60,15 +60,15 @@ impl Live {
 
     /// The newest picture, if one was finished since the last call.
     pub fn newest(&mut self, drawn: &mut Drawn) -> bool {
-        // What the engine no longer plays is freed here, not on its thread.
+        // What the engine no longer needs is freed here, not on its thread.
         while self.used.try_recv().is_ok() {}
         self.drawn.take(drawn)
     }
 
-    /// Gives the engine something new.
+    /// Sends a change to the engine.
     ///
     /// # Errors
-    /// Gives it back when the engine has not even taken up the last ones.
+    /// Returns it if the engine has not yet applied the previous ones.
     pub fn change(&self, change: Change) -> Result<(), Change> {
         self.changes.try_send(change).map_err(crossbeam_channel::TrySendError::into_inner)
     }
@@ -83,7 +83,7 @@ impl Drop for Live {
     fn drop(&mut self) {
         self.requests.close();
         if let Some(thread) = self.thread.take() {
-            // A panic of the engine was reported when it happened.
+            // A panic of the engine has already been reported.
             let _ = thread.join();
         }
     }
@@ -99,11 +99,11 @@ fn engine_thread(
     let mut request = Request::default();
     let mut result = Drawn::default();
     while !requests.closed() {
-        // Short enough that a new network is taken up soon even when nothing is asked for.
+        // Short enough that a new network is applied soon, even without requests.
         let is_asked = requests.wait(&mut request, Duration::from_millis(100));
-        // After the wait: what a request needs was sent before it.
+        // After the wait, because what a request needs was sent before it.
         for change in changes.try_iter() {
-            // A full channel means that the show is gone: then it is freed here.
+            // A full channel means that the show is gone; then it is freed here.
             let _ = done.try_send(stage.change(change));
         }
         if !is_asked {
@@ -116,15 +116,13 @@ fn engine_thread(
             Ok(Ok(None)) => continue,
             Ok(Ok(picture)) => (picture, stage.take_unpainted()),
             Ok(Err(error)) => (None, Some(error.to_string())),
-            Err(panic) => {
-                (None, Some(format!("the engine broke down ({}); please report this", panic_message(&*panic))))
-            }
+            Err(panic) => (None, Some(format!("the engine panicked ({}); please report this", panic_message(&*panic)))),
         };
         result.engine = stage.engine();
-        // A line that came back was not taken in time.
+        // A notice that came back was not read in time.
         result.notice = stage.take_notice().or(result.notice);
         drawn.put(&mut result);
-        // The buffer that came back holds an older picture: let it go, so that the pool can fill it again.
+        // The buffer that came back holds an older picture; release it, so that the pool can refill it.
         result.picture = None;
     }
 }

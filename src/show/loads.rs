@@ -1,9 +1,9 @@
-//! Loads: networks, style networks, pictures and presets have one life cycle, wanted → loading → ready → playing.
+//! Loads: networks, style networks, pictures and presets share one life cycle, wanted → loading → ready → playing.
 //!
-//! The newest request of each kind wins. Live, two threads work (`loader`, and `library` for presets, which must not wait
-//! behind a network); offline the step itself does, at the same place: [`Loads::take_ready`]. What was asked for ahead of its beat
-//! is loaded and waits. Each thing that starts to play is a [`Landing`], with the number of its frame, so that a recorder can
-//! note it.
+//! The newest request of each kind wins; drops loads superseded in the meantime. Live, two threads do the work (`loader`, and
+//! `library` for presets, which must not wait behind a network); offline the step itself does, at the same point:
+//! [`Loads::take_ready`]. What is requested ahead of its beat is loaded and waits. Everything that starts to play is a
+//! [`Landing`] with its frame number, so that it can be recorded.
 
 mod load;
 mod worker;
@@ -15,7 +15,7 @@ pub use load::{Context, From, Kind, LoadError, LoadRequest, Loaded, Named, Place
 use load::{Identity, Outcome};
 use worker::Worker;
 
-/// Something that began to play.
+/// Something that started to play.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Landing {
     pub kind: Kind,
@@ -24,7 +24,7 @@ pub struct Landing {
     pub frame: u64,
 }
 
-/// A request and what came of it: `None` when just that file plays already.
+/// A request and its result: `None` if that very file is already playing.
 pub struct Landed {
     pub request: LoadRequest,
     pub result: Result<Option<Loaded>, LoadError>,
@@ -40,16 +40,16 @@ struct Entry {
     number: u64,
     request: LoadRequest,
     state: State,
-    /// Waits, once loaded, until it is asked for.
+    /// Once loaded, waits until it is requested.
     is_prepared: bool,
-    /// What the preset that was prepared needs is being prepared too.
+    /// Whether the things that this prepared preset needs are being prepared too.
     is_seen: bool,
 }
 
-/// A file that plays.
+/// A file that is playing.
 struct Playing {
     kind: Kind,
-    /// As it was written.
+    /// The name as written.
     name: String,
     identity: Identity,
 }
@@ -65,11 +65,11 @@ impl Workers {
     }
 }
 
-/// What is asked for, what is being loaded, and which files play.
+/// What is requested, what is loading, and which files are playing.
 pub struct Loads {
     context: Context,
     workers: Option<Workers>,
-    /// In the order in which they were asked for.
+    /// In order of request.
     entries: Vec<Entry>,
     playing: Vec<Playing>,
     count: u64,
@@ -78,7 +78,7 @@ pub struct Loads {
 }
 
 impl Loads {
-    /// Loads in the step itself, until [`Loads::start`].
+    /// Loads in the step itself until [`Loads::start`].
     pub fn new(context: Context) -> Self {
         let (entries, playing, landings) = (Vec::new(), Vec::new(), Vec::new());
         Loads { context, workers: None, entries, playing, count: 0, frame: 0, landings }
@@ -87,25 +87,25 @@ impl Loads {
     /// Loads on threads from now on.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When a thread cannot be started.
     pub fn start(&mut self) -> std::io::Result<()> {
         let loader = Worker::start("loader", self.context.clone())?;
         self.workers = Some(Workers { loader, library: Worker::start("library", self.context.clone())? });
         Ok(())
     }
 
-    /// A frame begins.
+    /// Starts a frame.
     pub fn begin(&mut self) {
         self.frame += 1;
         self.landings.clear();
     }
 
-    /// What began to play in this frame.
+    /// What started to play in this frame.
     pub fn landings(&self) -> &[Landing] {
         &self.landings
     }
 
-    /// Asks for something. An older request of its kind is dropped; the same one goes on.
+    /// Requests something. Drops an older request of its kind, unless it is the same.
     pub fn request(&mut self, request: LoadRequest) {
         let kind = request.kind();
         let same = self.entries.iter().position(|entry| entry.request.is_same(&request));
@@ -120,14 +120,14 @@ impl Loads {
             is_seen: false,
         });
         entry.is_prepared = false;
-        // What played when it was prepared may not play any more.
+        // What was playing when it was prepared may no longer be playing.
         if matches!(entry.state, State::Ready(Ok(None))) {
             (entry.state, entry.number) = (State::Wanted, self.count);
         }
         self.entries.push(entry);
     }
 
-    /// Loads something that will be asked for on a beat to come.
+    /// Loads something ahead of the beat on which it will be requested.
     pub fn prepare(&mut self, request: LoadRequest) {
         if !self.entries.iter().any(|entry| entry.request.is_same(&request)) {
             self.count += 1;
@@ -141,7 +141,7 @@ impl Loads {
         }
     }
 
-    /// A preset that was prepared since the last call: what it names can be prepared too.
+    /// A preset prepared since the last call, so that what it names can be prepared too.
     pub fn prepared(&mut self) -> Option<Preset> {
         let ready = |entry: &&mut Entry| entry.is_prepared && !entry.is_seen;
         self.entries.iter_mut().filter(ready).find_map(|entry| match &entry.state {
@@ -153,46 +153,46 @@ impl Loads {
         })
     }
 
-    /// Drops what was prepared and not asked for.
+    /// Drops what was prepared but not requested.
     pub fn forget_prepared(&mut self) {
         self.entries.retain(|entry| !entry.is_prepared);
     }
 
-    /// Whether something of this kind was asked for and has not come.
+    /// Whether something of this kind is requested and has not arrived.
     pub fn wants(&self, kind: Kind) -> bool {
         self.entries.iter().any(|entry| !entry.is_prepared && entry.request.kind() == kind)
     }
 
-    /// Drops what was asked for.
+    /// Drops requests of this kind.
     pub fn cancel(&mut self, kind: Kind) {
         self.entries.retain(|entry| entry.is_prepared || entry.request.kind() != kind);
     }
 
-    /// Nothing of this kind plays, nor is to.
+    /// Notes that nothing of this kind is playing, and drops requests.
     pub fn stop(&mut self, kind: Kind) {
         self.cancel(kind);
         self.playing.retain(|playing| playing.kind != kind);
     }
 
-    /// The name by which what plays was asked for.
+    /// The name by which the playing thing was requested.
     pub fn name_of(&self, kind: Kind) -> &str {
         self.playing.iter().find(|playing| playing.kind == kind).map_or("", |playing| &playing.name)
     }
 
-    /// This file plays since before the first frame.
+    /// Notes a file that is playing from before the first frame.
     pub fn begin_with(&mut self, kind: Kind, file: &Path) {
         let name = file.to_string_lossy().into_owned();
         self.playing.push(Playing { kind, name, identity: Identity::of(file, None) });
     }
 
-    /// What is being loaded, and how far it is.
+    /// What is loading, and its progress.
     pub fn loading(&self) -> Option<String> {
         let (number, stage) = self.workers.as_ref()?.loader.working()?;
         let entry = self.entries.iter().find(|entry| entry.number == number)?;
         Some(format!("{}: {stage}", entry.request.label()))
     }
 
-    /// The next thing that is ready, or why it is not. Never waits for a thread; without threads it loads here and now.
+    /// The next finished load, or its error. Never waits for a thread; without threads it loads right here.
     pub fn take_ready(&mut self) -> Option<Landed> {
         self.poll();
         self.dispatch();
@@ -212,7 +212,7 @@ impl Loads {
         Some(Landed { request, result })
     }
 
-    /// Takes up what the threads have loaded; what was replaced meanwhile is dropped.
+    /// Collects what the threads have loaded; drops loads superseded in the meantime.
     fn poll(&mut self) {
         let Some(Workers { loader, library }) = &mut self.workers else { return };
         for result in [loader.poll(), library.poll()].into_iter().flatten() {
@@ -226,7 +226,7 @@ impl Loads {
         }
     }
 
-    /// Gives idle threads work: first what is asked for now, then what will be.
+    /// Gives idle threads work: first what is requested now, then what is prepared.
     fn dispatch(&mut self) {
         for is_prepared in [false, true] {
             for entry in &mut self.entries {
@@ -242,7 +242,7 @@ impl Loads {
                         entry.state =
                             if begun { State::Loading } else { State::Ready(Err(LoadError::NoThread { name })) };
                     }
-                    // Nobody waits offline: what is prepared is loaded when it is asked for.
+                    // Offline nothing is prepared: it is loaded when it is requested.
                     None if !is_prepared => {
                         let progress = Progress::default();
                         entry.state = State::Ready(self.context.load_whole(&entry.request, playing, &progress));
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_of_a_kind_is_the_one_that_comes() {
+    fn the_newest_of_a_kind_wins() {
         for live in [false, true] {
             let mut loads = loads();
             if live {
@@ -324,7 +324,7 @@ mod tests {
             let Ok(Some(Loaded::Preset { preset, number })) = &landed[1].result else { panic!("a preset") };
             assert_eq!((preset.name.as_str(), *number), ("flowers", Some(6)));
             assert!(loads.take_ready().is_none() && !loads.wants(Kind::Picture), "live: {live}");
-            let [landing] = loads.landings() else { panic!("one began to play") };
+            let [landing] = loads.landings() else { panic!("one started to play") };
             assert_eq!((landing.kind, landing.frame), (Kind::Preset, 1));
             loads.begin();
             assert!(loads.landings().is_empty());
@@ -353,12 +353,12 @@ mod tests {
         loads.stop(Kind::Picture);
         loads.request(request());
         let Ok(Some(Loaded::Picture { image, .. })) = loads.take_ready().unwrap().result else { panic!("a picture") };
-        assert!(image.is_some(), "it played no more");
+        assert!(image.is_some(), "it was no longer playing");
         std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
-    fn what_is_prepared_waits_until_it_is_asked_for() {
+    fn what_is_prepared_waits_until_it_is_requested() {
         let mut loads = loads();
         loads.start().unwrap();
         loads.prepare(preset("6-flowers"));

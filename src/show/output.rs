@@ -1,7 +1,7 @@
-//! Output: the stage that makes the pictures, what it is asked for, and who gets them.
+//! Output: the stage that makes the pictures, the requests to it, and the taps.
 //!
-//! Live the stage is on the engine thread and nobody waits for it; offline it is here. Whoever taps the output gets each
-//! finished picture's pixels: the page, later a recorder or a stream. Without a tap that wants them no pixels are asked for.
+//! Live, the stage is on the engine thread and nobody waits for it; offline it is here. Each tap gets the pixels of finished
+//! pictures: the page, later a recorder or a stream. Without a tap that wants them, no pixels are requested.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::engine::{Noise, NoiseMode, Program, Transform};
 use crate::image::Image;
 use crate::params::{Id, NoiseKind, Params};
 
-/// Gets the pixels of finished pictures. Runs inside the frame: it copies or drops, and never waits.
+/// Receives the pixels of finished pictures. Runs inside the frame: it copies or drops, and never waits.
 pub trait Tap: Send {
     /// Whether it wants the next picture.
     fn wants(&self) -> bool;
@@ -43,24 +43,24 @@ enum Maker {
 /// The picture-making end of a show.
 pub struct Output {
     maker: Maker,
-    /// Changes that the engine thread had no room for, one of a kind.
+    /// Changes that the engine thread had no room for, one per kind.
     waiting: Vec<Change>,
     request: Request,
     last: Request,
     drawn: Drawn,
     picture: Option<Arc<Picture>>,
     taps: Vec<Box<dyn Tap>>,
-    /// How many styles the style network has; `None` paints nothing.
+    /// How many styles the style network has; `None` without one.
     styles: Option<usize>,
-    /// Counts the style networks that came and went.
+    /// Counts changes of the style network.
     style_serial: u64,
-    /// Counts the pictures that came and went.
+    /// Counts changes of the input picture.
     input_serial: u64,
     pictures_asked: u64,
 }
 
 impl Output {
-    /// Makes the pictures itself, until [`Output::start`].
+    /// Makes the pictures itself until [`Output::start`].
     pub fn new(program: Box<dyn Program>) -> Self {
         Output {
             maker: Maker::Offline(Box::new(Stage::new(Scene { generation: 0, program }))),
@@ -80,7 +80,7 @@ impl Output {
     /// Makes pictures on the engine thread from now on.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the thread cannot be started.
     pub fn start(self) -> std::io::Result<Self> {
         let maker = match self.maker {
             Maker::Offline(stage) => Maker::Live(Live::start(*stage)?),
@@ -89,7 +89,7 @@ impl Output {
         Ok(Output { maker, ..self })
     }
 
-    /// Whoever taps gets each finished picture from now on.
+    /// Adds a tap, which gets each finished picture from now on.
     pub fn tap(&mut self, tap: Box<dyn Tap>) {
         self.taps.push(tap);
     }
@@ -104,7 +104,7 @@ impl Output {
         Some(self.drawn.engine).filter(|engine| !engine.is_empty())
     }
 
-    /// How many styles the style network that paints has.
+    /// How many styles the active style network has.
     pub fn styles(&self) -> usize {
         self.styles.unwrap_or(0)
     }
@@ -117,24 +117,24 @@ impl Output {
         }
     }
 
-    /// Plays this network from the next request on; with `fades` the last one stays to be faded from.
+    /// Plays this network from the next request; with `fades`, the last one is kept for the fade.
     pub fn set_network(&mut self, generation: u64, program: Box<dyn Program>, fades: bool) {
         self.change(Change::Scene { scene: Scene { generation, program }, fades });
     }
 
-    /// The network that was faded from is no longer needed.
+    /// Drops the network that was faded from.
     pub fn end_fade(&mut self) {
         self.change(Change::EndFade);
     }
 
-    /// Paints with this style network from the next picture on; `None` paints nothing.
+    /// Paints with this style network from the next picture; `None` stops painting.
     pub fn set_style(&mut self, style: Option<Box<StyleLoop>>) {
         self.styles = style.as_ref().map(|style| style.styles());
         self.style_serial += 1;
         self.change(Change::Style(style));
     }
 
-    /// Mixes this picture in from the next one on, or none.
+    /// Mixes this picture in from the next one; `None` for no input.
     pub fn set_input(&mut self, image: Option<Image>) {
         self.input_serial += 1;
         self.change(Change::Input(image, self.input_serial));
@@ -147,8 +147,8 @@ impl Output {
         self.has_room();
     }
 
-    /// Whether the engine has taken every change. Nothing is asked for and nothing new is taken up until it has: a request
-    /// that comes before its network would be dropped.
+    /// Whether the engine has accepted every change. Until then nothing is requested and no new change is applied, as a
+    /// request that arrives before its network would be dropped.
     pub fn has_room(&mut self) -> bool {
         while !self.waiting.is_empty() {
             let change = self.waiting.remove(0);
@@ -165,7 +165,7 @@ impl Output {
         true
     }
 
-    /// The next request, with everything in it that is not the decks' business. `secs` of the show have passed.
+    /// The next request, filled with everything except the decks' part. `secs` is the show's time.
     pub fn request(&mut self, p: &Params, slideshow: &Slideshow, secs: f64) -> &mut Request {
         self.pictures_asked += 1;
         let mode = match p.get_choice(Id::NoiseMode) {
@@ -183,15 +183,15 @@ impl Output {
         );
         let amount = p.get(Id::InputAmount) as f32;
         request.input = InputSettings { amount, fade: slideshow.faded(), serial: self.input_serial };
-        // Where nothing is painted, the painter's knobs change no picture.
+        // Without painting, its knobs change no picture.
         request.style = if self.styles.is_some() { StyleSettings::from_params(p) } else { StyleSettings::default() };
         request.style_serial = self.style_serial;
         request.at_secs = secs;
         request
     }
 
-    /// Asks for the request's picture, unless it would be the one that is there. A frozen picture is asked for again only
-    /// where somebody needs its pixels. Takes the newest picture and gives it to the taps.
+    /// Requests a picture, unless it would be the same as the last. A frozen picture is requested again only if a tap needs
+    /// its pixels. Takes the newest picture and hands it to the taps.
     pub fn draw(&mut self, is_frozen: bool, brightness: f32, status: &mut Status) {
         if is_frozen {
             copy(&self.last, &mut self.request);
@@ -208,7 +208,7 @@ impl Output {
         }
     }
 
-    /// Whether the request's picture would be another one than the last. Compared as a whole, so that no field is forgotten.
+    /// Whether the request's picture would differ from the last. Compared as a whole, so that no field is forgotten.
     fn is_new(&mut self) -> bool {
         self.request.pixels = self.taps.iter().any(|tap| tap.wants());
         let has_pixels = self.picture.as_ref().is_some_and(|picture| !picture.rgba.is_empty());
@@ -216,7 +216,7 @@ impl Output {
             self.last.pixels = self.request.pixels;
         }
         let at_secs = self.last.at_secs;
-        // A style loop lives on without new latents; everything else stands still in time.
+        // A style loop keeps moving without new latents; nothing else depends on time.
         if self.styles.is_none() {
             self.last.at_secs = self.request.at_secs;
         }
@@ -241,7 +241,7 @@ impl Output {
         }
     }
 
-    /// Takes the newest picture when there is one; else the last good one stays.
+    /// Takes the newest picture if there is one; otherwise the last good one stays.
     fn collect(&mut self, status: &mut Status) {
         let Maker::Live(live) = &mut self.maker else { return };
         if !live.newest(&mut self.drawn) {
@@ -257,7 +257,7 @@ impl Output {
     }
 }
 
-/// Into the vectors that are there: a derived clone would allocate new ones.
+/// Copies into the existing vectors; a derived clone would allocate new ones.
 fn copy(from: &Request, to: &mut Request) {
     let (mut ws, mut ws_before) = (std::mem::take(&mut to.ws), std::mem::take(&mut to.ws_before));
     ws.clone_from(&from.ws);
@@ -296,7 +296,7 @@ mod tests {
             Player { output: Output::new(program(16)), params, status, secs: 0.0 }
         }
 
-        /// A frame later; the picture's number.
+        /// Steps a frame; returns the picture's serial number.
         fn draw(&mut self, generation: u64, resolution: usize, is_frozen: bool) -> u64 {
             self.secs += 0.1;
             let request = self.output.request(&self.params, &Slideshow::default(), self.secs);
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_still_is_drawn_once_and_every_field_counts() {
+    fn an_unchanged_request_is_drawn_once_and_every_field_counts() {
         let mut player = Player::new();
         assert_eq!([player.draw(0, 16, false), player.draw(0, 16, false)], [1, 1]);
         for (id, value) in [(Id::NoiseGain, 0.5), (Id::TransformX, 0.5), (Id::InputAmount, 0.5)] {
@@ -320,14 +320,14 @@ mod tests {
     }
 
     #[test]
-    fn a_new_network_is_seen_though_nothing_moves() {
+    fn a_new_network_is_visible_even_if_nothing_moves() {
         let mut player = Player::new();
         player.output = player.output.start().unwrap();
         let mut wait = |generation, resolution| {
             let started = std::time::Instant::now();
             while player.output.picture().is_none_or(|picture| picture.width as usize != resolution) {
                 player.draw(generation, resolution, false);
-                assert!(started.elapsed().as_secs() < 30, "it never comes");
+                assert!(started.elapsed().as_secs() < 30, "it never arrives");
                 std::thread::sleep(std::time::Duration::from_millis(1));
             }
             player.output.set_network(generation + 1, program(48 - resolution), false);
@@ -351,14 +351,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tap_gets_the_picture_while_it_wants_it_and_nothing_is_drawn_for_it() {
+    fn a_tap_gets_pictures_while_it_wants_them_and_causes_no_extra_drawing() {
         let mut player = Player::new();
         let (wanted, got) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         player.output.tap(Box::new(Counter(wanted.clone(), got.clone())));
         player.draw(0, 16, false);
         assert_eq!(got.load(Ordering::Relaxed), 0);
         wanted.store(1, Ordering::Relaxed);
-        assert_eq!(player.draw(0, 16, false), 1, "its pixels are here already");
+        assert_eq!(player.draw(0, 16, false), 1, "its pixels are already here");
         assert_eq!(player.draw(0, 16, true), 1);
         assert_eq!(got.load(Ordering::Relaxed), 2);
     }

@@ -1,11 +1,11 @@
-//! Which pictures a folder holds. Touches the disk: runs on the loader's thread or before a show begins.
+//! The pictures of a folder. Accesses the disk: runs on the loader's thread or before a show starts.
 
 use std::path::{Path, PathBuf};
 
 use crate::image::file::{ENDINGS, FileError};
 use crate::patch::locate::{self, LocateError};
 
-/// Why a place is not played as pictures.
+/// Why a path cannot be played as pictures.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
     #[error(transparent)]
@@ -16,7 +16,7 @@ pub enum PictureError {
     File(#[from] FileError),
 }
 
-/// The pictures of a folder in the order of their names, hidden ones left out; a file is itself.
+/// The pictures of a folder in name order, without hidden ones; for a file, just that file.
 ///
 /// # Errors
 /// When the folder cannot be read or holds no pictures.
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_of_a_folder_come_in_the_order_of_their_names() {
+    fn pictures_of_a_folder_are_in_name_order() {
         let folder = std::env::temp_dir().join(format!("latent-jockey-input-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         assert!(pictures_of(&folder).unwrap_err().to_string().ends_with("holds no pictures (png, jpg, jpeg)"));

@@ -1,6 +1,6 @@
-//! Presets: the one that plays, the one that is asked for, its file watched, and saving.
+//! Presets: the current one, the requested one, watching its file, and saving.
 //!
-//! Nothing here touches the disk in a live show: presets are found and read by [`Loads`](super::loads::Loads), watched by the
+//! In a live show nothing here accesses the disk: presets are found and read by [`Loads`](super::loads::Loads), watched by the
 //! thread `watch` and written by the thread `save`. Offline a preset is saved at once.
 
 mod learned;
@@ -18,23 +18,23 @@ use crate::patch::saver::{Job, Saved, Saver};
 use crate::patch::watch::Watch;
 use learned::Learned;
 
-/// A preset that was asked for and has not come.
+/// A requested preset that has not arrived.
 struct Pending {
     query: PresetQuery,
-    /// What was written since: it follows the preset, and holds.
+    /// What was written since: it comes after the preset, so it wins.
     written: HashSet<Target>,
-    /// Steps of the seed since, where no seed was written.
+    /// Steps of the seed since, if no seed was written.
     seed_steps: f64,
 }
 
-/// What the threads have to say.
+/// News from the threads.
 pub enum News {
-    /// The playing preset's file changed.
+    /// The current preset's file changed.
     Changed(Result<Preset, PresetError>),
     Saved(Saved),
 }
 
-/// What a changed file says differently.
+/// The differences of a changed file.
 pub struct Reload {
     pub writes: Vec<Write>,
     pub network: Option<PathBuf>,
@@ -44,13 +44,13 @@ pub struct Reload {
 pub struct Presets {
     library: Library,
     playing: Preset,
-    /// Its place in the list, from 1.
+    /// Its position in the list, from 1.
     number: Option<usize>,
     pending: Option<Pending>,
     learned: Learned,
     /// Live only.
     watch: Option<Watch>,
-    /// Live only; offline the step itself saves.
+    /// Live only; offline, the step itself saves.
     saver: Option<Saver>,
     saved: VecDeque<Saved>,
 }
@@ -72,7 +72,7 @@ impl Presets {
     /// Watches and saves on threads from now on.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When a thread cannot be started.
     pub fn start(&mut self) -> std::io::Result<()> {
         let watch = Watch::start(self.library.tables().clone())?;
         watch.follow(&self.playing);
@@ -88,23 +88,23 @@ impl Presets {
         &self.playing
     }
 
-    /// The place of the playing preset in the list, from 1.
+    /// The position of the current preset in the list, from 1.
     pub fn number(&self) -> Option<usize> {
         self.number
     }
 
-    /// Where a preset with this name or number is asked for, or where the playing one is, `by` places on.
+    /// A query for a preset with this name or number, or relative to the current one, `by` places on.
     pub fn query(&self, named: Option<Named>, by: isize) -> PresetQuery {
         let from = named.map(From::Named).unwrap_or_else(|| From::Playing(self.playing.path.clone()));
         PresetQuery { from, by }
     }
 
-    /// Asks for a preset. What is written from now on follows it.
+    /// Requests a preset. What is written from now on comes after it.
     pub fn go_to(&mut self, named: Named) -> LoadRequest {
         self.ask(self.query(Some(named), 0))
     }
 
-    /// Asks for the preset `by` places after the one that plays, or that is asked for already.
+    /// Requests the preset `by` places after the current or the already requested one.
     pub fn step_by(&mut self, by: isize) -> LoadRequest {
         let mut query = self.pending.as_ref().map_or_else(|| self.query(None, 0), |pending| pending.query.clone());
         query.by += by;
@@ -116,26 +116,26 @@ impl Presets {
         LoadRequest::Preset(query)
     }
 
-    /// A parameter was written.
+    /// Notes that a parameter was written.
     pub fn written(&mut self, target: Target) {
         if let Some(pending) = &mut self.pending {
             pending.written.insert(target);
         }
     }
 
-    /// The seed was stepped.
+    /// Notes that the seed was stepped.
     pub fn seed_stepped(&mut self, by: f64) {
         if let Some(pending) = &mut self.pending {
             pending.seed_steps += by;
         }
     }
 
-    /// The preset that was asked for does not come.
+    /// The requested preset will not arrive.
     pub fn cancel(&mut self) {
         self.pending = None;
     }
 
-    /// Plays a preset: what is to be written over the defaults, the values that were written since it was asked for last.
+    /// Makes a preset current. Returns what to write over the defaults, ending with the values written since it was requested.
     pub fn play(&mut self, preset: Preset, number: Option<usize>, params: &Params) -> Vec<Write> {
         let pending = self.pending.take();
         let is_held = |target: &Target| pending.as_ref().is_some_and(|pending| pending.written.contains(target));
@@ -150,7 +150,7 @@ impl Presets {
         writes.retain(|write| !is_held(&write.target));
         if let Some(Pending { written, seed_steps, .. }) = &pending {
             let is_text = |target: &Target| matches!(params.value(*target), Some(Value::Text(_)) | None);
-            // A name that was written is being loaded already.
+            // A name that was written is already being loaded.
             let held = written.iter().filter(|target| target.id.def().default_number().is_some() || !is_text(target));
             writes.extend(held.filter_map(|target| Some(write(*target, params.value(*target)?))));
             let seed = Target::from(Id::Seed);
@@ -173,12 +173,12 @@ impl Presets {
         writes
     }
 
-    /// Whether the network was named after the preset was asked for.
+    /// Whether the network was named after the preset was requested.
     pub fn holds(&self, id: Id) -> bool {
         self.pending.as_ref().is_some_and(|pending| pending.written.contains(&Target::from(id)))
     }
 
-    /// What the threads have to say. Never waits.
+    /// The next news from the threads. Never waits.
     pub fn poll(&mut self) -> Option<News> {
         if let Some(saved) = self.saved.pop_front().or_else(|| self.saver.as_mut()?.poll()) {
             return Some(News::Saved(saved));
@@ -187,16 +187,16 @@ impl Presets {
         (reload.path == self.playing.path).then_some(News::Changed(reload.result))
     }
 
-    /// The file says this now: what it says differently is to be applied, the rest stays as played. `None` when that is what
-    /// plays.
+    /// Takes the new contents of the file. Returns the differences to apply; the rest stays as played. `None` if there are
+    /// none.
     pub fn reload(&mut self, mut preset: Preset) -> Option<Reload> {
         if preset.midi == self.learned.own(&self.playing.midi) {
-            // What is not for the file plays on.
+            // Mappings that are not in the file stay active.
             preset.midi.clone_from(&self.playing.midi);
         } else {
             self.learned.forget();
         }
-        // The show has just written it itself.
+        // The show has just written the file itself.
         if preset == self.playing {
             return None;
         }
@@ -214,21 +214,20 @@ impl Presets {
         Some(Reload { writes, network })
     }
 
-    /// A control plays a parameter from now on; `saves` when its line goes into the preset's file. False when the disk is
-    /// too slow for that.
+    /// Adds a learned mapping; `saves` if it goes into the preset's file. False if the disk is too slow for that.
     pub fn learn(&mut self, entry: &MidiEntry, saves: bool, params: &Params) -> bool {
         self.learned.learn(&mut self.playing.midi, entry, saves);
         self.save_map(saves, params)
     }
 
-    /// Takes back what was learned last. Gives the entry that plays no more, if any; `None` when nothing was learned.
+    /// Undoes the last learned mapping. Returns the entry that was removed, if any; `None` if nothing was learned.
     pub fn undo(&mut self, saves: bool, params: &Params) -> Option<Option<MidiEntry>> {
         let gone = self.learned.undo(&mut self.playing.midi, saves)?;
         self.save_map(saves, params);
         Some(gone)
     }
 
-    /// Another preset plays: what was learned belonged to the last one.
+    /// A different preset is current: forgets what was learned in the last one.
     pub fn forget_learned(&mut self) {
         self.learned.forget();
     }
@@ -251,16 +250,17 @@ impl Presets {
         self.run(job)
     }
 
-    /// Saves what plays: into the playing preset, or as a new one of this name beside it. False when the disk is slow.
+    /// Saves the current state: into the current preset, or as a new one with this name next to it. False if the disk is
+    /// slow.
     ///
     /// # Errors
-    /// In words when the name is none.
+    /// With a message if the name is invalid.
     pub fn save(&mut self, name: &str, params: &Params, network: PathBuf) -> Result<bool, String> {
         let name = name.trim();
         let (path, from) = if name.is_empty() || name == self.playing.name {
             (self.playing.path.clone(), None)
         } else if name.contains(['/', '\\', ':']) || name.starts_with('.') || name.chars().any(char::is_control) {
-            return Err(format!("\"{name}\" is no name for a preset: write it without / and .toml"));
+            return Err(format!("\"{name}\" is not a valid preset name: write it without / and .toml"));
         } else {
             (self.library.folder().join(format!("{name}.toml")), Some(self.playing.path.clone()))
         };
@@ -283,10 +283,10 @@ impl Presets {
         true
     }
 
-    /// A preset was written: when it is the one that plays, or made from it, it plays from now on.
+    /// A preset was written: if it is the current one, or made from it, it becomes current.
     pub fn take_saved(&mut self, mut preset: Preset, from: Option<PathBuf>) {
         let is_playing = preset.path == self.playing.path;
-        // What was learned while the disk was busy is still on its way there.
+        // What was learned while the disk was busy is still to be written.
         let is_newest = self.saver.as_ref().is_none_or(|saver| !saver.is_busy());
         if !(is_playing && is_newest || from.as_ref() == Some(&self.playing.path)) {
             return;
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_since_a_preset_was_asked_for_holds() {
+    fn what_was_written_after_requesting_a_preset_wins() {
         let (mut presets, mut params) = (presets(), Params::default());
         presets.written(Id::Psi.into());
         presets.go_to(named("a"));
@@ -333,17 +333,17 @@ mod tests {
         let writes = presets.play(preset("\"/psi\" = 0.5\n\"/walk/speed\" = 1.0\n\"/seed\" = 7\n"), Some(1), &params);
         assert_eq!(value(&writes, Id::Psi), Some(&Value::Float(0.5)), "written before");
         assert_eq!(value(&writes, Id::WalkSpeed), Some(&Value::Float(2.0)));
-        assert_eq!(value(&writes, Id::Seed), Some(&Value::Float(9.0)), "steps go on from the preset's seed");
+        assert_eq!(value(&writes, Id::Seed), Some(&Value::Float(9.0)), "steps continue from the preset's seed");
         assert_eq!(
             (value(&writes, Id::StyleNetwork), value(&writes, Id::Input)),
             (None, Some(&Value::Text("".into())))
         );
         let writes = presets.play(preset("\"/walk/speed\" = 1.0\n"), None, &params);
-        assert_eq!(value(&writes, Id::WalkSpeed), Some(&Value::Float(1.0)), "it held once");
+        assert_eq!(value(&writes, Id::WalkSpeed), Some(&Value::Float(1.0)), "only once");
     }
 
     #[test]
-    fn steps_add_up_until_the_preset_has_come() {
+    fn steps_add_up_until_the_preset_arrives() {
         let mut presets = presets();
         presets.go_to(named("b"));
         presets.step_by(1);
@@ -362,12 +362,12 @@ mod tests {
         let reload = presets.reload(preset("\"/psi\" = 0.25\n")).unwrap();
         assert_eq!(reload.writes.len(), 2);
         assert_eq!(value(&reload.writes, Id::Psi), Some(&Value::Float(0.25)));
-        assert_eq!(value(&reload.writes, Id::Seed), Some(&Value::Float(0.0)), "what is gone goes to its default");
+        assert_eq!(value(&reload.writes, Id::Seed), Some(&Value::Float(0.0)), "what was removed goes to its default");
         assert!(reload.network.is_none());
     }
 
     #[test]
-    fn only_a_name_is_a_name_for_a_preset() {
+    fn only_valid_names_are_accepted() {
         let mut presets = presets();
         for wrong in ["a/b", ".hidden", "a:b", "a\nb"] {
             assert!(presets.save(wrong, &Params::default(), PathBuf::new()).is_err(), "{wrong:?}");

@@ -1,17 +1,17 @@
-//! Which picture of `/input` plays, when the next one is due, and how far it has faded in.
+//! Which picture of `/input` is playing, when the next one is due, and how far it has faded in.
 //!
-//! Plain counting: nothing here reads a file or a clock.
+//! Just counting: nothing here reads a file or a clock.
 
 use super::loads::Named;
 use crate::image::Fit;
 use crate::params::{Id, Params, TimeBase};
 
-/// A picture that is asked for, or that plays.
+/// A requested or playing picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slide {
     /// A picture, or a folder of them.
     pub place: Named,
-    /// Which one of the folder; it counts on past both ends.
+    /// Index in the folder; it keeps counting past both ends.
     pub index: i64,
     pub fit: Fit,
 }
@@ -19,31 +19,31 @@ pub struct Slide {
 /// The pictures of a running show.
 #[derive(Debug, Default)]
 pub struct Slideshow {
-    /// What plays or is about to.
+    /// The playing or requested slide.
     wanted: Option<Slide>,
-    /// What was loaded last.
+    /// The last loaded slide.
     playing: Option<Slide>,
-    /// How many pictures there are to step through.
+    /// Number of pictures to step through.
     count: usize,
     /// Seconds or beats since the last step.
     since: f64,
-    /// From the picture before (0) to this one (1).
+    /// From the previous picture (0) to this one (1).
     fade: f64,
 }
 
 impl Slideshow {
-    /// The first picture of a place.
+    /// Goes to the first picture of a file or folder.
     pub fn go_to(&mut self, place: Named, params: &Params) -> Slide {
         self.since = 0.0;
         self.wanted.insert(Slide { place, index: 0, fit: params.get_choice(Id::InputFit) }).clone()
     }
 
-    /// What was named, or "" when nothing plays.
+    /// The name as written, or "" if nothing is playing.
     pub fn name(&self) -> &str {
         self.wanted.as_ref().map_or("", |wanted| &wanted.place.name)
     }
 
-    /// The picture `by` places on; a single picture is read again.
+    /// Goes to the picture `by` places on; a single picture is reloaded.
     pub fn step_by(&mut self, by: i64) -> Option<Slide> {
         self.since = 0.0;
         let wanted = self.wanted.as_mut()?;
@@ -51,27 +51,27 @@ impl Slideshow {
         Some(wanted.clone())
     }
 
-    /// Plays nothing from now on. False when nothing was played.
+    /// Stops. False if nothing was playing.
     pub fn stop(&mut self) -> bool {
         self.fade = 0.0;
         self.playing = None;
         self.wanted.take().is_some()
     }
 
-    /// `dt` seconds pass. Returns what is to be loaded now: the next picture when its time has come, or the same one when
-    /// it is to be fitted otherwise.
+    /// Advances by `dt` seconds. Returns what to load now: the next picture if it is due, or the same one if its fit has
+    /// changed.
     pub fn step(&mut self, dt: f64, params: &Params) -> Option<Slide> {
         let units = dt * params.get_choice::<TimeBase>(Id::InputSync).per_second(params.get(Id::Tempo));
         self.advance(units, params.get(Id::InputEvery), params.get_choice(Id::InputFit))
     }
 
-    /// `units` seconds or beats pass; a picture stays for `every` of them, 0 for ever.
+    /// Advances by `units` seconds or beats; a picture stays for `every` of them, with 0 forever.
     fn advance(&mut self, units: f64, every: f64, fit: Fit) -> Option<Slide> {
         let wanted = self.wanted.as_mut()?;
         self.since += units;
         let is_due = every > 0.0 && self.since >= every && self.count > 1;
         if is_due {
-            // A step that was overslept is not made up for.
+            // Missed steps are not made up for.
             self.since %= every;
             wanted.index = wanted.index.wrapping_add(1);
         }
@@ -80,18 +80,18 @@ impl Slideshow {
         is_changed.then(|| wanted.clone())
     }
 
-    /// Fades on by `dt` seconds of `/input/fade`; 0 cuts.
+    /// Advances the fade by `dt` seconds of `/input/fade`; 0 cuts.
     pub fn fade(&mut self, dt: f64, params: &Params) {
         let secs = params.get(Id::InputFade);
         self.fade = if secs > 0.0 { (self.fade + dt / secs).min(1.0) } else { 1.0 };
     }
 
-    /// From the picture before (0) to this one (1).
+    /// From the previous picture (0) to this one (1).
     pub fn faded(&self) -> f32 {
         self.fade as f32
     }
 
-    /// A picture of `count` has come; one that `is_new` fades in from now on.
+    /// A picture, one of `count`, has arrived; if it `is_new`, it fades in from now on.
     pub fn landed(&mut self, slide: Slide, count: usize, is_new: bool) {
         (self.count, self.playing) = (count, Some(slide));
         if is_new {
@@ -99,7 +99,7 @@ impl Slideshow {
         }
     }
 
-    /// That cannot be played: what plays is the old place, or the next picture of the same. A newer one stays.
+    /// This slide cannot be played: returns to the old place, or skips to the next picture. A newer request stays.
     pub fn failed(&mut self, failed: &Slide) {
         let is_newest = self.wanted.as_ref() == Some(failed);
         if is_newest && self.playing.as_ref().map(|playing| &playing.place) != Some(&failed.place) {
@@ -107,7 +107,7 @@ impl Slideshow {
         }
     }
 
-    /// Shows what plays at once, without a fade.
+    /// Shows the current picture at once, without a fade.
     pub fn settle(&mut self) {
         self.fade = 1.0;
     }
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_follow_when_their_time_is_over() {
+    fn pictures_advance_when_they_are_due() {
         let mut show = Slideshow::default();
         played(&mut show, "folder", 3);
         let mut step = |units| index(show.advance(units, 4.0, Fit::Cover));
@@ -161,24 +161,24 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_leaves_the_old_place() {
+    fn a_failure_keeps_the_old_place() {
         let mut show = Slideshow::default();
         played(&mut show, "good", 1);
         let bad = show.go_to(named("bad"), &Params::default());
         assert_eq!(show.name(), "bad");
         show.failed(&bad);
         assert_eq!(show.name(), "good");
-        // A bad picture in the folder that plays: the next step goes past it.
+        // A bad picture in the current folder: the next step skips it.
         let bad = show.step_by(1).unwrap();
         assert_eq!(bad.index, 1);
         show.failed(&bad);
         assert_eq!(index(show.step_by(1)), Some(2));
-        // The folder of the picture that plays: nothing fades, and the next one is its second.
+        // The folder of the current picture: nothing fades, and the next one is its second.
         let folder = show.go_to(named("folder"), &Params::default());
         show.settle();
         show.landed(folder, 3, false);
         assert_eq!((show.faded(), index(show.step_by(1))), (1.0, Some(1)));
-        // What fails after something else was asked for changes nothing.
+        // A failure after something else was requested changes nothing.
         show.go_to(named("better"), &Params::default());
         show.failed(&bad);
         assert_eq!(show.name(), "better");

@@ -1,4 +1,4 @@
-//! What happened lately, for the HUD and the status line. Nothing here changes the show.
+//! Recent events, for the HUD and the status line. Nothing here changes the show.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use crate::params::Value;
 
 /// How long a notice stays.
 const NOTICE_SECS: f64 = 8.0;
-/// How often the feed of pictures a second is told.
+/// How often the feed of pictures per second is updated.
 const FPS_EVERY_SECS: f64 = 1.0;
-/// Pictures over which the synthesis time is judged.
+/// Number of pictures for the median synthesis time.
 const PICTURES: usize = 61;
 
 /// What the HUD shows.
@@ -22,10 +22,10 @@ pub struct Summary {
     pub resolution: [u32; 2],
     pub engine: String,
     pub preset: String,
-    /// Median of the last pictures.
+    /// Median over the last pictures.
     pub synthesis_ms: f32,
     pub pictures_per_sec: f32,
-    /// Name of the network that is being loaded.
+    /// What is loading.
     pub loading: Option<String>,
     pub bpm: f64,
     /// Beats since the start.
@@ -40,13 +40,13 @@ pub struct Summary {
     /// The one line that needs attention.
     pub notice: Option<String>,
     pub recording: Option<String>,
-    /// What a control is waited for.
+    /// MIDI learn, while it waits for a control.
     pub learning: Option<String>,
-    /// What waits for its beat.
+    /// What is waiting for its beat.
     pub pending: Option<String>,
 }
 
-/// A line that needs attention for a while.
+/// A line that is shown for a while.
 #[derive(Clone, Debug)]
 struct Notice {
     until: f64,
@@ -55,20 +55,20 @@ struct Notice {
     about: Option<Kind>,
 }
 
-/// What the show remembers of the last seconds.
+/// What happened in the last seconds.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
     now: f64,
-    /// Pictures a second, as they were told last, and when.
+    /// The last published pictures per second, and when.
     fps: (f32, f64),
     millis: VecDeque<f32>,
     times: VecDeque<f64>,
     last_message: String,
     notice: Option<Notice>,
-    /// Values that no parameter could take.
+    /// Number of values that no parameter accepted.
     refused: u64,
     last_refusal: String,
-    /// What could not be made offline, where no picture may be missed.
+    /// The first failure offline, where no picture may be missing.
     failure: Option<String>,
     is_offline: bool,
 }
@@ -97,7 +97,7 @@ impl Status {
         self.times.push_back(self.now);
     }
 
-    /// Pictures a second over the last ones.
+    /// Pictures per second over the last ones.
     fn pictures_per_sec(&self) -> f32 {
         let span = match (self.times.front(), self.times.back()) {
             (Some(first), Some(last)) => (last - first) as f32,
@@ -106,7 +106,7 @@ impl Status {
         if span > 0.0 { (self.times.len() - 1) as f32 / span } else { 0.0 }
     }
 
-    /// Pictures a second, a figure that stands for a second.
+    /// Pictures per second, updated once a second.
     pub fn fps(&self) -> f32 {
         self.fps.0
     }
@@ -126,8 +126,8 @@ impl Status {
         self.notice = Some(Notice { until: self.now + NOTICE_SECS, line, about: None });
     }
 
-    /// Something cannot be played. The line goes when it can ([`Status::mended`]); offline, where nobody reads it, the first
-    /// one is kept.
+    /// Reports that something cannot be played. The line disappears when it can ([`Status::mended`]); offline, where nobody
+    /// reads it, the first one is kept.
     pub fn fault(&mut self, about: Option<Kind>, line: String) {
         if self.is_offline {
             self.failure.get_or_insert_with(|| line.clone());
@@ -138,12 +138,12 @@ impl Status {
         }
     }
 
-    /// A mistake is mended: what is said of it goes.
+    /// A problem is solved: its line disappears.
     pub fn mended(&mut self, kind: Kind) {
         self.notice.take_if(|notice| notice.about == Some(kind));
     }
 
-    /// The first thing that could not be made offline.
+    /// The first failure offline.
     pub fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }
@@ -153,12 +153,12 @@ impl Status {
         self.notice.as_ref().map(|notice| notice.line.as_str())
     }
 
-    /// A write that made no sense: counted always, said once per change.
+    /// Reports an invalid write: always counted, shown once per change.
     pub fn refuse(&mut self, why: &str) {
         self.refuse_with(why, String::new);
     }
 
-    /// As [`Status::refuse`]; what helps is looked for only when it is said.
+    /// As [`Status::refuse`]; the hint is only computed if it is shown.
     pub fn refuse_with(&mut self, why: &str, help: impl FnOnce() -> String) {
         self.refused += 1;
         if self.last_refusal != why {
@@ -168,7 +168,7 @@ impl Status {
     }
 }
 
-/// A line that can be shown: names from files may hold control characters, or be very long.
+/// A line that is safe to display: names from files may contain control characters, or be very long.
 pub fn printable(line: &str) -> String {
     const LONGEST: usize = 1000;
     let mut shown: String =
@@ -226,11 +226,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_about_a_mistake_goes_when_it_is_mended() {
+    fn a_line_disappears_when_its_problem_is_solved() {
         let mut status = Status::new(true);
         status.fault(Some(Kind::Style), "no such style".to_owned());
         status.mended(Kind::Network);
-        assert_eq!(status.line(), Some("no such style"), "that was another mistake");
+        assert_eq!(status.line(), Some("no such style"), "that was a different problem");
         status.mended(Kind::Style);
         assert_eq!((status.line(), status.failure()), (None, Some("no such style")));
         status.fault(Some(Kind::Preset), "no such preset".to_owned());
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_refusal_is_said_once_and_counted_always() {
+    fn the_same_refusal_is_shown_once_and_always_counted() {
         let mut status = Status::default();
         status.refuse("no parameter /a");
         status.step(9.0);
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_says_cannot_steer_a_terminal() {
+    fn text_from_a_file_cannot_control_the_terminal() {
         assert_eq!(printable("os.\x1b[2J\nall fine"), "os.\u{fffd}[2J\u{fffd}all fine");
         assert_eq!(printable(&"ä".repeat(5000)).chars().count(), 1001);
     }

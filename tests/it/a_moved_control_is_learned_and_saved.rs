@@ -75,7 +75,7 @@ fn a_moved_control_is_learned_and_saved() {
     assert!(rig.line().starts_with("learn /psi: move a control"), "{}", rig.line());
     let psi = rig.show.params().base(Id::Psi);
     rig.play(&[[0xb1, 5, 10], [0xb1, 37, 99], [0xb1, 5, 14], [0xb1, 37, 9], [0xb1, 5, 20], [0xb1, 37, 1]]);
-    assert_eq!(rig.line(), "ch 2 cc 5/14 plays /psi; U takes it back");
+    assert_eq!(rig.line(), "ch 2 cc 5/14 plays /psi; U undoes it");
     assert_eq!(rig.show.params().base(Id::Psi), psi, "what teaches plays nothing");
     let learned = format!("{PRESET}\"ch 2 cc 5/14\" = \"/psi\"\n");
     assert_eq!(rig.text(), learned);
@@ -144,7 +144,7 @@ fn a_known_controller_is_named_and_its_motors_jump() {
     assert_eq!(rig.show.params().base(Id::WalkSpeed), 4.0, "the profile plays, without a takeover");
     rig.write(Id::Learn, text("/noise/gain"));
     rig.play(&[[0xba, 1, 60], [0xba, 1, 61], [0xba, 1, 70]]);
-    assert_eq!(rig.line(), "X-Touch Mini knob 1 plays /noise/gain; U takes it back");
+    assert_eq!(rig.line(), "X-Touch Mini knob 1 plays /noise/gain; U undoes it");
     assert!(rig.text().ends_with("\"ch 11 cc 1\" = { to = \"/noise/gain\", takeover = \"jump\" }\n"), "{}", rig.text());
     rig.play(&[[0xba, 1, 127]]);
     assert_eq!(rig.show.params().base(Id::NoiseGain), 4.0);
@@ -170,7 +170,7 @@ fn presets_are_saved_completely_and_never_for_remote_clients() {
     assert!(rig.line().starts_with(both), "{}", rig.line());
     assert!(!std::fs::read_dir(dawn.parent().unwrap()).unwrap().any(|f| f.unwrap().file_name() == "Dusk.toml"));
     rig.write(Id::PresetSave, text("../dusk"));
-    assert!(rig.line().starts_with("\"../dusk\" is no name for a preset"), "{}", rig.line());
+    assert!(rig.line().starts_with("\"../dusk\" is not a valid preset name"), "{}", rig.line());
 
     rig.show.set_names_only(true);
     rig.write(Id::Psi, Value::Float(-1.0));

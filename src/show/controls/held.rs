@@ -1,24 +1,24 @@
 //! Changes that wait for the beat: presets, seeds and networks, while `/quantize` is above 0.
 //!
-//! What is asked for is kept in order and done on the next multiple of so many beats. Time is the show's beat alone, whoever
-//! sets the tempo.
+//! Changes are kept in order and done on the next multiple of that many beats. Only the show's beat counts, whatever sets the
+//! tempo.
 
 use crate::control::{Source, Write};
 use crate::params::{Id, Kind, Params, Value};
 
-/// How many changes wait at most.
+/// Maximum number of waiting changes.
 const HELD: usize = 64;
 
-/// What becomes of a write.
+/// What to do with a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Write,
-    /// It waits for the beat; what it needs can be loaded meanwhile.
+    /// It waits for the beat; what it needs can be loaded in the meantime.
     Hold,
     Drop,
 }
 
-/// What waits for the beat.
+/// Writes waiting for the beat.
 #[derive(Default)]
 pub struct Held {
     writes: Vec<Write>,
@@ -36,7 +36,7 @@ impl Held {
         if is_trigger && write.value.as_bool() == Some(false) {
             return Verdict::Drop;
         }
-        // Of two presets the later one is meant; of two steps both are.
+        // Of two presets the later one counts; of two steps both do.
         if !is_trigger {
             self.writes.retain(|held| held.target != write.target);
         }
@@ -47,10 +47,10 @@ impl Held {
         Verdict::Hold
     }
 
-    /// The writes that waited, when their beat has come: a multiple of `every` beats. 0 is any time.
+    /// The waiting writes, if their beat has arrived: a multiple of `every` beats; with 0, at once.
     pub fn release(&mut self, beat: f64, every: f64) -> Vec<Write> {
         let last = std::mem::replace(&mut self.beat, beat);
-        // Another clock's start goes back to the first beat.
+        // The start of another clock goes back to the first beat.
         let has_come = every <= 0.0 || beat < last || (beat / every).floor() != (last / every).floor();
         if has_come { std::mem::take(&mut self.writes) } else { Vec::new() }
     }
@@ -63,7 +63,7 @@ impl Held {
         self.writes.clear();
     }
 
-    /// What waits, and for how many beats still.
+    /// What is waiting, and for how many more beats.
     pub fn line(&self, beat: f64, every: f64) -> Option<String> {
         let last = self.writes.last().filter(|_| every > 0.0)?;
         let value = if last.value == Value::Nothing { String::new() } else { format!(" {}", last.value) };

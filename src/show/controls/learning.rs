@@ -1,4 +1,4 @@
-//! Learning: a control that is moved will play the parameter that waits for it.
+//! MIDI learn: maps the next control that is moved to a parameter.
 
 use std::sync::Arc;
 
@@ -16,23 +16,23 @@ struct Session {
     saves: bool,
 }
 
-/// A line of a preset's map that was learned.
+/// A learned mapping.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Taught {
     pub entry: MidiEntry,
     /// Whether it goes into the preset's file.
     pub saves: bool,
-    /// What to say of it.
+    /// The line to show.
     pub line: String,
 }
 
-/// What waits for a control.
+/// The state of MIDI learn.
 #[derive(Default)]
 pub struct Learning {
     session: Option<Session>,
     /// The parameter that a player moved last.
     moved: Option<Target>,
-    /// Whoever asked last to learn or to save may not write files.
+    /// The last client that asked to learn or to save may not write files.
     is_untrusted: bool,
 }
 
@@ -45,7 +45,7 @@ impl Learning {
         !self.is_untrusted
     }
 
-    /// A parameter is written by somebody who may save files or not.
+    /// Notes a write, by a client that may or may not save files.
     pub fn note(&mut self, write: &Write, may_save: bool) {
         let def = write.target.id.def();
         if def.remote == Remote::NoFiles {
@@ -56,7 +56,7 @@ impl Learning {
         }
     }
 
-    /// Waits for a control to play `address`, or the parameter that moved last; or stops waiting.
+    /// Waits for a control for `address`, or for the parameter that changed last; or stops waiting.
     pub fn begin(&mut self, address: &str, table: &Table, status: &mut Status) {
         if address.is_empty() && self.session.is_some() {
             return self.cancel(status);
@@ -80,7 +80,7 @@ impl Learning {
         }
     }
 
-    /// Waits for the parameter `by` places on in the table instead.
+    /// Selects the parameter `by` places on in the table instead.
     pub fn choose(&mut self, by: isize, table: &Table) {
         let Some(session) = &mut self.session else { return };
         let all: Vec<Id> = table.ids().filter(|id| id.def().learnable).collect();
@@ -88,14 +88,14 @@ impl Learning {
         session.target = all[(here + by).rem_euclid(all.len() as isize) as usize].into();
     }
 
-    /// A message for whoever learns; it plays nothing.
+    /// Takes a message, which then has no other effect.
     pub fn message(&mut self, message: &Message) {
         if let Some(session) = &mut self.session {
             session.learn.message(message);
         }
     }
 
-    /// `dt` seconds pass. Gives what has been learned, when a control has been moved enough.
+    /// Advances by `dt` seconds. Returns the learned mapping once a control has moved enough.
     pub fn step(
         &mut self,
         dt: f64,
@@ -123,18 +123,18 @@ impl Learning {
         }
     }
 
-    /// The line that says what is waited for.
+    /// The HUD's line while waiting.
     pub fn line(&self) -> Option<String> {
         let session = self.session.as_ref()?;
         Some(if session.turn_back {
             format!("learn {}: now turn it the other way", session.target)
         } else {
-            format!("learn {}: move a control (up, down: another parameter; L: stop)", session.target)
+            format!("learn {}: move a control (up, down: another parameter; L: cancel)", session.target)
         })
     }
 }
 
-/// The line that lets a moved control play `target`, or why it cannot.
+/// The mapping of a moved control to `target`, or why it is not possible.
 fn taught(
     target: Target,
     moved: &Moved,
@@ -156,7 +156,7 @@ fn taught(
         _ => moved.control.to_string(),
     };
     match MidiEntry::new(&moved.control.to_string(), &options, table) {
-        Ok(entry) => Ok(Taught { entry, saves, line: format!("{name} plays {target}; U takes it back") }),
+        Ok(entry) => Ok(Taught { entry, saves, line: format!("{name} plays {target}; U undoes it") }),
         Err(error) => Err(format!("{name} cannot play {target}: {error}")),
     }
 }
@@ -168,7 +168,7 @@ mod tests {
     use crate::params::{Params, Value};
 
     #[test]
-    fn a_control_that_is_moved_is_learned_for_what_moved_last() {
+    fn a_moved_control_is_mapped_to_what_changed_last() {
         let (mut learning, mut status) = (Learning::default(), Status::default());
         let write = |id: Id, source| Write { target: id.into(), value: Value::Float(1.0), source };
         learning.note(&write(Id::NoiseGain, Source::Osc), true);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_control_can_play_is_refused() {
+    fn unmappable_parameters_are_refused() {
         let (mut learning, mut status) = (Learning::default(), Status::default());
         learning.begin("/network", Params::default().table(), &mut status);
         assert!(!learning.is_waiting() && status.line().is_some_and(|line| line.contains("/network")));

@@ -1,5 +1,5 @@
-//! Some senders repeat everything that they hold 60 times a second (TouchDesigner's "Every Cook"): the same number or name
-//! for a trigger or a text, without a pause, is one request. A message without a value always counts.
+//! Some senders repeat all their values 60 times a second (TouchDesigner's "Every Cook"): the same number or name for a
+//! trigger or a string, without a pause, counts as one request. A message without a value always counts.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::params::{Kind, Target, Value};
 /// Longer than a frame of a slow sender, shorter than a sixteenth of a fast bar.
 const PAUSE_SECS: f64 = 0.1;
 
-/// What came last for each trigger and text, and when.
+/// The last value of each trigger and string, and when it arrived.
 #[derive(Default)]
 pub struct Repeats {
     now: f64,
@@ -17,7 +17,7 @@ pub struct Repeats {
 }
 
 impl Repeats {
-    /// `dt` seconds pass, frozen ones too.
+    /// Advances by `dt` seconds, including frozen ones.
     pub fn step(&mut self, dt: f64) {
         self.now += dt;
     }
@@ -39,7 +39,7 @@ mod tests {
     use crate::params::Id;
 
     #[test]
-    fn the_same_without_a_pause_counts_once() {
+    fn repeats_without_a_pause_count_once() {
         let mut repeats = Repeats::default();
         let write = |value, source| Write { target: Id::SeedNext.into(), value, source };
         let one = write(Value::Float(1.0), Source::Osc);

@@ -1,6 +1,6 @@
-//! What can be loaded, and loading it: files are found, read and prepared for the engine.
+//! What can be loaded, and how: files are found, read and prepared for the engine.
 //!
-//! Touches the disk: runs on the worker threads, or in the step itself where the show is offline.
+//! Accesses the disk: runs on the worker threads, or in the step itself if the show is offline.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::show::picture::{self, PictureError};
 use crate::show::slideshow::Slide;
 use crate::thread::panic_message;
 
-/// What kind of thing is loaded. The newest request of each kind wins.
+/// The kinds of loads. The newest request of each kind wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Network,
@@ -29,13 +29,13 @@ pub enum Kind {
     Preset,
 }
 
-/// A name, or a path where that is allowed, as somebody wrote it.
+/// A name, or a path if that is allowed, as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     pub name: String,
     /// Names from untrusted clients are only looked up in the library.
     pub may_be_path: bool,
-    /// Where a relative path may start besides the working folder.
+    /// Where a relative path may start, besides the working directory.
     pub base: PathBuf,
 }
 
@@ -43,21 +43,21 @@ pub struct Named {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     Named(Named),
-    /// Found already, when a preset was read.
+    /// Already found when a preset was read.
     File(PathBuf),
 }
 
-/// A preset of the library, by its name or by its place in the list.
+/// A preset of the library, by its name or position in the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PresetQuery {
     pub from: From,
-    /// So many places on, round and round.
+    /// This many places on, wrapping around.
     pub by: isize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum From {
-    /// The file of the preset that plays.
+    /// The file of the current preset.
     Playing(PathBuf),
     Named(Named),
 }
@@ -68,13 +68,13 @@ pub enum LoadRequest {
     Network(Place),
     Style {
         named: Named,
-        /// The size of picture and the settings it will be used with first.
+        /// The picture size and the settings that it will first be used with.
         resolution: usize,
         settings: Box<StyleSettings>,
     },
     Picture {
         slide: Slide,
-        /// Side of the square that it becomes, in pixels.
+        /// Side of the resulting square, in pixels.
         side: usize,
     },
     Preset(PresetQuery),
@@ -90,7 +90,7 @@ impl LoadRequest {
         }
     }
 
-    /// Whether both ask for the same thing.
+    /// Whether both request the same thing.
     pub fn is_same(&self, other: &LoadRequest) -> bool {
         match (self, other) {
             (LoadRequest::Network(a), LoadRequest::Network(b)) => a == b,
@@ -103,7 +103,7 @@ impl LoadRequest {
         }
     }
 
-    /// The name as it was written.
+    /// The name as written.
     pub fn name(&self) -> String {
         match self {
             LoadRequest::Style { named, .. } | LoadRequest::Network(Place::Named(named)) => named.name.clone(),
@@ -112,7 +112,7 @@ impl LoadRequest {
         }
     }
 
-    /// What the HUD calls it while it is loaded.
+    /// What the HUD calls it while it is loading.
     pub fn label(&self) -> String {
         let path = match self {
             LoadRequest::Network(Place::File(file)) => file,
@@ -125,14 +125,13 @@ impl LoadRequest {
     }
 }
 
-/// A file as it was when it was loaded. The same file asked for again need not be loaded again; a file that was replaced
-/// must be.
+/// A file's identity when it was loaded. The same file need not be loaded again when requested again; a replaced file must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub file: PathBuf,
     len: u64,
     modified: Option<SystemTime>,
-    /// How a picture was brought into shape.
+    /// How a picture was fitted.
     shape: Option<(Fit, usize)>,
 }
 
@@ -144,14 +143,14 @@ impl Identity {
     }
 }
 
-/// Something that is ready to be played.
+/// Something that is ready to play.
 pub enum Loaded {
     Network {
         network: Arc<Network>,
         program: Box<dyn Program>,
     },
     Style(Box<StyleLoop>),
-    /// No image where just that picture plays already, of another place.
+    /// No image if that very picture is already playing, from another place.
     Picture {
         image: Option<Image>,
         count: usize,
@@ -162,7 +161,7 @@ pub enum Loaded {
     },
 }
 
-/// What came of a request; `None` when just that file plays already.
+/// The result of a request; `None` if that very file is already playing.
 pub type Outcome = Result<Option<(Identity, Loaded)>, LoadError>;
 
 /// Why something cannot be played.
@@ -180,9 +179,9 @@ pub enum LoadError {
     Locate(#[from] LocateError),
     #[error("there are no presets to go to")]
     NoPresets,
-    #[error("{name}: loading it broke down ({panic}); please report this")]
+    #[error("{name}: loading panicked ({panic}); please report this")]
     Panicked { name: String, panic: String },
-    #[error("{name}: the thread that loads has ended; please report this")]
+    #[error("{name}: the loading thread has ended; please report this")]
     NoThread { name: String },
 }
 
@@ -193,7 +192,7 @@ impl LoadError {
     }
 }
 
-/// How far a load is.
+/// The progress of a load.
 #[derive(Debug, Default)]
 pub struct Progress(AtomicU8);
 
@@ -204,7 +203,7 @@ impl Progress {
         self.0.store(stage, Ordering::Relaxed);
     }
 
-    /// What it does: `reading` a file, or `building` what the engine needs.
+    /// The stage: `reading` a file, or `building` what the engine needs.
     pub fn stage(&self) -> &'static str {
         Progress::STAGES[usize::from(self.0.load(Ordering::Relaxed)).min(1)]
     }
@@ -247,7 +246,7 @@ impl Context {
         Ok((Arc::new(network), program))
     }
 
-    /// Loads what is asked for, unless it is what `playing` says.
+    /// Loads what is requested, unless it is the same as `playing`.
     fn load(&self, request: &LoadRequest, playing: Option<&Identity>, progress: &Progress) -> Outcome {
         progress.set(0);
         match request {
@@ -305,7 +304,7 @@ impl Context {
         if query.by == 0 { Ok(from) } else { self.library.neighbour(&from, query.by).ok_or(LoadError::NoPresets) }
     }
 
-    /// As [`Context::load`]; a panic is an error like others.
+    /// As [`Context::load`]; a panic becomes an error.
     pub fn load_whole(&self, request: &LoadRequest, playing: Option<&Identity>, progress: &Progress) -> Outcome {
         let loading = std::panic::AssertUnwindSafe(|| self.load(request, playing, progress));
         std::panic::catch_unwind(loading)

@@ -1,4 +1,4 @@
-//! A thread that loads one thing at a time. It ends when its worker is dropped and its last load is done.
+//! A thread that loads one thing at a time. It ends when its worker is dropped and its last load is finished.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,7 +13,7 @@ struct Job {
     playing: Option<Identity>,
 }
 
-/// One thread. What waits does so in the show, where it can still be replaced.
+/// One thread. Requests wait in the show, where they can still be superseded.
 pub struct Worker {
     jobs: Sender<Job>,
     results: Receiver<(u64, Outcome)>,
@@ -26,7 +26,7 @@ pub struct Worker {
 
 impl Worker {
     /// # Errors
-    /// When the system gives no thread.
+    /// When the thread cannot be started.
     pub fn start(name: &str, context: Context) -> std::io::Result<Self> {
         let (jobs, todo) = bounded::<Job>(1);
         let (done, results) = bounded(1);
@@ -47,19 +47,19 @@ impl Worker {
         self.busy.is_none()
     }
 
-    /// What it works on, and how far it is.
+    /// What it is working on, and its progress.
     pub fn working(&self) -> Option<(u64, &'static str)> {
         Some((self.busy?, self.progress.stage()))
     }
 
-    /// Begins to load; only when idle. False when the thread has ended.
+    /// Starts a load; only when idle. False if the thread has ended.
     pub fn begin(&mut self, number: u64, request: LoadRequest, playing: Option<Identity>) -> bool {
         let taken = self.jobs.try_send(Job { number, request, playing }).is_ok();
         self.busy = Some(number).filter(|_| taken);
         taken
     }
 
-    /// What has been loaded since the last call; `Err` with its number when the thread ended over it.
+    /// The finished load since the last call; `Err` with its number if the thread ended during it.
     pub fn poll(&mut self) -> Option<Result<(u64, Outcome), u64>> {
         let number = self.busy?;
         let result = match self.results.try_recv() {

@@ -1,11 +1,11 @@
-//! What controllers were taught in the playing preset, and the way back.
+//! Mappings learned in the current preset, with undo.
 
 use crate::control::mapping::MidiEntry;
 
-/// How many steps back there are.
+/// Number of undo steps.
 const UNDO: usize = 64;
 
-/// The preset's controllers: those that play, and those for its file where they are others.
+/// The preset's mappings: the active ones, and those for its file if they differ.
 #[derive(Clone)]
 struct Entries {
     playing: Vec<MidiEntry>,
@@ -13,7 +13,7 @@ struct Entries {
 }
 
 impl Entries {
-    /// One more, in the place of those that it takes the control from; `saves` when it is for the file too.
+    /// Adds a mapping, replacing those of the same control; `saves` if it also goes into the file.
     fn learn(&mut self, entry: &MidiEntry, saves: bool) {
         if !saves && self.own.is_none() {
             self.own = Some(self.playing.clone());
@@ -29,22 +29,22 @@ impl Entries {
     }
 }
 
-/// Keeps what untrusted clients taught out of the preset's file: it plays, and is not saved.
+/// Keeps mappings learned by untrusted clients out of the preset's file: they work but are not saved.
 #[derive(Default)]
 pub struct Learned {
-    /// The entries before each thing that was learned.
+    /// The entries before each learned mapping.
     undo: Vec<Entries>,
-    /// What the preset's file should hold, where that is not what plays.
+    /// What the preset's file should contain, if that differs from what is active.
     own: Option<Vec<MidiEntry>>,
 }
 
 impl Learned {
-    /// The entries that belong in the preset's file, where `playing` play.
+    /// The entries that belong in the preset's file, when `playing` are active.
     pub fn own<'a>(&'a self, playing: &'a [MidiEntry]) -> &'a [MidiEntry] {
         self.own.as_deref().unwrap_or(playing)
     }
 
-    /// One more among `playing`; `saves` when it is for the file too.
+    /// Adds a mapping to `playing`; `saves` if it also goes into the file.
     pub fn learn(&mut self, playing: &mut Vec<MidiEntry>, entry: &MidiEntry, saves: bool) {
         let before = Entries { playing: playing.clone(), own: self.own.clone() };
         let mut entries = before.clone();
@@ -54,7 +54,7 @@ impl Learned {
         self.undo.push(before);
     }
 
-    /// Takes the last one back. Gives the entry that plays no more, if there is one; `None` when nothing was learned.
+    /// Undoes the last one. Returns the removed entry, if any; `None` if nothing was learned.
     pub fn undo(&mut self, playing: &mut Vec<MidiEntry>, saves: bool) -> Option<Option<MidiEntry>> {
         let mut entries = self.undo.pop()?;
         if !saves {
@@ -65,14 +65,14 @@ impl Learned {
         Some(undone.into_iter().find(|entry| !playing.contains(entry)))
     }
 
-    /// The preset was saved as `saved`, while `playing` played: what is not for the file plays on.
+    /// The preset was saved as `saved` while `playing` were active: mappings that are not for the file stay active.
     pub fn saved(&mut self, saved: &mut Vec<MidiEntry>, playing: Vec<MidiEntry>) {
         if self.own.is_some() {
             self.own = Some(std::mem::replace(saved, playing));
         }
     }
 
-    /// Another preset plays: its map is its own.
+    /// A different preset is current, with its own mappings.
     pub fn forget(&mut self) {
         *self = Learned::default();
     }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_control_plays_what_it_learned_last_and_goes_back_step_by_step() {
+    fn the_last_learned_mapping_wins_and_undo_goes_back_step_by_step() {
         let (mut learned, mut playing) = (Learned::default(), vec![entry("ch 1 cc 1", "/psi")]);
         learned.learn(&mut playing, &entry("ch 1 cc 2", "/walk/speed"), true);
         learned.learn(&mut playing, &entry("ch 1 cc 1", "/noise/gain"), true);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_saved_plays_and_stays_out_of_the_file() {
+    fn unsaved_mappings_work_and_stay_out_of_the_file() {
         let (mut learned, mut playing) = (Learned::default(), Vec::new());
         learned.learn(&mut playing, &entry("cc 1", "/psi"), false);
         learned.learn(&mut playing, &entry("cc 2", "/walk/speed"), true);
