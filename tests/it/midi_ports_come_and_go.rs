@@ -38,6 +38,7 @@ fn no_midi_system_is_one_notice() {
 }
 
 #[cfg(feature = "jack")]
+#[allow(clippy::print_stdout, clippy::unwrap_used, reason = "helpers of tests")]
 mod jack {
     use std::process::{Child, Command, Stdio};
 
