@@ -1,26 +1,26 @@
-//! What we sent is not a hand: telling echoes of our own messages from what somebody does.
+//! Echo detection: tells echoes of our own messages from input by a person.
 //!
-//! Whatever is sent to another device or program may come back: a loopback port, a DAW that passes MIDI through, a
-//! second instance that is subscribed to this one. Taken for a hand, it would be answered, and the answer would come
-//! back as well. [`Echo`] remembers what one peer was sent and recognizes it when it returns. It does no I/O and
-//! reads no clock; times are inputs. It belongs at the device, before the event queue: a take then holds hands only.
+//! Anything sent to another device or program may come back: through a loopback port, a DAW that passes MIDI through, or a
+//! second instance subscribed to this one. Treated as input, it would be answered, and the answer would come back as well.
+//! [`Echo`] remembers what was sent to one peer and recognises it when it returns. It does no I/O and reads no clock; times
+//! are inputs. It runs at the device, before the event queue, so that a take only contains real input.
 //!
 //! # The rule
 //!
-//! - Each sent message excuses at most one identical incoming message (same key, same value) within a window.
-//! - Another value is a hand, at once.
-//! - The same value is a hand too when the key is known not to echo. A key is known from what became of the messages
-//!   sent before: the first one decides, two in a row change the verdict. So a button that answers its own light
-//!   with the light's value is heard on every controller that does not echo, which is nearly all of them.
-//! - What a new key does is taken from the peer as a whole once four messages in a row have agreed.
+//! - Each sent message accounts for at most one identical incoming message (same key, same value) within a window.
+//! - A different value is always input.
+//! - The same value is input too if the key is known not to echo, which is learned from the messages sent before: the
+//!   first one decides, two in a row change the verdict. So a button that happens to send the value of its own light
+//!   works on every controller that does not echo, which is nearly all of them.
+//! - A new key takes its verdict from the peer as a whole, once four messages in a row have agreed.
 //!
-//! Hence a peer that echoes from the start is never taken for a hand. One that begins to echo in the middle of a
-//! show is taken for a hand twice a key, or four times in all, and then no more.
+//! So a peer that echoes from the start is never mistaken for input. One that starts to echo in the middle of a show
+//! is mistaken twice per key, or four times in total, and then no more.
 //!
 //! # Use
 //!
-//! One `Echo` for each peer: a MIDI output, an OSC subscriber. The key is what the message is about (a control, an
-//! address), the value exactly as it goes over the wire (for OSC the `f32` that was sent, not the `f64` behind it).
+//! One `Echo` per peer: a MIDI output, an OSC subscriber. The key is what the message is about (a control, an
+//! address); the value is exactly what goes over the wire (for OSC the `f32` that was sent, not the original `f64`).
 //!
 //! ```
 //! use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@
 //! let mut echo = Echo::new(Duration::from_millis(500));
 //! let now = Instant::now();
 //! echo.sent("/psi", 0.5_f32, now);
-//! // Before the bytes leave: they may be back at once.
+//! // Before the bytes leave, as they may be back at once.
 //! assert!(echo.is_echo(&"/psi", &0.5, now));
 //! assert!(!echo.is_echo(&"/psi", &0.5, now), "that one was not ours");
 //! echo.hand(&"/psi");
@@ -39,16 +39,16 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-/// Messages that are waited for at most; the oldest is forgotten first.
+/// Maximum messages waited for; the oldest is forgotten first.
 const WAITING: usize = 1024;
-/// Keys whose habit is remembered at most.
+/// Maximum keys whose behaviour is remembered.
 const KEYS: usize = 4096;
-/// Outcomes in a row that change the verdict on a key.
+/// Consecutive outcomes that change the verdict on a key.
 const KEY_TURNS: i8 = 2;
-/// Outcomes in a row, of any keys, that decide about the peer.
+/// Consecutive outcomes, of any keys, that decide about the peer.
 const PEER_TURNS: i8 = 4;
 
-/// What one peer was sent, and whether it sends that back.
+/// What was sent to one peer, and whether it sends that back.
 #[derive(Clone, Debug)]
 pub struct Echo<K, V> {
     window: Duration,
@@ -56,7 +56,7 @@ pub struct Echo<K, V> {
     waiting: VecDeque<Sent<K, V>>,
     keys: HashMap<K, Habit>,
     peer: Habit,
-    /// The peer was found to echo, and that was reported.
+    /// The peer was found to echo, and this was reported.
     reported: bool,
 }
 
@@ -65,19 +65,19 @@ struct Sent<K, V> {
     key: K,
     value: V,
     at: Instant,
-    /// A later message of the key has returned: the peer sends the newest value only, and this one says nothing.
+    /// A later message of the key has returned: the peer only sends the newest value, so this one proves nothing.
     skipped: bool,
 }
 
 impl<K: Eq + Hash + Clone, V: PartialEq> Echo<K, V> {
-    /// Waits for each message for the length of `window`: longer than the slowest loop takes. Half a second is
-    /// enough for a DAW and for a network.
+    /// Waits for each message for `window`, which must be longer than the slowest loop. Half a second is enough for a DAW
+    /// or a network.
     pub fn new(window: Duration) -> Self {
         let peer = Habit::default();
         Echo { window, waiting: VecDeque::with_capacity(WAITING), keys: HashMap::new(), peer, reported: false }
     }
 
-    /// The peer is sent this. To be called before the message leaves.
+    /// Notes a message to the peer. Call it before the message leaves.
     pub fn sent(&mut self, key: K, value: V, now: Instant) {
         self.expire(now);
         if self.waiting.len() == WAITING {
@@ -89,8 +89,8 @@ impl<K: Eq + Hash + Clone, V: PartialEq> Echo<K, V> {
         self.waiting.push_back(Sent { key, value, at: now, skipped: false });
     }
 
-    /// Whether an incoming message is one that was sent, and is to be dropped. It is answered for: the same message
-    /// once more is not excused. Does not allocate.
+    /// Whether an incoming message is an echo and should be dropped. Each sent message accounts for one echo only. Does not
+    /// allocate.
     pub fn is_echo(&mut self, key: &K, value: &V, now: Instant) -> bool {
         self.expire(now);
         let Some(found) = self.waiting.iter().position(|sent| sent.key == *key && sent.value == *value) else {
@@ -103,8 +103,8 @@ impl<K: Eq + Hash + Clone, V: PartialEq> Echo<K, V> {
         is_believed
     }
 
-    /// A hand is on this key, and no echo of what was sent before came first. Nothing that waits for such a key is
-    /// waited for any longer, unless the key is known to echo: then the echo is still on its way.
+    /// Notes input on this key. Its pending messages are no longer waited for, unless the key is known to echo, when the echo
+    /// is still on its way.
     pub fn hand(&mut self, key: &K) {
         if self.keys.get(key).is_some_and(|habit| habit.echoes == Some(true)) {
             return;
@@ -116,8 +116,8 @@ impl<K: Eq + Hash + Clone, V: PartialEq> Echo<K, V> {
         }
     }
 
-    /// Forgets what was waited for long enough. Called by the other methods; to be called now and then where
-    /// [`Echo::found`] is asked.
+    /// Forgets messages that have been waited for long enough. The other methods call it; call it occasionally when polling
+    /// [`Echo::found`].
     pub fn expire(&mut self, now: Instant) {
         while let Some(sent) = self.waiting.pop_front_if(|sent| now.saturating_duration_since(sent.at) > self.window) {
             if !sent.skipped {
@@ -126,7 +126,7 @@ impl<K: Eq + Hash + Clone, V: PartialEq> Echo<K, V> {
         }
     }
 
-    /// True once: when the peer was found to send back what it is sent, for a line to the player.
+    /// True once, when the peer was found to echo, for a line to the player.
     pub fn found(&mut self) -> bool {
         self.peer.echoes == Some(true) && !std::mem::replace(&mut self.reported, true)
     }
@@ -150,10 +150,10 @@ impl<K: Eq + Hash + Clone, V: PartialEq> Echo<K, V> {
     }
 }
 
-/// What became of the messages that were sent.
+/// The outcomes of sent messages.
 #[derive(Clone, Copy, Debug, Default)]
 struct Habit {
-    /// Messages in a row that returned, or negative: that did not.
+    /// Consecutive messages that returned; negative for those that did not.
     run: i8,
     /// `None` while nothing is known.
     echoes: Option<bool>,
@@ -177,8 +177,8 @@ mod test {
 
     const WINDOW: u64 = 500;
 
-    /// Plays a script such as `a1> a1< 600 a1<`: key and value sent `>`, or heard `<`; a number waits for
-    /// milliseconds. Gives for each that is heard `e` (echo) or `H` (hand).
+    /// Plays a script such as `a1> a1< 600 a1<`: key and value sent `>` or received `<`; a number waits that many
+    /// milliseconds. Returns `e` (echo) or `H` (hand) for each one received.
     fn play(echo: &mut Echo<char, u32>, now: &mut Instant, script: &str) -> String {
         let mut heard = String::new();
         for word in script.split_whitespace() {
@@ -207,7 +207,7 @@ mod test {
     }
 
     #[test]
-    fn what_was_sent_is_excused_once() {
+    fn each_sent_message_accounts_for_one_echo() {
         for (what, script, expected) in [
             ("never sent", "a1<", "H"),
             ("an echo", "a1> 10 a1<", "e"),
@@ -228,11 +228,11 @@ mod test {
     }
 
     #[test]
-    fn who_never_echoes_is_believed_at_once() {
+    fn a_peer_that_never_echoes_is_believed_at_once() {
         for (what, script, expected) in [
             ("its light was not returned", "a0> 600 a1> 150 a1<", "H"),
             ("a key of a silent peer", "a0> b0> c0> d0> 600 e1> 5 e1<", "H"),
-            // A button that is pressed four times a second, its light 127 while on: press, release, light.
+            // A button pressed four times a second, with its light at 127 while on: press, release, light.
             (
                 "drumming",
                 "a0> 600 a127< 20 a0< 100 a127> 50 a127< 20 a0< 100 a0> 50 a127< 20 a0< 100 a127> 50 a127< 20 a0< 100 a0> 50 a127< 20 a0< 100 a127> 50 a127<",
@@ -244,7 +244,7 @@ mod test {
     }
 
     #[test]
-    fn a_loop_that_begins_later_is_found() {
+    fn a_loop_that_starts_later_is_found() {
         let (mut echo, mut now) = (Echo::new(Duration::from_millis(WINDOW)), Instant::now());
         let mut play = |script: &str| play(&mut echo, &mut now, script);
         assert_eq!(play("a1> b1> c1> d1> 600"), "", "a silent peer");
@@ -254,7 +254,7 @@ mod test {
     }
 
     #[test]
-    fn a_peer_that_returns_all_is_found_once() {
+    fn a_peer_that_returns_everything_is_reported_once() {
         let (mut echo, mut now) = (Echo::new(Duration::from_millis(WINDOW)), Instant::now());
         let mut told = 0;
         for _ in 0..20 {
@@ -267,7 +267,7 @@ mod test {
         assert!(!silent.found(), "a few say nothing");
     }
 
-    /// A loop that answers all it hears, and a light that answers every press: it must come to rest.
+    /// A loop that returns everything, and a light that answers every press, must come to rest.
     #[test]
     fn a_loop_comes_to_rest() {
         let mut rng = crate::control::test_rng(5);
@@ -276,7 +276,7 @@ mod test {
             if silent_first {
                 play(&mut echo, &mut now, "a0> b0> c0> d0> 600");
             }
-            // Each hand on a key toggles its light, which is sent and comes back.
+            // Each input on a key toggles its light, which is sent and comes back.
             let mut lights = [0_u32; 4];
             let mut flying = VecDeque::from_iter((0..4).map(|i| (i, 1_u32)));
             let (mut hands, mut steps) = (0, 0);
@@ -285,7 +285,7 @@ mod test {
             }
             while let Some((i, value)) = flying.pop_front() {
                 steps += 1;
-                assert!(steps < 1000, "it goes on for ever");
+                assert!(steps < 1000, "it never ends");
                 now += Duration::from_millis(1 + rng() % 30);
                 let key = (b'a' + i as u8) as char;
                 if !echo.is_echo(&key, &value, now) {

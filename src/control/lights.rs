@@ -1,8 +1,8 @@
 //! Lights: what the rings, pads and motor faders of the connected controllers should show.
 //!
 //! Runs inside the frame, on the show's thread: from the parameters and the map to a [`Panel`] for each controller;
-//! sending is the business of [`super::midi`]. A control that is being moved or touched is left alone for a moment,
-//! so that nothing is sent against the hand.
+//! [`super::midi`] does the sending. A control that is being moved or touched is left alone for a moment, so that feedback
+//! does not fight the hand.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::midi::{Board, Kind, Message, Panel, Profile, Profiles};
 use super::{Event, Listener, Snapshot};
 use crate::params::Params;
 
-/// A control that was moved is left alone for so long.
+/// A moved control is left alone for this long.
 const HOLD_SECS: f64 = 0.1;
 
 /// One connected controller.
@@ -27,7 +27,7 @@ struct Surface {
 #[derive(Clone, Debug, Default)]
 pub struct Lights {
     surfaces: Vec<Surface>,
-    /// What is known of controllers.
+    /// The known controllers.
     profiles: Arc<Profiles>,
     board: Board,
 }
@@ -51,12 +51,12 @@ impl Listener for Lights {
 }
 
 impl Lights {
-    /// The lights of controllers with these profiles, to be shown on `board`.
+    /// For controllers with these profiles; writes to `board`.
     pub fn new(profiles: Arc<Profiles>, board: Board) -> Self {
         Lights { surfaces: Vec::new(), profiles, board }
     }
 
-    /// The controller at `port` has this profile; `None` when it has none, or has gone.
+    /// Sets the profile of the controller at `port`; `None` when it has none, or was unplugged.
     pub fn set_profile(&mut self, port: u8, profile: Option<&Arc<Profile>>) {
         self.surfaces.retain(|surface| surface.panel.port != port);
         if let Some(profile) = profile.filter(|profile| profile.has_lights()) {
@@ -67,7 +67,7 @@ impl Lights {
         }
     }
 
-    /// A hand is on a control.
+    /// Notes that a control was moved or touched.
     pub fn heard(&mut self, message: &Message) {
         for surface in self.surfaces.iter_mut().filter(|surface| surface.panel.port == message.port) {
             let profile = surface.panel.profile.clone();
@@ -83,7 +83,7 @@ impl Lights {
         }
     }
 
-    /// Tells what each light should be. `preset` is the number of the preset in the list, from 1.
+    /// Updates what each light should show. `preset` is the number of the preset in the list, from 1.
     pub fn step(&mut self, dt: f64, params: &Params, mapping: &Mapping, preset: Option<usize>, board: &Board) {
         for surface in &mut self.surfaces {
             let profile = surface.panel.profile.clone();
@@ -139,7 +139,7 @@ mod test {
             Rig { lights, mapping, params: Params::default(), profile, board: Board::default() }
         }
 
-        /// What the light of a control should be, a frame of 20 ms later.
+        /// What the light of a control should show, a frame of 20 ms later.
         fn wanted(&mut self, control: &str) -> Option<u16> {
             self.lights.step(0.02, &self.params, &self.mapping, Some(2), &self.board);
             let i = self.profile.controls.iter().position(|c| c.name == control).expect("such a control");
@@ -177,7 +177,7 @@ mod test {
     }
 
     #[test]
-    fn a_hand_is_never_worked_against() {
+    fn feedback_never_fights_a_hand() {
         let mut rig = Rig::new("X-Touch");
         assert!(rig.wanted("fader 1").is_some());
         rig.hear(&[0xe0, 0, 100], 3);
@@ -193,7 +193,7 @@ mod test {
     }
 
     #[test]
-    fn what_plays_nothing_is_dark() {
+    fn unmapped_controls_are_dark() {
         let mut rig = Rig::new("nanoKONTROL2");
         assert_eq!(rig.wanted("record"), Some(0));
         rig.lights.set_profile(3, None);

@@ -1,4 +1,4 @@
-//! MIDI by midir: every input port, also those that appear later, and the lights of known controllers.
+//! MIDI through midir: every input port, including those that appear later, and the lights of known controllers.
 //!
 //! [`parse`] makes a [`Message`] of the bytes of one MIDI message; [`MidiInputs`] runs the thread `midi`, which
 //! looks for ports and opens them, [`MidiOutputs`] the thread `midi out`. [`Profiles`] know controllers. Messages
@@ -26,10 +26,10 @@ pub use outputs::{Board, MidiOutputs, Panel};
 pub use ports::PortRule;
 pub use profile::{Light, Profile, ProfileControl, ProfileError, Profiles};
 
-/// How often ports are looked for.
+/// How often ports are scanned.
 const LOOK_EVERY: Duration = Duration::from_millis(700);
 
-/// The ALSA library complains on standard error when its sequencer is missing: it is not asked then.
+/// The ALSA library complains on standard error when its sequencer is missing, so it is not called then.
 fn has_sequencer() -> bool {
     cfg!(not(all(target_os = "linux", not(feature = "jack")))) || std::path::Path::new("/dev/snd/seq").exists()
 }
@@ -44,13 +44,13 @@ pub enum MidiError {
 /// One MIDI message of a port.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Message {
-    /// Number of the port in order of appearance; a port that comes back keeps its number.
+    /// Number of the port, in order of appearance; a port that reappears keeps its number.
     pub port: u8,
     /// 0 to 15; 0 for messages that have no channel.
     pub channel: u8,
     pub kind: Kind,
-    /// The driver's time stamp in microseconds, from an origin of its own for each connection: only differences
-    /// between messages of one port mean something.
+    /// The driver's time stamp in microseconds. Each connection has its own origin, so only differences between
+    /// messages of the same port are meaningful.
     pub at_us: u64,
 }
 
@@ -80,11 +80,11 @@ pub enum Kind {
         note: u8,
         pressure: u8,
     },
-    /// -1 to 1, both ends reached.
+    /// -1 to 1, both ends included.
     PitchBend {
         bend: f64,
     },
-    /// 24 a quarter note.
+    /// 24 per quarter note.
     Clock,
     Start,
     Continue,
@@ -93,8 +93,8 @@ pub enum Kind {
     SongPosition {
         sixteenths: u16,
     },
-    /// A registered (RPN) or free (NRPN) parameter number, 0 to 16,383. No message says so by itself: the map makes
-    /// it of several controllers.
+    /// A registered (RPN) or non-registered (NRPN) parameter number, 0 to 16,383. Not a MIDI message by itself: the map
+    /// assembles it from several control changes.
     Nrpn {
         registered: bool,
         number: u16,
@@ -102,7 +102,7 @@ pub enum Kind {
     },
 }
 
-/// What came for a parameter number.
+/// The data sent for a parameter number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Data {
     /// The high 7 bits of its value.
@@ -113,7 +113,7 @@ pub enum Data {
     Step(i8),
 }
 
-/// The message in `bytes`, if it is a whole one of a kind that is played. Never panics, whatever the bytes.
+/// The message in `bytes`, if it is complete and of a supported kind. Never panics, whatever the bytes.
 pub fn parse(bytes: &[u8], port: u8, at_us: u64) -> Option<Message> {
     let &[status, ref data @ ..] = bytes else { return None };
     let data_byte = |i: usize| data.get(i).copied().filter(|&b| b < 0x80);
@@ -142,8 +142,7 @@ pub fn parse(bytes: &[u8], port: u8, at_us: u64) -> Option<Message> {
     Some(Message { port, channel, kind, at_us })
 }
 
-/// What an open port does with the bytes that it is handed: its messages go into the event queue, the echoes of what
-/// we sent do not.
+/// Handles the bytes of an open port: its messages go into the event queue, except echoes of what we sent.
 pub struct Port {
     number: u8,
     splitter: Splitter,
@@ -176,7 +175,7 @@ impl Port {
     }
 }
 
-/// Each side is scaled by its own end, because there is one step more below the middle.
+/// Each side is scaled separately, because there is one more step below the centre.
 fn bend(low: u8, high: u8) -> f64 {
     let steps = f64::from(u16::from(high) << 7 | u16::from(low)) - 8192.0;
     if steps < 0.0 { steps / 8192.0 } else { steps / 8191.0 }

@@ -6,23 +6,23 @@ use super::{Control, Turn};
 use crate::control::midi::{Data, Kind as Midi, Message};
 use crate::params::{Kind, Params, Value};
 
-/// How near a knob must come to the value to catch it.
+/// How close a knob must come to the value to pick it up.
 const NEAR: f64 = 1.0 / 127.0;
-/// The travel of one step of an endless knob.
+/// The travel of one step of an endless encoder.
 const STEP: f64 = 1.0 / 128.0;
-/// A button that sends a controller is pressed from this value on.
+/// A button that sends a controller counts as pressed from this value.
 const PRESSED: u8 = 64;
 
-/// What follows from a message.
+/// The effect of a message.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Action {
     Nothing,
     Write(Value),
-    /// The knob has not met the value yet.
+    /// The knob has not reached the value yet.
     Wait(Turn),
 }
 
-/// What a control did, whatever message said so.
+/// What a control did, whatever the message.
 enum Input {
     /// Travel 0 to 1.
     Position(f64),
@@ -33,19 +33,19 @@ enum Input {
     Steps(i32),
 }
 
-/// What one entry remembers from message to message, for each control that plays it: two equal controllers, or two
-/// channels of one, have a knob each.
+/// The state of one entry between messages, for each control that uses it: two equal controllers, or two channels of one,
+/// have a knob each.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memory(Vec<Hand>);
 
-/// What is known of one control.
+/// The state of one control.
 #[derive(Clone, Debug, Default)]
 struct Hand {
     port: u8,
     channel: u8,
-    /// Where the knob stood.
+    /// The knob's last position.
     last: Option<f64>,
-    /// What the parameter holds if nobody else has written since: the knob has caught it.
+    /// The value that the knob wrote last. While the parameter still has it, the knob has picked it up.
     expected: Option<f64>,
     /// Travel of the value while it is scaled.
     scaled: f64,
@@ -55,15 +55,15 @@ struct Hand {
     pair: Pair,
 }
 
-/// After a pause of so many microseconds a message begins a new pair.
+/// After a pause of this many microseconds, a message starts a new pair.
 const PAUSE_US: u64 = 30_000;
-/// A low half that begins, and the high half that it belongs to, come within so many microseconds.
+/// Maximum microseconds between a leading low half and its high half.
 const TOGETHER_US: u64 = 5000;
-/// So many low halves without a high one say that they stand alone.
+/// After this many low halves without a high one, low halves are complete by themselves.
 const ALONE: u8 = 3;
 
-/// The halves of a 14-bit pair. MIDI sends the high half first, and the value is published with its low half; some
-/// senders turn that round, which is seen from what begins after a pause.
+/// The halves of a 14-bit pair. MIDI sends the high half first, and the value is complete with its low half; some
+/// senders reverse that, which shows in what comes first after a pause.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pair {
     high: Option<u8>,
@@ -77,8 +77,8 @@ struct Pair {
 }
 
 impl Pair {
-    /// Takes a half that came at `at_us` of the driver's clock; the travel 0 to 1, once the pair is whole. A sender
-    /// that never sends a low half has 7 bits.
+    /// Processes a half that arrived at `at_us` by the driver's clock. Returns the travel 0 to 1 once the pair is
+    /// complete. A sender that never sends a low half has 7 bits.
     fn take(&mut self, is_high: bool, value: u8, at_us: u64) -> Option<f64> {
         let gap = at_us.saturating_sub(std::mem::replace(&mut self.at_us, at_us));
         let (begins, low_began) = (gap > PAUSE_US, std::mem::take(&mut self.low_began));
@@ -142,7 +142,7 @@ impl Hand {
         }
     }
 
-    /// What the message means for this entry; `None` while a pair is incomplete or a button is held.
+    /// What the message means for this entry; `None` while a pair is incomplete or a button stays pressed.
     fn input(&mut self, entry: &MidiEntry, message: &Message) -> Option<Input> {
         Some(match message.kind {
             Midi::NoteOn { velocity, .. } => Input::Press(f64::from(velocity) / 127.0),
@@ -182,7 +182,7 @@ impl Hand {
         let def = entry.to.id.def();
         let travel_curve = entry.curve.as_ref();
         if def.kind == Kind::Trigger {
-            // A wheel or pressure fires once each time it passes its middle.
+            // A wheel or pressure fires once each time it passes its centre.
             let pressed = position >= 0.5;
             let fires = !std::mem::replace(&mut self.pressed, pressed) && pressed;
             return if fires { Action::Write(Value::Nothing) } else { Action::Nothing };
@@ -202,7 +202,7 @@ impl Hand {
                 last.map(|last| scaled(from, last, position)).or(meets.then_some(position))
             }
             Takeover::Pickup | Takeover::Jump => {
-                // A fast turn jumps over the value without coming near.
+                // A fast turn can jump over the value without coming close.
                 let passed = last.is_some_and(|last| (last - value_travel) * (position - value_travel) <= 0.0);
                 (is_ours || meets || passed).then_some(position)
             }
@@ -218,7 +218,7 @@ impl Hand {
     }
 }
 
-/// Where a value at `from` goes when its knob moves, so that both reach the end together.
+/// Where a value at `from` moves when its knob moves, so that both reach the end together.
 fn scaled(from: f64, last: f64, position: f64) -> f64 {
     if position > last {
         1.0 - (1.0 - from) * (1.0 - position) / (1.0 - last)

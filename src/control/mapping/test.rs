@@ -6,7 +6,7 @@ use super::*;
 use crate::control::midi;
 use crate::params::{Table, Value};
 
-/// A map and its parameters, played by bytes.
+/// A map and its parameters, driven by MIDI bytes.
 struct Rig {
     mapping: Mapping,
     params: Params,
@@ -23,7 +23,7 @@ impl Rig {
         Rig { mapping: Mapping::new(&entries, &[]), params: Params::default() }
     }
 
-    /// Plays a message and applies its writes; how many there were.
+    /// Plays a message and applies its writes; returns their number.
     fn play(&mut self, bytes: &[u8]) -> usize {
         self.play_at(bytes, 0)
     }
@@ -42,7 +42,7 @@ impl Rig {
         out.len()
     }
 
-    /// Moves a controller from one end to the other, which catches any value.
+    /// Moves a controller from one end to the other, which picks up any value.
     fn sweep(&mut self, status: u8, controller: u8) {
         for value in [0, 127] {
             self.play(&[status, controller, value]);
@@ -53,7 +53,7 @@ impl Rig {
         self.params.write(id.into(), &Value::Float(value)).unwrap();
     }
 
-    /// Turns controller 21 of channel 1 through these values; the parameter after each.
+    /// Turns controller 21 of channel 1 through these values; returns the parameter after each.
     fn turn(&mut self, id: Id, values: &[u8]) -> Vec<f64> {
         let mut after = Vec::new();
         for &value in values {
@@ -81,7 +81,7 @@ fn pickup_waits_for_the_value() {
     assert_eq!(rig.mapping.waiting(), Some((Id::Blackout.into(), Turn::Right)));
     assert_eq!(rig.turn(Id::Blackout, &[63, 70, 127]), [0.496, 0.551, 1.0]);
     assert_eq!(rig.mapping.waiting(), None);
-    // Anybody else's write lets go.
+    // A write from anywhere else releases the knob.
     rig.set(Id::Blackout, 0.25);
     assert_eq!(rig.turn(Id::Blackout, &[126, 120]), [0.25, 0.25]);
     assert_eq!(rig.mapping.waiting(), Some((Id::Blackout.into(), Turn::Left)));
@@ -106,7 +106,7 @@ fn pickup_catches_the_words_of_a_choice() {
 fn scale_reaches_both_ends_together() {
     let mut rig = Rig::new(&format!("{FADER}'scale' }}"));
     rig.set(Id::Blackout, 0.2);
-    // The first message only tells where the knob stands.
+    // The first message only gives the knob's position.
     assert_eq!(rig.turn(Id::Blackout, &[64]), [0.2]);
     let up = rig.turn(Id::Blackout, &[80, 100, 127]);
     assert!(up[0] > 0.2 && up[0] < up[1] && up[1] < up[2] && up[2] == 1.0, "{up:?}");
@@ -125,7 +125,7 @@ fn relative_knobs_step_by_their_encoding() {
             "{relative}"
         );
     }
-    // Whole numbers and words go one by one, and stop at the ends.
+    // Ints and choices move one by one, and stop at the ends.
     let mut rig = Rig::new("'cc 21' = { to = '/psi/cutoff', relative = 'twos', range = [0, 64] }");
     rig.set(Id::PsiCutoff, 63.0);
     assert_eq!(rig.turn(Id::PsiCutoff, &[1, 1, 127, 120]), [64.0, 64.0, 63.0, 55.0]);
@@ -151,7 +151,7 @@ fn pairs_have_14_bits() {
     assert_eq!(fader(&mut rig, &[0xb0, 33, 5]), (1, f64::from(127 * 128 + 5)));
     assert_eq!(fader(&mut rig, &[0xb0, 1, 64]).0, 0, "waits for its low half");
     assert_eq!(fader(&mut rig, &[0xb0, 33, 0]), (1, f64::from(64 * 128)));
-    // Another channel keeps halves of its own.
+    // Each channel has its own halves.
     assert_eq!(fader(&mut rig, &[0xb1, 33, 7]).0, 0);
     assert_eq!(fader(&mut rig, &[0xb0, 33, 1]), (1, f64::from(64 * 128 + 1)));
 }
@@ -167,15 +167,15 @@ fn pairs_whose_low_half_comes_first_do_not_jump() {
         (3, true, 2, 257),
         (4, false, 0, 257),
         (5, true, 3, 384),
-        // After a pause, in the same way.
+        // The same after a pause.
         (900, false, 127, 384),
         (901, true, 2, 383),
-        // The low half alone: from the third on it is believed at once.
+        // The low half alone: accepted at once from the third on.
         (1000, false, 126, 383),
         (1001, false, 125, 383),
         (1002, false, 124, 380),
     ];
-    // Joined in the middle: one step of the high half at most, at the first gesture.
+    // Joining in mid-gesture: off by at most one step of the high half, on the first gesture.
     let joined: &[(u64, bool, u8, u16)] = &[
         (0, true, 10, 1290),
         (1, false, 9, 1289),
@@ -183,11 +183,11 @@ fn pairs_whose_low_half_comes_first_do_not_jump() {
         (501, true, 11, 1411),
         (502, false, 4, 1411),
         (503, true, 12, 1540),
-        // A sender that begins with its high half.
+        // A sender that starts with its high half.
         (900, true, 13, 1540),
         (901, false, 2, 1666),
     ];
-    // High half first, and the low half alone for fine steps.
+    // High half first, and only the low half for fine steps.
     let fine: &[(u64, bool, u8, u16)] = &[
         (0, true, 10, 1290),
         (1, false, 9, 1289),
@@ -284,7 +284,7 @@ fn presses_trigger_gate_and_toggle() {
     rig.play(&[0x90, 60, 127]);
     assert_eq!(rig.params.text(Id::Preset), "dusk");
 
-    // A button that sends a controller fires once for each press.
+    // A button that sends a controller fires once per press.
     let mut rig = Rig::new("'cc 41' = '/seed/next'");
     assert_eq!([127, 127, 0, 0, 127].map(|value| rig.play(&[0xb0, 41, value])), [1, 0, 0, 0, 1]);
     let mut rig = Rig::new("'cc 41' = { to = '/freeze', mode = 'toggle' }");
@@ -344,7 +344,7 @@ fn aliases_are_written() {
     assert_eq!(out, [Write { target: Id::Psi.into(), value: Value::Float(0.5), source: Source::Osc }]);
 }
 
-/// Any messages at all: no panic, and every write is one that the parameters take.
+/// Arbitrary messages: no panic, and the parameters accept every write.
 #[test]
 fn no_messages_make_it_panic() {
     let mut rig = Rig::new(

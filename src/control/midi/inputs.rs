@@ -1,8 +1,8 @@
-//! The thread `midi`: looks for input ports, opens new ones and notices when one is gone.
+//! The thread `midi`: scans for input ports, opens new ones and notices when one disappears.
 //!
-//! midir tells nothing about ports that come and go, so the list is read again and again with one client that is
-//! kept. A port is known by its name, and by its number among ports of the same name ([`Register`]). JACK goes on listing the
-//! ports of a server that has died: with the feature `jack` its end is not seen.
+//! midir does not report ports that appear or disappear, so the list is polled with one long-lived client. A port is
+//! identified by its name, and its number among ports of the same name ([`Register`]). JACK keeps listing the ports of a
+//! dead server, so with the feature `jack` its end goes unnoticed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -15,19 +15,19 @@ use super::ports::{CLIENT, Found, Identity, Listed, PortRule, Register};
 use super::{LOOK_EVERY, MidiError, Port, has_sequencer};
 use crate::control::{Counts, Device, DeviceStatus, Event, EventSender};
 
-/// A client that has listed nothing for so many looks may have lost its server: a new one is made.
+/// A client that has listed nothing for this many scans may have lost its server, so it is replaced.
 const RENEW_AFTER: u32 = 8;
-/// What midir leaves out. On CoreMIDI it leaves out what follows SysEx too: there it hands over everything.
+/// What midir filters out. On CoreMIDI it also drops what follows SysEx, so there it passes everything.
 const IGNORED: Ignore = if cfg!(target_os = "macos") { Ignore::ActiveSense } else { Ignore::SysexAndActiveSense };
-/// How many ports are opened at most.
+/// Maximum number of open ports.
 const MAX_PORTS: usize = 64;
 
-/// The names of the open ports, kept up to date by the thread `midi`.
+/// The names of the open ports, updated by the thread `midi`.
 #[derive(Clone, Debug, Default)]
 pub struct PortNames(Arc<Mutex<Vec<String>>>);
 
 impl PortNames {
-    /// The ports that are open now.
+    /// The currently open ports.
     pub fn list(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -37,7 +37,7 @@ impl PortNames {
     }
 }
 
-/// All MIDI input ports of the machine. Dropping it closes them.
+/// All the machine's MIDI input ports. Dropping it closes them.
 pub struct MidiInputs {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -53,8 +53,7 @@ impl Device for MidiInputs {
 }
 
 impl MidiInputs {
-    /// Opens every port that `rule` allows and goes on looking for others. A missing MIDI system is told by one notice, and
-    /// looked for again and again.
+    /// Opens every port that `rule` allows, and keeps scanning for others. A missing MIDI system is reported once and retried.
     pub fn start(rule: PortRule, events: EventSender, counts: Arc<Counts>) -> Self {
         let (stop, stopped) = bounded::<()>(0);
         let (names, link) = (PortNames::default(), Link::default());
@@ -78,17 +77,20 @@ impl MidiInputs {
             }
         });
         if let Err(error) = &thread {
-            events.send(Event::Notice(format!("no thread for MIDI: {error}; going on without")), &counts);
+            events.send(
+                Event::Notice(format!("cannot start the MIDI thread: {error}; continuing without MIDI")),
+                &counts,
+            );
         }
         MidiInputs { stop: Some(stop), thread: thread.ok(), names, counts, link }
     }
 
-    /// What the outputs of the same controllers need to know.
+    /// What the outputs need to know about the inputs.
     pub(super) fn link(&self) -> Link {
         self.link.clone()
     }
 
-    /// The names of the open ports, for the HUD; they follow what is plugged in.
+    /// The names of the open ports, for the HUD; they follow changes.
     pub fn names(&self) -> PortNames {
         self.names.clone()
     }
@@ -96,7 +98,7 @@ impl MidiInputs {
 
 impl Drop for MidiInputs {
     fn drop(&mut self) {
-        // The thread waits on the other end: it wakes when this one is gone.
+        // The thread waits on the other end and wakes when this one is dropped.
         self.stop.take();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -127,7 +129,7 @@ struct Watcher {
     absence_told: bool,
     register: Register,
     open: Vec<Open>,
-    /// Ports that could not be opened, and have been told of.
+    /// Ports that could not be opened and have been reported.
     refusing: Vec<Identity>,
     names: PortNames,
     link: Link,
@@ -139,7 +141,7 @@ impl Watcher {
             Ok(client) => client,
             Err(error) => {
                 if !std::mem::replace(&mut self.absence_told, true) {
-                    self.notice(format!("{error}; going on without"));
+                    self.notice(format!("{error}; continuing without MIDI"));
                 }
                 self.close_missing(&[]);
                 return self.tell_names();
@@ -221,10 +223,10 @@ fn client() -> Result<MidiInput, MidiError> {
     if !has_sequencer() {
         return Err(MidiError::NoSystem("this machine has no ALSA sequencer (/dev/snd/seq)"));
     }
-    MidiInput::new(CLIENT).map_err(|_| MidiError::NoSystem("it does not answer"))
+    MidiInput::new(CLIENT).map_err(|_| MidiError::NoSystem("it is not responding"))
 }
 
-/// The input ports there are.
+/// The available input ports.
 fn list(client: &MidiInput) -> Vec<Listed<MidiInputPort>> {
     let listed = |port: MidiInputPort| Some(Listed { name: client.port_name(&port).ok()?, system_id: port.id(), port });
     client.ports().into_iter().filter_map(listed).collect()

@@ -1,8 +1,8 @@
-//! What the inputs and the outputs know of each other: which controller is which, and what each was sent.
+//! What the inputs and outputs know of each other: which controller is which, and what was sent to each.
 //!
-//! The thread `midi out` writes down what it sends, and the callbacks of the inputs ask whether a message is an
-//! [`Echo`] of that. They wait for nothing: the lock is held for microseconds at most, and is tried a few times
-//! only. What an echo is stands in [`crate::control::echo`].
+//! The thread `midi out` records what it sends, and the callbacks of the inputs check whether a message is an [`Echo`] of
+//! that. They never block: the lock is held for microseconds at most, and they only try it a few times. See
+//! [`crate::control::echo`] for what counts as an echo.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -18,14 +18,14 @@ use crate::control::mapping::{Control, ControlSpec};
 const WINDOW: Duration = Duration::from_millis(500);
 /// How often a callback tries the lock.
 const TRIES: usize = 100;
-/// Controllers whose habits are remembered when they are pulled out.
+/// Maximum unplugged controllers whose behaviour is remembered.
 const PEERS: usize = 64;
 
 /// A control on one channel.
 pub(super) type Key = ControlSpec;
 
-/// What a message is about, and its value: 7 bits, or 14 for pitch bend. A note that is let go has the value 0,
-/// whichever way that was said. `None` for clocks and the like.
+/// What a message is about, and its value: 7 bits, or 14 for pitch bend. A released note has the value 0, in either
+/// encoding. `None` for clocks and the like.
 pub(super) fn key(message: &Message) -> Option<(Key, u16)> {
     let (control, value) = match message.kind {
         Kind::NoteOn { note, velocity } => (Control::Note(note), velocity.into()),
@@ -59,12 +59,12 @@ pub(super) struct Link(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     inputs: Mutex<Vec<OpenInput>>,
-    /// Grows when the inputs change.
+    /// Incremented when the inputs change.
     version: AtomicU64,
     peers: Mutex<Vec<Peer>>,
 }
 
-/// A controller that is sent something.
+/// A controller that receives messages.
 #[derive(Debug)]
 struct Peer {
     output: Identity,
@@ -87,13 +87,13 @@ impl Link {
         self.0.inputs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Grows when the inputs change.
+    /// Incremented when the inputs change.
     pub fn version(&self) -> u64 {
         self.0.version.load(Ordering::Relaxed)
     }
 
-    /// An output is open, and the controller of that profile is heard at `port`. What is known of its echoes stays
-    /// known while it is gone.
+    /// Registers an open output, whose controller with this profile has its input at `port`. Its echo behaviour is
+    /// remembered while it is unplugged.
     pub fn attach(&self, output: &Identity, port: Option<u8>, profile: &Profile) {
         let mut peers = self.peers();
         let place = peers.iter().position(|peer| peer.output == *output).unwrap_or_else(|| {
@@ -109,7 +109,7 @@ impl Link {
         }
     }
 
-    /// This is about to be sent.
+    /// Notes a message that is about to be sent.
     pub fn sent(&self, output: &Identity, bytes: &[u8], now: Instant) {
         let Some((key, value)) = parse(bytes, 0, 0).as_ref().and_then(key) else { return };
         if let Some(peer) = self.peers().iter_mut().find(|peer| peer.output == *output) {
@@ -118,13 +118,13 @@ impl Link {
         }
     }
 
-    /// Whether a message is no hand: what was sent, come back at this or at another port, or a fader that was moved
-    /// by its motor. For callbacks.
+    /// Whether a message is not input: an echo of what was sent, at this or another port, or a fader moved by its motor. For
+    /// callbacks.
     pub fn is_echo(&self, message: &Message, now: Instant) -> bool {
         let Some((key, value)) = key(message) else { return false };
         let Some(mut peers) = self.peers_soon() else { return false };
         for peer in peers.iter_mut().filter(|peer| peer.port == Some(message.port)) {
-            // Every motor hears it: its place and its finger are to be known.
+            // Every motor sees it, to track position and touch.
             let mut is_motor = false;
             for motor in &mut peer.motors {
                 is_motor |= motor.moves_itself(key, value, message.kind, now);
@@ -137,7 +137,7 @@ impl Link {
         peers.iter_mut().any(|peer| peer.port != Some(message.port) && peer.echo.is_echo(&key, &value, now))
     }
 
-    /// The controllers that were found to return whatever they are sent, each once.
+    /// The controllers found to echo what they receive, each reported once.
     pub fn found(&self, now: Instant) -> Vec<Identity> {
         let mut peers = self.peers();
         peers.iter_mut().for_each(|peer| peer.echo.expire(now));
@@ -171,7 +171,7 @@ mod test {
     }
 
     impl Rig {
-        /// Controllers of these names, heard at ports 0, 1, ...
+        /// Controllers with these names, with inputs at ports 0, 1, ...
         fn new(names: &[&str]) -> Rig {
             let (link, profiles) = (Link::default(), Profiles::shipped());
             for (port, name) in (0..).zip(names) {
@@ -188,7 +188,7 @@ mod test {
             self.link.sent(&Rig::identity(name), bytes, self.now);
         }
 
-        /// A message some milliseconds later: whether it was an echo.
+        /// Receives a message some milliseconds later; returns whether it was an echo.
         fn hear(&mut self, ms: u64, port: u8, bytes: &[u8]) -> bool {
             self.now += Duration::from_millis(ms);
             self.link.is_echo(&parse(bytes, port, 0).expect("a message"), self.now)
@@ -217,9 +217,9 @@ mod test {
     }
 
     #[test]
-    fn lights_that_come_back_are_no_presses() {
+    fn echoed_lights_are_not_presses() {
         let mut rig = Rig::new(&["APC MINI"]);
-        // Pads carry their lights on the same notes, in other values than presses.
+        // Pads have their lights on the same notes, with different values than presses.
         for pad in 0..8 {
             rig.send("APC MINI", &[0x90, pad, 5]);
         }
@@ -233,7 +233,7 @@ mod test {
     }
 
     #[test]
-    fn an_echo_may_come_back_elsewhere() {
+    fn an_echo_may_come_back_at_another_port() {
         let mut rig = Rig::new(&["APC MINI", "nanoKONTROL2"]);
         rig.send("APC MINI", &[0x90, 36, 5]);
         assert!(rig.hear(5, 7, &[0x90, 36, 5]), "through a port that has no profile");
@@ -258,7 +258,7 @@ mod test {
     }
 
     #[test]
-    fn a_ring_of_14_bits_and_a_motor() {
+    fn a_14_bit_ring_and_a_motor() {
         let mut rig = Rig::new(&["X-Touch"]);
         rig.send("X-Touch", &[0xe0, 0x01, 0x40]);
         assert!(rig.hear(20, 0, &[0xe0, 0x00, 0x20]) && rig.hear(20, 0, &[0xe0, 0x01, 0x40]), "its own way");

@@ -1,4 +1,4 @@
-//! Motor faders: some report the way that their own motor makes, and that is no hand.
+//! Motor faders: some report the movement of their own motor, which is not input.
 
 use std::time::{Duration, Instant};
 
@@ -6,27 +6,27 @@ use super::Kind;
 use super::link::Key;
 use crate::control::mapping::ControlSpec;
 
-/// A motor arrives within this time after it was sent somewhere.
+/// A motor arrives within this time.
 const TRAVEL: Duration = Duration::from_millis(500);
-/// It may stop this far from where it was sent, or beyond; a part of the whole way.
+/// It may stop short of its target or overshoot by 1/64 of the full travel.
 const INEXACT: u16 = 64;
-/// Journeys in a row that tell whether a fader reports its own way.
+/// Consecutive moves that tell whether a fader reports its own movement.
 const TURNS: i8 = 2;
 
-/// One motor fader. A finger is known by the note that a fader with a touch sensor sends, and otherwise by a position
-/// that is not on the motor's way.
+/// One motor fader. A finger is recognised by the note of the touch sensor, if there is one, and otherwise by a position that
+/// is not on the motor's path.
 #[derive(Clone, Debug)]
 pub(super) struct Motor {
     sends: ControlSpec,
     touch: Option<ControlSpec>,
     is_touched: bool,
-    /// Where it is, as far as is known: 7 bits, or 14 for pitch bend.
+    /// Its last known position: 7 bits, or 14 for pitch bend.
     position: Option<u16>,
-    /// Where it was sent last, and when.
+    /// Its last target, and when it was sent.
     target: Option<(u16, Instant)>,
-    /// It has reported a position since.
+    /// Whether it has reported a position since.
     reported: bool,
-    /// Journeys in a row that it reported, or negative: that it did not.
+    /// Consecutive moves that it reported; negative for those that it did not.
     reports: i8,
 }
 
@@ -35,7 +35,7 @@ impl Motor {
         Motor { sends, touch, is_touched: false, position: None, target: None, reported: false, reports: 0 }
     }
 
-    /// It is sent to a position.
+    /// Notes that it is sent to a position.
     pub fn sent(&mut self, key: Key, value: u16, now: Instant) {
         if !self.sends.covers(&key) {
             return;
@@ -51,7 +51,7 @@ impl Motor {
         self.target = Some((value, now));
     }
 
-    /// Whether a message that came from its controller is its own motion.
+    /// Whether a message from its controller is its own movement.
     pub fn moves_itself(&mut self, key: Key, value: u16, kind: Kind, now: Instant) -> bool {
         if self.touch.is_some_and(|touch| touch.covers(&key)) {
             self.is_touched = matches!(kind, Kind::NoteOn { .. });
@@ -74,7 +74,7 @@ impl Motor {
             }
         });
         self.reported |= is_on_the_way;
-        // One with a touch sensor has said that no finger is on it.
+        // A touch sensor, if there is one, has said that no finger is on it.
         is_on_the_way && (self.touch.is_some() || self.reports > -TURNS)
     }
 }
@@ -84,8 +84,8 @@ mod test {
     use super::*;
     use crate::control::midi::{link, parse};
 
-    /// Plays a script of bytes such as `>e0 00 40` (sent), `<e0 00 10` (heard) and `600` (milliseconds); gives `m`
-    /// for the motor's own motion and `H` for a hand.
+    /// Plays a script of bytes such as `>e0 00 40` (sent), `<e0 00 10` (received) and `600` (milliseconds); returns `m` for
+    /// the motor's own movement and `H` for a hand.
     fn play(motor: &mut Motor, script: &str) -> String {
         let mut now = Instant::now();
         let mut heard = String::new();
@@ -112,7 +112,7 @@ mod test {
     }
 
     #[test]
-    fn a_motor_is_told_from_a_finger() {
+    fn a_motor_is_distinguished_from_a_finger() {
         let bend = spec("ch 1 bend");
         let cc = spec("ch 1 cc 81");
         let touch = Some(spec("ch 1 note 104"));

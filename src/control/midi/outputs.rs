@@ -1,9 +1,8 @@
-//! The thread `midi out`: opens the outputs of controllers that have a profile, and keeps their lights as the show
-//! wants them.
+//! The thread `midi out`: opens the outputs of controllers that have a profile, and keeps their lights up to date.
 //!
-//! The show says what each light should be ([`Board`]: **latest value wins**); the thread sends what differs from
-//! what a controller shows, at most once in [`TICK`] for each light and at a pace. Ports that come and go are
-//! looked for as the inputs are. Controllers without a profile are sent nothing.
+//! The show says what each light should show ([`Board`]: **latest value wins**). The thread sends what differs from
+//! what the controller shows, at most once per [`TICK`] and light, and paced. Ports are scanned like the inputs.
+//! Nothing is sent to controllers without a profile.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -20,12 +19,12 @@ use super::{LOOK_EVERY, has_sequencer};
 use crate::control::lights::Lights;
 use crate::control::{Counts, Device, DeviceStatus, Event, EventSender, Listener};
 
-/// A light is sent at most once in this time.
+/// Minimum interval between two messages for the same light.
 const TICK: Duration = Duration::from_millis(15);
-/// Between two messages, so that small controllers keep up.
+/// Pause between two messages, so that small controllers keep up.
 const PACE: Duration = Duration::from_millis(1);
 
-/// A port that was just connected loses what comes at once: JACK takes a moment, and so do devices.
+/// A newly connected port loses what is sent at once: JACK takes a moment, and so do devices.
 const SETTLE: Duration = Duration::from_millis(100);
 
 /// What the lights of one controller should show.
@@ -34,18 +33,18 @@ pub struct Panel {
     pub profile: Arc<Profile>,
     /// Number of its input port in messages.
     pub port: u8,
-    /// For each control of the profile; `None` leaves its light alone.
+    /// For each control of the profile; `None` leaves its light unchanged.
     pub wanted: Vec<Option<u16>>,
-    /// Grows when a control was moved by hand: what it shows now is its own.
+    /// Incremented when a control was moved by hand, which may have changed what it shows.
     pub moved: Vec<u32>,
 }
 
-/// The panels of all controllers, shared by the show and the thread. Both hold it for moments only.
+/// The panels of all controllers, shared by the show and the thread. Both lock it only briefly.
 #[derive(Clone, Debug, Default)]
 pub struct Board(Arc<Mutex<Vec<Panel>>>);
 
 impl Board {
-    /// Changes the panels, unless the thread is reading them: then the next frame does.
+    /// Changes the panels, unless the thread is reading them; then the next frame does.
     pub fn update(&self, change: impl FnOnce(&mut Vec<Panel>)) {
         match self.0.try_lock() {
             Ok(mut panels) => change(&mut panels),
@@ -60,7 +59,7 @@ impl Board {
     }
 }
 
-/// The outputs of all controllers that have lights. Dropping it puts the lights out and closes them.
+/// The outputs of all controllers with lights. Dropping it turns the lights off and closes the outputs.
 pub struct MidiOutputs {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -79,8 +78,7 @@ impl Device for MidiOutputs {
 }
 
 impl MidiOutputs {
-    /// Starts the thread: the outputs of the controllers that `inputs` hears. Without a MIDI system it does nothing;
-    /// the inputs tell of that.
+    /// Starts the thread, for the controllers of `inputs`. Without a MIDI system it does nothing; the inputs report that.
     pub fn start(
         inputs: &MidiInputs,
         profiles: Arc<Profiles>,
@@ -121,13 +119,15 @@ impl MidiOutputs {
             }
         });
         if let Err(error) = &thread {
-            events
-                .send(Event::Notice(format!("no thread for MIDI out: {error}; the lights stay as they are")), &counts);
+            events.send(
+                Event::Notice(format!("cannot start the MIDI out thread: {error}; lights will not be updated")),
+                &counts,
+            );
         }
         MidiOutputs { stop: Some(stop), thread: thread.ok(), board, profiles, names }
     }
 
-    /// Where the show says what the lights should be.
+    /// Where the show says what the lights should show.
     pub fn board(&self) -> Board {
         self.board.clone()
     }
@@ -146,10 +146,10 @@ struct Open {
     identity: Identity,
     system_id: String,
     profile: Arc<Profile>,
-    /// Number of its input in messages; `None` while that is not open.
+    /// Number of its input in messages; `None` while that is closed.
     port: Option<u8>,
     connection: MidiOutputConnection,
-    /// What each light shows; `None` when that is not known.
+    /// What each light shows; `None` if unknown.
     shown: Vec<Option<u16>>,
     moved: Vec<u32>,
 }
@@ -164,7 +164,7 @@ struct Lamps {
     refusing: Vec<Identity>,
     names: PortNames,
     link: Link,
-    /// The version of the inputs that the outputs were paired with; `None` when that is to be done again.
+    /// The version of the inputs that the outputs were paired with; `None` to pair again.
     paired: Option<u64>,
 }
 
@@ -176,7 +176,7 @@ impl Lamps {
             kept => kept,
         };
         let listed = client.as_ref().map(list).unwrap_or_default();
-        // A client without any port may have lost its server: a new one is made at the next look.
+        // A client without any port may have lost its server, so the next scan makes a new one.
         self.client = client.filter(|_| !listed.is_empty());
         let found = self.register.identify(listed.into_iter().filter(|port| self.rule.allows(&port.name)));
         self.open.retain(|open| found.iter().any(|f| f.identity == open.identity && f.system_id == open.system_id));
@@ -211,7 +211,7 @@ impl Lamps {
         self.names.set(self.open.iter().map(|open| open.identity.to_string()).collect());
     }
 
-    /// Finds out which input each output belongs to.
+    /// Determines which input each output belongs to.
     fn pair(&mut self) {
         self.paired = Some(self.link.version());
         let inputs = self.link.inputs();
@@ -233,7 +233,7 @@ impl Lamps {
         }
     }
 
-    /// Sends what is not as it should be.
+    /// Sends what differs from the desired state.
     fn refresh(&mut self) {
         if self.paired != Some(self.link.version()) {
             self.pair();
@@ -264,15 +264,15 @@ impl Lamps {
             }
             profile.goodbye.iter().for_each(|message| open.send(message, &self.link));
         }
-        // What was sent last is still on its way.
+        // The last messages are still on their way.
         std::thread::sleep(PACE * 20);
     }
 }
 
 impl Open {
-    /// What a controller does not take is lost: it may just have been pulled out.
+    /// A message that fails to send is lost: the controller may just have been unplugged.
     fn send(&mut self, message: &[u8], link: &Link) {
-        // Written down first: it may come back before `send` returns.
+        // Recorded first, as it may come back before `send` returns.
         link.sent(&self.identity, message, Instant::now());
         let _ = self.connection.send(message);
         std::thread::sleep(PACE);

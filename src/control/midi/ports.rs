@@ -1,9 +1,9 @@
-//! How ports are told apart: by name, by number among ports of one name, and by what the player allows.
+//! Identifying ports: by name, by number among ports of the same name, and by what the player allows.
 
 /// The name under which the instrument appears among other MIDI programs.
 pub(super) const CLIENT: &str = "Latent Jockey";
 
-/// Which ports are opened: all, unless the player says otherwise.
+/// Which ports to open: all, unless the player says otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PortRule {
     /// In lower case; empty allows all.
@@ -12,14 +12,13 @@ pub struct PortRule {
 }
 
 impl PortRule {
-    /// Ports whose names hold one of `only` (any, when that is empty) and none of `except`, in any case of letters.
+    /// Ports whose names contain one of `only` (any, if that is empty) and none of `except`, ignoring case.
     pub fn new(only: &[String], except: &[String]) -> Self {
         let lower = |names: &[String]| names.iter().map(|name| name.to_lowercase()).collect();
         PortRule { only: lower(only), except: lower(except) }
     }
 
-    /// Whether the port of this name is to be opened. The instrument's own ports never are: what it sends would
-    /// come back.
+    /// Whether to open the port of this name. Never true for the instrument's own ports, as that would make a loop.
     pub fn allows(&self, name: &str) -> bool {
         let name = name.to_lowercase();
         let holds = |part: &String| name.contains(part);
@@ -29,7 +28,7 @@ impl PortRule {
     }
 }
 
-/// A port as it is known when it comes back.
+/// What identifies a port when it reappears.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     pub name: String,
@@ -49,23 +48,23 @@ impl std::fmt::Display for Identity {
 /// A port as the system lists it.
 pub(super) struct Listed<P> {
     pub name: String,
-    /// The system's own name; it may change when a device is plugged in again.
+    /// The system's name for it, which may change when the device is plugged in again.
     pub system_id: String,
     pub port: P,
 }
 
-/// A listed port that was recognized.
+/// A recognised port.
 #[derive(Debug)]
 pub(super) struct Found<P> {
     pub identity: Identity,
-    /// Its place in the register: the number in messages.
+    /// Its index in the register: its number in messages.
     pub place: u8,
     pub system_id: String,
     pub port: P,
 }
 
-/// Every port that was ever seen. A number is kept while its port is gone: of two equal controllers, pulling one
-/// leaves the other what it is, and the first gets its own number when it comes back.
+/// Every port ever seen. A number is reserved while its port is gone: unplugging one of two equal controllers does not
+/// change the other, and the first gets its old number when it comes back.
 #[derive(Debug, Default)]
 pub(super) struct Register {
     known: Vec<Known>,
@@ -76,13 +75,13 @@ pub(super) struct Register {
 struct Known {
     identity: Identity,
     system_id: String,
-    /// The look in which it was last there.
+    /// The last scan that found it.
     seen: u64,
 }
 
 impl Register {
-    /// Makes identities of what the system lists now. A port is the one that had its name and system id; failing
-    /// that, the first of its name that is gone; failing that, a new one.
+    /// Identifies the ports that the system lists now. A port is the one with the same name and system id; failing that, the
+    /// first missing one with its name; failing that, a new one.
     pub fn identify<P>(&mut self, listed: impl IntoIterator<Item = Listed<P>>) -> Vec<Found<P>> {
         self.looks += 1;
         let mut listed: Vec<Listed<P>> = listed.into_iter().collect();
@@ -105,7 +104,7 @@ impl Register {
         found.collect()
     }
 
-    /// The known port with the lowest number that fits and is not taken in this look.
+    /// The known port with the lowest number that fits and is not taken in this scan.
     fn claim(&mut self, fits: impl Fn(&Known) -> bool) -> Option<usize> {
         let free = self.known.iter().enumerate().filter(|(_, known)| known.seen < self.looks && fits(known));
         let place = free.min_by_key(|(_, known)| known.identity.number)?.0;
@@ -113,8 +112,7 @@ impl Register {
         Some(place)
     }
 
-    /// A place for a port that was never seen: a new one, or that of the port which is gone for longest. `None` where
-    /// all are taken.
+    /// An index for a new port: a new one, or that of the port that has been gone for longest. `None` if all are in use.
     fn enter(&mut self, name: &str) -> Option<usize> {
         let is_used = |number| self.known.iter().any(|k| k.identity.name == name && k.identity.number == number);
         let number = (0..=self.known.len()).find(|&number| !is_used(number))?;
@@ -129,9 +127,9 @@ impl Register {
     }
 }
 
-/// Which input belongs to which output: for each output the place of its input in the list. `fits` says whether
-/// output and input may be one controller at all. Of all that fit, those with the same system id belong together
-/// (ALSA), then those of one name and number, then those whose names begin alike.
+/// Pairs inputs and outputs: returns for each output the index of its input in the list. `fits` says whether output and
+/// input can be the same controller at all. Of all that fit, those with the same system id belong together (ALSA), then
+/// those with the same name and number, then those with a common prefix.
 pub(super) fn pair<'a>(
     outputs: &[(&'a Identity, &'a str)],
     inputs: &[(&'a Identity, &'a str)],
@@ -156,8 +154,8 @@ pub(super) fn pair<'a>(
     pairs
 }
 
-/// Whether a port, by its name, is the second or a further one of its device, as Windows (`MIDIIN2 (..)`), Linux
-/// (`.. MIDI 2`) and makers (`.. Port 2`) call them.
+/// Whether a port's name says that it is not the first of its device, in the naming of Windows (`MIDIIN2 (..)`), Linux
+/// (`.. MIDI 2`) or manufacturers (`.. Port 2`).
 pub(super) fn is_secondary(name: &str) -> bool {
     let name = name.to_lowercase();
     let is_further = |rest: &str| {
@@ -172,7 +170,7 @@ pub(super) fn is_secondary(name: &str) -> bool {
     first_of("midiin") || first_of("midiout") || last_of(" midi ") || last_of(" port ")
 }
 
-/// ALSA's port names end in numbers such as ` 20:0`, which change from plug to plug.
+/// ALSA's port names end in numbers such as ` 20:0`, which change when a device is plugged in again.
 fn without_address(name: &str) -> &str {
     let is_number = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
     match name.rsplit_once(' ') {
@@ -197,7 +195,7 @@ mod test {
         }
     }
 
-    /// Looks at ports, each written as `name@system id`, and gives for each `name number:place`.
+    /// Scans ports, each given as `name@system id`, and returns `name number:place` for each.
     fn look(register: &mut Register, ports: &[&str]) -> String {
         let listed = ports.iter().map(|port| {
             let (name, system_id) = port.split_once('@').unwrap();
@@ -213,16 +211,16 @@ mod test {
         let mut register = Register::default();
         for (ports, expected) in [
             (&["nano 20:0@20:0", "nano 24:0@24:0", "apc 28:0@28:0"][..], "nano:0, nano (2):1, apc:2"),
-            // The first is pulled: the second stays what it is.
+            // The first is unplugged: the second is unchanged.
             (&["nano 24:0@24:0", "apc 28:0@28:0"], "nano (2):1, apc:2"),
             (&["nano 24:0@24:0", "nano 32:0@32:0"], "nano (2):1, nano:0"),
-            // The whole hub is pulled, and comes back under other numbers, or the other way round.
+            // The whole hub is unplugged, and comes back with different numbers, or in reverse order.
             (&[], ""),
             (&["nano 40:0@40:0"], "nano:0"),
             (&["nano 40:0@40:0", "nano 44:0@44:0"], "nano:0, nano (2):1"),
             (&[], ""),
             (&["nano 44:0@44:0", "nano 40:0@40:0"], "nano (2):1, nano:0"),
-            // A third one is plugged in between two looks.
+            // A third one is plugged in between two scans.
             (&["nano 48:0@48:0", "nano 44:0@44:0", "nano 40:0@40:0"], "nano (3):3, nano (2):1, nano:0"),
         ] {
             assert_eq!(look(&mut register, ports), expected, "{ports:?}");

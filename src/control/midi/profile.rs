@@ -1,8 +1,7 @@
-//! Profiles: what real controllers send, what each of their controls plays by default, and how their lights follow.
+//! Profiles: what real controllers send, what their controls do by default, and how their lights follow.
 //!
-//! A profile is a TOML file of `presets/controllers`; those that ship are part of the program, and a file of the
-//! same name on disk takes the place of one. A controller is recognised by the name of its port. Reading a profile
-//! opens no port.
+//! A profile is a TOML file in `presets/controllers`. The bundled ones are also compiled into the program; a file with
+//! the same name on disk replaces one. A controller is recognised by its port name. Reading a profile opens no port.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -16,7 +15,7 @@ use crate::control::mapping::parse_control;
 use crate::control::mapping::{Control, ControlSpec, MappingError, MidiEntry, MidiOptions, Relative, Takeover};
 use crate::params::Table;
 
-/// The files that ship, by name.
+/// The bundled files, by name.
 const SHIPPED: &[(&str, &str)] = &[
     ("apc-mini", include_str!("../../../presets/controllers/apc-mini.toml")),
     ("apc-mini-mk2", include_str!("../../../presets/controllers/apc-mini-mk2.toml")),
@@ -44,15 +43,15 @@ pub enum ProfileError {
 /// A controller.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
-    /// What it is called on screen.
+    /// Its name on screen.
     pub name: String,
-    /// Its ports hold one of these in their names, in lower case.
+    /// Its port names contain one of these, in lower case.
     ports: Vec<String>,
-    /// Ports that hold one of these are others.
+    /// Ports whose names contain one of these do not match.
     except: Vec<String>,
-    /// Sent to it when it appears, one message each.
+    /// Messages to send when it appears.
     pub hello: Vec<Vec<u8>>,
-    /// Sent when the show ends.
+    /// Messages to send when the show ends.
     pub goodbye: Vec<Vec<u8>>,
     pub controls: Vec<ProfileControl>,
 }
@@ -60,20 +59,20 @@ pub struct Profile {
 /// One knob, fader, pad or button.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfileControl {
-    /// As printed on it, or counted: `knob 3`.
+    /// As printed on it, or numbered: `knob 3`.
     pub name: String,
     pub sends: ControlSpec,
-    /// What it plays unless a preset says otherwise.
+    /// What it controls unless a preset says otherwise.
     pub plays: Option<MidiEntry>,
-    /// How it is to be read, whatever it plays: a motor fader jumps.
+    /// How to read it, whatever it controls: a motor fader jumps.
     pub takeover: Option<Takeover>,
     pub relative: Option<Relative>,
     pub light: Option<Light>,
-    /// The note that is held while a finger is on it.
+    /// The note that it holds while touched.
     pub touch: Option<ControlSpec>,
 }
 
-/// A light, ring or motor that shows where a parameter stands.
+/// A light, ring or motor that shows a parameter's value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Light {
     /// The message that sets it, on one channel: a note, a controller or pitch bend.
@@ -82,7 +81,7 @@ pub struct Light {
     levels: Option<Vec<u8>>,
     /// When its control plays nothing, and when the show ends.
     dark: u16,
-    /// It is a motor that moves its control there.
+    /// Whether it is a motor that moves its control.
     motor: bool,
 }
 
@@ -100,7 +99,7 @@ impl Light {
         }
     }
 
-    /// The value that puts it out; `None` for motors and rings that show the travel, which stay where they are.
+    /// The value that turns it off; `None` for motors and rings that show the travel, which stay where they are.
     pub fn off(&self) -> Option<u16> {
         self.levels.as_ref().map(|_| self.dark)
     }
@@ -117,13 +116,13 @@ impl Light {
     }
 }
 
-/// The profiles that are known.
+/// The known profiles.
 #[derive(Clone, Debug, Default)]
 pub struct Profiles(Vec<(String, Arc<Profile>)>);
 
 impl Profiles {
-    /// Those that ship, and over them the files of a folder, which need not exist. A broken file is told and left
-    /// out.
+    /// The bundled profiles, overridden by the files of a folder, which need not exist. A broken file is reported and
+    /// skipped.
     pub fn load(folder: &Path) -> (Self, Vec<ProfileError>) {
         let mut profiles = Profiles::shipped();
         let mut problems = Vec::new();
@@ -147,26 +146,26 @@ impl Profiles {
         (profiles, problems)
     }
 
-    /// Those that ship.
+    /// The bundled profiles.
     pub fn shipped() -> Self {
         let read = |&(name, text): &(&str, &str)| Some((name.to_owned(), Arc::new(Profile::parse(name, text).ok()?)));
         Profiles(SHIPPED.iter().filter_map(read).collect())
     }
 
-    /// The profile of the controller at a port. Of several, the one that knows more of the name.
+    /// The profile of the controller at a port. Of several, the one that matches more of the name.
     pub fn of_port(&self, port: &str) -> Option<&Arc<Profile>> {
         let port = port.to_lowercase();
         let known = self.0.iter().filter_map(|(_, profile)| Some((profile.knows(&port)?, profile)));
         known.max_by_key(|(letters, _)| *letters).map(|(_, profile)| profile)
     }
 
-    /// All of them, in no order that means anything.
+    /// All profiles, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Profile>> {
         self.0.iter().map(|(_, profile)| profile)
     }
 }
 
-/// As the file says it.
+/// The file format.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -181,17 +180,17 @@ struct File {
     controls: Vec<Group>,
 }
 
-/// Controls of one kind: one for each channel and number.
+/// Controls of one kind: one per channel and number.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Group {
     name: String,
     /// `cc`, `note`, `bend`, ...
     sends: String,
-    /// 1 to 16; none is any.
+    /// 1 to 16; any if omitted.
     channels: Option<Numbers>,
     numbers: Option<Numbers>,
-    /// What they play, in order; an empty text plays nothing.
+    /// Their targets, in order; an empty string for none.
     #[serde(default)]
     plays: Vec<MidiOptions>,
     takeover: Option<Takeover>,
@@ -200,7 +199,7 @@ struct Group {
     touch: Option<Sends>,
 }
 
-/// Messages, one for each channel and number; what is not said is as the group says.
+/// Messages, one per channel and number; omitted fields are taken from the group.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sends {
@@ -218,7 +217,7 @@ struct FileLight {
     levels: Option<Vec<u8>>,
     #[serde(default)]
     off: u16,
-    /// A fader that moves there. Pitch bend is one unless this says no.
+    /// Whether it is a motor fader. Pitch bend is one by default.
     motor: Option<bool>,
 }
 
@@ -240,7 +239,7 @@ impl Numbers {
                 let ends =
                     text.split_once('-').and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
                 let (first, last): (u16, u16) =
-                    ends.ok_or_else(|| format!("\"{text}\" is no range such as \"0-7\""))?;
+                    ends.ok_or_else(|| format!("\"{text}\" is not a range such as \"0-7\""))?;
                 Ok((first..=last).collect())
             }
         }
@@ -248,10 +247,10 @@ impl Numbers {
 }
 
 impl Sends {
-    /// The controls in order: for each channel all numbers. What is not said is as in `default`.
+    /// The controls in order: all numbers of each channel. Omitted fields are taken from `default`.
     fn specs(&self, default: Option<&Sends>) -> Result<Vec<ControlSpec>, String> {
         let kind = self.sends.as_deref().or(default.and_then(|d| d.sends.as_deref()));
-        let kind = kind.ok_or("a control says what it sends: sends = \"cc\"")?;
+        let kind = kind.ok_or("a control must say what it sends: sends = \"cc\"")?;
         let list = |own: &Option<Numbers>, default: Option<&Option<Numbers>>| -> Result<Vec<Option<u16>>, String> {
             match own.as_ref().or(default.and_then(Option::as_ref)) {
                 Some(numbers) => Ok(numbers.list()?.into_iter().map(Some).collect()),
@@ -271,10 +270,10 @@ impl Sends {
 }
 
 impl Profile {
-    /// Reads a profile and checks it as a whole.
+    /// Parses and checks a profile.
     ///
     /// # Errors
-    /// What is wrong with it, and in which of its controls.
+    /// With what is wrong, and in which control.
     pub fn parse(name: &str, text: &str) -> Result<Self, ProfileError> {
         let wrong = |reason: String| ProfileError::Wrong { name: name.to_owned(), reason };
         let file: File = toml::from_str(text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
@@ -303,7 +302,7 @@ impl Profile {
         })
     }
 
-    /// How many letters of a port's name, in lower case, are known; `None` for ports of others. The second and
+    /// How many characters of a port's name, in lower case, match; `None` if it is a different controller. The second and
     /// further ports of a controller are others, unless `ports` names one of them.
     fn knows(&self, port: &str) -> Option<usize> {
         if self.except.iter().any(|other| port.contains(other)) {
@@ -315,7 +314,7 @@ impl Profile {
         self.ports.iter().filter(names).map(String::len).max()
     }
 
-    /// Its part of the map.
+    /// Its entries of the map.
     pub fn entries(&self) -> Vec<MidiEntry> {
         self.controls.iter().filter_map(|control| control.plays.clone()).collect()
     }
@@ -331,7 +330,7 @@ impl Profile {
         moved.map(|control| Motor::new(control.sends, control.touch))
     }
 
-    /// Whether it has anything that can be lit or moved.
+    /// Whether it has any lights or motors.
     pub fn has_lights(&self) -> bool {
         !self.hello.is_empty() || self.controls.iter().any(|control| control.light.is_some())
     }
@@ -395,7 +394,7 @@ impl FileLight {
 
     fn of(&self, sends: ControlSpec) -> Result<Light, String> {
         if !matches!(sends.control, Control::Note(_) | Control::Cc(_) | Control::Bend) {
-            return Err(format!("a light is set by a note, a cc or bend, not by {sends}"));
+            return Err(format!("a light is set by a note, cc or bend, not by {sends}"));
         }
         let levels = self.levels.clone();
         if levels.as_ref().is_some_and(|levels| levels.is_empty() || levels.iter().any(|&level| level > 127)) {
@@ -409,7 +408,7 @@ impl FileLight {
 /// One MIDI message in hexadecimal.
 fn bytes(line: &str) -> Result<Vec<u8>, String> {
     let bytes: Option<Vec<u8>> = line.split_whitespace().map(|word| u8::from_str_radix(word, 16).ok()).collect();
-    let wrong = || format!("\"{line}\" is no MIDI message in hexadecimal, such as \"F0 7E 7F 06 01 F7\"");
+    let wrong = || format!("\"{line}\" is not a MIDI message in hexadecimal, such as \"F0 7E 7F 06 01 F7\"");
     bytes.filter(|bytes| is_message(bytes)).ok_or_else(wrong)
 }
 
@@ -428,7 +427,7 @@ mod test {
     use super::*;
 
     #[test]
-    fn every_profile_that_ships_is_whole_and_every_file_ships() {
+    fn every_bundled_profile_is_valid_and_every_file_is_bundled() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets/controllers");
         let mut files: Vec<String> = std::fs::read_dir(&folder)
             .unwrap()
@@ -494,7 +493,7 @@ mod test {
     }
 
     #[test]
-    fn a_broken_profile_is_told_and_the_one_that_ships_stays() {
+    fn a_broken_profile_is_reported_and_the_bundled_one_stays() {
         let folder = std::env::temp_dir().join(format!("latent-jockey-profiles-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let control = "[[controls]]\nname = 'k'\nsends = 'cc'\nnumbers = ";
@@ -515,7 +514,7 @@ mod test {
         let expected = ["hex", "key", "lights", "many", "nanokontrol2", "twice", "unknown"];
         assert_eq!(told.len(), expected.len(), "{told:#?}");
         for (told, (name, reason)) in told.iter().zip(expected.iter().zip([
-            "no MIDI message in hexadecimal",
+            "not a MIDI message in hexadecimal",
             "lgiht",
             "1 controls, but 2 lights",
             "1 controls cannot play 2 parameters",

@@ -1,24 +1,23 @@
-//! Cuts the bytes that a port delivers into messages.
+//! Splits the bytes that a port delivers into messages.
 //!
-//! JACK and CoreMIDI may hand over several messages at once, one in pieces, or messages whose status byte is left
-//! out because it is that of the message before ("running status", MIDI 1.0). Pure; it neither waits nor allocates.
+//! JACK and CoreMIDI may deliver several messages at once, one in pieces, or messages without a status byte because it is
+//! the same as the previous one ("running status", MIDI 1.0). Pure; it neither waits nor allocates.
 
-/// One per port: it remembers the status byte and what has come of an unfinished message.
+/// One per port: keeps the status byte, and the start of an unfinished message.
 #[derive(Clone, Debug, Default)]
 pub struct Splitter {
-    /// The status of the message that data bytes belong to; 0 where they belong to none.
+    /// The status that data bytes belong to; 0 for none.
     status: u8,
     data: [u8; 2],
     count: usize,
 }
 
 impl Splitter {
-    /// Calls `each` with every message that is whole by now. The content of SysEx is left out, and so is whatever
-    /// makes no message.
+    /// Calls `each` with every complete message. SysEx and invalid bytes are skipped.
     pub fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(&[u8])) {
         for &byte in bytes {
             match byte {
-                // May come in the middle of any other message.
+                // May occur in the middle of any other message.
                 0xf8.. => each(&[byte]),
                 0xf6 => {
                     self.status = 0;
@@ -40,7 +39,7 @@ impl Splitter {
                 _ => each(&[self.status, self.data[0], self.data[1]]),
             }
             self.count = 0;
-            // Only messages with a channel lend their status to the next.
+            // Only channel messages allow running status.
             if self.status >= 0xf0 {
                 self.status = 0;
             }
@@ -48,7 +47,7 @@ impl Splitter {
     }
 }
 
-/// How many data bytes follow a status byte: 0 for SysEx and for what has no meaning.
+/// How many data bytes follow a status byte: 0 for SysEx and undefined ones.
 fn data_bytes(status: u8) -> usize {
     match status {
         0xc0..=0xdf | 0xf1 | 0xf3 => 1,
@@ -61,7 +60,7 @@ fn data_bytes(status: u8) -> usize {
 mod test {
     use super::*;
 
-    /// What is heard, as hexadecimal, when bytes arrive event by event.
+    /// The messages, in hexadecimal, when bytes arrive event by event.
     fn split(events: &[&[u8]]) -> String {
         let (mut splitter, mut messages) = (Splitter::default(), Vec::new());
         for event in events {
@@ -100,7 +99,7 @@ mod test {
     }
 
     #[test]
-    fn every_message_is_one_that_it_claims_to_be() {
+    fn every_message_has_the_length_of_its_status() {
         let mut rng = crate::control::test_rng(9);
         let (mut splitter, mut count) = (Splitter::default(), 0);
         for _ in 0..20_000 {
