@@ -2,34 +2,22 @@
 
 #[path = "common/counting.rs"]
 mod counting;
+#[path = "common/rig.rs"]
+mod rig;
 
-use std::sync::Arc;
-
-use latent_jockey::control::{Event, Source, Write};
-use latent_jockey::engine::cpu::Cpu;
-use latent_jockey::params::{Id, Value};
+use latent_jockey::params::Id;
 use latent_jockey::patch::library::Library;
 use latent_jockey::patch::locate;
-use latent_jockey::patch::preset::Preset;
-use latent_jockey::show::{Mode, Options, Show};
-
-fn turn(id: Id, value: f64) -> Event {
-    Event::Write(Write { target: id.into(), value: Value::Float(value), source: Source::Osc })
-}
+use rig::{Rig, number};
 
 #[test]
 fn playing_allocates_nothing() {
     let library = Library::scan(&locate::presets().expect("a folder")).expect("the presets");
-    for file in library.files() {
-        let preset = Preset::load(&file).expect("a preset");
-        let name = preset.name.clone();
-        let engine = Arc::new(Cpu::default());
-        let library = library.clone();
-        let mut show = Show::new(Options { library, preset, network: None, seed: None, engine, mode: Mode::Offline })
-            .expect("a show");
+    for name in library.names() {
+        let mut show = Rig::shipped(&name).start();
         let mut play = |frames: u32| {
             for frame in 0..frames {
-                let knobs = [turn(Id::Psi, f64::from(frame) / 40.0), turn(Id::WalkSpeed, f64::from(frame % 7))];
+                let knobs = [number(Id::Psi, f64::from(frame) / 40.0), number(Id::WalkSpeed, f64::from(frame % 7))];
                 show.step(0.1, &knobs);
             }
         };

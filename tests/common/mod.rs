@@ -1,6 +1,8 @@
 //! Fixtures: networks with the numbers that the original code computed from them, and the available gpu engines.
 #![allow(dead_code, reason = "every test takes what it needs")]
 
+pub mod rig;
+
 use std::path::PathBuf;
 
 use latent_jockey::engine::gpu::{Device, Gpu, Precision};

@@ -1,27 +1,11 @@
 //! Nonsense from outside costs one line and a count; the picture keeps playing.
 
-use std::sync::Arc;
-
-use latent_jockey::control::{Event, Source, Write};
-use latent_jockey::engine::cpu::Cpu;
+use crate::common::rig::{Rig, write};
+use latent_jockey::control::{Event, Source};
 use latent_jockey::params::{Id, Value};
-use latent_jockey::patch::library::Library;
-use latent_jockey::patch::locate;
-use latent_jockey::show::{Mode, Options, Show};
 
-fn show() -> Show {
-    show_of("1")
-}
-
-fn show_of(preset: &str) -> Show {
-    let library = Library::scan(&locate::presets().expect("a folder")).expect("the presets");
-    let preset = library.load(preset).expect("a preset");
-    let engine = Arc::new(Cpu::default());
-    Show::new(Options { library, preset, network: None, seed: None, engine, mode: Mode::Offline }).expect("a show")
-}
-
-fn write(id: Id, value: Value) -> Event {
-    Event::Write(Write { target: id.into(), value, source: Source::Osc })
+fn show() -> Rig {
+    Rig::shipped("1").start()
 }
 
 fn text(text: &str) -> Value {
@@ -56,7 +40,7 @@ fn a_mistake_never_stops_the_show() {
 #[test]
 fn a_write_is_in_the_next_picture() {
     // Without a style network, which would keep painting by itself.
-    let mut show = show_of("6-flowers");
+    let mut show = Rig::shipped("6-flowers").start();
     show.step(0.0, &[write(Id::WalkKind, text("hold"))]);
     for _ in 0..40 {
         show.step(0.2, &[]);

@@ -1,38 +1,28 @@
 //! Is a moved control learned, does it work at once, is it written to the preset without touching comments, and can it
 //! be undone?
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::common::rig::{Rig, write};
 use latent_jockey::control::midi::{Profiles, parse};
-use latent_jockey::control::{Event, Source, Write, keys};
-use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::control::{Event, keys};
 use latent_jockey::params::{Id, Value};
-use latent_jockey::patch::library::Library;
-use latent_jockey::show::{Devices, Mode, Options, Show};
+use latent_jockey::show::Devices;
 
 const PRESET: &str = "# Dusk, for small rooms\nname = \"dusk\"\n\n[params]\n\"/freeze\" = true # no pictures\n\n[midi] # my box\n\"cc 21\" = \"/walk/speed\" # the big knob\n";
 
-struct Rig {
-    show: Show,
+struct Player {
+    show: Rig,
     file: PathBuf,
 }
 
-impl Rig {
-    /// A show of a preset in a temporary folder.
-    fn new(name: &str) -> Rig {
-        let folder = std::env::temp_dir().join(format!("latent-jockey-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let file = folder.join("dusk.toml");
-        std::fs::write(&file, PRESET).expect("a file");
-        let library = Library::scan(&folder).expect("a library");
-        let preset = library.first().expect("a preset");
-        let network = Some(crate::common::fixture("sg2_16_p2.pkl"));
-        let engine = Arc::new(Cpu::default());
-        let options = Options { library, preset, network, seed: None, engine, mode: Mode::Offline };
-        let mut show = Show::new(options).expect("a show");
+impl Player {
+    fn new() -> Player {
+        let mut show = Rig::with(&[("dusk", PRESET)]).start();
         show.connect(Devices::new(Arc::new(Profiles::shipped())));
-        Rig { show, file }
+        let file = show.folder().join("dusk.toml");
+        Player { show, file }
     }
 
     fn text(&self) -> String {
@@ -40,7 +30,7 @@ impl Rig {
     }
 
     fn write(&mut self, id: Id, value: Value) {
-        self.show.step(0.01, &[Event::Write(Write { target: id.into(), value, source: Source::Osc })]);
+        self.show.step(0.01, &[write(id, value)]);
     }
 
     /// Sends messages 10 ms apart, then waits for half a second.
@@ -58,19 +48,13 @@ impl Rig {
     }
 }
 
-impl Drop for Rig {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(self.file.parent().unwrap_or(Path::new("/nowhere")));
-    }
-}
-
 fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
 #[test]
 fn a_moved_control_is_learned_and_saved() {
-    let mut rig = Rig::new("learn");
+    let mut rig = Player::new();
     rig.write(Id::Learn, text("/psi"));
     assert!(rig.line().starts_with("learn /psi: move a control"), "{}", rig.line());
     let psi = rig.show.params().base(Id::Psi);
@@ -108,7 +92,7 @@ fn a_moved_control_is_learned_and_saved() {
 
 #[test]
 fn learning_can_be_cancelled_and_mistakes_are_reported() {
-    let mut rig = Rig::new("cancel");
+    let mut rig = Player::new();
     for (address, told) in [
         ("/pso", "no control can play \"/pso\"; did you mean /psi?"),
         ("/z", "no control can play \"/z\""),
@@ -119,7 +103,7 @@ fn learning_can_be_cancelled_and_mistakes_are_reported() {
     }
     // The key selects the parameter that moved last; arrow up, the one before it in the table; then cancel.
     rig.write(Id::NoiseGain, Value::Float(2.0));
-    let key = |rig: &mut Rig, key| rig.show.step(0.01, &[Event::Key(key)]);
+    let key = |rig: &mut Player, key| rig.show.step(0.01, &[Event::Key(key)]);
     key(&mut rig, keys::Key::Char('l'));
     assert!(rig.line().starts_with("learn /noise/gain: "), "{}", rig.line());
     key(&mut rig, keys::Key::Up);
@@ -137,7 +121,7 @@ fn learning_can_be_cancelled_and_mistakes_are_reported() {
 
 #[test]
 fn a_known_controller_is_named_and_its_motors_jump() {
-    let mut rig = Rig::new("named");
+    let mut rig = Player::new();
     let name = "X-TOUCH MINI:X-TOUCH MINI MIDI 1".to_owned();
     rig.show.step(0.01, &[Event::MidiPort { port: 0, name, open: true }]);
     rig.play(&[[0xba, 2, 127]]);
@@ -152,7 +136,7 @@ fn a_known_controller_is_named_and_its_motors_jump() {
 
 #[test]
 fn presets_are_saved_completely_and_never_for_remote_clients() {
-    let mut rig = Rig::new("save");
+    let mut rig = Player::new();
     rig.write(Id::Psi, Value::Float(0.25));
     rig.write(Id::PresetSave, Value::Nothing);
     assert!(rig.text().contains("\"/psi\" = 0.25\n") && rig.text().contains("# the big knob"), "{}", rig.text());
@@ -184,13 +168,13 @@ fn presets_are_saved_completely_and_never_for_remote_clients() {
 
 #[test]
 fn mappings_learned_remotely_are_not_saved() {
-    let mut rig = Rig::new("stranger");
+    let mut rig = Player::new();
     rig.show.set_names_only(true);
     rig.write(Id::Learn, text("/psi"));
     rig.play(&[[0xb0, 41, 0], [0xb0, 41, 90]]);
     assert!(rig.line().starts_with("ch 1 cc 41 plays /psi"), "{}", rig.line());
     rig.show.set_names_only(false);
-    let plays = |rig: &Rig, control: &str| rig.show.map().iter().any(|line| line.control == control);
+    let plays = |rig: &Player, control: &str| rig.show.map().iter().any(|line| line.control == control);
     // The player learns and saves: the player's mapping is written to the file, and the remote one keeps working.
     rig.write(Id::Learn, text("/walk/radius"));
     rig.play(&[[0xb0, 42, 0], [0xb0, 42, 90]]);

@@ -1,30 +1,23 @@
 //! Can a picture file be played as input, and does a bad one leave the show unchanged?
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::path::Path;
 
-use latent_jockey::control::{Event, Source, Write};
-use latent_jockey::engine::cpu::Cpu;
+use crate::common::rig::{self, Rig, write};
 use latent_jockey::params::{Id, Value};
-use latent_jockey::patch::library::Library;
-use latent_jockey::patch::locate;
 use latent_jockey::patch::preset::Preset;
-use latent_jockey::show::{Mode, Options, Show};
+use latent_jockey::show::Show;
 
 const RED: [u8; 3] = [255, 0, 0];
 const GREEN: [u8; 3] = [0, 255, 0];
 const BLUE: [u8; 3] = [0, 0, 255];
 
-/// A temporary folder with pictures of a single colour, removed at the end.
-struct Folder(PathBuf);
+/// A temporary folder with pictures of a single colour.
+struct Folder(rig::Folder);
 
 impl Folder {
-    fn new(name: &str, pictures: &[(&str, [u8; 3])]) -> Folder {
-        let folder = std::env::temp_dir().join(format!("latent-jockey-content-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).expect("a folder");
+    fn new(pictures: &[(&str, [u8; 3])]) -> Folder {
+        let folder = rig::Folder::new();
         for (file, colour) in pictures {
             let picture = image::RgbImage::from_pixel(40, 30, image::Rgb(*colour));
             picture.save(folder.join(file)).expect("a picture");
@@ -37,33 +30,17 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn library() -> Library {
-    Library::scan(&locate::presets().expect("a folder")).expect("the presets")
-}
-
-fn show_of(preset: Preset, mode: Mode) -> Show {
-    let engine = Arc::new(Cpu::default());
-    let options = Options { library: library(), preset, network: None, seed: None, engine, mode };
-    let mut show = Show::new(options).expect("a show");
-    if mode == Mode::Offline {
-        show.step(0.0, &[]);
-    }
+fn show_of(preset: Preset) -> Rig {
+    let mut show = Rig::shipped("6-flowers").preset(preset).start();
+    show.step(0.0, &[]);
     show
 }
 
-/// The network alone, offline.
-fn show() -> Show {
-    show_of(library().load("6-flowers").expect("a preset"), Mode::Offline)
-}
-
-fn write(id: Id, value: Value) -> Event {
-    Event::Write(Write { target: id.into(), value, source: Source::Osc })
+/// The network alone.
+fn show() -> Rig {
+    let mut show = Rig::shipped("6-flowers").start();
+    show.step(0.0, &[]);
+    show
 }
 
 /// The pixel at the centre.
@@ -73,13 +50,9 @@ fn middle(show: &Show) -> [u8; 3] {
     [picture.rgba[at], picture.rgba[at + 1], picture.rgba[at + 2]]
 }
 
-fn notice(show: &Show) -> String {
-    show.status().notice.unwrap_or_default()
-}
-
 #[test]
 fn a_picture_fades_in_over_the_network_and_out_again() {
-    let folder = Folder::new("fade", &[("a.png", RED)]);
+    let folder = Folder::new(&[("a.png", RED)]);
     let (mut show, mut alone) = (show(), show());
     show.step(0.1, &[write(Id::InputFade, Value::Float(1.0)), write(Id::Input, folder.path("a.png"))]);
     alone.step(0.1, &[]);
@@ -107,7 +80,7 @@ fn a_picture_fades_in_over_the_network_and_out_again() {
 
 #[test]
 fn the_pictures_of_a_folder_follow_one_another() {
-    let folder = Folder::new("folder", &[("a.png", RED), ("b.png", GREEN), ("c.JPG", BLUE)]);
+    let folder = Folder::new(&[("a.png", RED), ("b.png", GREEN), ("c.JPG", BLUE)]);
     let mut show = show();
     show.step(0.1, &[write(Id::InputFade, Value::Float(0.0)), write(Id::Input, folder.path(""))]);
     assert_eq!(middle(&show), RED);
@@ -129,7 +102,7 @@ fn the_pictures_of_a_folder_follow_one_another() {
 
 #[test]
 fn a_bad_picture_is_one_line_and_the_old_one_stays() {
-    let folder = Folder::new("bad", &[("a.png", RED), ("c.png", BLUE)]);
+    let folder = Folder::new(&[("a.png", RED), ("c.png", BLUE)]);
     fs::write(folder.0.join("b.png"), "not a picture").expect("a file");
     fs::create_dir(folder.0.join("empty")).expect("a folder");
     let mut show = show();
@@ -138,7 +111,7 @@ fn a_bad_picture_is_one_line_and_the_old_one_stays() {
         [("b.png", "b.png is not a readable picture"), ("none.png", "none.png"), ("empty", "holds no pictures")]
     {
         show.step(0.1, &[write(Id::Input, folder.path(named))]);
-        assert!(notice(&show).contains(told), "{named}: {:?}", notice(&show));
+        assert!(show.notice().contains(told), "{named}: {:?}", show.notice());
         assert_eq!(middle(&show), RED, "{named}");
     }
     // In a folder, the next step skips it.
@@ -151,60 +124,51 @@ fn a_bad_picture_is_one_line_and_the_old_one_stays() {
 
 #[test]
 fn an_open_port_takes_names_but_no_paths() {
-    let folder = Folder::new("names", &[("a.png", RED)]);
+    let folder = Folder::new(&[("a.png", RED)]);
     let mut show = show();
     show.set_names_only(true);
     for path in [folder.path("a.png"), folder.path(""), Value::Text("../networks/painters8.png".into())] {
         show.step(0.1, &[write(Id::InputFade, Value::Float(0.0)), write(Id::Input, path)]);
-        assert!(notice(&show).starts_with("no picture "), "{:?}", notice(&show));
+        assert!(show.notice().starts_with("no picture "), "{:?}", show.notice());
         assert_ne!(middle(&show), RED);
     }
     let before = middle(&show);
     show.step(0.0, &[write(Id::Input, Value::Text("paintings".into()))]);
-    assert_ne!(middle(&show), before, "{:?}", notice(&show));
+    assert_ne!(middle(&show), before, "{:?}", show.notice());
     // A preset itself may name a path, which panic reads again.
     let file = folder.0.join("mine.toml");
     fs::write(&file, "network = \"flowers128\"\n[params]\n\"/input\" = \"./a.png\"\n").expect("a preset");
-    let mut show = show_of(Preset::load(&file).expect("it is right"), Mode::Offline);
+    let mut show = show_of(Preset::load(&file).expect("it is right"));
     show.set_names_only(true);
     let away = [write(Id::InputFade, Value::Float(0.0)), write(Id::Input, Value::Text(String::new()))];
     show.step(0.1, &away);
     assert_ne!(middle(&show), RED);
     show.step(0.1, &[write(Id::Panic, Value::Nothing)]);
     (0..12).for_each(|_| show.step(0.1, &[]));
-    assert_eq!(middle(&show), RED, "{:?}", notice(&show));
+    assert_eq!(middle(&show), RED, "{:?}", show.notice());
 }
 
 #[test]
 fn a_preset_begins_with_its_picture_and_the_next_preset_without() {
-    let folder = Folder::new("preset", &[("a.png", RED)]);
+    let folder = Folder::new(&[("a.png", RED)]);
     let file = folder.0.join("mine.toml");
     fs::write(&file, "network = \"flowers128\"\n[params]\n\"/input\" = \"a.png\"\n").expect("a preset");
-    let mut show = show_of(Preset::load(&file).expect("it is right"), Mode::Offline);
+    let mut show = show_of(Preset::load(&file).expect("it is right"));
     assert_eq!(middle(&show), RED);
     show.step(0.1, &[write(Id::Preset, Value::Text("6-flowers".into()))]);
     (0..15).for_each(|_| show.step(0.1, &[]));
     assert_ne!(middle(&show), RED);
     fs::write(&file, "network = \"flowers128\"\n[params]\n\"/input\" = \"gone.png\"\n").expect("a preset");
-    let engine = Arc::new(Cpu::default());
-    let preset = Preset::load(&file).expect("it is right");
-    let options = Options { library: library(), preset, network: None, seed: None, engine, mode: Mode::Offline };
-    let mut show = Show::new(options).expect("the rest plays");
-    show.step(0.1, &[]);
-    assert!(notice(&show).contains("gone.png") && show.picture().is_some(), "{:?}", notice(&show));
+    let show = show_of(Preset::load(&file).expect("it is right"));
+    assert!(show.notice().contains("gone.png") && show.picture().is_some(), "{:?}", show.notice());
     assert!(show.failure().is_some_and(|line| line.contains("gone.png")), "a render ends with it");
 }
 
 #[test]
 fn live_pictures_load_in_the_background() {
-    let folder = Folder::new("live", &[("a.png", RED)]);
-    let mut show = show_of(library().load("6-flowers").expect("a preset"), Mode::Live);
-    show.step(0.0, &[write(Id::InputFade, Value::Float(0.1)), write(Id::Input, folder.path("a.png"))]);
-    let until = Instant::now() + Duration::from_secs(60);
-    while show.picture().is_none() || middle(&show) != RED {
-        assert!(Instant::now() < until, "the picture never came: {:?}", notice(&show));
-        std::thread::sleep(Duration::from_millis(5));
-        show.step(0.005, &[]);
-    }
-    assert!(Path::new(&folder.0).is_dir());
+    let folder = Folder::new(&[("a.png", RED)]);
+    let mut show = Rig::shipped("6-flowers").live().start();
+    let events = [write(Id::InputFade, Value::Float(0.1)), write(Id::Input, folder.path("a.png"))];
+    show.wait(&events, |show| show.picture().is_some() && middle(show) == RED);
+    assert!(Path::new(&*folder.0).is_dir());
 }

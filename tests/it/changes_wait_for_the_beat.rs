@@ -1,35 +1,22 @@
 //! With `/quantize`, do presets, seeds and networks change on the beat and not before, whatever the clock?
 
-use std::sync::Arc;
-
+use crate::common::rig::{Rig, write};
+use latent_jockey::control::Event;
 use latent_jockey::control::midi::parse;
-use latent_jockey::control::{Event, Source, Write};
-use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::params::{Id, Value};
-use latent_jockey::patch::library::Library;
-use latent_jockey::show::{Mode, Options, Show};
+use latent_jockey::show::Show;
 
 /// Frames per second; at 120 bpm, a beat takes 30 frames.
 const FPS: f64 = 60.0;
 
-fn show(folder: &str) -> Show {
-    let folder = std::env::temp_dir().join(format!("latent-jockey-{folder}-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    for (name, seed) in [("a", 1), ("b", 2), ("c", 3)] {
-        // The others do not set it, so it stays.
-        let quantize = if name == "a" { "\"/quantize\" = 4\n" } else { "" };
-        let text = format!("[params]\n\"/seed\" = {seed}\n\"/freeze\" = true\n{quantize}");
-        std::fs::write(folder.join(format!("{name}.toml")), text).expect("a preset");
-    }
-    let library = Library::scan(&folder).expect("a library");
-    let preset = library.first().expect("a preset");
-    let network = Some(crate::common::fixture("sg2_16_p2.pkl"));
-    let engine = Arc::new(Cpu::default());
-    Show::new(Options { library, preset, network, seed: None, engine, mode: Mode::Offline }).expect("a show")
-}
-
-fn write(id: Id, value: Value) -> Event {
-    Event::Write(Write { target: id.into(), value, source: Source::Osc })
+fn show() -> Rig {
+    // The others do not set /quantize, so it stays.
+    Rig::with(&[
+        ("a", "[params]\n\"/seed\" = 1\n\"/freeze\" = true\n\"/quantize\" = 4\n"),
+        ("b", "[params]\n\"/seed\" = 2\n\"/freeze\" = true\n"),
+        ("c", "[params]\n\"/seed\" = 3\n\"/freeze\" = true\n"),
+    ])
+    .start()
 }
 
 /// The frame, counted from now, after which the seed is `seed`.
@@ -44,7 +31,7 @@ fn frames_until(show: &mut Show, seed: f64) -> usize {
 
 #[test]
 fn seeds_and_presets_wait_for_the_fourth_beat() {
-    let mut show = show("beat");
+    let mut show = show();
     show.step(1.0 / FPS, &[write(Id::Seed, Value::Int(77)), write(Id::Seed, Value::Int(78))]);
     assert_eq!(show.params().base(Id::Seed), 1.0);
     let pending = show.status().pending.expect("a line");
@@ -81,7 +68,7 @@ fn seeds_and_presets_wait_for_the_fourth_beat() {
 
 #[test]
 fn networks_are_loaded_before_their_beat() {
-    let mut show = show("network");
+    let mut show = show();
     let before = show.network().path.clone();
     let other = crate::common::fixture("sg2_32.safetensors");
     show.step(1.0 / FPS, &[write(Id::Network, Value::Text(other.to_string_lossy().into_owned()))]);
@@ -100,7 +87,7 @@ fn networks_are_loaded_before_their_beat() {
 
 #[test]
 fn a_midi_clock_sets_the_beat() {
-    let mut show = show("clock");
+    let mut show = show();
     let midi = |bytes: &[u8], secs: f64| Event::Midi(parse(bytes, 0, (secs * 1e6) as u64).expect("a message"));
     // 150 bpm, in frames; the pulses are up to 8 ms late.
     let (mut secs, mut pulse) = (0.0, 0u32);

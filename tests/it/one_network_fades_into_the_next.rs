@@ -6,35 +6,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::fixture;
-use latent_jockey::control::{Event, Source, Write, keys};
+use crate::common::rig::{Rig, Setup, number, text};
+use latent_jockey::control::{Event, keys};
 use latent_jockey::engine::cpu::Cpu;
-use latent_jockey::params::{Id, Value};
-use latent_jockey::patch::library::Library;
-use latent_jockey::patch::locate;
-use latent_jockey::show::{Mode, Options, Picture, Show};
+use latent_jockey::params::Id;
+use latent_jockey::show::{Picture, Show};
 
 /// A different size, a different family, fewer colours.
 const SMALL: &str = "sg2_32.pkl";
 const TURNING: &str = "sg3r_32.pkl";
 const GREY: &str = "sg2_16_orig_gray.pkl";
 
-fn show(network: &str, mode: Mode) -> Show {
-    let library = Library::scan(&locate::presets().unwrap()).unwrap();
-    let preset = library.load("6-flowers").unwrap();
-    let engine = Arc::new(Cpu::new(2));
-    Show::new(Options { library, preset, network: Some(fixture(network)), seed: Some(85), engine, mode }).unwrap()
+fn setup(network: &str) -> Setup {
+    Rig::shipped("6-flowers").network(network).seed(85).engine(Arc::new(Cpu::new(2)))
 }
 
-fn write(id: Id, value: Value) -> Event {
-    Event::Write(Write { target: id.into(), value, source: Source::Key })
+fn show(network: &str) -> Rig {
+    setup(network).start()
 }
 
 fn load(network: &str) -> Event {
-    write(Id::Network, Value::Text(fixture(network).to_string_lossy().into_owned()))
+    text(Id::Network, fixture(network))
 }
 
 fn fade(secs: f64) -> Event {
-    write(Id::NetworkFade, Value::Float(secs))
+    number(Id::NetworkFade, secs)
 }
 
 fn picture(show: &Show) -> Picture {
@@ -50,7 +46,7 @@ fn difference(a: &Picture, b: &Picture) -> f64 {
 
 #[test]
 fn without_a_fade_it_cuts() {
-    let mut show = show(SMALL, Mode::Offline);
+    let mut show = show(SMALL);
     show.step(0.0, &[fade(0.0)]);
     show.step(0.1, &[load(GREY)]);
     assert_eq!((picture(&show).width, show.network().name.as_str()), (16, "sg2_16_orig_gray"));
@@ -58,8 +54,8 @@ fn without_a_fade_it_cuts() {
 
 #[test]
 fn the_picture_changes_in_even_steps() {
-    let still = write(Id::WalkKind, Value::Text("hold".to_owned()));
-    let mut show = show(SMALL, Mode::Offline);
+    let still = text(Id::WalkKind, "hold");
+    let mut show = show(SMALL);
     show.step(0.0, &[still, fade(2.0)]);
     let before = picture(&show);
     show.step(0.5, &[load(TURNING)]);
@@ -78,16 +74,16 @@ fn the_picture_changes_in_even_steps() {
         assert!((left - share).abs() < 0.25 && (right - (1.0 - share)).abs() < 0.25, "{share}: {left} and {right}");
     }
     // The fade is complete: the picture is what the network alone gives.
-    let mut alone = self::show(TURNING, Mode::Offline);
-    alone.step(0.0, &[write(Id::WalkKind, Value::Text("hold".to_owned()))]);
+    let mut alone = self::show(TURNING);
+    alone.step(0.0, &[text(Id::WalkKind, "hold")]);
     assert!(difference(&picture(&alone), &after) < 0.5);
 }
 
 #[test]
 fn both_networks_keep_moving_and_the_same_fade_gives_the_same_bytes() {
     let run = || {
-        let mut show = show(SMALL, Mode::Offline);
-        show.step(0.0, &[fade(1.0), write(Id::WalkSpeed, Value::Float(4.0))]);
+        let mut show = show(SMALL);
+        show.step(0.0, &[fade(1.0), number(Id::WalkSpeed, 4.0)]);
         show.step(1e-9, &[load(GREY)]);
         // Held at the very start, only the old network is visible, so it is the one that moves.
         let first = picture(&show);
@@ -104,8 +100,8 @@ fn both_networks_keep_moving_and_the_same_fade_gives_the_same_bytes() {
 
 #[test]
 fn a_third_network_in_the_middle_of_a_fade_does_not_jump() {
-    let mut show = show(SMALL, Mode::Offline);
-    show.step(0.0, &[fade(1.0), write(Id::WalkKind, Value::Text("hold".to_owned()))]);
+    let mut show = show(SMALL);
+    show.step(0.0, &[fade(1.0), text(Id::WalkKind, "hold")]);
     show.step(0.5, &[load(TURNING)]);
     let middle = picture(&show);
     show.step(1e-6, &[load("sgxl_32_super.pkl")]);
@@ -119,7 +115,7 @@ fn a_third_network_in_the_middle_of_a_fade_does_not_jump() {
 
 #[test]
 fn live_loading_reports_progress_and_a_failure_keeps_the_old_network() {
-    let mut show = show(SMALL, Mode::Live);
+    let mut show = setup(SMALL).live().start();
     let mut seen = Vec::new();
     let mut step_until = |show: &mut Show, events: &[Event], done: &dyn Fn(&Show) -> bool| {
         show.step(0.01, events);
@@ -146,11 +142,7 @@ fn live_loading_reports_progress_and_a_failure_keeps_the_old_network() {
     let status = show.status();
     assert!(status.notice.is_some_and(|line| line.ends_with("sg3r_32 plays on") && !line.contains('\n')));
     assert_eq!((status.network.as_str(), status.loading), ("sg3r_32", None));
-    let path = Event::Write(Write {
-        target: Id::Network.into(),
-        value: Value::Text(fixture(SMALL).to_string_lossy().into_owned()),
-        source: Source::Osc,
-    });
+    let path = text(Id::Network, fixture(SMALL));
     let refused = |show: &Show| show.status().notice.is_some_and(|line| line.starts_with("no network "));
     step_until(&mut show, &[path], &refused);
     assert!(show.status().loading.is_none() && show.network().name == "sg3r_32", "a path came in over the open port");

@@ -1,22 +1,15 @@
 //! TouchDesigner repeats its values 60 times a second: does a held button fire once, and a name load once?
 
-use std::sync::Arc;
-
-use latent_jockey::control::{Event, Source, Write};
-use latent_jockey::engine::cpu::Cpu;
+use crate::common::rig::{Rig, write};
+use latent_jockey::control::Event;
 use latent_jockey::params::{Id, Value};
-use latent_jockey::patch::library::Library;
-use latent_jockey::show::{Mode, Options, Show};
+use latent_jockey::show::Show;
 
 const DT: f64 = 1.0 / 60.0;
 
-fn event(id: Id, value: Value) -> Event {
-    Event::Write(Write { target: id.into(), value, source: Source::Osc })
-}
-
 fn seed_after(show: &mut Show, id: Id, values: &[Option<Value>]) -> f64 {
     for value in values {
-        let events: Vec<Event> = value.iter().map(|value| event(id, value.clone())).collect();
+        let events: Vec<Event> = value.iter().map(|value| write(id, value.clone())).collect();
         show.step(DT, &events);
     }
     show.params().base(Id::Seed)
@@ -24,17 +17,7 @@ fn seed_after(show: &mut Show, id: Id, values: &[Option<Value>]) -> f64 {
 
 #[test]
 fn held_values_fire_once() {
-    let folder = std::env::temp_dir().join(format!("latent-jockey-held-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    for (name, seed) in [("a", 0), ("b", 70)] {
-        std::fs::write(folder.join(format!("{name}.toml")), format!("[params]\n\"/seed\" = {seed}\n"))
-            .expect("a preset");
-    }
-    let library = Library::scan(&folder).expect("a library");
-    let preset = library.first().expect("a preset");
-    let (network, engine) = (Some(crate::common::fixture("sg2_16_p2.pkl")), Arc::new(Cpu::default()));
-    let mut show =
-        Show::new(Options { library, preset, network, seed: None, engine, mode: Mode::Offline }).expect("a show");
+    let mut show = Rig::with(&[("a", "[params]\n\"/seed\" = 0\n"), ("b", "[params]\n\"/seed\" = 70\n")]).start();
     let (one, zero) = (Some(Value::Float(1.0)), Some(Value::Float(0.0)));
 
     assert_eq!(seed_after(&mut show, Id::SeedNext, &vec![one.clone(); 30]), 1.0, "held for half a second");
@@ -51,8 +34,7 @@ fn held_values_fire_once() {
     // The preset is loaded once: changes made on top of it stay.
     let two = Some(Value::Float(2.0));
     assert_eq!(seed_after(&mut show, Id::Preset, &vec![two.clone(); 10]), 70.0);
-    show.step(DT, &[event(Id::Preset, Value::Float(2.0)), event(Id::Seed, Value::Int(5))]);
+    show.step(DT, &[write(Id::Preset, Value::Float(2.0)), write(Id::Seed, Value::Int(5))]);
     assert_eq!(seed_after(&mut show, Id::Preset, &vec![two; 10]), 5.0);
     assert_eq!(seed_after(&mut show, Id::Preset, &[Some(Value::Float(1.0))]), 0.0, "another one");
-    std::fs::remove_dir_all(folder).expect("tidy");
 }

@@ -1,41 +1,17 @@
 //! Are messages applied in order, even a preset or panic followed by a value in one packet? And does an unplayable name
 //! revert to the one that is playing?
 
-use std::sync::Arc;
-
-use latent_jockey::control::{Event, Source, Write};
-use latent_jockey::engine::cpu::Cpu;
+use crate::common::rig::{Rig, bang, text, write};
 use latent_jockey::params::{Id, Value};
-use latent_jockey::patch::library::Library;
-use latent_jockey::show::{Mode, Options, Show};
 
-fn write(id: Id, value: Value) -> Event {
-    Event::Write(Write { target: id.into(), value, source: Source::Osc })
-}
-
-fn text(id: Id, name: &str) -> Event {
-    write(id, Value::Text(name.to_owned()))
-}
-
-/// A show with the presets `a` (psi 0.5) and `b` (psi 0.9), in a temporary folder of this name.
-fn show(folder: &str) -> Show {
-    let folder = std::env::temp_dir().join(format!("latent-jockey-{folder}-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    for (name, psi) in [("a", 0.5), ("b", 0.9)] {
-        std::fs::write(folder.join(format!("{name}.toml")), format!("[params]\n\"/psi\" = {psi}\n")).expect("a preset");
-    }
-    let library = Library::scan(&folder).expect("a library");
-    let preset = library.first().expect("a preset");
-    let (network, engine) = (Some(crate::common::fixture("sg2_16_p2.pkl")), Arc::new(Cpu::default()));
-    Show::new(Options { library, preset, network, seed: None, engine, mode: Mode::Offline }).expect("a show")
-}
+const PRESETS: [(&str, &str); 2] = [("a", "[params]\n\"/psi\" = 0.5\n"), ("b", "[params]\n\"/psi\" = 0.9\n")];
 
 #[test]
 fn a_value_after_a_preset_in_one_packet_wins() {
-    let mut show = show("order");
+    let mut show = Rig::with(&PRESETS).start();
     show.step(0.1, &[write(Id::Psi, Value::Float(0.1)), text(Id::Preset, "b"), write(Id::Seed, Value::Float(7.0))]);
     assert_eq!((show.params().base(Id::Psi), show.params().base(Id::Seed)), (0.9, 7.0));
-    show.step(0.1, &[write(Id::Panic, Value::Nothing), write(Id::Psi, Value::Float(0.2))]);
+    show.step(0.1, &[bang(Id::Panic), write(Id::Psi, Value::Float(0.2))]);
     assert_eq!((show.params().base(Id::Psi), show.params().base(Id::Seed)), (0.2, 0.0));
     // On the beat too.
     show.step(
@@ -48,7 +24,7 @@ fn a_value_after_a_preset_in_one_packet_wins() {
 
 #[test]
 fn an_unplayable_name_reverts_to_the_playing_one() {
-    let mut show = show("names");
+    let mut show = Rig::with(&PRESETS).start();
     let style = crate::common::fixture("style/painters8.safetensors").to_string_lossy().into_owned();
     let damaged = crate::common::fixture("sg2_16.json").to_string_lossy().into_owned();
     for wrong in ["nothing of that name", damaged.as_str()] {
