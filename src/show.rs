@@ -124,6 +124,8 @@ pub struct Show {
     slideshow: Slideshow,
     output: Output,
     status: Status,
+    /// Of one event; kept so that playing allocates nothing.
+    writes: Vec<Write>,
     /// Seconds of the show so far, frozen ones not counted.
     secs: f64,
 }
@@ -153,6 +155,7 @@ impl Show {
             slideshow: Slideshow::default(),
             output: Output::new(program),
             status: Status::new(mode == Mode::Offline),
+            writes: Vec::new(),
             secs: 0.0,
             params,
             engine,
@@ -205,7 +208,7 @@ impl Show {
 
     /// Events become writes, one after another.
     fn play(&mut self, events: &[Event]) {
-        let mut writes = Vec::new();
+        let mut writes = std::mem::take(&mut self.writes);
         for event in events {
             self.listeners.iter_mut().for_each(|listener| listener.hear(event));
             self.controls.hear(event, &self.params, &mut self.status, &mut writes);
@@ -213,6 +216,7 @@ impl Show {
                 self.write(&write);
             }
         }
+        self.writes = writes;
     }
 
     /// What was learned, and what waited for this beat.
