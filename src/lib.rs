@@ -19,6 +19,7 @@
 //! | [`modulate`] | easing and smooth random motion: numbers in, numbers out |
 //! | [`latent`] | z, w, ws: seeds, walks, mapping, truncation; pure maths |
 //! | [`network`] | network files become weights and a plan |
+//! | [`file`] | whole files are read, whatever happens to them meanwhile |
 //! | [`engine`] | plans are executed: ws in, picture out |
 //! | [`effects`] | painting over the picture, with feedback |
 //! | [`record`] | pictures become video files and folders of PNGs |
@@ -32,6 +33,7 @@ pub mod commands;
 pub mod control;
 pub mod effects;
 pub mod engine;
+pub mod file;
 pub mod image;
 pub mod latent;
 pub mod modulate;

@@ -1,12 +1,12 @@
-//! A range of bytes with a shared owner: a mapped file, or a part of one that had to be decoded.
+//! A range of bytes with a shared owner: a file, or a part of one that had to be decoded.
 //!
-//! Tensors stay ranges of the file until their numbers are needed, so opening a network of 400 MB reads only its
-//! header. A [`Bytes`] keeps its owner alive; cloning one copies a pointer. Used by all file readers.
+//! Tensors stay ranges of the file until their numbers are needed, so looking into a network of 400 MB copies
+//! nothing. A [`Bytes`] keeps its owner alive; cloning one copies a pointer. Used by all file readers.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Reference-counted bytes: a range of a mapped file or of a buffer.
+/// Reference-counted bytes: a range of a file or of a buffer.
 #[derive(Clone)]
 pub struct Bytes {
     owner: Arc<dyn AsRef<[u8]> + Send + Sync>,

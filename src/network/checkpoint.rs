@@ -1,6 +1,6 @@
 //! A checkpoint: the tensors and attributes of a network file by dotted name, whatever the file's format.
 //!
-//! [`Checkpoint::open`] detects the format from the first bytes and maps the file into memory. Tensors stay there until an
+//! [`Checkpoint::open`] detects the format from the first bytes and reads the file whole. Tensors stay there until an
 //! architecture asks for them ([`Tensors`]); they are then converted to 32-bit floats and checked. Nothing in a file is
 //! executed, and no size that a file declares is trusted for an allocation. Runs on the loader's thread.
 //! Names are those of `stylegan2-ada-pytorch`: `synthesis.b8.conv0.weight`.
@@ -18,7 +18,13 @@ pub use super::bytes::Bytes;
 pub use format::Format;
 pub use tensor::{Dtype, TensorRef};
 
+use crate::file::Opened;
 use crate::network::{NetworkError, pickled, rosinality};
+
+/// First bytes that tell formats apart.
+const HEAD: u64 = 4096;
+/// Largest file that is read; the largest known network, optimizer state included, has a tenth of it.
+const MOST_BYTES: u64 = 16 << 30;
 
 /// A plain value that a file stores beside its tensors.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,10 +80,10 @@ impl Checkpoint {
     /// # Errors
     /// When the file cannot be read, is not a network (a web page, a Git LFS pointer, a picture …), or is damaged.
     pub fn open(path: &Path) -> Result<Checkpoint, NetworkError> {
-        let (format, map) = Checkpoint::map(path)?;
+        let (format, bytes) = Checkpoint::load(path)?;
         let checkpoint = match format {
-            Format::Safetensors => safetensor::read(path, map)?,
-            format => pickled::read(path, format, &map)?,
+            Format::Safetensors => safetensor::read(path, bytes)?,
+            format => pickled::read(path, format, &bytes)?,
         };
         checkpoint.without_prefix().with_ada_names()
     }
@@ -87,10 +93,10 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::open`].
     pub fn open_discriminator(path: &Path) -> Result<Option<Checkpoint>, NetworkError> {
-        let (format, map) = Checkpoint::map(path)?;
+        let (format, bytes) = Checkpoint::load(path)?;
         let mut checkpoint = match format {
-            Format::Safetensors => safetensor::read(path, map)?,
-            format => pickled::read_discriminator(path, format, &map)?,
+            Format::Safetensors => safetensor::read(path, bytes)?,
+            format => pickled::read_discriminator(path, format, &bytes)?,
         };
         if format == Format::Safetensors {
             checkpoint.keep("D.");
@@ -99,23 +105,12 @@ impl Checkpoint {
     }
 
     /// The file's format, and its bytes.
-    fn map(path: &Path) -> Result<(Format, Bytes), NetworkError> {
+    fn load(path: &Path) -> Result<(Format, Bytes), NetworkError> {
         let io = |source| NetworkError::Io { path: path.to_path_buf(), source };
-        let file = std::fs::File::open(path).map_err(io)?;
-        let metadata = file.metadata().map_err(io)?;
-        if metadata.is_dir() {
-            let reason = "this is a folder".to_string();
-            return Err(NetworkError::NotANetwork { path: path.to_path_buf(), reason });
-        }
-        if metadata.len() == 0 {
-            let reason = "the file is empty".to_string();
-            return Err(NetworkError::NotANetwork { path: path.to_path_buf(), reason });
-        }
-        // SAFETY: the map is read-only. If another program changes the file in the meantime, the numbers are wrong, which
-        // the checks on tensors tolerate; if it truncates the file, the process dies, as with any program that maps files.
-        let map = Bytes::new(unsafe { memmap2::Mmap::map(&file) }.map_err(io)?);
-        let format = Format::of(&map).map_err(|reason| NetworkError::NotANetwork { path: path.into(), reason })?;
-        Ok((format, map))
+        let file = Opened::new(path, HEAD).map_err(io)?;
+        let format = Format::of(file.head(), file.bytes());
+        let format = format.map_err(|reason| NetworkError::NotANetwork { path: path.into(), reason })?;
+        Ok((format, Bytes::new(file.read(MOST_BYTES).map_err(io)?)))
     }
 
     /// Training files may hold several networks: keeps only `G_ema.` and drops the prefix.

@@ -13,7 +13,7 @@ use super::pickle::{self, Budget, Document, Level, Node, NodeId, Persistent, Pic
 use super::torch::{legacy, zipped::Archive};
 use super::{nvidia, rosinality, style_transfer, tensorflow};
 
-/// Reads a mapped pickle or torch file.
+/// Reads a pickle or torch file.
 ///
 /// # Errors
 /// When it is damaged, references something harmful, or holds no network.
@@ -21,7 +21,7 @@ pub fn read(path: &Path, format: Format, bytes: &Bytes) -> Result<Checkpoint, Ne
     read_by(path, format, bytes, find)
 }
 
-/// Reads the discriminator of a mapped pickle or torch file; the result has no tensors when there is none.
+/// Reads the discriminator of a pickle or torch file; the result has no tensors when there is none.
 ///
 /// # Errors
 /// When the file is damaged or references something harmful.

@@ -16,6 +16,7 @@ mod changes_wait_for_the_beat;
 mod effects_on_the_card_agree_with_the_processor;
 mod every_kernel_of_a_convolution_gives_the_same_maps;
 mod every_preset_plays;
+mod files_may_change_while_they_are_read;
 mod half_precision_stays_close_to_pytorch;
 mod midi_ports_come_and_go;
 mod networks_of_every_format_give_pytorchs_picture;

@@ -44,11 +44,11 @@ const FOREIGN: &[(&[u8], &str)] = &[
 const TORCH_LEGACY: &[u8] = &[0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
 impl Format {
-    /// Detects the format of a file with these bytes.
+    /// Detects the format of a file of `len` bytes that begins with these.
     ///
     /// # Errors
     /// When it is not a network: what it seems to be instead.
-    pub fn of(bytes: &[u8]) -> Result<Format, String> {
+    pub fn of(bytes: &[u8], len: u64) -> Result<Format, String> {
         if bytes.is_empty() {
             return Err("the file is empty".into());
         }
@@ -61,7 +61,7 @@ impl Format {
         if bytes.starts_with(TORCH_LEGACY) {
             return Ok(Format::TorchLegacy);
         }
-        if looks_like_safetensors(bytes) {
+        if looks_like_safetensors(bytes, len) {
             return Ok(Format::Safetensors);
         }
         let text = bytes.iter().take(64).find(|b| !b.is_ascii_whitespace());
@@ -77,11 +77,11 @@ impl Format {
 }
 
 /// A plausible header length, then JSON; or a header length beyond the file, which the reader then reports.
-fn looks_like_safetensors(bytes: &[u8]) -> bool {
+fn looks_like_safetensors(bytes: &[u8], len: u64) -> bool {
     bytes.len() > 8 && bytes[8] == b'{'
         || bytes.first_chunk::<8>().is_some_and(|n| {
             let length = u64::from_le_bytes(*n);
-            length > 0 && length <= bytes.len() as u64 - 8
+            length > 0 && length <= len.saturating_sub(8)
         })
 }
 
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn files_are_told_apart_by_their_bytes() {
-        let of = |bytes: &[u8]| Format::of(bytes);
+        let of = |bytes: &[u8]| Format::of(bytes, bytes.len() as u64);
         assert_eq!(of(b"PK\x03\x04...."), Ok(Format::TorchZip));
         assert_eq!(of(b"\x80\x03}q\x00"), Ok(Format::Pickle));
         assert_eq!(of(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."), Ok(Format::TorchLegacy));

@@ -8,17 +8,17 @@ use safetensors::{Dtype as Stored, SafeTensors};
 use super::{Bytes, Checkpoint, Dtype, Format, TensorRef};
 use crate::network::{NetworkError, canonical};
 
-/// The tensors of a mapped file. The crate refuses over-long headers, holes, overlaps, and sizes that do not match
+/// The tensors of a file. The crate refuses over-long headers, holes, overlaps, and sizes that do not match
 /// the shapes.
-pub fn read(path: &Path, map: Bytes) -> Result<Checkpoint, NetworkError> {
+pub fn read(path: &Path, file: Bytes) -> Result<Checkpoint, NetworkError> {
     let broken = |reason: String| NetworkError::Format { path: path.into(), reason };
-    let (header, parsed) = SafeTensors::read_metadata(&map).map_err(|e| broken(format!("safetensors: {e}")))?;
+    let (header, parsed) = SafeTensors::read_metadata(&file).map_err(|e| broken(format!("safetensors: {e}")))?;
     let data = header.checked_add(8).ok_or_else(|| broken("safetensors: the header is too long".into()))?;
     let mut tensors = BTreeMap::new();
     for (name, info) in parsed.tensors() {
         let (start, end) = info.data_offsets;
         let range = data.checked_add(start).zip(data.checked_add(end));
-        let storage = range.and_then(|(start, end)| map.slice(start..end));
+        let storage = range.and_then(|(start, end)| file.slice(start..end));
         let outside = || broken(format!("tensor {name}: its data lies outside the file: the file is incomplete"));
         let storage = storage.ok_or_else(outside)?;
         let tensor = TensorRef::contiguous(storage, dtype(info.dtype), info.shape.clone());
@@ -26,7 +26,7 @@ pub fn read(path: &Path, map: Bytes) -> Result<Checkpoint, NetworkError> {
     }
     let mut metadata = parsed.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
     let attributes = canonical::take_attributes(&mut metadata).map_err(broken)?;
-    let (path, bytes) = (path.to_path_buf(), map.len() as u64);
+    let (path, bytes) = (path.to_path_buf(), file.len() as u64);
     Ok(Checkpoint { path, format: Format::Safetensors, bytes, tensors, attributes, metadata, warnings: Vec::new() })
 }
 
