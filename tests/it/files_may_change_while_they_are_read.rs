@@ -11,7 +11,7 @@ use latent_jockey::network::{self, NetworkError};
 
 use super::common::fixture;
 
-/// How often each file is loaded while it changes.
+/// How often each file is loaded while it changes, at least.
 const LOADS: usize = 200;
 
 /// Writes `bytes` over `file` in pieces, as trainers and copies over a network do, until it shall stop.
@@ -51,7 +51,7 @@ fn check(name: &str, is_style: bool) {
     let (mut loaded, mut changed, mut refused) = (0, 0, 0);
     std::thread::scope(|scope| {
         scope.spawn(|| rewrite(&file, &bytes, &stop));
-        for _ in 0..LOADS {
+        while loaded + changed + refused < LOADS || (changed == 0 && loaded + refused < 100 * LOADS) {
             match load(&file, is_style) {
                 Ok(()) => loaded += 1,
                 Err(message) => {
@@ -63,7 +63,6 @@ fn check(name: &str, is_style: bool) {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    assert_eq!(loaded + changed + refused, LOADS, "{name}");
     fs::write(&file, &bytes).expect("the whole file");
     load(&file, is_style).expect("a file that is whole again loads");
     assert!(changed > 0, "{name}: {loaded} loaded, {refused} refused, and no change was seen: the test tests nothing");
