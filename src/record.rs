@@ -75,7 +75,11 @@ impl Sink {
                         let remarks: Vec<String> = std::iter::once(instead).chain(remark).collect();
                         Ok((Sink::Pngs(sink), Some(remarks.join("; "))))
                     }
-                    started => Ok((Sink::Video(started?), None)),
+                    started => {
+                        let video = started?;
+                        let remark = video.encoder().remark();
+                        Ok((Sink::Video(video), remark))
+                    }
                 }
             }
             Some(ending) => Err(RecordError::Ending { path: out.to_owned(), ending }),

@@ -1,5 +1,6 @@
 //! `doctor`: what works on this machine, and how to fix what does not.
 
+use std::ffi::OsStr;
 use std::net::{TcpListener, UdpSocket};
 use std::process::Command;
 
@@ -8,6 +9,7 @@ use crate::control::midi::{self, Profiles};
 use crate::engine::gpu;
 use crate::patch::library::Library;
 use crate::patch::locate;
+use crate::record::video::{self, Encoder};
 
 /// The state of one thing.
 enum Health {
@@ -118,8 +120,15 @@ fn web() -> Health {
 }
 
 fn ffmpeg() -> Health {
-    match Command::new("ffmpeg").arg("-version").output() {
-        Ok(output) => Good(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or("found").to_owned()),
-        Err(_) => Lesser("not found; `render` writes PNGs (install ffmpeg for video)".to_owned()),
+    let version = match Command::new(video::FFMPEG).arg("-version").output() {
+        Ok(output) => String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or("found").to_owned(),
+        Err(_) => return Lesser("not found; `render` writes PNGs (install ffmpeg for video)".to_owned()),
+    };
+    match Encoder::of(OsStr::new(video::FFMPEG)) {
+        Ok(encoder) => match encoder.remark() {
+            None => Good(format!("{version}, encoding with {}", encoder.name)),
+            Some(remark) => Lesser(format!("{version}: {remark}")),
+        },
+        Err(error) => Lesser(format!("{version}: {error}")),
     }
 }

@@ -4,6 +4,8 @@
 //! it grows, the file is a sequence of fragments that plays up to the last half second even if either process is
 //! killed; finishing turns an .mp4 or .mov into one that every editor opens. The same frames give the same bytes.
 
+mod encoder;
+
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -14,12 +16,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::{RecordError, Summary, check_frame};
+pub use encoder::Encoder;
 
 /// The program, found on the PATH.
 pub const FFMPEG: &str = "ffmpeg";
 
 /// How many lines of ffmpeg's error output are kept.
 const KEPT_LINES: usize = 6;
+
+/// A file with fewer bytes has no frame in it, only the header.
+const SHORTEST: u64 = 4096;
 
 /// Why a video could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -28,12 +34,24 @@ pub enum VideoError {
     NoFfmpeg,
     #[error("cannot start ffmpeg: {0}")]
     Start(std::io::Error),
+    #[error("this ffmpeg has no encoder for videos (libx264, libopenh264, mpeg4): install another")]
+    NoEncoder,
     #[error("a video takes {what}; got {found}")]
     Settings { what: &'static str, found: String },
-    #[error("ffmpeg ended with {status} while writing {}: {said}", path.display())]
-    Encoder { path: PathBuf, status: String, said: String },
+    #[error("ffmpeg ended with {status} while writing {}: {said}{}", path.display(), kept_part(part.as_deref()))]
+    Encoder { path: PathBuf, status: String, said: String, part: Option<PathBuf> },
     #[error("{}: no frame was recorded", path.display())]
     NoFrames { path: PathBuf },
+}
+
+impl VideoError {
+    fn start(error: std::io::Error) -> VideoError {
+        if error.kind() == std::io::ErrorKind::NotFound { VideoError::NoFfmpeg } else { VideoError::Start(error) }
+    }
+}
+
+fn kept_part(part: Option<&Path>) -> String {
+    part.map_or_else(String::new, |part| format!("; what was written until then is in {}", part.display()))
 }
 
 /// How much effort goes into each frame.
@@ -89,7 +107,11 @@ impl VideoSettings {
 #[derive(Debug)]
 pub struct VideoWriter {
     ffmpeg: OsString,
+    /// Where the video is when it is finished.
     path: PathBuf,
+    /// Where it grows.
+    part: PathBuf,
+    encoder: Encoder,
     settings: VideoSettings,
     child: Child,
     /// `None` once the end of the frames was signalled.
@@ -99,7 +121,8 @@ pub struct VideoWriter {
 }
 
 impl VideoWriter {
-    /// Starts ffmpeg, which overwrites `out`; creates its parent folders.
+    /// Starts ffmpeg, which writes beside `out`; makes the folders above it. A file called `out` is replaced once the video
+    /// is finished.
     ///
     /// # Errors
     /// [`VideoError::NoFfmpeg`] when there is none, and when the settings are invalid or `out` cannot be written.
@@ -109,20 +132,22 @@ impl VideoWriter {
 
     pub(super) fn start_by(ffmpeg: &OsStr, out: &Path, settings: &VideoSettings) -> Result<Self, RecordError> {
         settings.check()?;
-        let new = !out.exists();
-        writable(out).map_err(|source| RecordError::Write { path: out.to_owned(), source })?;
-        let mut command = command(ffmpeg);
-        command.args(arguments(out, settings)).stdin(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| {
-            if new {
-                // Only to leave no empty file behind.
-                let _ = fs::remove_file(out);
-            }
-            if error.kind() == std::io::ErrorKind::NotFound { VideoError::NoFfmpeg } else { VideoError::Start(error) }
+        let part = part_of(out);
+        writable(out, &part).map_err(|source| RecordError::Write { path: out.to_owned(), source })?;
+        let started = Encoder::of(ffmpeg).and_then(|encoder| {
+            let mut command = command(ffmpeg);
+            command.args(arguments(&part, settings, encoder)).stdin(Stdio::piped());
+            Ok((encoder, command.spawn().map_err(VideoError::start)?))
+        });
+        let (encoder, mut child) = started.inspect_err(|_| {
+            // Only to leave no empty file behind.
+            let _ = fs::remove_file(&part);
         })?;
         Ok(VideoWriter {
             ffmpeg: ffmpeg.to_owned(),
             path: out.to_owned(),
+            part,
+            encoder,
             settings: *settings,
             frames_in: child.stdin.take(),
             complaints: Complaints::of(&mut child).map_err(VideoError::Start)?,
@@ -133,6 +158,11 @@ impl VideoWriter {
 
     pub fn settings(&self) -> &VideoSettings {
         &self.settings
+    }
+
+    /// What encodes it.
+    pub fn encoder(&self) -> Encoder {
+        self.encoder
     }
 
     /// The id of the ffmpeg process.
@@ -163,9 +193,10 @@ impl VideoWriter {
         let path = self.path.clone();
         if self.frames == 0 {
             // Nothing plays in it.
-            let _ = fs::remove_file(&path);
+            let _ = fs::remove_file(&self.part);
             return Err(VideoError::NoFrames { path }.into());
         }
+        fs::rename(&self.part, &path).map_err(|source| RecordError::Write { path: path.clone(), source })?;
         let remark = self.index().err().map(|why| format!("it plays, but some editors may not be able to seek: {why}"));
         let VideoSettings { width, height, fps, .. } = self.settings;
         Ok(Summary { path, frames: self.frames, width, height, seconds: Some(self.frames as f64 / fps), remark })
@@ -181,7 +212,13 @@ impl VideoWriter {
     }
 
     fn encoder_error(&mut self, status: String) -> VideoError {
-        VideoError::Encoder { path: self.path.clone(), status, said: self.complaints.all() }
+        let bytes = fs::metadata(&self.part).map_or(0, |part| part.len());
+        if self.frames == 0 || bytes < SHORTEST {
+            // Nothing plays in it.
+            let _ = fs::remove_file(&self.part);
+        }
+        let part = self.part.exists().then(|| self.part.clone());
+        VideoError::Encoder { path: self.path.clone(), status, said: self.complaints.all(), part }
     }
 
     /// Rewrites the fragments of an .mp4 or .mov as a file with a single index at its start.
@@ -215,8 +252,14 @@ impl VideoWriter {
 impl Drop for VideoWriter {
     fn drop(&mut self) {
         self.frames_in = None;
-        // The file is closed properly, and no process is left behind.
-        let _ = self.child.wait();
+        // The file is closed in order, and no process is left behind.
+        let ended = self.child.wait();
+        if self.frames == 0 {
+            let _ = fs::remove_file(&self.part);
+        } else if ended.is_ok_and(|status| status.success()) && self.part.exists() {
+            // It plays, under the name that was asked for.
+            let _ = fs::rename(&self.part, &self.path);
+        }
     }
 }
 
@@ -272,18 +315,16 @@ fn command(ffmpeg: &OsStr) -> Command {
     command
 }
 
-/// ffmpeg's arguments, after those of [`command`].
-fn arguments(out: &Path, settings: &VideoSettings) -> Vec<OsString> {
+/// Everything that ffmpeg is told, after what [`command`] says.
+fn arguments(out: &Path, settings: &VideoSettings, encoder: Encoder) -> Vec<OsString> {
     let VideoSettings { width, height, fps, effort } = *settings;
-    let (preset, crf) = match effort {
-        Effort::Best => ("medium", "14"),
-        Effort::Live => ("ultrafast", "16"),
-    };
     let keyframes = (fps * 2.0).round().max(1.0).to_string();
     let mut arguments: Vec<OsString> = Vec::new();
     let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
     add(&["-f", "rawvideo", "-pix_fmt", "rgba", "-s", &format!("{width}x{height}"), "-framerate", &fps.to_string()]);
-    add(&["-i", "pipe:0", "-an", "-c:v", "libx264", "-preset", preset, "-crf", crf, "-g", &keyframes]);
+    add(&["-i", "pipe:0", "-an"]);
+    add(&encoder.arguments(effort).collect::<Vec<_>>());
+    add(&["-g", &keyframes]);
     add(&["-pix_fmt", "yuv420p", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]);
     add(&["-vf", "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_inp+bitexact"]);
     // The number of threads changes the bytes, so it is the same on every machine.
@@ -313,12 +354,21 @@ fn file_url(path: &Path) -> OsString {
     url
 }
 
-/// Creates the file's parent folders, and checks before ffmpeg does whether it can be written.
-fn writable(out: &Path) -> std::io::Result<()> {
+/// `x.mp4` → `x.part.mp4`, in the same folder: where a video grows.
+fn part_of(out: &Path) -> PathBuf {
+    let ending = out.extension().unwrap_or_default().to_string_lossy();
+    out.with_extension(format!("part.{ending}"))
+}
+
+/// Makes the folders above the files, and finds out before ffmpeg does whether both can be written.
+fn writable(out: &Path, part: &Path) -> std::io::Result<()> {
     if let Some(folder) = out.parent() {
         fs::create_dir_all(folder)?;
     }
-    fs::OpenOptions::new().create(true).append(true).open(out).map(drop)
+    if out.exists() {
+        fs::OpenOptions::new().append(true).open(out)?;
+    }
+    fs::File::create(part).map(drop)
 }
 
 #[cfg(test)]
@@ -345,6 +395,85 @@ mod tests {
         let error = VideoWriter::start_by(OsStr::new("no-such-ffmpeg"), &out, &settings).unwrap_err();
         assert!(matches!(error, RecordError::Video(VideoError::NoFfmpeg)), "{error}");
         assert!(!out.exists());
+    }
+
+    /// A program that answers as an ffmpeg does that has `encoders`, of which `broken` fail; it encodes by ending with
+    /// `code` after `bytes` bytes of file.
+    #[cfg(unix)]
+    fn fake(name: &str, encoders: &str, broken: &str, bytes: usize, code: u8) -> (PathBuf, PathBuf) {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = std::env::temp_dir().join(format!("latent-jockey-fake-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let program = folder.join("ffmpeg");
+        let script = format!(
+            r#"#!/bin/sh
+echo "$@" >> "{log}"
+for last; do :; done
+case "$*" in
+  *-encoders*) for e in {encoders}; do echo " V....D $e    $e"; done; exit 0;;
+  *"-f null"*) cat > /dev/null; for e in {broken}; do case "$*" in *"-c:v $e "*) exit 1;; esac; done; exit 0;;
+  *pipe:0*) head -c {bytes} /dev/zero > "${{last#file:}}"; [ {code} = 0 ] && cat > /dev/null; echo "No space left on device" >&2; exit {code};;
+  *) exit 1;;
+esac
+"#,
+            log = folder.join("log").display()
+        );
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        (folder, program)
+    }
+
+    #[cfg(unix)]
+    const SMALL: VideoSettings = VideoSettings { width: 64, height: 64, fps: 30.0, effort: Effort::Best };
+
+    #[cfg(unix)]
+    #[test]
+    fn an_encoder_is_chosen_that_this_ffmpeg_has_and_that_works() {
+        for (listed, broken, expected) in [
+            ("libx264 libopenh264 mpeg4", "", Some("libx264")),
+            ("libopenh264 mpeg4", "", Some("libopenh264")),
+            ("libopenh264 mpeg4", "libopenh264", Some("mpeg4")),
+            ("h264_nvenc vp9", "", None),
+        ] {
+            let (folder, program) = fake(&format!("choice-{}", listed.len() + broken.len()), listed, broken, 9000, 0);
+            let out = folder.join("x.mp4");
+            match (VideoWriter::start_by(program.as_os_str(), &out, &SMALL), expected) {
+                (Ok(mut writer), Some(name)) => {
+                    assert_eq!(writer.encoder().name, name, "{listed}");
+                    assert_eq!(writer.encoder().remark().is_some(), name != "libx264");
+                    writer.write(&vec![0; SMALL.frame_bytes()]).unwrap();
+                    writer.finish().unwrap();
+                    assert!(out.exists(), "{listed}");
+                    let log = fs::read_to_string(folder.join("log")).unwrap();
+                    let encoding = log.lines().find(|line| line.contains("x.part.mp4")).unwrap();
+                    assert!(encoding.contains(&format!("-c:v {name} ")), "{encoding}");
+                }
+                (Err(RecordError::Video(VideoError::NoEncoder)), None) => {}
+                (found, _) => panic!("{listed}, {broken}: {found:?}"),
+            }
+            let left: Vec<_> = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
+            assert!(left.iter().all(|name| !name.to_string_lossy().contains("part")), "{left:?}");
+            fs::remove_dir_all(folder).unwrap();
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_encoder_that_fails_leaves_what_was_there() {
+        for (bytes, is_kept) in [(0, false), (1200, false), (50_000, true)] {
+            let (folder, program) = fake(&format!("fails-{bytes}"), "libx264", "", bytes, 1);
+            let out = folder.join("x.mp4");
+            fs::write(&out, "the video of yesterday").unwrap();
+            let mut writer = VideoWriter::start_by(program.as_os_str(), &out, &SMALL).unwrap();
+            let frame = vec![0; SMALL.frame_bytes()];
+            let error = (0..1000).find_map(|_| writer.write(&frame).err()).expect("the encoder is gone").to_string();
+            assert!(error.contains("No space left on device") && error.lines().count() == 1, "{error}");
+            drop(writer);
+            assert_eq!(fs::read_to_string(&out).unwrap(), "the video of yesterday");
+            let part = folder.join("x.part.mp4");
+            assert_eq!((part.exists(), error.contains("x.part.mp4")), (is_kept, is_kept), "{bytes}: {error}");
+            fs::remove_dir_all(folder).unwrap();
+        }
     }
 
     #[test]
