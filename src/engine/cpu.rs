@@ -8,6 +8,7 @@ mod conv;
 mod epilogue;
 mod filtered;
 mod fourier;
+mod gated;
 mod memory;
 mod noise;
 mod norm;
@@ -234,6 +235,9 @@ impl Builder<'_> {
             Op::Residual(op) => Box::new(torgb::Residual::new(plan, op, lanes)),
             Op::Fourier(op) => Box::new(fourier::Fourier::new(plan, op, lanes)),
             Op::Filtered(op) => Box::new(filtered::Filtered::new(plan, op, styled, lanes, self.scratch.clone())),
+            Op::Latent(op) => Box::new(gated::Latent { out: op.out.0, styled }),
+            Op::Gated(op) => Box::new(gated::Gated::new(plan, op, styled)),
+            Op::Gates(op) => Box::new(gated::Gates::new(plan, op, lanes)),
             Op::Picture(_) | Op::NormConv(_) | Op::Convolution(_) => {
                 return Err(format!("{} is an operation of style networks", op.kind()));
             }

@@ -10,12 +10,14 @@
 
 mod check;
 mod filtered;
+mod gated;
 
 use std::sync::Arc;
 
 use crate::latent::mapping::FullyConnected;
 
 pub use filtered::{FilteredLayer, FourierInput};
+pub use gated::{Gated, Gates, Gating, Latent};
 
 /// Numbers shared between a plan and the engines that hold it; a `Vec` becomes one without a copy.
 pub type Weights = Arc<Vec<f32>>;
@@ -54,6 +56,9 @@ pub enum Op {
     Convolution(Convolution),
     Fourier(FourierInput),
     Filtered(FilteredLayer),
+    Latent(Latent),
+    Gated(Gated),
+    Gates(Gates),
 }
 
 /// `out = value`, the learned constant at the start of StyleGAN2.
@@ -67,9 +72,17 @@ pub struct Constant {
 /// Turns one w into a factor for each input channel: `s = affine(ws[ws_index])`.
 #[derive(Clone, Debug)]
 pub struct Style {
-    /// w_dim → C_in, gains multiplied in.
+    /// w_dim → C_in, gains multiplied in. Without weights the factors are the bias, whatever w is.
     pub affine: FullyConnected,
     pub ws_index: usize,
+}
+
+impl Style {
+    /// Factors that no w changes.
+    pub fn constant(factors: Vec<f32>, w_dim: usize) -> Style {
+        let outputs = factors.len();
+        Style { affine: FullyConnected { weight: Vec::new(), bias: factors, inputs: w_dim, outputs }, ws_index: 0 }
+    }
 }
 
 /// Per-layer noise, the same for all channels.
@@ -89,7 +102,7 @@ pub const FIR_1331: Fir = [0.125, 0.375, 0.375, 0.125];
 
 /// A StyleGAN2 convolution layer (Karras et al. 2020, section 3; `SynthesisLayer` of stylegan2-ada-pytorch):
 ///
-/// `out = clamp(gain·lrelu(d·conv(weight, s⊙x) + strength·noise + bias))` with slope 0.2 and
+/// `out = clamp(gain·lrelu(d·conv(weight, s⊙x) + strength·noise + bias))` with the slope of lrelu, 0.2, and
 /// `d[o] = 1/√(Σ_{i,k} (weight[o,i,k]·s[i])² + 1e-8)`.
 ///
 /// With `up` the convolution is a stride-2 transposed one (kernel not flipped, no padding, `[2H+1, 2W+1]`), then `fir` is
@@ -112,6 +125,8 @@ pub struct SynthesisLayer {
     pub bias: Weights,
     /// After the leaky ReLU: √2, or 1 in resnet blocks.
     pub gain: f32,
+    /// Of the leaky ReLU: 0.2, or 1 for a linear layer.
+    pub slope: f32,
     /// Already multiplied by the block's gain.
     pub clamp: Option<f32>,
 }
@@ -259,6 +274,9 @@ impl Op {
             Op::Convolution(_) => "convolution",
             Op::Fourier(_) => "Fourier input",
             Op::Filtered(_) => "filtered layer",
+            Op::Latent(_) => "latent",
+            Op::Gated(_) => "gated layer",
+            Op::Gates(_) => "gates",
         }
     }
 
@@ -274,13 +292,18 @@ impl Op {
             Op::Convolution(op) => op.out,
             Op::Fourier(op) => op.out,
             Op::Filtered(op) => op.out,
+            Op::Latent(op) => op.out,
+            Op::Gated(op) => op.out,
+            Op::Gates(op) => op.out,
         }
     }
 
     /// The buffers that the operation reads.
     pub fn inputs(&self) -> impl Iterator<Item = BufferId> {
         let (first, second) = match self {
-            Op::Constant(_) | Op::Picture(_) | Op::Fourier(_) => (None, None),
+            Op::Constant(_) | Op::Picture(_) | Op::Fourier(_) | Op::Latent(_) => (None, None),
+            Op::Gated(op) => (Some(op.input), op.gates),
+            Op::Gates(op) => (Some(op.input), None),
             Op::Filtered(op) => (Some(op.input), None),
             Op::Synthesis(op) => (Some(op.input), None),
             Op::ToRgb(op) => (Some(op.input), op.picture),
@@ -297,6 +320,8 @@ impl Op {
             Op::Synthesis(op) => Some(&op.style),
             Op::ToRgb(op) => Some(&op.style),
             Op::Filtered(op) => Some(&op.style),
+            Op::Latent(op) => Some(&op.style),
+            Op::Gated(op) => Some(&op.style),
             _ => None,
         }
     }
@@ -314,6 +339,9 @@ impl Op {
             Op::Convolution(op) => op.weight.len() + op.bias.len(),
             Op::Fourier(op) => op.weight.len() + op.affine.weight.len() + op.affine.bias.len(),
             Op::Filtered(op) => style(&op.style) + op.weight.len() + op.bias.len(),
+            Op::Latent(op) => style(&op.style),
+            Op::Gated(op) => style(&op.style),
+            Op::Gates(op) => op.squeeze.len() + op.excite.len(),
         }
     }
 }
@@ -355,7 +383,9 @@ impl Plan {
     pub fn step_macs(&self, step: &Step) -> u64 {
         let pixels = |id: BufferId| (self.get(id).height * self.get(id).width) as u64;
         match &step.op {
-            Op::Constant(_) | Op::Picture(_) => 0,
+            Op::Constant(_) | Op::Picture(_) | Op::Gated(_) => 0,
+            Op::Latent(op) => op.style.affine.weight.len() as u64,
+            Op::Gates(op) => (op.squeeze.len() + op.excite.len()) as u64,
             Op::Synthesis(op) => op.weight.len() as u64 * pixels(op.input),
             Op::ToRgb(op) => op.weight.len() as u64 * pixels(op.input),
             Op::Residual(op) => op.weight.len() as u64 * pixels(op.input),

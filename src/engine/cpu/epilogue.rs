@@ -14,6 +14,7 @@ pub struct Epilogue {
     bias: Floats,
     /// Infinite for no clamp.
     clamp: f32,
+    slope: f32,
     /// gain·noise_strength
     pub sigma: f32,
 }
@@ -30,6 +31,8 @@ pub struct RowEpilogue {
     /// What the noise is multiplied by.
     pub sigma: f32,
     pub clamp: f32,
+    /// Of the leaky ReLU, at most 1.
+    pub slope: f32,
 }
 
 // SAFETY: the memory behind the pointers is only read while a stage runs.
@@ -42,13 +45,14 @@ impl Epilogue {
         let mut bias = Floats::new(op.bias.len().next_multiple_of(lanes));
         bias.as_mut_slice().iter_mut().zip(op.bias.iter()).for_each(|(to, from)| *to = op.gain * from);
         let sigma = op.noise.as_ref().map_or(0.0, |noise| op.gain * noise.strength);
-        Epilogue { bias, clamp: op.clamp.unwrap_or(f32::INFINITY), sigma }
+        Epilogue { bias, clamp: op.clamp.unwrap_or(f32::INFINITY), slope: op.slope, sigma }
     }
 
     /// `noise` is `[H, W]`, or one row for all when `noise_row` is 0; `noise_gain` multiplies it once more.
     pub fn for_picture(&self, alpha: &Floats, noise: *const f32, noise_row: usize, noise_gain: f32) -> RowEpilogue {
         let (alpha, bias) = (alpha.ptr().cast_const(), self.bias.ptr().cast_const());
-        RowEpilogue { alpha, bias, noise, noise_row, sigma: self.sigma * noise_gain, clamp: self.clamp }
+        let (clamp, slope) = (self.clamp, self.slope);
+        RowEpilogue { alpha, bias, noise, noise_row, sigma: self.sigma * noise_gain, clamp, slope }
     }
 }
 
@@ -64,7 +68,7 @@ impl RowEpilogue {
             VectorEnding {
                 alpha: load::<S>(self.alpha.add(channel)),
                 bias: load::<S>(self.bias.add(channel)),
-                slope: simd.splat_f32s(0.2),
+                slope: simd.splat_f32s(self.slope),
                 low: simd.splat_f32s(-self.clamp),
                 high: simd.splat_f32s(self.clamp),
             }

@@ -116,7 +116,7 @@ fn sum_of(map: &[f32], f: impl Fn(f32) -> f32) -> f64 {
 /// `2 / (1 + e^-x) - 1 = tanh(x / 2)`, to about 1e-7: e^y as 2^n times a polynomial on ±½ ln 2, written out so that
 /// loops over it vectorise.
 #[inline(always)]
-fn signed_sigmoid(x: f32) -> f32 {
+pub fn signed_sigmoid(x: f32) -> f32 {
     let y = (-x).clamp(-80.0, 80.0) * std::f32::consts::LOG2_E;
     // Adding and subtracting 1.5 * 2^23 rounds to a whole number, which is then in the low bits.
     let rounded = y + 12_582_912.0;

@@ -34,16 +34,16 @@ pub struct Styled {
 }
 
 /// A matrix `[rows, columns]`, rows padded with zeros to whole vectors, and a bias.
-struct Matrix {
-    weight: Floats,
+pub struct Matrix {
+    pub weight: Floats,
     bias: Vec<f32>,
-    rows: usize,
-    stride: usize,
+    pub rows: usize,
+    pub stride: usize,
 }
 
 impl Matrix {
-    fn new(weight: impl Fn(usize, usize) -> f32, bias: &[f32], rows: usize, columns: usize, lanes: usize) -> Matrix {
-        let stride = columns.next_multiple_of(lanes);
+    pub fn new(weight: impl Fn(usize, usize) -> f32, bias: &[f32], rows: usize, columns: usize, lanes: usize) -> Matrix {
+        let stride = columns.next_multiple_of(lanes).max(lanes);
         let mut floats = Floats::new(rows * stride);
         for (row, out) in floats.as_mut_slice().chunks_exact_mut(stride).enumerate() {
             out[..columns].iter_mut().enumerate().for_each(|(column, v)| *v = weight(row, column));
@@ -53,10 +53,10 @@ impl Matrix {
 }
 
 /// Σ a·b over two arrays of whole vectors.
-struct Dot {
-    a: *const f32,
-    b: *const f32,
-    len: usize,
+pub struct Dot {
+    pub a: *const f32,
+    pub b: *const f32,
+    pub len: usize,
 }
 
 impl WithSimd for Dot {
@@ -83,7 +83,8 @@ impl Styled {
     /// The style of a step that has one.
     pub fn new(op: &Op, style: &Style, lanes: usize) -> Styled {
         let (a, inputs) = (&style.affine, style.affine.outputs);
-        let affine = Matrix::new(|o, i| a.weight[o * a.inputs + i], &a.bias, inputs, a.inputs, lanes);
+        let columns = if a.weight.is_empty() { 0 } else { a.inputs };
+        let affine = Matrix::new(|o, i| a.weight[o * a.inputs + i], &a.bias, inputs, columns, lanes);
         let (demodulation, gain, outputs) = match op {
             Op::Synthesis(op) => {
                 let taps = op.kernel * op.kernel;

@@ -2,6 +2,7 @@
 
 mod filtered;
 mod fourier;
+mod gated;
 mod painting;
 mod product;
 mod residual;
@@ -39,6 +40,15 @@ pub fn lower(builder: &mut Builder, op: &Op) -> Result<(), EngineError> {
         Op::Convolution(layer) => painting::convolution(builder, layer),
         Op::Fourier(layer) => fourier::lower(builder, op, layer),
         Op::Filtered(layer) => filtered::lower(builder, op, layer),
+        Op::Latent(layer) => {
+            gated::latent(builder, op, layer);
+            Ok(())
+        }
+        Op::Gated(layer) => {
+            gated::gated(builder, op, layer);
+            Ok(())
+        }
+        Op::Gates(layer) => gated::gates(builder, layer),
     }
 }
 

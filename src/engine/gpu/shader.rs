@@ -16,6 +16,7 @@ macro_rules! files {
 
 /// The kernels.
 const KERNELS: &[(&str, &str)] = files! {
+    "averages": "averages.wgsl",
     "roofline_copy": "roofline_copy.wgsl",
     "roofline_fma": "roofline_fma.wgsl",
     "roofline_half": "roofline_fma.wgsl",
@@ -23,10 +24,13 @@ const KERNELS: &[(&str, &str)] = files! {
     "conv": "conv.wgsl",
     "conv_half": "conv.wgsl",
     "conv_matrix": "conv_matrix.wgsl",
+    "excite": "excite.wgsl",
     "filtered": "filtered.wgsl",
     "finish": "finish.wgsl",
     "fir": "fir.wgsl",
     "fourier": "fourier.wgsl",
+    "gated": "gated.wgsl",
+    "latent": "latent.wgsl",
     "moments": "moments.wgsl",
     "normalise": "normalise.wgsl",
     "picture": "picture.wgsl",

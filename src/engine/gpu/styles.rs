@@ -45,12 +45,13 @@ impl StyleRows {
     /// Adds the style of an operation. `first_w` is where its w begins in the buffer of the frame.
     pub fn add(&mut self, op: &Op, style: &Style, first_w: usize) -> Styled {
         let (affine, first) = (&style.affine, self.styles.rows.len());
+        let columns = if affine.weight.is_empty() { 0 } else { affine.inputs };
         for o in 0..affine.outputs {
             self.styles.rows.push(Row {
-                weight: (self.styles.weights.len() + o * affine.inputs) as u32,
+                weight: (self.styles.weights.len() + o * columns) as u32,
                 vector: first_w as u32,
                 out: (first + o) as u32,
-                length: affine.inputs as u32,
+                length: columns as u32,
                 bias: affine.bias.get(o).copied().unwrap_or(0.0),
                 gain: 1.0,
                 normalized: 0,

@@ -116,7 +116,9 @@ impl Check<'_> {
             a.inputs.to_string()
         })?;
         self.that(a.outputs == channels, "style", &format!("{channels} factors"), || a.outputs.to_string())?;
-        self.len("affine weight", &a.weight, a.inputs * a.outputs)?;
+        if !(a.weight.is_empty() && a.bias.len() == channels) {
+            self.len("affine weight", &a.weight, a.inputs * a.outputs)?;
+        }
         self.that(a.bias.is_empty() || a.bias.len() == channels, "affine bias", &channels.to_string(), || {
             a.bias.len().to_string()
         })?;
@@ -147,12 +149,37 @@ impl Check<'_> {
             Op::Convolution(op) => self.convolution(op, out),
             Op::Fourier(op) => self.fourier(op, out),
             Op::Filtered(op) => self.filtered(op, out),
+            Op::Latent(op) => self.style(&op.style, out.len()),
+            Op::Gated(op) => self.gated(op, out),
+            Op::Gates(op) => self.gates(op, out),
         }
+    }
+
+    fn gated(&self, op: &Gated, out: &Buffer) -> Result<(), PlanError> {
+        let input = self.plan.get(op.input);
+        self.size("output", op.out, input, 1)?;
+        self.style(&op.style, 2 * input.channels)?;
+        let halves = if op.gating == Gating::Glu { 2 } else { 1 };
+        let expected = format!("{halves} x {}", out.channels);
+        self.that(input.channels == halves * out.channels, "channels", &expected, || input.channels.to_string())?;
+        let Some(gates) = op.gates else { return Ok(()) };
+        let b = self.plan.get(gates);
+        self.that((b.channels, b.height, b.width) == (out.channels, 1, 1), "gates", &expected, || format!("{b:?}"))
+    }
+
+    fn gates(&self, op: &Gates, out: &Buffer) -> Result<(), PlanError> {
+        let input = self.plan.get(op.input);
+        let whole = |side: usize| side > 0 && side % Gates::GRID == 0;
+        let expected = format!("sides in multiples of {}", Gates::GRID);
+        self.that(whole(input.height) && whole(input.width), "input", &expected, || format!("{input:?}"))?;
+        self.that((out.height, out.width) == (1, 1), "output", "one sample", || format!("{out:?}"))?;
+        self.len("squeeze", &op.squeeze, out.channels * input.channels * Gates::GRID * Gates::GRID)?;
+        self.len("excite", &op.excite, out.channels * out.channels)
     }
 
     fn synthesis(&self, op: &SynthesisLayer, out: &Buffer) -> Result<(), PlanError> {
         let input = self.plan.get(op.input);
-        self.limits(&[op.gain], op.clamp)?;
+        self.limits(&[op.gain, op.slope], op.clamp)?;
         self.size("output", op.out, input, if op.up { 2 } else { 1 })?;
         self.style(&op.style, input.channels)?;
         let kernels: &[usize] = if op.up { &[3] } else { &[1, 3] };

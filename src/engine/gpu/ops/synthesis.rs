@@ -28,6 +28,7 @@ pub fn lower(builder: &mut Builder, op: &Op, layer: &SynthesisLayer) -> Result<(
         ("HAS_NOISE_CONST", Value::B(matches!(noise_const, Slot::Data(_)))),
         ("NOISE_LAYER", Value::U(if layer.noise.is_some() { builder.noise_layer() } else { 0 })),
         ("SIGMA", Value::F(layer.noise.as_ref().map_or(0.0, |noise| noise.strength * layer.gain))),
+        ("SLOPE", Value::F(layer.slope)),
         clamp(layer.clamp),
     ];
     let first = [Slot::Frame, bias, noise_const];
