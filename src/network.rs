@@ -8,6 +8,7 @@ mod bytes;
 pub mod canonical;
 pub mod checkpoint;
 pub mod discriminator;
+pub mod fastgan;
 mod nvidia;
 pub mod pickle;
 mod pickled;
@@ -33,6 +34,9 @@ pub enum Kind {
     StyleGan2,
     StyleGan3,
     StyleGanXl,
+    FastGan,
+    /// The generator that projected-gan trains, which is FastGAN with another ending.
+    ProjectedGan,
 }
 
 impl std::fmt::Display for Kind {
@@ -41,6 +45,8 @@ impl std::fmt::Display for Kind {
             Kind::StyleGan2 => "StyleGAN2",
             Kind::StyleGan3 => "StyleGAN3",
             Kind::StyleGanXl => "StyleGAN-XL",
+            Kind::FastGan => "FastGAN",
+            Kind::ProjectedGan => "projected-gan's FastGAN",
         })
     }
 }
@@ -134,6 +140,9 @@ pub fn lower(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
     if stylegan3::is_stylegan3(checkpoint) {
         return stylegan3::lower(checkpoint);
     }
+    if fastgan::is_fastgan(checkpoint.tensors.keys().map(String::as_str)) {
+        return fastgan::lower(checkpoint);
+    }
     if StyleNetwork::recognises(checkpoint) {
         let what = "a style network, which paints over pictures (/style/network): as a generator it".to_owned();
         return Err(NetworkError::Unsupported { path: checkpoint.path.clone(), what });
@@ -143,6 +152,11 @@ pub fn lower(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
 }
 
 impl Network {
+    /// Height and width of the picture.
+    pub fn picture_size(&self) -> [usize; 2] {
+        self.plan.picture().map_or([self.img_resolution; 2], |picture| [picture.height, picture.width])
+    }
+
     /// The network's key figures.
     pub fn summary(&self) -> Summary {
         let mapping = &self.mapping;

@@ -53,6 +53,10 @@ pub struct Mapping {
     pub layers: Vec<FullyConnected>,
     /// `[w_dim]`: the mean w, the centre of truncation.
     pub w_avg: Vec<f32>,
+    /// Whether z is scaled to a mean square of 1 first, as StyleGANs do; its length means nothing then.
+    pub normalizes_z: bool,
+    /// Whether the features of the class are.
+    pub normalizes_label: bool,
     /// `[c_dim, w_dim]`: the mean w of each class, if the network has them (StyleGAN-XL); otherwise empty.
     pub class_w_avg: Vec<f32>,
 }
@@ -84,13 +88,17 @@ impl Mapping {
         x.clear();
         x.extend_from_slice(&z[..self.z_dim.min(z.len())]);
         x.resize(self.z_dim, 0.0);
-        normalize_2nd_moment(x);
+        if self.normalizes_z {
+            normalize_2nd_moment(x);
+        }
         if let Some(embed) = &self.embed {
             w.clear();
             w.extend_from_slice(&c[..self.c_dim.min(c.len())]);
             w.resize(self.c_dim, 0.0);
             embed.apply(w, y);
-            normalize_2nd_moment(y);
+            if self.normalizes_label {
+                normalize_2nd_moment(y);
+            }
             x.extend_from_slice(y);
         }
         for layer in &self.layers {

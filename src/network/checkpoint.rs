@@ -19,7 +19,7 @@ pub use format::Format;
 pub use tensor::{Dtype, TensorRef};
 
 use crate::file::Opened;
-use crate::network::{NetworkError, pickled, rosinality};
+use crate::network::{NetworkError, fastgan, pickled, rosinality};
 
 /// First bytes that tell formats apart.
 const HEAD: u64 = 4096;
@@ -139,6 +139,9 @@ impl Checkpoint {
 
     /// Renames tensors if the file uses rosinality's names.
     fn with_ada_names(mut self) -> Result<Self, NetworkError> {
+        if fastgan::is_fastgan(self.tensors.keys().map(String::as_str)) {
+            self.tensors = fastgan::rename(self.tensors);
+        }
         if rosinality::is_rosinality(self.tensors.keys().map(String::as_str)) {
             let renamed = rosinality::rename(self.tensors);
             self.tensors = renamed.map_err(|what| NetworkError::Unsupported { path: self.path.clone(), what })?;

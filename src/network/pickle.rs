@@ -51,6 +51,8 @@ pub enum PickleError {
     ZipDirectory(String),
     #[error("has no entry {0:?} in its zip")]
     MissingEntry(String),
+    #[error("is {0}")]
+    Foreign(String),
     #[error("holds no network: {0}")]
     NoNetwork(String),
     #[error("holds an invalid tensor: {0}")]
@@ -261,6 +263,13 @@ impl<'a> Document<'a> {
         Some((self.known(*callable)?, self.items(*args)?, *state))
     }
 
+    /// The bare name of the class that made an object.
+    fn class_name(&self, id: NodeId) -> Option<&str> {
+        let Node::Object { callable, .. } = self.node(id) else { return None };
+        let Node::Global { name, .. } = self.node(*callable) else { return None };
+        self.text(*name)
+    }
+
     /// A value as a module with tensors and attributes, if it is one.
     pub fn module(&self, id: NodeId) -> Option<Module<'_>> {
         match self.object(id)? {
@@ -268,7 +277,7 @@ impl<'a> Document<'a> {
                 class_name: self.text(self.get(*meta, "class_name")?)?,
                 state: self.get(*meta, "state")?,
             }),
-            (Known::Embedding, _, Some(state)) => Some(Module { class_name: "Embedding", state }),
+            (Known::Module, _, Some(state)) => Some(Module { class_name: self.class_name(id).unwrap_or("?"), state }),
             _ => None,
         }
     }

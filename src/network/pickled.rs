@@ -11,7 +11,7 @@ use super::bytes::Bytes;
 use super::checkpoint::{Attribute, Checkpoint, Format, TensorRef};
 use super::pickle::{self, Budget, Document, Level, Node, NodeId, Persistent, PickleError};
 use super::torch::{legacy, zipped::Archive};
-use super::{nvidia, rosinality, style_transfer, tensorflow};
+use super::{fastgan, nvidia, rosinality, style_transfer, tensorflow};
 
 /// Reads a pickle or torch file.
 ///
@@ -98,13 +98,23 @@ fn find(document: Document) -> Result<Found, PickleError> {
         return Ok(found);
     }
     if document.get(root, "GAN").is_some() {
-        return Err(PickleError::Container("lucidrains' stylegan2-pytorch is a different kind of network".into()));
+        let what = "a network of lucidrains' stylegan2-pytorch, which computes something else and does not play; \
+            those that NVIDIA's or rosinality's code trained do";
+        return Err(PickleError::Foreign(what.into()));
     }
     let inside = |key| document.get_some(root, key);
+    if let Some(found) = fastgan(&document)? {
+        return Ok(found);
+    }
     for dict in [inside("g_ema").or(Some(root)), inside("state_dict"), inside("model")].into_iter().flatten() {
         if let Some(found) = state_dict(&document, dict)? {
             return Ok(found);
         }
+    }
+    // Fine-tuning scripts keep the generator alone.
+    if let Some(mut found) = inside("g").and_then(|g| state_dict(&document, g).transpose()).transpose()? {
+        found.warnings.push("the file has no g_ema; playing g, which is not the average: its pictures are rougher".into());
+        return Ok(found);
     }
     Err(no_network(&document))
 }
@@ -164,18 +174,54 @@ fn state_dict(document: &Document, dict: NodeId) -> Result<Option<Found>, Pickle
     Ok(Some(Found { tensors, ..Found::default() }))
 }
 
+/// A generator of FastGAN's trainer: `g` as it was saved, or with the averages of `g_ema`, a list without names, put over
+/// its parameters in their order. A bare state dict too.
+fn fastgan(document: &Document) -> Result<Option<Found>, PickleError> {
+    let root = document.root;
+    let names = |dict| document.entries(dict).iter().filter_map(|&(name, _)| document.text(name));
+    let dicts = ["g_ema", "g", "state_dict"].into_iter().filter_map(|key| document.get_some(root, key)).chain([root]);
+    let Some(dict) = dicts.into_iter().find(|&dict| fastgan::is_fastgan(names(dict))) else { return Ok(None) };
+    let mut tensors = tensors_of(document, dict)?;
+    let mut warnings = Vec::new();
+    let average = document.get_some(root, "g_ema").filter(|&id| id != dict);
+    if let Some(list) = average.and_then(|id| document.items(id)) {
+        let parameters: Vec<&str> = names(dict).filter(|name| fastgan::is_parameter(name)).collect();
+        let averages = list.iter().map(|&id| document.tensor(id)).collect::<Result<Option<Vec<TensorRef>>, _>>()?;
+        let averages = averages.filter(|list| list.len() == parameters.len());
+        let fits = |list: &Vec<TensorRef>| {
+            parameters.iter().zip(list).all(|(name, a)| tensors.get(*name).is_some_and(|t| t.shape == a.shape))
+        };
+        match averages.filter(fits) {
+            Some(list) => tensors.extend(parameters.into_iter().map(str::to_owned).zip(list)),
+            None => warnings.push(
+                "the averages in g_ema do not fit the tensors of g; playing g, whose pictures are rougher".to_owned(),
+            ),
+        }
+    }
+    Ok(Some(Found { tensors: fastgan::rename(tensors), attributes: BTreeMap::new(), warnings }))
+}
+
+/// Whether every name of a state dict is a layer's number: `1.weight`.
+fn is_sequential(document: &Document) -> bool {
+    let entries = document.entries(document.root);
+    let is_number = |name: &str| name.split_once('.').is_some_and(|(layer, _)| layer.parse::<u32>().is_ok());
+    !entries.is_empty() && entries.iter().all(|&(name, _)| document.text(name).is_some_and(is_number))
+}
+
 /// Why there is no network: the first invalid tensor, or what the file holds instead.
 fn no_network(document: &Document) -> PickleError {
     if let Some(problem) = document.ids().find_map(|id| document.tensor(id).err()) {
         return problem;
     }
+    if is_sequential(document) {
+        let what = "a list of layers without names, as the decoder of AdaIN is; it needs an encoder beside it and does not \
+            play: feed-forward style networks do";
+        return PickleError::Foreign(what.into());
+    }
     let keys: Vec<&str> =
         document.entries(document.root).iter().take(12).filter_map(|&(k, _)| document.text(k)).collect();
     PickleError::NoNetwork(match document.node(document.root) {
         Node::Dict(entries) if entries.is_empty() => "it is an empty dict".into(),
-        Node::Dict(_) if keys.iter().any(|k| k.starts_with("synthesis.init") || k.starts_with("feat_8")) => {
-            "it looks like FastGAN, which is a different kind of network".into()
-        }
         Node::Dict(_) => {
             let keys: Vec<String> = keys.iter().map(|k| clipped(k)).collect();
             format!("no G_ema and no state dict of a generator or style network among its {}", keys.join(", "))

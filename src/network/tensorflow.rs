@@ -44,7 +44,11 @@ pub fn read(document: &Document) -> Result<Contents, PickleError> {
     let state = generator(document).ok_or_else(|| unfit("it holds no averaged generator".into()))?;
     let version = document.get(state, "version").and_then(|v| document.int(v)).unwrap_or(0);
     if version < VERSION {
-        return Err(unfit(format!("a TensorFlow network of version {version} is not StyleGAN2 (4 or later)")));
+        let what = format!(
+            "a TensorFlow network of version {version}, older than StyleGAN2 (4 or later): a StyleGAN of 2018 or 2019, which \
+             does not play; look for the same network as StyleGAN2"
+        );
+        return Err(PickleError::Foreign(what));
     }
     let (mut tensors, mut copied) = (BTreeMap::new(), 0);
     variables(document, state, "", &mut tensors, &mut copied)?;

@@ -60,6 +60,12 @@ fn the_resnet_architecture_gives_the_picture_of_pytorch() {
 }
 
 #[test]
+fn pictures_that_are_not_square_are_those_of_pytorch() {
+    check_fixture("sg2_human_32x16", "sg2_human_32x16.safetensors");
+    check_fixture("sg2_initres_24x40", "sg2_initres_24x40.pkl");
+}
+
+#[test]
 fn a_network_of_rosinality_gives_the_picture_of_pytorch() {
     check_fixture("rosi_32", "rosi_32.safetensors");
 }

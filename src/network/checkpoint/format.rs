@@ -36,6 +36,7 @@ const FOREIGN: &[(&[u8], &str)] = &[
     (b"Rar!", "this is a RAR archive: unpack it first"),
     (b"\x28\xb5\x2f\xfd", "this is a zstd archive: unpack it first"),
     (b"\x89HDF", "this is an HDF5 file, which StyleGAN networks are not stored in"),
+    (b"\x04\0\0\0\x01\0\0\0\x03\0\0\0V ", "this is a network of Lua Torch (.t7); style networks play as .pth or .safetensors of PyTorch"),
     (b"GGUF", "this is a GGUF language model"),
     (b"%PDF", "this is a PDF document"),
 ];
@@ -64,6 +65,9 @@ impl Format {
         if looks_like_safetensors(bytes, len) {
             return Ok(Format::Safetensors);
         }
+        if is_onnx(bytes) {
+            return Err("this is an ONNX file; style networks play as .pth or .safetensors of PyTorch".into());
+        }
         let text = bytes.iter().take(64).find(|b| !b.is_ascii_whitespace());
         if text == Some(&b'<') {
             return Err("this is a web page, not a network: the download went wrong".into());
@@ -74,6 +78,12 @@ impl Format {
         let start: Vec<String> = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();
         Err(format!("its first bytes ({}) match no known network format", start.join(" ")))
     }
+}
+
+/// A protocol buffer of the ONNX version and the name of the program that wrote it.
+fn is_onnx(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x08, 1..=32, 0x12, length, name @ ..]
+        if name.get(..usize::from(*length)).is_some_and(|name| name.iter().all(u8::is_ascii_graphic)))
 }
 
 /// A plausible header length, then JSON; or a header length beyond the file, which the reader then reports.

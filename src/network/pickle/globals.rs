@@ -27,8 +27,9 @@ pub enum Known {
     NumpyDtype,
     /// `dill._dill._create_array`.
     DillArray,
-    /// `torch.nn.modules.sparse.Embedding`: the label table of StyleGAN-XL.
-    Embedding,
+    /// A plain module of torch's or of projected-gan's generators, whose attributes are its state: StyleGAN-XL's table of
+    /// classes, and everything in a FastGAN.
+    Module,
     /// `dnnlib.tflib.network.Network`: a network from the TensorFlow era.
     TensorFlowNetwork,
     /// `torch.Size`: a tuple under another name.
@@ -111,7 +112,16 @@ pub fn known(module: &str, name: &str) -> Option<Known> {
         ("numpy", "ndarray") => Known::NumpyNdarray,
         ("numpy", "dtype") => Known::NumpyDtype,
         ("dill._dill", "_create_array") => Known::DillArray,
-        ("torch.nn.modules.sparse", "Embedding") => Known::Embedding,
+        ("torch.nn.modules.sparse", "Embedding")
+        | ("torch.nn.modules.container", "Sequential")
+        | ("torch.nn.modules.conv", "Conv2d" | "ConvTranspose2d")
+        | ("torch.nn.modules.batchnorm", "BatchNorm2d")
+        | ("torch.nn.modules.linear", "Linear")
+        | ("pg_modules.networks_fastgan", "Generator" | "FastganSynthesis" | "FastganSynthesisCond" | "DummyMapping")
+        | (
+            "pg_modules.blocks",
+            "InitLayer" | "SEBlock" | "NoiseInjection" | "CCBN" | "UpBlockBigCond" | "UpBlockSmallCond",
+        ) => Known::Module,
         ("dnnlib.tflib.network", "Network") => Known::TensorFlowNetwork,
         ("torch", "Size") => Known::Size,
         ("torch", "DoubleStorage") => Known::Storage(Element::F64),

@@ -44,6 +44,17 @@ pub fn lower_embedded(
         let expected = format!("more than the {features} inputs that the class takes");
         return Err(NetworkError::Shape { path, tensor, expected, found: inputs.to_string() });
     }
+    let named = at.attribute("z_dim").and_then(Attribute::as_f64).map(|n| n as usize);
+    let [outputs, _] = at.at("fc0").shape_of_rank("weight")?;
+    if embed.is_none() && named.map_or(z_dim == 2 * outputs, |named| named != z_dim) {
+        let what = format!(
+            "a network with classes whose {} is missing ({} takes {inputs} numbers: z and the class); export it again with \
+             its embedding: like this it",
+            at.full_name("embed"),
+            at.full_name("fc0")
+        );
+        return Err(NetworkError::Unsupported { path: at.path().into(), what });
+    }
     let mut layers = Vec::with_capacity(count);
     for i in 0..count {
         let layer = at.at(format!("fc{i}"));
@@ -57,7 +68,18 @@ pub fn lower_embedded(
     }
     let c_dim = embed.as_ref().map_or(0, |e| e.inputs);
     let mut mapping =
-        Mapping { z_dim, c_dim, w_dim, num_ws: plan.num_ws, embed, layers, w_avg: Vec::new(), class_w_avg: Vec::new() };
+        Mapping {
+            z_dim,
+            c_dim,
+            w_dim,
+            num_ws: plan.num_ws,
+            embed,
+            layers,
+            normalizes_z: true,
+            normalizes_label: true,
+            w_avg: Vec::new(),
+            class_w_avg: Vec::new(),
+        };
     mapping.w_avg = match at.shape("w_avg") {
         // StyleGAN-XL: one per class.
         Some(&[_, _]) if c_dim > 0 => {

@@ -31,6 +31,9 @@ impl std::fmt::Display for Architecture {
     }
 }
 
+/// Longest side of the first map; files have 3 to 8.
+const MAX_FIRST: usize = 64;
+
 /// A lowered synthesis network.
 pub struct Synthesis {
     pub plan: Plan,
@@ -58,7 +61,12 @@ pub fn lower(checkpoint: &Checkpoint, at: &Tensors, warnings: &mut Vec<String>) 
         clamp: checkpoint.config("conv_clamp").and_then(|v| v.as_f64()).map(|v| v as f32),
         warnings,
     };
-    let mut state = State { x: BufferId(0), channels: 0, picture: None };
+    let [_, height, width] = at.at("b4").shape_of_rank("const")?;
+    if !(1..=MAX_FIRST).contains(&height) || !(1..=MAX_FIRST).contains(&width) {
+        let what = format!("{}: a first map of {height} x {width}", at.full_name("b4.const"));
+        return Err(NetworkError::Unsupported { path: at.path().into(), what });
+    }
+    let mut state = State { x: BufferId(0), channels: 0, picture: None, first: [height, width] };
     for exponent in 2..=img_resolution.ilog2() {
         let r = 1 << exponent;
         lowering.block(&at.at(format!("b{r}")), r, r == img_resolution, &mut state)?;
@@ -109,6 +117,15 @@ struct State {
     x: BufferId,
     channels: usize,
     picture: Option<BufferId>,
+    /// Height and width of the first map: 4 x 4, or others for pictures that are not square.
+    first: [usize; 2],
+}
+
+impl State {
+    /// Height and width of the maps of the block called `b{r}`.
+    fn size(&self, r: usize) -> [usize; 2] {
+        self.first.map(|side| side * (r / 4))
+    }
 }
 
 struct Lowering<'a> {
@@ -123,7 +140,7 @@ struct Lowering<'a> {
 /// A convolution layer to be lowered.
 struct Layer<'a> {
     at: Tensors<'a>,
-    /// Of the output.
+    /// Of the block.
     resolution: usize,
     up: bool,
     ws_index: usize,
@@ -145,8 +162,9 @@ impl Lowering<'_> {
         };
         if r == 4 {
             let [channels, _, _] = at.shape_of_rank("const")?;
-            let value = at.get("const", &[channels, 4, 4])?.into();
-            let out = self.plan.buffer("b4.const", channels, 4, 4);
+            let [height, width] = state.first;
+            let value = at.get("const", &[channels, height, width])?.into();
+            let out = self.plan.buffer("b4.const", channels, height, width);
             self.plan.push("b4.const", Op::Constant(Constant { out, value }));
             (state.x, state.channels) = (out, channels);
             self.synthesis_layer(&layer("conv1", false, 0, 1.0), state)?;
@@ -173,10 +191,11 @@ impl Lowering<'_> {
         let kernel = if kernel == 1 && !up { 1 } else { 3 };
         let weight = at.get("weight", &[channels, state.channels, kernel, kernel])?.into();
         let bias = at.get("bias", &[channels])?.into();
-        let noise = self.noise(at, *r)?;
+        let [height, width] = state.size(*r);
+        let noise = self.noise(at, [height, width])?;
         let style = self.style(at, state.channels, *ws_index, 1.0)?;
         let (name, act_gain) = (layer_name(at), attribute(at, "act_gain").flatten().unwrap_or(SQRT_2));
-        let out = self.plan.buffer(&name, channels, *r, *r);
+        let out = self.plan.buffer(&name, channels, height, width);
         let op = SynthesisLayer {
             input: state.x,
             out,
@@ -189,6 +208,7 @@ impl Lowering<'_> {
             noise,
             bias,
             gain: act_gain * gain,
+            slope: 0.2,
             clamp: self.clamp(at).map(|c| c * gain),
         };
         self.plan.push(name, Op::Synthesis(op));
@@ -196,7 +216,7 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn noise(&mut self, at: &Tensors, r: usize) -> Result<Option<LayerNoise>, NetworkError> {
+    fn noise(&mut self, at: &Tensors, size: [usize; 2]) -> Result<Option<LayerNoise>, NetworkError> {
         let used = !matches!(at.attribute("use_noise"), Some(Attribute::Bool(false)));
         if !used || !at.has("noise_strength") {
             return Ok(None);
@@ -205,7 +225,7 @@ impl Lowering<'_> {
         let shape: &[usize] = if at.shape("noise_strength") == Some(&[1]) { &[1] } else { &[] };
         let strength = at.get("noise_strength", shape)?[0];
         let constant = match at.has("noise_const") {
-            true => at.get("noise_const", &[r, r])?.into(),
+            true => at.get("noise_const", &size)?.into(),
             false => {
                 self.warnings.push(format!("{} is missing: no constant noise there", at.full_name("noise_const")));
                 Weights::default()
@@ -238,7 +258,8 @@ impl Lowering<'_> {
         let mut weight = at.get("weight", &[state.channels, in_channels, 1, 1])?;
         let gain = FRAC_1_SQRT_2 / (in_channels as f32).sqrt();
         weight.iter_mut().for_each(|w| *w *= gain);
-        let out = self.plan.buffer(format!("b{r}.x"), state.channels, r, r);
+        let [height, width] = state.size(r);
+        let out = self.plan.buffer(format!("b{r}.x"), state.channels, height, width);
         let (branch, weight, fir) = (state.x, weight.into(), fir(&at)?);
         self.plan.push(format!("b{r}.skip"), Op::Residual(Residual { input, branch, out, weight, fir }));
         state.x = out;
@@ -256,7 +277,8 @@ impl Lowering<'_> {
         let bias = at.get("bias", &[colours])?.into();
         let weight_gain = attribute(&at, "weight_gain").flatten().unwrap_or(1.0 / (channels as f32).sqrt());
         let style = self.style(&at, channels, ws_index, weight_gain)?;
-        let out = self.plan.buffer(format!("b{r}.img"), colours, r, r);
+        let [height, width] = state.size(r);
+        let out = self.plan.buffer(format!("b{r}.img"), colours, height, width);
         let clamp = self.clamp(&at);
         let (input, picture) = (state.x, state.picture);
         let op = ToRgb { input, picture, out, style, weight, bias, clamp, fir: fir(block)? };

@@ -36,6 +36,13 @@ impl Archive {
             return Err(PickleError::TorchScript);
         }
         let description = names.iter().filter(|n| n.ends_with("/data.pkl")).min_by_key(|n| n.len());
+        let network = |n: &&String| [".pkl", ".pt", ".pth", ".safetensors"].iter().any(|ending| n.ends_with(ending));
+        if description.is_none()
+            && let Some(inside) = names.iter().find(network)
+        {
+            let what = format!("a zip archive with {inside:?} in it: unpack it first");
+            return Err(PickleError::Foreign(what));
+        }
         let Some(stem) = description.and_then(|n| n.strip_suffix("data.pkl")).map(str::to_owned) else {
             return Err(PickleError::Container("its zip has no data.pkl".into()));
         };
