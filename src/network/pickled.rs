@@ -185,7 +185,9 @@ fn fastgan(document: &Document) -> Result<Option<Found>, PickleError> {
     let mut warnings = Vec::new();
     let average = document.get_some(root, "g_ema").filter(|&id| id != dict);
     if let Some(list) = average.and_then(|id| document.items(id)) {
-        let parameters: Vec<&str> = names(dict).filter(|name| fastgan::is_parameter(name)).collect();
+        // What torch notes beside the tensors is not one of them.
+        let is_parameter = |name: &&str| fastgan::is_parameter(name) && tensors.contains_key(*name);
+        let parameters: Vec<&str> = names(dict).filter(is_parameter).collect();
         let averages = list.iter().map(|&id| document.tensor(id)).collect::<Result<Option<Vec<TensorRef>>, _>>()?;
         let averages = averages.filter(|list| list.len() == parameters.len());
         let fits = |list: &Vec<TensorRef>| {
