@@ -113,7 +113,9 @@ fn find(document: Document) -> Result<Found, PickleError> {
     }
     // Fine-tuning scripts keep the generator alone.
     if let Some(mut found) = inside("g").and_then(|g| state_dict(&document, g).transpose()).transpose()? {
-        found.warnings.push("the file has no g_ema; playing g, which is not the average: its pictures are rougher".into());
+        found
+            .warnings
+            .push("the file has no g_ema; playing g, which is not the average: its pictures are rougher".into());
         return Ok(found);
     }
     Err(no_network(&document))

@@ -13,7 +13,7 @@ use crate::params::nearest_of;
 pub const PRESETS_VARIABLE: &str = "LATENT_JOCKEY_PRESETS";
 
 /// Extensions of network files.
-pub const NETWORK_ENDINGS: &[&str] = &["safetensors", "pkl", "pt", "pth"];
+pub const NETWORK_ENDINGS: &[&str] = &["safetensors", "pkl", "pt", "pth", "ckpt", "model", "bin"];
 
 /// Extensions of picture files.
 pub const PICTURE_ENDINGS: &[&str] = crate::image::file::ENDINGS;

@@ -1,5 +1,6 @@
 //! The pictures of a folder. Accesses the disk: runs on the loader's thread or before a show starts.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::image::file::{ENDINGS, FileError};
@@ -10,7 +11,7 @@ use crate::patch::locate::{self, LocateError};
 pub enum PictureError {
     #[error(transparent)]
     Folder(#[from] LocateError),
-    #[error("{} holds no pictures ({})", folder.display(), ENDINGS.join(", "))]
+    #[error("{} holds no pictures ({}){}", folder.display(), ENDINGS.join(", "), left_out_of(folder))]
     Empty { folder: PathBuf },
     #[error(transparent)]
     File(#[from] FileError),
@@ -28,6 +29,35 @@ pub fn pictures_of(place: &Path) -> Result<Vec<PathBuf>, PictureError> {
     if found.is_empty() { Err(PictureError::Empty { folder: place.to_owned() }) } else { Ok(found) }
 }
 
+/// One line on the files of a folder that are not played, counted by ending; `None` when there are none.
+pub fn left_out(folder: &Path) -> Option<String> {
+    let listing = std::fs::read_dir(folder).ok()?;
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut all = 0;
+    for file in listing.flatten().map(|entry| entry.path()).filter(|path| path.is_file()) {
+        if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+            continue;
+        }
+        all += 1;
+        let ending = file.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        if !ENDINGS.contains(&ending.as_str()) {
+            *counts.entry(ending).or_default() += 1;
+        }
+    }
+    let counted = |(ending, count): (&String, &usize)| match ending.as_str() {
+        "" => format!("{count} without an ending"),
+        ending => format!("{count} .{ending}"),
+    };
+    let kinds: Vec<String> = counts.iter().map(counted).collect();
+    let sum: usize = counts.values().sum();
+    let line = || format!("{sum} of {all} files are left out: {} (read are {})", kinds.join(", "), ENDINGS.join(", "));
+    (sum > 0).then(line)
+}
+
+fn left_out_of(folder: &Path) -> String {
+    left_out(folder).map_or_else(String::new, |line| format!("; {line}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,13 +66,24 @@ mod tests {
     fn pictures_of_a_folder_are_in_name_order() {
         let folder = std::env::temp_dir().join(format!("latent-jockey-input-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        assert!(pictures_of(&folder).unwrap_err().to_string().ends_with("holds no pictures (png, jpg, jpeg)"));
+        assert!(
+            pictures_of(&folder).unwrap_err().to_string().ends_with("holds no pictures (png, jpg, jpeg, jfif, webp)")
+        );
         for file in ["b.png", "a.jpg", ".hidden.png", "c.txt"] {
             std::fs::write(folder.join(file), "").unwrap();
         }
         let names: Vec<_> = pictures_of(&folder).unwrap().iter().map(|p| p.file_name().unwrap().to_owned()).collect();
         assert_eq!(names, ["a.jpg", "b.png"]);
         assert_eq!(pictures_of(&folder.join("b.png")).unwrap(), [folder.join("b.png")]);
+        assert!(left_out(&folder).unwrap().starts_with("1 of 3 files are left out: 1 .txt ("));
+        std::fs::remove_dir_all(&folder).unwrap();
+        std::fs::create_dir_all(&folder).unwrap();
+        assert_eq!(left_out(&folder), None);
+        for file in ["a.heic", "b.HEIC", "c.tif", "d"] {
+            std::fs::write(folder.join(file), "").unwrap();
+        }
+        let empty = pictures_of(&folder).unwrap_err().to_string();
+        assert!(empty.contains("; 4 of 4 files are left out: 1 without an ending, 2 .heic, 1 .tif"), "{empty}");
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

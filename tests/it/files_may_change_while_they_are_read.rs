@@ -43,7 +43,8 @@ fn load(file: &Path, is_style: bool) -> Result<(), String> {
 
 fn check(name: &str, is_style: bool) {
     let bytes = fs::read(fixture(name)).expect("the fixture");
-    let folder: PathBuf = std::env::temp_dir().join(format!("latent-jockey-changing-{is_style}-{}", std::process::id()));
+    let folder: PathBuf =
+        std::env::temp_dir().join(format!("latent-jockey-changing-{is_style}-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder");
     let file = folder.join(Path::new(name).file_name().expect("a name"));
     fs::write(&file, &bytes).expect("a copy");

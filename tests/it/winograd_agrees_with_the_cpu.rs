@@ -115,7 +115,8 @@ fn of_stylegan2_layers() {
             demodulate: at != 0,
             noise: (at != 2).then(|| LayerNoise { constant: numbers(at + 20, height * width, 1.0), strength: 0.3 }),
             bias: numbers(at + 30, outputs, 0.5),
-            gain: 1.4, slope: 0.2,
+            gain: 1.4,
+            slope: 0.2,
             clamp: (at != 1).then_some(1.5),
         })
     });

@@ -42,7 +42,13 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    pub fn new(weight: impl Fn(usize, usize) -> f32, bias: &[f32], rows: usize, columns: usize, lanes: usize) -> Matrix {
+    pub fn new(
+        weight: impl Fn(usize, usize) -> f32,
+        bias: &[f32],
+        rows: usize,
+        columns: usize,
+        lanes: usize,
+    ) -> Matrix {
         let stride = columns.next_multiple_of(lanes).max(lanes);
         let mut floats = Floats::new(rows * stride);
         for (row, out) in floats.as_mut_slice().chunks_exact_mut(stride).enumerate() {

@@ -36,7 +36,10 @@ const FOREIGN: &[(&[u8], &str)] = &[
     (b"Rar!", "this is a RAR archive: unpack it first"),
     (b"\x28\xb5\x2f\xfd", "this is a zstd archive: unpack it first"),
     (b"\x89HDF", "this is an HDF5 file, which StyleGAN networks are not stored in"),
-    (b"\x04\0\0\0\x01\0\0\0\x03\0\0\0V ", "this is a network of Lua Torch (.t7); style networks play as .pth or .safetensors of PyTorch"),
+    (
+        b"\x04\0\0\0\x01\0\0\0\x03\0\0\0V ",
+        "this is a network of Lua Torch (.t7); style networks play as .pth or .safetensors of PyTorch",
+    ),
     (b"GGUF", "this is a GGUF language model"),
     (b"%PDF", "this is a PDF document"),
 ];

@@ -16,11 +16,7 @@ const EPS: f32 = 1e-5;
 pub fn spectral(at: &Tensors, shape: &[usize], is_transposed: bool) -> Result<Vec<f32>, NetworkError> {
     let names = match at.has("weight_orig") {
         true => ["weight_orig", "weight_u", "weight_v"],
-        false => [
-            "parametrizations.weight.original",
-            "parametrizations.weight.0._u",
-            "parametrizations.weight.0._v",
-        ],
+        false => ["parametrizations.weight.original", "parametrizations.weight.0._u", "parametrizations.weight.0._v"],
     };
     let mut weight = at.get(names[0], shape)?;
     let (outputs, inputs) = if is_transposed { (shape[1], shape[0]) } else { (shape[0], shape[1]) };

@@ -67,19 +67,18 @@ pub fn lower_embedded(
         inputs = outputs;
     }
     let c_dim = embed.as_ref().map_or(0, |e| e.inputs);
-    let mut mapping =
-        Mapping {
-            z_dim,
-            c_dim,
-            w_dim,
-            num_ws: plan.num_ws,
-            embed,
-            layers,
-            normalizes_z: true,
-            normalizes_label: true,
-            w_avg: Vec::new(),
-            class_w_avg: Vec::new(),
-        };
+    let mut mapping = Mapping {
+        z_dim,
+        c_dim,
+        w_dim,
+        num_ws: plan.num_ws,
+        embed,
+        layers,
+        normalizes_z: true,
+        normalizes_label: true,
+        w_avg: Vec::new(),
+        class_w_avg: Vec::new(),
+    };
     mapping.w_avg = match at.shape("w_avg") {
         // StyleGAN-XL: one per class.
         Some(&[_, _]) if c_dim > 0 => {

@@ -218,10 +218,14 @@ pub struct Context {
 
 impl Context {
     fn network_file(&self, named: &Named) -> Result<PathBuf, LocateError> {
-        if named.may_be_path {
-            self.library.network(&named.name)
-        } else {
-            locate::network_in(self.library.folder(), &named.name)
+        if !named.may_be_path {
+            return locate::network_in(self.library.folder(), &named.name);
+        }
+        // As a preset names its generator: beside it or in its own `networks` first.
+        let beside = Some(&named.base).filter(|base| !base.as_os_str().is_empty());
+        match beside.map(|base| locate::network_from(base, &named.name)) {
+            Some(Ok(file)) => Ok(file),
+            _ => self.library.network(&named.name),
         }
     }
 
@@ -276,7 +280,13 @@ impl Context {
                 Ok(Some((identity, Loaded::Style(style))))
             }
             LoadRequest::Picture { slide, side } => {
-                let pictures = picture::pictures_of(&self.picture_place(&slide.place)?)?;
+                let place = self.picture_place(&slide.place)?;
+                let pictures = picture::pictures_of(&place)?;
+                if slide.index == 0
+                    && let Some(line) = picture::left_out(&place)
+                {
+                    tracing::warn!("{}: {line}", place.display());
+                }
                 let at = slide.index.rem_euclid(pictures.len() as i64) as usize;
                 let identity = Identity::of(&pictures[at], Some((slide.fit, *side)));
                 let image = if playing == Some(&identity) {
