@@ -60,7 +60,7 @@ pub struct Network {
     pub kind: Kind,
     /// A variant of the kind, such as `skip`.
     pub architecture: String,
-    /// Height and width of the picture.
+    /// The longer side of the picture; see [`Network::picture_size`].
     pub img_resolution: usize,
     pub img_channels: usize,
     pub mapping: Mapping,

@@ -678,7 +678,8 @@ impl Show {
     pub fn status(&self) -> Summary {
         let mut summary = Summary::new(&self.status, self.devices.iter().map(|device| device.status()).collect());
         summary.network.clone_from(&self.decks.network().name);
-        summary.resolution = [self.decks.network().img_resolution as u32; 2];
+        let [height, width] = self.decks.network().picture_size();
+        summary.resolution = [width as u32, height as u32];
         summary.engine = self.output.engine().unwrap_or_else(|| self.engine.name()).to_owned();
         summary.preset.clone_from(&self.presets.playing().name);
         summary.bpm = self.params.get(Id::Tempo);

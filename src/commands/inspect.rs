@@ -106,14 +106,19 @@ fn describe(network: &Network) {
     let line = |name: &str, value: String| println!("{name:<12} {value}");
     line("file", network.path.display().to_string());
     line("kind", format!("{}, {}", summary.kind, summary.architecture));
-    line("picture", format!("{0} x {0}, {1} channels", summary.img_resolution, summary.img_channels));
+    let [height, width] = network.picture_size();
+    line("picture", format!("{width} x {height}, {} channels", summary.img_channels));
     line("latents", format!("z {}, w {}, {} ws", summary.z_dim, summary.w_dim, summary.num_ws));
     let names = network.class_names.join(", ");
     line(
         "classes",
         if names.is_empty() { summary.classes.to_string() } else { format!("{} ({names})", summary.classes) },
     );
-    line("layers", format!("{} mapping, {} synthesis", summary.mapping_layers, summary.synthesis_layers));
+    let mapping = match summary.mapping_layers {
+        0 => "no mapping network (z is the w)".to_owned(),
+        layers => format!("{layers} mapping"),
+    };
+    line("layers", format!("{mapping}, {} synthesis", summary.synthesis_layers));
     line("size", format!("{:.2} M parameters, {:.1} MB", summary.parameters as f64 / 1e6, summary.bytes as f64 / 1e6));
     line("work", format!("{:.2} GFLOP per picture", summary.gflop));
     for key in ["dataset", "licence", "images"] {

@@ -72,7 +72,8 @@ pub fn lower(checkpoint: &Checkpoint, at: &Tensors, warnings: &mut Vec<String>) 
         lowering.block(&at.at(format!("b{r}")), r, r == img_resolution, &mut state)?;
     }
     lowering.plan.output = state.picture;
-    Ok(Synthesis { plan: lowering.plan, architecture, img_resolution, img_channels })
+    let longer = height.max(width) * (img_resolution / 4);
+    Ok(Synthesis { plan: lowering.plan, architecture, img_resolution: longer, img_channels })
 }
 
 /// The resolution of the last block. Blocks 4, 8, … must all be present, and no others.
