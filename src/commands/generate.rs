@@ -124,7 +124,9 @@ fn judge(file: &Path, network: &Network) -> anyhow::Result<Discriminator> {
     let (found, expected) =
         ((judge.img_resolution, judge.img_channels), (network.img_resolution, network.img_channels));
     ensure!(
-        found == expected && network.picture_size() == [judge.img_resolution; 2] && (judge.c_dim == 0 || judge.c_dim == network.mapping.c_dim),
+        found == expected
+            && network.picture_size() == [judge.img_resolution; 2]
+            && (judge.c_dim == 0 || judge.c_dim == network.mapping.c_dim),
         "{}: the discriminator takes {1} x {1}, {2} channels, {3} classes; the network paints {4} x {4}, {5}, {6}",
         file.display(),
         found.0,

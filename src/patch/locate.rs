@@ -192,10 +192,15 @@ mod tests {
 
     #[test]
     fn a_network_is_a_name_or_a_path() {
-        let folder = test_folder("locate", &["networks/a.safetensors", "networks/B.pkl", "networks/x.txt", "c.pt"]);
+        let more = ["networks/d.ckpt", "networks/e.model", "networks/f.BIN"];
+        let files = ["networks/a.safetensors", "networks/B.pkl", "networks/x.txt", "c.pt"];
+        let folder = test_folder("locate", &[&files[..], &more].concat());
         for (named, file) in [
             ("a", "networks/a.safetensors"),
             ("b", "networks/B.pkl"),
+            ("d", more[0]),
+            ("e", more[1]),
+            ("f", more[2]),
             ("c.pt", "c.pt"),
             ("./c.pt", "./c.pt"),
             ("networks/x.txt", "networks/x.txt"),

@@ -169,7 +169,7 @@ impl Check<'_> {
 
     fn gates(&self, op: &Gates, out: &Buffer) -> Result<(), PlanError> {
         let input = self.plan.get(op.input);
-        let whole = |side: usize| side > 0 && side % Gates::GRID == 0;
+        let whole = |side: usize| side > 0 && side.is_multiple_of(Gates::GRID);
         let expected = format!("sides in multiples of {}", Gates::GRID);
         self.that(whole(input.height) && whole(input.width), "input", &expected, || format!("{input:?}"))?;
         self.that((out.height, out.width) == (1, 1), "output", "one sample", || format!("{out:?}"))?;

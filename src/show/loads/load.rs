@@ -321,3 +321,33 @@ impl Context {
             .unwrap_or_else(|panic| Err(LoadError::Panicked { name: request.label(), panic: panic_message(&*panic) }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::cpu::Cpu;
+
+    #[test]
+    fn a_network_that_a_preset_names_lies_beside_it_or_in_the_library() {
+        let root = std::env::temp_dir().join(format!("latent-jockey-beside-{}", std::process::id()));
+        let (library, own) = (root.join("library"), root.join("show"));
+        for file in [library.join("networks/a.pth"), own.join("networks/a.pth"), own.join("b.pth")] {
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, "").unwrap();
+        }
+        std::fs::write(library.join("networks/c.pth"), "").unwrap();
+        let library_of = Library::scan(&library).unwrap();
+        let context = Context { engine: Arc::new(Cpu::new(1)), library: library_of };
+        let found = |name: &str, may_be_path: bool, base: &Path| {
+            context.network_file(&Named { name: name.to_owned(), may_be_path, base: base.to_owned() }).ok()
+        };
+        assert_eq!(found("a", true, &own), Some(own.join("networks/a.pth")));
+        assert_eq!(found("b.pth", true, &own), Some(own.join("b.pth")));
+        assert_eq!(found("c", true, &own), Some(library.join("networks/c.pth")));
+        assert_eq!(found("a", true, Path::new("")), Some(library.join("networks/a.pth")));
+        // Names from elsewhere are the library's alone.
+        assert_eq!(found("a", false, &own), Some(library.join("networks/a.pth")));
+        assert_eq!(found("b.pth", false, &own), None);
+        std::fs::remove_dir_all(root).unwrap();
+    }
+}
