@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use crate::common::fixture;
 use latent_jockey::engine::cpu::Cpu;
-use latent_jockey::engine::{Image, Inputs, Program};
+use latent_jockey::engine::{Inputs, Program};
+use latent_jockey::image::Image;
 use latent_jockey::latent::seed::z_from_seed;
 use latent_jockey::network;
 use latent_jockey::network::style_transfer::StyleNetwork;
