@@ -18,6 +18,7 @@ mod every_kernel_of_a_convolution_gives_the_same_maps;
 mod every_preset_plays;
 mod half_precision_stays_close_to_pytorch;
 mod midi_ports_come_and_go;
+mod modulators_move_what_plays;
 mod networks_of_every_format_give_pytorchs_picture;
 mod odd_networks_are_refused;
 mod one_network_fades_into_the_next;
