@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use crate::modulate::SignalId;
 use crate::params::{Target, Value};
 pub use device::{Absent, Device, DeviceStatus, Listener, Snapshot};
 
@@ -60,6 +61,11 @@ pub enum Event {
         address: String,
         value: Value,
         source: Source,
+    },
+    /// The newest value of a signal, 0 to 1 by convention. **Latest value wins** within a frame.
+    Signal {
+        id: SignalId,
+        value: f64,
     },
     /// One line for the HUD and the log: a port came or went, a datagram made no sense.
     Notice(String),

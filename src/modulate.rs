@@ -7,11 +7,13 @@
 pub mod ease;
 pub mod follow;
 pub mod lfo;
+pub mod modulator;
 pub mod route;
 pub mod signals;
 pub mod source;
 
 pub use ease::{Ease, Fade, wander};
+pub use modulator::Modulator;
 pub use route::{Route, Routes};
 pub use signals::{SignalId, Signals};
 pub use source::{Source, Time};

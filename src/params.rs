@@ -12,6 +12,7 @@ mod store;
 mod table;
 mod value;
 
+pub(crate) use choice::words;
 pub use choice::{Choice, Ease, Keep, NoiseKind, StyleSize, TimeBase, WalkKind};
 pub use store::Params;
 pub use table::{

@@ -7,6 +7,7 @@
 mod check;
 pub mod library;
 pub mod locate;
+mod modulators;
 pub mod preset;
 pub mod save;
 pub mod saver;

@@ -10,6 +10,7 @@ mod controls;
 mod deck;
 mod live;
 pub mod loads;
+mod modulation;
 mod output;
 pub mod picture;
 mod presets;
@@ -37,6 +38,7 @@ pub use controls::MapLine;
 use controls::{Controls, Taught, Verdict};
 use deck::Decks;
 use loads::{Context, Kind, Landed, Landing, LoadError, LoadRequest, Loaded, Loads, Named, Place, Progress};
+use modulation::Modulation;
 use output::Output;
 pub use output::Tap;
 use presets::{News, Presets};
@@ -117,6 +119,7 @@ pub struct Show {
     devices: Vec<Box<dyn Device>>,
     listeners: Vec<Box<dyn Listener>>,
     controls: Controls,
+    modulation: Modulation,
     params: Params,
     presets: Presets,
     loads: Loads,
@@ -149,6 +152,7 @@ impl Show {
             devices: Vec::new(),
             listeners: Vec::new(),
             controls: Controls::default(),
+            modulation: Modulation::default(),
             presets: Presets::new(library),
             loads: Loads::new(context),
             decks: Decks::new(network, &params),
@@ -192,6 +196,8 @@ impl Show {
             self.change_slides(dt);
         }
         self.land();
+        let moved_by = if is_frozen { 0.0 } else { dt };
+        self.modulation.step(moved_by, self.controls.clock().beat(), &mut self.params);
         self.params.step(dt);
         if !is_frozen {
             self.walk(dt);
@@ -211,6 +217,9 @@ impl Show {
         let mut writes = std::mem::take(&mut self.writes);
         for event in events {
             self.listeners.iter_mut().for_each(|listener| listener.hear(event));
+            if let Event::Signal { id, value } = event {
+                self.modulation.signal(*id, *value);
+            }
             self.controls.hear(event, &self.params, &mut self.status, &mut writes);
             for write in writes.drain(..) {
                 self.write(&write);
@@ -522,14 +531,30 @@ impl Show {
         let writes = self.presets.play(preset, number, &self.params);
         self.params.write_defaults(reset);
         self.controls.repeat_tempo();
-        for write in writes {
-            self.write_now(&write);
-        }
+        self.play_modulators();
+        self.write_all(writes);
         self.set_map();
         if let Some(file) = network {
             self.loads.request(LoadRequest::Network(Place::File(file)));
         }
         self.params.set_text(Id::Preset, &self.presets.playing().name);
+    }
+
+    /// What the playing preset moves by itself; the knobs of its modulators become rows of the table.
+    fn play_modulators(&mut self) {
+        let preset = self.presets.playing();
+        if let Err(error) = self.modulation.play(&preset.modulators, &mut self.params) {
+            self.status.notice(format!("preset {}: nothing is modulated: {error}", preset.name));
+        }
+    }
+
+    /// Writes in order, but for the knobs of modulators that went with their preset.
+    fn write_all(&mut self, writes: Vec<Write>) {
+        for write in writes {
+            if self.params.table().current(write.target.id).is_some() {
+                self.write_now(&write);
+            }
+        }
     }
 
     fn set_map(&mut self) {
@@ -539,14 +564,16 @@ impl Show {
 
     /// Back to the preset as it was loaded.
     fn panic(&mut self) {
-        self.params.clear_modulation();
         self.controls.forget_held();
         self.loads.forget_prepared();
         self.loads.cancel(Kind::Preset);
         self.presets.cancel();
         let (preset, number) = (self.presets.playing().clone(), self.presets.number());
-        self.status.notice(format!("back to the preset {}", preset.name));
+        let name = preset.name.clone();
         self.play_preset(preset, number, |_| true);
+        self.modulation.clear(&mut self.params);
+        let off = if self.modulation.is_off() { "; its modulation is off until it is loaded again" } else { "" };
+        self.status.notice(format!("back to the preset {name}{off}"));
     }
 
     fn reload_preset(&mut self, result: Result<Preset, PresetError>) {
@@ -560,9 +587,8 @@ impl Show {
         self.status.mended(Kind::Preset);
         let Some(reload) = self.presets.reload(preset) else { return };
         self.status.notice(format!("preset {} reloaded", self.presets.playing().name));
-        for write in reload.writes {
-            self.write_now(&write);
-        }
+        self.play_modulators();
+        self.write_all(reload.writes);
         self.set_map();
         if let Some(file) = reload.network {
             self.loads.request(LoadRequest::Network(Place::File(file)));

@@ -9,7 +9,7 @@ use bevy_egui::egui::{self, Align2, Color32, FontFamily, FontId, Painter, Pos2, 
 use bevy_egui::{EguiContexts, egui::LayerId};
 
 use super::{Player, list, map};
-use crate::params::{Id, Params, TimeBase};
+use crate::params::{Id, Params, Target, TimeBase};
 use crate::show::Summary;
 
 /// Columns of the panel, and of the labels at its left.
@@ -17,6 +17,8 @@ const COLUMNS: usize = 42;
 const LABEL: usize = 10;
 /// The column at which the four beats are painted, in the row of the tempo.
 const BEATS: usize = 22;
+/// How many modulated parameters are listed.
+const MODULATED: usize = 4;
 /// Largest part of the window's width and height that the panel may take.
 const LARGEST: Vec2 = Vec2::new(0.5, 0.6);
 
@@ -99,9 +101,24 @@ fn rows(status: &Summary, params: &Params, window_fps: f32) -> Vec<Row> {
             )
         },
         row("skipped", format!("{:>5} pictures", count(status.skipped_pictures))),
-        row("keys", "? all  L learn  M map  H hides".to_owned()),
     ]);
+    rows.extend(params.modulated().iter().take(MODULATED).map(|&target| row("moves", place(target, params))));
+    rows.push(row("keys", "? all  L learn  M map  H hides".to_owned()));
     rows
+}
+
+/// A modulated parameter and its travel, with the knob's place `|` and what plays `●`.
+fn place(target: Target, params: &Params) -> String {
+    const TRACK: usize = 16;
+    let def = target.id.def();
+    let column = |travel: f64| (travel.clamp(0.0, 1.0) * (TRACK - 1) as f64).round() as usize;
+    let (base, plays) = (column(params.travel(target)), column(def.to_travel(params.get(target))));
+    let mark = |i| match i {
+        _ if i == plays => '●',
+        _ if i == base => '|',
+        _ => '·',
+    };
+    format!("{} {}", fitted(&target.to_string(), COLUMNS - LABEL - TRACK - 1), (0..TRACK).map(mark).collect::<String>())
 }
 
 /// Paints the HUD, or the list of keys in its place.
@@ -229,6 +246,15 @@ mod test {
         assert!(!few.iter().any(|row| row.warm) && many.iter().any(|row| row.warm));
         let unit = |rows: &[Row]| rows.iter().find_map(|row| row.text.find("lost"));
         assert_eq!(unit(&few), unit(&many));
+    }
+
+    #[test]
+    fn what_is_modulated_is_marked_beside_the_knobs_place() {
+        let mut params = Params::default();
+        params.modulate(&[(Id::StyleBlend.into(), 0.5), (Id::PsiCutoff.into(), -1.0)]);
+        let rows = rows(&status(), &params, 60.0);
+        let moves: Vec<&str> = rows.iter().filter(|row| row.label == "moves").map(|row| row.text.as_str()).collect();
+        assert_eq!(moves, ["/style/blend    |·······●·······", "/psi/cutoff     ●··············|"]);
     }
 
     #[test]

@@ -190,7 +190,7 @@ impl Mapping {
                     out.push(Write { target: alias.to, value: alias.value(value), source: *source });
                 }
             }
-            Event::Write(_) | Event::Key(_) | Event::Notice(_) | Event::MidiPort { .. } => {}
+            Event::Write(_) | Event::Key(_) | Event::Signal { .. } | Event::Notice(_) | Event::MidiPort { .. } => {}
         }
     }
 

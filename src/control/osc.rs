@@ -22,6 +22,7 @@ pub use server::OscServer;
 
 use std::net::SocketAddr;
 
+use crate::modulate::SignalId;
 use crate::params::{MAX_DIM, Table, Target, Value};
 use message::Message;
 
@@ -52,6 +53,11 @@ pub enum Incoming<'a> {
         address: &'a str,
         value: Value,
     },
+    /// `/signal/<name>`, of a name that a preset or a device uses.
+    Signal {
+        id: SignalId,
+        value: f64,
+    },
     Request(Request),
 }
 
@@ -64,6 +70,8 @@ pub enum Request {
     Unsubscribe,
     /// `/get ADDRESS`
     Get { address: String },
+    /// `/get/effective ADDRESS`: the value that plays, modulation included.
+    GetEffective { address: String },
     /// `/dump [PREFIX]`: send me everything.
     Dump { prefix: String },
 }
@@ -77,7 +85,7 @@ impl Request {
         match self {
             Request::Dump { .. } => 100.0,
             Request::Subscribe { .. } => 20.0,
-            Request::Get { .. } | Request::Unsubscribe => 1.0,
+            Request::Get { .. } | Request::GetEffective { .. } | Request::Unsubscribe => 1.0,
         }
     }
 }
@@ -88,11 +96,14 @@ const MAX_REACHED: usize = 2 * MAX_DIM;
 const MAX_PATTERNS: usize = 16;
 
 /// What clients ask at these addresses is answered to them; no alias may have one of them.
-const QUESTIONS: [&str; 4] = ["/subscribe", "/unsubscribe", "/dump", "/get"];
+const QUESTIONS: [&str; 5] = ["/subscribe", "/unsubscribe", "/dump", "/get", "/get/effective"];
+/// Below these lie signals, answers, and what another program may put before an address.
+const PREFIXES: [&str; 3] = ["/signal/", "/effective/", "/latent-jockey/"];
 
 /// Whether an address means something to the instrument without being a parameter: a question or a feed.
 pub fn is_reserved(address: &str) -> bool {
-    QUESTIONS.contains(&address) || feeds::Feed::resolve(address).is_some() || address.starts_with("/latent-jockey/")
+    let has_prefix = PREFIXES.iter().any(|prefix| address.starts_with(prefix));
+    QUESTIONS.contains(&address) || feeds::Feed::resolve(address).is_some() || has_prefix
 }
 
 /// Reads a datagram: calls `visit` for each thing it asks for, in order, with its time tag, and for each refusal.
@@ -135,16 +146,17 @@ fn one<'a>(message: &Message<'a>, table: &Table) -> Result<Incoming<'a>, Refusal
     let address =
         message.address.strip_prefix("/latent-jockey").filter(|rest| rest.starts_with('/')).unwrap_or(message.address);
     let prefix = || message.text().unwrap_or("/").to_owned();
+    let asked = || message.text().filter(|a| a.starts_with('/')).map(str::to_owned).ok_or(Refusal::BadRequest);
     match address {
         "/subscribe" => Ok(Incoming::Request(Request::Subscribe { prefix: prefix() })),
         "/unsubscribe" => Ok(Incoming::Request(Request::Unsubscribe)),
         "/dump" => Ok(Incoming::Request(Request::Dump { prefix: prefix() })),
-        "/get" => message
-            .text()
-            .filter(|address| address.starts_with('/'))
-            .map(|address| Incoming::Request(Request::Get { address: address.to_owned() }))
-            .ok_or(Refusal::BadRequest),
-        _ => Ok(Incoming::Unknown { address, value: message.value(None)? }),
+        "/get" => asked().map(|address| Incoming::Request(Request::Get { address })),
+        "/get/effective" => asked().map(|address| Incoming::Request(Request::GetEffective { address })),
+        _ => match address.strip_prefix("/signal/").and_then(SignalId::find) {
+            Some(id) => Ok(Incoming::Signal { id, value: message.number()? }),
+            None => Ok(Incoming::Unknown { address, value: message.value(None)? }),
+        },
     }
 }
 
@@ -188,7 +200,28 @@ mod test {
         assert_eq!(request(b"/subscribe\0\0,s\0\0/walk\0\0\0"), Ok(Request::Subscribe { prefix: "/walk".to_owned() }));
         assert_eq!(request(b"/get\0\0\0\0,s\0\0/psi\0\0\0\0"), Ok(Request::Get { address: "/psi".to_owned() }));
         assert_eq!(request(b"/get\0\0\0\0,s\0\0psi\0"), Err(Refusal::BadRequest));
+        assert_eq!(
+            request(b"/get/effective\0\0,s\0\0/psi\0\0\0\0"),
+            Ok(Request::GetEffective { address: "/psi".to_owned() })
+        );
+        assert_eq!(request(b"/get/effective\0\0"), Err(Refusal::BadRequest));
         assert_eq!(request(b"/dump\0\0\0"), Ok(Request::Dump { prefix: "/".to_owned() }));
+    }
+
+    #[test]
+    fn signals_are_numbers_under_names_that_somebody_uses() {
+        let id = SignalId::intern("osc-test.kick").unwrap();
+        let signal = |value| Ok(Incoming::Signal { id, value });
+        assert_eq!(seen(b"/signal/osc-test.kick\0\0\0,f\0\0\x3f\x00\0\0"), [signal(0.5)]);
+        assert_eq!(seen(b"/signal/osc-test/kick\0\0\0,i\0\0\0\0\0\x01"), [signal(1.0)]);
+        assert_eq!(seen(b"/signal/osc-test.kick\0\0\0,s\0\x000.25\0\0\0\0"), [signal(0.25)]);
+        for wrong in [&b",s\0\0abc\0"[..], b",f\0\0\x7f\x80\0\0", b",\0\0\0"] {
+            let datagram = [&b"/signal/osc-test.kick\0\0\0"[..], wrong].concat();
+            assert!(matches!(seen(&datagram)[..], [Err(_)]), "{:?}", seen(&datagram));
+        }
+        let other = "/signal/osc-test.never";
+        let datagram = b"/signal/osc-test.never\0\0,f\0\0\x3f\x00\0\0";
+        assert_eq!(seen(datagram), [Ok(Incoming::Unknown { address: other, value: Value::Float(0.5) })]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::f64::consts::TAU;
 use super::ease::Ease;
 use super::signals::Signals;
 use super::source::{Kind, Knob, Polarity, Setup, Source, Time};
-use crate::params::Curve;
+use crate::params::{Choice, Curve, TimeBase, words};
 
 const SECONDS: Knob = Knob {
     name: "seconds",
@@ -44,10 +44,11 @@ const PHASE: Knob = Knob {
 
 /// `source = "sine"` and the other waveforms.
 pub static KIND: Kind =
-    Kind { words: Wave::WORDS, knobs: &[&[SECONDS, BEATS], &[PHASE]], polarity: Polarity::Bipolar, build };
+    Kind { words: <Wave as Choice>::WORDS, knobs: &[&[SECONDS, BEATS], &[PHASE]], polarity: Polarity::Bipolar, build };
 
 fn build(setup: &Setup<'_>) -> Box<dyn Source> {
-    let unit = if setup.chosen.first() == Some(&1) { Unit::Beats } else { Unit::Seconds };
+    // The places of the two knobs in their group are those of the words.
+    let unit = TimeBase::from_index(setup.chosen.first().copied().unwrap_or(0));
     let wave = Wave::from_word(setup.word).unwrap_or(Wave::Sine);
     Box::new(Lfo::new(wave, unit, setup.seed))
 }
@@ -69,15 +70,16 @@ pub enum Wave {
     SmoothRandom,
 }
 
+words!(Wave {
+    Sine = "sine",
+    Triangle = "triangle",
+    Saw = "saw",
+    Square = "square",
+    SampleHold = "sample-hold",
+    SmoothRandom = "smooth-random",
+});
+
 impl Wave {
-    pub const WORDS: &'static [&'static str] = &["sine", "triangle", "saw", "square", "sample-hold", "smooth-random"];
-    const ALL: [Wave; 6] = [Wave::Sine, Wave::Triangle, Wave::Saw, Wave::Square, Wave::SampleHold, Wave::SmoothRandom];
-
-    /// The waveform that a preset names.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Wave::WORDS.iter().position(|known| *known == word).map(|i| Wave::ALL[i])
-    }
-
     /// The value after a number of `cycles`, 0 to 1. `seed` is for the random ones.
     pub fn at(self, cycles: f64, seed: u64) -> f64 {
         let index = cycles.floor();
@@ -105,18 +107,11 @@ fn noise(seed: u64, index: i64) -> f64 {
     (x >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// What a period counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    Seconds,
-    Beats,
-}
-
 /// An oscillator. Its knobs are the period, in its unit, and the phase in cycles.
 #[derive(Clone, Debug)]
 pub struct Lfo {
     wave: Wave,
-    unit: Unit,
+    unit: TimeBase,
     seed: u64,
     period: f64,
     phase: f64,
@@ -127,7 +122,7 @@ pub struct Lfo {
 }
 
 impl Lfo {
-    pub fn new(wave: Wave, unit: Unit, seed: u64) -> Self {
+    pub fn new(wave: Wave, unit: TimeBase, seed: u64) -> Self {
         Lfo { wave, unit, seed, period: SECONDS.default, phase: 0.0, last_period: None, offset: 0.0 }
     }
 }
@@ -143,13 +138,13 @@ impl Source for Lfo {
         /// Time constant of the slide back onto the beat: no jump is seen, and a bar later it is there.
         const SLIDE_SECS: f64 = 0.3;
         let (now, before) = match self.unit {
-            Unit::Seconds => (t.secs, t.secs - t.dt),
-            Unit::Beats => (t.beat, t.beat),
+            TimeBase::Seconds => (t.secs, t.secs - t.dt),
+            TimeBase::Beats => (t.beat, t.beat),
         };
         let last_period = self.last_period.replace(self.period).unwrap_or(self.period);
         if last_period != self.period {
             self.offset += before / last_period - before / self.period;
-        } else if self.unit == Unit::Beats && self.offset != 0.0 {
+        } else if self.unit == TimeBase::Beats && self.offset != 0.0 {
             // Whole cycles stay: they look the same, except to the random waves, which must not jump.
             let away = self.offset - self.offset.round();
             let rest = away * (-t.dt / SLIDE_SECS).exp();
@@ -223,27 +218,27 @@ mod tests {
     fn a_period_is_in_seconds_or_beats() {
         // A quarter of a second a frame, two beats a second: a saw of 2 s and one of 4 beats are the same.
         let expected = [0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 0.0];
-        for (unit, period) in [(Unit::Seconds, 2.0), (Unit::Beats, 4.0)] {
+        for (unit, period) in [(TimeBase::Seconds, 2.0), (TimeBase::Beats, 4.0)] {
             let values = played(&mut Lfo::new(Wave::Saw, unit, 0), [period, 0.0], 0..9, 0.25);
             assert_eq!(values, expected, "{unit:?}");
         }
-        assert_eq!(played(&mut Lfo::new(Wave::Saw, Unit::Beats, 0), [4.0, 0.25], 0..3, 0.25), [0.25, 0.375, 0.5]);
+        assert_eq!(played(&mut Lfo::new(Wave::Saw, TimeBase::Beats, 0), [4.0, 0.25], 0..3, 0.25), [0.25, 0.375, 0.5]);
     }
 
     #[test]
     fn a_steady_wave_is_a_function_of_time() {
-        for wave in Wave::ALL {
-            let slow = played(&mut Lfo::new(wave, Unit::Seconds, 9), [3.0, 0.1], 0..60, 0.5);
-            let fast = played(&mut Lfo::new(wave, Unit::Seconds, 9), [3.0, 0.1], 0..120, 0.25);
+        for wave in Wave::WORDS.iter().filter_map(|word| Wave::from_word(word)) {
+            let slow = played(&mut Lfo::new(wave, TimeBase::Seconds, 9), [3.0, 0.1], 0..60, 0.5);
+            let fast = played(&mut Lfo::new(wave, TimeBase::Seconds, 9), [3.0, 0.1], 0..120, 0.25);
             assert!(fast.iter().step_by(2).zip(&slow).all(|(a, b)| a == b), "{wave:?}");
-            let late = played(&mut Lfo::new(wave, Unit::Seconds, 9), [3.0, 0.1], 30..60, 0.5);
+            let late = played(&mut Lfo::new(wave, TimeBase::Seconds, 9), [3.0, 0.1], 30..60, 0.5);
             assert_eq!(late, slow[30..], "{wave:?} does not remember when it began");
         }
     }
 
     #[test]
     fn a_change_of_rate_does_not_jump() {
-        for unit in [Unit::Seconds, Unit::Beats] {
+        for unit in [TimeBase::Seconds, TimeBase::Beats] {
             for wave in [Wave::Sine, Wave::SmoothRandom] {
                 let mut lfo = Lfo::new(wave, unit, 1);
                 let before = played(&mut lfo, [8.0, 0.0], 0..1000, 0.01);
@@ -261,10 +256,10 @@ mod tests {
 
     #[test]
     fn beats_come_back_onto_the_beat() {
-        let mut lfo = Lfo::new(Wave::Saw, Unit::Beats, 0);
+        let mut lfo = Lfo::new(Wave::Saw, TimeBase::Beats, 0);
         played(&mut lfo, [8.0, 0.0], 0..270, 0.01);
         let after = played(&mut lfo, [4.0, 0.0], 270..1000, 0.01);
-        let steady = played(&mut Lfo::new(Wave::Saw, Unit::Beats, 0), [4.0, 0.0], 270..1000, 0.01);
+        let steady = played(&mut Lfo::new(Wave::Saw, TimeBase::Beats, 0), [4.0, 0.0], 270..1000, 0.01);
         assert!((after[1] - steady[1]).abs() > 0.1, "at first the wave goes on from where it is");
         assert!(after.iter().zip(&steady).skip(600).all(|(a, b)| close(*a, *b)));
     }

@@ -5,8 +5,31 @@
 //! parameter itself keeps the sum inside its range.
 
 use super::ease::Ease;
-use super::source::Polarity;
-use crate::params::Target;
+use super::source::{Knob, Polarity};
+use crate::params::{Curve, Target, words};
+
+/// How far a modulator moves its parameters.
+pub static DEPTH: Knob = Knob {
+    name: "depth",
+    min: -1.0,
+    max: 1.0,
+    default: 0.2,
+    unit: "",
+    curve: Curve::Linear,
+    smoothing_secs: 0.08,
+    help: "how far it moves, in the travel of a knob: 1 is the whole range, negative turns it over, 0 is off",
+};
+/// How slowly a modulator's parameters follow its source.
+pub static SMOOTH: Knob = Knob {
+    name: "smooth",
+    min: 0.0,
+    max: 10.0,
+    default: 0.0,
+    unit: "s",
+    curve: Curve::Square,
+    smoothing_secs: 0.0,
+    help: "how slowly it follows its source: a time constant; 0 follows at once",
+};
 
 /// The form that a route gives to its source, the same to both sides of 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,15 +44,9 @@ pub enum Response {
     Smooth,
 }
 
+words!(Response { Linear = "linear", Square = "square", Root = "root", Smooth = "smooth" });
+
 impl Response {
-    pub const WORDS: &'static [&'static str] = &["linear", "square", "root", "smooth"];
-    const ALL: [Response; 4] = [Response::Linear, Response::Square, Response::Root, Response::Smooth];
-
-    /// The curve that a preset names.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Response::WORDS.iter().position(|known| *known == word).map(|i| Response::ALL[i])
-    }
-
     /// −1..1 to −1..1.
     pub fn apply(self, x: f64) -> f64 {
         let size = x.abs();
@@ -63,6 +80,11 @@ impl Route {
     pub fn new(source: usize, target: Target) -> Self {
         let (polarity, curve) = (Polarity::Bipolar, Response::Linear);
         Route { source, target, depth: 0.0, polarity, curve, smooth: 0.0, at: None }
+    }
+
+    /// Takes over where another route is, so that a reload is not seen.
+    pub fn go_on_from(&mut self, other: &Route) {
+        self.at = other.at;
     }
 
     /// What it adds in this frame, in travel. `value` is its source's, 0 to 1.
@@ -142,11 +164,9 @@ mod tests {
             (Response::Root, [-1.0, -0.5, 0.0, 0.5, 1.0]),
             (Response::Smooth, [-1.0, -0.103515625, 0.0, 0.103515625, 1.0]),
         ];
-        for ((response, expected), word) in table.into_iter().zip(Response::WORDS) {
+        for (response, expected) in table {
             assert_eq!([-1.0, -0.25, 0.0, 0.25, 1.0].map(|x| response.apply(x)), expected, "{response:?}");
-            assert_eq!(Response::from_word(word), Some(response));
         }
-        assert_eq!(Response::from_word("cubic"), None);
     }
 
     #[test]

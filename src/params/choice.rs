@@ -9,12 +9,17 @@ pub trait Choice: Copy + 'static {
 
     /// The variant at a position; the last one for a position beyond it.
     fn from_index(index: usize) -> Self;
+
+    /// The variant that a word names.
+    fn from_word(word: &str) -> Option<Self> {
+        Self::WORDS.iter().position(|known| *known == word).map(Self::from_index)
+    }
 }
 
 /// Gives an enum its words: every variant, in order.
 macro_rules! words {
     ($name:ident { $($variant:ident = $word:literal),* $(,)? }) => {
-        impl Choice for $name {
+        impl $crate::params::Choice for $name {
             const WORDS: &'static [&'static str] = &[$($word),*];
 
             fn from_index(index: usize) -> Self {
@@ -24,6 +29,8 @@ macro_rules! words {
         }
     };
 }
+
+pub(crate) use words;
 
 /// Declares enums with their words.
 macro_rules! choices {
@@ -130,6 +137,8 @@ mod tests {
                 assert_eq!(name.trim_start_matches(|c| name.ends_with(char::is_numeric) && c == 's'), T::WORDS[i]);
             }
             assert_eq!(T::from_index(99), variants[variants.len() - 1]);
+            assert!(T::WORDS.iter().zip(variants).all(|(word, variant)| T::from_word(word) == Some(*variant)));
+            assert_eq!(T::from_word("no word"), None);
         }
         check(&[WalkKind::Hold, WalkKind::Drift, WalkKind::Loop, WalkKind::Line]);
         check(&[Ease::Linear, Ease::Smooth, Ease::Hold]);

@@ -13,12 +13,13 @@ struct Cell {
     base: f64,
     /// The base as it is after smoothing.
     smoothed: f64,
+    /// What is added to the base's place in the knob's travel, 0..1.
     modulation: f64,
 }
 
 /// The values of a running show.
 ///
-/// Writes go to the base; [`Params::step`] moves the smoothed values towards it. `set_modulation` is for LFOs,
+/// Writes go to the base; [`Params::step`] moves the smoothed values towards it. [`Params::modulate`] is for LFOs,
 /// audio and scripts and never touches the base.
 ///
 /// Rows come and go with [`Params::set_table`]. What a row held when it went it holds when it comes back.
@@ -35,6 +36,8 @@ pub struct Params {
     moving: Vec<(Target, usize)>,
     /// The last row of each address that was added at run time.
     last_at: HashMap<&'static str, Id>,
+    /// What is modulated in this frame.
+    modulated: Vec<Target>,
 }
 
 impl Default for Params {
@@ -56,6 +59,7 @@ impl Params {
             fired: Vec::with_capacity(64),
             moving: Vec::with_capacity(MAX_DIM),
             last_at: HashMap::new(),
+            modulated: Vec::new(),
         };
         params.set_table(table);
         params
@@ -318,22 +322,48 @@ impl Params {
         }
     }
 
-    /// What LFOs, audio and scripts add to a number; 0 takes it away.
-    pub fn set_modulation(&mut self, target: Target, amount: f64) {
-        let Some(i) = self.cell(target).filter(|_| self.table.current(target.id).is_some()) else { return };
-        self.cells[i].modulation = if amount.is_finite() { amount } else { 0.0 };
+    /// What LFOs, audio and scripts add in this frame, each target once, in the travel of a knob: 0.5 moves as far as
+    /// half a turn. Numbers that are not in the list are not modulated any more. Allocates only for more targets than
+    /// ever before.
+    pub fn modulate(&mut self, amounts: &[(Target, f64)]) {
+        while let Some(target) = self.modulated.pop() {
+            if let Some(i) = self.cell(target) {
+                self.cells[i].modulation = 0.0;
+            }
+        }
+        for &(target, amount) in amounts.iter().filter(|(_, amount)| amount.is_finite()) {
+            if let Some(i) = self.cell(target).filter(|_| self.table.current(target.id).is_some()) {
+                self.cells[i].modulation = amount;
+                self.modulated.push(target);
+            }
+        }
     }
 
-    pub fn clear_modulation(&mut self) {
-        self.cells.iter_mut().for_each(|c| c.modulation = 0.0);
+    /// What is modulated now, each target once.
+    pub fn modulated(&self) -> &[Target] {
+        &self.modulated
     }
 
-    /// The effective value: smoothed base plus modulation, clamped to the range.
+    /// The effective value: the smoothed base, moved along its travel by the modulation, inside the range.
     pub fn get(&self, target: impl Into<Target>) -> f64 {
         let target = target.into();
         let Some(i) = self.cell(target) else { return self.base(target) };
-        let (cell, (min, max)) = (&self.cells[i], target.id.def().range());
-        (cell.smoothed + cell.modulation).clamp(min, max)
+        let (cell, def) = (&self.cells[i], target.id.def());
+        if cell.modulation == 0.0 {
+            let (min, max) = def.range();
+            return cell.smoothed.clamp(min, max);
+        }
+        def.from_travel(def.to_travel(cell.smoothed) + cell.modulation)
+    }
+
+    /// The effective value in the parameter's own kind: what `/get/effective` sends. `None` for triggers.
+    pub fn effective(&self, target: impl Into<Target>) -> Option<Value> {
+        let target = target.into();
+        match target.id.def().kind {
+            Kind::Float { .. } => Some(Value::Float(self.get(target))),
+            Kind::Int { .. } => Some(Value::Int(self.get(target).round() as i64)),
+            _ => self.value(target),
+        }
     }
 
     /// The effective value of a whole number or a choice (its position).
@@ -457,9 +487,9 @@ mod tests {
             params.step(0.01);
         }
         assert_eq!(params.get(Id::Psi), 1.5);
-        params.set_modulation(Id::Psi.into(), 9.0);
+        params.modulate(&[(Id::Psi.into(), 9.0)]);
         assert_eq!((params.get(Id::Psi), params.base(Id::Psi)), (2.0, 1.5));
-        params.clear_modulation();
+        params.modulate(&[]);
         assert_eq!(params.get(Id::Psi), 1.5);
     }
 
@@ -489,12 +519,12 @@ mod tests {
         params.write(ids[1].into(), &Value::Text("b".to_owned())).unwrap();
         params.write(band, &Value::Float(0.25)).unwrap();
         params.write(Id::Psi.into(), &Value::Float(1.5)).unwrap();
-        params.set_modulation(ids[0].into(), 0.1);
+        params.modulate(&[(ids[0].into(), 0.1)]);
         params.step(0.01);
 
         params.remove(&ids);
         assert!(!params.fired().contains(&ids[1]));
-        params.set_modulation(ids[0].into(), 0.2);
+        params.modulate(&[(ids[0].into(), 0.2)]);
         let error = params.write(band, &Value::Float(1.0)).unwrap_err();
         assert_eq!(error.to_string(), "/fx/store/band/3 no longer exists");
         params.step(1.0);

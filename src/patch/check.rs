@@ -4,6 +4,7 @@
 //! reading shows all of it.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml_edit::{Item, TableLike, Value as Toml};
@@ -16,13 +17,25 @@ use crate::params::{Kind, Table, Target, Value, nearest_of};
 pub(super) struct Checker<'a> {
     text: &'a str,
     /// Which parameters there are.
-    pub table: &'a Table,
+    table: &'a Table,
+    /// With those that the file brings along.
+    extended: Option<Arc<Table>>,
     pub problems: Vec<Problem>,
 }
 
 impl<'a> Checker<'a> {
     pub fn new(text: &'a str, table: &'a Table) -> Self {
-        Checker { text, table, problems: Vec::new() }
+        Checker { text, table, extended: None, problems: Vec::new() }
+    }
+
+    /// Which parameters the file may name.
+    pub fn params(&self) -> &Table {
+        self.extended.as_deref().unwrap_or(self.table)
+    }
+
+    /// Other parameters from now on.
+    pub fn set_params(&mut self, table: Arc<Table>) {
+        self.extended = Some(table);
     }
 
     /// Notes a problem at the start of `span`, or at the file's start when the parser knows no place.
@@ -60,9 +73,9 @@ impl<'a> Checker<'a> {
 
     /// The parameter at `address`; an unknown one is reported at `span`.
     pub fn target(&mut self, address: &str, span: Option<Range<usize>>) -> Option<Target> {
-        let target = self.table.resolve(address);
+        let target = self.params().resolve(address);
         if target.is_none() {
-            self.report(span, unknown_address(address, self.table));
+            self.report(span, unknown_address(address, self.params()));
         }
         target
     }

@@ -10,12 +10,14 @@ use toml_edit::{Document, TableLike};
 
 use super::check::{Checker, key_span, typed};
 use super::locate::{self, LocateError, name_of};
+use super::modulators;
 use crate::control::mapping::{MappingError, MidiEntry, OscEntry};
 use crate::control::osc;
+use crate::modulate::Modulator;
 use crate::params::{Saving, Table, Target, Value};
 
 /// Everything that a preset may say at its top.
-const KEYS: &[&str] = &["name", "description", "network", "params", "midi", "osc"];
+const KEYS: &[&str] = &["name", "description", "network", "params", "midi", "osc", "mod"];
 
 /// How many problems of one file are told.
 const TOLD: usize = 8;
@@ -36,6 +38,8 @@ pub struct Preset {
     pub midi: Vec<MidiEntry>,
     /// Addresses that other programs send anyway, and the parameters they move.
     pub osc: Vec<OscEntry>,
+    /// What moves parameters by itself; the numbers of their knobs are among `params`.
+    pub modulators: Vec<Modulator>,
 }
 
 /// One thing wrong with a file.
@@ -130,14 +134,19 @@ impl Preset {
 fn read(document: &Document<&str>, origin: &Path, check: &mut Checker) -> Preset {
     let top: &dyn TableLike = document.as_table();
     check.only_keys(top, "in a preset", KEYS);
+    // First: the rest may name the knobs of modulators.
+    let modulators = modulators::read(check.table(top, "mod"), check);
+    let mut params = check.table(top, "params").map(|t| values(t, check)).unwrap_or_default();
+    params.extend(modulators::values(&modulators, check.params()));
     Preset {
         path: origin.to_owned(),
         name: check.string(top, "name").unwrap_or_else(|| name_of(origin)),
         description: check.string(top, "description"),
         network: network(top, origin, check),
-        params: check.table(top, "params").map(|t| values(t, check)).unwrap_or_default(),
+        params,
         midi: check.table(top, "midi").map(|t| controls(t, check)).unwrap_or_default(),
         osc: check.table(top, "osc").map(|t| aliases(t, check)).unwrap_or_default(),
+        modulators: modulators.into_iter().map(|(modulator, _)| modulator).collect(),
     }
 }
 
@@ -176,7 +185,7 @@ fn controls(table: &dyn TableLike, check: &mut Checker) -> Vec<MidiEntry> {
     for (control, item) in table.iter() {
         let span = key_span(table, control);
         let Some(options) = check.entry(item, span.clone()) else { continue };
-        match MidiEntry::new(control, &options, check.table) {
+        match MidiEntry::new(control, &options, check.params()) {
             Ok(entry) => controls.push(entry),
             Err(error @ MappingError::Control { .. }) => check.report(span, error.to_string()),
             Err(error) => check.report(item.span().or(span), error.to_string()),
@@ -189,12 +198,12 @@ fn aliases(table: &dyn TableLike, check: &mut Checker) -> Vec<OscEntry> {
     let mut aliases = Vec::new();
     for (alias, item) in table.iter() {
         let span = key_span(table, alias);
-        if let Some(message) = bad_alias(alias, check.table) {
+        if let Some(message) = bad_alias(alias, check.params()) {
             check.report(span, message);
             continue;
         }
         let Some(options) = check.entry(item, span.clone()) else { continue };
-        match OscEntry::new(alias, &options, check.table) {
+        match OscEntry::new(alias, &options, check.params()) {
             Ok(entry) => aliases.push(entry),
             Err(error) => check.report(item.span().or(span), error.to_string()),
         }
@@ -281,7 +290,7 @@ mod tests {
         let table = [
             (
                 "nework = \"x\"",
-                "p.toml:1:1: unknown key \"nework\" in a preset, which takes name, description, network, params, midi, osc; did you mean \"network\"?",
+                "p.toml:1:1: unknown key \"nework\" in a preset, which takes name, description, network, params, midi, osc, mod; did you mean \"network\"?",
             ),
             ("[params]\n\"/psy\" = 1", "p.toml:2:1: \"/psy\" is no parameter; did you mean \"/psi\"?"),
             ("[params]\n  \"/psi\" = 2.5", "p.toml:2:12: /psi takes a number from -1 to 2; got 2.5"),

@@ -15,6 +15,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value as Toml,
 use super::locate;
 use super::preset::{Preset, PresetError};
 use crate::control::mapping::{ControlSpec, MidiEntry, MidiOptions, parse_control};
+use crate::modulate::Modulator;
 use crate::params::{Params, Saving as Kept, Table, Target, Value, short};
 
 /// Why a preset was not saved. The file is as it was.
@@ -79,6 +80,9 @@ impl Saving<'_> {
         }
         if let Some(now) = self.params {
             in_table(&mut document, "params", |params| write_params(params, now));
+        }
+        if let Some(now) = self.params.filter(|_| !before.modulators.is_empty()) {
+            in_table(&mut document, "mod", |entries| write_modulators(entries, &before.modulators, now));
         }
         if let Some(entries) = self.midi {
             in_table(&mut document, "midi", |midi| write_midi(midi, entries, self.table));
@@ -184,6 +188,27 @@ fn write_params(table: &mut dyn TableLike, params: &Params) {
             Some(key) => set(table, key, toml(&now)),
             None if Some(&now) != defaults.value(target).as_ref() => set(table, &target.to_string(), toml(&now)),
             None => {}
+        }
+    }
+}
+
+/// Brings the numbers of modulators up to date with their knobs; the rest of an entry is the player's.
+fn write_modulators(table: &mut dyn TableLike, modulators: &[Modulator], params: &Params) {
+    for modulator in modulators {
+        let Some(entry) = table.get_mut(&modulator.name) else { continue };
+        for knob in modulator.knobs() {
+            // A preset that does not play has no rows.
+            let Some(row) = params.table().row(&modulator.address(knob)) else { continue };
+            let now = params.base(row);
+            let Some(numbers) = entry.as_table_like_mut() else { continue };
+            if !numbers.contains_key(knob.name) && now == knob.default {
+                continue;
+            }
+            let is_new = !numbers.contains_key(knob.name);
+            set(numbers, knob.name, short(now).into());
+            if let Some(inline) = entry.as_inline_table_mut().filter(|_| is_new) {
+                inline.fmt();
+            }
         }
     }
 }

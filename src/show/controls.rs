@@ -97,6 +97,8 @@ impl Controls {
                 self.connect_port(*port, name, *open);
             }
             Event::Notice(line) => status.notice(line.clone()),
+            // A value without a target: modulation follows it.
+            Event::Signal { .. } => {}
             Event::Midi(message) if self.learning.is_waiting() => {
                 self.clock.midi(message, writes);
                 self.learning.message(message);
@@ -110,7 +112,9 @@ impl Controls {
             Event::Key(key) => keys::writes(*key, params, writes),
             Event::Unknown { address, .. } => {
                 self.mapping.apply(event, params, writes);
-                if writes.is_empty() {
+                if let Some(signal) = address.strip_prefix("/signal/").filter(|_| writes.is_empty()) {
+                    status.refuse(&format!("no modulator follows the signal {signal}"));
+                } else if writes.is_empty() {
                     status.refuse_with(&format!("no parameter {address}"), || did_you_mean(address, params.table()));
                 }
             }
@@ -265,6 +269,9 @@ mod tests {
         let unknown = Event::Unknown { address: "/psy".to_owned(), value: Value::Nothing, source: Source::Osc };
         assert!(heard(&mut controls, &params, &mut status, &unknown).is_empty());
         assert_eq!(status.line(), Some("no parameter /psy; did you mean \"/psi\"?"));
+        let signal = Event::Unknown { address: "/signal/a.b".into(), value: Value::Nothing, source: Source::Osc };
+        assert!(heard(&mut controls, &params, &mut status, &signal).is_empty());
+        assert_eq!(status.line(), Some("no modulator follows the signal a.b"));
     }
 
     #[test]

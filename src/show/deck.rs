@@ -54,7 +54,7 @@ fn walk_settings(p: &Params) -> walk::Settings {
     let per_second = p.get_choice::<TimeBase>(Id::WalkSync).per_second(p.get(Id::Tempo));
     walk::Settings {
         kind: p.get_choice(Id::WalkKind),
-        seed: p.base(Id::Seed) as u32,
+        seed: p.int(Id::Seed) as u32,
         speed: p.get(Id::WalkSpeed) * per_second,
         radius: p.get(Id::WalkRadius),
         ease: p.get_choice(Id::WalkEase),

@@ -170,7 +170,7 @@ impl Output {
         self.pictures_asked += 1;
         let mode = match p.get_choice(Id::NoiseMode) {
             NoiseKind::Const => NoiseMode::Const,
-            NoiseKind::Random => NoiseMode::Random { seed: p.base(Id::NoiseSeed) as u64 ^ (self.pictures_asked << 32) },
+            NoiseKind::Random => NoiseMode::Random { seed: p.int(Id::NoiseSeed) as u64 ^ (self.pictures_asked << 32) },
             NoiseKind::None => NoiseMode::None,
         };
         let request = &mut self.request;

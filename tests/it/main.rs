@@ -21,6 +21,7 @@ mod files_may_change_while_they_are_read;
 mod foreign_networks_are_named;
 mod half_precision_stays_close_to_pytorch;
 mod midi_ports_come_and_go;
+mod modulators_move_what_plays;
 mod networks_of_every_format_give_pytorchs_picture;
 mod odd_networks_are_refused;
 mod one_network_fades_into_the_next;

@@ -147,6 +147,19 @@ fn questions_are_answered_and_changes_reported() {
         ask("/get", text(asked));
         assert_eq!(heard(&mut feedback, (&params, feeds)), [answer], "/get {asked}");
     }
+    // What plays, where modulation moves a value: the value itself stays.
+    params.modulate(&[(Id::Psi.into(), 0.1)]);
+    for (asked, answer) in [
+        ("/psi", said("/effective/psi", OscType::Float(1.0))),
+        ("/walk/speed", said("/effective/walk/speed", OscType::Float(0.25))),
+        ("/walk/kind", said("/effective/walk/kind", OscType::String("drift".to_owned()))),
+    ] {
+        ask("/get/effective", text(asked));
+        assert_eq!(heard(&mut feedback, (&params, feeds)), [answer], "/get/effective {asked}");
+    }
+    ask("/get", text("/psi"));
+    assert_eq!(heard(&mut feedback, (&params, feeds)), [said("/psi", OscType::Float(0.7))]);
+    params.modulate(&[]);
     ask("/dump", text("/walk"));
     let walk = heard(&mut feedback, (&params, feeds));
     assert!(walk.iter().all(|(address, _)| address.starts_with("/walk/")) && walk.len() >= 4, "{walk:?}");

@@ -55,7 +55,8 @@ impl Stage {
             }
         }
         let feeds = Feeds { beat: 1, fps: 30.0 };
-        self.panel.step(&Snapshot { params: &self.params, feeds, mapping: &self.mapping, preset: None, dims: DIMS });
+        let snapshot = Snapshot { params: &self.params, feeds, mapping: &self.mapping, preset: None, dims: DIMS };
+        self.panel.step(&snapshot, 0.02);
     }
 
     /// Runs frames until `done`, for at most five seconds.
@@ -190,6 +191,59 @@ fn a_socket_writes_and_listens() {
     }
     writer.send(packet("/get", vec![OscType::String("/beat".to_owned())])).unwrap();
     stage.until("the answer", |_| heard(&mut writer) == Some(("/beat".to_owned(), vec![OscType::Int(1)])));
+}
+
+#[test]
+fn what_plays_is_told_to_those_who_look() {
+    let mut stage = Stage::new();
+    let (mut looker, mut other) = (stage.socket(), stage.socket());
+    assert_eq!(stage.get("/?HOST_INFO").1["EXTENSIONS"]["EFFECTIVE"], json!(true));
+    assert_eq!(stage.get("/psi?EFFECTIVE"), (200, json!({ "EFFECTIVE": [0.7] })), "nothing moves it");
+    assert_eq!(stage.get("/psi").1.get("EFFECTIVE"), None);
+    assert_eq!(stage.get("/tap?EFFECTIVE").0, 204);
+
+    stage.params.modulate(&[(Id::Psi.into(), 0.1), (Id::PsiCutoff.into(), -0.5)]);
+    (0..3).for_each(|_| stage.step());
+    assert_eq!(stage.get("/psi?EFFECTIVE"), (200, json!({ "EFFECTIVE": [1.0] })));
+    assert_eq!(stage.get("/psi?VALUE"), (200, json!({ "VALUE": [0.7] })));
+    assert_eq!(stage.get("/psi").1["EFFECTIVE"], json!([1.0]), "the page sees what moves");
+    assert_eq!(stage.get("/psi/cutoff?EFFECTIVE"), (200, json!({ "EFFECTIVE": [32] })));
+
+    other.send(command("LISTEN", "/psi")).unwrap();
+    stage.until("the value", |_| heard(&mut other) == Some(("/psi".to_owned(), vec![OscType::Float(0.7)])));
+    looker.send(command("LISTEN", "/psi?EFFECTIVE")).unwrap();
+    let plays = |x: f32| Some(("/effective/psi".to_owned(), vec![OscType::Float(x)]));
+    stage.until("what plays", |_| heard(&mut looker) == plays(1.0));
+    stage.params.modulate(&[(Id::Psi.into(), 0.2), (Id::PsiCutoff.into(), -0.5)]);
+    stage.until("what plays now", |_| heard(&mut looker) == plays(1.3));
+    let (end, mut moves, mut told) = (Instant::now() + Duration::from_millis(600), 0, 0);
+    while Instant::now() < end {
+        moves += 1;
+        stage.params.modulate(&[(Id::Psi.into(), f64::from(moves % 100) / 1000.0), (Id::PsiCutoff.into(), -0.5)]);
+        stage.step();
+        told += i32::from(heard(&mut looker).is_some_and(|(address, _)| address == "/effective/psi"));
+    }
+    assert!(told > 0 && told <= moves, "{told} of {moves}");
+    assert_eq!(heard(&mut other), None, "who listens to the value hears nothing of what moves it");
+
+    looker.send(command("IGNORE", "/psi?EFFECTIVE")).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    while heard(&mut looker).is_some() {}
+    stage.params.modulate(&[(Id::Psi.into(), 0.05), (Id::PsiCutoff.into(), -0.5)]);
+    for _ in 0..10 {
+        stage.step();
+        assert_eq!(heard(&mut looker), None, "who looks away hears nothing");
+    }
+    looker.send(packet("/get/effective", vec![OscType::String("/psi".to_owned())])).unwrap();
+    stage.until("the answer", |_| heard(&mut looker) == plays(0.85));
+
+    let mut told = Vec::new();
+    stage.params.modulate(&[]);
+    stage.until("the change of the tree", |_| {
+        told.extend(looker.read().ok().filter(Message::is_text).map(|m| m.to_string()));
+        told.iter().any(|line| line.contains("PATH_CHANGED"))
+    });
+    assert_eq!(stage.get("/psi").1.get("EFFECTIVE"), None);
 }
 
 #[test]

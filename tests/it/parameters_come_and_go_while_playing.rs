@@ -75,7 +75,7 @@ impl Rig {
             dims: Dims { z: 8, w: 8, styles: 0 },
         };
         let _ = self.feedback.step(&snapshot, 0.01);
-        self.panel.step(&snapshot);
+        self.panel.step(&snapshot, 0.02);
     }
 
     fn until(&mut self, what: &str, mut is_so: impl FnMut(&mut Rig) -> bool) {
@@ -292,7 +292,7 @@ fn controls_play_new_rows_also_after_they_were_edited() {
     assert_eq!(params.base(edited[0]), 8.0, "over the new range");
     params.remove(&edited);
     let error = play(&mut params, &Event::Midi(message)).expect_err("it is gone").to_string();
-    assert!(error.starts_with("there is no /fx/kaleidoscope/angle any more"), "{error}");
+    assert!(error.starts_with("/fx/kaleidoscope/angle no longer exists"), "{error}");
 
     // An OSC message that was read before the row was added finds it in the frame.
     let row = params.add(&[Def::int("/fx/late/sides", 0, 9, 1)]).expect("a row");

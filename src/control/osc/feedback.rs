@@ -135,6 +135,12 @@ impl Feedback {
                 let found = one(&address, snapshot).ok_or(address)?;
                 send(&self.socket, from, vec![found]);
             }
+            Request::GetEffective { address } => {
+                let target = snapshot.params.table().resolve(&address);
+                let value = target.and_then(|target| snapshot.params.effective(target));
+                let (target, args) = target.zip(value.and_then(arguments)).ok_or(address)?;
+                send(&self.socket, from, vec![OscMessage { addr: effective_address(&target.to_string()), args }]);
+            }
             Request::Dump { prefix } => {
                 let prefix = bare(&prefix);
                 let wanted = self.numbers.iter().chain(&self.others).copied();
@@ -238,6 +244,11 @@ fn feed_message(feed: Feed, feeds: &Feeds) -> OscMessage {
 /// What a fader with an address of its own shows: the travel from 0 to 1 where the alias has a range, else the value.
 fn alias_message(alias: &OscEntry, params: &Params) -> Option<OscMessage> {
     Some(OscMessage { addr: alias.address.clone(), args: arguments(alias.back(params.value(alias.to))?)? })
+}
+
+/// Where what plays at an address is sent to.
+pub fn effective_address(address: &str) -> String {
+    format!("/effective{address}")
 }
 
 /// A prefix without ours, and without a slash at its end.

@@ -71,6 +71,9 @@ impl Inbox {
                         let write = Write { target, value, source: self.source };
                         self.take(time_tag, Event::Write(write), from, time, now);
                     }
+                    Incoming::Signal { id, value } => {
+                        self.take(time_tag, Event::Signal { id, value }, from, time, now);
+                    }
                     Incoming::Unknown { address, value } => {
                         let event = Event::Unknown { address: address.to_owned(), value, source: self.source };
                         self.take(time_tag, event, from, time, now);

@@ -72,6 +72,16 @@ impl<'a> Message<'a> {
         first.value()
     }
 
+    /// The number that the message carries, in its first argument.
+    ///
+    /// # Errors
+    /// When there is none, or it is not finite.
+    pub fn number(&self) -> Result<f64, Refusal> {
+        let first = self.arguments().next().transpose()?;
+        let number = first.and_then(Argument::number).ok_or(Refusal::NoNumber)?;
+        if number.is_finite() { Ok(number) } else { Err(Refusal::NotFinite) }
+    }
+
     /// The string argument of a request such as `/get /psi`, if there is one.
     pub fn text(&self) -> Option<&'a str> {
         match self.arguments().next()? {

@@ -44,6 +44,8 @@ pub enum Refusal {
     WidePattern,
     #[error("a request without a valid address")]
     BadRequest,
+    #[error("a signal takes a number")]
+    NoNumber,
 }
 
 /// Calls `visit` with each message of the datagram in order, with the time tag of its bundle (seconds since 1900

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rosc::OscType;
@@ -18,6 +18,9 @@ use crate::control::mapping::OscEntry;
 use crate::control::osc::feeds::{FEEDS, Feed, Feeds};
 use crate::control::{Listener, Snapshot};
 use crate::params::{Def, Id, Kind, Members, SharedTable, Table, Target, Value};
+
+/// How often the values that play are written for those who look at them.
+const EFFECTIVE_EVERY_SECS: f64 = 1.0 / 30.0;
 
 /// How many members of the families there are with the networks that play.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,9 +104,11 @@ pub struct Board {
     feed_serials: [u64; FEEDS.len()],
     pub aliases: Arc<[OscEntry]>,
     pub dims: Dims,
+    /// What is modulated, and the values that play; written [`EFFECTIVE_EVERY_SECS`].
+    effective: Vec<(Target, Value)>,
     /// Grows with each change of anything.
     pub serial: u64,
-    /// Grows with each change of the tree: of rows, aliases or dimensions.
+    /// Grows with each change of the tree: of rows, aliases, dimensions, or what is modulated.
     pub shape: u64,
 }
 
@@ -113,7 +118,7 @@ impl Board {
         let cells = vec![Cell { value: Value::Nothing, serial: 0 }; layout.targets.len()];
         let feed_serials = [0; FEEDS.len()];
         let (feeds, aliases, dims) = (Feeds::default(), Arc::new([]), Dims::default());
-        Board { layout, cells, feeds, feed_serials, aliases, dims, serial: 0, shape: 0 }
+        Board { layout, cells, feeds, feed_serials, aliases, dims, effective: Vec::new(), serial: 0, shape: 0 }
     }
 
     /// Which parameters there are.
@@ -177,6 +182,19 @@ impl Board {
         }
     }
 
+    /// The value that plays at a place that is modulated, as OSC arguments.
+    pub fn modulated(&self, place: Place) -> Option<Vec<OscType>> {
+        let Place::Param(target) = place else { return None };
+        let (_, value) = self.effective.iter().find(|(modulated, _)| *modulated == target)?;
+        arguments(target.id.def(), value, &self.dims)
+    }
+
+    /// The value that plays, as OSC arguments. Only parameters have one; of those that are not modulated it is the value.
+    pub fn effective(&self, place: Place) -> Option<Vec<OscType>> {
+        let is_param = matches!(place, Place::Param(_));
+        self.modulated(place).or_else(|| self.arguments(place).filter(|_| is_param))
+    }
+
     /// Every place that there is now.
     pub fn places(&self) -> impl Iterator<Item = Place> + '_ {
         let params = self.layout.targets.iter().copied().filter(|target| self.shows(*target));
@@ -219,6 +237,8 @@ pub struct Shared {
     pub tables: SharedTable,
     /// Wakes those who wait for news.
     pub news: watch::Sender<u64>,
+    /// How many modulated values are looked at, by all clients together.
+    pub watched: AtomicUsize,
     /// Somebody wants to see the next picture.
     pub looked_for: AtomicBool,
     pub view: Mutex<View>,
@@ -235,6 +255,7 @@ impl Shared {
             board: Mutex::new(Board::new()),
             tables: SharedTable::default(),
             news: watch::Sender::new(0),
+            watched: AtomicUsize::new(0),
             looked_for: AtomicBool::new(false),
             view: Mutex::default(),
             views: watch::Sender::new(0),
@@ -267,6 +288,10 @@ pub struct Panel {
     fresh: bool,
     /// The board does not know the layout yet.
     has_other_rows: bool,
+    /// What the board says is modulated.
+    modulated: Vec<Target>,
+    /// Since its values were written.
+    effective_secs: f64,
 }
 
 impl Panel {
@@ -284,6 +309,8 @@ impl Panel {
             changed: Vec::new(),
             fresh: true,
             has_other_rows: false,
+            modulated: Vec::new(),
+            effective_secs: 0.0,
         };
         panel.lay_out(layout);
         panel
@@ -302,8 +329,9 @@ impl Panel {
         self.layout = layout;
     }
 
-    /// Writes what changed since the last frame. A frame without changes costs a comparison of each number.
-    pub fn step(&mut self, snapshot: &Snapshot) {
+    /// Writes what changed since the last frame, `dt` seconds ago. A frame without changes costs a comparison of each
+    /// number.
+    pub fn step(&mut self, snapshot: &Snapshot, dt: f64) {
         let dims = snapshot.dims;
         let table = snapshot.params.table();
         self.shared.tables.publish(table);
@@ -323,16 +351,39 @@ impl Panel {
             .extend(self.texts.iter().filter(|(i, text)| snapshot.params.text(targets[*i].id) != text).map(|t| t.0));
         let vectors = self.vectors.iter().filter(|(i, list)| snapshot.params.vector(targets[*i].id) != list);
         self.changed.extend(vectors.map(|v| v.0));
-        let reshaped = self.has_other_rows || self.dims != dims || !Arc::ptr_eq(&self.aliases, snapshot.aliases());
-        if self.changed.is_empty() && !reshaped && self.feeds == snapshot.feeds && !self.fresh {
+        let modulated = snapshot.params.modulated();
+        let has_other_modulation = self.modulated != modulated;
+        let reshaped = self.has_other_rows
+            || has_other_modulation
+            || self.dims != dims
+            || !Arc::ptr_eq(&self.aliases, snapshot.aliases());
+        self.effective_secs += dt;
+        let is_moving = !modulated.is_empty() && self.effective_secs >= EFFECTIVE_EVERY_SECS;
+        let is_same = self.changed.is_empty() && !reshaped && self.feeds == snapshot.feeds && !self.fresh;
+        if is_same && !is_moving {
             return;
         }
         // While a client's question is being answered the news wait for the next frame.
-        let board = match self.shared.board.try_lock() {
+        let mut board = match self.shared.board.try_lock() {
             Ok(board) => board,
             Err(TryLockError::Poisoned(error)) => error.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
+        if is_moving || has_other_modulation {
+            board.effective.clear();
+            let values = modulated.iter().map(|&target| Some((target, snapshot.params.effective(target)?)));
+            board.effective.extend(values.flatten());
+            self.effective_secs = 0.0;
+        }
+        if is_same {
+            drop(board);
+            if self.shared.watched.load(Ordering::Acquire) > 0 {
+                self.shared.news.send_modify(|serial| *serial += 1);
+            }
+            return;
+        }
+        self.modulated.clear();
+        self.modulated.extend_from_slice(modulated);
         if std::mem::take(&mut self.fresh) {
             self.changed.clear();
             self.changed.extend(0..targets.len());
@@ -355,8 +406,8 @@ impl Panel {
 }
 
 impl Listener for Panel {
-    fn publish(&mut self, snapshot: &Snapshot, _: f64) {
-        self.step(snapshot);
+    fn publish(&mut self, snapshot: &Snapshot, dt: f64) {
+        self.step(snapshot, dt);
     }
 }
 
@@ -441,7 +492,7 @@ pub(super) mod test {
         let shared = shared();
         let mapping = Mapping::new(&[], &aliases);
         let feeds = Feeds { beat: 3, fps: 25.0 };
-        Panel::new(shared.clone()).step(&Snapshot { params, feeds, mapping: &mapping, preset: None, dims: DIMS });
+        Panel::new(shared.clone()).step(&Snapshot { params, feeds, mapping: &mapping, preset: None, dims: DIMS }, 0.0);
         shared.board().clone()
     }
 
@@ -453,7 +504,7 @@ pub(super) mod test {
         let mapping = Mapping::default();
         let psi = Place::Param(Id::Psi.into());
         let step = |panel: &mut Panel, params: &Params| {
-            panel.step(&Snapshot { params, feeds: Feeds::default(), mapping: &mapping, preset: None, dims: DIMS });
+            panel.step(&Snapshot { params, feeds: Feeds::default(), mapping: &mapping, preset: None, dims: DIMS }, 0.1);
         };
         step(&mut panel, &params);
         let first = shared.board().serial;

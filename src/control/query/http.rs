@@ -164,9 +164,13 @@ fn node(site: &Site, from: SocketAddr, address: &str, attribute: Option<&str>) -
     if !tree::ATTRIBUTES.contains(&attribute) {
         return plain(StatusCode::BAD_REQUEST, "unknown attribute");
     }
-    match node.get(attribute) {
+    // Where nothing moves a value, it is what plays.
+    let value = node.get(attribute).or_else(|| node.get("VALUE").filter(|_| attribute == "EFFECTIVE"));
+    match value {
         Some(value) => json(&serde_json::json!({ attribute: value })),
-        None if attribute == "VALUE" && node.get("TYPE").is_some() => respond(StatusCode::NO_CONTENT, "text/plain", ""),
+        None if matches!(attribute, "VALUE" | "EFFECTIVE") && node.get("TYPE").is_some() => {
+            respond(StatusCode::NO_CONTENT, "text/plain", "")
+        }
         None => json(&serde_json::json!({})),
     }
 }

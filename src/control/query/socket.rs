@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::{SinkExt, StreamExt};
@@ -14,7 +15,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use rosc::{OscMessage, OscPacket};
+use rosc::{OscMessage, OscPacket, OscType};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_tungstenite::WebSocketStream;
@@ -25,7 +26,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use super::board::{Board, Place};
 use super::http::{Site, plain};
 use crate::control::Counts;
-use crate::control::osc::feedback::{bare, is_in};
+use crate::control::osc::feedback::{bare, effective_address, is_in};
 use crate::control::osc::inbox::Inbox;
 use crate::control::osc::{QUESTIONS_PER_SEC, Request as Question};
 use crate::control::rate::Rate;
@@ -35,6 +36,10 @@ use crate::params::{Members, Table};
 const MAX_MESSAGE: usize = 64 << 10;
 /// Messages of one client in a second.
 const MAX_MESSAGES_PER_SEC: f64 = 2000.0;
+/// Modulated values that one client may look at.
+const MAX_WATCHED: usize = 256;
+/// Behind an address in `LISTEN` and `IGNORE`: the value that plays.
+const EFFECTIVE: &str = "?EFFECTIVE";
 /// Addresses that one client may listen to.
 const MAX_LISTENED: usize = 4096;
 /// A client gets news at most so often.
@@ -85,6 +90,8 @@ struct Client {
     questions: Rate,
     /// What it listens to, and the number of the last change that it was told.
     listened: HashMap<String, u64>,
+    /// The modulated values that it looks at, and what it was sent last.
+    watched: HashMap<String, Vec<OscType>>,
     /// It listens to everything below these, as after `/subscribe`.
     prefixes: Vec<String>,
     /// Everything up to this change was told to a subscriber.
@@ -105,6 +112,7 @@ impl Client {
             rate: Rate::new(MAX_MESSAGES_PER_SEC, Instant::now()),
             questions: Rate::new(QUESTIONS_PER_SEC, Instant::now()),
             listened: HashMap::new(),
+            watched: HashMap::new(),
             prefixes: Vec::new(),
             told,
             shape,
@@ -195,6 +203,10 @@ impl Client {
             Question::Get { address } => {
                 board.find(&address).and_then(|place| packet(&board, place)).into_iter().collect()
             }
+            Question::GetEffective { address } => {
+                let found = board.find(&address).and_then(|place| Some((place, board.effective(place)?)));
+                found.and_then(|(place, args)| effective_packet(&board, place, args)).into_iter().collect()
+            }
             Question::Dump { prefix } => {
                 let prefix = bare(&prefix);
                 let below = board.places().filter(|&place| is_in(&board.address(place), prefix));
@@ -218,7 +230,8 @@ impl Client {
         }
     }
 
-    /// `LISTEN` and `IGNORE`; anything else is left alone.
+    /// `LISTEN` and `IGNORE`, of values and, with [`EFFECTIVE`] behind the address, of what plays; anything else is left
+    /// alone.
     fn command(&mut self, text: &str) -> Vec<Message> {
         if !self.rate.pass(Instant::now()) {
             Counts::add(&self.site.counts.dropped);
@@ -226,8 +239,16 @@ impl Client {
         }
         let Ok(command) = serde_json::from_str::<serde_json::Value>(text) else { return Vec::new() };
         let address = command["DATA"].as_str().unwrap_or_default();
-        match command["COMMAND"].as_str() {
-            Some("LISTEN") => {
+        let watched = address.strip_suffix(EFFECTIVE);
+        match (command["COMMAND"].as_str(), watched) {
+            (Some("LISTEN"), Some(address)) => self.watch(address),
+            (Some("IGNORE"), Some(address)) => {
+                if self.watched.remove(address).is_some() {
+                    self.site.shared.watched.fetch_sub(1, Ordering::AcqRel);
+                }
+                Vec::new()
+            }
+            (Some("LISTEN"), None) => {
                 let board = self.site.shared.board();
                 let Some(place) = board.find(address).filter(|_| self.listened.len() < MAX_LISTENED) else {
                     return Vec::new();
@@ -236,12 +257,23 @@ impl Client {
                 // The value as it is, so that nothing is missed between asking and listening.
                 packet(&board, place).into_iter().collect()
             }
-            Some("IGNORE") => {
+            (Some("IGNORE"), None) => {
                 self.listened.remove(address);
                 Vec::new()
             }
             _ => Vec::new(),
         }
+    }
+
+    /// The client wants to see what plays at an address, as it moves.
+    fn watch(&mut self, address: &str) -> Vec<Message> {
+        let board = self.site.shared.board();
+        let found = board.find(address).and_then(|place| Some((place, board.effective(place)?)));
+        let Some((place, args)) = found.filter(|_| self.watched.len() < MAX_WATCHED) else { return Vec::new() };
+        if self.watched.insert(address.to_owned(), args.clone()).is_none() {
+            self.site.shared.watched.fetch_add(1, Ordering::AcqRel);
+        }
+        effective_packet(&board, place, args).into_iter().collect()
     }
 
     /// What has changed and this client wants to know.
@@ -264,6 +296,13 @@ impl Client {
                 messages.extend(packet(&board, place));
             }
         }
+        for (address, sent) in &mut self.watched {
+            let Some(place) = board.find(address) else { continue };
+            if let Some(args) = board.effective(place).filter(|args| args != sent) {
+                sent.clone_from(&args);
+                messages.extend(effective_packet(&board, place, args));
+            }
+        }
         if !self.prefixes.is_empty() {
             let changed = board.places().filter(|&place| board.serial_of(place) > self.told);
             for place in changed {
@@ -275,6 +314,12 @@ impl Client {
             self.told = board.serial;
         }
         messages
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.site.shared.watched.fetch_sub(self.watched.len(), Ordering::AcqRel);
     }
 }
 
@@ -306,5 +351,11 @@ fn event(command: &str, address: &str) -> Message {
 /// The value at a place as an OSC packet.
 fn packet(board: &Board, place: Place) -> Option<Message> {
     let message = OscMessage { addr: board.address(place), args: board.arguments(place)? };
+    rosc::encoder::encode(&OscPacket::Message(message)).ok().map(Message::binary)
+}
+
+/// What plays at a place as an OSC packet: `/psi` arrives as `/effective/psi`.
+fn effective_packet(board: &Board, place: Place, args: Vec<OscType>) -> Option<Message> {
+    let message = OscMessage { addr: effective_address(&board.address(place)), args };
     rosc::encoder::encode(&OscPacket::Message(message)).ok().map(Message::binary)
 }

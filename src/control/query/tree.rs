@@ -12,8 +12,8 @@ use crate::control::mapping::OscEntry;
 use crate::params::{Def, Kind};
 
 /// The attributes of a node that can be asked for alone.
-pub const ATTRIBUTES: [&str; 9] =
-    ["FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "VALUE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE"];
+pub const ATTRIBUTES: [&str; 10] =
+    ["FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "VALUE", "EFFECTIVE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE"];
 
 /// The answer to `?HOST_INFO`.
 pub fn host(name: &str, web: std::net::SocketAddr, osc: Option<OscHost>) -> Json {
@@ -34,6 +34,8 @@ pub fn host(name: &str, web: std::net::SocketAddr, osc: Option<OscHost>) -> Json
         "EXTENSIONS".to_owned(),
         json!({
             "ACCESS": true, "VALUE": true, "RANGE": true, "DESCRIPTION": true, "UNIT": true, "CLIPMODE": true, "HTML": true,
+            // Ours: what plays, where modulation moves a value.
+            "EFFECTIVE": true,
             "TAGS": false, "EXTENDED_TYPE": false, "CRITICAL": false, "OVERLOADS": false,
             "LISTEN": true, "IGNORE": true, "PATH_CHANGED": true, "PATH_ADDED": true, "PATH_REMOVED": true,
             "PATH_RENAMED": false,
@@ -107,8 +109,12 @@ fn describe(board: &Board, place: Place, node: &mut Map<String, Json>) {
     }
     let writable = if matches!(place, Place::Feed(_)) { 0 } else { 2 };
     set("ACCESS", json!(writable + i32::from(arguments.is_some())));
+    let list = |arguments: Vec<OscType>| Json::Array(arguments.iter().map(json_of).collect());
     if let Some(arguments) = arguments {
-        set("VALUE", Json::Array(arguments.iter().map(json_of).collect()));
+        set("VALUE", list(arguments));
+    }
+    if let Some(arguments) = board.modulated(place) {
+        set("EFFECTIVE", list(arguments));
     }
 }
 
