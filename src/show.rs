@@ -29,7 +29,7 @@ use crate::effects::style::StyleSettings;
 use crate::engine::Engine;
 pub use crate::image::Fit;
 use crate::network::Network;
-use crate::params::{Def, Id, Kind as ParamKind, Params, Scope, Target, Value, Written};
+use crate::params::{Def, Id, Kind as ParamKind, Params, Scope, TableError, Target, Value, Written};
 use crate::patch::library::Library;
 use crate::patch::locate::LocateError;
 use crate::patch::preset::{Preset, PresetError};
@@ -657,6 +657,18 @@ impl Show {
     /// How the picture fills what it is shown on.
     pub fn fit(&self) -> Fit {
         self.params.get_choice(Id::Fit)
+    }
+
+    /// Takes rows out of the table of parameters and adds others, as one change: an effect, a modulator or a script brings
+    /// its knobs. Gives the ids of `rows`, in order.
+    ///
+    /// # Errors
+    /// When a row cannot be added: see [`Table::changed`](crate::params::Table::changed). Nothing changes then.
+    pub fn change_params(&mut self, old: &[Id], rows: &[Def]) -> Result<Vec<Id>, TableError> {
+        let ids = self.params.replace(old, rows)?;
+        self.controls.follow(self.params.table());
+        self.presets.library().tables().publish(self.params.table());
+        Ok(ids)
     }
 
     pub fn params(&self) -> &Params {

@@ -218,7 +218,7 @@ impl Params {
                     _ => return Err(nonsense(def.expects())),
                 };
                 let slot = self.texts.entry(target.id).or_default();
-                // Writing the same name again is a wish to load it again.
+                // Writing the same name again loads it again.
                 *slot = text;
                 self.fired.push(target.id);
                 return Ok(Written::Changed);

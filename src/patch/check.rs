@@ -92,7 +92,7 @@ impl Checker<'_> {
             self.only_keys(table, "in an entry", ENTRY_KEYS);
         }
         let inside = item.is_value().then(|| item.span()).flatten();
-        // A sub-table has no text of its own that is a value; its mistakes are placed at its start.
+        // The text of a sub-table is not a value; its mistakes are reported at its start.
         let text = match inside.clone().and_then(|span| self.text.get(span)) {
             Some(text) => text.to_owned(),
             None => item.clone().into_value().ok()?.to_string(),

@@ -1,6 +1,6 @@
 //! The presets of one folder: a list in the order of file names, and a way through it.
 //!
-//! The folder is read anew each time, so that presets which are added while playing are there. Loading reads a
+//! The folder is read each time, so that presets added while playing are found. Loading reads a
 //! small file; it runs on the thread that asks.
 
 use std::fs;

@@ -19,7 +19,7 @@ use crate::params::{Saving, Table, Target, Value};
 /// Everything that a preset may say at its top.
 const KEYS: &[&str] = &["name", "description", "network", "params", "midi", "osc", "mod"];
 
-/// How many problems of one file are told.
+/// How many problems of one file are listed.
 const TOLD: usize = 8;
 
 /// A preset, checked.
@@ -59,7 +59,7 @@ pub enum PresetError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("{}", lines(path, problems))]
     Wrong { path: PathBuf, problems: Vec<Problem> },
-    /// A file that is being saved is empty for a moment; only an empty file that stays so is told.
+    /// A file that is being saved is empty for a moment; only a file that stays empty is reported.
     #[error("{}: the file is empty", path.display())]
     Empty { path: PathBuf },
     #[error(transparent)]

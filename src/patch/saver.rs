@@ -1,4 +1,4 @@
-//! Presets are written aside, on the thread `save`, while the show plays on.
+//! Presets are written on the thread `save` while the show continues.
 //!
 //! Jobs are done in order and every one counts; their results are polled. The thread ends with its [`Saver`], after
 //! the jobs that it still has.

@@ -3,7 +3,7 @@
 //! Editors rewrite a file in place, move a new one over it, truncate it first or remove it for a moment. The
 //! operating system's notices only say when to look; what counts is the file's text, read once it has been quiet
 //! for a moment. A look each second catches what brings no notice: network drives, a folder that was replaced.
-//! A broken file is told as an error, and whoever plays keeps the old preset.
+//! A broken file is reported as an error, and the show keeps the old preset.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::params::SharedTable;
 const QUIET: Duration = Duration::from_millis(20);
 /// A file that never is left alone is read after so long all the same.
 const IMPATIENT: Duration = Duration::from_millis(200);
-/// A file that is missing or empty may come back within this time before that is told.
+/// A file that is missing or empty may come back within this time before it is reported.
 const GRACE: Duration = Duration::from_millis(300);
 /// How long until the file is looked at without notice.
 const POLL: Duration = Duration::from_secs(1);

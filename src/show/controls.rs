@@ -17,7 +17,7 @@ use crate::control::clock::Clock;
 use crate::control::mapping::{Layer, Mapping, MidiEntry, OscEntry, did_you_mean};
 use crate::control::midi::{Profile, Profiles};
 use crate::control::{Event, Source, Write, keys};
-use crate::params::{Id, Kind, Params, Remote, Target};
+use crate::params::{Id, Kind, Params, Remote, Table, Target};
 use held::Held;
 pub use held::Verdict;
 use learning::Learning;
@@ -69,6 +69,11 @@ impl Controls {
 
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Rows have come or gone: what played an edited one plays the new one at its address.
+    pub fn follow(&mut self, table: &Table) {
+        self.mapping.follow(table);
     }
 
     /// The tempo of a tap, when it makes one.

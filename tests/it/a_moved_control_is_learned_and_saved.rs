@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::common::rig::{Rig, write};
 use latent_jockey::control::midi::{Profiles, parse};
-use latent_jockey::control::{Event, keys};
-use latent_jockey::params::{Id, Value};
+use latent_jockey::control::{Event, Source, Write, keys};
+use latent_jockey::params::{Def, Id, Remote, Value};
 use latent_jockey::show::Devices;
 
 const PRESET: &str = "# Dusk, for small rooms\nname = \"dusk\"\n\n[params]\n\"/freeze\" = true # no pictures\n\n[midi] # my box\n\"cc 21\" = \"/walk/speed\" # the big knob\n";
@@ -186,4 +186,45 @@ fn mappings_learned_remotely_are_not_saved() {
     assert!(dawn.contains("cc 42") && !dawn.contains("cc 41"), "{dawn}");
     rig.write(Id::LearnUndo, Value::Nothing);
     assert!(!plays(&rig, "ch 1 cc 42") && plays(&rig, "ch 1 cc 41"), "{:?}", rig.show.map());
+}
+
+#[test]
+fn rows_that_come_while_playing_are_learned_saved_and_reset_like_others() {
+    let mut rig = Rig::new("rows");
+    let depth = |max| Def::float("/fx/haze/depth", 0.0, max, 0.0);
+    let hidden = Def::float("/fx/haze/hidden", 0.0, 1.0, 0.0).unlearnable();
+    let local = Def::float("/fx/haze/local", 0.0, 1.0, 0.0).stage().remote(Remote::Refused);
+    let ids = rig.show.change_params(&[], &[depth(1.0), hidden, local]).expect("rows");
+
+    rig.write(Id::Learn, text("/fx/haze/hidden"));
+    assert!(rig.line().starts_with("no control can play"), "{}", rig.line());
+    rig.write(Id::Learn, text("/fx/haze/depth"));
+    rig.play(&[[0xb0, 9, 0], [0xb0, 9, 40], [0xb0, 9, 80]]);
+    assert_eq!(rig.text(), format!("{PRESET}\"ch 1 cc 9\" = \"/fx/haze/depth\"\n"));
+    rig.play(&[[0xb0, 9, 0], [0xb0, 9, 127]]);
+    assert_eq!(rig.show.params().base(ids[0]), 1.0);
+
+    // The effect is edited while its knob is mapped; then the list of what can be learned goes past the last row.
+    let edited = rig.show.change_params(&ids[..1], &[depth(4.0)]).expect("a row");
+    assert_eq!(rig.show.params().base(edited[0]), 1.0);
+    rig.play(&[[0xb0, 9, 30], [0xb0, 9, 127]]);
+    assert_eq!(rig.show.params().base(edited[0]), 4.0);
+    rig.write(Id::Learn, text("/fx/haze/depth"));
+    rig.show.step(0.01, &[Event::Key(keys::Key::Down)]);
+    assert!(rig.line().starts_with("learn /network/fade"), "{}", rig.line());
+    rig.write(Id::LearnCancel, Value::Nothing);
+
+    let write = |source| Event::Write(Write { target: ids[2].into(), value: Value::Float(0.5), source });
+    rig.show.step(0.01, &[write(Source::Web)]);
+    assert_eq!((rig.show.params().base(ids[2]), rig.line().contains("/fx/haze/local")), (0.0, true), "{}", rig.line());
+    rig.show.step(0.01, &[write(Source::Osc)]);
+    assert_eq!(rig.show.params().base(ids[2]), 0.5);
+    rig.write(Id::Preset, text("dusk"));
+    rig.show.step(0.01, &[]);
+    let base = |id| rig.show.params().base(id);
+    assert_eq!((base(edited[0]), base(ids[2])), (0.0, 0.5), "a preset resets the picture and leaves the stage alone");
+
+    rig.show.change_params(&[edited[0], ids[1], ids[2]], &[]).expect("nothing to add");
+    rig.show.step(0.01, &[write(Source::Osc)]);
+    assert!(rig.line().starts_with("there is no /fx/haze/local any more"), "{}", rig.line());
 }

@@ -1,10 +1,10 @@
 //! OSC out: answers to `/get`, `/dump` and `/subscribe`.
 //!
 //! Requests come from the thread `osc` through a bounded channel; the show calls [`Feedback::step`] once a frame,
-//! on its own thread, with what it tells. Besides parameters these are the feeds, and the aliases of the preset: a
-//! fader that plays `/psi` under a name of its own follows `/psi` under that name. Answers go to where the request came from, out of the port that
-//! listens; a socket that cannot take them loses them. When rows come or go, subscribers keep what they know of the
-//! others, and hear of the new ones. Without subscribers a frame costs one look at the channel.
+//! on its own thread, with the values of that frame: parameters, feeds, and the preset's aliases, so that a fader that
+//! plays `/psi` as `/1/fader3` follows it under that address. Answers go to where the request came from, out of the port
+//! that listens; if the socket cannot take them they are dropped. When rows come or go, subscribers keep what they know
+//! of the others and are sent the new ones. Without subscribers a frame costs one look at the channel.
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
@@ -241,7 +241,7 @@ fn feed_message(feed: Feed, feeds: &Feeds) -> OscMessage {
     OscMessage { addr: feed.address().to_owned(), args: vec![feeds.value(feed)] }
 }
 
-/// What a fader with an address of its own shows: the travel from 0 to 1 where the alias has a range, else the value.
+/// What a fader behind an alias shows: the travel from 0 to 1 where the alias has a range, else the value.
 fn alias_message(alias: &OscEntry, params: &Params) -> Option<OscMessage> {
     Some(OscMessage { addr: alias.address.clone(), args: arguments(alias.back(params.value(alias.to))?)? })
 }

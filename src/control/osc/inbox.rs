@@ -1,7 +1,7 @@
 //! Where datagrams arrive: they are read, wait for their time tags, and go into the event queue.
 //!
 //! UDP and the WebSockets of [`crate::control::query`] share this; nothing reaches the show past it. Times are
-//! inputs. Each socket has an inbox of its own, on the thread that reads the socket.
+//! inputs. Each socket has its own inbox, on the thread that reads the socket.
 
 use std::fmt::Display;
 use std::sync::Arc;

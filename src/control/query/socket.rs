@@ -1,6 +1,6 @@
 //! One WebSocket: OSC both ways as binary messages, `LISTEN` and `IGNORE` as text.
 //!
-//! What a client sends goes through the reader and the queue that UDP uses, so much a second at most. What it listens
+//! What a client sends goes through the reader and the queue that UDP uses, at a limited rate. What it listens
 //! to is sent when the board's number of it has grown: a slow client gets the newest value, never a queue. Beyond the
 //! proposal a client may send `/subscribe`, `/unsubscribe`, `/dump` and `/get` as by UDP, answered here.
 
@@ -44,7 +44,7 @@ const EFFECTIVE: &str = "?EFFECTIVE";
 const MAX_LISTENED: usize = 4096;
 /// A client gets news at most so often.
 const EVERY: Duration = Duration::from_millis(16);
-/// A client that takes nothing for so long is let go.
+/// A client that reads nothing for this long is disconnected.
 const SEND_TIMEOUT: Duration = Duration::from_secs(3);
 
 type Stream = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
