@@ -67,18 +67,16 @@ impl Blend {
         let mut uniforms = [0; 8];
         (uniforms[0], uniforms[1]) = (shape.iter().product::<usize>() as u32, (height * width) as u32);
         let mut reads: [Option<&mut Surface>; MOST_READS] = Default::default();
-        let mut count = 0;
         let parts = parts.into_iter().filter(|(image, share)| *share > 0.0 && !image.is_empty());
-        for ((image, share), resized) in parts.zip(&mut self.resized) {
+        for (at, ((image, share), resized)) in parts.zip(&mut self.resized).enumerate() {
             let image = if image.shape()[1..] == shape[1..] {
                 image
             } else {
                 canvas.resize(image, height, width, resized)?;
                 resized
             };
-            (uniforms[2 + count], uniforms[5 + count]) = (image.shape()[0] as u32, share.to_bits());
-            reads[count] = Some(image);
-            count += 1;
+            (uniforms[2 + at], uniforms[5 + at]) = (image.shape()[0] as u32, share.to_bits());
+            reads[at] = Some(image);
         }
         match reads {
             [Some(a), Some(b), Some(c)] => canvas.run(&BLEND, &uniforms, &mut [a, b, c], to),
