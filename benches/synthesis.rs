@@ -37,7 +37,7 @@ fn measure(cpu: &Cpu, res: usize, base: usize, max: usize) {
     let mut out = Image::default();
     let mut run = |program: &mut dyn Program, n: usize| {
         let inputs = Inputs { ws: &pictures[n % pictures.len()], noise: Noise::default(), ..Inputs::default() };
-        program.run(&inputs, &mut out).expect("the inputs fit");
+        program.draw(&inputs, &mut out).expect("the inputs fit");
     };
     for n in 0..3 {
         run(&mut program, n);

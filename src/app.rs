@@ -184,7 +184,7 @@ fn render_plugin(card: Option<&Device>) -> RenderPlugin {
         return RenderPlugin::default();
     };
     let creation = RenderCreation::manual(
-        RenderDevice::from(card.device.clone()),
+        RenderDevice::from(card.wgpu.clone()),
         RenderQueue(Arc::new(WgpuWrapper::new(card.queue.clone()))),
         RenderAdapterInfo(WgpuWrapper::new(roots.adapter.get_info())),
         RenderAdapter(Arc::new(WgpuWrapper::new(roots.adapter.clone()))),
@@ -248,7 +248,7 @@ fn step(mut player: ResMut<Player>, mut frame: ResMut<present::Frame>, mut exit:
     let show = player.show.get_mut().unwrap_or_else(PoisonError::into_inner);
     show.step(dt, &player.pending);
     player.pending.clear();
-    *frame = present::Frame { picture: show.picture().cloned(), brightness: show.brightness(), fit: show.fit() };
+    *frame = present::Frame { picture: show.shown().cloned(), brightness: show.brightness(), fit: show.fit() };
 
     if player.until.is_some_and(|until| now >= until) {
         exit.write(AppExit::Success);

@@ -4,15 +4,18 @@
 //! them, and knows no architectures, no MIDI, no presets and no window. All allocation, weight transformation
 //! and tuning happens in [`Engine::prepare`], on the loader's thread; [`Program::run`] only computes.
 
+pub mod canvas;
 pub mod cpu;
 pub mod fallback;
 pub mod gpu;
+pub mod pass;
 pub mod plan;
+pub mod surface;
 
 use std::sync::Arc;
 
 use crate::image::Image;
-use gpu::{Device, GpuImage};
+use surface::{Place, Surface};
 
 /// How per-layer noise is made (`noise_mode` of the original code).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,43 +52,13 @@ pub struct Inputs<'a> {
     pub noise: Noise,
     /// How the player moves the content of a StyleGAN3 picture; other networks ignore it.
     pub transform: Transform,
-    /// The content picture of a style network, `[3, H, W]` in −1..1.
-    pub image: Option<Content<'a>>,
+    /// The content picture of a style network, `[3, H, W]` in −1..1. It is quickest where the program computes.
+    pub image: Option<&'a Surface>,
     /// The mixture of styles of a style network, `[styles]`, summing to 1.
     pub styles: &'a [f32],
 }
 
-/// A content picture, wherever it is.
-#[derive(Clone, Copy, Debug)]
-pub enum Content<'a> {
-    Here(&'a Image),
-    /// On the card that the program runs on.
-    Device(&'a GpuImage),
-}
-
-impl<'a> From<&'a Image> for Content<'a> {
-    fn from(image: &'a Image) -> Self {
-        Content::Here(image)
-    }
-}
-
 impl Inputs<'_> {
-    /// The content picture, when it is in memory.
-    pub fn picture(&self) -> Option<&Image> {
-        match self.image? {
-            Content::Here(image) => Some(image),
-            Content::Device(_) => None,
-        }
-    }
-
-    /// Channels, height and width of the content picture, and how many numbers it has.
-    fn content_shape(&self) -> Option<([usize; 3], usize)> {
-        Some(match self.image? {
-            Content::Here(i) => ([i.channels, i.height, i.width], i.data.len()),
-            Content::Device(i) => (i.shape(), i.len()),
-        })
-    }
-
     /// Are these the inputs that `plan` takes?
     ///
     /// # Errors
@@ -102,7 +75,7 @@ impl Inputs<'_> {
             let plan::Op::Picture(op) = &step.op else { continue };
             let plan::Buffer { channels, height, width, .. } = *plan.get(op.out);
             let expected = format!("{channels} x {height} x {width}");
-            match self.content_shape() {
+            match self.image.map(|image| (image.shape(), image.len())) {
                 None => return input("a content picture", expected, "none".into()),
                 Some((shape, numbers))
                     if shape != [channels, height, width] || numbers != channels * height * width =>
@@ -158,9 +131,6 @@ pub enum EngineError {
     Input { what: &'static str, expected: String, found: String },
     #[error("the {engine} engine: {reason}")]
     Unavailable { engine: &'static str, reason: String },
-    /// Of [`Program::run_on_device`]; [`Program::run`] still works.
-    #[error("what paints is not on the card any more")]
-    LeftDevice,
 }
 
 /// A way to run plans on some hardware.
@@ -176,25 +146,26 @@ pub trait Engine: Send + Sync {
 
 /// One prepared plan. Allocates nothing after its first run.
 pub trait Program: Send {
-    /// Computes one picture into `out`, which is resized if it must be.
+    /// Computes one picture, and leaves it where it computes; in memory if `out` prefers that.
     ///
     /// # Errors
     /// [`EngineError::Input`] when the inputs do not fit the plan; `out` is then untouched.
-    fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError>;
+    fn run(&mut self, inputs: &Inputs, out: &mut Surface) -> Result<(), EngineError>;
 
-    /// The card on which it takes and leaves pictures; `None` when it computes elsewhere.
-    fn device(&self) -> Option<&Arc<Device>> {
-        None
-    }
-
-    /// As [`Program::run`], the picture left on the card. It stays there until the next run; a content picture may be there
-    /// too.
+    /// As [`Program::run`], into memory.
     ///
     /// # Errors
-    /// As [`Program::run`]; [`EngineError::LeftDevice`] when it computes elsewhere, perhaps since this very picture.
-    fn run_on_device(&mut self, inputs: &Inputs) -> Result<GpuImage, EngineError> {
-        let _ = inputs;
-        Err(EngineError::LeftDevice)
+    /// As [`Program::run`].
+    fn draw(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
+        let mut surface = Surface::for_memory(std::mem::take(out));
+        let ran = self.run(inputs, &mut surface).and_then(|()| surface.bring().map(drop));
+        *out = surface.into_image();
+        ran
+    }
+
+    /// The device on which it leaves its pictures; `None` in memory.
+    fn place(&self) -> Option<Arc<dyn Place>> {
+        None
     }
 
     /// What computes its pictures, as the performer is told: `cpu`, `gpu f16`.

@@ -40,7 +40,7 @@ use deck::Decks;
 use loads::{Context, Kind, Landed, Landing, LoadError, LoadRequest, Loaded, Loads, Named, Place, Progress};
 use modulation::Modulation;
 use output::Output;
-pub use output::Tap;
+pub use output::{Tap, Uploads};
 use presets::{News, Presets};
 use slideshow::{Slide, Slideshow};
 pub use stage::Picture;
@@ -647,6 +647,12 @@ impl Show {
     /// The newest finished picture.
     pub fn picture(&self) -> Option<&Arc<Picture>> {
         self.output.picture()
+    }
+
+    /// The newest picture with something to show: a texture of the engine's device, or pixels.
+    pub fn shown(&self) -> Option<&Arc<Picture>> {
+        let is_blank = |picture: &&Arc<Picture>| picture.texture.is_none() && picture.rgba.is_empty();
+        self.output.picture().filter(|picture| !is_blank(picture)).or_else(|| self.output.pixels())
     }
 
     /// 1 shows the picture, 0 is black; to be multiplied in linear light.

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::plan::Plan;
+use latent_jockey::engine::surface::Surface;
 use latent_jockey::engine::{Engine, Inputs};
 use latent_jockey::image::Image;
 use latent_jockey::latent::mapping::Scratch;
@@ -110,7 +111,7 @@ fn play(opened: &Opened, cpu: &Cpu) -> bool {
         mapping.map(&vec![0.5; mapping.z_dim], &vec![0.0; mapping.c_dim], &mut w, &mut Scratch::default());
         mapping.truncate(&w, 0.7, mapping.num_ws, &mut ws);
         let mut program = cpu.prepare(plan.clone()).expect("a checked plan is prepared");
-        program.run(&Inputs { ws: &ws, ..Inputs::default() }, &mut picture).expect("and played");
+        program.draw(&Inputs { ws: &ws, ..Inputs::default() }, &mut picture).expect("and played");
         return true;
     }
     let Some(style) = &opened.style else { return false };
@@ -118,10 +119,10 @@ fn play(opened: &Opened, cpu: &Cpu) -> bool {
     if !is_small(&plan) {
         return false;
     }
-    let (content, styles) = (Image::new(3, 32, 48), vec![1.0 / plan.styles as f32; plan.styles]);
+    let (content, styles) = (Surface::from(Image::new(3, 32, 48)), vec![1.0 / plan.styles as f32; plan.styles]);
     let mut program = cpu.prepare(plan).expect("a checked plan is prepared");
     program
-        .run(&Inputs { image: Some((&content).into()), styles: &styles, ..Inputs::default() }, &mut picture)
+        .draw(&Inputs { image: Some(&content), styles: &styles, ..Inputs::default() }, &mut picture)
         .expect("and played");
     true
 }

@@ -1,5 +1,5 @@
 // A weighted sum of up to three pictures of the same size: [C, H, W] each, with the result's C, or one colour, which is grey.
-// Twin of `blend` in src/effects/easel.rs.
+// Twin of `blend` in src/effects/blend.rs.
 
 struct Settings {
     // Numbers in the result.

@@ -1,5 +1,5 @@
 // The last painting, moved and mixed into the canvas: canvas + share·(moved − canvas), [C, H, W]. Bilinear, reflected at the
-// edges. Twin of `moved` in src/effects/resample.rs and of `feed_back` in src/effects/easel.rs.
+// edges. Twin of `moved` in src/image/resample.rs and of `feed_back` in src/effects/style/painter.rs.
 
 struct Settings {
     count: u32,

@@ -1,5 +1,5 @@
 // Blends the painting, fading from the previous one to the newest, over the picture; all [C, H, W]. Twin of `lay_over` in
-// src/effects/easel.rs.
+// src/effects/style/painter.rs.
 
 struct Settings {
     count: u32,

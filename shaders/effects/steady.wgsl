@@ -6,6 +6,8 @@ struct Settings {
     count: u32,
     // H·W
     plane: u32,
+    // Of the twin.
+    share: f32,
 }
 
 struct Step {

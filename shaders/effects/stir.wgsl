@@ -10,6 +10,8 @@ struct Settings {
     still: f32,
     // Deviation of the grain.
     grain: f32,
+    // Of the twin.
+    share: f32,
 }
 
 struct Change {
@@ -19,7 +21,8 @@ struct Change {
 
 @group(0) @binding(0) var<uniform> settings: Settings;
 @group(0) @binding(1) var<storage, read> changes: array<Change>;
-@group(0) @binding(2) var<storage, read_write> painting: array<f32>;
+// Binding 2 is the painting before, which the twin looks at.
+@group(0) @binding(3) var<storage, read_write> painting: array<f32>;
 
 @compute @workgroup_size(256)
 fn main(

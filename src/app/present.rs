@@ -30,6 +30,7 @@ use nannou::wgpu::DeviceType;
 
 use super::fit;
 use crate::engine::gpu::GpuTexture;
+use crate::engine::surface::Texture as Finished;
 use crate::show::{Fit, Picture};
 
 const SHADER: &str = include_str!("../../shaders/present.wgsl");
@@ -125,7 +126,7 @@ struct Shown {
     serial: u64,
     /// On the card: the engine does not write to it as long as it is held here, that is until a frame with a newer one
     /// has been submitted.
-    _held: Option<Arc<GpuTexture>>,
+    _held: Option<Finished>,
 }
 
 /// What one window was last drawn with.
@@ -354,10 +355,11 @@ fn upload(
     if presenter.shown.as_ref().is_some_and(|shown| shown.serial == picture.serial && shown.canvas.size == size) {
         return;
     }
-    let card = picture.texture.as_ref().filter(|card| presenter.is_first && card.wgpu == *device.wgpu_device());
-    if let Some(card) = card {
-        let canvas = presenter.canvas(card);
-        presenter.shown = Some(Shown { canvas, serial: picture.serial, _held: Some(card.clone()) });
+    let texture = picture.texture.as_ref().filter(|_| presenter.is_first);
+    let ours = texture.and_then(|texture| Some((texture, texture.inner.downcast_ref::<GpuTexture>()?)));
+    if let Some((texture, gpu)) = ours.filter(|(_, gpu)| gpu.wgpu == *device.wgpu_device()) {
+        let canvas = presenter.canvas(gpu);
+        presenter.shown = Some(Shown { canvas, serial: picture.serial, _held: Some(texture.clone()) });
         return;
     }
     if size.iter().any(|&side| side == 0 || side > largest) || picture.rgba.len() != bytes {

@@ -86,7 +86,7 @@ fn picture_time(network: &Network, engine: &dyn Engine, opened: Duration, second
     let mut run = |turn: usize| -> anyhow::Result<()> {
         // A different picture each time, as on stage.
         ws.iter_mut().zip(z.iter().cycle().skip(turn % 97)).for_each(|(w, z)| *w = *z);
-        Ok(program.run(&Inputs { ws: &ws, ..Inputs::default() }, &mut image)?)
+        Ok(program.draw(&Inputs { ws: &ws, ..Inputs::default() }, &mut image)?)
     };
     let started = Instant::now();
     run(0)?;

@@ -229,7 +229,7 @@ fn image(
         NoiseChoice::Random => NoiseMode::Random { seed: index },
     };
     let mut image = Image::default();
-    program.run(&Inputs { ws: &ws, noise: Noise { mode, gain: 1.0 }, ..Inputs::default() }, &mut image)?;
+    program.draw(&Inputs { ws: &ws, noise: Noise { mode, gain: 1.0 }, ..Inputs::default() }, &mut image)?;
     Ok(image)
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::EngineOptions;
+use crate::engine::surface::Surface;
 use crate::engine::{Engine, EngineError, Inputs, Program};
 use crate::image::Image;
 use crate::network::checkpoint::Checkpoint;
@@ -66,7 +67,7 @@ fn rate(program: &mut dyn Program, inputs: &Inputs) -> Result<f64, EngineError> 
     let mut fastest = Duration::MAX;
     for _ in 0..4 {
         let started = Instant::now();
-        program.run(inputs, &mut image)?;
+        program.draw(inputs, &mut image)?;
         fastest = fastest.min(started.elapsed());
     }
     Ok(1.0 / fastest.as_secs_f64())
@@ -95,8 +96,8 @@ fn style(file: &Path, engine: &dyn Engine) -> anyhow::Result<()> {
     let mut program = engine.prepare(plan)?;
     let mut weights = vec![0.0; network.styles.len()];
     weights[0] = 1.0;
-    let picture = Image::new(3, PAINTING, PAINTING);
-    let rate = rate(&mut *program, &Inputs { image: Some((&picture).into()), styles: &weights, ..Inputs::default() })?;
+    let picture = Surface::from(Image::new(3, PAINTING, PAINTING));
+    let rate = rate(&mut *program, &Inputs { image: Some(&picture), styles: &weights, ..Inputs::default() })?;
     println!("plays        yes: about {rate:.0} paintings/s with the {} engine here", engine.name());
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::control::osc::OscServer;
 use crate::control::query::{self, OscHost, QueryServer};
 use crate::control::{self, Absent, Counts, Event};
 use crate::engine::gpu::Device;
-use crate::show::{Devices, Mode, Show};
+use crate::show::{Devices, Mode, Show, Uploads};
 
 /// The default UDP port for OSC.
 pub const OSC_PORT: u16 = 9000;
@@ -168,6 +168,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(query) = query {
         devices.tap(query.viewer());
         devices.plug(query);
+    }
+    if has_window && device.is_none() {
+        devices.tap(Uploads);
     }
     let midi = MidiInputs::start(rule.clone(), sender.clone(), midi_counts.clone());
     let lights = MidiOutputs::start(&midi, profiles, rule, sender, midi_counts);

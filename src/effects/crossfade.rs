@@ -1,31 +1,57 @@
 //! One network's picture crossfaded into another's, which may have another size and other channels.
-//!
-//! Runs on the engine's thread, wherever its easel is.
 
-use super::easel::Easel;
+use super::blend::Blend;
+use super::{Effect, Time, Values};
 use crate::engine::EngineError;
+use crate::engine::canvas::Canvas;
+use crate::engine::surface::Surface;
 
-/// Makes `to` of `1 − share` of `before` and `share` of `now`, as large as the larger of the two. Grey pictures stay grey
-/// unless the other one is in colour; alpha is left out.
-///
-/// # Errors
-/// As the easel.
-pub fn mix<E: Easel>(
-    easel: &mut E,
-    before: &E::Sheet,
-    now: &E::Sheet,
-    share: f32,
-    to: &mut E::Sheet,
-) -> Result<(), EngineError> {
-    let ([few, low, narrow], [channels, height, width]) = (E::shape_of(before), E::shape_of(now));
-    let channels = if few.max(channels) < 3 { 1 } else { 3 };
-    easel.blend(&[(before, 1.0 - share), (now, share)], [channels, low.max(height), narrow.max(width)], to)
+/// Fades from the picture of another network, or from one that stands.
+#[derive(Debug, Default)]
+pub struct Crossfade {
+    /// What is faded from; `None` while nothing is.
+    pub before: Option<Surface>,
+    /// The last picture was a mixture.
+    pub has_mixed: bool,
+    blend: Blend,
+}
+
+impl Effect for Crossfade {
+    fn name(&self) -> &str {
+        "crossfade"
+    }
+
+    /// `out` is as large as the larger of the two. Grey pictures stay grey unless the other one is in colour; alpha is left
+    /// out.
+    fn process(
+        &mut self,
+        canvas: &mut dyn Canvas,
+        frame: &mut Surface,
+        out: &mut Surface,
+        values: &Values,
+        _: Time,
+    ) -> Result<bool, EngineError> {
+        let share = values.crossfade;
+        self.has_mixed = false;
+        let Some(before) = self.before.as_mut().filter(|_| share < 1.0) else { return Ok(false) };
+        if let Err(error) = canvas.bring(before) {
+            // It went with a device that was lost: a cut.
+            tracing::warn!("a fade is cut short: {error}");
+            self.before = None;
+            return Ok(false);
+        }
+        let ([few, low, narrow], [channels, height, width]) = (before.shape(), frame.shape());
+        let shape = [if few.max(channels) < 3 { 1 } else { 3 }, low.max(height), narrow.max(width)];
+        self.blend.sum(canvas, [(before, 1.0 - share), (frame, share)], shape, out)?;
+        self.has_mixed = true;
+        Ok(true)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::effects::easel::Processor;
+    use crate::engine::canvas::Memory;
     use crate::image::Image;
 
     fn plain(channels: usize, side: usize, value: f32) -> Image {
@@ -33,9 +59,12 @@ mod tests {
     }
 
     fn mixed(before: &Image, now: &Image, share: f32) -> Image {
-        let mut mixture = Image::default();
-        mix(&mut Processor::default(), before, now, share, &mut mixture).expect("here is room");
-        mixture
+        let mut fade = Crossfade { before: Some(before.clone().into()), ..Crossfade::default() };
+        let (mut frame, mut mixture) = (now.clone().into(), Surface::default());
+        let values = Values { crossfade: share, ..Values::default() };
+        let canvas = &mut Memory::default();
+        assert!(fade.process(canvas, &mut frame, &mut mixture, &values, Time::default()).expect("memory has room"));
+        mixture.into_image()
     }
 
     #[test]

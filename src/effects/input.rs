@@ -1,11 +1,13 @@
 //! Pictures from files as content, mixed with what the network made.
 //!
-//! [`Input`] holds the picture that is played and the one before it, which it fades from. Runs on the engine's thread,
-//! wherever its easel is; it allocates only when a size changes. Files are read elsewhere, on the loader's thread
-//! (`show::picture`).
+//! [`Input`] holds the picture that is played and the one before it, which it fades from. It allocates only when a size
+//! changes. Files are read elsewhere, on the loader's thread.
 
-use super::easel::{Easel, Held};
+use super::blend::Blend;
+use super::{Effect, Time, Values};
 use crate::engine::EngineError;
+use crate::engine::canvas::Canvas;
+use crate::engine::surface::Surface;
 use crate::image::Image;
 
 /// How the input enters one picture.
@@ -22,38 +24,25 @@ pub struct InputSettings {
 /// The picture that is played, and the one that it is faded from.
 #[derive(Debug, Default)]
 pub struct Input {
-    now: Option<Picture>,
-    before: Option<Picture>,
+    now: Option<Surface>,
+    before: Option<Surface>,
     /// How much of the picture before was seen when the newest came.
     before_share: f32,
     serial: u64,
     /// The fade of the last mixture.
     faded: f32,
-}
-
-/// A picture from a file, in memory, and on the card where that is looked at.
-#[derive(Debug)]
-pub struct Picture {
-    held: Held,
-    height: usize,
-    width: usize,
-}
-
-impl Picture {
-    fn new(image: Image) -> Picture {
-        Picture { height: image.height, width: image.width, held: Held::here(image) }
-    }
+    blend: Blend,
 }
 
 impl Input {
     /// Takes up a picture `[3, S, S]`, or none, to be faded to; gives back one that is no longer needed. Requests
     /// that know of no `serial` as high still show what was before.
-    pub fn change(&mut self, picture: Option<Image>, serial: u64) -> Option<Picture> {
+    pub fn change(&mut self, picture: Option<Image>, serial: u64) -> Option<Surface> {
         self.serial = serial;
         self.before_share = if self.faded < 1.0 { self.hold() } else { 1.0 };
         self.faded = 0.0;
         let gone = std::mem::replace(&mut self.before, self.now.take());
-        self.now = picture.map(Picture::new);
+        self.now = picture.map(Surface::from);
         gone
     }
 
@@ -62,12 +51,10 @@ impl Input {
     fn hold(&mut self) -> f32 {
         let (new, old) = (self.faded, (1.0 - self.faded) * self.before_share);
         match (&mut self.now, &mut self.before) {
-            (Some(now), Some(before))
-                if (now.height, now.width) == (before.height, before.width) && new + old > 0.0 =>
-            {
+            (Some(now), Some(before)) if now.shape() == before.shape() && new + old > 0.0 => {
                 let (a, b) = (new / (new + old), old / (new + old));
-                // Both came from files: they are in memory, whatever a card has of them.
-                if let (Some(now), Ok(before)) = (now.held.image_mut(), before.held.image()) {
+                // Both came from files: they are in memory, whatever a device has of them.
+                if let (Ok(now), Ok(before)) = (now.image_mut(), before.bring()) {
                     now.data.iter_mut().zip(&before.data).for_each(|(now, before)| *now = a * *now + b * before);
                 }
                 new + old
@@ -86,7 +73,7 @@ impl Input {
     fn shares(&self, settings: &InputSettings) -> [f32; 2] {
         let fade = if settings.serial < self.serial { 0.0 } else { settings.fade.clamp(0.0, 1.0) };
         let share =
-            |picture: &Option<Picture>, share: f32| if picture.is_some() { share * settings.amount } else { 0.0 };
+            |picture: &Option<Surface>, share: f32| if picture.is_some() { share * settings.amount } else { 0.0 };
         [share(&self.now, fade), share(&self.before, (1.0 - fade) * self.before_share)]
     }
 
@@ -97,39 +84,45 @@ impl Input {
         let left = 1.0 - now - before;
         if left < 1e-6 { 0.0 } else { left }
     }
+}
 
-    /// Mixes `picture`, which the network made, with the input; the result has the input's size. A grey picture is
-    /// mixed as grey; `picture` is not looked at when its share is 0.
-    ///
-    /// # Errors
-    /// As the easel.
-    pub fn mix<E: Easel>(
+impl Effect for Input {
+    fn name(&self) -> &str {
+        "input"
+    }
+
+    /// `out` has the input's size. A grey picture is mixed as grey; `frame` is not looked at when its share is 0.
+    fn process(
         &mut self,
-        easel: &mut E,
-        picture: &E::Sheet,
-        settings: &InputSettings,
-        to: &mut E::Sheet,
-    ) -> Result<(), EngineError> {
-        let shares = self.shares(settings);
+        canvas: &mut dyn Canvas,
+        frame: &mut Surface,
+        out: &mut Surface,
+        values: &Values,
+        _: Time,
+    ) -> Result<bool, EngineError> {
+        let settings = &values.input;
         let rest = self.network_share(settings);
-        self.faded = if settings.serial < self.serial { 0.0 } else { settings.fade };
-        let Some(first) = self.now.as_ref().or(self.before.as_ref()) else { return Ok(()) };
-        let shape = [3, first.height, first.width];
-        // Those that are not there have no share.
-        let mut parts = [(picture, 0.0), (picture, 0.0), (picture, rest)];
-        for ((part, held), share) in parts.iter_mut().zip([&mut self.now, &mut self.before]).zip(shares) {
-            if let Some(input) = held.as_mut().filter(|_| share > 0.0) {
-                *part = (easel.lend(&mut input.held)?, share);
-            }
+        if rest >= 1.0 {
+            return Ok(false);
         }
-        easel.blend(&parts, shape, to)
+        let shares = self.shares(settings);
+        self.faded = if settings.serial < self.serial { 0.0 } else { settings.fade };
+        let Some(first) = self.now.as_ref().or(self.before.as_ref()) else { return Ok(false) };
+        let [_, height, width] = first.shape();
+        // Those that are not there have no share.
+        let mut nothing = [Surface::default(), Surface::default()];
+        let [a, b] = &mut nothing;
+        let (now, before) = (self.now.as_mut().unwrap_or(a), self.before.as_mut().unwrap_or(b));
+        let parts = [(now, shares[0]), (before, shares[1]), (frame, rest)];
+        self.blend.sum(canvas, parts, [3, height, width], out)?;
+        Ok(true)
     }
 }
 
 #[cfg(test)]
 mod test {
     use super::*;
-    use crate::effects::easel::Processor;
+    use crate::engine::canvas::Memory;
 
     fn plain(channels: usize, side: usize, value: f32) -> Image {
         let mut image = Image::new(channels, side, side);
@@ -137,12 +130,17 @@ mod test {
         image
     }
 
+    /// The input with a network's picture of 8 x 8, all of it −0.5.
+    fn mix(input: &mut Input, channels: usize, settings: InputSettings) -> Image {
+        let (mut frame, mut out) = (Surface::from(plain(channels, 8, -0.5)), Surface::default());
+        let values = Values { input: settings, ..Values::default() };
+        let canvas = &mut Memory::default();
+        let has_mixed = input.process(canvas, &mut frame, &mut out, &values, Time::default()).expect("memory has room");
+        if has_mixed { out } else { frame }.into_image()
+    }
+
     fn mixed(input: &mut Input, amount: f32, fade: f32, serial: u64) -> f32 {
-        let settings = InputSettings { amount, fade, serial };
-        let mut out = Image::default();
-        input.mix(&mut Processor::default(), &plain(3, 8, -0.5), &settings, &mut out).expect("here is room");
-        assert_eq!((out.channels, out.height, out.width), (3, 16, 16));
-        out.data[100]
+        mix(input, 3, InputSettings { amount, fade, serial }).data[50]
     }
 
     #[test]
@@ -196,9 +194,7 @@ mod test {
     fn a_grey_network_is_mixed_as_grey() {
         let mut input = Input::default();
         input.change(Some(plain(3, 16, 0.5)), 1);
-        let mut out = Image::default();
-        let settings = InputSettings { amount: 0.5, fade: 1.0, serial: 1 };
-        input.mix(&mut Processor::default(), &plain(1, 16, -0.5), &settings, &mut out).expect("here is room");
+        let out = mix(&mut input, 1, InputSettings { amount: 0.5, fade: 1.0, serial: 1 });
         assert!(out.data.len() == 3 * 256 && out.data.iter().all(|v| v.abs() < 1e-6));
     }
 }

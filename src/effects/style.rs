@@ -3,50 +3,104 @@
 //! Each frame: the picture is resized to the working size, the last painting comes back a little moved and is mixed in,
 //! the network paints over that some times, and what it made is shown over the picture. What keeps the loop alive is in
 //! [`balance`]. Deterministic: frames in, frames out, no clock; nothing is allocated while the sizes stay. The loop runs
-//! wherever its easel is, and takes its last painting along when that changes. Runs on the engine's thread; only the first
-//! frame of a new size prepares a program, which takes some milliseconds.
+//! wherever its canvas is, and takes its last painting along when that changes. Only the first frame of a new size prepares a
+//! program, which takes some milliseconds.
 
 pub mod balance;
-mod painter;
+pub mod painter;
 mod settings;
 
 use std::sync::Arc;
 
-pub use painter::Sheets;
+pub use painter::PASSES;
 pub use settings::{Keep, StyleSettings};
 
-use crate::effects::easel::{Easel, Processor};
-use crate::engine::gpu::{Device, GpuImage};
+use super::blend::Blend;
+use super::{Effect, Time, Values};
+use crate::engine::canvas::{Canvas, Memory};
+use crate::engine::surface::{Place, Surface};
 use crate::engine::{Engine, EngineError};
 use crate::image::Image;
 use crate::network::style_transfer::StyleNetwork;
-use painter::Painter;
+use painter::{Painter, Paintings};
+
+/// The style loop of a chain, or none.
+#[derive(Default)]
+pub struct Style {
+    painting: Option<Box<StyleLoop>>,
+    /// A picture in another number of colours, as style networks want it.
+    coloured: Surface,
+    blend: Blend,
+}
+
+impl Style {
+    /// Paints with another network, or with none, from the next frame on; a new network paints on over the painting that is
+    /// there. Gives back what painted before.
+    pub fn change(&mut self, mut style: Option<Box<StyleLoop>>) -> Option<Box<StyleLoop>> {
+        if let (Some(new), Some(old)) = (&mut style, &mut self.painting) {
+            new.go_on_from(old);
+        }
+        std::mem::replace(&mut self.painting, style)
+    }
+
+    pub fn is_none(&self) -> bool {
+        self.painting.is_none()
+    }
+
+    /// Does everything that paints run on that device?
+    pub fn is_on(&self, place: &Arc<dyn Place>) -> bool {
+        self.painting.as_ref().is_none_or(|style| style.is_on(place))
+    }
+
+    /// As [`Program::take_notice`](crate::engine::Program::take_notice).
+    pub fn take_notice(&mut self) -> Option<String> {
+        self.painting.as_mut()?.take_notice()
+    }
+}
+
+impl Effect for Style {
+    fn name(&self) -> &str {
+        "style"
+    }
+
+    fn process(
+        &mut self,
+        canvas: &mut dyn Canvas,
+        frame: &mut Surface,
+        out: &mut Surface,
+        values: &Values,
+        time: Time,
+    ) -> Result<bool, EngineError> {
+        let Style { painting: Some(style), coloured, blend } = self else { return Ok(false) };
+        let settings = values.style.after(time.dt_secs);
+        let [channels, height, width] = frame.shape();
+        if channels == 3 {
+            style.play(canvas, frame, &settings, out)?;
+        } else {
+            blend.sum(canvas, [(frame, 1.0)], [3, height, width], coloured)?;
+            style.play(canvas, coloured, &settings, out)?;
+        }
+        Ok(true)
+    }
+}
 
 /// A style network with the loop around it.
 pub struct StyleLoop {
     painter: Painter,
-    here: Sheets<Image>,
-    there: Sheets<GpuImage>,
-    /// Is the last painting on the card?
-    is_there: bool,
-    processor: Processor,
+    paintings: Paintings,
+    /// For [`StyleLoop::process`].
+    memory: Memory,
+    content: Surface,
     notice: Option<String>,
-}
-
-/// What the loop has in the place where it works: what paints, and its pictures.
-pub struct Desk<'a, S> {
-    painter: &'a mut Painter,
-    sheets: &'a mut Sheets<S>,
 }
 
 impl StyleLoop {
     pub fn new(engine: Arc<dyn Engine>, network: Arc<StyleNetwork>) -> Self {
         StyleLoop {
             painter: Painter::new(engine, network),
-            here: Sheets::default(),
-            there: Sheets::default(),
-            is_there: false,
-            processor: Processor::default(),
+            paintings: Paintings::default(),
+            memory: Memory::default(),
+            content: Surface::default(),
             notice: None,
         }
     }
@@ -60,9 +114,9 @@ impl StyleLoop {
         &self.painter.network
     }
 
-    /// Paints with another network from the next frame on; the painting so far goes on as its canvas.
-    pub fn set_network(&mut self, network: Arc<StyleNetwork>) {
-        self.painter.set_network(network);
+    /// Takes over the paintings of another loop, which starts from nothing then.
+    pub fn go_on_from(&mut self, old: &mut StyleLoop) {
+        self.paintings = std::mem::take(&mut old.paintings);
     }
 
     /// How many styles the network has.
@@ -72,15 +126,12 @@ impl StyleLoop {
 
     /// Forgets the last painting: the next frame starts from its picture alone.
     pub fn restart(&mut self) {
-        self.painter.restart();
+        self.paintings.restart();
     }
 
-    /// Goes on from a painting that an earlier loop made.
+    /// Goes on from a painting that an earlier run made.
     pub fn resume(&mut self, painting: &Image) {
-        self.is_there = false;
-        self.here.painting.clone_from(painting);
-        self.here.before.clone_from(painting);
-        self.painter.resume();
+        self.paintings.resume(painting);
     }
 
     /// Prepares the program for pictures of this size, so that the first frame need not.
@@ -92,74 +143,45 @@ impl StyleLoop {
         self.painter.program_for(height, width)
     }
 
-    /// Do all its programs run on that card?
-    pub fn is_on(&self, device: &Arc<Device>) -> bool {
-        self.painter.is_on(device)
+    /// Do all its programs run on that device?
+    pub fn is_on(&self, place: &Arc<dyn Place>) -> bool {
+        self.painter.is_on(place)
     }
 
-    /// One frame: `image` `[3, H, W]` in −1..1 becomes `out` `[3, size, size]` (the shorter side is `settings.size`).
+    /// One frame in memory: `image` `[3, H, W]` in −1..1 becomes `out` `[3, size, size]` (the shorter side is
+    /// `settings.size`).
     ///
     /// # Errors
     /// As [`StyleLoop::play`].
     pub fn process(&mut self, image: &Image, settings: &StyleSettings, out: &mut Image) -> Result<(), EngineError> {
-        let mut processor = std::mem::take(&mut self.processor);
-        let played = self.play(&mut processor, image, settings, out);
-        self.processor = processor;
+        let (mut memory, mut content) = (std::mem::take(&mut self.memory), std::mem::take(&mut self.content));
+        content.write([image.channels, image.height, image.width]).data.clone_from(&image.data);
+        let mut painted = Surface::for_memory(std::mem::take(out));
+        let played = self.play(&mut memory, &mut content, settings, &mut painted);
+        (self.memory, self.content, *out) = (memory, content, painted.into_image());
         played
     }
 
-    /// As [`StyleLoop::process`], on an easel.
+    /// As [`StyleLoop::process`], on a canvas.
     ///
     /// # Errors
     /// When the picture is not in colour or the engine fails; `out` is then undefined and the next frame may succeed.
-    pub fn play<E: Easel>(
+    pub fn play(
         &mut self,
-        easel: &mut E,
-        image: &E::Sheet,
+        canvas: &mut dyn Canvas,
+        image: &mut Surface,
         settings: &StyleSettings,
-        out: &mut E::Sheet,
+        out: &mut Surface,
     ) -> Result<(), EngineError> {
-        let Desk { painter, sheets } = easel.desk(self);
-        painter.frame(easel, sheets, image, settings, out)
-    }
-
-    /// The loop goes on in memory.
-    pub(super) fn desk_here(&mut self) -> Desk<'_, Image> {
-        if std::mem::take(&mut self.is_there) {
-            let Sheets { painting, before, .. } = std::mem::take(&mut self.there);
-            let brought = painting.read().and_then(|painting| Ok((painting, before.read()?)));
-            let brought = brought.map(|(painting, before)| (self.here.painting, self.here.before) = (painting, before));
-            self.arrived(brought);
-        }
-        Desk { painter: &mut self.painter, sheets: &mut self.here }
-    }
-
-    /// The loop goes on on a card.
-    pub(super) fn desk_on(&mut self, device: &Arc<Device>) -> Desk<'_, GpuImage> {
-        if self.is_there && !self.there.painting.is_on(device) && !self.there.painting.is_empty() {
-            // By way of the memory to another card.
-            self.desk_here();
-        }
-        if !std::mem::replace(&mut self.is_there, true) {
-            let up = |image| GpuImage::upload(device, image);
-            let brought = up(&self.here.painting).and_then(|painting| Ok((painting, up(&self.here.before)?)));
-            let brought =
-                brought.map(|(painting, before)| (self.there.painting, self.there.before) = (painting, before));
-            self.arrived(brought);
-        }
-        Desk { painter: &mut self.painter, sheets: &mut self.there }
-    }
-
-    /// A painting that did not arrive is one to do without.
-    fn arrived(&mut self, brought: Result<(), EngineError>) {
-        if let Err(error) = brought
-            && self.painter.has_painted()
+        let had_painted = self.paintings.has_painted();
+        if let Err(error) = self.paintings.bring(canvas)
+            && had_painted
         {
             let line = format!("the style loop starts anew, its last painting is lost: {error}");
             tracing::warn!("{line}");
             self.notice = Some(line);
-            self.restart();
         }
+        self.painter.frame(canvas, &mut self.paintings, image, settings, out)
     }
 }
 

@@ -31,6 +31,7 @@ use styles::{Styled, Styles};
 pub(in crate::engine) use winograd::KERNEL_3;
 
 use super::plan::{Buffer, Op, Plan};
+use super::surface::Surface;
 use super::{Engine, EngineError, Inputs, NoiseMode, Program};
 use crate::image::Image;
 
@@ -278,7 +279,7 @@ impl CpuProgram {
 }
 
 impl Program for CpuProgram {
-    fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
+    fn run(&mut self, inputs: &Inputs, out: &mut Surface) -> Result<(), EngineError> {
         inputs.check(&self.plan)?;
         let pool = self.pool.clone();
         let turn = pool.turn();
@@ -299,7 +300,9 @@ impl Program for CpuProgram {
             stage.run(&frame);
         }
         if let Some(id) = self.plan.output {
-            self.slots[id.0].write_image(self.plan.get(id), out);
+            let buffer = self.plan.get(id);
+            let out = out.write([buffer.channels, buffer.height, buffer.width]);
+            self.slots[id.0].write_image(buffer, out);
         }
         Ok(())
     }

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use super::gpu::{Device, GpuImage};
 use super::plan::Plan;
+use super::surface::{Place, Surface};
 use super::{Engine, EngineError, Inputs, Program};
 use crate::image::Image;
 
@@ -67,18 +67,13 @@ impl FallbackProgram {
 }
 
 impl Program for FallbackProgram {
-    fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
+    fn run(&mut self, inputs: &Inputs, out: &mut Surface) -> Result<(), EngineError> {
         let result = self.program.run(inputs, out);
         if self.goes_over(result.as_ref().err())? { self.program.run(inputs, out) } else { result }
     }
 
-    fn device(&self) -> Option<&Arc<Device>> {
-        self.program.device()
-    }
-
-    fn run_on_device(&mut self, inputs: &Inputs) -> Result<GpuImage, EngineError> {
-        let result = self.program.run_on_device(inputs);
-        if self.goes_over(result.as_ref().err())? { self.program.run_on_device(inputs) } else { result }
+    fn place(&self) -> Option<Arc<dyn Place>> {
+        self.program.place()
     }
 
     fn engine(&self) -> &'static str {
@@ -120,7 +115,7 @@ mod tests {
     }
 
     impl Program for Sketch {
-        fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
+        fn run(&mut self, inputs: &Inputs, out: &mut Surface) -> Result<(), EngineError> {
             if !inputs.ws.is_empty() {
                 return Err(EngineError::Input { what: "ws", expected: "none".into(), found: "some".into() });
             }
@@ -128,7 +123,7 @@ mod tests {
                 return Err(EngineError::Unavailable { engine: "sketch", reason: "lost".into() });
             }
             self.pictures -= 1;
-            out.data = vec![self.value];
+            out.write([1, 1, 1]).data[0] = self.value;
             Ok(())
         }
         fn engine(&self) -> &'static str {
@@ -143,7 +138,7 @@ mod tests {
         let mut program = engine.prepare(Arc::new(Plan::default())).expect("one of them prepares");
         let (mut seen, mut told) = (Vec::new(), Vec::new());
         let mut image = Image::default();
-        while program.run(&Inputs::default(), &mut image).is_ok() {
+        while program.draw(&Inputs::default(), &mut image).is_ok() {
             seen.push(image.data[0]);
             assert_eq!(program.engine() == "second", image.data[0] == 2.0, "the name of what plays");
             told.extend(program.take_notice());
@@ -168,8 +163,8 @@ mod tests {
         let mut program =
             Fallback::new(Arc::new(first), Arc::new(second)).prepare(Arc::new(Plan::default())).expect("prepares");
         let mut image = Image::default();
-        assert!(program.run(&Inputs { ws: &[1.0], ..Inputs::default() }, &mut image).is_err());
-        program.run(&Inputs::default(), &mut image).expect("runs");
+        assert!(program.draw(&Inputs { ws: &[1.0], ..Inputs::default() }, &mut image).is_err());
+        program.draw(&Inputs::default(), &mut image).expect("runs");
         assert_eq!(image.data, [1.0]);
     }
 }

@@ -3,18 +3,18 @@
 //! Every step of a plan becomes one to three dispatches of the kernels in `shaders/engine`, specialised for the step's
 //! sizes; maps are planar (`[C, H, W]`), weights packed once. All memory, pipelines and bind groups are made in
 //! [`Gpu::prepare`]; a picture is one command buffer, or a few where a window draws with the same device. It stays on the card
-//! when nobody needs its numbers, and effects work on it there (`gpu/chain.rs`). Which of its kernels a convolution takes is chosen in `prepare` too,
+//! when nobody needs its numbers, and effects work on it there (`gpu/canvas.rs`). Which of its kernels a convolution takes is chosen in `prepare` too,
 //! by measuring (`gpu/autotune.rs`). Runs on whichever thread calls it.
 //!
 //! A new operation is a kernel `shaders/engine/NAME.wgsl` (listed in `gpu/shader.rs`; maps are `array<Num>`, pictures and
 //! everything else `array<f32>`) and a file `gpu/ops/NAME.rs` with a function `lower`, which uploads the weights and asks
-//! the [`builder::Builder`] for dispatches, called in `gpu/ops.rs`. The test `shaders_are_valid` finds the kernel by itself. The effects' kernels are in
-//! `shaders/effects`; `gpu/chain.rs` asks the card for them, what they are asked for stands in `effects/card.rs`.
+//! the [`builder::Builder`] for dispatches, called in `gpu/ops.rs`. The test `shaders_are_valid` finds the kernel by itself. The effects' kernels are no business of
+//! this engine: they come as passes, which `gpu/canvas.rs` runs.
 
 mod autotune;
 mod builder;
 mod cache;
-pub mod chain;
+mod canvas;
 mod device;
 mod image;
 mod memory;
@@ -35,13 +35,16 @@ use autotune::Autotune;
 use builder::Builder;
 
 use super::plan::Plan;
+use super::surface::Place;
 use super::{Engine, EngineError, Program};
 
+pub use canvas::GpuCanvas;
 pub use device::{Adapter, Device, adapters, first_line, unavailable};
 pub use image::GpuImage;
 pub use program::GpuProgram;
 pub use ring::GpuTexture;
 pub use roofline::Roofline;
+pub use shader::of_pass;
 pub use variant::{Form, Kernel, Variant};
 
 /// What maps and weights are stored in; sums are always in 32 bits, pictures too.
@@ -167,11 +170,8 @@ impl Engine for Gpu {
 
     fn prepare(&self, plan: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
         let program = self.program(plan)?;
-        // What works on its pictures is compiled before they play.
-        match self.device.watched(|| chain::Kernels::of(&self.device)) {
-            (_, Some(error)) => Err(unavailable(first_line(&error))),
-            (_, None) => Ok(Box::new(program)),
-        }
+        self.device.compile(&canvas::PASSES)?;
+        Ok(Box::new(program))
     }
 }
 
@@ -183,4 +183,16 @@ pub fn kernels() -> Vec<(String, String)> {
         precisions.map(move |p| (format!("{name}, {p:?}"), shader::source(name, p, &Vec::new())))
     };
     shader::names().flat_map(both).collect()
+}
+
+/// Says that a test is skipped for want of a GPU; with `LATENT_JOCKEY_GPU=required` in the environment that is a failure.
+#[cfg(test)]
+#[track_caller]
+#[allow(clippy::print_stderr, reason = "what is skipped is said")]
+pub(crate) fn skip_test(why: impl std::fmt::Display) {
+    static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    let is_required = std::env::var("LATENT_JOCKEY_GPU").is_ok_and(|value| value == "required");
+    assert!(!is_required, "a GPU is required here: {why}");
+    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+    eprintln!("skipped (GPU, number {count}): {why}");
 }

@@ -221,6 +221,12 @@ impl Motion {
         *self != Motion::STILL && is_finite && height >= 2 && width >= 2
     }
 
+    /// Cosine and sine of the turn, the scale, and pixels to the right and down.
+    pub fn inverse(&self, height: usize, width: usize) -> [f32; 5] {
+        let (sin, cos) = self.turn.sin_cos();
+        [cos, sin, self.scale(), self.x * width as f32, self.y * height as f32]
+    }
+
     /// Its zoom, limited to between a quarter and four.
     pub fn scale(&self) -> f32 {
         self.zoom.clamp(0.25, 4.0)
@@ -229,21 +235,25 @@ impl Motion {
 
 /// Moves `from` into `to` of the same shape, bilinear, reflected at the edges. A non-finite motion moves nothing.
 pub fn moved(from: &Image, motion: Motion, to: &mut Image) {
+    let (height, width) = (from.height, from.width);
+    moved_by(from, motion.moves(height, width).then(|| motion.inverse(height, width)), to);
+}
+
+/// As [`moved`], by [`Motion::inverse`]; `None` moves nothing.
+pub fn moved_by(from: &Image, inverse: Option<[f32; 5]>, to: &mut Image) {
     to.reshape(from.channels, from.height, from.width);
     let (height, width) = (from.height, from.width);
-    if !motion.moves(height, width) {
+    let Some([cos, sin, zoom, right, down]) = inverse else {
         to.data.copy_from_slice(&from.data);
         return;
-    }
-    let (sin, cos) = motion.turn.sin_cos();
-    let zoom = motion.scale();
+    };
     let (cx, cy) = ((width as f32 - 1.0) / 2.0, (height as f32 - 1.0) / 2.0);
     let plane = height * width;
     for y in 0..height {
         for x in 0..width {
-            // The source of the output pixel: the inverse motion.
-            let dx = x as f32 - cx - motion.x * width as f32;
-            let dy = y as f32 - cy - motion.y * height as f32;
+            // Where the output's pixel comes from: the inverse motion.
+            let dx = x as f32 - cx - right;
+            let dy = y as f32 - cy - down;
             let sx = mirrored((cos * dx + sin * dy) / zoom + cx, width);
             let sy = mirrored((cos * dy - sin * dx) / zoom + cy, height);
             let (left, top) = ((sx as usize).min(width - 2), (sy as usize).min(height - 2));

@@ -26,6 +26,7 @@ pub struct Drawn {
 pub struct Live {
     requests: Arc<Slot<Request>>,
     drawn: Arc<Slot<Drawn>>,
+    pixels: Arc<Slot<Option<Arc<Picture>>>>,
     changes: Sender<Change>,
     used: Receiver<Used>,
     skipped: u64,
@@ -39,15 +40,16 @@ impl Live {
     /// When the thread cannot be started.
     pub fn start(stage: Stage) -> std::io::Result<Self> {
         let (requests, drawn) = (Arc::new(Slot::default()), Arc::new(Slot::default()));
+        let pixels = Arc::new(Slot::default());
         let (changes, new_changes) = bounded(4);
         let (done, used) = bounded(8);
         let thread = {
-            let (requests, drawn) = (requests.clone(), drawn.clone());
+            let (requests, drawn, pixels) = (requests.clone(), drawn.clone(), pixels.clone());
             std::thread::Builder::new()
                 .name("engine".to_owned())
-                .spawn(move || engine_thread(stage, &requests, &drawn, &new_changes, &done))?
+                .spawn(move || engine_thread(stage, &requests, (&drawn, &pixels), &new_changes, &done))?
         };
-        Ok(Live { requests, drawn, changes, used, skipped: 0, thread: Some(thread) })
+        Ok(Live { requests, drawn, pixels, changes, used, skipped: 0, thread: Some(thread) })
     }
 
     /// Requests a picture; a request that the engine did not get to is replaced and counted. `request` receives an old
@@ -63,6 +65,13 @@ impl Live {
         // What the engine no longer needs is freed here, not on its thread.
         while self.used.try_recv().is_ok() {}
         self.drawn.take(drawn)
+    }
+
+    /// The newest picture whose pixels have come down since the last call.
+    pub fn newest_pixels(&mut self) -> Option<Arc<Picture>> {
+        let mut newest = None;
+        self.pixels.take(&mut newest);
+        newest
     }
 
     /// Sends a change to the engine.
@@ -92,7 +101,7 @@ impl Drop for Live {
 fn engine_thread(
     mut stage: Stage,
     requests: &Slot<Request>,
-    drawn: &Slot<Drawn>,
+    (drawn, pixels): (&Slot<Drawn>, &Slot<Option<Arc<Picture>>>),
     changes: &Receiver<Change>,
     done: &Sender<Used>,
 ) {
@@ -106,6 +115,11 @@ fn engine_thread(
             // A full channel means that the show is gone; then it is freed here.
             let _ = done.try_send(stage.change(change));
         }
+        // A picture or two later, whether or not another is asked for.
+        let mut arrived = stage.take_pixels();
+        if arrived.is_some() {
+            pixels.put(&mut arrived);
+        }
         if !is_asked {
             continue;
         }
@@ -114,7 +128,7 @@ fn engine_thread(
         result.took = started.elapsed();
         (result.picture, result.error) = match drawing {
             Ok(Ok(None)) => continue,
-            Ok(Ok(picture)) => (picture, stage.take_unpainted()),
+            Ok(Ok(picture)) => (picture, stage.take_fault()),
             Ok(Err(error)) => (None, Some(error.to_string())),
             Err(panic) => (None, Some(format!("the engine panicked ({}); please report this", panic_message(&*panic)))),
         };

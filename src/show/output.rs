@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::live::{Drawn, Live};
 use super::slideshow::Slideshow;
-use super::stage::{Change, Picture, Request, Scene, Stage};
+use super::stage::{Change, Picture, Pixels, Request, Scene, Stage};
 use super::status::Status;
 use crate::control::query::Viewer;
+use crate::effects;
 use crate::effects::input::InputSettings;
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::{Noise, NoiseMode, Program, Transform};
@@ -34,6 +35,16 @@ impl Tap for Viewer {
     }
 }
 
+/// A window on a device of its own: it shows pixels, see [`Output::pixels`].
+pub struct Uploads;
+
+impl Tap for Uploads {
+    fn wants(&self) -> bool {
+        true
+    }
+    fn picture(&mut self, _: &Arc<Picture>, _: f32) {}
+}
+
 /// Where the pictures are made.
 enum Maker {
     Live(Live),
@@ -49,6 +60,8 @@ pub struct Output {
     last: Request,
     drawn: Drawn,
     picture: Option<Arc<Picture>>,
+    /// The newest with pixels, which may be a little older.
+    pixels: Option<Arc<Picture>>,
     taps: Vec<Box<dyn Tap>>,
     /// How many styles the style network has; `None` without one.
     styles: Option<usize>,
@@ -69,6 +82,7 @@ impl Output {
             last: Request::default(),
             drawn: Drawn::default(),
             picture: None,
+            pixels: None,
             taps: Vec::new(),
             styles: None,
             style_serial: 0,
@@ -97,6 +111,11 @@ impl Output {
     /// The newest finished picture.
     pub fn picture(&self) -> Option<&Arc<Picture>> {
         self.picture.as_ref()
+    }
+
+    /// The newest picture that can be shown where no texture of the engine's device can be.
+    pub fn pixels(&self) -> Option<&Arc<Picture>> {
+        self.pixels.as_ref()
     }
 
     /// What computes the network's pictures, once one is finished.
@@ -186,6 +205,7 @@ impl Output {
         // Without painting, its knobs change no picture.
         request.style = if self.styles.is_some() { StyleSettings::from_params(p) } else { StyleSettings::default() };
         request.style_serial = self.style_serial;
+        effects::read_rows(p, &mut request.rows);
         request.at_secs = secs;
         request
     }
@@ -201,7 +221,7 @@ impl Output {
             self.submit(status);
         }
         self.collect(status);
-        if let Some(picture) = self.picture.as_ref().filter(|picture| !picture.rgba.is_empty()) {
+        if let Some(picture) = &self.pixels {
             for tap in self.taps.iter_mut().filter(|tap| tap.wants()) {
                 tap.picture(picture, brightness);
             }
@@ -210,9 +230,13 @@ impl Output {
 
     /// Whether the request's picture would differ from the last. Compared as a whole, so that no field is forgotten.
     fn is_new(&mut self) -> bool {
-        self.request.pixels = self.taps.iter().any(|tap| tap.wants());
-        let has_pixels = self.picture.as_ref().is_some_and(|picture| !picture.rgba.is_empty());
-        if has_pixels || !self.request.pixels {
+        self.request.pixels = match self.maker {
+            Maker::Offline(_) => Pixels::Now,
+            Maker::Live(_) if self.taps.iter().any(|tap| tap.wants()) => Pixels::Later,
+            Maker::Live(_) => Pixels::None,
+        };
+        let serial = |picture: &Option<Arc<Picture>>| picture.as_ref().map(|picture| picture.serial);
+        if serial(&self.pixels) == serial(&self.picture) || self.request.pixels == Pixels::None {
             self.last.pixels = self.request.pixels;
         }
         let at_secs = self.last.at_secs;
@@ -230,8 +254,9 @@ impl Output {
             Maker::Live(live) => live.submit(&mut self.request),
             Maker::Offline(stage) => match stage.draw(&self.request) {
                 Ok(Some(picture)) => {
+                    self.pixels = Some(picture.clone());
                     self.picture = Some(picture);
-                    if let Some(line) = stage.take_unpainted() {
+                    if let Some(line) = stage.take_fault() {
                         status.fault(None, line);
                     }
                 }
@@ -244,6 +269,9 @@ impl Output {
     /// Takes the newest picture if there is one; otherwise the last good one stays.
     fn collect(&mut self, status: &mut Status) {
         let Maker::Live(live) = &mut self.maker else { return };
+        if let Some(pixels) = live.newest_pixels() {
+            self.pixels = Some(pixels);
+        }
         if !live.newest(&mut self.drawn) {
             return;
         }
@@ -252,6 +280,9 @@ impl Output {
         }
         if let Some(picture) = self.drawn.picture.take() {
             status.drawn(self.drawn.took);
+            if !picture.rgba.is_empty() {
+                self.pixels = Some(picture.clone());
+            }
             self.picture = Some(picture);
         }
     }
@@ -259,10 +290,11 @@ impl Output {
 
 /// Copies into the existing vectors; a derived clone would allocate new ones.
 fn copy(from: &Request, to: &mut Request) {
-    let (mut ws, mut ws_before) = (std::mem::take(&mut to.ws), std::mem::take(&mut to.ws_before));
+    let Request { mut ws, mut ws_before, mut rows, .. } = std::mem::take(to);
     ws.clone_from(&from.ws);
     ws_before.clone_from(&from.ws_before);
-    *to = Request { ws, ws_before, ..*from };
+    rows.clone_from(&from.rows);
+    *to = Request { ws, ws_before, rows, ..*from };
 }
 
 #[cfg(test)]

@@ -1,23 +1,20 @@
-//! Where pictures are made: one program, or two while one network fades into another; pictures from files mixed in; the
-//! style loop over it; and the pictures they hand out.
+//! Where pictures are made: the network's program, or two while one network fades into another, then a chain of effects.
 //!
-//! A [`Stage`] turns a [`Request`] into a [`Picture`]: pixels, or where nothing here needs them a texture of the card that
-//! the window draws with. The way there is worked on the card that the networks run on, if it is one, else here. Live it
-//! is on the `engine` thread ([`Live`](super::live::Live)), which takes the newest request and leaves the newest picture;
-//! offline it is called directly. Knows nothing of parameters, devices or windows.
-
-mod place;
+//! A [`Stage`] turns a [`Request`] into a [`Picture`] for the taps: a texture where a window draws with the device that
+//! everything runs on, else pixels in memory. Pixels of a picture on a device come beside it, a frame or two later
+//! ([`Stage::take_pixels`]), or with it where each frame counts ([`Pixels::Now`]). Live it lives on the `engine` thread
+//! ([`Live`](super::live::Live)), which takes the newest request and leaves the newest picture; offline it is called directly.
+//! Knows nothing of parameters, devices or windows.
 
 use std::sync::Arc;
 
-use place::{Before, Cast, Place};
-
-use crate::effects::device::GpuEasel;
-use crate::effects::easel::{Held, Processor};
-use crate::effects::input::{self, InputSettings};
+use crate::effects::chain::Chain;
+use crate::effects::input::InputSettings;
 use crate::effects::style::{StyleLoop, StyleSettings};
-use crate::engine::gpu::{Device, GpuTexture, first_line, unavailable};
-use crate::engine::{EngineError, Noise, Program, Transform};
+use crate::effects::{Time, Values};
+use crate::engine::canvas::{Canvas, Memory};
+use crate::engine::surface::{self, Place, Surface, Texture};
+use crate::engine::{EngineError, Inputs, Noise, Program, Transform};
 use crate::image::Image;
 use crate::image::convert::rgba8_from_image;
 
@@ -26,12 +23,24 @@ use crate::image::convert::rgba8_from_image;
 pub struct Picture {
     pub width: u32,
     pub height: u32,
-    /// sRGB-encoded RGBA, 8 bits each, rows from top to bottom; none while the picture is on the card.
+    /// sRGB-encoded RGBA, 8 bits each, rows from top to bottom; none while the picture is on a device alone.
     pub rgba: Vec<u8>,
-    /// The picture itself, on the card that the window draws with.
-    pub texture: Option<Arc<GpuTexture>>,
+    /// The picture itself, on the device that the window draws with.
+    pub texture: Option<Texture>,
     /// Grows with each new picture.
     pub serial: u64,
+}
+
+/// Whether somebody needs the pixels of a picture that is made on a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pixels {
+    /// Nobody: nothing is read.
+    #[default]
+    None,
+    /// A tap does: they arrive later, and nothing waits for them.
+    Later,
+    /// Each frame's are part of its picture: offline.
+    Now,
 }
 
 /// Everything that a picture is made from. **Latest value wins.**
@@ -54,8 +63,9 @@ pub struct Request {
     pub style_serial: u64,
     /// When in the show it was made, in seconds.
     pub at_secs: f64,
-    /// Somebody waits for the picture's pixels: it must not stay on the card.
-    pub pixels: bool,
+    /// Effective values of the parameters that effects have added to the table, by address.
+    pub rows: Vec<(&'static str, f64)>,
+    pub pixels: Pixels,
 }
 
 /// A prepared network on its way to the stage.
@@ -82,106 +92,124 @@ pub enum Change {
 pub enum Used {
     Scenes([Option<Scene>; 2]),
     Style(Option<Box<StyleLoop>>),
-    Input(Option<input::Picture>),
+    Input(Option<Surface>),
 }
 
 /// Makes pictures of requests.
 pub struct Stage {
-    cast: Cast,
-    here: Place<Processor>,
-    /// Made when something plays on a card.
-    there: Option<Place<GpuEasel>>,
-    /// The last picture was made there.
-    is_there: bool,
-    /// What is worked on a picture does not go on that card: here instead, until something else plays.
-    works_here: bool,
+    scene: Scene,
+    /// What is faded from.
+    before: Option<Scene>,
+    /// What the network made.
+    frame: Surface,
+    chain: Chain,
+    /// What the effects read, a copy of the request's.
+    values: Values,
+    memory: Memory,
+    /// The canvas of the device that everything runs on, made when something does.
+    device: Option<(Arc<dyn Place>, Box<dyn Canvas>)>,
+    /// The effects do not work on that device: in memory instead, until something else plays.
+    works_in_memory: bool,
     notice: Option<String>,
-    /// A picture brought from the card.
-    brought: Image,
     /// When the last picture was asked for.
     last_secs: f64,
     /// Pictures handed out before; one that nobody holds any more is filled again.
     pool: Vec<Arc<Picture>>,
     serial: u64,
+    /// The newest picture whose pixels have come down and that nobody has taken.
+    pixels: Option<Arc<Picture>>,
 }
 
 impl Stage {
     pub fn new(scene: Scene) -> Self {
         Stage {
-            cast: Cast::new(scene),
-            here: Place::default(),
-            there: None,
-            is_there: false,
-            works_here: false,
+            scene,
+            before: None,
+            frame: Surface::default(),
+            chain: Chain::default(),
+            values: Values::default(),
+            memory: Memory::default(),
+            device: None,
+            works_in_memory: false,
             notice: None,
-            brought: Image::default(),
             last_secs: 0.0,
             pool: Vec::new(),
             serial: 0,
+            pixels: None,
         }
     }
 
     /// Takes up something new, whole, and gives back what is no longer needed.
     pub fn change(&mut self, change: Change) -> Used {
-        self.works_here = false;
-        if let Some(there) = &mut self.there {
-            there.easel.forget();
+        self.works_in_memory = false;
+        if let Some((_, canvas)) = &mut self.device {
+            canvas.forget();
         }
         match change {
             Change::Scene { scene, fades } => Used::Scenes(self.change_scene(scene, fades)),
             Change::EndFade => Used::Scenes([self.end_fade(), None]),
-            Change::Style(style) => Used::Style(std::mem::replace(&mut self.cast.style, style)),
-            Change::Input(picture, serial) => Used::Input(self.cast.input.change(picture, serial)),
+            Change::Style(style) => Used::Style(self.chain.style.change(style)),
+            Change::Input(picture, serial) => Used::Input(self.chain.input.change(picture, serial)),
         }
     }
 
-    /// Why a picture since the last call was not painted.
-    pub fn take_unpainted(&mut self) -> Option<String> {
-        self.cast.unpainted.take()
+    /// Which effect was left out of the last picture, and why.
+    pub fn take_fault(&mut self) -> Option<String> {
+        self.chain.take_fault()
     }
 
     /// What computes the network's pictures.
     pub fn engine(&self) -> &'static str {
-        self.cast.scene.program.engine()
+        self.scene.program.engine()
     }
 
     /// As [`Program::take_notice`], of all that plays.
     pub fn take_notice(&mut self) -> Option<String> {
-        let Cast { scene, style, .. } = &mut self.cast;
-        let told = scene.program.take_notice().or_else(|| style.as_mut()?.take_notice());
-        told.or_else(|| self.notice.take())
+        let programs = self.scene.program.take_notice().or_else(|| self.chain.style.take_notice());
+        programs.or_else(|| self.notice.take())
     }
 
     fn change_scene(&mut self, scene: Scene, fades: bool) -> [Option<Scene>; 2] {
-        let mid_fade = std::mem::take(&mut self.cast.mid_fade);
+        let is_mid_fade = std::mem::take(&mut self.chain.crossfade.has_mixed);
         let older = self.end_fade();
-        let old = std::mem::replace(&mut self.cast.scene, scene);
-        if fades && mid_fade {
-            let still = match &mut self.there {
-                Some(there) if self.is_there => Held::there(there.take_faded()),
-                _ => Held::here(self.here.take_faded()),
-            };
-            self.cast.before = Some(Before::Still(still));
+        let old = std::mem::replace(&mut self.scene, scene);
+        if !fades {
             return [older, Some(old)];
         }
-        if fades {
-            self.cast.before = Some(Before::Scene(old));
-            return [older, None];
+        if is_mid_fade {
+            // A third network: what is seen stands still and is faded from.
+            self.chain.fade_from_mixture();
+            return [older, Some(old)];
         }
-        [older, Some(old)]
+        self.chain.crossfade.before = Some(Surface::default());
+        self.before = Some(old);
+        [older, None]
     }
 
     fn end_fade(&mut self) -> Option<Scene> {
-        match self.cast.before.take()? {
-            Before::Scene(scene) => Some(scene),
-            Before::Still(_) => None,
-        }
+        self.chain.crossfade.before = None;
+        self.before.take()
     }
 
-    /// Pictures that nobody looks at any more give their place on the card back.
-    fn let_go(&mut self) {
-        for picture in self.pool.iter_mut().filter_map(Arc::get_mut) {
-            picture.texture = None;
+    /// The newest picture whose pixels have come down since the last call; its serial may be a little older than that of the
+    /// last drawn. Pictures that carry their pixels do not come this way. Waits for nothing.
+    pub fn take_pixels(&mut self) -> Option<Arc<Picture>> {
+        self.collect_pixels();
+        self.pixels.take()
+    }
+
+    /// Takes up pixels that have come down meanwhile.
+    fn collect_pixels(&mut self) {
+        let Some((_, canvas)) = &mut self.device else { return };
+        let mut arrived = None;
+        let picture = publish(&mut self.pool, |picture| {
+            arrived = canvas.take_pixels(&mut picture.rgba);
+            let ([width, height], serial) = arrived.unwrap_or_default();
+            (picture.width, picture.height, picture.serial) = (width, height, serial);
+        });
+        let is_newer = |known: &Arc<Picture>| known.serial < picture.serial;
+        if arrived.is_some() && self.pixels.as_ref().is_none_or(is_newer) {
+            self.pixels = Some(picture);
         }
     }
 
@@ -190,97 +218,135 @@ impl Stage {
     /// # Errors
     /// When the engine fails; the next request may succeed.
     pub fn draw(&mut self, request: &Request) -> Result<Option<Arc<Picture>>, EngineError> {
-        if request.generation != self.cast.scene.generation {
+        if request.generation != self.scene.generation {
             return Ok(None);
         }
-        self.let_go();
-        let dt = (request.at_secs - self.last_secs).max(0.0) as f32;
-        let picture = match self.draw_there(request, dt) {
+        // Textures of pictures that nobody looks at any more can be filled again.
+        self.pool.iter_mut().filter_map(Arc::get_mut).for_each(|picture| picture.texture = None);
+        self.collect_pixels();
+        self.values.rows.clone_from(&request.rows);
+        (self.values.crossfade, self.values.input, self.values.style) = (request.fade, request.input, request.style);
+        let dt_secs = (request.at_secs - self.last_secs).max(0.0) as f32;
+        let time = Time { secs: request.at_secs, dt_secs };
+        let picture = match self.draw_on_device(request, time) {
             Some(picture) => picture,
-            None => self.draw_here(request, dt)?,
+            None => self.draw_in_memory(request, time)?,
         };
         self.last_secs = request.at_secs;
         Ok(Some(picture))
     }
 
-    fn draw_here(&mut self, request: &Request, dt: f32) -> Result<Arc<Picture>, EngineError> {
-        let last = self.here.compose(&mut self.cast, request, dt)?;
-        self.is_there = false;
-        self.serial += 1;
-        Ok(develop(self.here.made(last).1, self.serial, &mut self.pool))
+    fn draw_in_memory(&mut self, request: &Request, time: Time) -> Result<Arc<Picture>, EngineError> {
+        let Stage { scene, before, frame, chain, values, memory, .. } = self;
+        compose(memory, [Some(scene), before.as_mut()], frame, chain, (request, values, time), true)?;
+        self.develop()
     }
 
-    /// The picture made on the card that everything runs on; `None` when it has to be made here.
-    fn draw_there(&mut self, request: &Request, dt: f32) -> Option<Arc<Picture>> {
-        let device = self.cast.device(request).filter(|_| !self.works_here)?.clone();
-        let needs_pixels = request.pixels || !device.is_shared();
-        if needs_pixels && self.cast.is_plain(request) {
+    /// The device that everything runs on that has to do with this picture; `None` when something runs elsewhere.
+    fn place(&self, request: &Request) -> Option<Arc<dyn Place>> {
+        let place = self.scene.program.place().filter(|_| !self.works_in_memory)?;
+        let before = self.before.as_ref().filter(|_| request.fade < 1.0);
+        let goes_along =
+            before.is_none_or(|before| before.program.place().is_some_and(|own| surface::same(&own, &place)));
+        Some(place).filter(|place| goes_along && self.chain.style.is_on(place))
+    }
+
+    /// The picture made on the device that everything runs on; `None` when it has to be made in memory.
+    fn draw_on_device(&mut self, request: &Request, time: Time) -> Option<Arc<Picture>> {
+        let place = self.place(request)?;
+        if request.pixels == Pixels::Now && self.chain.is_idle(&self.values) {
             // The program brings its picture along.
             return None;
         }
-        let (drawn, error) = device.watched(|| self.compose_there(&device, request, dt, needs_pixels));
-        match error.map_or(drawn, |error| Err(unavailable(first_line(&error)))) {
-            Ok(picture) => Some(picture),
-            Err(error) => {
-                if matches!(error, EngineError::Unavailable { .. }) && device.fault().is_none() {
-                    self.notice = Some(format!("{error}; the effects go on without the card"));
-                    self.works_here = true;
-                }
-                None
-            }
-        }
-    }
-
-    fn compose_there(
-        &mut self,
-        device: &Arc<Device>,
-        request: &Request,
-        dt: f32,
-        needs_pixels: bool,
-    ) -> Result<Arc<Picture>, EngineError> {
-        let there = match self.there.take().filter(|there| Arc::ptr_eq(there.easel.device(), device)) {
-            Some(there) => there,
-            None => Place::new(GpuEasel::new(device.clone())?),
+        let mut drawn = None;
+        let fault = place.watch(&mut || drawn = Some(self.compose_on(&place, request, time)));
+        let error = match (fault, drawn?) {
+            (Some(reason), _) => EngineError::Unavailable { engine: self.scene.program.engine(), reason },
+            (None, Err(error)) => error,
+            (None, Ok(picture)) => return Some(picture),
         };
-        let there = self.there.insert(there);
-        there.easel.begin();
-        let last = there.compose(&mut self.cast, request, dt)?;
-        self.is_there = true;
-        let (easel, picture) = there.made(last);
-        let shown = if needs_pixels { None } else { easel.show(picture)? };
-        if shown.is_none() {
-            easel.read(picture, &mut self.brought)?;
+        if matches!(error, EngineError::Unavailable { .. }) && place.fault().is_none() {
+            self.notice = Some(format!("{error}; the effects go on in memory"));
+            self.works_in_memory = true;
         }
+        None
+    }
+
+    fn compose_on(
+        &mut self,
+        place: &Arc<dyn Place>,
+        request: &Request,
+        time: Time,
+    ) -> Result<Arc<Picture>, EngineError> {
+        let known = self.device.take().filter(|(known, _)| surface::same(known, place));
+        let device = match known {
+            Some(device) => device,
+            None => (place.clone(), place.clone().canvas()?),
+        };
+        let (_, canvas) = self.device.insert(device);
+        canvas.begin();
+        let Stage { scene, before, frame, chain, values, .. } = self;
+        compose(&mut **canvas, [Some(scene), before.as_mut()], frame, chain, (request, values, time), false)?;
+        let made = chain.made().unwrap_or(frame);
+        if request.pixels == Pixels::Now {
+            canvas.finish()?;
+            return self.develop();
+        }
+        let serial = self.serial + 1;
+        let texture = canvas.present(made, (request.pixels == Pixels::Later).then_some(serial))?;
+        if texture.is_none() && place.is_shared() {
+            // Too large for a texture, or all of them are held.
+            return self.develop();
+        }
+        let [_, height, width] = made.shape();
+        self.serial = serial;
+        Ok(publish(&mut self.pool, |picture| {
+            (picture.width, picture.height, picture.serial) = (width as u32, height as u32, serial);
+            picture.rgba.clear();
+            picture.texture = texture;
+        }))
+    }
+
+    /// What was made, as a picture with pixels.
+    fn develop(&mut self) -> Result<Arc<Picture>, EngineError> {
+        let image = self.chain.made().unwrap_or(&mut self.frame).bring()?;
         self.serial += 1;
-        Ok(match shown {
-            None => develop(&self.brought, self.serial, &mut self.pool),
-            Some(device) => publish(self.serial, &mut self.pool, |picture| {
-                [picture.width, picture.height] = device.size;
-                picture.rgba.clear();
-                picture.texture = Some(device);
-            }),
-        })
+        Ok(publish(&mut self.pool, |picture| {
+            (picture.width, picture.height, picture.serial) = (image.width as u32, image.height as u32, self.serial);
+            rgba8_from_image(image, &mut picture.rgba);
+        }))
     }
 }
 
-/// An image as a picture.
-fn develop(image: &Image, serial: u64, pool: &mut Vec<Arc<Picture>>) -> Arc<Picture> {
-    publish(serial, pool, |picture| {
-        picture.width = image.width as u32;
-        picture.height = image.height as u32;
-        rgba8_from_image(image, &mut picture.rgba);
-    })
+/// The network's picture, or two networks', and what the chain makes of it.
+fn compose(
+    canvas: &mut dyn Canvas,
+    [scene, before]: [Option<&mut Scene>; 2],
+    frame: &mut Surface,
+    chain: &mut Chain,
+    (request, values, time): (&Request, &Values, Time),
+    is_last_resort: bool,
+) -> Result<(), EngineError> {
+    let is_fresh = chain.input.network_share(&values.input) > 0.0;
+    if let Some(scene) = scene.filter(|_| is_fresh) {
+        let (noise, transform) = (request.noise, request.transform);
+        let inputs = |ws| Inputs { ws, noise, transform, ..Inputs::default() };
+        canvas.program(&mut *scene.program, &inputs(&request.ws), None, frame)?;
+        if let (Some(scene), Some(surface)) = (before.filter(|_| request.fade < 1.0), &mut chain.crossfade.before) {
+            canvas.program(&mut *scene.program, &inputs(&request.ws_before), None, surface)?;
+        }
+    }
+    chain.run(canvas, frame, values, time, [is_fresh, is_last_resort])
 }
 
-/// A picture that is filled by `fill`, in a buffer of the pool when one is free.
-fn publish(serial: u64, pool: &mut Vec<Arc<Picture>>, fill: impl FnOnce(&mut Picture)) -> Arc<Picture> {
+/// A picture that is filled by `fill`, in a buffer of the pool when one is free; what was in it is still there.
+fn publish(pool: &mut Vec<Arc<Picture>>, fill: impl FnOnce(&mut Picture)) -> Arc<Picture> {
     let free = pool.iter_mut().position(|picture| Arc::get_mut(picture).is_some());
     let index = free.unwrap_or_else(|| {
         pool.push(Arc::default());
         pool.len() - 1
     });
     if let Some(picture) = Arc::get_mut(&mut pool[index]) {
-        picture.serial = serial;
         picture.texture = None;
         fill(picture);
     }

@@ -4,6 +4,7 @@
 pub mod rig;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use latent_jockey::engine::gpu::{Device, Gpu, Precision};
 use latent_jockey::network::checkpoint::Checkpoint;
@@ -61,12 +62,22 @@ pub fn magnitude(values: &[f32]) -> f32 {
     values.iter().fold(1e-3, |a, v| a.max(v.abs()))
 }
 
-/// A gpu engine that keeps all maps, for each precision that the adapter supports; reports what is skipped.
+/// Says that a test, or a part of one, is skipped for want of a GPU, and how many were before it. With
+/// `LATENT_JOCKEY_GPU=required` in the environment that is a failure instead.
+#[track_caller]
 #[allow(clippy::print_stderr, reason = "what is skipped is said")]
+pub fn skip_gpu(why: impl std::fmt::Display) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let required = std::env::var("LATENT_JOCKEY_GPU").is_ok_and(|value| value == "required");
+    assert!(!required, "a GPU is required here: {why}");
+    eprintln!("skipped (GPU, number {}): {why}", COUNT.fetch_add(1, Ordering::Relaxed) + 1);
+}
+
+/// A gpu engine that keeps all maps, for each precision that the adapter supports; reports what is skipped.
 pub fn engines() -> Vec<(Precision, Gpu)> {
     let make = |precision| {
         let engine = Device::open(false).and_then(|device| Gpu::new(device, precision)).map(Gpu::with_taps);
-        engine.map_err(|error| eprintln!("skipped, {precision:?}: {error}")).ok().map(|gpu| (precision, gpu))
+        engine.map_err(|error| skip_gpu(format!("{precision:?}: {error}"))).ok().map(|gpu| (precision, gpu))
     };
     [Precision::F32, Precision::F16].into_iter().filter_map(make).collect()
 }

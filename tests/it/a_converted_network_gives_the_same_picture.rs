@@ -11,6 +11,7 @@ use crate::common::fixture;
 use latent_jockey::commands::convert::convert;
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::plan::Plan;
+use latent_jockey::engine::surface::Surface;
 use latent_jockey::engine::{Engine, Inputs, Transform};
 use latent_jockey::image::Image;
 use latent_jockey::latent::mapping::{Scratch, blend_classes};
@@ -43,7 +44,7 @@ fn networks() -> Vec<PathBuf> {
 
 fn run(plan: Plan, inputs: &Inputs) -> Image {
     let mut out = Image::default();
-    Cpu::new(2).prepare(Arc::new(plan)).unwrap().run(inputs, &mut out).unwrap();
+    Cpu::new(2).prepare(Arc::new(plan)).unwrap().draw(inputs, &mut out).unwrap();
     out
 }
 
@@ -109,7 +110,8 @@ fn style_networks_paint_the_same() {
             image.data = z_from_seed(1, image.data.len());
             let styles = vec![1.0 / network.styles.len() as f32; network.styles.len()];
             let names: Vec<String> = network.styles.iter().skip(1).map(|s| s.title.clone()).collect();
-            let inputs = Inputs { image: Some((&image).into()), styles: &styles, ..Inputs::default() };
+            let content = Surface::from(image);
+            let inputs = Inputs { image: Some(&content), styles: &styles, ..Inputs::default() };
             (run(network.plan_for(24, 32), &inputs), names)
         };
         assert!(paint(&out) == paint(&file), "{}", file.display());

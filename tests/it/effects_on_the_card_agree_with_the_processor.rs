@@ -4,28 +4,30 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use crate::common::assert_close;
-use latent_jockey::effects::crossfade;
-use latent_jockey::effects::device::GpuEasel;
-use latent_jockey::effects::easel::{Easel, Layers, Processor};
+use crate::common::{assert_close, skip_gpu};
+use latent_jockey::effects::crossfade::Crossfade;
 use latent_jockey::effects::input::{Input, InputSettings};
+use latent_jockey::effects::style::balance::Balance;
+use latent_jockey::effects::style::painter::{feed_back, lay_over};
 use latent_jockey::effects::style::{Keep, StyleLoop, StyleSettings};
+use latent_jockey::effects::{Effect, Time, Values};
 use latent_jockey::engine::Engine;
+use latent_jockey::engine::canvas::{Canvas, Memory};
 use latent_jockey::engine::cpu::Cpu;
-use latent_jockey::engine::gpu::{Device, Gpu, GpuImage, Precision};
+use latent_jockey::engine::gpu::{Device, Gpu, GpuCanvas, Precision};
+use latent_jockey::engine::surface::Surface;
 use latent_jockey::image::Image;
 use latent_jockey::image::resample::Motion;
 use latent_jockey::latent::seed::z_from_seed;
 use latent_jockey::network::style_transfer::StyleNetwork;
 
 /// One card for all tests.
-#[allow(clippy::print_stderr, reason = "what is skipped is said")]
 fn gpu() -> Option<&'static Gpu> {
     static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
     let open = || Device::open(false).and_then(|device| Gpu::new(device, Precision::F32));
-    let gpu = GPU.get_or_init(|| open().inspect_err(|error| eprintln!("skipped: {error}")).ok()).as_ref();
+    let gpu = GPU.get_or_init(|| open().ok()).as_ref();
     if gpu.is_none() {
-        eprintln!("skipped: no adapter");
+        skip_gpu("no adapter");
     }
     gpu
 }
@@ -47,27 +49,25 @@ fn waves(frame: usize, side: usize) -> Image {
     image
 }
 
-/// Does the same on both easels, with pictures that are there already, and compares what comes of it: the largest
-/// difference allowed, and the mean.
-macro_rules! compare {
-    ($what:expr, $max:expr, [$($image:expr),*], |$easel:ident, $sheets:ident, $to:ident| $body:expr) => {{
-        let Some(gpu) = gpu() else { return };
-        let images: Vec<Image> = vec![$($image),*];
-        let expected = {
-            let ($easel, $sheets, $to) = (&mut Processor::default(), &mut images.clone()[..], &mut Image::default());
-            $body.expect("nothing fails here");
-            $to.clone()
-        };
-        let $easel = &mut GpuEasel::new(gpu.device().clone()).expect("there is room");
-        let up = |image: &Image| GpuImage::upload(gpu.device(), image).expect("there is room");
-        let mut sheets: Vec<GpuImage> = images.iter().map(up).collect();
-        let ($sheets, $to) = (&mut sheets[..], &mut GpuImage::default());
-        $body.expect("nothing fails on the card");
-        let mut found = Image::default();
-        $easel.read($to, &mut found).expect("comes back");
-        assert_eq!([found.channels, found.height, found.width], Processor::shape_of(&expected), "{}", $what);
-        assert_close(&$what, &found.data, &expected.data, $max, $max / 2.0);
-    }};
+/// What is done on a canvas with some surfaces, into the last one.
+type Act<'a> = &'a dyn Fn(&mut dyn Canvas, &mut [Surface], &mut Surface);
+
+fn done(canvas: &mut dyn Canvas, images: &[Image], act: Act) -> Image {
+    let mut surfaces: Vec<Surface> = images.iter().cloned().map(Surface::from).collect();
+    let mut to = Surface::default();
+    act(canvas, &mut surfaces, &mut to);
+    canvas.finish().expect("submits");
+    to.bring().expect("comes back").clone()
+}
+
+/// Does the same on both canvases and compares what comes of it: the largest difference allowed, and the mean.
+fn compare(what: &str, max: f32, images: &[Image], act: Act) {
+    let Some(gpu) = gpu() else { return };
+    let expected = done(&mut Memory::default(), images, act);
+    let found = done(&mut GpuCanvas::new(gpu.device().clone()).expect("there is room"), images, act);
+    let shape = |image: &Image| [image.channels, image.height, image.width];
+    assert_eq!(shape(&found), shape(&expected), "{what}");
+    assert_close(what, &found.data, &expected.data, max, max / 2.0);
 }
 
 #[test]
@@ -81,7 +81,9 @@ fn resizing_agrees() {
     ] {
         let [c, h, w] = size;
         let what = format!("{size:?} to {height} x {width}");
-        compare!(what, 3e-6, [noise(1, c, h, w)], |easel, sheets, to| easel.resize(&sheets[0], height, width, to));
+        compare(&what, 3e-6, &[noise(1, c, h, w)], &|canvas, surfaces, to| {
+            canvas.resize(&mut surfaces[0], height, width, to).expect("resizes");
+        });
     }
 }
 
@@ -91,8 +93,17 @@ fn fades_of_all_sizes_and_colours_agree() {
     for (a, b) in sizes.into_iter().flat_map(|a| sizes.map(|b| (a, b))) {
         for share in [0.0, 0.3, 1.0] {
             let image = |seed, [c, h, w]: [usize; 3]| noise(seed, c, h, w);
-            compare!(format!("{a:?} to {b:?}, {share}"), 3e-6, [image(1, a), image(2, b)], |easel, sheets, to| {
-                crossfade::mix(easel, &sheets[0], &sheets[1], share, to)
+            let what = format!("{a:?} to {b:?}, {share}");
+            compare(&what, 3e-6, &[image(1, a), image(2, b)], &|canvas, surfaces, to| {
+                let values = Values { crossfade: share, ..Values::default() };
+                let before = Some(std::mem::take(&mut surfaces[0]));
+                let mut fade = Crossfade::default();
+                fade.before = before;
+                let mixed = fade.process(canvas, &mut surfaces[1], to, &values, Time::default()).expect("mixes");
+                assert_eq!(mixed, share < 1.0);
+                if !mixed {
+                    canvas.copy(&mut surfaces[1], to).expect("copies");
+                }
             });
         }
     }
@@ -102,17 +113,22 @@ fn fades_of_all_sizes_and_colours_agree() {
 fn pictures_from_files_enter_alike() {
     for (amount, fade) in [(1.0, 1.0), (0.4, 1.0), (0.7, 0.25), (1.0, 0.5)] {
         for channels in [1, 3] {
-            let network = noise(5, channels, 32, 32);
-            compare!(format!("{amount}, {fade}, {channels} colours"), 3e-6, [network], |easel, sheets, to| {
+            let what = format!("{amount}, {fade}, {channels} colours");
+            compare(&what, 3e-6, &[noise(5, channels, 32, 32)], &|canvas, surfaces, to| {
                 let mut input = Input::default();
                 let settings = InputSettings { amount, fade: 1.0, serial: 1 };
+                let mut mix = |input: &mut Input, settings| {
+                    let values = Values { input: settings, ..Values::default() };
+                    let mixed = input.process(canvas, &mut surfaces[0], to, &values, Time::default());
+                    assert!(mixed.expect("mixes"));
+                };
                 input.change(Some(noise(6, 3, 48, 48)), 1);
-                input.mix(easel, &sheets[0], &settings, to).expect("mixes");
+                mix(&mut input, settings);
                 input.change(Some(noise(7, 3, 48, 48)), 2);
-                input.mix(easel, &sheets[0], &InputSettings { fade, serial: 2, ..settings }, to).expect("mixes");
+                mix(&mut input, InputSettings { fade, serial: 2, ..settings });
                 // A third one, in the middle of the fade.
                 input.change(Some(noise(8, 3, 40, 40)), 3);
-                input.mix(easel, &sheets[0], &InputSettings { fade: 0.5, serial: 3, ..settings }, to)
+                mix(&mut input, InputSettings { fade: 0.5, serial: 3, ..settings });
             });
         }
     }
@@ -133,8 +149,10 @@ fn motions_agree() {
         for (height, width) in [(32, 48), (45, 31), (1, 16)] {
             // Neighbours of noise lie far apart: a little of the place is much of the number.
             let (canvas, painting) = (waves(1, 48), noise(4, 3, height, width));
-            compare!(format!("{motion:?} of {height} x {width}"), 3e-4, [canvas, painting], |easel, sheets, to| {
-                easel.resize(&sheets[0], height, width, to).and_then(|()| easel.feed_back(to, &sheets[1], motion, 0.7))
+            let what = format!("{motion:?} of {height} x {width}");
+            compare(&what, 3e-4, &[canvas, painting], &|canvas, surfaces, to| {
+                canvas.resize(&mut surfaces[0], height, width, to).expect("resizes");
+                feed_back(canvas, to, &mut surfaces[1], motion, 0.7).expect("mixes");
             });
         }
     }
@@ -157,8 +175,10 @@ fn a_canvas_outside_its_band_is_brought_back_alike() {
             let mut canvas = noise(9, 3, side, side);
             canvas.data.iter_mut().for_each(|x| *x = start(*x));
             // Some frames one after another, so that what is wrong adds up.
-            compare!(format!("{name}, share {share}, {side}"), 1e-5, [canvas], |easel, sheets, to| {
-                easel.copy(&sheets[0], to).and_then(|()| (0..5).try_for_each(|_| easel.steady(to, share)))
+            compare(&format!("{name}, share {share}, {side}"), 1e-5, &[canvas], &|canvas, surfaces, to| {
+                canvas.copy(&mut surfaces[0], to).expect("copies");
+                let mut balance = Balance::default();
+                (0..5).for_each(|_| balance.steady(canvas, to, share).expect("steadies"));
             });
         }
     }
@@ -167,14 +187,14 @@ fn a_canvas_outside_its_band_is_brought_back_alike() {
 #[test]
 fn a_canvas_inside_its_band_is_not_touched() {
     let Some(gpu) = gpu() else { return };
-    let mut easel = GpuEasel::new(gpu.device().clone()).expect("there is room");
+    let mut canvas = GpuCanvas::new(gpu.device().clone()).expect("there is room");
     for side in [8, 64, 300] {
-        let canvas = noise(3, 3, side, side);
-        let mut there = GpuImage::upload(gpu.device(), &canvas).expect("there is room");
-        easel.steady(&mut there, 1.0).expect("works");
-        let mut found = Image::default();
-        easel.read(&there, &mut found).expect("comes back");
-        assert_eq!(found, canvas, "{side}");
+        let image = noise(3, 3, side, side);
+        let found = done(&mut canvas, std::slice::from_ref(&image), &|canvas, surfaces, to| {
+            Balance::default().steady(canvas, &mut surfaces[0], 1.0).expect("steadies");
+            canvas.copy(&mut surfaces[0], to).expect("copies");
+        });
+        assert_eq!(found, image, "{side}");
     }
 }
 
@@ -186,14 +206,14 @@ fn only_a_still_painting_is_stirred_and_then_alike() {
             let mut painting = before.clone();
             painting.data.iter_mut().for_each(|x| *x += moves);
             let stays = moves > 0.001;
-            compare!(
-                format!("{name}, {side}"),
-                if stays { 0.0 } else { 1e-7 },
-                [painting.clone(), before],
-                |easel, sheets, to| { easel.copy(&sheets[0], to).and_then(|()| easel.stir(to, &sheets[1], 0.8)) }
-            );
-            let mut stirred = painting.clone();
-            Processor::default().stir(&mut stirred, &noise(3, 3, side, side), 0.8).expect("here is room");
+            let limit = if stays { 0.0 } else { 1e-7 };
+            let stir: Act = &|canvas, surfaces, to| {
+                canvas.copy(&mut surfaces[0], to).expect("copies");
+                Balance::default().stir(canvas, to, &mut surfaces[1], 0.8).expect("stirs");
+            };
+            let images = [painting.clone(), before];
+            compare(&format!("{name}, {side}"), limit, &images, stir);
+            let stirred = done(&mut Memory::default(), &images, stir);
             assert_eq!(stirred == painting, stays, "{name}");
         }
     }
@@ -205,8 +225,9 @@ fn light_and_colour_are_kept_alike() {
         [(1.0, Keep::Light), (1.0, Keep::Colour), (0.3, Keep::Light), (0.6, Keep::Colour), (0.0, Keep::Light)]
     {
         let (painting, picture) = (noise(1, 3, 20, 33), noise(2, 3, 20, 33));
-        compare!(format!("{amount} of {what:?}"), 1e-6, [painting, picture], |easel, sheets, to| {
-            easel.copy(&sheets[0], to).and_then(|()| easel.keep(to, &sheets[1], amount, what))
+        compare(&format!("{amount} of {what:?}"), 1e-6, &[painting, picture], &|canvas, surfaces, to| {
+            canvas.copy(&mut surfaces[0], to).expect("copies");
+            Balance::default().keep(canvas, to, &mut surfaces[1], amount, what).expect("keeps");
         });
     }
 }
@@ -216,58 +237,46 @@ fn limits_and_layers_agree() {
     let mut odd = noise(1, 3, 16, 16);
     let ends = [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1.5, -3e9, 1.0, -1.0, 0.0, -0.0, 1e-42];
     odd.data[..ends.len()].copy_from_slice(&ends);
-    compare!("limits", 0.0, [odd], |easel, sheets, to| easel.copy(&sheets[0], to).and_then(|()| easel.limit(to)));
+    compare("limits", 0.0, &[odd], &|canvas, surfaces, to| {
+        canvas.copy(&mut surfaces[0], to).expect("copies");
+        Balance::default().limit(canvas, to).expect("limits");
+    });
     for (fade, amount) in [(1.0, 1.0), (0.25, 0.5), (0.0, 0.9)] {
         let images = [noise(1, 3, 9, 9), noise(2, 3, 9, 9), noise(3, 3, 9, 9)];
-        let [a, b, c] = images;
-        compare!(format!("{fade}, {amount}"), 1e-6, [a, b, c], |easel, sheets, to| {
-            let [picture, before, painting] = &*sheets else { unreachable!("three") };
-            easel.lay_over(&Layers { picture, before, painting, fade, amount }, to)
+        compare(&format!("{fade}, {amount}"), 1e-6, &images, &|canvas, surfaces, to| {
+            let [picture, before, painting] = surfaces else { unreachable!("three") };
+            lay_over(canvas, [picture, before, painting], [fade, amount], to).expect("lays");
         });
     }
 }
 
 /// The frames of a loop, the same pictures again and again with the settings of each frame.
-fn frames<E: Easel>(
-    easel: &mut E,
+fn frames(
+    canvas: &mut dyn Canvas,
     style: &mut StyleLoop,
     settings: impl Fn(usize) -> StyleSettings,
     count: usize,
-    up: impl Fn(&Image) -> E::Sheet,
-    mut down: impl FnMut(&mut E, &E::Sheet) -> Image,
 ) -> Vec<Image> {
-    let mut out = E::Sheet::default();
+    let mut out = Surface::default();
     let frame = |frame| {
-        style.play(easel, &up(&waves(frame, 80)), &settings(frame), &mut out).expect("every frame is painted");
-        down(easel, &out)
+        let mut content = Surface::from(waves(frame, 80));
+        style.play(canvas, &mut content, &settings(frame), &mut out).expect("every frame is painted");
+        canvas.finish().expect("submits");
+        out.bring().expect("comes back").clone()
     };
     (0..count).map(frame).collect()
 }
 
-/// The largest and the mean difference of each frame, the loop of the card against the processor's.
+/// The largest and the mean difference of each frame, the loop of the device against the processor's.
 fn loops(what: &str, count: usize, settings: impl Fn(usize) -> StyleSettings + Copy, limits: [f32; 2]) {
     let Some(gpu) = gpu() else { return };
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets/networks/painters8.safetensors");
     let network = Arc::new(StyleNetwork::open(&file).expect("opens"));
-    let device = gpu.device().clone();
     let style = |engine: Arc<dyn Engine>| StyleLoop::new(engine, network.clone());
-    let expected = frames(
-        &mut Processor::default(),
-        &mut style(Arc::new(Cpu::default())),
-        settings,
-        count,
-        Image::clone,
-        |_, out| out.clone(),
-    );
-    let mut easel = GpuEasel::new(device.clone()).expect("there is room");
-    let down = |easel: &mut GpuEasel, out: &GpuImage| {
-        let mut image = Image::default();
-        easel.read(out, &mut image).expect("comes back");
-        image
-    };
-    let up = |image: &Image| GpuImage::upload(&device, image).expect("there is room");
-    let engine = Arc::new(gpu.at(Precision::F32).expect("every card has it"));
-    let found = frames(&mut easel, &mut style(engine), settings, count, up, down);
+    let expected = frames(&mut Memory::default(), &mut style(Arc::new(Cpu::default())), settings, count);
+    let mut canvas = GpuCanvas::new(gpu.device().clone()).expect("there is room");
+    let engine = Arc::new(gpu.at(Precision::F32).expect("every device has it"));
+    let found = frames(&mut canvas, &mut style(engine), settings, count);
     for (frame, (found, expected)) in found.iter().zip(&expected).enumerate() {
         assert_eq!([found.height, found.width], [expected.height, expected.width], "{what}, frame {frame}");
         assert_close(&format!("{what}, frame {frame}"), &found.data, &expected.data, limits[0], limits[1]);

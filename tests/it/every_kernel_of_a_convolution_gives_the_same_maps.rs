@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::common::{Expected, assert_close, fixture, magnitude};
+use crate::common::{Expected, assert_close, fixture, magnitude, skip_gpu};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::gpu::{Device, Form, Gpu, Kernel, Precision, Variant};
 use latent_jockey::engine::plan::{Op, Plan};
@@ -25,7 +25,7 @@ fn limits(precision: Precision) -> (f32, f32) {
 
 fn gpu(precision: Precision) -> Option<Gpu> {
     let engine = Device::open(false).and_then(|device| Gpu::new(device, precision)).map(Gpu::with_taps);
-    engine.map_err(|error| eprintln!("skipped, {precision:?}: {error}")).ok()
+    engine.map_err(|error| skip_gpu(format!("{precision:?}: {error}"))).ok()
 }
 
 /// Calls `check` with an engine that takes it, for each variant that suits a layer of the plan; says which kernels this
@@ -53,12 +53,12 @@ fn check_plan(plan: &Arc<Plan>) -> Vec<Variant> {
     let ws = z_from_seed(7, plan.num_ws * plan.w_dim);
     let inputs = Inputs { ws: &ws, ..Inputs::default() };
     let mut cpu = Cpu::default().program(plan.clone()).expect("the cpu runs it");
-    cpu.run(&inputs, &mut Image::default()).expect("runs");
+    cpu.draw(&inputs, &mut Image::default()).expect("runs");
     let taken = std::cell::RefCell::new(Vec::new());
     each_variant(plan, |precision, variant, gpu| {
         let mut program = gpu.program(plan.clone()).expect("the gpu runs it");
         taken.borrow_mut().extend(program.variants().iter().map(|(_, taken)| *taken).filter(|taken| *taken == variant));
-        program.run(&inputs, &mut Image::default()).expect("runs");
+        program.draw(&inputs, &mut Image::default()).expect("runs");
         for buffer in &plan.buffers {
             let found = program.tap(&buffer.name).expect("is kept");
             let expected = cpu.tap(&buffer.name).expect("is kept");
@@ -102,7 +102,7 @@ fn pictures_agree_with_pytorch() {
         let inputs = Inputs { ws: &ws, noise: Noise { mode, gain: 1.0 }, ..Inputs::default() };
         each_variant(&network.plan, |precision, variant, gpu| {
             let mut out = Image::default();
-            gpu.program(network.plan.clone()).expect("runs").run(&inputs, &mut out).expect("runs");
+            gpu.program(network.plan.clone()).expect("runs").draw(&inputs, &mut out).expect("runs");
             let limit = limits(precision).1;
             let what = format!("{name} {precision:?} {variant}");
             assert_close(&what, &out.data, &expected.sample(image, 0), limit, limit / 10.0);

@@ -2,7 +2,7 @@
 //! `--nocapture`. Runs on any adapter with 16-bit floats, including software; without one it reports "skipped".
 #![allow(clippy::print_stderr, reason = "what is skipped is said, and the table is for whoever asks")]
 
-use crate::common::{Expected, fixture};
+use crate::common::{Expected, fixture, skip_gpu};
 use latent_jockey::engine::gpu::{Device, Gpu, Precision};
 use latent_jockey::engine::{Inputs, Noise, NoiseMode, Program};
 use latent_jockey::image::Image;
@@ -17,7 +17,7 @@ fn by_every_kernel() {
     let gpu = || Device::open(false).and_then(|device| Gpu::new(device, Precision::F16));
     let variants = match gpu() {
         Ok(gpu) => gpu.variants(),
-        Err(error) => return eprintln!("skipped: {error}"),
+        Err(error) => return skip_gpu(error),
     };
     eprintln!("{:<14} {:<20} {:>9} {:>9}", "network", "kernel", "largest", "mean");
     for (name, file) in
@@ -37,7 +37,7 @@ fn by_every_kernel() {
                 continue;
             }
             let mut out = Image::default();
-            program.run(&inputs, &mut out).expect("runs");
+            program.draw(&inputs, &mut out).expect("runs");
             let image = expected.sample(image, 0);
             let differences: Vec<f32> = out.data.iter().zip(&image).map(|(a, b)| (a - b).abs()).collect();
             let largest = differences.iter().fold(0.0f32, |a, b| if b.is_nan() || *b > a { *b } else { a });

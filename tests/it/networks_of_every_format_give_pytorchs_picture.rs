@@ -126,7 +126,7 @@ fn check_pictures(network: &Network, expected: &Expected, special: Special) -> (
             let ws = expected.sample(text(case, "ws"), n);
             let mut out = Image::default();
             let (noise, transform) = (noise(case), transform(case, expected));
-            program.run(&Inputs { ws: &ws, noise, transform, ..Inputs::default() }, &mut out).expect("runs");
+            program.draw(&Inputs { ws: &ws, noise, transform, ..Inputs::default() }, &mut out).expect("runs");
             let what = format!("{} {} sample {n}", network.name, text(case, "id"));
             assert_eq!([out.channels, out.height, out.width], expected.get(image).0[1..], "{what}");
             check_taps(&program, network, expected, case, &what);
@@ -176,7 +176,7 @@ fn the_transform_that_a_file_stores_is_honoured() {
         let mut program = Cpu::default().program(network.plan.clone()).expect("the plan runs");
         let mut out = Image::default();
         let ws = expected.sample(text(case, "ws"), 0);
-        program.run(&Inputs { ws: &ws, ..Inputs::default() }, &mut out).expect("runs");
+        program.draw(&Inputs { ws: &ws, ..Inputs::default() }, &mut out).expect("runs");
         assert_close(text(case, "id"), &out.data, &expected.sample(text(case, "image"), 0), IMAGE.0, IMAGE.1);
         count += 1;
     }

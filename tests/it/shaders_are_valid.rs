@@ -2,7 +2,8 @@
 //! among them?
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use latent_jockey::engine::gpu::kernels;
+use latent_jockey::effects;
+use latent_jockey::engine::gpu::{kernels, of_pass};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 fn check(source: &str) -> Result<(), String> {
@@ -15,7 +16,8 @@ fn check(source: &str) -> Result<(), String> {
 
 #[test]
 fn every_kernel_parses_and_validates() {
-    let kernels = kernels();
+    let passes = effects::passes().map(|pass| (format!("{}, F32", pass.name), of_pass(&pass.wgsl)));
+    let kernels: Vec<_> = kernels().into_iter().chain(passes).collect();
     for (name, source) in &kernels {
         check(source).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
@@ -25,6 +27,26 @@ fn every_kernel_parses_and_validates() {
     for file in files.filter(|file| file.extension().is_some_and(|e| e == "wgsl")) {
         let name = file.file_stem().unwrap().to_str().unwrap().to_owned() + ", ";
         assert!(kernels.iter().any(|(kernel, _)| kernel.starts_with(&name)), "{} is no kernel", file.display());
+    }
+}
+
+/// The fields of a kernel's `struct Settings`.
+fn fields(source: &str) -> Vec<&str> {
+    let (_, rest) = source.split_once("struct Settings {").expect("a pass has settings");
+    let (fields, _) = rest.split_once('}').expect("the struct ends");
+    fields
+        .lines()
+        .filter_map(|line| line.trim().split_once(": ").filter(|_| !line.trim().starts_with("//")))
+        .map(|f| f.0)
+        .collect()
+}
+
+#[test]
+fn a_pass_names_the_settings_of_its_kernel() {
+    for pass in effects::passes() {
+        assert_eq!(fields(&pass.wgsl), pass.uniforms, "{}", pass.name);
+        let bindings = pass.wgsl.matches("@group(0) @binding(").count();
+        assert!(bindings <= 2 + pass.reads, "{}: {bindings} bindings", pass.name);
     }
 }
 

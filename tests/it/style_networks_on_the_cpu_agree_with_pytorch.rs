@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::common::{assert_close, fixture, magnitude};
 use latent_jockey::engine::cpu::{Cpu, Isa};
+use latent_jockey::engine::surface::Surface;
 use latent_jockey::engine::{Engine, Inputs};
 use latent_jockey::image::Image;
 use latent_jockey::network;
@@ -32,8 +33,9 @@ fn every_layer_of_painters8_agrees_on_every_instruction_set() {
         let mut out = Image::default();
         // Twice: the second run must not depend on the first.
         for _ in 0..2 {
-            let inputs = Inputs { image: Some((&image).into()), styles: &mix, ..Inputs::default() };
-            program.run(&inputs, &mut out).expect("runs");
+            let content = Surface::from(image.clone());
+            let inputs = Inputs { image: Some(&content), styles: &mix, ..Inputs::default() };
+            program.draw(&inputs, &mut out).expect("runs");
         }
         for buffer in plan.buffers.iter().skip(1) {
             let (shape, values) = expected("painters8", &buffer.name);
@@ -51,10 +53,8 @@ fn every_fast_neural_style_file_gives_its_picture() {
     for file in ["johnson-new.safetensors", "johnson-old.safetensors", "johnson-new.pth", "johnson-old.pth"] {
         let network = StyleNetwork::open(&fixture(&format!("style/{file}"))).expect(file);
         let mut program = Cpu::new(2).prepare(Arc::new(network.plan_for(image.height, image.width))).expect(file);
-        let mut out = Image::default();
-        program
-            .run(&Inputs { image: Some((&image).into()), styles: &[1.0], ..Inputs::default() }, &mut out)
-            .expect(file);
+        let (content, mut out) = (Surface::from(image.clone()), Image::default());
+        program.draw(&Inputs { image: Some(&content), styles: &[1.0], ..Inputs::default() }, &mut out).expect(file);
         assert_eq!([out.channels, out.height, out.width], shape[..], "{file}");
         assert_close(file, &out.data, &values, 2e-3, 2e-4);
     }

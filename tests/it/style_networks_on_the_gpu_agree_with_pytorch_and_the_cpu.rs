@@ -9,6 +9,7 @@ use latent_jockey::effects::style::{StyleLoop, StyleSettings};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::gpu::Precision;
 use latent_jockey::engine::plan::{Activation, Convolution, NormConv, Op, Picture, Plan};
+use latent_jockey::engine::surface::Surface;
 use latent_jockey::engine::{Engine, EngineError, Inputs, Program};
 use latent_jockey::image::Image;
 use latent_jockey::latent::seed::z_from_seed;
@@ -55,8 +56,9 @@ fn every_layer_of_painters8_is_that_of_pytorch() {
         let mut out = Image::default();
         // Twice: the second run must not depend on the first.
         for _ in 0..2 {
-            let inputs = Inputs { image: Some((&image).into()), styles: &mix, ..Inputs::default() };
-            program.run(&inputs, &mut out).expect("runs");
+            let content = Surface::from(image.clone());
+            let inputs = Inputs { image: Some(&content), styles: &mix, ..Inputs::default() };
+            program.draw(&inputs, &mut out).expect("runs");
         }
         for buffer in plan.buffers.iter().skip(1) {
             let values = expected("painters8", &buffer.name);
@@ -77,10 +79,8 @@ fn every_fast_neural_style_file_agrees_with_pytorch() {
         for file in ["johnson-new.safetensors", "johnson-old.safetensors", "johnson-new.pth", "johnson-old.pth"] {
             let network = StyleNetwork::open(&fixture(&format!("style/{file}"))).expect(file);
             let mut program = gpu.prepare(Arc::new(network.plan_for(image.height, image.width))).expect(file);
-            let mut out = Image::default();
-            program
-                .run(&Inputs { image: Some((&image).into()), styles: &[1.0], ..Inputs::default() }, &mut out)
-                .expect(file);
+            let (content, mut out) = (Surface::from(image.clone()), Image::default());
+            program.draw(&Inputs { image: Some(&content), styles: &[1.0], ..Inputs::default() }, &mut out).expect(file);
             assert_close(&format!("{precision:?} {file}"), &out.data, &values, limit, limit / 10.0);
         }
     }
@@ -88,14 +88,15 @@ fn every_fast_neural_style_file_agrees_with_pytorch() {
 
 /// Every map of the plan, on the card and on the processor.
 fn check_plan(plan: &Arc<Plan>, image: &Image, styles: &[f32]) {
-    let inputs = Inputs { image: Some(image.into()), styles, ..Inputs::default() };
+    let content = Surface::from(image.clone());
+    let inputs = Inputs { image: Some(&content), styles, ..Inputs::default() };
     let mut expected = Image::default();
     let mut cpu = Cpu::default().prepare(plan.clone()).expect("the cpu runs it");
-    cpu.run(&inputs, &mut expected).expect("runs");
+    cpu.draw(&inputs, &mut expected).expect("runs");
     for (precision, gpu) in engines() {
         let mut program = gpu.program(plan.clone()).expect("the gpu runs it");
         let mut found = Image::default();
-        program.run(&inputs, &mut found).expect("runs");
+        program.draw(&inputs, &mut found).expect("runs");
         assert_eq!([found.channels, found.height, found.width], [expected.channels, expected.height, expected.width]);
         for buffer in &plan.buffers {
             let (found, expected) =
@@ -200,8 +201,9 @@ fn a_picture_of_another_size_is_refused_with_both_sizes() {
     for (_, gpu) in engines() {
         let mut program = gpu.prepare(plan.clone()).expect("prepares");
         for (image, found) in [(Some(noise_image(48, 32)), "3 x 48 x 32"), (None, "none")] {
-            let inputs = Inputs { image: image.as_ref().map(Into::into), styles: &styles, ..Inputs::default() };
-            let error = program.run(&inputs, &mut Image::default()).expect_err("refused");
+            let image = image.map(Surface::from);
+            let inputs = Inputs { image: image.as_ref(), styles: &styles, ..Inputs::default() };
+            let error = program.draw(&inputs, &mut Image::default()).expect_err("refused");
             assert!(matches!(error, EngineError::Input { .. }), "{error}");
             assert!(error.to_string().contains("3 x 32 x 48") && error.to_string().contains(found), "{error}");
         }

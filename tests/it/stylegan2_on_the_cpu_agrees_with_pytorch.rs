@@ -25,7 +25,7 @@ fn check_pictures(network: &Network, expected: &Expected, cpu: &Cpu, (max, mean)
         for n in 0..expected.get(image).0[0] {
             let ws = expected.sample(ws, n);
             let mut out = Image::default();
-            program.run(&Inputs { ws: &ws, noise: noise(case), ..Inputs::default() }, &mut out).expect("runs");
+            program.draw(&Inputs { ws: &ws, noise: noise(case), ..Inputs::default() }, &mut out).expect("runs");
             let what = format!("{} {id} sample {n}", network.name);
             assert_eq!([out.channels, out.height, out.width], expected.get(image).0[1..], "{what}");
             assert_close(&what, &out.data, &expected.sample(image, n), max, mean);

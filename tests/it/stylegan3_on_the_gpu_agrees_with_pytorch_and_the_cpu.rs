@@ -42,7 +42,7 @@ fn check_fixture(name: &str) {
             for n in 0..expected.get(text("image")).0[0] {
                 let ws = expected.sample(text("ws"), n);
                 let mut out = Image::default();
-                program.run(&Inputs { ws: &ws, transform, ..Inputs::default() }, &mut out).expect("runs");
+                program.draw(&Inputs { ws: &ws, transform, ..Inputs::default() }, &mut out).expect("runs");
                 let what = format!("{name} {precision:?} {} sample {n}", text("id"));
                 let image = expected.sample(text("image"), n);
                 assert_close(&what, &out.data, &image, picture_limit, picture_limit / 10.0);
@@ -81,11 +81,11 @@ fn check_plan(plan: &Arc<Plan>) {
     let inputs = Inputs { ws: &ws, transform: Transform::new(0.2, -0.1, 0.07, 1.3), ..Inputs::default() };
     let mut expected = Image::default();
     let mut cpu = Cpu::default().prepare(plan.clone()).expect("the cpu runs it");
-    cpu.run(&inputs, &mut expected).expect("runs");
+    cpu.draw(&inputs, &mut expected).expect("runs");
     for (precision, gpu) in engines() {
         let mut program = gpu.program(plan.clone()).expect("the gpu runs it");
         let mut found = Image::default();
-        program.run(&inputs, &mut found).expect("runs");
+        program.draw(&inputs, &mut found).expect("runs");
         for buffer in &plan.buffers {
             let tap = |program: &dyn Program| program.tap(&buffer.name).expect("is kept").data;
             let (found, expected) = (tap(&program), tap(&*cpu));

@@ -1,11 +1,10 @@
 //! Do pictures and feature maps of the gpu engine agree with those of PyTorch, and with the cpu engine's at other sizes?
 //! Runs on any adapter, including software; without one the tests report "skipped".
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
-#![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
 use std::sync::Arc;
 
-use crate::common::{Expected, assert_close, engines, fixture, magnitude};
+use crate::common::{Expected, assert_close, engines, fixture, magnitude, skip_gpu};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::gpu::{Device, Gpu, Precision};
 use latent_jockey::engine::plan::Plan;
@@ -35,7 +34,7 @@ fn check_fixture(name: &str, file: &str) {
                 let ws = expected.sample(ws, n);
                 let mut out = Image::default();
                 let inputs = Inputs { ws: &ws, noise: Noise { mode, gain: 1.0 }, ..Inputs::default() };
-                program.run(&inputs, &mut out).expect("runs");
+                program.draw(&inputs, &mut out).expect("runs");
                 let what = format!("{name} {precision:?} {id} sample {n}");
                 assert_close(&what, &out.data, &expected.sample(image, n), picture_limit, picture_limit / 10.0);
                 for (tap, about) in case.get("taps").and_then(|t| t.as_object()).into_iter().flatten() {
@@ -76,11 +75,11 @@ fn check_plan(plan: &Arc<Plan>, noise: Noise) {
     let inputs = Inputs { ws: &ws, noise, ..Inputs::default() };
     let mut expected = Image::default();
     let mut cpu = Cpu::default().program(plan.clone()).expect("the cpu runs it");
-    cpu.run(&inputs, &mut expected).expect("runs");
+    cpu.draw(&inputs, &mut expected).expect("runs");
     for (precision, gpu) in engines() {
         let mut program = gpu.program(plan.clone()).expect("the gpu runs it");
         let mut found = Image::default();
-        program.run(&inputs, &mut found).expect("runs");
+        program.draw(&inputs, &mut found).expect("runs");
         for buffer in &plan.buffers {
             let (found, expected) = (program.tap(&buffer.name).unwrap(), cpu.tap(&buffer.name).unwrap());
             let limit = limits(precision).0 * magnitude(&expected.data);
@@ -107,7 +106,7 @@ fn random_noise_is_the_noise_of_the_cpu() {
 
 #[test]
 fn a_card_that_is_too_small_is_refused_with_both_sizes() {
-    let Ok(device) = Device::with_buffers_up_to(100_000) else { return eprintln!("skipped: no adapter") };
+    let Ok(device) = Device::with_buffers_up_to(100_000) else { return skip_gpu("no adapter") };
     let gpu = Gpu::new(device, Precision::F32).unwrap();
     let plan = network::stylegan2::random(64, 2048, 64, 32, 1).plan;
     let error = gpu.prepare(plan).err().expect("refused").to_string();

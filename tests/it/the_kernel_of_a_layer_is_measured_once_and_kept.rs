@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
+use crate::common::skip_gpu;
 use latent_jockey::engine::gpu::{Device, Gpu, Precision, Variant};
 use latent_jockey::engine::plan::Op;
 use latent_jockey::engine::{Inputs, Program};
@@ -19,10 +20,10 @@ fn a_choice_is_taken_from_the_file_at_the_next_start() {
     let ws = z_from_seed(7, plan.num_ws * plan.w_dim);
     let start = || -> Option<(Vec<(String, Variant)>, Image)> {
         let gpu = Device::open(false).and_then(|device| Gpu::new(device, Precision::F32));
-        let gpu = gpu.map_err(|error| eprintln!("skipped: {error}")).ok()?.with_measurements_in(file.clone());
+        let gpu = gpu.map_err(|error| skip_gpu(error)).ok()?.with_measurements_in(file.clone());
         let mut program = gpu.program(plan.clone()).unwrap();
         let mut image = Image::default();
-        program.run(&Inputs { ws: &ws, ..Inputs::default() }, &mut image).unwrap();
+        program.draw(&Inputs { ws: &ws, ..Inputs::default() }, &mut image).unwrap();
         Some((program.variants().to_vec(), image))
     };
     let Some((first, picture)) = start() else { return };
@@ -50,7 +51,7 @@ fn a_choice_is_taken_from_the_file_at_the_next_start() {
 #[test]
 fn nothing_is_measured_on_a_software_adapter() {
     let gpus = Device::open(false).and_then(|device| Gpu::new(device, Precision::F32));
-    let Ok(gpu) = gpus.map_err(|error| eprintln!("skipped: {error}")) else { return };
+    let Ok(gpu) = gpus.map_err(|error| skip_gpu(error)) else { return };
     if gpu.adapter().is_real() {
         return eprintln!("skipped: {} is a real card", gpu.adapter());
     }

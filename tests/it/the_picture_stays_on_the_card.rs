@@ -1,36 +1,37 @@
 //! Does a picture stay on the card from the network to the window, whatever plays, and is it the processor's picture? And
 //! does the show go on when something leaves the card in the middle? Any adapter will do, software too; without one the
 //! tests say "skipped".
-#![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::common::skip_gpu;
 use latent_jockey::effects::input::InputSettings;
 use latent_jockey::effects::style::{StyleLoop, StyleSettings};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::fallback::Fallback;
-use latent_jockey::engine::gpu::{Device, Gpu, GpuImage, Precision};
+use latent_jockey::engine::gpu::{Device, Gpu, Precision};
 use latent_jockey::engine::plan::Plan;
+use latent_jockey::engine::surface::{Place, Surface};
 use latent_jockey::engine::{Engine, EngineError, Inputs, Program};
 use latent_jockey::image::Image;
 use latent_jockey::latent::seed::z_from_seed;
 use latent_jockey::network::style_transfer::StyleNetwork;
 use latent_jockey::network::stylegan2;
 use latent_jockey::show::Picture;
-use latent_jockey::show::stage::{Change, Request, Scene, Stage};
+use latent_jockey::show::stage::{Change, Pixels, Request, Scene, Stage};
 
 fn gpu(open: fn(bool) -> Result<Device, EngineError>) -> Option<Gpu> {
     let gpu = open(false).and_then(|device| Gpu::new(device, Precision::F32));
-    gpu.inspect_err(|error| eprintln!("skipped: {error}")).ok()
+    gpu.inspect_err(|error| skip_gpu(error)).ok()
 }
 
 /// On the card that a window would draw with.
 fn shared() -> Option<Gpu> {
     let gpu = gpu(Device::open_with_window)?;
     if !gpu.device().is_shared() {
-        eprintln!("skipped: a window would take another adapter");
+        skip_gpu("a window would take another adapter");
     }
     Some(gpu).filter(|gpu| gpu.device().is_shared())
 }
@@ -154,7 +155,7 @@ fn one_who_needs_pixels_gets_them_by_one_look() {
     let device = gpu.device().clone();
     let engine: Arc<dyn Engine> = Arc::new(gpu);
     let mut player = Player::new(engine.clone(), engine);
-    player.request.pixels = true;
+    player.request.pixels = Pixels::Now;
     let mut before = device.reads();
     whole_show(&mut player, |name, picture| {
         assert!(picture.texture.is_none() && picture.rgba.len() == (4 * picture.width * picture.height) as usize);
@@ -164,13 +165,50 @@ fn one_who_needs_pixels_gets_them_by_one_look() {
 }
 
 #[test]
+fn one_who_taps_gets_pixels_beside_the_texture_and_nothing_waits_for_them() {
+    let Some(gpu) = shared() else { return };
+    let device = gpu.device().clone();
+    let engine: Arc<dyn Engine> = Arc::new(gpu);
+    let mut player = Player::new(engine.clone(), engine);
+    player.request.pixels = Pixels::Later;
+    let mut last = 0;
+    let mut newest = None;
+    for _ in 0..8 {
+        let picture = player.draw();
+        assert!(picture.texture.is_some() && picture.rgba.is_empty(), "the window's picture needs no pixels");
+        last = picture.serial;
+        device.wgpu.poll(wgpu::PollType::wait_indefinitely()).expect("waits");
+        let pixels = player.stage.take_pixels().expect("they have arrived");
+        assert_eq!((pixels.serial, pixels.rgba.len()), (picture.serial, 4 * 64 * 64));
+        newest = Some(pixels);
+    }
+    assert!(player.stage.take_pixels().is_none(), "each of them once");
+    // The same picture, read at once.
+    let expected = {
+        let mut again = Player::new(player.engine.clone(), player.painter.clone());
+        again.request.pixels = Pixels::Now;
+        (1..last).for_each(|_| drop(again.draw()));
+        again.draw()
+    };
+    let (most, _) = difference(&newest.expect("some came"), &expected);
+    assert_eq!(most, 0);
+    player.request.pixels = Pixels::None;
+    player.draw();
+    let before = device.reads();
+    player.draw();
+    assert_eq!(device.reads(), before, "nothing is read when nobody taps");
+}
+
+#[test]
 fn the_pictures_are_those_of_the_processor() {
     let Some(gpu) = gpu(Device::open) else { return };
     let (cpu, gpu): (Arc<dyn Engine>, Arc<dyn Engine>) = (Arc::new(Cpu::default()), Arc::new(gpu));
     let mut expected = Vec::new();
     whole_show(&mut Player::new(cpu.clone(), cpu), |_, picture| expected.push((*picture).clone()));
     let mut expected = expected.into_iter();
-    whole_show(&mut Player::new(gpu.clone(), gpu), |name, picture| {
+    let mut player = Player::new(gpu.clone(), gpu);
+    player.request.pixels = Pixels::Now;
+    whole_show(&mut player, |name, picture| {
         let (most, mean) = difference(&picture, &expected.next().expect("as many"));
         assert!(most <= 3 && mean < 0.05, "{name}: {most} steps, {mean} in the mean");
     });
@@ -197,16 +235,13 @@ impl Engine for Leaving {
 }
 
 impl Program for LeavingProgram {
-    fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
-        self.program.run(inputs, out)
-    }
-    fn device(&self) -> Option<&Arc<Device>> {
-        self.program.device()
-    }
-    fn run_on_device(&mut self, inputs: &Inputs) -> Result<GpuImage, EngineError> {
+    fn run(&mut self, inputs: &Inputs, out: &mut Surface) -> Result<(), EngineError> {
         let left = self.pictures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         left.map_err(|_| EngineError::Unavailable { engine: "leaving", reason: "it left".into() })?;
-        self.program.run_on_device(inputs)
+        self.program.run(inputs, out)
+    }
+    fn place(&self) -> Option<Arc<dyn Place>> {
+        self.program.place()
     }
     fn engine(&self) -> &'static str {
         self.program.engine()
@@ -221,6 +256,7 @@ fn a_style_network_that_leaves_the_card_paints_on_where_it_was() {
     let painter: Arc<dyn Engine> = Arc::new(Fallback::new(Arc::new(leaving), cpu.clone()));
     let mut expected = Player::new(cpu.clone(), cpu);
     let mut player = Player::new(Arc::new(gpu), painter);
+    player.request.pixels = Pixels::Now;
     expected.paint();
     player.paint();
     let mut told = Vec::new();

@@ -9,7 +9,7 @@ use latent_jockey::network::{self, stylegan2, stylegan3};
 fn picture(program: &mut dyn Program, ws: &[f32], mode: NoiseMode) -> Vec<f32> {
     let mut out = Image::default();
     let noise = Noise { mode, gain: 1.0 };
-    program.run(&Inputs { ws, noise, ..Inputs::default() }, &mut out).expect("runs");
+    program.draw(&Inputs { ws, noise, ..Inputs::default() }, &mut out).expect("runs");
     assert!(out.data.iter().all(|v| v.is_finite()));
     out.data
 }
@@ -49,7 +49,7 @@ fn noise_follows_its_seed_and_gain() {
     assert!(picture(&mut program, &ws, NoiseMode::Random { seed: 2 }) != one);
     assert!(picture(&mut program, &ws, NoiseMode::Random { seed: 1 }) == one);
     let (mut silent, noise) = (Image::default(), Noise { mode: NoiseMode::Const, gain: 0.0 });
-    program.run(&Inputs { ws: &ws, noise, ..Inputs::default() }, &mut silent).expect("runs");
+    program.draw(&Inputs { ws: &ws, noise, ..Inputs::default() }, &mut silent).expect("runs");
     assert_eq!(silent.data, picture(&mut program, &ws, NoiseMode::None));
 }
 
@@ -58,7 +58,7 @@ fn wrong_inputs_are_refused_and_keep_the_picture() {
     let network = network::open(fixture("sg2_32.safetensors")).expect("opens");
     let mut program = Cpu::default().program(network.plan).expect("runs");
     let mut out = Image::new(1, 1, 1);
-    let error = program.run(&Inputs { ws: &[0.0; 3], ..Inputs::default() }, &mut out).expect_err("too few");
+    let error = program.draw(&Inputs { ws: &[0.0; 3], ..Inputs::default() }, &mut out).expect_err("too few");
     assert!(error.to_string().contains("8 x 64"), "{error}");
     assert_eq!(out, Image::new(1, 1, 1));
 }

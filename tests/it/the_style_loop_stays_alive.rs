@@ -1,16 +1,18 @@
 //! Does the style loop stay alive, never black, white, grey, noisy or still, whatever the settings?
 #![allow(clippy::print_stdout, reason = "the figures are worth reading with --nocapture")]
 
+use crate::common::skip_gpu;
 use std::path::Path;
 use std::sync::Arc;
 
 use latent_jockey::commands::style::measure::detail;
-use latent_jockey::effects::device::GpuEasel;
 use latent_jockey::effects::style::balance::mean_and_deviation;
 use latent_jockey::effects::style::{Keep, StyleLoop, StyleSettings};
 use latent_jockey::engine::Engine;
+use latent_jockey::engine::canvas::Canvas;
 use latent_jockey::engine::cpu::Cpu;
-use latent_jockey::engine::gpu::{Device, Gpu, GpuImage, Precision};
+use latent_jockey::engine::gpu::{Device, Gpu, GpuCanvas, Precision};
+use latent_jockey::engine::surface::Surface;
 use latent_jockey::image::Image;
 use latent_jockey::network::style_transfer::StyleNetwork;
 use latent_jockey::patch::locate;
@@ -88,7 +90,7 @@ impl Place for Arc<Cpu> {
 /// On a card, where only the frames are read back.
 struct OnDevice {
     gpu: Arc<Gpu>,
-    easel: GpuEasel,
+    canvas: GpuCanvas,
 }
 
 impl Place for OnDevice {
@@ -96,10 +98,10 @@ impl Place for OnDevice {
         self.gpu.clone()
     }
     fn play(&mut self, style: &mut StyleLoop, image: &Image, settings: &StyleSettings, out: &mut Image) {
-        let image = GpuImage::upload(self.easel.device(), image).expect("there is room");
-        let mut painting = GpuImage::default();
-        style.play(&mut self.easel, &image, settings, &mut painting).expect("every frame is painted");
-        self.easel.read(&painting, out).expect("comes back");
+        let (mut content, mut painting) = (Surface::from(image.clone()), Surface::default());
+        style.play(&mut self.canvas, &mut content, settings, &mut painting).expect("every frame is painted");
+        self.canvas.finish().expect("submits");
+        out.clone_from(painting.bring().expect("comes back"));
     }
 }
 
@@ -152,8 +154,8 @@ fn ten_minutes_at_the_extremes() {
 fn ten_seconds_at_the_extremes_on_a_card() {
     let gpu = match Device::open(false).and_then(|device| Gpu::new(device, Precision::F32)) {
         Ok(gpu) => Arc::new(gpu),
-        Err(error) => return println!("skipped: {error}"),
+        Err(error) => return skip_gpu(error),
     };
-    let easel = GpuEasel::new(gpu.device().clone()).expect("there is room");
-    soak(&mut OnDevice { gpu, easel }, (10.0 * FPS) as usize);
+    let canvas = GpuCanvas::new(gpu.device().clone()).expect("there is room");
+    soak(&mut OnDevice { gpu, canvas }, (10.0 * FPS) as usize);
 }

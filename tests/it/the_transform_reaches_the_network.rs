@@ -40,7 +40,7 @@ fn the_picture_follows_the_transform() {
         }
         let (mut image, mut expected) = (Image::default(), Vec::new());
         let transform = Transform::new(x, y, turns, scale);
-        program.run(&Inputs { ws: &ws, transform, ..Inputs::default() }, &mut image).unwrap();
+        program.draw(&Inputs { ws: &ws, transform, ..Inputs::default() }, &mut image).unwrap();
         rgba8_from_image(&image, &mut expected);
         let found = &show.picture().unwrap().rgba;
         let off = found.iter().zip(&expected).filter(|(a, b)| a.abs_diff(**b) > 1).count();

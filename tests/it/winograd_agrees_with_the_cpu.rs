@@ -4,14 +4,15 @@
 
 use std::sync::Arc;
 
-use crate::common::{assert_close, magnitude};
+use crate::common::{assert_close, magnitude, skip_gpu};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::gpu::{Device, Form, Gpu, Kernel, Precision, Variant};
 use latent_jockey::engine::plan::{
     Activation, BufferId, Constant, Convolution, FIR_1331, FilteredLayer, LayerNoise, NormConv, Op, Picture, Plan,
     Style, SynthesisLayer, Weights,
 };
-use latent_jockey::engine::{Content, Engine, Inputs, Noise, NoiseMode, Program};
+use latent_jockey::engine::surface::Surface;
+use latent_jockey::engine::{Engine, Inputs, Noise, NoiseMode, Program};
 use latent_jockey::image::Image;
 use latent_jockey::latent::mapping::FullyConnected;
 use latent_jockey::latent::seed::z_from_seed;
@@ -59,14 +60,14 @@ fn plan(name: &str, shapes: &[[usize; 4]], layer: impl Fn(&mut Plan, usize, Buff
 /// Every map by every variant of Winograd's; says which variants no layer took.
 fn check(plan: &Arc<Plan>, inputs: &Inputs) -> Vec<Variant> {
     let mut cpu = Cpu::default().prepare(plan.clone()).expect("the cpu runs it");
-    cpu.run(inputs, &mut Image::default()).expect("runs");
+    cpu.draw(inputs, &mut Image::default()).expect("runs");
     let mut unused = Vec::new();
     for precision in [Precision::F32, Precision::F16] {
         let gpu = || Device::open(false).and_then(|device| Gpu::new(device, precision)).map(Gpu::with_taps);
         let variants = match gpu() {
             Ok(gpu) => gpu.variants(),
             Err(error) => {
-                eprintln!("skipped, {precision:?}: {error}");
+                skip_gpu(format!("{precision:?}: {error}"));
                 continue;
             }
         };
@@ -83,7 +84,7 @@ fn check(plan: &Arc<Plan>, inputs: &Inputs) -> Vec<Variant> {
             }
             // Twice: the second run must not depend on the first.
             for _ in 0..2 {
-                program.run(inputs, &mut Image::default()).expect("runs");
+                program.draw(inputs, &mut Image::default()).expect("runs");
             }
             // The last one stands for a picture.
             for buffer in plan.buffers.iter().filter(|buffer| buffer.name != "picture") {
@@ -191,6 +192,7 @@ fn of_style_networks() {
     plan.output = Some(out);
     assert_eq!(plan.check(), Ok(()));
     let image = Image { channels: 3, height: 3, width: 21, data: numbers(5, 3 * 3 * 21, 0.5).to_vec() };
-    let inputs = Inputs { image: Some(Content::Here(&image)), styles: &[0.25, 0.75], ..Inputs::default() };
+    let content = Surface::from(image);
+    let inputs = Inputs { image: Some(&content), styles: &[0.25, 0.75], ..Inputs::default() };
     check(&Arc::new(plan), &inputs);
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::{Options, percentiles, run_for};
 use crate::control::{Event, Source, Write};
+use crate::engine::surface::Surface;
 use crate::engine::{Engine, Inputs};
 use crate::image::Image;
 use crate::network::style_transfer::StyleNetwork;
@@ -28,10 +29,10 @@ pub fn alone(file: &Path, side: usize, engine: &dyn Engine, seconds: f64) -> any
     image.data.iter_mut().enumerate().for_each(|(i, v)| *v = (i as f32 * 0.01).sin());
     let mut styles = vec![0.0; network.styles.len()];
     styles[0] = 1.0;
-    let mut out = Image::default();
+    let (image, mut out) = (Surface::from(image), Image::default());
     let mut millis = run_for(seconds, || {
-        let inputs = Inputs { image: Some((&image).into()), styles: &styles, ..Inputs::default() };
-        Ok(program.run(&inputs, &mut out)?)
+        let inputs = Inputs { image: Some(&image), styles: &styles, ..Inputs::default() };
+        Ok(program.draw(&inputs, &mut out)?)
     })?;
     println!("style     {} at {side} x {side} · {gmac:.2} GMAC per picture", network.name);
     println!("painting  {}", percentiles(&mut millis));

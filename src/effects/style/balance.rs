@@ -4,10 +4,16 @@
 //! 0), or noise (its fine detail grows). [`steady`] holds the canvas inside a wide band of mean and deviation by small
 //! steps: paintings inside the band, and that is all that the networks make of a picture, pass unchanged. A canvas without
 //! any contrast gets a little grain, of which the network makes brush strokes, and so does a painting that came back
-//! unchanged ([`stir`]), lest a calm network find a picture to rest in for ever. Detail is bounded by the network itself,
+//! unchanged ([`stir`]), so that a calm network cannot settle on a fixed picture. Detail is bounded by the network itself,
 //! whose last layer cannot make more than it was trained to, and by the bilinear motion. Plain maths on −1..1 pictures.
 
+use std::borrow::Cow;
+
 use super::Keep;
+use crate::engine::EngineError;
+use crate::engine::canvas::Canvas;
+use crate::engine::pass::{Pass, Threads, Work};
+use crate::engine::surface::Surface;
 use crate::image::Image;
 
 /// Furthest that the mean of a canvas may be from middle grey.
@@ -21,6 +27,175 @@ pub const EMPTY: f32 = 0.02;
 /// Below this mean change from frame to frame a painting counts as still, and grain of deviation [`STIR`] is added.
 pub const STILL: f32 = 0.001;
 pub const STIR: f32 = 0.01;
+
+/// Every number limited to −1..1.
+static LIMIT: Pass = Pass {
+    name: Cow::Borrowed("limit"),
+    wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/limit.wgsl")),
+    reads: 0,
+    uniforms: &["count"],
+    threads: Threads::Numbers,
+    twin: Some(|work| clamp(&mut work.to.data)),
+};
+
+/// Moments of the parts of a canvas. The twin of [`STEADY`] does it all.
+static STEADY_MOMENTS: Pass = Pass {
+    name: Cow::Borrowed("steady_moments"),
+    wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/steady_moments.wgsl")),
+    reads: 1,
+    uniforms: &["plane", "parts", "length"],
+    threads: Threads::Groups(|uniforms| [uniforms[1] as usize, 3, 1]),
+    twin: None,
+};
+
+/// What follows from them.
+static STEADY_STEP: Pass = Pass {
+    name: Cow::Borrowed("steady_step"),
+    wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/steady_step.wgsl")),
+    reads: 1,
+    uniforms: &["plane", "parts", "length", "share", "mean_limit", "least", "greatest", "step", "empty"],
+    threads: Threads::Groups(|_| [1, 1, 1]),
+    twin: None,
+};
+
+/// A step back into the band.
+static STEADY: Pass = Pass {
+    name: Cow::Borrowed("steady"),
+    wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/steady.wgsl")),
+    reads: 1,
+    uniforms: &["count", "plane", "share"],
+    threads: Threads::Numbers,
+    twin: Some(|work| steady(work.to, work.float(2))),
+};
+
+/// How far the parts of a painting have moved. The twin of [`STIR_PASS`] does it all.
+static STIR_CHANGE: Pass = Pass {
+    name: Cow::Borrowed("stir_change"),
+    wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/stir_change.wgsl")),
+    reads: 2,
+    uniforms: &["count", "length"],
+    threads: Threads::Groups(|uniforms| [(uniforms[0] as usize).div_ceil(uniforms[1] as usize), 1, 1]),
+    twin: None,
+};
+
+/// Grain on a painting that stands still.
+static STIR_PASS: Pass = Pass {
+    name: Cow::Borrowed("stir"),
+    wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/stir.wgsl")),
+    reads: 2,
+    uniforms: &["count", "parts", "still", "grain", "share"],
+    threads: Threads::Numbers,
+    twin: Some(|work| stir(work.to, work.reads[1], work.float(4))),
+};
+
+/// The picture's colour or light in the painting.
+static KEEP: Pass = Pass {
+    name: Cow::Borrowed("keep"),
+    wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/keep.wgsl")),
+    reads: 1,
+    uniforms: &["count", "amount", "is_light"],
+    threads: Threads::Pixels,
+    twin: Some(keep_twin),
+};
+
+pub static PASSES: [&Pass; 7] = [&LIMIT, &STEADY_MOMENTS, &STEADY_STEP, &STEADY, &STIR_CHANGE, &STIR_PASS, &KEEP];
+
+fn keep_twin(work: &mut Work) {
+    let what = if work.uniforms[2] != 0 { Keep::Light } else { Keep::Colour };
+    keep(work.to, work.reads[0], work.float(1), what);
+}
+
+/// Numbers that one workgroup adds up, at least; and workgroups, at most, as `stir` takes them.
+const SHORTEST_PART: usize = 2048;
+const MOST_PARTS: usize = 64;
+
+/// How many parts a sum is cut into, and numbers of each.
+fn cut(count: usize) -> [usize; 2] {
+    let length = count.div_ceil(count.div_ceil(SHORTEST_PART).clamp(1, MOST_PARTS)).max(1);
+    [count.div_ceil(length), length]
+}
+
+/// The functions below on a canvas: numbers found out on the way (how far a canvas has left its band, whether a painting
+/// stands still) stay where the pictures are.
+#[derive(Debug, Default)]
+pub struct Balance {
+    /// What was found out about the parts of a picture, and what follows.
+    parts: Surface,
+    step: Surface,
+}
+
+impl Balance {
+    /// As [`clamp`].
+    ///
+    /// # Errors
+    /// As the canvas.
+    pub fn limit(&mut self, canvas: &mut dyn Canvas, surface: &mut Surface) -> Result<(), EngineError> {
+        let count = surface.len() as u32;
+        canvas.run(&LIMIT, &[count], &mut [], surface)
+    }
+
+    /// As [`steady`], of `painted`.
+    ///
+    /// # Errors
+    /// As the canvas.
+    pub fn steady(&mut self, canvas: &mut dyn Canvas, painted: &mut Surface, share: f32) -> Result<(), EngineError> {
+        let Balance { parts, step } = self;
+        let [_, height, width] = painted.shape();
+        let plane = height * width;
+        let [count, length] = cut(plane);
+        let sizes = [plane, count, length].map(|n| n as u32);
+        canvas.shape(parts, [1, 3 * MOST_PARTS, 2])?;
+        canvas.shape(step, [1, 1, 8])?;
+        canvas.run(&STEADY_MOMENTS, &sizes, &mut [painted], parts)?;
+        let [least, greatest] = DEVIATION_LIMITS;
+        let limits = [share, MEAN_LIMIT, least, greatest, STEP, EMPTY].map(f32::to_bits);
+        let [share, mean, least, greatest, most, empty] = limits;
+        let uniforms = [sizes[0], sizes[1], sizes[2], share, mean, least, greatest, most, empty];
+        canvas.run(&STEADY_STEP, &uniforms, &mut [parts], step)?;
+        let uniforms = [painted.len() as u32, sizes[0], share];
+        canvas.run(&STEADY, &uniforms, &mut [step], painted)
+    }
+
+    /// As [`stir`].
+    ///
+    /// # Errors
+    /// As the canvas.
+    pub fn stir(
+        &mut self,
+        canvas: &mut dyn Canvas,
+        painting: &mut Surface,
+        before: &mut Surface,
+        share: f32,
+    ) -> Result<(), EngineError> {
+        let parts = &mut self.parts;
+        canvas.shape(parts, [1, 3 * MOST_PARTS, 2])?;
+        let count = painting.len();
+        let [cuts, length] = cut(count);
+        canvas.run(&STIR_CHANGE, &[count, length].map(|n| n as u32), &mut [painting, before], parts)?;
+        let [still, grain, share] = [STILL * count as f32, share * STIR, share].map(f32::to_bits);
+        canvas.run(&STIR_PASS, &[count as u32, cuts as u32, still, grain, share], &mut [parts, before], painting)
+    }
+
+    /// As [`keep`].
+    ///
+    /// # Errors
+    /// As the canvas.
+    pub fn keep(
+        &mut self,
+        canvas: &mut dyn Canvas,
+        painting: &mut Surface,
+        picture: &mut Surface,
+        amount: f32,
+        what: Keep,
+    ) -> Result<(), EngineError> {
+        if amount <= 0.0 {
+            return Ok(());
+        }
+        let [_, height, width] = painting.shape();
+        let uniforms = [(height * width) as u32, amount.to_bits(), u32::from(what == Keep::Light)];
+        canvas.run(&KEEP, &uniforms, &mut [picture], painting)
+    }
+}
 
 /// Mean and standard deviation of all numbers.
 pub fn mean_and_deviation(data: &[f32]) -> (f32, f32) {

@@ -1,43 +1,157 @@
-//! The frames of the style loop, one after another, on whatever easel they are painted.
+//! The frames of the style loop, one after another.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::StyleSettings;
-use crate::effects::easel::{Easel, Layers};
-use crate::engine::gpu::Device;
+use super::balance::Balance;
+use crate::engine::canvas::Canvas;
+use crate::engine::pass::{Pass, Threads, Work};
+use crate::engine::surface::{self, Place, Surface};
 use crate::engine::{Engine, EngineError, Inputs, Program};
+use crate::image::Image;
+use crate::image::resample::{Motion, moved_by};
 use crate::network::style_transfer::StyleNetwork;
+
+/// The last painting, moved, mixed into the canvas.
+static FEED_BACK: Pass = Pass {
+    name: Cow::Borrowed("feed_back"),
+    wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/feed_back.wgsl")),
+    reads: 1,
+    uniforms: &["count", "width", "height", "share", "moves", "cos", "sin", "zoom", "x", "y"],
+    threads: Threads::Numbers,
+    twin: Some(feed_back_twin),
+};
+
+fn feed_back_twin(work: &mut Work) {
+    let [painting, ..] = work.reads;
+    let moves = (work.uniforms[4] != 0).then(|| std::array::from_fn(|i| work.float(5 + i)));
+    let share = work.float(3);
+    moved_by(painting, moves, work.scratch);
+    let back = |(to, from): (&mut f32, &f32)| *to += share * (from - *to);
+    work.to.data.iter_mut().zip(&work.scratch.data).for_each(back);
+}
+
+/// A painting, on its way from the one before to the newest, laid over the picture.
+static LAY_OVER: Pass = Pass {
+    name: Cow::Borrowed("lay_over"),
+    wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/lay_over.wgsl")),
+    reads: 3,
+    uniforms: &["count", "fade", "amount"],
+    threads: Threads::Numbers,
+    twin: Some(lay_over_twin),
+};
+
+fn lay_over_twin(work: &mut Work) {
+    let [picture, before, painting] = work.reads;
+    let (fade, amount) = (work.float(1), work.float(2));
+    let pixels = before.data.iter().zip(&painting.data).zip(&picture.data);
+    for (to, ((before, painting), picture)) in work.to.data.iter_mut().zip(pixels) {
+        let painted = before * (1.0 - fade) + painting * fade;
+        *to = picture * (1.0 - amount) + painted * amount;
+    }
+}
+
+pub static PASSES: [&Pass; 2] = [&FEED_BACK, &LAY_OVER];
+
+/// Mixes `share` of the last painting, moved, into a canvas of the same shape.
+///
+/// # Errors
+/// As the canvas.
+pub fn feed_back(
+    canvas: &mut dyn Canvas,
+    painted: &mut Surface,
+    painting: &mut Surface,
+    motion: Motion,
+    share: f32,
+) -> Result<(), EngineError> {
+    let [_, height, width] = painted.shape();
+    let [count, wide, high] = [painted.len(), width, height].map(|n| n as u32);
+    let moves = u32::from(motion.moves(height, width));
+    let [cos, sin, zoom, x, y] = motion.inverse(height, width).map(f32::to_bits);
+    let uniforms = [count, wide, high, share.to_bits(), moves, cos, sin, zoom, x, y];
+    canvas.run(&FEED_BACK, &uniforms, &mut [painting], painted)
+}
+
+/// Lays `amount` of a painting over the picture; the painting is on its way from the one before (`fade` 0) to the newest (1).
+/// All are of one shape.
+///
+/// # Errors
+/// As the canvas.
+pub fn lay_over(
+    canvas: &mut dyn Canvas,
+    [picture, before, painting]: [&mut Surface; 3],
+    [fade, amount]: [f32; 2],
+    to: &mut Surface,
+) -> Result<(), EngineError> {
+    canvas.shape(to, picture.shape())?;
+    let uniforms = [picture.len() as u32, fade.to_bits(), amount.to_bits()];
+    canvas.run(&LAY_OVER, &uniforms, &mut [picture, before, painting], to)
+}
 
 /// Programs kept for sizes that were used before.
 const PROGRAMS: usize = 3;
 /// Largest share of the last painting when no network paints: a little of the picture always enters.
 const MOST_PLAIN_FEEDBACK: f32 = 0.98;
 
-/// What paints, and how far it is.
+/// What paints.
 pub struct Painter {
     engine: Arc<dyn Engine>,
     pub network: Arc<StyleNetwork>,
     /// The last used comes last.
     programs: Vec<Prepared>,
     mixture: Vec<f32>,
+    balance: Balance,
+}
+
+/// The paintings so far, whatever network made them, and what the next one is made of.
+#[derive(Debug, Default)]
+pub struct Paintings {
+    /// The picture at the working size.
+    content: Surface,
+    /// What the network paints over.
+    canvas: Surface,
+    /// The newest painting; fed back into the next.
+    painting: Surface,
+    /// The painting before, faded from when not every frame is painted.
+    before: Surface,
+    spare: Surface,
     /// Frames since the last painting; `None` when there is no painting yet.
     since: Option<u32>,
     /// Seconds since the last painting.
     elapsed: f32,
 }
 
-/// The pictures of the loop.
-#[derive(Debug, Default)]
-pub struct Sheets<S> {
-    /// The picture at the working size.
-    content: S,
-    /// What the network paints over.
-    canvas: S,
-    /// The newest painting; fed back into the next.
-    pub(super) painting: S,
-    /// The painting before, faded from when not every frame is painted.
-    pub(super) before: S,
-    spare: S,
+impl Paintings {
+    pub fn has_painted(&self) -> bool {
+        self.since.is_some()
+    }
+
+    pub fn restart(&mut self) {
+        self.since = None;
+        self.elapsed = 0.0;
+    }
+
+    /// The next frame paints over this one.
+    pub fn resume(&mut self, painting: &Image) {
+        self.painting = painting.clone().into();
+        self.before = painting.clone().into();
+        self.since = Some(u32::MAX - 1);
+        self.elapsed = 0.0;
+    }
+
+    /// Brings the paintings to where the loop goes on.
+    ///
+    /// # Errors
+    /// When they were on a device that is lost; they are gone then.
+    pub fn bring(&mut self, canvas: &mut dyn Canvas) -> Result<(), EngineError> {
+        let brought = canvas.bring(&mut self.painting).and_then(|()| canvas.bring(&mut self.before));
+        if brought.is_err() {
+            (self.painting, self.before) = Default::default();
+            self.restart();
+        }
+        brought
+    }
 }
 
 struct Prepared {
@@ -49,7 +163,7 @@ struct Prepared {
 impl Painter {
     pub fn new(engine: Arc<dyn Engine>, network: Arc<StyleNetwork>) -> Painter {
         let mixture = vec![0.0; network.styles.len()];
-        Painter { engine, mixture, network, programs: Vec::new(), since: None, elapsed: 0.0 }
+        Painter { engine, mixture, network, programs: Vec::new(), balance: Balance::default() }
     }
 
     /// As [`Program::take_notice`].
@@ -57,103 +171,82 @@ impl Painter {
         self.programs.iter_mut().find_map(|prepared| prepared.program.take_notice())
     }
 
-    pub fn set_network(&mut self, network: Arc<StyleNetwork>) {
-        self.mixture = vec![0.0; network.styles.len()];
-        self.network = network;
-        self.programs.clear();
-    }
-
-    pub fn has_painted(&self) -> bool {
-        self.since.is_some()
-    }
-
-    pub fn restart(&mut self) {
-        self.since = None;
-        self.elapsed = 0.0;
-    }
-
-    /// The painting and the one before are there already: the next frame paints over them.
-    pub fn resume(&mut self) {
-        self.since = Some(u32::MAX - 1);
-        self.elapsed = 0.0;
-    }
-
-    /// Do all programs run on that card?
-    pub fn is_on(&self, device: &Arc<Device>) -> bool {
-        self.programs.iter().all(|prepared| prepared.program.device().is_some_and(|own| Arc::ptr_eq(own, device)))
+    /// Do all programs run on that device?
+    pub fn is_on(&self, place: &Arc<dyn Place>) -> bool {
+        self.programs.iter().all(|prepared| prepared.program.place().is_some_and(|own| surface::same(&own, place)))
     }
 
     /// As [`StyleLoop::play`](super::StyleLoop::play).
-    pub fn frame<E: Easel>(
+    pub fn frame(
         &mut self,
-        easel: &mut E,
-        sheets: &mut Sheets<E::Sheet>,
-        image: &E::Sheet,
+        canvas: &mut dyn Canvas,
+        paintings: &mut Paintings,
+        image: &mut Surface,
         settings: &StyleSettings,
-        out: &mut E::Sheet,
+        out: &mut Surface,
     ) -> Result<(), EngineError> {
-        let before = self.elapsed;
-        let played = self.play(easel, sheets, image, settings, out);
+        let before = paintings.elapsed;
+        let played = self.play(canvas, paintings, image, settings, out);
         if played.is_err() {
             // The frame that follows stands in its place.
-            self.elapsed = before;
+            paintings.elapsed = before;
         }
         played
     }
 
-    fn play<E: Easel>(
+    fn play(
         &mut self,
-        easel: &mut E,
-        sheets: &mut Sheets<E::Sheet>,
-        image: &E::Sheet,
+        canvas: &mut dyn Canvas,
+        paintings: &mut Paintings,
+        image: &mut Surface,
         settings: &StyleSettings,
-        out: &mut E::Sheet,
+        out: &mut Surface,
     ) -> Result<(), EngineError> {
-        let [channels, high, wide] = E::shape_of(image);
+        let [channels, high, wide] = image.shape();
         if channels != 3 || high * wide == 0 {
             let found = format!("{channels} x {high} x {wide}");
             return Err(EngineError::Input { what: "a picture in colour", expected: "3 x H x W".into(), found });
         }
         let (height, width) = settings.working_size(high, wide);
-        easel.resize(image, height, width, &mut sheets.content)?;
-        easel.limit(&mut sheets.content)?;
-        self.elapsed += settings.dt_secs;
+        canvas.resize(image, height, width, &mut paintings.content)?;
+        self.balance.limit(canvas, &mut paintings.content)?;
+        paintings.elapsed += settings.dt_secs;
         if settings.amount == 0.0 {
-            self.restart();
-            return easel.copy(&sheets.content, out);
+            paintings.restart();
+            return canvas.copy(&mut paintings.content, out);
         }
-        let due = self.since.is_none_or(|since| since + 1 >= settings.every);
+        let due = paintings.since.is_none_or(|since| since + 1 >= settings.every);
         if due {
-            self.paint(easel, sheets, settings)?;
+            self.paint(canvas, paintings, settings)?;
         } else {
-            self.since = self.since.map(|since| since + 1);
+            paintings.since = paintings.since.map(|since| since + 1);
         }
-        self.show(easel, sheets, settings, out)
+        show(canvas, paintings, settings, out)
     }
 
     /// Makes the next painting.
-    fn paint<E: Easel>(
+    fn paint(
         &mut self,
-        easel: &mut E,
-        sheets: &mut Sheets<E::Sheet>,
+        place: &mut dyn Canvas,
+        paintings: &mut Paintings,
         settings: &StyleSettings,
     ) -> Result<(), EngineError> {
-        let Sheets { content, canvas, painting, before, spare } = sheets;
-        let shape @ [_, height, width] = E::shape_of(content);
-        let is_first = self.since.is_none();
+        let Paintings { content, canvas, painting, before, spare, since, elapsed } = paintings;
+        let shape @ [_, height, width] = content.shape();
+        let is_first = since.is_none();
         let share = match settings.passes {
             _ if is_first => 0.0,
             0 => settings.feedback.min(MOST_PLAIN_FEEDBACK),
             _ => settings.feedback,
         };
-        easel.copy(content, canvas)?;
+        place.copy(content, canvas)?;
         if share > 0.0 {
-            if E::shape_of(painting) != shape {
-                easel.resize(painting, height, width, spare)?;
+            if painting.shape() != shape {
+                place.resize(painting, height, width, spare)?;
                 std::mem::swap(painting, spare);
             }
-            easel.feed_back(canvas, painting, settings.motion(self.elapsed), share)?;
-            easel.steady(canvas, share)?;
+            feed_back(place, canvas, painting, settings.motion(*elapsed), share)?;
+            self.balance.steady(place, canvas, share)?;
         }
         settings.mixture(&mut self.mixture);
         if settings.passes > 0 {
@@ -162,45 +255,25 @@ impl Painter {
         for _ in 0..settings.passes {
             let inputs = Inputs { styles: &self.mixture, ..Inputs::default() };
             if let Some(prepared) = self.programs.last_mut() {
-                easel.run(&mut *prepared.program, &inputs, Some(canvas), spare)?;
+                place.program(&mut *prepared.program, &inputs, Some(canvas), spare)?;
             }
             std::mem::swap(canvas, spare);
         }
         if settings.passes > 0 {
             // Networks paint inside these limits; this is for numbers that are none.
-            easel.limit(canvas)?;
+            self.balance.limit(place, canvas)?;
         }
-        easel.keep(canvas, content, settings.keep, settings.keep_what)?;
+        self.balance.keep(place, canvas, content, settings.keep, settings.keep_what)?;
         if share > 0.0 && settings.passes > 0 {
-            easel.stir(canvas, painting, share)?;
+            self.balance.stir(place, canvas, painting, share)?;
         }
         std::mem::swap(before, painting);
         std::mem::swap(painting, canvas);
-        if is_first || E::shape_of(before) != shape {
-            easel.copy(painting, before)?;
+        if is_first || before.shape() != shape {
+            place.copy(painting, before)?;
         }
-        self.since = Some(0);
-        self.elapsed = 0.0;
+        (*since, *elapsed) = (Some(0), 0.0);
         Ok(())
-    }
-
-    /// Lays the painting over the picture. At full amount that is the painting itself to the last bit (here; a card rounds):
-    /// a run that was stopped goes on from it.
-    fn show<E: Easel>(
-        &self,
-        easel: &mut E,
-        sheets: &Sheets<E::Sheet>,
-        settings: &StyleSettings,
-        out: &mut E::Sheet,
-    ) -> Result<(), EngineError> {
-        let Sheets { content, painting, before, .. } = sheets;
-        let since = self.since.unwrap_or(0) as f32;
-        let fade = ((since + 1.0) / settings.every.max(1) as f32).min(1.0);
-        if E::shape_of(painting) != E::shape_of(content) {
-            // The size changed between two paintings: the picture alone until the next.
-            return easel.copy(content, out);
-        }
-        easel.lay_over(&Layers { picture: content, before, painting, fade, amount: settings.amount }, out)
     }
 
     /// Makes the program for this size the last of `programs`.
@@ -217,4 +290,22 @@ impl Painter {
         self.programs.push(Prepared { height, width, program });
         Ok(())
     }
+}
+
+/// Lays the painting over the picture. At full amount that is the painting itself to the last bit (in memory; a device
+/// rounds): a run that was stopped goes on from it.
+fn show(
+    canvas: &mut dyn Canvas,
+    paintings: &mut Paintings,
+    settings: &StyleSettings,
+    out: &mut Surface,
+) -> Result<(), EngineError> {
+    let Paintings { content, painting, before, since, .. } = paintings;
+    let since = since.unwrap_or(0) as f32;
+    let fade = ((since + 1.0) / settings.every.max(1) as f32).min(1.0);
+    if painting.shape() != content.shape() {
+        // The size changed between two paintings: the picture alone until the next.
+        return canvas.copy(content, out);
+    }
+    lay_over(canvas, [content, before, painting], [fade, settings.amount], out)
 }

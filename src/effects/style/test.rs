@@ -19,9 +19,10 @@ impl Program for Negative {
         "negative"
     }
 
-    fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
-        out.clone_from(inputs.picture().expect("a picture"));
-        out.data.iter_mut().for_each(|x| *x = -*x);
+    fn run(&mut self, inputs: &Inputs, out: &mut Surface) -> Result<(), EngineError> {
+        let image = inputs.image.and_then(Surface::image).expect("a picture in memory");
+        let out = out.write([image.channels, image.height, image.width]);
+        out.data.iter_mut().zip(&image.data).for_each(|(out, x)| *out = -*x);
         Ok(())
     }
 }
@@ -104,4 +105,53 @@ fn a_grey_picture_is_refused() {
     assert!(style.process(&Image::new(1, 8, 8), &plain(), &mut out).is_err());
     assert!(style.process(&Image::default(), &plain(), &mut out).is_err());
     assert!(style.process(&picture(0.1), &plain(), &mut out).is_ok());
+}
+
+#[test]
+fn a_new_network_paints_on_over_the_painting_that_is_there() {
+    let settings = StyleSettings { feedback: 0.25, ..plain() };
+    let (mut style, mut frame, mut out) = (Style::default(), Surface::from(picture(0.5)), Surface::default());
+    let values = Values { style: settings, ..Values::default() };
+    let mut show = |style: &mut Style| {
+        style.process(&mut Memory::default(), &mut frame, &mut out, &values, Time::default()).expect("paints");
+        out.image().expect("it is in memory").data[0]
+    };
+    style.change(Some(Box::new(negative())));
+    assert_eq!(show(&mut style), -0.5);
+    let old = style.change(Some(Box::new(negative())));
+    assert!(old.is_some_and(|old| !old.paintings.has_painted()));
+    // As the first network would have: −(0.75·0.5 + 0.25·(−0.5)).
+    assert!((show(&mut style) + 0.25).abs() < 1e-6);
+    style.change(None);
+    style.change(Some(Box::new(negative())));
+    assert_eq!(show(&mut style), -0.5, "after none a painting starts from the picture");
+}
+
+#[test]
+fn a_loop_that_has_warmed_up_makes_nothing_any_more() {
+    use crate::engine::gpu::{Device, Gpu, GpuCanvas, Precision, skip_test};
+    let gpu = match Device::open(false).and_then(|device| Gpu::new(device, Precision::F32)) {
+        Ok(gpu) => gpu,
+        Err(error) => return skip_test(error),
+    };
+    let mut canvas = GpuCanvas::new(gpu.device().clone()).expect("there is room");
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("presets/networks/painters8.safetensors");
+    let network = Arc::new(StyleNetwork::open(&file).expect("opens"));
+    let mut style = StyleLoop::new(Arc::new(gpu), network);
+    let mut image = Image::new(3, 48, 48);
+    image.data.iter_mut().enumerate().for_each(|(i, x)| *x = (i as f32 * 0.01).sin());
+    let (mut image, mut out, mut resized) = (Surface::from(image), Surface::default(), Surface::default());
+    let settings = StyleSettings { size: 32, passes: 3, keep: 0.5, ..StyleSettings::default() };
+    let mut play = |frames: u32| {
+        for frame in 0..frames {
+            // Two sizes in turn, as two pictures of a fade have them.
+            canvas.resize(&mut image, 40 + frame as usize % 2, 60, &mut resized).expect("resizes");
+            style.play(&mut canvas, &mut resized, &settings, &mut out).expect("plays");
+            canvas.finish().expect("submits");
+            out.bring().expect("comes back");
+        }
+        canvas.made()
+    };
+    let warm = play(8);
+    assert_eq!(play(12), warm);
 }

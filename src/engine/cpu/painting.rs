@@ -10,6 +10,7 @@ use super::norm::InstanceNorm;
 use super::pool::{Pool, Turn};
 use super::simd::Isa;
 use crate::engine::plan::{BufferId, Op, Plan};
+use crate::engine::surface::Surface;
 use crate::engine::{EngineError, Inputs, Program};
 use crate::image::Image;
 
@@ -21,6 +22,8 @@ pub struct Painting {
     steps: Vec<Step>,
     /// One map per buffer of the plan.
     maps: Vec<Vec<f32>>,
+    /// A content picture that came from a device.
+    content: Image,
     scratch: Vec<f32>,
     output: usize,
 }
@@ -62,7 +65,7 @@ impl Painting {
         }
         let output = plan.output.unwrap_or(BufferId(0)).0;
         let maps = plan.buffers.iter().map(|b| vec![0.0; b.len()]).collect();
-        Ok(Painting { plan, pool, isa, steps, maps, scratch: vec![0.0; scratch], output })
+        Ok(Painting { plan, pool, isa, steps, maps, scratch: vec![0.0; scratch], content: Image::default(), output })
     }
 
     fn check(&self, inputs: &Inputs) -> Result<(), EngineError> {
@@ -74,8 +77,8 @@ impl Painting {
             let Step::Picture { out, .. } = step else { continue };
             let b = &self.plan.buffers[*out];
             let expected = [b.channels, b.height, b.width];
-            let size = inputs.picture().map(|i| [i.channels, i.height, i.width]);
-            if size != Some(expected) || inputs.picture().is_none_or(|i| i.data.len() != b.len()) {
+            let size = inputs.image.map(Surface::shape);
+            if size != Some(expected) || inputs.image.is_none_or(|i| i.len() != b.len()) {
                 return found("a picture", format!("{expected:?}"), size.map_or("none".into(), |s| format!("{s:?}")));
             }
         }
@@ -111,11 +114,10 @@ impl Step {
         })
     }
 
-    fn run(&self, turn: &Turn, isa: Isa, inputs: &Inputs, maps: &mut [Vec<f32>], scratch: &mut [f32]) {
+    fn run(&self, turn: &Turn, isa: Isa, content: &[f32], styles: &[f32], maps: &mut [Vec<f32>], scratch: &mut [f32]) {
         match self {
             Step::Picture { out, gain, offset } => {
-                let image = inputs.picture().map_or(&[][..], |image| &image.data);
-                maps[*out].iter_mut().zip(image).for_each(|(to, from)| *to = from * gain + offset);
+                maps[*out].iter_mut().zip(content).for_each(|(to, from)| *to = from * gain + offset);
             }
             Step::Conv { conv, input, out, after } => {
                 // Taken out for the duration of the step, so that the others can be read.
@@ -123,7 +125,7 @@ impl Step {
                 conv.run(turn, isa, &maps[*input], scratch, &mut map);
                 match after {
                     After::Norm { norm, residual } => {
-                        norm.run(turn, isa, &mut map, inputs.styles, residual.map(|id| &maps[id][..]));
+                        norm.run(turn, isa, &mut map, styles, residual.map(|id| &maps[id][..]));
                     }
                     After::Clamp(limit) => map.iter_mut().for_each(|x| *x = x.clamp(-limit, *limit)),
                 }
@@ -134,16 +136,24 @@ impl Step {
 }
 
 impl Program for Painting {
-    fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
+    fn run(&mut self, inputs: &Inputs, out: &mut Surface) -> Result<(), EngineError> {
         self.check(inputs)?;
+        let content = match inputs.image {
+            None => &[][..],
+            Some(surface) => match surface.image() {
+                Some(image) => &image.data,
+                None => {
+                    surface.read(&mut self.content)?;
+                    &self.content.data
+                }
+            },
+        };
         let turn = self.pool.turn();
         for step in &self.steps {
-            step.run(&turn, self.isa, inputs, &mut self.maps, &mut self.scratch);
+            step.run(&turn, self.isa, content, inputs.styles, &mut self.maps, &mut self.scratch);
         }
         let b = &self.plan.buffers[self.output];
-        (out.channels, out.height, out.width) = (b.channels, b.height, b.width);
-        out.data.resize(b.len(), 0.0);
-        out.data.copy_from_slice(&self.maps[self.output]);
+        out.write([b.channels, b.height, b.width]).data.copy_from_slice(&self.maps[self.output]);
         Ok(())
     }
 

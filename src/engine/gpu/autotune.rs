@@ -241,7 +241,7 @@ impl Session<'_> {
         let autotune = Autotune::Fixed(Some(variant));
         let gpu = Gpu { device: device.clone(), precision: *precision, apart: true, autotune };
         let mut trial = gpu.program(plan.clone())?;
-        trial.run(inputs, &mut Image::default())?;
+        trial.draw(inputs, &mut Image::default())?;
         Ok(trial)
     }
 }

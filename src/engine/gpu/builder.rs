@@ -311,7 +311,7 @@ impl<'a> Builder<'a> {
             let source = shader::source(wanted.kernel, self.precision, &wanted.constants);
             let pipeline: &wgpu::ComputePipeline = pipelines
                 .entry(source)
-                .or_insert_with_key(|source| make_pipeline(self.device, wanted.kernel, source, None));
+                .or_insert_with_key(|source| make_pipeline(self.device, wanted.kernel, source, None, true));
             let entries: Vec<_> = (0..)
                 .zip(&wanted.slots)
                 .map(|(binding, slot)| wgpu::BindGroupEntry {
@@ -364,19 +364,21 @@ pub fn make_buffer(device: &Device, label: &str, bytes: u64, sum: &mut u64) -> R
     }))
 }
 
-/// Compiles a kernel, whose bindings are as in its text unless there is a `layout`.
+/// Compiles a kernel, whose bindings are as in its text unless there is a `layout`. Only one of ours `is_trusted` to keep
+/// inside its buffers.
 pub fn make_pipeline(
     device: &Device,
     kernel: &str,
     source: &str,
     layout: Option<&wgpu::PipelineLayout>,
+    is_trusted: bool,
 ) -> wgpu::ComputePipeline {
     let descriptor =
         wgpu::ShaderModuleDescriptor { label: Some(kernel), source: wgpu::ShaderSource::Wgsl(source.into()) };
-    // SAFETY: the kernels keep inside their buffers by the constants that they are made with, of a checked plan, and
+    let checks = if is_trusted { wgpu::ShaderRuntimeChecks::unchecked() } else { wgpu::ShaderRuntimeChecks::checked() };
+    // SAFETY: the kernels of ours keep inside their buffers by the constants that they are made with, of a checked plan, and
     // their loops end.
-    let module =
-        unsafe { device.wgpu.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
+    let module = unsafe { device.wgpu.create_shader_module_trusted(descriptor, checks) };
     device.wgpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some(kernel),
         layout,

@@ -6,11 +6,14 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::chain::Kernels;
+use super::canvas::Passes;
+use super::image::bring;
+use super::program::Mapped;
 use super::variant::Matrix;
 use crate::engine::EngineError;
+use crate::image::Image;
 
 /// Threads of the largest workgroup in `shaders/engine`.
 const THREADS: u32 = 256;
@@ -99,8 +102,10 @@ pub struct Device {
     fault: Arc<Mutex<Option<String>>>,
     /// How often something was brought from it into memory.
     pub reads: Arc<AtomicU64>,
-    /// Made when the first network is prepared.
-    pub kernels: OnceLock<Kernels>,
+    /// The compiled passes of effects.
+    pub passes: Passes,
+    /// What pictures come down through.
+    brought: Mutex<Option<Mapped>>,
 }
 
 impl Device {
@@ -182,8 +187,8 @@ impl Device {
             keep_first(&lost, format!("the device is lost ({reason:?}): {message}"));
         });
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| keep_first(&failed, first_line(&error))));
-        let (reads, kernels) = (Arc::default(), OnceLock::new());
-        Ok(Device { wgpu: device, queue, adapter, limits, matrix, driver, roots: None, fault, reads, kernels })
+        let (reads, passes, brought) = Default::default();
+        Ok(Device { wgpu: device, queue, adapter, limits, matrix, driver, roots: None, fault, reads, passes, brought })
     }
 
     /// How often something was brought from it into memory: not once while a picture and its effects stay on the card.
@@ -213,6 +218,20 @@ impl Device {
         let [invalid, memory, internal] = [invalid, memory, internal].map(|scope| pollster::block_on(scope.pop()));
         // Memory that is missing is the cause of what was found invalid.
         (done, memory.or(invalid).or(internal))
+    }
+
+    /// Brings a picture down into `to`, which has its shape, everything that was submitted before done.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn bring(&self, buffer: &wgpu::Buffer, to: &mut Image) -> Result<(), EngineError> {
+        let bytes = to.data.len() as u64 * 4;
+        let mut brought = self.brought.lock().unwrap_or_else(PoisonError::into_inner);
+        let through = match brought.take().filter(|through| through.buffer.size() >= bytes) {
+            Some(through) => through,
+            None => Mapped::new(self, "brought", bytes, wgpu::MapMode::Read),
+        };
+        bring(self, buffer, brought.insert(through), to)
     }
 
     /// Marks the device as one not to be used any more.

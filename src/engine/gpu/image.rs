@@ -6,6 +6,7 @@ use super::builder::make_buffer;
 use super::device::{Device, unavailable};
 use super::program::{Mapped, wait};
 use crate::engine::EngineError;
+use crate::engine::surface::{DeviceImage, Surface};
 use crate::image::Image;
 
 /// `[channels, height, width]` in 32-bit floats, x fastest, as an [`Image`] has it; at first empty and nowhere. The buffer may
@@ -25,9 +26,47 @@ impl std::fmt::Debug for GpuImage {
 }
 
 impl GpuImage {
-    /// What is in a buffer already.
-    pub(super) fn of(device: &Arc<Device>, buffer: &wgpu::Buffer, [channels, height, width]: [usize; 3]) -> GpuImage {
-        GpuImage { memory: Some((device.clone(), buffer.clone())), channels, height, width }
+    /// The picture of a surface on that device, brought there if it is elsewhere. True when that took new memory.
+    ///
+    /// # Errors
+    /// When the device has no room, or another one that it is on is lost.
+    pub(super) fn on<'a>(surface: &'a mut Surface, device: &Arc<Device>) -> Result<(&'a GpuImage, bool), EngineError> {
+        let mut made = false;
+        if surface.on_device::<GpuImage>().is_none_or(|image| !image.is_on(device)) {
+            surface.bring()?;
+            let (image, from) = surface.room::<GpuImage>().ok_or_else(nowhere)?;
+            made = image.reshape(device, [from.channels, from.height, from.width])?;
+            if let Some(buffer) = image.buffer().filter(|_| image.len() == from.data.len()) {
+                device.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&from.data));
+            }
+            surface.uploaded();
+        }
+        Ok((surface.on_device().ok_or_else(nowhere)?, made))
+    }
+
+    /// As [`GpuImage::on`], to be changed there: what memory has is out of date.
+    pub(super) fn to_change<'a>(
+        surface: &'a mut Surface,
+        device: &Arc<Device>,
+    ) -> Result<(&'a GpuImage, bool), EngineError> {
+        let (_, made) = GpuImage::on(surface, device)?;
+        surface.written();
+        Ok((surface.on_device().ok_or_else(nowhere)?, made))
+    }
+
+    /// Room for a surface on that device, to be written whole. True when that took new memory.
+    ///
+    /// # Errors
+    /// When the device takes no buffer of that size.
+    pub(super) fn to_write<'a>(
+        surface: &'a mut Surface,
+        device: &Arc<Device>,
+        shape: [usize; 3],
+    ) -> Result<(&'a GpuImage, bool), EngineError> {
+        let (image, _) = surface.room::<GpuImage>().ok_or_else(nowhere)?;
+        let made = image.reshape(device, shape)?;
+        surface.written();
+        Ok((surface.on_device().ok_or_else(nowhere)?, made))
     }
 
     /// Channels, height and width.
@@ -53,10 +92,6 @@ impl GpuImage {
         self.memory.as_ref().is_some_and(|(own, _)| Arc::ptr_eq(own, device))
     }
 
-    pub(super) fn bytes(&self) -> u64 {
-        self.len() as u64 * 4
-    }
-
     /// Takes another shape on that card; what was in it is lost. True when that took new memory.
     ///
     /// # Errors
@@ -71,30 +106,21 @@ impl GpuImage {
         [self.channels, self.height, self.width] = shape;
         Ok(!fits)
     }
+}
 
-    /// A picture in memory of its own on the card. Allocates.
-    ///
-    /// # Errors
-    /// When the card takes no buffer of that size.
-    pub fn upload(device: &Arc<Device>, image: &Image) -> Result<GpuImage, EngineError> {
-        let mut there = GpuImage::default();
-        there.reshape(device, [image.channels, image.height, image.width])?;
-        if let Some(buffer) = there.buffer().filter(|_| there.len() == image.data.len()) {
-            device.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&image.data));
-        }
-        Ok(there)
+fn nowhere() -> EngineError {
+    unavailable("a picture is nowhere".to_owned())
+}
+
+impl DeviceImage for GpuImage {
+    fn shape(&self) -> [usize; 3] {
+        GpuImage::shape(self)
     }
 
-    /// Brings the picture into memory, what was asked of the card before done. Slow, and allocates.
-    ///
-    /// # Errors
-    /// When the card is lost.
-    pub fn read(&self) -> Result<Image, EngineError> {
-        let mut image = Image::new(self.channels, self.height, self.width);
-        let Some((device, buffer)) = self.memory.as_ref().filter(|_| !self.is_empty()) else { return Ok(image) };
-        let read = Mapped::new(device, "sheet", self.bytes(), wgpu::MapMode::Read);
-        bring(device, buffer, &read, &mut image)?;
-        Ok(image)
+    fn read(&self, to: &mut Image) -> Result<(), EngineError> {
+        to.reshape(self.channels, self.height, self.width);
+        let Some((device, buffer)) = self.memory.as_ref().filter(|_| !self.is_empty()) else { return Ok(()) };
+        device.bring(buffer, to)
     }
 }
 

@@ -4,6 +4,7 @@
 //! the picture comes down through two buffers that stay mapped between pictures. Where a window draws with the same
 //! device, the command buffer is cut (`slices`). A picture may stay on the card, for effects that work there (`chain`).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +17,8 @@ use super::memory;
 use super::slices::Slices;
 use super::variant::Variant;
 use crate::engine::plan::{BufferId, Op, Plan};
-use crate::engine::{Content, EngineError, Inputs, NoiseMode, Program};
+use crate::engine::surface::{Place, Surface};
+use crate::engine::{EngineError, Inputs, NoiseMode, Program};
 use crate::image::Image;
 
 /// Numbers before the ws in the buffer of the frame (`Frame` in `shared/epilogue.wgsl`).
@@ -92,6 +94,11 @@ impl Mapped {
         self.state.load(Ordering::Acquire) == MAPPED
     }
 
+    /// Was the mapping refused?
+    pub fn has_failed(&self) -> bool {
+        self.state.load(Ordering::Acquire) == FAILED
+    }
+
     /// As [`Mapped::is_mapped`], after a wait for the card: another thread that polls the device, a window's say, may be
     /// about to tell.
     pub fn arrived(&self) -> bool {
@@ -113,6 +120,14 @@ struct Stopwatch {
     queries: wgpu::QuerySet,
     resolved: wgpu::Buffer,
     read: Mapped,
+}
+
+/// Where a picture goes.
+#[derive(Clone, Copy)]
+enum Goal<'a> {
+    /// Into the buffer that comes down.
+    Memory,
+    Device(&'a wgpu::Buffer),
 }
 
 /// A plan prepared for the gpu engine.
@@ -174,6 +189,16 @@ impl GpuProgram {
         self.precision
     }
 
+    /// What it runs.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> &Arc<Device> {
+        &self.device
+    }
+
     /// Bytes of all buffers on the card.
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -189,6 +214,22 @@ impl GpuProgram {
         wait(&self.device, submission_index)
     }
 
+    /// The content picture, when it is on this device.
+    fn content<'a>(&self, inputs: &Inputs<'a>) -> Option<&'a wgpu::Buffer> {
+        inputs.image?.on_device::<GpuImage>().filter(|image| image.is_on(&self.device))?.buffer()
+    }
+
+    /// The content picture, when it has to go up.
+    fn uploads<'a>(&self, inputs: &Inputs<'a>) -> Result<Option<Cow<'a, Image>>, EngineError> {
+        let Some(surface) = inputs.image.filter(|_| self.content(inputs).is_none()) else { return Ok(None) };
+        if let Some(image) = surface.image() {
+            return Ok(Some(Cow::Borrowed(image)));
+        }
+        let mut image = Image::default();
+        surface.read(&mut image)?;
+        Ok(Some(Cow::Owned(image)))
+    }
+
     fn write_frame(&mut self, inputs: &Inputs) -> Result<(), EngineError> {
         let (mode, seed) = match inputs.noise.mode {
             NoiseMode::None => (0u32, 0),
@@ -202,8 +243,8 @@ impl GpuProgram {
         self.numbers.extend([a, b, x, 0.0, c, d, y, 0.0]);
         self.numbers.extend_from_slice(inputs.ws);
         self.numbers.extend_from_slice(inputs.styles);
-        if frame_numbers(&self.plan) > self.numbers.len() {
-            self.numbers.extend(inputs.picture().iter().flat_map(|image| &image.data));
+        if let Some(content) = self.uploads(inputs)? {
+            self.numbers.extend_from_slice(&content.data);
         }
         if !self.upload.arrived() {
             return Err(unavailable("the upload buffer cannot be mapped".to_owned()));
@@ -220,9 +261,7 @@ impl GpuProgram {
         let mut encoder = self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let bytes = self.numbers.len() as u64 * 4;
         encoder.copy_buffer_to_buffer(&self.upload.buffer, 0, &self.frame, 0, bytes);
-        if let Some(Content::Device(image)) = inputs.image
-            && let Some(buffer) = image.buffer()
-        {
+        if let Some(buffer) = self.content(inputs) {
             let rest = frame_numbers(&self.plan) as u64 * 4 - bytes;
             encoder.copy_buffer_to_buffer(buffer, 0, &self.frame, bytes, rest);
         }
@@ -254,8 +293,8 @@ impl GpuProgram {
         Ok(started.elapsed().as_secs_f64())
     }
 
-    /// Computes the picture, submission by submission; at the end of the last it is brought down unless it `stays`.
-    fn draw(&mut self, inputs: &Inputs, stays: bool) -> Result<(), EngineError> {
+    /// Computes the picture, submission by submission; at the end of the last it goes to where it is wanted.
+    fn compute(&mut self, inputs: &Inputs, to: Goal) -> Result<(), EngineError> {
         self.write_frame(inputs)?;
         let last = self.slices.len() - 1;
         for slice in 0..=last {
@@ -267,16 +306,19 @@ impl GpuProgram {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             self.dispatches[self.slices.range(slice)].iter().for_each(|dispatch| dispatch.encode(&mut pass));
             drop(pass);
-            let brought = self.plan.output.filter(|_| slice == last && !stays);
-            if let Some(id) = brought {
+            if let Some(id) = self.plan.output.filter(|_| slice == last) {
                 let bytes = self.plan.get(id).len() as u64 * 4;
-                encoder.copy_buffer_to_buffer(&self.maps[id.0], 0, &self.picture.buffer, 0, bytes);
+                let to = match to {
+                    Goal::Memory => &self.picture.buffer,
+                    Goal::Device(buffer) => buffer,
+                };
+                encoder.copy_buffer_to_buffer(&self.maps[id.0], 0, to, 0, bytes);
             }
             let index = match slice {
                 0 => self.submit(encoder),
                 _ => self.device.queue.submit([encoder.finish()]),
             };
-            if brought.is_some() {
+            if slice == last && matches!(to, Goal::Memory) {
                 self.picture.map();
             }
             self.wait(Some(index))?;
@@ -288,17 +330,16 @@ impl GpuProgram {
         Ok(())
     }
 
-    /// As [`GpuProgram::draw`]; what goes wrong on a device that a window draws with stays here.
-    fn draw_apart(&mut self, inputs: &Inputs, stays: bool) -> Result<(), EngineError> {
-        inputs.check(&self.plan)?;
+    /// As [`GpuProgram::compute`]; what goes wrong on a device that a window draws with stays here.
+    fn compute_apart(&mut self, inputs: &Inputs, to: Goal) -> Result<(), EngineError> {
         if let Some(fault) = self.device.fault() {
             return Err(unavailable(fault));
         }
         if !self.device.is_shared() {
-            return self.draw(inputs, stays);
+            return self.compute(inputs, to);
         }
         let device = self.device.clone();
-        let (drawn, error) = device.watched(|| self.draw(inputs, stays));
+        let (drawn, error) = device.watched(|| self.compute(inputs, to));
         match error {
             Some(error) => {
                 device.give_up(first_line(&error));
@@ -413,32 +454,30 @@ impl Stopwatch {
 }
 
 impl Program for GpuProgram {
-    fn run(&mut self, inputs: &Inputs, out: &mut Image) -> Result<(), EngineError> {
-        self.draw_apart(inputs, false)?;
+    fn run(&mut self, inputs: &Inputs, out: &mut Surface) -> Result<(), EngineError> {
+        inputs.check(&self.plan)?;
         let Some(id) = self.plan.output else { return Ok(()) };
         let buffer = self.plan.get(id);
+        let shape = [buffer.channels, buffer.height, buffer.width];
+        if !out.prefers_memory() {
+            let image = GpuImage::to_write(out, &self.device, shape)?.0;
+            let to = image.buffer().ok_or_else(|| unavailable("a picture of no size".to_owned()))?.clone();
+            return self.compute_apart(inputs, Goal::Device(&to));
+        }
         let bytes = buffer.len() as u64 * 4;
+        self.compute_apart(inputs, Goal::Memory)?;
         if !self.picture.arrived() {
             return Err(unavailable("the picture cannot be read".to_owned()));
         }
-        (out.channels, out.height, out.width) = (buffer.channels, buffer.height, buffer.width);
-        out.data.resize(buffer.len(), 0.0);
         let view = self.picture.buffer.get_mapped_range(..bytes);
-        bytemuck::cast_slice_mut::<f32, u8>(&mut out.data).copy_from_slice(&view);
+        bytemuck::cast_slice_mut::<f32, u8>(&mut out.write(shape).data).copy_from_slice(&view);
         drop(view);
         self.picture.unmap();
         Ok(())
     }
 
-    fn device(&self) -> Option<&Arc<Device>> {
-        Some(&self.device)
-    }
-
-    fn run_on_device(&mut self, inputs: &Inputs) -> Result<GpuImage, EngineError> {
-        let id = self.plan.output.ok_or(EngineError::LeftDevice)?;
-        self.draw_apart(inputs, true)?;
-        let buffer = self.plan.get(id);
-        Ok(GpuImage::of(&self.device, &self.maps[id.0], [buffer.channels, buffer.height, buffer.width]))
+    fn place(&self) -> Option<Arc<dyn Place>> {
+        Some(self.device.clone())
     }
 
     fn engine(&self) -> &'static str {
@@ -455,7 +494,6 @@ impl Program for GpuProgram {
 }
 
 #[cfg(test)]
-#[allow(clippy::print_stderr, reason = "what is skipped is said")]
 mod tests {
     use super::super::Gpu;
     use super::*;
@@ -464,18 +502,18 @@ mod tests {
     fn a_lost_device_is_an_error_and_no_crash() {
         let gpu = match Device::open(false).and_then(|device| Gpu::new(device, Precision::F32)) {
             Ok(gpu) => gpu,
-            Err(error) => return eprintln!("skipped: {error}"),
+            Err(error) => return super::super::skip_test(error),
         };
         let plan = crate::network::stylegan2::random(8, 64, 8, 16, 0).plan;
         let mut program = gpu.program(plan.clone()).expect("prepares");
         let ws = vec![0.5; plan.num_ws * plan.w_dim];
         let inputs = Inputs { ws: &ws, ..Inputs::default() };
         let mut image = Image::default();
-        program.run(&inputs, &mut image).expect("runs");
+        program.draw(&inputs, &mut image).expect("runs");
         let before = image.clone();
         program.device.wgpu.destroy();
         for _ in 0..2 {
-            let error = program.run(&inputs, &mut image).expect_err("the device is gone");
+            let error = program.draw(&inputs, &mut image).expect_err("the device is gone");
             assert!(matches!(error, EngineError::Unavailable { .. }), "{error}");
         }
         assert_eq!(image, before);

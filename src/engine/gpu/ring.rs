@@ -1,19 +1,24 @@
-//! Pictures that the window draws where they are: a small ring of textures, of which the one that nobody shows is filled
-//! next.
+//! Finished pictures on their way off the engine: a small ring of textures for the window, and one of mapped buffers for
+//! whoever needs pixels.
 //!
-//! A kernel turns a picture of the card into bytes, a copy lays them into an sRGB texture. The window draws that in
-//! place; it shares the device, so whatever it has submitted is done before the texture is filled again. Runs on the
-//! engine's thread; a [`GpuTexture`] goes to any.
+//! A kernel turns a picture into bytes. A copy lays them into an sRGB texture that nobody shows; the window draws it in
+//! place, and since it shares the device, whatever it has submitted is done before the texture is filled again. Another copy
+//! sends them down; they arrive a frame or two later, and nothing waits for them. Runs on the engine's thread; a
+//! [`GpuTexture`] goes to any.
 
 use std::sync::Arc;
 
 use super::builder::make_buffer;
 use super::device::Device;
+use super::program::Mapped;
 use crate::engine::EngineError;
 
 /// Textures: one is written, one is the newest, and frames on their way to the window hold a few. When all are held, a
 /// picture is read back.
 const TEXTURES: usize = 6;
+
+/// Pictures that may be on their way down at once; with all of them a picture is left out.
+const SENDS: usize = 3;
 
 /// A picture on the card, sRGB-encoded RGBA of 8 bits; sampled it gives linear light.
 #[derive(Debug, PartialEq)]
@@ -29,8 +34,28 @@ pub struct Ring {
     /// Bytes of the picture, in rows of `pitch`.
     rgba: wgpu::Buffer,
     pitch: u32,
+    /// None where no window draws with the device.
     textures: Vec<Arc<GpuTexture>>,
+    sent: [Sent; SENDS],
     size: [u32; 2],
+}
+
+/// A buffer in which pixels come down.
+struct Sent {
+    /// Made when somebody needs pixels.
+    buffer: Option<Mapped>,
+    state: State,
+    /// Of the picture.
+    number: u64,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Free,
+    /// A copy is asked for.
+    Asked,
+    /// The copy is submitted and the mapping asked for.
+    Coming,
 }
 
 impl Ring {
@@ -45,8 +70,10 @@ impl Ring {
         }
         let pitch = (width * 4).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
         let rgba = make_buffer(device, "shown", u64::from(pitch) * u64::from(height), &mut 0)?;
-        let textures = (0..TEXTURES).map(|_| Arc::new(texture(device, size))).collect();
-        Ok(Some(Ring { rgba, pitch, textures, size }))
+        let count = if device.is_shared() { TEXTURES } else { 0 };
+        let textures = (0..count).map(|_| Arc::new(texture(device, size))).collect();
+        let sent = std::array::from_fn(|_| Sent { buffer: None, state: State::Free, number: 0 });
+        Ok(Some(Ring { rgba, pitch, textures, sent, size }))
     }
 
     /// Width and height in pixels.
@@ -80,6 +107,61 @@ impl Ring {
             wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
         );
     }
+
+    /// Asks for the bytes to be copied down under that number; [`Ring::submitted`] follows. False when too many are on their
+    /// way.
+    pub fn send(&mut self, device: &Device, encoder: &mut wgpu::CommandEncoder, number: u64) -> bool {
+        let bytes = u64::from(self.pitch) * u64::from(self.size[1]);
+        let Some(sent) = self.sent.iter_mut().find(|sent| sent.state == State::Free) else { return false };
+        let buffer = sent.buffer.get_or_insert_with(|| Mapped::new(device, "pixels", bytes, wgpu::MapMode::Read));
+        encoder.copy_buffer_to_buffer(&self.rgba, 0, &buffer.buffer, 0, bytes);
+        (sent.state, sent.number) = (State::Asked, number);
+        true
+    }
+
+    /// What was asked for is submitted, or was given up.
+    pub fn submitted(&mut self, is_on_its_way: bool) {
+        for sent in self.sent.iter_mut().filter(|sent| sent.state == State::Asked) {
+            sent.state = State::Free;
+            if let Some(buffer) = sent.buffer.as_ref().filter(|_| is_on_its_way) {
+                buffer.map();
+                sent.state = State::Coming;
+            }
+        }
+    }
+
+    /// The newest picture that has arrived, as rows of RGBA without gaps; its size and number. Older ones are left out.
+    pub fn take(&mut self, device: &Device, rgba: &mut Vec<u8>) -> Option<([u32; 2], u64)> {
+        if self.sent.iter().all(|sent| sent.state != State::Coming) {
+            return None;
+        }
+        // What went wrong on the device, whoever submits next hears.
+        let _ = device.wgpu.poll(wgpu::PollType::Poll);
+        let mut newest = None;
+        let row = self.size[0] as usize * 4;
+        let pitch = self.pitch as usize;
+        for sent in self.sent.iter_mut().filter(|sent| sent.state == State::Coming) {
+            let Some(buffer) = &sent.buffer else { continue };
+            if buffer.has_failed() {
+                sent.state = State::Free;
+                continue;
+            }
+            if !buffer.is_mapped() {
+                continue;
+            }
+            if newest.is_none_or(|number| number < sent.number) {
+                newest = Some(sent.number);
+                rgba.resize(row * self.size[1] as usize, 0);
+                let view = buffer.buffer.get_mapped_range(..);
+                for (to, from) in rgba.chunks_exact_mut(row).zip(view.chunks_exact(pitch)) {
+                    to.copy_from_slice(&from[..row]);
+                }
+            }
+            buffer.unmap();
+            sent.state = State::Free;
+        }
+        newest.map(|number| (self.size, number))
+    }
 }
 
 fn texture(device: &Device, size: [u32; 2]) -> GpuTexture {
@@ -99,12 +181,12 @@ fn texture(device: &Device, size: [u32; 2]) -> GpuTexture {
 }
 
 #[cfg(test)]
-#[allow(clippy::print_stderr, reason = "what is skipped is said")]
 mod tests {
-    use super::super::chain::Chain;
-    use super::super::{Gpu, GpuProgram, Precision};
+    use super::super::{Gpu, GpuCanvas, GpuProgram, Precision, skip_test};
     use super::*;
+    use crate::engine::canvas::Canvas;
     use crate::engine::plan::Plan;
+    use crate::engine::surface::Surface;
     use crate::engine::{Inputs, Program};
     use crate::image::Image;
     use crate::image::convert::rgba8_from_image;
@@ -113,7 +195,7 @@ mod tests {
         match device.and_then(|device| Gpu::new(device, precision)) {
             Ok(gpu) => Some(gpu.program(plan.clone()).expect("prepares")),
             Err(error) => {
-                eprintln!("skipped: {error}");
+                skip_test(error);
                 None
             }
         }
@@ -149,43 +231,86 @@ mod tests {
         view.chunks(pitch as usize).flat_map(|row| row[..width as usize * 4].to_vec()).collect()
     }
 
-    #[test]
-    fn a_picture_on_the_card_is_the_picture_that_is_read_back() {
-        let plan = crate::network::stylegan2::random(8, 64, 16, 32, 0).plan;
-        let Ok(device) = Device::open_with_window(false).inspect_err(|error| eprintln!("skipped: {error}")) else {
-            return;
-        };
+    /// A canvas of the device that a window draws with, and a program there.
+    fn shared(plan: &Arc<Plan>) -> Option<(Arc<Device>, GpuCanvas, GpuProgram)> {
+        let device = Device::open_with_window(false).inspect_err(|error| skip_test(error)).ok()?;
         if !device.is_shared() {
-            return eprintln!("skipped: a window would take another adapter");
+            skip_test("a window would take another adapter");
+            return None;
         }
-        let queue = device.queue.clone();
         let precision = if device.has_half() { Precision::F16 } else { Precision::F32 };
-        let Some(mut shared) = program(Ok(device), precision, &plan) else { return };
-        let Some(mut alone) = program(Device::open(false), precision, &plan) else { return };
-        let mut chain = Chain::new(shared.device().expect("it is on one").clone()).expect("there is room");
-        let (mut plain, mut rgba, mut held) = (Image::default(), Vec::new(), Vec::new());
+        let gpu = Gpu::new(device, precision).expect("it has that precision");
+        let program = gpu.program(plan.clone()).expect("prepares");
+        let canvas = GpuCanvas::new(gpu.device().clone()).expect("there is room");
+        Some((gpu.device().clone(), canvas, program))
+    }
+
+    /// The picture of a seed on the canvas, and its bytes as another program in memory makes them.
+    fn draw(canvas: &mut GpuCanvas, [there, here]: [&mut GpuProgram; 2], seed: u32, surface: &mut Surface) -> Vec<u8> {
+        let ws = ws(&there.plan().clone(), seed);
+        let inputs = Inputs { ws: &ws, ..Inputs::default() };
+        let (mut plain, mut rgba) = (Image::default(), Vec::new());
+        here.draw(&inputs, &mut plain).expect("runs");
+        rgba8_from_image(&plain, &mut rgba);
+        canvas.program(there, &inputs, None, surface).expect("runs");
+        rgba
+    }
+
+    fn shown(texture: &crate::engine::surface::Texture) -> &GpuTexture {
+        texture.inner.downcast_ref().expect("it is of this engine")
+    }
+
+    #[test]
+    fn a_picture_on_the_device_is_the_picture_that_is_read_back() {
+        let plan = crate::network::stylegan2::random(8, 64, 16, 32, 0).plan;
+        let Some((device, mut canvas, mut there)) = shared(&plan) else { return };
+        let Some(mut alone) = program(Device::open(false), there.precision(), &plan) else { return };
+        let (mut surface, mut held) = (Surface::default(), Vec::new());
         for seed in 0..TEXTURES as u32 {
-            let ws = ws(&plan, seed);
-            let inputs = Inputs { ws: &ws, ..Inputs::default() };
-            alone.run(&inputs, &mut plain).expect("runs");
-            rgba8_from_image(&plain, &mut rgba);
-            let image = shared.run_on_device(&inputs).expect("runs");
-            let picture = chain.show(&image).expect("shows").expect("a texture is free");
-            assert_eq!(read(&queue, &picture), rgba, "seed {seed}");
-            held.push((picture, rgba.clone()));
+            let rgba = draw(&mut canvas, [&mut there, &mut alone], seed, &mut surface);
+            let texture = canvas.present(&mut surface, None).expect("shows").expect("a texture is free");
+            assert_eq!(read(&device.queue, shown(&texture)), rgba, "seed {seed}");
+            held.push((texture, rgba));
         }
         // All are held: there is no place for the next one, and none of them has changed.
-        let ws = ws(&plan, 77);
-        let image = shared.run_on_device(&Inputs { ws: &ws, ..Inputs::default() }).expect("runs");
-        assert!(chain.show(&image).expect("nothing fails").is_none());
-        assert!(held.iter().all(|(picture, rgba)| read(&queue, picture) == *rgba));
+        draw(&mut canvas, [&mut there, &mut alone], 77, &mut surface);
+        assert!(canvas.present(&mut surface, None).expect("nothing fails").is_none());
+        assert!(held.iter().all(|(texture, rgba)| read(&device.queue, shown(texture)) == *rgba));
         // One that was let go is filled again.
-        let free = held.swap_remove(2).0.texture.clone();
-        assert_eq!(chain.show(&image).expect("shows").expect("there is room").texture, free);
+        let free = shown(&held.swap_remove(2).0).texture.clone();
+        let texture = canvas.present(&mut surface, None).expect("shows").expect("there is room");
+        assert_eq!(shown(&texture).texture, free);
         // A device of no window has nothing to show.
-        let image = alone.run_on_device(&Inputs { ws: &ws, ..Inputs::default() }).expect("runs");
-        let mut chain = Chain::new(alone.device().expect("it is on one").clone()).expect("there is room");
-        assert!(chain.show(&image).expect("nothing fails").is_none());
+        let mut canvas = GpuCanvas::new(alone.device().clone()).expect("there is room");
+        draw(&mut canvas, [&mut alone, &mut there], 77, &mut surface);
+        assert!(canvas.present(&mut surface, None).expect("nothing fails").is_none());
+    }
+
+    #[test]
+    fn pixels_arrive_later_beside_the_texture() {
+        let plan = crate::network::stylegan2::random(8, 64, 16, 32, 0).plan;
+        let Some((device, mut canvas, mut there)) = shared(&plan) else { return };
+        let Some(mut alone) = program(Device::open(false), there.precision(), &plan) else { return };
+        let (mut surface, mut rgba) = (Surface::default(), Vec::new());
+        draw(&mut canvas, [&mut there, &mut alone], 1, &mut surface);
+        let reads = device.reads();
+        canvas.present(&mut surface, None).expect("shows");
+        assert_eq!((device.reads(), canvas.take_pixels(&mut rgba)), (reads, None), "nobody needs them");
+        let mut expected = Vec::new();
+        // More than are on their way at once: one is left out.
+        for number in 0..=SENDS as u64 {
+            expected.push(draw(&mut canvas, [&mut there, &mut alone], number as u32, &mut surface));
+            assert!(canvas.present(&mut surface, Some(number)).expect("shows").is_some(), "the texture is there too");
+        }
+        assert_eq!(device.reads(), reads + SENDS as u64);
+        device.wgpu.poll(wgpu::PollType::wait_indefinitely()).expect("waits");
+        let (size, number) = canvas.take_pixels(&mut rgba).expect("they have arrived");
+        assert_eq!((size, number as usize), ([8, 8], SENDS - 1), "the newest of those that were sent");
+        assert_eq!(rgba, expected[number as usize]);
+        assert!(canvas.take_pixels(&mut rgba).is_none());
+        canvas.present(&mut surface, Some(9)).expect("there is room again");
+        device.wgpu.poll(wgpu::PollType::wait_indefinitely()).expect("waits");
+        assert_eq!(canvas.take_pixels(&mut rgba), Some(([8, 8], 9)));
     }
 
     #[test]
@@ -196,9 +321,9 @@ mod tests {
         let Some(mut alone) = program(Device::open(false), Precision::F32, &plan) else { return };
         let Some(mut shared) = program(Device::open_with_window(false), Precision::F32, &plan) else { return };
         let (mut whole, mut cut) = (Image::default(), Image::default());
-        alone.run(&inputs, &mut whole).expect("runs");
+        alone.draw(&inputs, &mut whole).expect("runs");
         for _ in 0..6 {
-            shared.run(&inputs, &mut cut).expect("runs");
+            shared.draw(&inputs, &mut cut).expect("runs");
             assert_eq!(cut, whole);
         }
     }

@@ -56,7 +56,7 @@ impl Probe {
         constants: &[(&'static str, usize)],
     ) -> Self {
         let constants = constants.iter().map(|(name, value)| (*name, Value::U(*value))).collect();
-        let pipeline = make_pipeline(device, kernel, &shader::source(kernel, precision, &constants), None);
+        let pipeline = make_pipeline(device, kernel, &shader::source(kernel, precision, &constants), None, true);
         let entries: Vec<_> = (0..)
             .zip(buffers)
             .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })

@@ -1,4 +1,4 @@
-//! The kernels' source: one file a kernel in `shaders/engine` and `shaders/effects`, shared parts by `//! import NAME`.
+//! The kernels' source: one file a kernel in `shaders/engine`, shared parts by `//! import NAME`.
 //!
 //! A kernel computes with `Num`, which is f32 or f16, and has its sizes as constants (`const NAME: TYPE = VALUE;`) that
 //! stand for the sizes of one layer: the compiler sees numbers instead of variables. `{SIDE}` is the number itself where the
@@ -37,21 +37,11 @@ const KERNELS: &[(&str, &str)] = files! {
     "reflected": "reflected.wgsl",
     "reflected_half": "reflected.wgsl",
     "residual": "residual.wgsl",
+    "resize": "resize.wgsl",
     "styles": "styles.wgsl",
     "scales": "scales.wgsl",
+    "shown": "shown.wgsl",
     "torgb": "torgb.wgsl",
-    "blend": "../effects/blend.wgsl",
-    "feed_back": "../effects/feed_back.wgsl",
-    "keep": "../effects/keep.wgsl",
-    "lay_over": "../effects/lay_over.wgsl",
-    "limit": "../effects/limit.wgsl",
-    "resize": "../effects/resize.wgsl",
-    "shown": "../effects/shown.wgsl",
-    "steady": "../effects/steady.wgsl",
-    "steady_moments": "../effects/steady_moments.wgsl",
-    "steady_step": "../effects/steady_step.wgsl",
-    "stir": "../effects/stir.wgsl",
-    "stir_change": "../effects/stir_change.wgsl",
     "winograd_in": "winograd_in.wgsl",
     "winograd_out": "winograd_out.wgsl",
 };
@@ -59,7 +49,7 @@ const KERNELS: &[(&str, &str)] = files! {
 /// What kernels import.
 const SHARED: &[(&str, &str)] = files! {
     "epilogue": "shared/epilogue.wgsl",
-    "whole": "../effects/shared/whole.wgsl",
+    "whole": "../shared/whole.wgsl",
     "reflect": "shared/reflect.wgsl",
     "upsample": "shared/upsample.wgsl",
     "winograd": "shared/winograd.wgsl",
@@ -124,6 +114,13 @@ pub fn source(kernel: &str, precision: Precision, constants: &Constants) -> Stri
         out.replace_range(at..end, &value);
     }
     expand(&out)
+}
+
+/// The whole source of a pass: what it imports from `shaders/shared`, and its text. An import that is not there is left to
+/// the compiler, which names what is missing.
+pub fn of_pass(text: &str) -> String {
+    let known = |import: &str| SHARED.iter().find(|(name, _)| *name == import).map_or("", |(_, text)| text);
+    marked(text, "import").map(known).chain([text]).collect()
 }
 
 /// The number of a constant in a text.

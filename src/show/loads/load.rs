@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::SystemTime;
 
+use crate::effects;
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::{Engine, EngineError, Program};
 use crate::image::{Fit, Image, file};
@@ -247,6 +248,7 @@ impl Context {
         progress.set(1);
         let failed = |source| LoadError::Engine { file: file.to_owned(), source };
         let program = self.engine.prepare(network.plan.clone()).map_err(failed)?;
+        effects::compile(&*program).map_err(failed)?;
         Ok((Arc::new(network), program))
     }
 

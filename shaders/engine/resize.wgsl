@@ -1,5 +1,5 @@
 // Resizes one axis of a picture: [outer, INPUT, inner] -> [outer, OUTPUT, inner], where each output is a weighted sum of
-// neighbours. Twin of `Resizer` in src/effects/resample.rs, which makes the table.
+// neighbours. Twin of `Resizer` in src/image/resample.rs, which makes the table.
 
 struct Settings {
     // Numbers of the result.
