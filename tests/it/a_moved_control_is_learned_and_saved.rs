@@ -190,7 +190,7 @@ fn mappings_learned_remotely_are_not_saved() {
 
 #[test]
 fn rows_that_come_while_playing_are_learned_saved_and_reset_like_others() {
-    let mut rig = Rig::new("rows");
+    let mut rig = Player::new();
     let depth = |max| Def::float("/fx/haze/depth", 0.0, max, 0.0);
     let hidden = Def::float("/fx/haze/hidden", 0.0, 1.0, 0.0).unlearnable();
     let local = Def::float("/fx/haze/local", 0.0, 1.0, 0.0).stage().remote(Remote::Refused);

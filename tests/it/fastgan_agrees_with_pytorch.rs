@@ -68,7 +68,7 @@ fn check(network: &Network, expected: &Expected, limits: Limits, program: impl F
             network.mapping.map(&expected.sample("z", n), &c, &mut w, &mut Scratch::default());
             let mut image = Image::default();
             let inputs = Inputs { ws: &w, noise: Noise { mode, gain: 1.0 }, ..Inputs::default() };
-            program.run(&inputs, &mut image).unwrap_or_else(|error| panic!("{}: {error}", network.name));
+            program.draw(&inputs, &mut image).unwrap_or_else(|error| panic!("{}: {error}", network.name));
             let what = format!("{} {} sample {n}", network.name, case["id"]);
             let same = |part: &str, found: &[f32], values: &[f32]| {
                 assert_close(&format!("{what}, {part}"), found, values, most * largest, mean * largest);
@@ -166,7 +166,7 @@ fn a_picture_limited_by_tanh_is_that_of_the_cpu() {
     let picture = |mut program: Box<dyn Program>| {
         let (mut w, mut image) = (Vec::new(), Image::default());
         network.mapping.map(&z, &[], &mut w, &mut Scratch::default());
-        program.run(&Inputs { ws: &w, ..Inputs::default() }, &mut image).expect("runs");
+        program.draw(&Inputs { ws: &w, ..Inputs::default() }, &mut image).expect("runs");
         image.data
     };
     let limited = picture(Box::new(Cpu::default().program(plan.clone()).expect("the plan runs")));

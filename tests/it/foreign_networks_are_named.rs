@@ -55,7 +55,7 @@ fn a_generator_saved_without_its_average_plays_with_a_word() {
     let picture = |network: &network::Network| {
         let mut program = Cpu::new(1).program(network.plan.clone()).unwrap();
         let (ws, mut picture) = (z_from_seed(3, network.plan.num_ws * network.plan.w_dim), Image::default());
-        program.run(&Inputs { ws: &ws, ..Inputs::default() }, &mut picture).unwrap();
+        program.draw(&Inputs { ws: &ws, ..Inputs::default() }, &mut picture).unwrap();
         picture
     };
     assert_eq!(picture(&network), picture(&average), "the same weights under both names");
