@@ -73,7 +73,11 @@ pub fn read(file: &Path) -> Result<DynamicImage, FileError> {
             Ok(over_black(picture))
         }
         Err(ImageError::Limits(_)) => {
-            let size = reader(&bytes).and_then(|reader| reader.into_dimensions());
+            // Only the header is read.
+            let size = reader(&bytes).and_then(|mut reader| {
+                reader.no_limits();
+                reader.into_dimensions()
+            });
             let (width, height) = size.unwrap_or_default();
             Err(FileError::TooLarge { file: file.to_owned(), width, height })
         }
