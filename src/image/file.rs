@@ -232,7 +232,9 @@ mod tests {
         assert!(empty.contains("zero.jpg") && empty.contains("empty"), "{empty}");
         // Only the header counts.
         let mut huge = Vec::new();
-        png::Encoder::new(&mut huge, 30_000, 20_000).write_header().unwrap();
+        let mut writer = png::Encoder::new(&mut huge, 30_000, 20_000).write_header().unwrap();
+        writer.write_chunk(png::chunk::IDAT, &[0x78, 0x9c]).unwrap();
+        drop(writer);
         let huge = message("huge.png", &huge);
         assert!(huge.contains("30000 x 20000 pixels") && huge.contains("16384"), "{huge}");
         for message in [cut, empty, huge] {
