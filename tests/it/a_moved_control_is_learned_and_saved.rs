@@ -226,5 +226,5 @@ fn rows_that_come_while_playing_are_learned_saved_and_reset_like_others() {
 
     rig.show.change_params(&[edited[0], ids[1], ids[2]], &[]).expect("nothing to add");
     rig.show.step(0.01, &[write(Source::Osc)]);
-    assert!(rig.line().starts_with("there is no /fx/haze/local any more"), "{}", rig.line());
+    assert_eq!(rig.line(), "/fx/haze/local no longer exists");
 }
