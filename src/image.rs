@@ -1,7 +1,7 @@
 //! A picture in memory, and the operations on a single picture.
 //!
 //! [`Image`] is what engines produce and effects process. [`convert`] converts floats to bytes and back, [`resample`]
-//! resizes and moves, [`fit`] fits a picture into a frame of a different shape, [`file`] reads picture files. Knows nothing
+//! resizes and moves, [`fit`] fits a picture into a frame of a different shape, [`mod@file`] reads picture files. Knows nothing
 //! of engines, effects or devices.
 
 pub mod convert;

@@ -1,10 +1,10 @@
-// Rows of matrices times vectors, for the styles and demodulations of all layers at once.
+// Matrix rows times vectors, for the styles and demodulations of all layers at once.
 // Twin of src/engine/cpu/styles.rs.
 //
 // Style: out = row·w + bias. Demodulation: out = gain/√(row·s² + ε).
 
 struct Row {
-    // First number of the row in `weights`, of the vector in `vectors`, and where the result goes.
+    // Index of the row in `weights`, of the vector in `vectors`, and of the result.
     weight: u32,
     vector: u32,
     out: u32,
@@ -12,7 +12,7 @@ struct Row {
     length: u32,
     bias: f32,
     gain: f32,
-    // 1: styles count divided by their root mean square.
+    // 1: styles are divided by their root mean square.
     normalized: u32,
     unused: u32,
 }
@@ -28,7 +28,7 @@ const COUNT: u32 = 1u;
 const ACROSS: u32 = 1u;
 const THREADS: u32 = 64u;
 
-// Sums of the products, and of the squares.
+// Sums of products, and of squares.
 var<workgroup> sums: array<vec2<f32>, THREADS>;
 
 @compute @workgroup_size(THREADS)

@@ -5,8 +5,8 @@
 //! [`crate::engine::Engine::prepare`]. Steps and buffers carry the checkpoint's dotted names, for profiles, taps and
 //! network bending. A new kind of layer is a new variant of [`Op`]; the others stay as they are.
 //!
-//! Nothing here computes or does I/O. [`Plan::check`] finds out whether a plan is consistent, so that engines can
-//! trust the shapes of a checked plan.
+//! Nothing here computes or does I/O. [`Plan::check`] checks that a plan is consistent, so that engines can trust the
+//! shapes of a checked plan.
 
 mod check;
 mod filtered;
@@ -19,10 +19,10 @@ use crate::latent::mapping::FullyConnected;
 pub use filtered::{FilteredLayer, FourierInput};
 pub use gated::{Gated, Gates, Gating, Latent};
 
-/// Numbers shared between a plan and the engines that hold it; a `Vec` becomes one without a copy.
+/// Numbers shared between a plan and the engines that use it; a `Vec` becomes one without a copy.
 pub type Weights = Arc<Vec<f32>>;
 
-/// Which buffer of [`Plan::buffers`].
+/// Index into [`Plan::buffers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BufferId(pub usize);
 
@@ -30,7 +30,7 @@ pub struct BufferId(pub usize);
 /// Each is written by exactly one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Buffer {
-    /// As the fixtures' taps are called: `b8.conv0`, `b8.torgb`, `b8.img`.
+    /// Named like the fixtures' taps: `b8.conv0`, `b8.torgb`, `b8.img`.
     pub name: String,
     pub channels: usize,
     pub height: usize,
@@ -69,7 +69,7 @@ pub struct Constant {
     pub value: Weights,
 }
 
-/// Turns one w into a factor for each input channel: `s = affine(ws[ws_index])`.
+/// Turns one w into a factor per input channel: `s = affine(ws[ws_index])`.
 #[derive(Clone, Debug)]
 pub struct Style {
     /// w_dim → C_in, gains multiplied in. Without weights the factors are the bias, whatever w is.
@@ -88,7 +88,7 @@ impl Style {
 /// Per-layer noise, the same for all channels.
 #[derive(Clone, Debug)]
 pub struct LayerNoise {
-    /// `[H, W]` of the output: the noise of [`crate::engine::NoiseMode::Const`]. Empty when the file has none.
+    /// `[H, W]` of the output: the noise of [`crate::engine::NoiseMode::Const`]. Empty if the file has none.
     pub constant: Weights,
     /// `noise_strength`
     pub strength: f32,
@@ -97,7 +97,7 @@ pub struct LayerNoise {
 /// The 4-tap low-pass filter of one axis, `[1, 3, 3, 1] / 8` in all known networks. Its sum is 1.
 pub type Fir = [f32; 4];
 
-/// The FIR filter of StyleGAN2.
+/// StyleGAN2's FIR filter.
 pub const FIR_1331: Fir = [0.125, 0.375, 0.375, 0.125];
 
 /// A StyleGAN2 convolution layer (Karras et al. 2020, section 3; `SynthesisLayer` of stylegan2-ada-pytorch):
@@ -137,7 +137,7 @@ pub struct SynthesisLayer {
 #[derive(Clone, Debug)]
 pub struct ToRgb {
     pub input: BufferId,
-    /// The picture of the block before, half as large.
+    /// The picture of the previous block, half as large.
     pub picture: Option<BufferId>,
     pub out: BufferId,
     /// The factor 1/√C is multiplied in.
@@ -171,7 +171,7 @@ pub struct Picture {
     pub offset: f32,
 }
 
-/// What follows the normalisation of a [`NormConv`].
+/// The activation after the normalisation of a [`NormConv`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     Linear,
@@ -197,7 +197,7 @@ pub struct NormConv {
     /// Odd.
     pub kernel: usize,
     pub stride: usize,
-    /// 1 or 2: the input is enlarged by repeating samples before the padding.
+    /// 1 or 2: the input is enlarged by repeating samples, before padding.
     pub up: usize,
     /// `[styles, O]`
     pub gamma: Weights,
@@ -228,18 +228,18 @@ pub struct Convolution {
 pub struct Plan {
     pub name: String,
     pub buffers: Vec<Buffer>,
-    /// In the order of execution.
+    /// In execution order.
     pub steps: Vec<Step>,
-    /// The buffer that is the picture.
+    /// The buffer of the picture.
     pub output: Option<BufferId>,
-    /// Rows of [`crate::engine::Inputs::ws`]; 0 for a plan that takes none.
+    /// Rows of [`crate::engine::Inputs::ws`]; 0 if the plan takes none.
     pub num_ws: usize,
     pub w_dim: usize,
-    /// Length of [`crate::engine::Inputs::styles`]; 0 for a plan that takes none.
+    /// Length of [`crate::engine::Inputs::styles`]; 0 if the plan takes none.
     pub styles: usize,
 }
 
-/// Why a plan is not consistent.
+/// Why a plan is inconsistent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("plan {plan}, step {step}: {what}: expected {expected}, found {found}")]
 pub struct PlanError {
@@ -251,7 +251,7 @@ pub struct PlanError {
 }
 
 impl Buffer {
-    /// Samples in the map.
+    /// Number of samples in the map.
     pub fn len(&self) -> usize {
         self.channels * self.height * self.width
     }
@@ -261,7 +261,7 @@ impl Buffer {
 }
 
 impl Op {
-    /// What kind of operation it is, for profiles and messages.
+    /// The kind of operation, for profiles and messages.
     pub fn kind(&self) -> &'static str {
         match self {
             Op::Constant(_) => "constant",
@@ -326,7 +326,7 @@ impl Op {
         }
     }
 
-    /// Trained numbers in the operation, noise images not counted.
+    /// Trained parameters of the operation, not counting noise images.
     pub fn parameters(&self) -> usize {
         let style = |s: &Style| s.affine.weight.len() + s.affine.bias.len();
         match self {
@@ -359,27 +359,27 @@ impl Plan {
     }
 
     /// # Panics
-    /// When `id` is not of this plan; [`Plan::check`] makes sure that the ids in steps are.
+    /// When `id` is not from this plan; [`Plan::check`] ensures that the ids in steps are.
     pub fn get(&self, id: BufferId) -> &Buffer {
         &self.buffers[id.0]
     }
 
-    /// The buffer of that name.
+    /// The buffer with this name.
     pub fn find(&self, name: &str) -> Option<BufferId> {
         self.buffers.iter().position(|b| b.name == name).map(BufferId)
     }
 
-    /// The picture's buffer, when the plan has an output.
+    /// The picture's buffer, if the plan has an output.
     pub fn picture(&self) -> Option<&Buffer> {
         self.buffers.get(self.output?.0)
     }
 
-    /// Trained numbers in the plan.
+    /// Trained parameters of the plan.
     pub fn parameters(&self) -> usize {
         self.steps.iter().map(|step| step.op.parameters()).sum()
     }
 
-    /// Multiplications of one step's convolution, done directly (no Winograd, FIR and styles not counted).
+    /// Multiplications of one step's convolution, as if computed directly, not counting FIR and styles.
     pub fn step_macs(&self, step: &Step) -> u64 {
         let pixels = |id: BufferId| (self.get(id).height * self.get(id).width) as u64;
         match &step.op {
@@ -399,13 +399,13 @@ impl Plan {
         }
     }
 
-    /// Numbers that one step reads and writes at least: weights and maps, each once.
+    /// Minimum numbers that one step reads and writes: weights and maps, each once.
     pub fn step_numbers(&self, step: &Step) -> u64 {
         let maps = step.op.inputs().chain([step.op.out()]).map(|id| self.get(id).len()).sum::<usize>();
         (step.op.parameters() + maps) as u64
     }
 
-    /// Multiplications of one picture; see [`Plan::step_macs`].
+    /// Multiplications per picture; see [`Plan::step_macs`].
     pub fn macs(&self) -> u64 {
         self.steps.iter().map(|step| self.step_macs(step)).sum()
     }

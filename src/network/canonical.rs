@@ -112,7 +112,7 @@ fn json_of(attribute: &Attribute) -> Value {
 /// Removes the attributes from a safetensors file's metadata and returns them; empty if there are none.
 ///
 /// # Errors
-/// When they are not in the form that [`write`] gives them.
+/// When they are not in the form that [`fn@write`] gives them.
 pub fn take_attributes(metadata: &mut BTreeMap<String, String>) -> Result<BTreeMap<String, Attribute>, String> {
     let Some(text) = metadata.remove(ATTRIBUTES) else { return Ok(BTreeMap::new()) };
     if text.len() > MAX_ATTRIBUTES {

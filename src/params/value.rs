@@ -2,7 +2,7 @@
 
 use super::Target;
 
-/// What a writer sends. Coerced to the parameter's kind by [`Params::write`].
+/// What a writer sends. Coerced to the parameter's kind by [`Params::write`](super::Params::write).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Float(f64),

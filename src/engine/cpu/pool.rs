@@ -1,7 +1,7 @@
 //! Threads that share the tasks of one stage after another.
 //!
 //! A picture has dozens of stages, each a few microseconds to a few milliseconds long. Threads therefore spin for a moment
-//! while waiting for the next stage, and sleep only if none comes. [`Pool::run`] allocates nothing. Tasks are not assigned
+//! while waiting for the next stage, and sleep only if none comes. [`Turn::run`] allocates nothing. Tasks are not assigned
 //! to particular threads, so a task's result must not depend on the thread.
 
 use std::cell::UnsafeCell;
@@ -40,7 +40,7 @@ unsafe impl Sync for Shared {}
 // SAFETY: as above; `job` points to a `Sync` closure.
 unsafe impl Send for Shared {}
 
-/// A team of threads; the caller of [`Pool::run`] is thread 0.
+/// A team of threads; the caller of [`Turn::run`] is thread 0.
 pub struct Pool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,

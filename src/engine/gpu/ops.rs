@@ -1,4 +1,4 @@
-//! The operations of plans on the card, one file each.
+//! The plan operations on the card, one file each.
 
 mod filtered;
 mod fourier;
@@ -16,13 +16,13 @@ use super::shader::{Constants, Value};
 use crate::engine::EngineError;
 use crate::engine::plan::{BufferId, Fir, Op};
 
-/// Workgroups that fill any card.
+/// Number of workgroups that fills any card.
 const ENOUGH_GROUPS: usize = 512;
 
-/// Asks `builder` for the kernels of one operation.
+/// Requests the kernels of one operation from `builder`.
 ///
 /// # Errors
-/// When the card has no room.
+/// When the card has too little memory.
 pub fn lower(builder: &mut Builder, op: &Op) -> Result<(), EngineError> {
     match op {
         Op::Constant(op) => {
@@ -57,12 +57,12 @@ fn fir(taps: &Fir) -> Constants {
     ["FIR_0", "FIR_1", "FIR_2", "FIR_3"].into_iter().zip(taps.map(Value::F)).collect()
 }
 
-/// A clamp for kernels, which know no infinity.
+/// A clamp for kernels, which have no infinity.
 fn clamp(clamp: Option<f32>) -> (&'static str, Value) {
     ("CLAMP", Value::F(clamp.unwrap_or(f32::MAX)))
 }
 
-/// Where a kernel writes a map of `Num` or the picture of 32 bits, and which of both it is.
+/// Where a kernel writes a map of `Num` or the 32-bit picture, and which of the two it is.
 fn results(builder: &Builder, out: BufferId) -> ((&'static str, Value), [Slot; 2]) {
     match is_picture(builder.plan, out) {
         true => (("IS_PICTURE", Value::B(true)), [Slot::Nothing, Slot::Map(out)]),

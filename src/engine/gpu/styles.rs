@@ -18,19 +18,19 @@ pub struct Row {
     unused: u32,
 }
 
-/// Rows of one kind and the numbers of their matrices.
+/// Rows of one kind, and their matrices' numbers.
 #[derive(Default)]
 pub struct Rows {
     pub rows: Vec<Row>,
     pub weights: Vec<f32>,
 }
 
-/// Where a layer finds its numbers.
+/// Where a layer's numbers are.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Styled {
-    /// First of its styles.
+    /// Index of its first style.
     pub style: usize,
-    /// First of its demodulations, when it has them.
+    /// Index of its first demodulation, if it has any.
     pub demodulation: Option<usize>,
 }
 
@@ -42,7 +42,7 @@ pub struct StyleRows {
 }
 
 impl StyleRows {
-    /// Adds the style of an operation. `first_w` is where its w begins in the buffer of the frame.
+    /// Adds the style of an operation. `first_w` is where its w starts in the frame buffer.
     pub fn add(&mut self, op: &Op, style: &Style, first_w: usize) -> Styled {
         let (affine, first) = (&style.affine, self.styles.rows.len());
         let columns = if affine.weight.is_empty() { 0 } else { affine.inputs };

@@ -1,17 +1,17 @@
-//! Is a plan consistent? Every shape, every length of weights, every limit, before an engine trusts them.
+//! Checks a plan: every shape, length of weights and limit, before an engine trusts them.
 //!
 //! Plain comparisons on the loader's thread; nothing is computed.
 
 use super::*;
 
-/// Most memory of all maps together; the largest known network (StyleGAN3-R at 1024) needs about 3 GB.
+/// Limit on the memory of all maps together; the largest known network (StyleGAN3-R at 1024) needs about 3 GB.
 const MAX_MAP_BYTES: u64 = 8 << 30;
 
 impl Plan {
-    /// Is every shape consistent, every buffer written once and before it is read?
+    /// Checks that every shape is consistent, and every buffer is written once and before it is read.
     ///
     /// # Errors
-    /// The first inconsistency, with the name of its step.
+    /// With the first inconsistency and the name of its step.
     pub fn check(&self) -> Result<(), PlanError> {
         self.check_memory()?;
         let mut written = vec![false; self.buffers.len()];
@@ -37,12 +37,12 @@ impl Plan {
         check.that(written.get(output) == Some(&true), "the picture", "a buffer that a step writes", || "none".into())
     }
 
-    /// Refuses maps that need more memory than any known network's, before anybody makes room for them.
+    /// Refuses maps that need more memory than any known network's, before anything is allocated.
     fn check_memory(&self) -> Result<(), PlanError> {
         let map = |channels: usize, height: usize, width: usize| {
             [channels, height, width, 4].into_iter().map(|n| n as u64).fold(1, u64::saturating_mul)
         };
-        // Engines may keep every map, and share what they need between two of them.
+        // Engines may keep every map, and share scratch memory between them.
         let maps = self.buffers.iter().map(|b| map(b.channels, b.height, b.width)).fold(0, u64::saturating_add);
         let between = |step: &Step| {
             let Some(out) = self.buffers.get(step.op.out().0) else { return 0 };
@@ -90,7 +90,7 @@ impl Check<'_> {
         })
     }
 
-    /// Gains are numbers, and a clamp leaves something between its two ends.
+    /// Checks that gains are finite, and that a clamp is positive.
     fn limits(&self, gains: &[f32], clamp: Option<f32>) -> Result<(), PlanError> {
         let wrong = gains.iter().find(|gain| !gain.is_finite());
         self.that(wrong.is_none(), "gain", "a finite number", || wrong.map(ToString::to_string).unwrap_or_default())?;
@@ -102,7 +102,7 @@ impl Check<'_> {
         self.that(found.len() == expected, what, &format!("{expected} numbers"), || found.len().to_string())
     }
 
-    /// Is `id` a map of `scale` times the height and width of `like`?
+    /// Checks that `id` is a map with `scale` times the height and width of `like`.
     fn size(&self, what: &str, id: BufferId, like: &Buffer, scale: usize) -> Result<(), PlanError> {
         let b = self.plan.get(id);
         let expected = format!("{} x {}", like.height * scale, like.width * scale);
@@ -227,7 +227,7 @@ impl Check<'_> {
         let size = |n: usize| (n * op.up).div_ceil(op.stride);
         let expected = (size(input.height), size(input.width));
         self.that((out.height, out.width) == expected, "output", &format!("{expected:?}"), || format!("{out:?}"))?;
-        // Reflection needs more samples than it reflects.
+        // Reflection needs more samples than it adds.
         let smallest = input.height.min(input.width) * op.up;
         self.that(smallest > op.kernel / 2, "input", "larger than half the kernel", || format!("{input:?}"))?;
         self.len("weight", &op.weight, out.channels * input.channels * op.kernel * op.kernel)?;
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_beyond_all_bounds_are_refused_before_they_are_made() {
+    fn oversized_maps_are_refused_before_allocation() {
         assert!(plan().check().is_ok());
         for side in [1 << 20, usize::MAX] {
             let mut plan = plan();
@@ -292,11 +292,11 @@ mod tests {
             let message = plan.check().expect_err("too much").to_string();
             assert!(message.contains("at most 8.6 GB"), "{message}");
         }
-        assert!(random(Config::R, 1024, 65_536, 1024, 512).plan.check().is_ok(), "the largest that is known");
+        assert!(random(Config::R, 1024, 65_536, 1024, 512).plan.check().is_ok(), "the largest known network");
     }
 
     #[test]
-    fn clamps_and_gains_that_mean_nothing_are_refused() {
+    fn invalid_clamps_and_gains_are_refused() {
         let with = |change: fn(&mut FilteredLayer)| {
             let mut plan = plan();
             let op = plan.steps.iter_mut().find_map(|s| if let Op::Filtered(op) = &mut s.op { Some(op) } else { None });

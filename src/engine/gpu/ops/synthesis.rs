@@ -1,5 +1,5 @@
-//! StyleGAN2 convolution layers: `conv` alone for large maps; `conv` and `finish` where the sum is cut; `conv` and `fir`
-//! for up-sampling; or, by Winograd's products, what `winograd.rs` asks for. Twin of `cpu/synthesis.rs`.
+//! StyleGAN2 convolution layers: `conv` alone for large maps; `conv` and `finish` if the sum is split; `conv` and `fir`
+//! for up-sampling; or, with Winograd, what `winograd.rs` requests. Twin of `cpu/synthesis.rs`.
 
 use super::super::builder::{Builder, Slot};
 use super::super::shader::Value;
@@ -10,7 +10,7 @@ use super::{clamp, fir};
 use crate::engine::EngineError;
 use crate::engine::plan::{Op, SynthesisLayer};
 
-/// Taps of the strided transposed convolution by parity of (y, x): even ones take kernel 2, then 0, odd ones kernel 1.
+/// Taps of the strided transposed convolution by parity of (y, x): even ones use kernel index 2, then 0, odd ones 1.
 const UP_TAPS: [usize; 9] = [8, 6, 2, 0, 7, 1, 5, 3, 4];
 
 pub fn lower(builder: &mut Builder, op: &Op, layer: &SynthesisLayer) -> Result<(), EngineError> {
