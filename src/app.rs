@@ -1,8 +1,8 @@
-//! The window: nannou and Bevy present the show, read keys and dropped files, and lay the HUD over the picture.
+//! The window: nannou and Bevy present the show, read keys and dropped files, and draw the HUD over the picture.
 //!
-//! Every frame takes the waiting events, steps the show by the time that passed and shows its newest picture;
-//! nothing here waits for a picture. The main thread runs all of it. Only this module imports nannou and Bevy:
-//! the rest of the crate builds without a window.
+//! Every frame takes the waiting events, steps the show by the elapsed time and shows its newest picture; nothing
+//! here waits for a picture. Everything runs on the main thread. Only this module imports nannou and Bevy: the rest of the
+//! crate builds without a window.
 
 mod fit;
 mod hud;
@@ -36,7 +36,7 @@ use crate::engine::gpu::Device;
 use crate::show::Show;
 use crate::thread::panic_message;
 
-/// What the windows are like.
+/// Options of the windows.
 #[derive(Resource, Clone, Debug)]
 pub struct Options {
     /// Full screen on this monitor, counted from 0.
@@ -47,11 +47,11 @@ pub struct Options {
     pub size: (u32, u32),
     /// Whether the HUD is shown at the start.
     pub hud: bool,
-    /// Ends the show after so many seconds.
+    /// Ends the show after this many seconds.
     pub seconds: Option<f64>,
 }
 
-/// Why the window could not be opened or went away.
+/// Why the window could not be opened, or closed with an error.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     #[error("no window: {0}")]
@@ -60,26 +60,26 @@ pub enum AppError {
     Stopped(String),
 }
 
-/// What the log shows unless `RUST_LOG` says otherwise: Bevy, wgpu and winit only when something broke.
+/// The default log filter unless `RUST_LOG` is set: Bevy, wgpu and winit log only errors.
 const LOG_FILTER: &str = "warn,show=info,bevy=error,bevy_render=error,bevy_winit=error,bevy_app=error,bevy_egui=error,\
                               nannou=error,winit=error,wgpu=error,wgpu_core=error,wgpu_hal=off,naga=error,egui=error";
 
-/// A frame never counts as longer than this: after a pause the show goes on instead of jumping.
+/// A frame never counts as longer than this, so that the show does not jump after a pause.
 const LONGEST_FRAME_SECS: f64 = 0.25;
-/// From frame to frame with a software driver, whose passes take time away from the cpu engine.
+/// Frame interval with a software driver, whose passes take time away from the cpu engine.
 const SOFTWARE_FRAME: Duration = Duration::from_micros(33_333);
 
 /// The show and the state of its windows.
 #[derive(Resource)]
 struct Player {
-    /// `Show` may move between threads but not be shared; the mutex is never contended.
+    /// `Show` is `Send` but not `Sync`; the mutex is never contended.
     show: Mutex<Show>,
     events: Receiver<Event>,
-    /// Events of the next step: key presses, then what the devices sent.
+    /// Events for the next step: key presses, then device events.
     pending: Vec<Event>,
     stepped: Instant,
     rate: Rate,
-    /// When the show ends by itself.
+    /// When to end the show.
     until: Option<Instant>,
     hud_shown: bool,
     list_shown: bool,
@@ -88,13 +88,13 @@ struct Player {
 }
 
 impl Player {
-    /// Whether a control is waited for.
+    /// Whether MIDI learn is waiting for a control.
     fn learning(&mut self) -> bool {
         self.show.get_mut().unwrap_or_else(PoisonError::into_inner).is_learning()
     }
 }
 
-/// Frames per second over the last half second: a figure that can be read.
+/// Frames per second over the last half second, slow enough to read.
 #[derive(Debug)]
 struct Rate {
     since: Instant,
@@ -120,10 +120,10 @@ impl Rate {
     }
 }
 
-/// Whether a window can be opened, and if not, why, in a few words. Call it before [`run`].
+/// Whether a window can be opened; if not, why, in a few words. Call it before [`run`].
 ///
 /// # Errors
-/// When no display answers or no graphics driver is there.
+/// When no display answers or there is no graphics driver.
 pub fn display_available() -> Result<(), String> {
     #[cfg(all(unix, not(target_os = "macos")))]
     display::answers(|name| std::env::var(name).ok())?;
@@ -138,7 +138,7 @@ pub fn display_available() -> Result<(), String> {
 /// Opens the window and plays until it is closed.
 ///
 /// `events` is the receiving end of the event queue; every waiting event goes into the next frame's step.
-/// With a `card` the window draws on the engine's device, else on one of its own. Must be called on the main thread.
+/// With a `card` the window draws on the engine's device, otherwise on its own. Must be called on the main thread.
 ///
 /// # Errors
 /// When there is no display, or when the graphics driver fails for good.
@@ -157,7 +157,7 @@ pub fn run(show: Show, card: Option<Arc<Device>>, events: Receiver<Event>, optio
         map_shown: false,
         output_wanted: options.output.is_some(),
     };
-    // Bevy panics where a driver fails; here that becomes an error like any other.
+    // Bevy panics when a driver fails; here that becomes an ordinary error.
     let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| build(player, card, options).run()));
     match played {
         Ok(AppExit::Success) => Ok(()),
@@ -168,17 +168,17 @@ pub fn run(show: Show, card: Option<Arc<Device>>, events: Receiver<Event>, optio
     }
 }
 
-/// Logs to standard error, unless the program has set up a log already.
+/// Logs to standard error, unless a logger is already set up.
 fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| LOG_FILTER.into());
-    // Fails only where a log is set up, which is then the one to use.
+    // Fails only if a logger is already set up, which is then used.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
 /// Bevy's exit code for Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
-/// The engine's device, for the window too.
+/// Makes the window use the engine's device.
 fn render_plugin(card: Option<&Device>) -> RenderPlugin {
     let Some((card, roots)) = card.and_then(|card| Some((card, card.roots.as_ref()?))) else {
         return RenderPlugin::default();
@@ -227,8 +227,8 @@ fn build(player: Player, card: Option<Arc<Device>>, options: Options) -> App {
     app
 }
 
-/// Draws at the display's rate, in the background too. A software driver has none and shares the processor with
-/// the engine, so it gets a timer.
+/// Draws at the display's rate, even in the background. A software driver has no display rate and shares the processor
+/// with the engine, so it gets a timer.
 fn set_pace(adapter: Option<Res<RenderAdapterInfo>>, mut winit: ResMut<WinitSettings>) {
     let software = adapter.is_some_and(|adapter| adapter.device_type == DeviceType::Cpu);
     let mode = if software { UpdateMode::reactive_low_power(SOFTWARE_FRAME) } else { UpdateMode::Continuous };
@@ -242,7 +242,7 @@ fn step(mut player: ResMut<Player>, mut frame: ResMut<present::Frame>, mut exit:
     let dt = now.duration_since(player.stepped).as_secs_f64().min(LONGEST_FRAME_SECS);
     player.stepped = now;
     player.rate.frame(now);
-    // Bounded: devices that send without pause must not hold up the frame.
+    // Bounded, as devices that send continuously must not hold up the frame.
     player.pending.extend(player.events.try_iter().take(QUEUE));
 
     let show = player.show.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -262,7 +262,7 @@ mod display {
     use std::os::unix::net::UnixStream;
     use std::path::{Path, PathBuf};
 
-    /// Looks where `WAYLAND_DISPLAY` and `DISPLAY` point; `variable` reads the environment.
+    /// Tries `WAYLAND_DISPLAY` and `DISPLAY`; `variable` reads the environment.
     pub(super) fn answers(variable: impl Fn(&str) -> Option<String>) -> Result<(), String> {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         if let Some(name) = set("WAYLAND_DISPLAY") {
@@ -275,11 +275,11 @@ mod display {
             Some(name) if x11(&name) => Ok(()),
             Some(name) => Err(format!("no display answers at {name:?} (DISPLAY)")),
             None if set("WAYLAND_DISPLAY").is_some() => Err("no display answers at WAYLAND_DISPLAY".to_owned()),
-            None => Err("there is no display (neither WAYLAND_DISPLAY nor DISPLAY is set)".to_owned()),
+            None => Err("no display (neither WAYLAND_DISPLAY nor DISPLAY is set)".to_owned()),
         }
     }
 
-    /// Connects to `host:number.screen`; without a host, or with `unix`, on this machine.
+    /// Connects to `host:number.screen`; without a host, or with `unix`, to this machine.
     fn x11(name: &str) -> bool {
         let Some((host, number)) = name.rsplit_once(':') else { return false };
         let Ok(number) = number.split('.').next().unwrap_or_default().parse::<u16>() else { return false };
@@ -288,7 +288,7 @@ mod display {
                 || abstract_x11(number);
         }
         let Some(port) = number.checked_add(6000) else { return false };
-        // A path is how some systems name a socket of their own.
+        // Some systems use the path of a socket.
         if host.starts_with('/') {
             return UnixStream::connect(name).is_ok() || UnixStream::connect(host).is_ok();
         }

@@ -1,8 +1,8 @@
 //! Control: what devices send becomes writes to parameters.
 //!
-//! Device threads ([`osc`], [`query`], [`midi`]) turn bytes into [`Event`]s and put them into one bounded channel;
-//! they never wait for the show: what does not fit is dropped and counted in [`Counts`].
-//! [`mapping`], [`keys`] and [`clock`] make parameter writes of them inside the frame, so that a show is a function
+//! Device threads ([`osc`], [`query`], [`midi`]) turn bytes into [`Event`]s and put them into one bounded channel.
+//! They never wait for the show: what does not fit is dropped and counted in [`Counts`].
+//! [`mapping`], [`keys`] and [`clock`] turn events into parameter writes inside the frame, so that a show is a function
 //! of its events.
 
 pub mod clock;
@@ -29,7 +29,7 @@ pub use device::{Absent, Device, DeviceStatus, Listener, Snapshot};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     Osc,
-    /// A page in a browser, or another program, over a WebSocket: it opens and writes no files.
+    /// A browser page or another program, over a WebSocket: may not open or write files.
     Web,
     Midi,
     Key,
@@ -44,12 +44,12 @@ pub struct Write {
     pub source: Source,
 }
 
-/// What a device did. Every item counts: the queue is bounded and what does not fit is counted.
+/// What a device did. **Every item counts**: the queue is bounded, and what does not fit is counted.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     Write(Write),
     Midi(midi::Message),
-    /// A MIDI input port was opened or has gone; `port` is its number in messages.
+    /// A MIDI input port was opened or has disappeared; `port` is its number in messages.
     MidiPort {
         port: u8,
         name: String,
@@ -67,11 +67,11 @@ pub enum Event {
         id: SignalId,
         value: f64,
     },
-    /// One line for the HUD and the log: a port came or went, a datagram made no sense.
+    /// One line for the HUD and the log: a port appeared or disappeared, a datagram was invalid.
     Notice(String),
 }
 
-/// How many events wait at most between two frames.
+/// Maximum number of events that wait between two frames.
 pub const QUEUE: usize = 8192;
 
 /// What happened to the events of one kind of device, for the HUD. Shared between threads.
@@ -81,7 +81,7 @@ pub struct Counts {
     pub received: AtomicU64,
     /// Dropped because the queue was full.
     pub dropped: AtomicU64,
-    /// Bytes that made no sense, or values that no parameter could take.
+    /// Invalid bytes, or values that no parameter accepts.
     pub refused: AtomicU64,
     /// Time tags so far ahead that the sender's clock must be wrong; applied at once.
     pub foreign_clock: AtomicU64,
@@ -100,7 +100,7 @@ impl Counts {
 #[derive(Clone)]
 pub struct EventSender {
     sender: Sender<Event>,
-    /// The oldest event is taken out through this end when the queue is full.
+    /// The oldest event is removed through this end when the queue is full.
     overflow: Receiver<Event>,
 }
 
@@ -108,7 +108,7 @@ impl EventSender {
     /// Puts an event into the queue without waiting. A full queue loses its oldest event, and the loss is counted.
     pub fn send(&self, event: Event, counts: &Counts) {
         let mut event = event;
-        // Bounded: other senders may refill the place that was just freed.
+        // Bounded, as other senders may refill the slot that was just freed.
         for _ in 0..4 {
             match self.sender.try_send(event) {
                 Ok(()) => return,

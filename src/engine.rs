@@ -1,8 +1,8 @@
 //! Engines execute plans: ws in, picture out.
 //!
-//! A network is lowered to a [`plan::Plan`] by `network`; an [`Engine`] turns plans into [`Program`]s that run
-//! them, and knows no architectures, no MIDI, no presets and no window. All allocation, weight transformation
-//! and tuning happens in [`Engine::prepare`], on the loader's thread; [`Program::run`] only computes.
+//! `network` lowers a network to a [`plan::Plan`]; an [`Engine`] turns plans into [`Program`]s that run them, and knows
+//! nothing of architectures, MIDI, presets or windows. All allocation, weight transformation and tuning happens in
+//! [`Engine::prepare`], on the loader's thread; [`Program::run`] only computes.
 
 pub mod canvas;
 pub mod cpu;
@@ -20,7 +20,7 @@ use surface::{Place, Surface};
 /// How per-layer noise is made (`noise_mode` of the original code).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NoiseMode {
-    /// The network's own `noise_const`.
+    /// The network's `noise_const`.
     #[default]
     Const,
     /// Standard normal numbers from a seed: the same seed gives the same picture.
@@ -44,32 +44,32 @@ impl Default for Noise {
     }
 }
 
-/// What a program computes a picture from. Plans read what they need of it.
+/// The inputs that a program computes a picture from. Plans read what they need.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Inputs<'a> {
     /// `[num_ws, w_dim]`, one w per layer.
     pub ws: &'a [f32],
     pub noise: Noise,
-    /// How the player moves the content of a StyleGAN3 picture; other networks ignore it.
+    /// The player's transform of the content of a StyleGAN3 picture; other networks ignore it.
     pub transform: Transform,
     /// The content picture of a style network, `[3, H, W]` in −1..1. It is quickest where the program computes.
     pub image: Option<&'a Surface>,
-    /// The mixture of styles of a style network, `[styles]`, summing to 1.
+    /// The mix of styles of a style network, `[styles]`, summing to 1.
     pub styles: &'a [f32],
 }
 
 impl Inputs<'_> {
-    /// Are these the inputs that `plan` takes?
+    /// Checks that these are the inputs that `plan` takes.
     ///
     /// # Errors
-    /// [`EngineError::Input`] with what does not fit.
+    /// [`EngineError::Input`] with the mismatch.
     fn check(&self, plan: &plan::Plan) -> Result<(), EngineError> {
         let input = |what, expected: String, found: String| Err(EngineError::Input { what, expected, found });
         if self.ws.len() != plan.num_ws * plan.w_dim {
             return input("ws", format!("{} x {} numbers", plan.num_ws, plan.w_dim), self.ws.len().to_string());
         }
         if self.styles.len() != plan.styles {
-            return input("a mixture of styles", format!("{} numbers", plan.styles), self.styles.len().to_string());
+            return input("a mix of styles", format!("{} numbers", plan.styles), self.styles.len().to_string());
         }
         for step in &plan.steps {
             let plan::Op::Picture(op) = &step.op else { continue };
@@ -91,9 +91,9 @@ impl Inputs<'_> {
     }
 }
 
-/// Moves, turns and scales the content of a StyleGAN3 picture inside the network.
+/// Translates, rotates and scales the content of a StyleGAN3 picture inside the network.
 ///
-/// Holds the inverse of what is seen, as the network's input wants it: `[[a, b, x], [c, d, y]]`.
+/// Stores the inverse of the visible transform, as the network's input expects it: `[[a, b, x], [c, d, y]]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Transform {
     pub inverse: [[f64; 3]; 2],
@@ -106,19 +106,19 @@ impl Default for Transform {
 }
 
 impl Transform {
-    /// This one, and `inner` before it: the product of the two matrices.
+    /// This transform after `inner`: the product of the two matrices.
     pub fn of(self, inner: Transform) -> Transform {
         let ([p, q], [[a, b, x], [c, d, y]]) = (self.inverse, inner.inverse);
         let row = |[m, n, t]: [f64; 3]| [m * a + n * c, m * b + n * d, m * x + n * y + t];
         Transform { inverse: [row(p), row(q)] }
     }
 
-    /// Scales by `scale` (0 counts as 0.001), turns by `turns` whole turns, then moves by (x, y) pictures.
-    /// Source: `make_transform` of stylegan3's `gen_images.py`, with a scale added.
+    /// Scales by `scale` (0 counts as 0.001), rotates by `turns` full turns, then translates by (x, y) pictures.
+    /// Source: `make_transform` of stylegan3's `gen_images.py`, with scale added.
     pub fn new(x: f64, y: f64, turns: f64, scale: f64) -> Self {
         let scale = if scale.abs() < 1e-3 { 1e-3 } else { scale };
         let (sin, cos) = (turns * std::f64::consts::TAU).sin_cos();
-        // The inverse of [[cos, sin], [−sin, cos]]·scale, and of the translation behind it.
+        // The inverse of [[cos, sin], [−sin, cos]]·scale, and of the translation after it.
         let (a, b) = (cos / scale, -sin / scale);
         Transform { inverse: [[a, b, -(a * x + b * y)], [-b, a, -(a * y - b * x)]] }
     }
@@ -135,7 +135,7 @@ pub enum EngineError {
 
 /// A way to run plans on some hardware.
 pub trait Engine: Send + Sync {
-    /// `cpu`, `gpu` or `torch`, as on the command line.
+    /// `cpu` or `gpu`, as on the command line.
     fn name(&self) -> &'static str;
     /// Builds everything that running `plan` needs. Slow; runs on the loader's thread.
     ///
@@ -144,7 +144,7 @@ pub trait Engine: Send + Sync {
     fn prepare(&self, plan: Arc<plan::Plan>) -> Result<Box<dyn Program>, EngineError>;
 }
 
-/// One prepared plan. Allocates nothing after its first run.
+/// A prepared plan. Allocates nothing after its first run.
 pub trait Program: Send {
     /// Computes one picture, and leaves it where it computes; in memory if `out` prefers that.
     ///
@@ -168,16 +168,16 @@ pub trait Program: Send {
         None
     }
 
-    /// What computes its pictures, as the performer is told: `cpu`, `gpu f16`.
+    /// What computes its pictures, as shown to the performer: `cpu`, `gpu f16`.
     fn engine(&self) -> &'static str;
 
-    /// One line for the performer, once: another engine had to take over.
+    /// One line for the performer, returned once, if another engine had to take over.
     fn take_notice(&mut self) -> Option<String> {
         None
     }
 
-    /// What the last run left in a buffer of the plan, for tests and for looking inside a network. `None` when there is
-    /// no such buffer, or when this program does not keep it. Slow, and allocates.
+    /// What the last run left in a buffer of the plan, for tests and for inspecting a network. `None` if there is no such
+    /// buffer, or if this program does not keep it. Slow, and allocates.
     fn tap(&self, buffer: &str) -> Option<Image> {
         let _ = buffer;
         None

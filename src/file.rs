@@ -1,15 +1,15 @@
-//! Reads whole files from disks, sticks and shares that other programs write to meanwhile.
+//! Reads whole files from disks, sticks and shares, which other programs may be writing to.
 //!
-//! Nothing is mapped: a mapped file that shrinks ends the process, and one that is written over changes under its
-//! reader. A file that is not the same before and after it was read is refused. Blocks: runs on the loader's thread
-//! or before a show begins.
+//! Files are not mapped: if a mapped file shrinks, the process is killed, and if it is overwritten, its contents change
+//! under the reader. A file that changes while it is read is refused. Blocks: runs on the loader's thread or before a show
+//! starts.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::SystemTime;
 
-/// An open file whose first bytes are known and whose rest is not read yet.
+/// An open file of which only the first bytes have been read.
 #[derive(Debug)]
 pub struct Opened {
     file: File,
@@ -17,11 +17,11 @@ pub struct Opened {
     state: State,
 }
 
-/// What a file that nobody writes to keeps.
+/// Changes whenever the file is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
     bytes: u64,
-    /// `None` where the file system has no such time.
+    /// `None` if the file system does not record it.
     modified: Option<SystemTime>,
 }
 
@@ -32,12 +32,12 @@ impl State {
 }
 
 impl Opened {
-    /// Opens a file and reads its first bytes: `head` of them, fewer when it is shorter.
+    /// Opens a file and reads its first `head` bytes, or fewer if it is shorter.
     ///
     /// # Errors
-    /// When it cannot be read, is a folder, or is something without an end such as a pipe.
+    /// When it cannot be read, or is a folder or a pipe or device.
     pub fn new(path: &Path, head: u64) -> io::Result<Opened> {
-        // Before it is opened: opening a pipe waits for its other end.
+        // Check before opening: opening a pipe blocks until its other end is open.
         check_kind(&fs::metadata(path)?)?;
         let mut file = File::open(path)?;
         let state = State::of(&file.metadata()?);
@@ -56,32 +56,32 @@ impl Opened {
         self.state.bytes
     }
 
-    /// All of it.
+    /// Reads the whole file.
     ///
     /// # Errors
-    /// When it is larger than `most` bytes, there is no memory for it, it cannot be read, or its size or time of
-    /// modification changed while it was read.
+    /// When it is larger than `most` bytes, memory runs out, it cannot be read, or its size or modification time changed
+    /// while it was read.
     pub fn read(mut self, most: u64) -> io::Result<Vec<u8>> {
         let State { bytes, .. } = self.state;
         if bytes > most {
-            let found = format!("it has {}, at most {} are read", megabytes(bytes), megabytes(most));
+            let found = format!("it has {}; at most {} are read", megabytes(bytes), megabytes(most));
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, found));
         }
         let mut all = self.head;
         let missing = bytes.saturating_sub(all.len() as u64);
         all.try_reserve_exact(usize::try_from(missing).unwrap_or(usize::MAX)).map_err(|_| {
-            io::Error::new(io::ErrorKind::OutOfMemory, format!("no memory for its {}", megabytes(bytes)))
+            io::Error::new(io::ErrorKind::OutOfMemory, format!("not enough memory for its {}", megabytes(bytes)))
         })?;
         self.file.by_ref().take(missing).read_to_end(&mut all)?;
         if State::of(&self.file.metadata()?) != self.state || all.len() as u64 != bytes {
-            let reason = "it changed while it was read; load it again once it is written";
+            let reason = "it changed while it was read; load it again when it is complete";
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         Ok(all)
     }
 }
 
-/// All bytes of a file.
+/// Reads a whole file.
 ///
 /// # Errors
 /// As [`Opened::new`] and [`Opened::read`].
@@ -93,7 +93,7 @@ fn check_kind(metadata: &fs::Metadata) -> io::Result<()> {
     match (metadata.is_dir(), metadata.is_file()) {
         (true, _) => Err(io::Error::new(io::ErrorKind::IsADirectory, "this is a folder")),
         (_, true) => Ok(()),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no regular file")),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_has_no_end_is_not_waited_for() {
-        assert!(read(Path::new("/dev/zero"), 9).unwrap_err().to_string().contains("no regular file"));
+    fn endless_files_are_refused() {
+        assert!(read(Path::new("/dev/zero"), 9).unwrap_err().to_string().contains("not a regular file"));
     }
 }

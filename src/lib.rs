@@ -11,20 +11,20 @@
 //!
 //! | module | what it is for |
 //! | --- | --- |
-//! | [`thread`] | what threads share: the newest item, a panic in one line |
+//! | [`thread`] | shared between threads: the newest item; panics in one line |
 //! | [`mod@image`] | a picture in memory: fit, bytes and floats, resizing, files |
 //! | [`params`] | the table of parameters, each defined once |
 //! | [`control`] | events from devices become writes to parameters |
-//! | [`patch`] | presets, checked as a whole, and their files watched |
+//! | [`patch`] | presets: checked as a whole, saved, and watched for changes |
 //! | [`modulate`] | easing and smooth random motion: numbers in, numbers out |
 //! | [`latent`] | z, w, ws: seeds, walks, mapping, truncation; pure maths |
 //! | [`network`] | network files become weights and a plan |
-//! | [`file`] | whole files are read, whatever happens to them meanwhile |
-//! | [`engine`] | plans are executed: ws in, picture out |
-//! | [`effects`] | painting over the picture, with feedback |
-//! | [`record`] | pictures become video files and folders of PNGs |
+//! | [`file`] | reads whole files, and refuses files that change while they are read |
+//! | [`engine`] | runs plans: ws in, picture out |
+//! | [`effects`] | picture processing after the network: crossfade, input, style loop |
+//! | [`record`] | writes pictures as videos and folders of PNGs |
 //! | [`show`] | one frame of the show; the only module that knows the whole path |
-//! | [`commands`] | what the command line does, one file a command |
+//! | [`commands`] | the command line, one file per command |
 //! | `app` | the window (feature `window`): presenting, HUD, keys |
 
 #[cfg(feature = "window")]

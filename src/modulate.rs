@@ -1,8 +1,7 @@
 //! Movement: easing curves, smooth wandering, and sources that move parameters.
 //!
-//! Pure: time and signals in, numbers out. No clock, no I/O, nothing that can fail, and nothing is allocated after
-//! a modulator is built. What moves by the curves is decided elsewhere ([`crate::latent::walk`]); which routes play
-//! is decided by the show.
+//! Pure: time and signals in, numbers out. No clock, no I/O, nothing that can fail, and no allocation once a modulator is
+//! built. Others decide what follows the curves ([`crate::latent::walk`]); the show decides which routes are active.
 
 pub mod ease;
 pub mod follow;
@@ -18,6 +17,6 @@ pub use route::{Route, Routes};
 pub use signals::{SignalId, Signals};
 pub use source::{Source, Time};
 
-/// Every kind of source, in the order in which a preset's error message lists them.
-/// A new kind is its own file with a [`source::Kind`], and one line here.
+/// Every kind of source, in the order of a preset's error message.
+/// A new kind is a file with a [`source::Kind`], and one line here.
 pub static KINDS: &[&source::Kind] = &[&lfo::KIND, &follow::KIND];

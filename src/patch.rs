@@ -1,8 +1,8 @@
-//! Patches: what a file may say, checked as a whole before any of it is played.
+//! Patches: files that are checked as a whole before any of them is played.
 //!
-//! [`preset`] reads presets strictly, [`save`] writes them without losing what a person wrote there ([`saver`] aside), [`library`]
-//! lists them, [`locate`] knows where they and the networks lie, and [`watch`] sees the playing preset change on
-//! disk. Nothing here touches a running show: whoever plays takes a whole [`preset::Preset`] and swaps it in.
+//! [`preset`] reads presets strictly, [`save`] writes them without losing hand-written parts ([`saver`] does so on its own
+//! thread), [`library`] lists them, [`locate`] finds them and their networks, and [`watch`] notices when the current
+//! preset changes on disk. Nothing here touches a running show, which swaps in a whole [`preset::Preset`].
 
 mod check;
 pub mod library;

@@ -28,7 +28,7 @@ pub enum RecordError {
     Write { path: PathBuf, source: std::io::Error },
     #[error("a frame of {width}x{height} has {expected} bytes; got {found}")]
     FrameSize { width: u32, height: u32, expected: usize, found: usize },
-    #[error("{}: \"{ending}\" is no ending of a video; take .mp4, .mov, .mkv, or a folder for PNGs", path.display())]
+    #[error("{}: \"{ending}\" is not a video extension; use .mp4, .mov, .mkv, or a folder for PNGs", path.display())]
     Ending { path: PathBuf, ending: String },
     #[error("the record thread: {0}")]
     Thread(String),
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn an_unknown_extension_is_reported() {
         let error = Sink::open(Path::new("x.gif"), 16, 16, 30.0).unwrap_err().to_string();
-        assert_eq!(error, "x.gif: \"gif\" is no ending of a video; take .mp4, .mov, .mkv, or a folder for PNGs");
+        assert_eq!(error, "x.gif: \"gif\" is not a video extension; use .mp4, .mov, .mkv, or a folder for PNGs");
     }
 
     #[test]

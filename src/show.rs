@@ -1,10 +1,10 @@
 //! One frame of the show, from events and `dt`: the only module that knows the whole path.
 //!
-//! [`Show::step`] names the owners in the order of the path: controls make writes of events, loads and presets that are ready
-//! land, the decks walk, and the output is asked for a picture. None of them knows the others; what one has to say to another
+//! [`Show::step`] names the owners in the order of the path: controls turn events into writes, finished loads and presets
+//! land, the decks walk, and the output is asked for a picture. The owners do not know each other; everything between them
 //! goes through here. Time is an input: nothing here reads a clock, so the same steps give the same requests. Live, pictures,
-//! files and saving have threads, and `step` never waits for any; offline ([`Mode::Offline`]) each step makes its own
-//! picture, and what it asks for lands in the same step.
+//! files and saving have threads, and `step` never waits for them; offline ([`Mode::Offline`]) each step makes its own
+//! picture, and what it requests lands in the same step.
 
 mod controls;
 mod deck;
@@ -47,10 +47,10 @@ pub use stage::Picture;
 use status::Status;
 pub use status::{Summary, printable};
 
-/// Least side of a picture from a file, in pixels: the finest painting that `/style/size` offers.
+/// Minimum side of a picture from a file, in pixels: the largest `/style/size`.
 const INPUT_SIDE: usize = 512;
 
-/// Why a show cannot begin. Once it plays, nothing ends it.
+/// Why a show cannot start. Once it plays, nothing ends it.
 #[derive(Debug, thiserror::Error)]
 pub enum ShowError {
     #[error(transparent)]
@@ -61,20 +61,20 @@ pub enum ShowError {
     Network(#[from] LoadError),
     #[error("the preset {preset} names no network: add a line such as network = \"flowers128\"")]
     NoNetwork { preset: String },
-    #[error("no thread for the {what}: {source}")]
+    #[error("cannot start the {what} thread: {source}")]
     Thread { what: &'static str, source: std::io::Error },
 }
 
-/// Who makes the pictures.
+/// Where the pictures are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// The engine's thread, as fast as it can; a step never waits.
+    /// On the engine's thread, as fast as it can; a step never waits.
     Live,
-    /// The step itself: one picture a step, always the same.
+    /// In the step itself: one picture per step, reproducibly.
     Offline,
 }
 
-/// What a show begins with.
+/// What a show starts with.
 pub struct Options {
     pub library: Library,
     pub preset: Preset,
@@ -85,29 +85,29 @@ pub struct Options {
     pub mode: Mode,
 }
 
-/// What plugs into a show from outside. It knows none of them by name.
+/// What plugs into a show from outside. The show knows none of them by name.
 #[derive(Default)]
 pub struct Devices {
     devices: Vec<Box<dyn Device>>,
     listeners: Vec<Box<dyn Listener>>,
     taps: Vec<Box<dyn Tap>>,
-    /// What is known of controllers.
+    /// The known controllers.
     profiles: Arc<Profiles>,
 }
 
 impl Devices {
-    /// No device yet; controllers will be known by `profiles`.
+    /// No devices yet; controllers are recognised by `profiles`.
     pub fn new(profiles: Arc<Profiles>) -> Self {
         Devices { profiles, ..Devices::default() }
     }
 
-    /// Plugs a device in. It lives as long as the show.
+    /// Adds a device, which lives as long as the show.
     pub fn plug(&mut self, mut device: impl Device + 'static) {
         self.listeners.extend(device.listener());
         self.devices.push(Box::new(device));
     }
 
-    /// Gives the finished pictures to this one too.
+    /// Adds a tap for finished pictures.
     pub fn tap(&mut self, tap: impl Tap + 'static) {
         self.taps.push(Box::new(tap));
     }
@@ -129,7 +129,7 @@ pub struct Show {
     status: Status,
     /// Of one event; kept so that playing allocates nothing.
     writes: Vec<Write>,
-    /// Seconds of the show so far, frozen ones not counted.
+    /// Seconds of the show so far, not counting frozen ones.
     secs: f64,
 }
 
@@ -137,7 +137,7 @@ impl Show {
     /// Loads the preset's network and starts the threads that a live show needs.
     ///
     /// # Errors
-    /// When the network cannot be played. A style network or a picture that cannot is one line, and the rest plays.
+    /// When the network cannot be played. A style network or a picture that cannot be played costs one line.
     pub fn new(options: Options) -> Result<Self, ShowError> {
         let Options { library, mut preset, network, seed, engine, mode } = options;
         preset.network = network.or(preset.network);
@@ -171,7 +171,7 @@ impl Show {
         if let Some(seed) = seed {
             show.set(Id::Seed, Value::Int(seed.into()));
         }
-        // The first picture is painted and mixed already.
+        // The first picture is already painted and mixed.
         show.params.settle();
         show.land();
         show.slideshow.settle();
@@ -212,7 +212,7 @@ impl Show {
         self.loads.begin();
     }
 
-    /// Events become writes, one after another.
+    /// Turns events into writes, one after another.
     fn play(&mut self, events: &[Event]) {
         let mut writes = std::mem::take(&mut self.writes);
         for event in events {
@@ -228,7 +228,7 @@ impl Show {
         self.writes = writes;
     }
 
-    /// What was learned, and what waited for this beat.
+    /// Applies what was learned, and what waited for this beat.
     fn release(&mut self, dt: f64) {
         if let Some(taught) = self.controls.step(dt, &self.params, &mut self.status) {
             self.learned(&taught);
@@ -244,7 +244,7 @@ impl Show {
         }
     }
 
-    /// Plays what has been loaded, and takes up what changed on disk.
+    /// Plays what has been loaded, and applies changes on disk.
     fn land(&mut self) {
         while let Some(news) = self.presets.poll() {
             match news {
@@ -265,7 +265,7 @@ impl Show {
         }
     }
 
-    /// The decks and the slides move on; the next picture is described.
+    /// Advances the decks and the slides, and describes the next picture.
     fn walk(&mut self, dt: f64) {
         self.secs += dt;
         if self.decks.step(dt, &self.params) {
@@ -276,7 +276,7 @@ impl Show {
         self.decks.fill(&self.params, request);
     }
 
-    /// Says to all who listen what this frame's values are.
+    /// Publishes this frame's values to all listeners.
     fn publish(&mut self, dt: f64) {
         self.presets.library().tables().publish(self.params.table());
         let latent = &self.decks.network().mapping;
@@ -313,7 +313,7 @@ impl Show {
             }
             self.presets.written(write.target);
         }
-        // At once: a value that follows in the same packet is meant to hold.
+        // At once: a value later in the same packet must win.
         if written == Written::Fired || matches!(id.def().kind, ParamKind::Text { .. }) {
             self.answer(id);
         }
@@ -323,7 +323,7 @@ impl Show {
         self.write_now(&Write { target: id.into(), value, source: Source::Preset });
     }
 
-    /// Does what a trigger or a text asks for.
+    /// Performs the action of a trigger or a string.
     fn answer(&mut self, id: Id) {
         match id {
             Id::SeedNext => self.step_seed(1.0),
@@ -357,12 +357,12 @@ impl Show {
         }
     }
 
-    /// What a text parameter names.
+    /// What a string parameter names.
     fn named(&self, id: Id) -> Named {
         self.controls.named_by(id, &self.params, self.base())
     }
 
-    /// The folder of the playing preset.
+    /// The folder of the current preset.
     fn base(&self) -> &Path {
         self.presets.playing().path.parent().unwrap_or(Path::new(""))
     }
@@ -413,12 +413,12 @@ impl Show {
     }
 
     fn request_slide(&mut self, slide: Slide) {
-        // Fine enough for the network's picture and for painting over it.
+        // Large enough for the network's picture and for painting over it.
         let side = self.decks.network().img_resolution.max(INPUT_SIDE);
         self.loads.request(LoadRequest::Picture { slide, side });
     }
 
-    /// Loads what a change that waits for its beat will need.
+    /// Loads ahead what a change that waits for its beat will need.
     fn prepare(&mut self, write: &Write) {
         let id = write.target.id;
         let text = match &write.value {
@@ -439,7 +439,7 @@ impl Show {
         self.loads.prepare(request);
     }
 
-    /// What a preset that waits for its beat names.
+    /// Loads ahead what a preset that waits for its beat names.
     fn prepare_preset(&mut self, preset: &Preset) {
         let style = preset.params.iter().find(|(target, _)| *target == Target::from(Id::StyleNetwork));
         if let Some((_, Value::Text(name))) = style
@@ -454,7 +454,7 @@ impl Show {
         }
     }
 
-    /// Swaps in whole what was loaded. What could not be loaded is one line, and what played goes on.
+    /// Swaps in what was loaded, as a whole. A failed load costs one line, and the old one keeps playing.
     fn take(&mut self, Landed { request, result }: Landed) {
         match result {
             Ok(loaded) => {
@@ -474,7 +474,7 @@ impl Show {
                 self.name_network();
                 self.status.notice(format!("{} is ready", self.decks.network().name));
             }
-            // It plays already.
+            // It is already playing.
             (LoadRequest::Network(_), None) => self.name_network(),
             (LoadRequest::Style { .. }, Some(Loaded::Style(style))) => {
                 self.output.set_style(Some(style));
@@ -524,8 +524,8 @@ impl Show {
         self.params.set_text(Id::Network, &self.decks.network().name);
     }
 
-    /// Every parameter to what the preset says; those it does not name go to their defaults where they are `reset`. Smoothed
-    /// ones glide there.
+    /// Sets every parameter to the preset's value; those it does not set go to their defaults if they are `reset`. Smoothed
+    /// ones glide.
     fn play_preset(&mut self, preset: Preset, number: Option<usize>, reset: impl Fn(&Def) -> bool) {
         let network = preset.network.clone().filter(|_| !self.presets.holds(Id::Network));
         let writes = self.presets.play(preset, number, &self.params);
@@ -540,15 +540,15 @@ impl Show {
         self.params.set_text(Id::Preset, &self.presets.playing().name);
     }
 
-    /// What the playing preset moves by itself; the knobs of its modulators become rows of the table.
+    /// Starts the preset's modulators; their knobs become rows of the table.
     fn play_modulators(&mut self) {
         let preset = self.presets.playing();
         if let Err(error) = self.modulation.play(&preset.modulators, &mut self.params) {
-            self.status.notice(format!("preset {}: nothing is modulated: {error}", preset.name));
+            self.status.notice(format!("preset {}: modulation is off: {error}", preset.name));
         }
     }
 
-    /// Writes in order, but for the knobs of modulators that went with their preset.
+    /// Does the writes in order, except those to knobs of modulators that are gone with their preset.
     fn write_all(&mut self, writes: Vec<Write>) {
         for write in writes {
             if self.params.table().current(write.target.id).is_some() {
@@ -562,7 +562,7 @@ impl Show {
         self.controls.set_map(&playing.midi, &playing.osc);
     }
 
-    /// Back to the preset as it was loaded.
+    /// Returns to the preset as it was loaded.
     fn panic(&mut self) {
         self.controls.forget_held();
         self.loads.forget_prepared();
@@ -580,7 +580,7 @@ impl Show {
         let preset = match result {
             Ok(preset) => preset,
             Err(error) => {
-                let line = format!("{}; the last good version plays on", LoadError::from(error).headline());
+                let line = format!("{}; keeping the last good version", LoadError::from(error).headline());
                 return self.status.fault(Some(Kind::Preset), line);
             }
         };
@@ -604,9 +604,9 @@ impl Show {
 
     fn undo_learning(&mut self) {
         let line = match self.presets.undo(self.controls.may_save(), &self.params) {
-            Some(Some(gone)) => format!("taken back: {} no longer plays {}", gone.control, gone.to),
-            Some(None) => "taken back".to_owned(),
-            None => "nothing was learned in this preset".to_owned(),
+            Some(Some(gone)) => format!("undone: {} no longer plays {}", gone.control, gone.to),
+            Some(None) => "undone".to_owned(),
+            None => "nothing to undo in this preset".to_owned(),
         };
         self.set_map();
         self.status.notice(line);
@@ -614,7 +614,7 @@ impl Show {
 
     fn save_preset(&mut self) {
         if !self.controls.may_save() {
-            let line = "presets are saved by keys, MIDI and OSC of this machine alone";
+            let line = "presets can only be saved from this machine (keys, MIDI or OSC)";
             return self.status.notice(line.to_owned());
         }
         let network = self.decks.network().path.clone();
@@ -626,7 +626,7 @@ impl Show {
 
     fn tell_slow_disk(&mut self, is_saved: bool) {
         if !is_saved {
-            self.status.notice("the disk is slow: save that once more".to_owned());
+            self.status.notice("the disk is slow: please save again".to_owned());
         }
     }
 
@@ -640,7 +640,7 @@ impl Show {
                 self.set_map();
             }
             Err(error) if saved.whole => self.status.notice(error.to_string()),
-            Err(error) => self.status.notice(format!("{error}; what was learned plays all the same")),
+            Err(error) => self.status.notice(format!("{error}; the learned mapping stays active")),
         }
     }
 
@@ -655,18 +655,18 @@ impl Show {
         self.output.picture().filter(|picture| !is_blank(picture)).or_else(|| self.output.pixels())
     }
 
-    /// 1 shows the picture, 0 is black; to be multiplied in linear light.
+    /// 1 shows the picture, 0 is black; a factor on linear light.
     pub fn brightness(&self) -> f32 {
         1.0 - self.params.get(Id::Blackout) as f32
     }
 
-    /// How the picture fills what it is shown on.
+    /// How the picture fills the window.
     pub fn fit(&self) -> Fit {
         self.params.get_choice(Id::Fit)
     }
 
-    /// Takes rows out of the table of parameters and adds others, as one change: an effect, a modulator or a script brings
-    /// its knobs. Gives the ids of `rows`, in order.
+    /// Removes rows from the table of parameters and adds others, as one change: the knobs of an effect, a modulator or a
+    /// script. Returns the ids of `rows`, in order.
     ///
     /// # Errors
     /// When a row cannot be added: see [`Table::changed`](crate::params::Table::changed). Nothing changes then.
@@ -693,32 +693,32 @@ impl Show {
         self.presets.playing()
     }
 
-    /// What began to play in the last step.
+    /// What started to play in the last step.
     pub fn landings(&self) -> &[Landing] {
         self.loads.landings()
     }
 
-    /// The first thing that could not be made offline, if there was one: pictures since then are not what was asked for.
+    /// The first failure offline, if any: pictures since then are not what was requested.
     pub fn failure(&self) -> Option<&str> {
         self.status.failure()
     }
 
-    /// Whether a control is waited for.
+    /// Whether MIDI learn is waiting for a control.
     pub fn is_learning(&self) -> bool {
         self.controls.is_learning()
     }
 
-    /// What plays what.
+    /// The active mappings.
     pub fn map(&self) -> Vec<MapLine> {
         self.controls.map()
     }
 
-    /// Whether presets and networks may only be named, not given as paths, by OSC messages.
+    /// Whether OSC may only select presets and networks by name, not by path.
     pub fn set_names_only(&mut self, names_only: bool) {
         self.controls.set_names_only(names_only);
     }
 
-    /// What the HUD and the status line show.
+    /// The contents of the HUD and the status line.
     pub fn status(&self) -> Summary {
         let mut summary = Summary::new(&self.status, self.devices.iter().map(|device| device.status()).collect());
         summary.network.clone_from(&self.decks.network().name);
@@ -736,22 +736,22 @@ impl Show {
         summary
     }
 
-    /// The devices that play this show. It answers clients from now on, and the devices live as long as it.
+    /// Connects devices. From now on the show answers clients, and keeps the devices alive.
     pub fn connect(&mut self, devices: Devices) {
         self.controls.set_profiles(devices.profiles);
         (self.devices, self.listeners) = (devices.devices, devices.listeners);
         devices.taps.into_iter().for_each(|tap| self.output.tap(tap));
-        // Who asks before the first frame is answered too.
+        // Clients that ask before the first frame get answers too.
         self.publish(0.0);
     }
 
-    /// One line for the HUD, from outside the show.
+    /// Shows a line on the HUD, from outside the show.
     pub fn notice(&mut self, line: String) {
         self.status.notice(line);
     }
 }
 
-/// The seed `by` steps on; seeds are numbers of 32 bits.
+/// The seed `by` steps on, as a 32-bit number.
 fn stepped_seed(seed: f64, by: f64) -> f64 {
     (seed + by).rem_euclid(4_294_967_296.0)
 }

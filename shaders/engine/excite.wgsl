@@ -3,12 +3,12 @@
 
 @group(0) @binding(0) var<storage, read> weight: array<Num>;
 @group(0) @binding(1) var<storage, read> vector: array<f32>;
-// The result is one of these, by IS_LAST: the numbers between the halves, or the gates.
+// The result is one of these, depending on IS_LAST: the numbers between the halves, or the gates.
 @group(0) @binding(2) var<storage, read_write> between: array<f32>;
 @group(0) @binding(3) var<storage, read_write> gates: array<Num>;
 
 const LENGTH: u32 = 512u;
-// Swish before the last half, sigmoid behind it.
+// Swish after the first half, sigmoid after the last.
 const IS_LAST: bool = false;
 const THREADS: u32 = 64u;
 

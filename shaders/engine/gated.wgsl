@@ -1,14 +1,14 @@
-// Scale and shift of each channel, then a gated linear unit ([2C, COUNT] -> [C, COUNT]), nothing or tanh
-// ([C, COUNT] -> [C, COUNT]), and a factor for each channel; in 32 bits when it is the picture.
+// Scale and shift per channel, then a gated linear unit ([2C, COUNT] -> [C, COUNT]), nothing or tanh
+// ([C, COUNT] -> [C, COUNT]), and a factor per channel; 32-bit output for the picture.
 // Twin of `Row` in src/engine/cpu/gated.rs.
 
 // [2C or C, COUNT]
 @group(0) @binding(0) var<storage, read> map: array<Num>;
-// All scales, then all shifts, from STYLE on.
+// All scales, then all shifts, starting at STYLE.
 @group(0) @binding(1) var<storage, read> styles: array<f32>;
-// [C], or anything when there are none
+// [C], or anything if there are none
 @group(0) @binding(2) var<storage, read> gates: array<Num>;
-// The result is one of these, by IS_PICTURE.
+// The result is one of these, depending on IS_PICTURE.
 @group(0) @binding(3) var<storage, read_write> out: array<Num>;
 @group(0) @binding(4) var<storage, read_write> picture: array<f32>;
 

@@ -1,4 +1,4 @@
-// The map that FastGAN begins with: the COUNT numbers of a style, as they are. Twin of `Latent` in src/engine/cpu/gated.rs.
+// FastGAN's first map: the COUNT numbers of a style, unchanged. Twin of `Latent` in src/engine/cpu/gated.rs.
 
 @group(0) @binding(0) var<storage, read> styles: array<f32>;
 @group(0) @binding(1) var<storage, read_write> out: array<Num>;

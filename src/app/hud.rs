@@ -1,7 +1,7 @@
-//! The HUD: how the show is doing, in a corner of the control window.
+//! The HUD: the state of the show, in a corner of the control window.
 //!
-//! [`rows`] says what is written, in a fixed number of columns so that nothing moves as digits change; the rest
-//! paints it. Painted by egui on the control window only; it takes no input and never covers the whole picture.
+//! [`rows`] has the text, in a fixed number of columns so that nothing moves as digits change; the rest paints it.
+//! Painted by egui on the control window only; it takes no input and never covers the whole picture.
 
 use bevy::prelude::*;
 use bevy_egui::egui::epaint::text::{LayoutJob, TextFormat};
@@ -12,10 +12,10 @@ use super::{Player, list, map};
 use crate::params::{Id, Params, Target, TimeBase};
 use crate::show::Summary;
 
-/// Columns of the panel, and of the labels at its left.
+/// Columns of the panel, and of the labels on its left.
 const COLUMNS: usize = 42;
 const LABEL: usize = 10;
-/// The column at which the four beats are painted, in the row of the tempo.
+/// The column of the four beat dots, in the tempo row.
 const BEATS: usize = 22;
 /// How many modulated parameters are listed.
 const MODULATED: usize = 4;
@@ -37,7 +37,7 @@ struct Row {
     warm: bool,
 }
 
-/// Cuts or pads to exactly `columns` characters; what is cut ends in an ellipsis. Line breaks become spaces.
+/// Truncates (with an ellipsis) or pads to exactly `columns` characters. Line breaks become spaces.
 pub(super) fn fitted(text: &str, columns: usize) -> String {
     let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     if text.chars().count() <= columns {
@@ -67,7 +67,7 @@ fn ports(ports: &[String]) -> String {
     }
 }
 
-/// What the panel says.
+/// The text of the panel.
 fn rows(status: &Summary, params: &Params, window_fps: f32) -> Vec<Row> {
     let row = |label, text: String| Row { label, text: fitted(&text, COLUMNS - LABEL), warm: false };
     let [width, height] = status.resolution;
@@ -121,7 +121,7 @@ fn place(target: Target, params: &Params) -> String {
     format!("{} {}", fitted(&target.to_string(), COLUMNS - LABEL - TRACK - 1), (0..TRACK).map(mark).collect::<String>())
 }
 
-/// Paints the HUD, or the list of keys in its place.
+/// Paints the HUD, or the list of keys instead.
 pub(super) fn paint(mut contexts: EguiContexts, mut player: ResMut<Player>) {
     let Ok(ctx) = contexts.ctx_mut() else { return };
     let painter = ctx.layer_painter(LayerId::background());
@@ -150,7 +150,7 @@ pub(super) fn mono(size: f32) -> FontId {
     FontId::new(size, FontFamily::Monospace)
 }
 
-/// The panel in the upper left corner.
+/// The panel in the top left corner.
 fn panel(painter: &Painter, status: &Summary, rows: &[Row]) {
     let screen = painter.clip_rect();
     let mut size = (screen.height() / 54.0).clamp(9.0, 20.0);
@@ -177,7 +177,7 @@ fn panel(painter: &Painter, status: &Summary, rows: &[Row]) {
     }
 }
 
-/// Four dots, the running beat lit and fading until the next.
+/// Four dots, with the current beat lit and fading until the next.
 fn beats(painter: &Painter, first: Pos2, cell: Vec2, beat: f64) {
     let running = beat.rem_euclid(4.0);
     for dot in 0..4u8 {
@@ -188,7 +188,7 @@ fn beats(painter: &Painter, first: Pos2, cell: Vec2, beat: f64) {
     }
 }
 
-/// What needs attention, at the bottom: the notice, what is being loaded, what is being recorded.
+/// What needs attention, at the bottom: the notice, loading and recording.
 fn notes(painter: &Painter, status: &Summary) {
     let screen = painter.clip_rect();
     let size = (screen.height() / 50.0).clamp(10.0, 22.0);

@@ -1,9 +1,9 @@
-//! Presenting: the newest picture on every window, in one pass a frame.
+//! Presents the newest picture on every window, in one pass per frame.
 //!
-//! A camera in Bevy is a list of passes for one window. Ours have two such lists of their own, so that none of
-//! Bevy's passes (prepass, lights, tone mapping) runs: [`Bare`] draws the picture straight onto the window;
-//! [`UnderHud`] draws it into the camera's own texture, egui on top, and copies both to the window.
-//! A picture on the card is drawn where it is; another is uploaded once for each new serial number. Runs on the main thread; it never waits for a picture.
+//! A camera in Bevy is a list of passes for one window. We define two such lists, so that none of Bevy's passes (prepass,
+//! lights, tone mapping) runs: [`Bare`] draws the picture straight to the window; [`UnderHud`] draws it into the camera's
+//! texture with egui on top, and copies the result to the window. A picture on the card is drawn in place; others are
+//! uploaded once per serial number. Runs on the main thread; never waits for a picture.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ use crate::show::{Fit, Picture};
 
 const SHADER: &str = include_str!("../../shaders/present.wgsl");
 
-/// The passes of a camera that shows the picture alone.
+/// The passes of a camera that shows only the picture.
 #[derive(ScheduleLabel, Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Bare;
 
@@ -43,7 +43,7 @@ pub(super) struct Bare;
 #[derive(ScheduleLabel, Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct UnderHud;
 
-/// What the windows show. Latest value wins; cheap to clone.
+/// The contents of the windows. Latest value wins; cheap to clone.
 #[derive(Resource, Clone)]
 pub(super) struct Frame {
     pub picture: Option<Arc<Picture>>,
@@ -95,12 +95,12 @@ impl Plugin for PresentPlugin {
 
 fn passes(label: impl ScheduleLabel) -> Schedule {
     let mut schedule = Schedule::new(label);
-    // As in Bevy's own lists: command buffers are handed in once, at the end, in the order of the systems.
+    // As in Bevy's own lists: command buffers are submitted once, at the end, in the order of the systems.
     schedule.set_build_settings(ScheduleBuildSettings { auto_insert_apply_deferred: false, ..default() });
     schedule
 }
 
-/// As `Present` in the shader.
+/// Matches `Present` in the shader.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 struct Uniform {
@@ -112,7 +112,7 @@ struct Uniform {
     padding: f32,
 }
 
-/// A texture as passes name it, and its size.
+/// A texture as used by passes, and its size.
 #[derive(Clone)]
 struct Canvas {
     texture: Texture,
@@ -124,44 +124,44 @@ struct Canvas {
 struct Shown {
     canvas: Canvas,
     serial: u64,
-    /// On the card: the engine does not write to it as long as it is held here, that is until a frame with a newer one
-    /// has been submitted.
+    /// For a picture on the card: while it is held here, until a frame with a newer one has been submitted, the engine does
+    /// not write to it.
     _held: Option<Finished>,
 }
 
 /// What one window was last drawn with.
 struct Target {
     buffer: Buffer,
-    /// For the textures that were drawn last, the newest at the end.
+    /// For recently drawn textures, the newest last.
     bind_groups: Vec<(TextureId, BindGroup)>,
     uniform: Uniform,
     /// Size of the window and serial number of the picture on it.
     drawn: Option<([u32; 2], u64)>,
-    /// Frames since it was drawn.
+    /// Frames since it was last drawn.
     rested: u32,
 }
 
-/// Textures whose bind groups are kept: those that the engine fills in turn.
+/// Maximum bind groups kept: one for each texture that the engine uses in turn.
 const MOST_TEXTURES: usize = 8;
 
-/// A resting window is drawn again after so many frames: another window may have lain over it.
+/// An unchanged window is redrawn after this many frames, as another window may have covered it.
 const LONGEST_REST: u32 = 30;
 
 /// Pipelines, textures and buffers of the presenting pass.
 #[derive(Resource)]
 struct Presenter {
-    /// A software driver: no Catmull-Rom, and a window whose picture has not changed is left as it is.
+    /// Whether the driver is software: no Catmull-Rom, and unchanged windows are not redrawn.
     software: bool,
-    /// On the device that the show began with: only there can pictures of the engine's card be drawn. Another one may look
-    /// the same, as every instance counts its devices anew.
+    /// Whether this is the device that the show started with: only there can pictures on the engine's card be drawn. Another
+    /// device may look the same, as every instance numbers its devices from the start.
     is_first: bool,
     shader: ShaderModule,
     layout: BindGroupLayout,
     sampler: Sampler,
     pipelines: HashMap<TextureFormat, RenderPipeline>,
-    /// Where pictures are uploaded to.
+    /// The texture for uploaded pictures.
     uploaded: Option<Canvas>,
-    /// Textures of the card, as passes name them.
+    /// The engine's textures, as used by passes.
     cards: Vec<Canvas>,
     shown: Option<Shown>,
     targets: HashMap<Entity, Target>,
@@ -241,7 +241,7 @@ impl Presenter {
         pipelines.entry(format).or_insert_with(build).clone()
     }
 
-    /// What the shader needs for a window of `window` pixels.
+    /// The shader's uniforms for a window of `window` pixels.
     fn uniform(&self, frame: &Frame, window: [u32; 2], picture: [u32; 2]) -> Uniform {
         let scale = fit::scale(frame.fit, window, picture);
         let cubic = !self.software && fit::enlarges(scale, window, picture);
@@ -255,7 +255,7 @@ impl Presenter {
         }
     }
 
-    /// Brings the buffer and bind group of one window up to date. False when the window shows all this already.
+    /// Updates the buffer and bind group of one window. False if the window already shows all this.
     fn prepare(
         &mut self,
         view: Entity,
@@ -302,12 +302,12 @@ impl Presenter {
         true
     }
 
-    /// A picture of the card as passes name it; the same texture always by the same name.
+    /// A picture on the card as used by passes; the same texture always gets the same view.
     fn canvas(&mut self, card: &GpuTexture) -> Canvas {
         if let Some(known) = self.cards.iter().find(|canvas| *canvas.texture == card.texture) {
             return known.clone();
         }
-        // Those of another network, or the oldest.
+        // Drop those of another size, and the oldest.
         self.cards.retain(|canvas| canvas.size == card.size);
         if self.cards.len() == MOST_TEXTURES {
             self.cards.remove(0);
@@ -317,7 +317,7 @@ impl Presenter {
         self.cards[self.cards.len() - 1].clone()
     }
 
-    /// The pass itself: the picture, or black while there is none.
+    /// The pass itself: draws the picture, or black if there is none.
     fn draw(
         &mut self,
         view: Entity,
@@ -339,7 +339,7 @@ impl Presenter {
     }
 }
 
-/// Finds a new picture on the device or takes it there; a picture whose bytes do not fit its size is passed over.
+/// Finds a new picture on the device or uploads it; a picture whose bytes do not match its size is skipped.
 fn upload(
     frame: Res<Frame>,
     presenter: Option<ResMut<Presenter>>,
@@ -376,7 +376,7 @@ fn upload(
     presenter.shown = Some(Shown { canvas, serial: picture.serial, _held: None });
 }
 
-/// A texture for pictures of `size`; sampled, it gives linear light.
+/// A texture for pictures of `size`; sampling gives linear light.
 fn create_texture(device: &RenderDevice, size: [u32; 2]) -> Canvas {
     let texture = device.create_texture(&TextureDescriptor {
         label: Some("picture"),
@@ -423,7 +423,7 @@ fn present_under_hud(
 ) {
     let (entity, target) = view.into_inner();
     presenter.prepare(entity, &frame, window_size(target), &ctx.render_device().clone(), &queue);
-    // The HUD is not part of what `prepare` compares: the window must be drawn again when it goes.
+    // `prepare` does not compare the HUD: the window must be redrawn when it is hidden.
     if let Some(target) = presenter.targets.get_mut(&entity) {
         target.drawn = None;
     }

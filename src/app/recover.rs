@@ -1,8 +1,8 @@
-//! What happens when the graphics driver fails under the window: a new device, and the show goes on.
+//! Recovery when the graphics driver fails: the window gets a new device, and the show goes on.
 //!
-//! Bevy makes its renderer anew when it is asked to; what of it is not Bevy's own (egui, our passes) is made again by
-//! systems in its schedule `RenderStartup`. The engine's card is given up, and its networks go on with the engine behind
-//! it. A driver that fails again and again ends the window with one line instead of flickering. Runs on the main thread.
+//! Bevy recreates its renderer on request; the parts that are not Bevy's (egui, our passes) are recreated by systems in its
+//! schedule `RenderStartup`. The engine's card is given up, and its networks continue on the fallback engine. A driver
+//! that keeps failing ends the window with one line instead of flickering. Runs on the main thread.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,11 +21,11 @@ use super::Player;
 use crate::control::Event;
 use crate::engine::gpu::Device;
 
-/// So many new devices within [`A_WHILE`]; after that the driver counts as broken.
+/// Maximum new devices within [`A_WHILE`]; beyond that the driver counts as broken.
 const MOST_TRIES: usize = 3;
 const A_WHILE: Duration = Duration::from_secs(60);
 
-/// The engine's card where the window draws with it, and when devices failed.
+/// The engine's card if the window draws with it, and when devices failed.
 #[derive(Resource)]
 struct Devices {
     shared: Option<Arc<Device>>,
@@ -33,7 +33,7 @@ struct Devices {
 }
 
 impl Devices {
-    /// Notes a failure; false when there were too many of late.
+    /// Notes a failure; false if there were too many recently.
     fn fail(&mut self, now: Instant) -> bool {
         self.failures.retain(|then| now.duration_since(*then) < A_WHILE);
         self.failures.push_back(now);
@@ -41,9 +41,9 @@ impl Devices {
     }
 }
 
-/// Lets the show outlive its graphics device.
+/// Lets the show survive its graphics device.
 pub(super) struct RecoverPlugin {
-    /// The engine's card where the window draws with it.
+    /// The engine's card if the window draws with it.
     pub shared: Option<Arc<Device>>,
 }
 
@@ -63,16 +63,16 @@ impl Plugin for RecoverPlugin {
     }
 }
 
-/// What the driver found wrong, in a few words.
+/// The driver's error, in a few words.
 fn reason(error: &RenderError) -> &'static str {
     match error.ty {
         ErrorType::DeviceLost => "the graphics device was lost",
-        ErrorType::OutOfMemory => "the graphics card has no memory left",
+        ErrorType::OutOfMemory => "the graphics card ran out of memory",
         ErrorType::Validation | ErrorType::Internal => "the graphics driver failed",
     }
 }
 
-/// Answers an error of the renderer: a new device, unless there were too many.
+/// Handles an error of the renderer: a new device, unless there were too many.
 fn recover(error: &RenderError, world: &mut World, _: &mut World) -> RenderErrorPolicy {
     let reason = reason(error);
     let mut devices = world.resource_mut::<Devices>();
@@ -86,14 +86,14 @@ fn recover(error: &RenderError, world: &mut World, _: &mut World) -> RenderError
         world.write_message(AppExit::error());
         return RenderErrorPolicy::StopRendering;
     }
-    let rest = if shared.is_some() { "; networks go on with the cpu engine" } else { "" };
+    let rest = if shared.is_some() { "; networks continue on the cpu engine" } else { "" };
     let line = format!("{reason}: the window draws on a new device{rest}");
     tracing::warn!("{line}");
     world.resource_mut::<Player>().pending.push(Event::Notice(line));
     RenderErrorPolicy::Recover(RenderCreation::default())
 }
 
-/// For trying it out, in debug builds only: loses the device `LATENT_JOCKEY_LOSE_DEVICE` seconds after the start.
+/// For testing, in debug builds only: loses the device `LATENT_JOCKEY_LOSE_DEVICE` seconds after the start.
 #[cfg(debug_assertions)]
 fn lose_device(device: Res<bevy::render::renderer::RenderDevice>, time: Res<Time<Real>>, mut is_done: Local<bool>) {
     let at = std::env::var("LATENT_JOCKEY_LOSE_DEVICE").ok().and_then(|secs| secs.parse().ok());
@@ -108,7 +108,7 @@ mod test {
     use super::*;
 
     #[test]
-    fn a_driver_that_fails_again_and_again_is_given_up() {
+    fn a_driver_that_keeps_failing_is_given_up() {
         let start = Instant::now();
         let mut devices = Devices { shared: None, failures: VecDeque::new() };
         let fails = |devices: &mut Devices, secs: u64| devices.fail(start + Duration::from_secs(secs));

@@ -1,9 +1,9 @@
 //! The map: MIDI messages and OSC aliases become writes to parameters.
 //!
-//! A preset's entries lie over those of a controller's profile, and these over a default map, so that any
-//! controller plays something at once. A [`Mapping`] keeps
-//! what takeover, toggles and 14-bit pairs need to remember; its only inputs are events and the parameters, so a
-//! replay makes the same writes. It runs inside the frame, on the show's thread. Keys are in [`super::keys`].
+//! A preset's entries override those of a controller's profile, and these a default map, so that any controller works
+//! at once. A [`Mapping`] keeps the state of takeover, toggles and 14-bit pairs; its only inputs are events and the
+//! parameters, so a replay makes the same writes. It runs inside the frame, on the show's thread. Keys are in
+//! [`super::keys`].
 
 mod control;
 mod curve;
@@ -26,9 +26,9 @@ pub(super) use nrpn::Numbers;
 /// What is wrong with an entry of a map.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum MappingError {
-    #[error("\"{text}\" is no control: {reason}; write {}", control::ALLOWED)]
+    #[error("\"{text}\" is not a control: {reason}; write {}", control::ALLOWED)]
     Control { text: String, reason: String },
-    #[error("\"{address}\" is no parameter{}", hint(*.near))]
+    #[error("\"{address}\" is not a parameter{}", hint(*.near))]
     Address { address: String, near: Option<&'static str> },
     #[error("{to} {reason}")]
     Target { to: Target, reason: String },
@@ -61,21 +61,21 @@ impl std::fmt::Display for Turn {
     }
 }
 
-/// What plays what, and what it has to remember.
+/// What controls what, and the state this needs.
 #[derive(Clone, Debug)]
 pub struct Mapping {
     slots: Vec<Slot>,
-    /// Sorted by address. Other aliases are a new list, so that others see by its place in memory that it changed.
+    /// Sorted by address. A change makes a new list, so that others can detect it by pointer.
     aliases: Arc<[OscEntry]>,
     /// The version of the table that the targets are of.
     table_version: u64,
     waiting: Option<(Target, Turn)>,
     numbers: Numbers,
-    /// The ports whose controller has a profile: the default map leaves them alone.
+    /// The ports whose controller has a profile; the default map ignores them.
     profiled: Vec<u8>,
 }
 
-/// Who says so; a later one has the say over those before.
+/// Where an entry comes from; later ones override earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Layer {
     Default,
@@ -87,7 +87,7 @@ pub enum Layer {
 struct Slot {
     entry: MidiEntry,
     layer: Layer,
-    /// Hears this port alone.
+    /// Matches this port only.
     port: Option<u8>,
     memory: Memory,
 }
@@ -97,8 +97,8 @@ impl Slot {
         Slot { entry, layer, port, memory: Memory::default() }
     }
 
-    /// Of several entries that fit, those of the highest rank play: a preset's before those of a profile, and those
-    /// for one channel before those for any.
+    /// Of several matching entries, those of the highest rank apply: a preset's before a profile's, and those for one
+    /// channel before those for any.
     fn rank(&self) -> (Layer, bool) {
         (self.layer, self.entry.control.channel.is_some())
     }
@@ -123,15 +123,14 @@ impl Default for Mapping {
 }
 
 impl Mapping {
-    /// The default map with a preset's entries over it.
+    /// The default map, overridden by a preset's entries.
     pub fn new(midi: &[MidiEntry], osc: &[OscEntry]) -> Self {
         let mut mapping = Mapping::default();
         mapping.set_preset(midi, osc);
         mapping
     }
 
-    /// Puts a preset's entries in the place of those of the last one. A control that goes on playing the same
-    /// keeps what it knows of its knob.
+    /// Replaces the last preset's entries. A control whose entry stays the same keeps its state.
     pub fn set_preset(&mut self, midi: &[MidiEntry], osc: &[OscEntry]) {
         let (old, others): (Vec<Slot>, Vec<Slot>) =
             std::mem::take(&mut self.slots).into_iter().partition(|slot| slot.layer == Layer::Preset);
@@ -159,7 +158,7 @@ impl Mapping {
         }
     }
 
-    /// The controller at `port` has a profile with these entries; `None` when it has none, or has gone.
+    /// Sets the entries of the profile of the controller at `port`; `None` when it has none, or was unplugged.
     pub fn set_profile(&mut self, port: u8, entries: Option<Vec<MidiEntry>>) {
         self.slots.retain(|slot| slot.port != Some(port));
         self.profiled.retain(|&profiled| profiled != port);
@@ -171,7 +170,7 @@ impl Mapping {
 
     /// Appends the writes of a MIDI message or an OSC alias; other events make none.
     ///
-    /// The writes are to be applied to `params` before the next event: relative knobs go on from there.
+    /// Apply the writes to `params` before the next event: relative knobs continue from there.
     pub fn apply(&mut self, event: &Event, params: &Params, out: &mut Vec<Write>) {
         self.follow(params.table());
         match event {
@@ -210,7 +209,7 @@ impl Mapping {
         }
     }
 
-    /// Whether any entry is for this message; those of the highest rank play.
+    /// Applies the matching entries of the highest rank. False if none matches this message.
     fn message(&mut self, message: &Message, params: &Params, out: &mut Vec<Write>) -> bool {
         let profiled = &self.profiled;
         let fits = |slot: &Slot| slot.hears(message.port, profiled) && slot.entry.control.fits(message);
@@ -229,7 +228,7 @@ impl Mapping {
         true
     }
 
-    /// The parameter whose knob was moved last and has not caught it yet, and which way to turn: for the HUD.
+    /// The parameter whose knob moved last but has not picked it up yet, and which way to turn: for the HUD.
     pub fn waiting(&self) -> Option<(Target, Turn)> {
         self.waiting
     }
@@ -239,14 +238,13 @@ impl Mapping {
         &self.aliases
     }
 
-    /// The entry that plays when this control of the controller at `port` moves.
+    /// The entry that applies when this control of the controller at `port` moves.
     pub fn playing(&self, port: u8, control: &ControlSpec) -> Option<&MidiEntry> {
         let fits = |slot: &&Slot| slot.hears(port, &self.profiled) && slot.entry.control.covers(control);
         self.slots.iter().filter(fits).max_by_key(|slot| slot.rank()).map(|slot| &slot.entry)
     }
 
-    /// The entries that play, a preset's own first, with who says so and the port of a profile: for lists of what
-    /// plays what.
+    /// The active entries, a preset's own first, with their layer and the port of a profile: for lists.
     pub fn entries(&self) -> impl Iterator<Item = (&MidiEntry, Layer, Option<u8>)> {
         let mut layers = [Layer::Preset, Layer::Profile, Layer::Default].into_iter();
         std::iter::from_fn(move || layers.next())
@@ -255,8 +253,8 @@ impl Mapping {
     }
 }
 
-/// Eight knobs on CC 16 to 23 (nanoKONTROL2, APC40) and on CC 70 to 77, the modulation wheel, eight pads from
-/// note 36 on, and program changes; on any channel.
+/// Eight knobs on CC 16 to 23 (nanoKONTROL2, APC40) and on CC 70 to 77, the mod wheel, eight pads from note 36, and
+/// program changes; on any channel.
 fn default_map() -> impl Iterator<Item = MidiEntry> {
     const PADS: [Id; 8] = [
         Id::SeedNext,
@@ -274,7 +272,7 @@ fn default_map() -> impl Iterator<Item = MidiEntry> {
         .flat_map(|(id, n)| [15 + n, 69 + n].map(|controller| MidiEntry::plain(Control::Cc(controller), id.into())));
     let pads = PADS.into_iter().zip(36..).map(|(id, note)| {
         let entry = MidiEntry::plain(Control::Note(note), id.into());
-        // The pad of the blackout is held down.
+        // The blackout pad works while held.
         if id == Id::Blackout { entry.with_mode(Mode::Gate) } else { entry }
     });
     let wheel = MidiEntry::plain(Control::Cc(1), Id::Psi.into());
@@ -283,7 +281,7 @@ fn default_map() -> impl Iterator<Item = MidiEntry> {
 }
 
 impl ControlSpec {
-    /// Whether it is this control that sent the message.
+    /// Whether this control sent the message.
     pub fn fits(&self, message: &Message) -> bool {
         let control = match (self.control, message.kind) {
             (Control::Cc(n), Kind::ControlChange { controller, .. }) => controller == n,

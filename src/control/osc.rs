@@ -1,9 +1,9 @@
-//! OSC in over UDP, and answers to those who ask.
+//! OSC input over UDP, and answers to clients.
 //!
 //! The thread `osc` blocks on its socket, reads each datagram behind the guard in [`packet`], and puts events into
-//! the queue. It never waits for the show and never stops over what it receives: what makes no sense is counted,
-//! and told once. Which parameters there are it sees in a shared table, without a lock; which of them takes which value
-//! is decided by `params`, and aliases are the presets' business.
+//! the queue. It never waits for the show, and no input can stop it: invalid messages are counted, and reported once. It
+//! looks up addresses in a shared table, without a lock; `params` decides which values a parameter takes, and presets define
+//! the aliases.
 
 pub mod feedback;
 pub mod feeds;
@@ -26,14 +26,14 @@ use crate::modulate::SignalId;
 use crate::params::{MAX_DIM, Table, Target, Value};
 use message::Message;
 
-/// Where the instrument listens unless told otherwise: this machine only.
+/// Where the instrument listens by default: on this machine only.
 pub const DEFAULT_ADDRESS: SocketAddr =
     SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 9000));
 
-/// Why no OSC can be received.
+/// Why OSC cannot be received.
 #[derive(Debug, thiserror::Error)]
 pub enum OscError {
-    #[error("UDP port {} is held by {owner}: end that program, or listen on another port", address.port())]
+    #[error("UDP port {} is in use by {owner}: quit that program, or choose another port with --osc", address.port())]
     Taken { address: SocketAddr, owner: String },
     #[error("no address {} on this machine: listen on 127.0.0.1, or on 0.0.0.0 for the whole network", address.ip())]
     NoSuchAddress { address: SocketAddr },
@@ -41,7 +41,7 @@ pub enum OscError {
     Socket { address: SocketAddr, source: std::io::Error },
 }
 
-/// What one message asks for.
+/// The meaning of one message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Incoming<'a> {
     Write {
@@ -61,26 +61,26 @@ pub enum Incoming<'a> {
     Request(Request),
 }
 
-/// A question of a client, answered to where it came from.
+/// A client's request, answered to its sender.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
-    /// `/subscribe [PREFIX]`: send me what changes, for the next minute.
+    /// `/subscribe [PREFIX]`: send changes for the next minute.
     Subscribe { prefix: String },
     /// `/unsubscribe`
     Unsubscribe,
     /// `/get ADDRESS`
     Get { address: String },
-    /// `/get/effective ADDRESS`: the value that plays, modulation included.
+    /// `/get/effective ADDRESS`: the effective value, including modulation.
     GetEffective { address: String },
-    /// `/dump [PREFIX]`: send me everything.
+    /// `/dump [PREFIX]`: send everything.
     Dump { prefix: String },
 }
 
-/// What one client may ask for in a second, in answers of one value; a dump counts for a hundred.
+/// What one client may request per second, in single-value answers; a dump counts as a hundred.
 pub(in crate::control) const QUESTIONS_PER_SEC: f64 = 400.0;
 
 impl Request {
-    /// How many answers of one value it counts for.
+    /// How many single-value answers it counts as.
     pub(in crate::control) fn cost(&self) -> f64 {
         match self {
             Request::Dump { .. } => 100.0,
@@ -90,24 +90,24 @@ impl Request {
     }
 }
 
-/// How many parameters the patterns of one datagram reach at most.
+/// Maximum number of parameters that the patterns of one datagram may match.
 const MAX_REACHED: usize = 2 * MAX_DIM;
-/// How many patterns one datagram may hold.
+/// Maximum number of patterns in one datagram.
 const MAX_PATTERNS: usize = 16;
 
-/// What clients ask at these addresses is answered to them; no alias may have one of them.
+/// Addresses of requests, which are answered to the sender; aliases cannot use them.
 const QUESTIONS: [&str; 5] = ["/subscribe", "/unsubscribe", "/dump", "/get", "/get/effective"];
-/// Below these lie signals, answers, and what another program may put before an address.
+/// Prefixes of signals and of answers, and the optional prefix of every address.
 const PREFIXES: [&str; 3] = ["/signal/", "/effective/", "/latent-jockey/"];
 
-/// Whether an address means something to the instrument without being a parameter: a question or a feed.
+/// Whether an address is reserved without being a parameter: a request or a feed.
 pub fn is_reserved(address: &str) -> bool {
     let has_prefix = PREFIXES.iter().any(|prefix| address.starts_with(prefix));
     QUESTIONS.contains(&address) || feeds::Feed::resolve(address).is_some() || has_prefix
 }
 
-/// Reads a datagram: calls `visit` for each thing it asks for, in order, with its time tag, and for each refusal.
-/// Pure, bounded, and without allocation for messages that hold one number. An address costs one look-up in the table.
+/// Reads a datagram: calls `visit` for each message in order, with its time tag, and for each refusal.
+/// Pure and bounded; does not allocate for messages with a single number. An address costs one look-up in the table.
 pub fn read<'a>(datagram: &'a [u8], table: &Table, mut visit: impl FnMut(Result<(u64, Incoming<'a>), Refusal>)) {
     let (mut patterns, mut reached) = (0, 0);
     packet::each_message(datagram, |part| {
@@ -137,7 +137,7 @@ pub fn read<'a>(datagram: &'a [u8], table: &Table, mut visit: impl FnMut(Result<
     });
 }
 
-/// A message whose address is no pattern.
+/// A message whose address is not a pattern.
 fn one<'a>(message: &Message<'a>, table: &Table) -> Result<Incoming<'a>, Refusal> {
     if let Some(target) = table.resolve(message.address) {
         let value = message.value(Some(target.id.def().kind))?;
@@ -209,7 +209,7 @@ mod test {
     }
 
     #[test]
-    fn signals_are_numbers_under_names_that_somebody_uses() {
+    fn signals_are_numbers_under_names_in_use() {
         let id = SignalId::intern("osc-test.kick").unwrap();
         let signal = |value| Ok(Incoming::Signal { id, value });
         assert_eq!(seen(b"/signal/osc-test.kick\0\0\0,f\0\0\x3f\x00\0\0"), [signal(0.5)]);
@@ -236,7 +236,7 @@ mod test {
         assert_eq!(seen(&many).iter().filter(|part| part.is_ok()).count(), MAX_PATTERNS);
     }
 
-    /// Random bytes, and good datagrams with a few bytes changed: nothing panics, nothing runs away.
+    /// Random bytes, and valid datagrams with a few bytes changed: nothing panics or hangs.
     #[test]
     fn no_bytes_make_it_panic() {
         let mut rng = crate::control::test_rng(1);

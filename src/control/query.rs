@@ -139,7 +139,7 @@ impl QueryServer {
         Panel::new(self.shared.clone())
     }
 
-    /// What brings pictures to those who look at the page.
+    /// Sends pictures to clients with the page open.
     pub fn viewer(&self) -> Viewer {
         Viewer::new(self.shared.clone())
     }

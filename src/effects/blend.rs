@@ -1,4 +1,4 @@
-//! A weighted sum of pictures, which may have other sizes and other channels than the result.
+//! A weighted sum of pictures, whose sizes and channels may differ from the result's.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use crate::engine::canvas::Canvas;
 use crate::engine::pass::{MOST_READS, Pass, Threads, Work};
 use crate::engine::surface::Surface;
 
-/// The sum of up to three pictures of the result's size; one with a share of 0 is not looked at. Grey enters all colours.
+/// The sum of up to three pictures of the result's size. A picture with share 0 is ignored; grey is added to all colours.
 static BLEND: Pass = Pass {
     name: Cow::Borrowed("blend"),
     wgsl: Cow::Borrowed(include_str!("../../shaders/effects/blend.wgsl")),
@@ -43,15 +43,15 @@ fn blend(work: &mut Work) {
     }
 }
 
-/// Sums pictures, and keeps room for those that have to be resized.
+/// Sums pictures; keeps buffers for those that have to be resized.
 #[derive(Debug, Default)]
 pub struct Blend {
     resized: [Surface; MOST_READS],
 }
 
 impl Blend {
-    /// The sum of at most three pictures with their shares, each resized to the `shape` of the result; those with a share of
-    /// 0 are not looked at. Grey enters all colours; alpha is left out.
+    /// The sum of at most three pictures with their shares, each resized to the `shape` of the result. Pictures with share 0
+    /// are ignored; grey is added to all colours; alpha is dropped.
     ///
     /// # Errors
     /// As the canvas.

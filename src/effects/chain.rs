@@ -1,6 +1,7 @@
-//! Effects one after another, in an order that is data.
+//! Runs effects one after another, in a configurable order.
 //!
-//! Each works into a picture of its own, so that the same buffers meet in every frame and nothing is made while sizes stay.
+//! Each effect has its own output surface, so every frame uses the same buffers and nothing is allocated while sizes stay
+//! the same.
 
 use super::crossfade::Crossfade;
 use super::input::Input;
@@ -16,11 +17,11 @@ pub enum Link {
     Crossfade,
     Input,
     Style,
-    /// One of [`Chain::others`], by its place there.
+    /// One of [`Chain::others`], by index.
     Other(usize),
 }
 
-/// What a show plays when nothing says otherwise.
+/// The default order.
 pub const ORDER: [Link; 3] = [Link::Crossfade, Link::Input, Link::Style];
 
 /// Effects, their order, and the pictures between them.
@@ -28,12 +29,12 @@ pub struct Chain {
     pub crossfade: Crossfade,
     pub input: Input,
     pub style: Style,
-    /// Effects that a preset or a file brings.
+    /// Additional effects from a preset or file.
     others: Vec<Box<dyn Effect>>,
     order: Vec<Link>,
-    /// What each link of the order made.
+    /// The output of each link.
     outs: Vec<Surface>,
-    /// The place in the order of what made the last picture; `None` when none did.
+    /// Index in the order of the effect that made the last picture; `None` if none did.
     last: Option<usize>,
     fault: Option<String>,
 }
@@ -56,8 +57,7 @@ impl Default for Chain {
 }
 
 impl Chain {
-    /// Plays other effects, or the same in another order; links to effects that are not there are left out. Gives back the
-    /// effects that were there.
+    /// Replaces the additional effects and the order; links to missing effects are dropped. Returns the previous effects.
     pub fn set(&mut self, others: Vec<Box<dyn Effect>>, mut order: Vec<Link>) -> Vec<Box<dyn Effect>> {
         order.retain(|link| !matches!(link, Link::Other(at) if *at >= others.len()));
         self.outs = order.iter().map(|_| Surface::default()).collect();
@@ -66,22 +66,22 @@ impl Chain {
         std::mem::replace(&mut self.others, others)
     }
 
-    /// Effects that a preset or a file brings.
+    /// Additional effects from a preset or file.
     pub fn others(&self) -> &[Box<dyn Effect>] {
         &self.others
     }
 
-    /// Is there nothing to be done to a picture that the network made?
+    /// Whether the network's picture is shown unchanged.
     pub fn is_idle(&self, values: &Values) -> bool {
         let fades = self.crossfade.before.is_some() && values.crossfade < 1.0;
         !fades && self.input.network_share(&values.input) >= 1.0 && self.style.is_none() && self.others.is_empty()
     }
 
-    /// Makes of `frame` what is shown, see [`Chain::made`]. `is_fresh` says that the network made it just now; else it is not
-    /// looked at. An effect that fails is left out, with a line ([`Chain::take_fault`]).
+    /// Processes `frame` into the picture to show, see [`Chain::made`]. If `is_fresh` is false, the network has not drawn
+    /// this frame and `frame` is ignored. An effect that fails is skipped and reported ([`Chain::take_fault`]).
     ///
     /// # Errors
-    /// When a device fails and `is_last_resort` is false: then the picture is better made elsewhere.
+    /// When a device fails and `is_last_resort` is false: the caller can then make the picture elsewhere.
     pub fn run(
         &mut self,
         canvas: &mut dyn Canvas,
@@ -112,17 +112,17 @@ impl Chain {
         Ok(())
     }
 
-    /// What the last run made; `None` when it left the frame as it was.
+    /// The result of the last run; `None` if it left the frame unchanged.
     pub fn made(&mut self) -> Option<&mut Surface> {
         Some(&mut self.outs[self.last?])
     }
 
-    /// Which effect was left out of the last picture, and why.
+    /// The effect that was skipped in the last picture, and why.
     pub fn take_fault(&mut self) -> Option<String> {
         self.fault.take()
     }
 
-    /// From now on fades from what the crossfade made last, as it stands.
+    /// From now on fades from the crossfade's last result, as a still.
     pub fn fade_from_mixture(&mut self) {
         let at = self.order.iter().position(|link| *link == Link::Crossfade);
         self.crossfade.before = at.map(|at| std::mem::take(&mut self.outs[at]));
@@ -167,10 +167,10 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_data() {
+    fn the_order_is_configurable() {
         let mut chain = Chain::default();
         let two = || -> Vec<Box<dyn Effect>> { vec![Box::new(Sum(Some((2.0, 0.0)))), Box::new(Sum(Some((1.0, 5.0))))] };
-        assert_eq!(run(&mut chain, true).expect("runs"), 3.0, "nothing plays");
+        assert_eq!(run(&mut chain, true).expect("runs"), 3.0, "no effect is active");
         for (order, expected) in [
             (vec![Link::Other(0), Link::Input, Link::Other(1)], 11.0),
             (vec![Link::Other(1), Link::Other(0)], 16.0),
@@ -179,14 +179,14 @@ mod tests {
             chain.set(two(), order);
             assert_eq!(run(&mut chain, true).expect("runs"), expected);
         }
-        assert_eq!(chain.set(Vec::new(), ORDER.to_vec()).len(), 2, "what played comes back");
+        assert_eq!(chain.set(Vec::new(), ORDER.to_vec()).len(), 2, "the previous effects are returned");
     }
 
     #[test]
-    fn an_effect_that_fails_is_left_out_with_a_line() {
+    fn an_effect_that_fails_is_skipped_and_reported() {
         let mut chain = Chain::default();
         chain.set(vec![Box::new(Sum(None)), Box::new(Sum(Some((2.0, 0.0))))], vec![Link::Other(0), Link::Other(1)]);
-        assert!(run(&mut chain, false).is_err(), "elsewhere it may work");
+        assert!(run(&mut chain, false).is_err(), "it may work elsewhere");
         assert_eq!(run(&mut chain, true).expect("the others play"), 6.0);
         assert_eq!(chain.take_fault().expect("a line"), "sum left out: the test engine: broken");
     }

@@ -1,4 +1,4 @@
-//! One network's picture crossfaded into another's, which may have another size and other channels.
+//! Crossfades one network's picture into another's; sizes and channels may differ.
 
 use super::blend::Blend;
 use super::{Effect, Time, Values};
@@ -6,12 +6,12 @@ use crate::engine::EngineError;
 use crate::engine::canvas::Canvas;
 use crate::engine::surface::Surface;
 
-/// Fades from the picture of another network, or from one that stands.
+/// Fades from the picture of another network, or from a still.
 #[derive(Debug, Default)]
 pub struct Crossfade {
-    /// What is faded from; `None` while nothing is.
+    /// The picture to fade from; `None` outside a fade.
     pub before: Option<Surface>,
-    /// The last picture was a mixture.
+    /// Whether the last picture was a mix.
     pub has_mixed: bool,
     blend: Blend,
 }
@@ -21,8 +21,7 @@ impl Effect for Crossfade {
         "crossfade"
     }
 
-    /// `out` is as large as the larger of the two. Grey pictures stay grey unless the other one is in colour; alpha is left
-    /// out.
+    /// `out` has the larger of the two sizes. Grey pictures stay grey unless the other one is in colour; alpha is dropped.
     fn process(
         &mut self,
         canvas: &mut dyn Canvas,
@@ -35,8 +34,8 @@ impl Effect for Crossfade {
         self.has_mixed = false;
         let Some(before) = self.before.as_mut().filter(|_| share < 1.0) else { return Ok(false) };
         if let Err(error) = canvas.bring(before) {
-            // It went with a device that was lost: a cut.
-            tracing::warn!("a fade is cut short: {error}");
+            // The picture was lost with its device: cut.
+            tracing::warn!("fade cut short: {error}");
             self.before = None;
             return Ok(false);
         }
@@ -68,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_larger_size_and_the_more_colours_win() {
+    fn the_larger_size_and_colour_win() {
         let mixture = mixed(&plain(1, 4, -1.0), &plain(3, 8, 0.5), 0.25);
         assert_eq!((mixture.channels, mixture.height, mixture.width), (3, 8, 8));
         assert!(mixture.data.iter().all(|x| (x + 0.625).abs() < 1e-6), "{:?}", &mixture.data[..4]);

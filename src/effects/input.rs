@@ -1,7 +1,7 @@
-//! Pictures from files as content, mixed with what the network made.
+//! Pictures from files, mixed with the network's picture.
 //!
-//! [`Input`] holds the picture that is played and the one before it, which it fades from. It allocates only when a size
-//! changes. Files are read elsewhere, on the loader's thread.
+//! [`Input`] holds the current picture and the previous one, which it fades from. It allocates only when a size changes.
+//! Files are read elsewhere, on the loader's thread.
 
 use super::blend::Blend;
 use super::{Effect, Time, Values};
@@ -10,33 +10,33 @@ use crate::engine::canvas::Canvas;
 use crate::engine::surface::Surface;
 use crate::image::Image;
 
-/// How the input enters one picture.
+/// How the input is mixed into one picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct InputSettings {
-    /// 0 plays the network alone, 1 the input alone.
+    /// 0 shows only the network, 1 only the input.
     pub amount: f32,
-    /// From the picture before (0) to the newest (1).
+    /// From the previous picture (0) to the newest (1).
     pub fade: f32,
-    /// Which picture is the newest; see [`Input::change`].
+    /// Identifies the newest picture; see [`Input::change`].
     pub serial: u64,
 }
 
-/// The picture that is played, and the one that it is faded from.
+/// The current picture, and the one it fades from.
 #[derive(Debug, Default)]
 pub struct Input {
     now: Option<Surface>,
     before: Option<Surface>,
-    /// How much of the picture before was seen when the newest came.
+    /// The visible share of the previous picture when the newest arrived.
     before_share: f32,
     serial: u64,
-    /// The fade of the last mixture.
+    /// The fade of the last mix.
     faded: f32,
     blend: Blend,
 }
 
 impl Input {
-    /// Takes up a picture `[3, S, S]`, or none, to be faded to; gives back one that is no longer needed. Requests
-    /// that know of no `serial` as high still show what was before.
+    /// Starts fading to a picture `[3, S, S]`, or to none; returns a surface that is no longer needed. Requests with a
+    /// smaller `serial` still show the previous state.
     pub fn change(&mut self, picture: Option<Image>, serial: u64) -> Option<Surface> {
         self.serial = serial;
         self.before_share = if self.faded < 1.0 { self.hold() } else { 1.0 };
@@ -46,20 +46,20 @@ impl Input {
         gone
     }
 
-    /// In the middle of a fade: makes the newest picture the mixture as it was seen last. Returns its share; the rest is the
-    /// network's.
+    /// In the middle of a fade: replaces the newest picture by the mix that was last visible. Returns its share; the rest is
+    /// the network's.
     fn hold(&mut self) -> f32 {
         let (new, old) = (self.faded, (1.0 - self.faded) * self.before_share);
         match (&mut self.now, &mut self.before) {
             (Some(now), Some(before)) if now.shape() == before.shape() && new + old > 0.0 => {
                 let (a, b) = (new / (new + old), old / (new + old));
-                // Both came from files: they are in memory, whatever a device has of them.
+                // Both came from files, so they are in memory too.
                 if let (Ok(now), Ok(before)) = (now.image_mut(), before.bring()) {
                     now.data.iter_mut().zip(&before.data).for_each(|(now, before)| *now = a * *now + b * before);
                 }
                 new + old
             }
-            // Of another size: a cut.
+            // Different size: cut.
             (Some(_), Some(_)) => 1.0,
             (Some(_), None) => new,
             (None, _) => {
@@ -69,7 +69,7 @@ impl Input {
         }
     }
 
-    /// The shares of the newest picture and of the one before; what is missing to 1 is the network's.
+    /// The shares of the newest and the previous picture; the network's is the remainder to 1.
     fn shares(&self, settings: &InputSettings) -> [f32; 2] {
         let fade = if settings.serial < self.serial { 0.0 } else { settings.fade.clamp(0.0, 1.0) };
         let share =
@@ -77,10 +77,10 @@ impl Input {
         [share(&self.now, fade), share(&self.before, (1.0 - fade) * self.before_share)]
     }
 
-    /// How much of the network's picture is seen, 0 to 1; at 0 it need not be made.
+    /// The visible share of the network's picture, 0 to 1; at 0 it need not be drawn.
     pub fn network_share(&self, settings: &InputSettings) -> f32 {
         let [now, before] = self.shares(settings);
-        // The two shares of a fade add up to 1 but for rounding.
+        // The two shares of a fade add up to 1, up to rounding.
         let left = 1.0 - now - before;
         if left < 1e-6 { 0.0 } else { left }
     }
@@ -91,7 +91,7 @@ impl Effect for Input {
         "input"
     }
 
-    /// `out` has the input's size. A grey picture is mixed as grey; `frame` is not looked at when its share is 0.
+    /// `out` has the input's size. A grey picture is mixed as grey; `frame` is ignored if its share is 0.
     fn process(
         &mut self,
         canvas: &mut dyn Canvas,
@@ -109,7 +109,7 @@ impl Effect for Input {
         self.faded = if settings.serial < self.serial { 0.0 } else { settings.fade };
         let Some(first) = self.now.as_ref().or(self.before.as_ref()) else { return Ok(false) };
         let [_, height, width] = first.shape();
-        // Those that are not there have no share.
+        // Missing ones have no share.
         let mut nothing = [Surface::default(), Surface::default()];
         let [a, b] = &mut nothing;
         let (now, before) = (self.now.as_mut().unwrap_or(a), self.before.as_mut().unwrap_or(b));
@@ -157,29 +157,29 @@ mod test {
         mixed(&mut input, 1.0, 1.0, 1);
         assert!(input.change(Some(plain(3, 16, 0.9)), 2).is_none());
         assert!((mixed(&mut input, 1.0, 0.25, 2) - 0.6).abs() < 1e-5);
-        // A request from before the change knows nothing of it.
+        // A request from before the change does not show it.
         assert!((mixed(&mut input, 1.0, 1.0, 1) - 0.5).abs() < 1e-5);
     }
 
     #[test]
-    fn a_change_in_the_middle_of_a_fade_goes_on_from_there() {
+    fn a_change_in_the_middle_of_a_fade_continues_from_there() {
         let mut input = Input::default();
         input.change(Some(plain(3, 16, 0.0)), 1);
         mixed(&mut input, 1.0, 1.0, 1);
         input.change(Some(plain(3, 16, 0.8)), 2);
         assert!((mixed(&mut input, 1.0, 0.5, 2) - 0.4).abs() < 1e-5);
-        assert!(input.change(None, 3).is_some(), "the oldest comes back");
+        assert!(input.change(None, 3).is_some(), "the oldest is returned");
         assert!((mixed(&mut input, 1.0, 0.0, 3) - 0.4).abs() < 1e-5);
         let gone = InputSettings { amount: 1.0, fade: 1.0, serial: 3 };
         assert_eq!(input.network_share(&gone), 1.0);
     }
 
     #[test]
-    fn a_change_in_the_middle_of_the_first_fade_goes_on_from_there() {
+    fn a_change_in_the_middle_of_the_first_fade_continues_from_there() {
         let mut input = Input::default();
         input.change(Some(plain(3, 16, 1.0)), 1);
         let seen = mixed(&mut input, 1.0, 0.25, 1);
-        // Another picture comes, and then none.
+        // Another picture, then none.
         input.change(Some(plain(3, 16, 0.5)), 2);
         assert!((mixed(&mut input, 1.0, 0.0, 2) - seen).abs() < 1e-6);
         let seen = mixed(&mut input, 1.0, 0.5, 2);

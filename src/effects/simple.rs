@@ -1,8 +1,8 @@
-//! Effects that keep nothing from picture to picture: one pass over the picture, and the parameters that it reads.
+//! Stateless effects: one pass over the picture, and the parameters it reads.
 //!
-//! To add one: write `shaders/effects/NAME.wgsl` and list it in [`ALL`]. Its parameters are in the table from then on, and it
-//! plays behind the style loop. Its `Settings` begin with the four words of [`SIZES`]; then comes each parameter as a float.
-//! The first parameter is its amount: at 0 the picture passes by.
+//! To add one: write `shaders/effects/NAME.wgsl` and list it in [`ALL`]. That adds its parameters to the table, and the
+//! effect runs after the style loop. Its `Settings` begin with the four words of [`SIZES`], followed by each parameter as a
+//! float. The first parameter is the amount: at 0 the effect is bypassed.
 
 use super::{Effect, Time, Values};
 use crate::engine::EngineError;
@@ -11,13 +11,13 @@ use crate::engine::pass::{MOST_UNIFORMS, Pass};
 use crate::engine::surface::Surface;
 use crate::params::Def;
 
-/// The simple effects that ship, in the order in which they play.
+/// The built-in simple effects, in order.
 pub static ALL: &[Simple] = &[];
 
-/// What the uniforms of a simple effect begin with.
+/// The first uniforms of every simple effect.
 pub const SIZES: [&str; 4] = ["count", "width", "height", "channels"];
 
-/// One pass that reads the picture, and its parameters.
+/// A pass over the picture, and its parameters.
 pub struct Simple {
     pub pass: Pass,
     /// Floats, at most 60; the first is the amount.

@@ -1,10 +1,10 @@
 //! The style loop: a style network paints over the picture, and over its own last painting.
 //!
-//! Each frame: the picture is resized to the working size, the last painting comes back a little moved and is mixed in,
-//! the network paints over that some times, and what it made is shown over the picture. What keeps the loop alive is in
-//! [`balance`]. Deterministic: frames in, frames out, no clock; nothing is allocated while the sizes stay. The loop runs
-//! wherever its canvas is, and takes its last painting along when that changes. Only the first frame of a new size prepares a
-//! program, which takes some milliseconds.
+//! Each frame: the picture is resized to the working size, the last painting is moved slightly and mixed in, the network
+//! paints over the result one or more times, and the painting is blended over the picture. [`balance`] keeps the loop alive.
+//! Deterministic: frames in, frames out, no clock; nothing is allocated while sizes stay the same. The loop runs wherever its
+//! canvas is, and moves its last painting along when that changes. Only the first frame of a new size prepares a program,
+//! which takes some milliseconds.
 
 pub mod balance;
 pub mod painter;
@@ -28,14 +28,14 @@ use painter::{Painter, Paintings};
 #[derive(Default)]
 pub struct Style {
     painting: Option<Box<StyleLoop>>,
-    /// A picture in another number of colours, as style networks want it.
+    /// The picture converted to three colours for the style network.
     coloured: Surface,
     blend: Blend,
 }
 
 impl Style {
-    /// Paints with another network, or with none, from the next frame on; a new network paints on over the painting that is
-    /// there. Gives back what painted before.
+    /// Switches to another network, or to none, from the next frame on; a new network continues from the current painting.
+    /// Returns the previous loop.
     pub fn change(&mut self, mut style: Option<Box<StyleLoop>>) -> Option<Box<StyleLoop>> {
         if let (Some(new), Some(old)) = (&mut style, &mut self.painting) {
             new.go_on_from(old);
@@ -47,7 +47,7 @@ impl Style {
         self.painting.is_none()
     }
 
-    /// Does everything that paints run on that device?
+    /// Whether everything in the loop runs on that device.
     pub fn is_on(&self, place: &Arc<dyn Place>) -> bool {
         self.painting.as_ref().is_none_or(|style| style.is_on(place))
     }
@@ -84,7 +84,7 @@ impl Effect for Style {
     }
 }
 
-/// A style network with the loop around it.
+/// A style network and its feedback loop.
 pub struct StyleLoop {
     painter: Painter,
     paintings: Paintings,
@@ -114,27 +114,27 @@ impl StyleLoop {
         &self.painter.network
     }
 
-    /// Takes over the paintings of another loop, which starts from nothing then.
+    /// Takes over the paintings of another loop, which is left without any.
     pub fn go_on_from(&mut self, old: &mut StyleLoop) {
         self.paintings = std::mem::take(&mut old.paintings);
     }
 
-    /// How many styles the network has.
+    /// Number of styles in the network.
     pub fn styles(&self) -> usize {
         self.painter.network.styles.len()
     }
 
-    /// Forgets the last painting: the next frame starts from its picture alone.
+    /// Forgets the last painting: the next frame starts from its picture only.
     pub fn restart(&mut self) {
         self.paintings.restart();
     }
 
-    /// Goes on from a painting that an earlier run made.
+    /// Continues from a painting of an earlier run.
     pub fn resume(&mut self, painting: &Image) {
         self.paintings.resume(painting);
     }
 
-    /// Prepares the program for pictures of this size, so that the first frame need not.
+    /// Prepares the program for pictures of this size ahead of the first frame.
     ///
     /// # Errors
     /// When the engine cannot run the network.
@@ -143,7 +143,7 @@ impl StyleLoop {
         self.painter.program_for(height, width)
     }
 
-    /// Do all its programs run on that device?
+    /// Whether all its programs run on that device.
     pub fn is_on(&self, place: &Arc<dyn Place>) -> bool {
         self.painter.is_on(place)
     }
@@ -165,7 +165,7 @@ impl StyleLoop {
     /// As [`StyleLoop::process`], on a canvas.
     ///
     /// # Errors
-    /// When the picture is not in colour or the engine fails; `out` is then undefined and the next frame may succeed.
+    /// When the picture is not in colour, or the engine fails; `out` is then undefined, and the next frame may succeed.
     pub fn play(
         &mut self,
         canvas: &mut dyn Canvas,
@@ -177,7 +177,7 @@ impl StyleLoop {
         if let Err(error) = self.paintings.bring(canvas)
             && had_painted
         {
-            let line = format!("the style loop starts anew, its last painting is lost: {error}");
+            let line = format!("the style loop restarts without its last painting: {error}");
             tracing::warn!("{line}");
             self.notice = Some(line);
         }

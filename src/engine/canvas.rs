@@ -1,8 +1,8 @@
-//! Where pictures are worked on: in memory by plain arithmetic, or on a device by its kernels.
+//! Picture processing, in memory by plain arithmetic or on a device by kernels.
 //!
-//! Effects say what happens to a picture, in which order; a [`Canvas`] does it. [`Memory`] is the reference, and a device's
-//! canvas gives the same numbers but for rounding. A surface that is elsewhere is brought first. Runs on the engine's
-//! thread; allocates only when a size changes.
+//! Effects define the operations and their order; a [`Canvas`] executes them. [`Memory`] is the reference; a device's canvas
+//! gives the same numbers up to rounding. Surfaces that are elsewhere are copied first. Runs on the engine's thread;
+//! allocates only when a size changes.
 
 use super::pass::{MOST_READS, Pass, Work};
 use super::surface::{Surface, Texture};
@@ -10,15 +10,15 @@ use super::{EngineError, Inputs, Program};
 use crate::image::Image;
 use crate::image::resample::Resizer;
 
-/// Works on surfaces in one place. Each method fails when a device that is needed is lost or has no room.
+/// Processes surfaces in one place. Each method fails if a required device is lost or out of memory.
 pub trait Canvas: Send {
-    /// Forgets what was asked for and not done: a picture that failed half way. Call it before each picture.
+    /// Discards operations left over from a picture that failed. Call it before each picture.
     fn begin(&mut self) {}
 
-    /// Lets go of what it keeps of surfaces, before something else plays.
+    /// Releases everything it keeps of surfaces, before something else is loaded.
     fn forget(&mut self) {}
 
-    /// Hands over everything that was asked for, so that a surface can be read.
+    /// Submits all pending operations, so that surfaces can be read.
     ///
     /// # Errors
     /// See [`Canvas`].
@@ -26,19 +26,19 @@ pub trait Canvas: Send {
         Ok(())
     }
 
-    /// Brings a surface to this place.
+    /// Copies a surface to this place.
     ///
     /// # Errors
     /// See [`Canvas`].
     fn bring(&mut self, surface: &mut Surface) -> Result<(), EngineError>;
 
-    /// Gives a surface a shape `[C, H, W]` in this place; its numbers are to be written.
+    /// Gives a surface a shape `[C, H, W]` in this place; its contents are undefined.
     ///
     /// # Errors
     /// See [`Canvas`].
     fn shape(&mut self, surface: &mut Surface, shape: [usize; 3]) -> Result<(), EngineError>;
 
-    /// Runs a pass over a surface that has its shape already. Surfaces left out of `reads` are not looked at by the pass.
+    /// Runs a pass that writes a surface which already has its shape. The pass ignores surfaces missing from `reads`.
     ///
     /// # Errors
     /// See [`Canvas`].
@@ -50,13 +50,13 @@ pub trait Canvas: Send {
         to: &mut Surface,
     ) -> Result<(), EngineError>;
 
-    /// Makes `to` a copy of `from`.
+    /// Copies `from` to `to`.
     ///
     /// # Errors
     /// See [`Canvas`].
     fn copy(&mut self, from: &mut Surface, to: &mut Surface) -> Result<(), EngineError>;
 
-    /// Makes all numbers of a surface 0.
+    /// Sets all numbers of a surface to 0.
     ///
     /// # Errors
     /// See [`Canvas`].
@@ -68,8 +68,8 @@ pub trait Canvas: Send {
     /// See [`Canvas`].
     fn resize(&mut self, from: &mut Surface, height: usize, width: usize, to: &mut Surface) -> Result<(), EngineError>;
 
-    /// Runs a program after everything that was asked for before, over a picture when it takes one. `to` is left where the
-    /// program computes.
+    /// Runs a program after all pending operations, with a content picture if it takes one. `to` stays where the program
+    /// computes.
     ///
     /// # Errors
     /// As [`Program::run`].
@@ -81,8 +81,8 @@ pub trait Canvas: Send {
         to: &mut Surface,
     ) -> Result<(), EngineError>;
 
-    /// Finishes a picture. A device that a window draws with gives a texture, unless the picture is too large for one or
-    /// all textures are held; with `pixels`, its bytes come later under that number, see [`Canvas::take_pixels`].
+    /// Finishes a picture. A device that a window draws with returns a texture, unless the picture is too large for one or
+    /// all textures are in use. With `pixels`, its bytes arrive later under that number, see [`Canvas::take_pixels`].
     ///
     /// # Errors
     /// See [`Canvas`].
@@ -91,8 +91,8 @@ pub trait Canvas: Send {
         Ok(None)
     }
 
-    /// The bytes of the newest picture that has arrived since the last call, as RGBA: its width and height, and its number.
-    /// Waits for nothing.
+    /// Reads the newest picture that has arrived since the last call, as RGBA; returns its width and height, and its number.
+    /// Never waits.
     fn take_pixels(&mut self, rgba: &mut Vec<u8>) -> Option<([u32; 2], u64)> {
         let _ = rgba;
         None
@@ -102,15 +102,15 @@ pub trait Canvas: Send {
 /// Plain arithmetic in memory.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// The last used comes last.
+    /// Most recently used last.
     resizers: Vec<Resizer>,
     scratch: Image,
 }
 
-/// Sizes whose tables are kept.
+/// Number of resizers kept.
 const RESIZERS: usize = 6;
 
-/// What a pass sees in place of a picture that was left out.
+/// Stands in for a missing picture.
 static NOTHING: Image = Image { channels: 0, height: 0, width: 0, data: Vec::new() };
 
 impl Memory {

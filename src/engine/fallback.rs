@@ -1,7 +1,7 @@
-//! An engine with another behind it: what the first cannot prepare, or fails at while playing, the second plays.
+//! An engine with a fallback: what the first cannot prepare, or fails at while playing, runs on the second.
 //!
-//! A lost graphics card, too little memory or an operation without a kernel cost one line (for the performer and the log)
-//! and some time, not the show. Once a program has gone over to the second engine it stays there.
+//! A lost graphics card, too little memory or an operation without a kernel costs one line (for the performer and the log)
+//! and some time, not the show. Once a program has switched to the second engine, it stays there.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::surface::{Place, Surface};
 use super::{Engine, EngineError, Inputs, Program};
 use crate::image::Image;
 
-/// The first engine as long as it works, then the second.
+/// Uses the first engine as long as it works, then the second.
 pub struct Fallback {
     first: Arc<dyn Engine>,
     second: Arc<dyn Engine>,
@@ -23,7 +23,7 @@ impl Fallback {
 }
 
 impl Engine for Fallback {
-    /// Of the first.
+    /// The first engine's.
     fn name(&self) -> &'static str {
         self.first.name()
     }
@@ -49,19 +49,19 @@ fn told(line: String) -> String {
 struct FallbackProgram {
     program: Box<dyn Program>,
     plan: Arc<Plan>,
-    /// `None` when the second plays already.
+    /// `None` once the second is in use.
     second: Option<Arc<dyn Engine>>,
     notice: Option<String>,
 }
 
 impl FallbackProgram {
-    /// After an error of the first: does the second play from now on?
+    /// After an error of the first: whether the second takes over.
     fn goes_over(&mut self, error: Option<&EngineError>) -> Result<bool, EngineError> {
         let Some(error @ EngineError::Unavailable { .. }) = error else { return Ok(false) };
         let Some(second) = self.second.take() else { return Ok(false) };
         self.program = second.prepare(self.plan.clone())?;
         let engine = self.program.engine();
-        self.notice = Some(told(format!("{error}; {} goes on with the {engine} engine", self.plan.name)));
+        self.notice = Some(told(format!("{error}; {} continues on the {engine} engine", self.plan.name)));
         Ok(true)
     }
 }
@@ -81,7 +81,7 @@ impl Program for FallbackProgram {
     }
 
     fn take_notice(&mut self) -> Option<String> {
-        // What an engine in between says of itself is part of the story that ends with this one's line.
+        // A notice of an engine in between comes before this one's.
         let inner = self.program.take_notice();
         self.notice.take().or(inner)
     }
@@ -95,7 +95,7 @@ impl Program for FallbackProgram {
 mod tests {
     use super::*;
 
-    /// Prepares when told to, and paints `value` a number of times before it fails.
+    /// Prepares if told to, and paints `value` a given number of times before it fails.
     struct Sketch {
         prepares: bool,
         pictures: usize,
@@ -131,7 +131,7 @@ mod tests {
         }
     }
 
-    /// The pictures, and what is told with each.
+    /// The pictures, and the notices with each.
     fn play(first: Sketch) -> (Vec<f32>, Vec<String>) {
         let second = Arc::new(Sketch { prepares: true, pictures: 2, value: 2.0 });
         let engine = Fallback::new(Arc::new(first), second);
@@ -150,14 +150,14 @@ mod tests {
     fn the_second_plays_what_the_first_cannot() {
         let (seen, told) = play(Sketch { prepares: true, pictures: 3, value: 1.0 });
         assert_eq!(seen, [1.0, 1.0, 1.0, 2.0, 2.0]);
-        assert_eq!(told, ["the sketch engine: lost;  goes on with the second engine"]);
+        assert_eq!(told, ["the sketch engine: lost;  continues on the second engine"]);
         let (seen, told) = play(Sketch { prepares: false, pictures: 3, value: 1.0 });
         assert_eq!(seen, [2.0, 2.0]);
         assert_eq!(told, ["the sketch engine: no room;  plays on the second engine"]);
     }
 
     #[test]
-    fn wrong_inputs_are_nobodys_fault() {
+    fn wrong_inputs_do_not_cause_a_fallback() {
         let first = Sketch { prepares: true, pictures: 1, value: 1.0 };
         let second = Sketch { prepares: true, pictures: 1, value: 2.0 };
         let mut program =

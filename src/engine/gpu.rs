@@ -1,15 +1,15 @@
-//! The gpu engine: plans as compute shaders, by Vulkan, Metal or DX12.
+//! The gpu engine: plans as compute shaders, over Vulkan, Metal or DX12.
 //!
 //! Every step of a plan becomes one to three dispatches of the kernels in `shaders/engine`, specialised for the step's
 //! sizes; maps are planar (`[C, H, W]`), weights packed once. All memory, pipelines and bind groups are made in
-//! [`Gpu::prepare`]; a picture is one command buffer, or a few where a window draws with the same device. It stays on the card
-//! when nobody needs its numbers, and effects work on it there (`gpu/canvas.rs`). Which of its kernels a convolution takes is chosen in `prepare` too,
-//! by measuring (`gpu/autotune.rs`). Runs on whichever thread calls it.
+//! [`Gpu::prepare`]; a picture is one command buffer, or a few if a window draws with the same device. The picture stays on
+//! the card unless its pixels are needed, and effects run there (`gpu/canvas.rs`). `prepare` also chooses the kernel of each
+//! convolution, by measuring (`gpu/autotune.rs`). Runs on whichever thread calls it.
 //!
 //! A new operation is a kernel `shaders/engine/NAME.wgsl` (listed in `gpu/shader.rs`; maps are `array<Num>`, pictures and
 //! everything else `array<f32>`) and a file `gpu/ops/NAME.rs` with a function `lower`, which uploads the weights and asks
-//! the [`builder::Builder`] for dispatches, called in `gpu/ops.rs`. The test `shaders_are_valid` finds the kernel by itself. The effects' kernels are no business of
-//! this engine: they come as passes, which `gpu/canvas.rs` runs.
+//! the [`builder::Builder`] for dispatches, called in `gpu/ops.rs`. The test `shaders_are_valid` finds the kernel by itself.
+//! Kernels of effects do not belong here: they are passes, run by `gpu/canvas.rs`.
 
 mod autotune;
 mod builder;
@@ -47,7 +47,7 @@ pub use roofline::Roofline;
 pub use shader::of_pass;
 pub use variant::{Form, Kernel, Variant};
 
-/// What maps and weights are stored in; sums are always in 32 bits, pictures too.
+/// How maps and weights are stored; sums and pictures are always 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     F32,
@@ -55,7 +55,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Of one number.
+    /// Size of one number.
     pub fn bytes(self) -> u64 {
         match self {
             Precision::F32 => 4,
@@ -74,7 +74,7 @@ pub struct Gpu {
 
 impl Gpu {
     /// # Errors
-    /// When 16 bits are asked for and the card has none.
+    /// When 16 bits are requested and the card does not support them.
     pub fn new(device: Device, precision: Precision) -> Result<Gpu, EngineError> {
         Gpu::on(Arc::new(device), precision)
     }
@@ -93,35 +93,35 @@ impl Gpu {
     /// As [`Gpu::new`].
     pub fn at(&self, precision: Precision) -> Result<Gpu, EngineError> {
         let gpu = Gpu::on(self.device.clone(), precision)?;
-        // One file of measurements for both.
+        // Both share one file of measurements.
         Ok(Gpu { autotune: self.autotune.clone(), ..gpu })
     }
 
-    /// What maps and weights are stored in.
+    /// How maps and weights are stored.
     pub fn precision(&self) -> Precision {
         self.precision
     }
 
-    /// Gives every map memory of its own, so that [`Program::tap`] finds all of them.
+    /// Gives every map separate memory, so that [`Program::tap`] finds all of them.
     #[must_use]
     pub fn with_taps(self) -> Gpu {
         Gpu { apart: true, ..self }
     }
 
-    /// Every layer that `variant` suits is computed by it, and nothing is measured: for tests.
+    /// Computes every layer that `variant` suits with it, and measures nothing: for tests.
     #[must_use]
     pub fn with_variant(self, variant: Variant) -> Gpu {
         Gpu { autotune: Autotune::Fixed(Some(variant)), ..self }
     }
 
-    /// Variants are measured on any adapter, and remembered in `file`: for tests.
+    /// Measures variants on any adapter, and stores results in `file`: for tests.
     #[must_use]
     pub fn with_measurements_in(self, file: PathBuf) -> Gpu {
         let autotune = Autotune::measured(&self.device, Some(file));
         Gpu { autotune, ..self }
     }
 
-    /// Every variant of the matrix product that the card can run.
+    /// Every variant of the matrix product that the card supports.
     pub fn variants(&self) -> Vec<Variant> {
         variant::on(&self.device, self.precision)
     }
@@ -136,10 +136,10 @@ impl Gpu {
         &self.device.adapter
     }
 
-    /// As [`Engine::prepare`], with the type's own name.
+    /// As [`Engine::prepare`], returning the concrete type.
     ///
     /// # Errors
-    /// When the card has no room.
+    /// When the card has too little memory.
     pub fn program(&self, plan: Arc<Plan>) -> Result<GpuProgram, EngineError> {
         if let Some(fault) = self.device.fault() {
             return Err(unavailable(fault));
@@ -175,7 +175,7 @@ impl Engine for Gpu {
     }
 }
 
-/// The sources of all kernels, for checking them: name and text, in each precision that the kernel has.
+/// The sources of all kernels, for validation: name and text, in each precision of the kernel.
 pub fn kernels() -> Vec<(String, String)> {
     let both = |name: &'static str| {
         let is_half = name.ends_with("_half") || name.ends_with("_matrix");
@@ -185,10 +185,10 @@ pub fn kernels() -> Vec<(String, String)> {
     shader::names().flat_map(both).collect()
 }
 
-/// Says that a test is skipped for want of a GPU; with `LATENT_JOCKEY_GPU=required` in the environment that is a failure.
+/// Reports that a test is skipped because there is no GPU; with `LATENT_JOCKEY_GPU=required` in the environment, fails.
 #[cfg(test)]
 #[track_caller]
-#[allow(clippy::print_stderr, reason = "what is skipped is said")]
+#[allow(clippy::print_stderr, reason = "skipped tests are reported")]
 pub(crate) fn skip_test(why: impl std::fmt::Display) {
     static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let is_required = std::env::var("LATENT_JOCKEY_GPU").is_ok_and(|value| value == "required");

@@ -1,8 +1,8 @@
-//! Where a picture is: in memory, on a device, or in both.
+//! A picture that may be in memory, on a device, or in both.
 //!
-//! A [`Surface`] is brought to where it is needed, and only then. What is written in one place is out of date in the other,
-//! whose room is kept for the next time: nothing is allocated while sizes stay. A device's pictures are behind
-//! [`DeviceImage`], so that each engine can have its own kind.
+//! A [`Surface`] is copied to where it is needed, and only then. Writing one copy invalidates the other, whose buffer is kept
+//! for reuse: nothing is allocated while sizes stay the same. A device's pictures are behind [`DeviceImage`], so that each
+//! engine can have its own kind.
 
 use std::any::Any;
 use std::fmt;
@@ -18,46 +18,46 @@ pub trait DeviceImage: Any + Send + Sync + fmt::Debug {
     /// Channels, height and width.
     fn shape(&self) -> [usize; 3];
 
-    /// Brings the picture into memory, everything asked of the device before done. Slow.
+    /// Copies the picture into memory, after all earlier work on the device. Slow.
     ///
     /// # Errors
     /// When the device is lost.
     fn read(&self, to: &mut Image) -> Result<(), EngineError>;
 }
 
-/// A device on which programs leave pictures and passes work on them.
+/// A device that programs leave pictures on and passes run on.
 pub trait Place: Any + Send + Sync {
-    /// Something to work on its pictures with.
+    /// A new canvas for its pictures.
     ///
     /// # Errors
-    /// When the device is lost or has no room.
+    /// When the device is lost or out of memory.
     fn canvas(self: Arc<Self>) -> Result<Box<dyn Canvas>, EngineError>;
 
     /// Compiles passes ahead of time, so that none is compiled between two frames.
     ///
     /// # Errors
-    /// When the device does not take one of them.
+    /// When the device rejects one of them.
     fn compile(&self, passes: &[&Pass]) -> Result<(), EngineError>;
 
-    /// Does `work`, and returns in one line what the driver found wrong in it.
+    /// Runs `work`, and returns the driver's complaint about it, if any, on one line.
     fn watch(&self, work: &mut dyn FnMut()) -> Option<String>;
 
-    /// Why the device is not to be used any more.
+    /// Why the device must no longer be used, if so.
     fn fault(&self) -> Option<String>;
 
-    /// Does a window draw with this device?
+    /// Whether a window draws with this device.
     fn is_shared(&self) -> bool;
 }
 
-/// Are these the same device?
+/// Whether these are the same device.
 pub fn same(a: &Arc<dyn Place>, b: &Arc<dyn Place>) -> bool {
     std::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b))
 }
 
-/// A finished picture that a window can draw without a copy: a texture of the device that it draws with.
+/// A finished picture that a window can draw without a copy: a texture on the window's device.
 #[derive(Clone)]
 pub struct Texture {
-    /// Of the engine that made it.
+    /// The texture in the type of the engine that made it.
     pub inner: Arc<dyn Any + Send + Sync>,
     /// Width and height in pixels.
     pub size: [u32; 2],
@@ -75,7 +75,7 @@ impl fmt::Debug for Texture {
     }
 }
 
-/// A picture `[C, H, W]` in 32-bit floats, wherever it is; at first empty and nowhere.
+/// A picture `[C, H, W]` in 32-bit floats, wherever it is; initially empty.
 #[derive(Debug, Default)]
 pub struct Surface {
     image: Image,
@@ -92,12 +92,12 @@ impl From<Image> for Surface {
 }
 
 impl Surface {
-    /// One that programs leave in memory, since that is where it is needed; `image` lends its room.
+    /// A surface for programs to leave in memory, where it is needed; reuses the memory of `image`.
     pub fn for_memory(image: Image) -> Surface {
         Surface { prefers_memory: true, ..Surface::from(image) }
     }
 
-    /// Should a program that computes on a device bring its picture into memory at once?
+    /// Whether a program on a device should copy its picture into memory at once.
     pub fn prefers_memory(&self) -> bool {
         self.prefers_memory
     }
@@ -116,7 +116,7 @@ impl Surface {
         }
     }
 
-    /// How many numbers.
+    /// Number of values.
     pub fn len(&self) -> usize {
         if self.is_in_memory { self.image.data.len() } else { self.shape().iter().product() }
     }
@@ -125,21 +125,21 @@ impl Surface {
         self.len() == 0
     }
 
-    /// The picture, when it is in memory.
+    /// The picture, if it is in memory.
     pub fn image(&self) -> Option<&Image> {
         self.is_in_memory.then_some(&self.image)
     }
 
-    /// The picture, when it is on a device of that kind.
+    /// The picture, if it is on a device of that kind.
     pub fn on_device<T: DeviceImage>(&self) -> Option<&T> {
         let device = self.device.as_deref().filter(|_| self.is_on_device)?;
         (device as &dyn Any).downcast_ref()
     }
 
-    /// Brings the picture into memory; it stays on the device too.
+    /// Copies the picture into memory; it stays on the device too.
     ///
     /// # Errors
-    /// When it is on a device that is lost.
+    /// When it is on a lost device.
     pub fn bring(&mut self) -> Result<&Image, EngineError> {
         if !self.is_in_memory {
             match self.device.as_deref().filter(|_| self.is_on_device) {
@@ -167,7 +167,7 @@ impl Surface {
         }
     }
 
-    /// The picture in memory, to be changed there.
+    /// The picture in memory, for modification there.
     ///
     /// # Errors
     /// As [`Surface::bring`].
@@ -177,20 +177,20 @@ impl Surface {
         Ok(&mut self.image)
     }
 
-    /// Room in memory for a picture of this shape, to be written whole.
+    /// A buffer in memory for a picture of this shape, to be overwritten completely.
     pub fn write(&mut self, [channels, height, width]: [usize; 3]) -> &mut Image {
         self.image.reshape(channels, height, width);
         (self.is_in_memory, self.is_on_device) = (true, false);
         &mut self.image
     }
 
-    /// The picture in memory, or its room when it is not there.
+    /// The picture in memory, or its unused buffer if it is elsewhere.
     pub fn into_image(self) -> Image {
         self.image
     }
 
-    /// Room on a device of that kind, for the engine that it belongs to; what is in it counts once
-    /// [`Surface::written`] or [`Surface::uploaded`] says so. The image in memory beside it.
+    /// The buffer on a device of that kind, for that device's engine, and the image in memory. The buffer's contents are
+    /// valid only after [`Surface::written`] or [`Surface::uploaded`].
     pub fn room<T: DeviceImage + Default>(&mut self) -> Option<(&mut T, &Image)> {
         if self.device.as_deref().is_none_or(|device| !(device as &dyn Any).is::<T>()) {
             self.device = Some(Box::<T>::default());
@@ -199,12 +199,12 @@ impl Surface {
         Some((device.downcast_mut()?, &self.image))
     }
 
-    /// The device's copy is the picture; memory's is out of date.
+    /// Marks the device's copy as the picture, and the one in memory as out of date.
     pub fn written(&mut self) {
         (self.is_in_memory, self.is_on_device) = (false, true);
     }
 
-    /// The device's copy is that of memory.
+    /// Marks the device's copy as equal to the one in memory.
     pub fn uploaded(&mut self) {
         self.is_on_device = true;
     }

@@ -11,11 +11,11 @@ use super::fit::{Composer, Fit};
 
 /// Extensions of the supported picture files.
 pub const ENDINGS: &[&str] = &["png", "jpg", "jpeg", "jfif", "webp"];
-/// Longest side of a picture that is read, in pixels.
+/// Maximum side of a picture, in pixels.
 const LONGEST: u32 = 16_384;
-/// Most memory that decoding may take, in bytes; and largest file.
+/// Maximum memory for decoding, and maximum file size, in bytes.
 const MOST_BYTES: u64 = 1 << 30;
-/// Beginnings of pictures of other formats: where the bytes are, the bytes, the format.
+/// Signatures of other picture formats: offset, bytes, name.
 const FOREIGN: &[(usize, &[u8], &str)] = &[
     (4, b"ftypavi", "an AVIF"),
     (4, b"ftyphei", "a HEIC"),
@@ -38,7 +38,7 @@ pub enum FileError {
     Read { file: PathBuf, source: io::Error },
     #[error("{} is not a readable picture ({}): {source}", file.display(), ENDINGS.join(", "))]
     Broken { file: PathBuf, source: ImageError },
-    #[error("{} is {what} picture, which is not read; save it as PNG, JPEG or WebP", file.display())]
+    #[error("{} is {what} picture, which is not supported; save it as PNG, JPEG or WebP", file.display())]
     Foreign { file: PathBuf, what: &'static str },
     #[error("{} is cut short: the download or copy is incomplete", file.display())]
     CutShort { file: PathBuf },
@@ -49,11 +49,11 @@ pub enum FileError {
     TooLarge { file: PathBuf, width: u32, height: u32 },
 }
 
-/// Reads a PNG, JPEG or WebP the way up in which it was taken, laid over black where it is transparent. What the file holds
-/// counts, not what its name says.
+/// Reads a PNG, JPEG or WebP, turned as its Exif orientation says, over black where it is transparent. The contents decide
+/// the format, not the extension.
 ///
 /// # Errors
-/// When it cannot be read, changes meanwhile, is no such picture, is cut short, or has too many pixels.
+/// When it cannot be read, changes while it is read, is not such a picture, is cut short, or has too many pixels.
 pub fn read(file: &Path) -> Result<DynamicImage, FileError> {
     let bytes =
         crate::file::read(file, MOST_BYTES).map_err(|source| FileError::Read { file: file.to_owned(), source })?;
@@ -68,7 +68,7 @@ pub fn read(file: &Path) -> Result<DynamicImage, FileError> {
     match decode(&bytes) {
         Ok(picture) => {
             if is_cut_jpeg(&bytes) {
-                tracing::warn!("{} is cut short: what is missing is grey", file.display());
+                tracing::warn!("{} is cut short: the missing part is grey", file.display());
             }
             Ok(over_black(picture))
         }
@@ -106,14 +106,14 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, ImageError> {
     Ok(picture)
 }
 
-/// Whether a JPEG lacks its end. Some writers put zeros or a few bytes of their own behind it.
+/// Whether a JPEG lacks its end marker. Some programs write zeros or a few bytes after it.
 fn is_cut_jpeg(bytes: &[u8]) -> bool {
     const MOST_BEHIND: usize = 1 << 16;
     let last = &bytes[bytes.len().saturating_sub(MOST_BEHIND)..];
     bytes.starts_with(b"\xff\xd8") && !last.windows(2).any(|pair| pair == b"\xff\xd9")
 }
 
-/// Colours times alpha, as encoded: half transparent white is the grey half way up, as in a browser over black.
+/// Multiplies colours by alpha, on encoded values: half-transparent white becomes middle grey, as in a browser over black.
 fn over_black(picture: DynamicImage) -> DynamicImage {
     if !picture.color().has_alpha() {
         return picture;
@@ -153,7 +153,7 @@ pub fn read_square(file: &Path, side: usize, fit: Fit) -> Result<Image, FileErro
 mod tests {
     use super::*;
 
-    /// A file in a folder of this test alone.
+    /// A file in a folder used only by this test.
     fn written(name: &str, bytes: &[u8]) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("latent-jockey-kinds-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_transparent_is_laid_over_black() {
+    fn transparent_pictures_are_shown_over_black() {
         use image::{GrayAlphaImage, LumaA, Rgba, RgbaImage};
         let first = |picture: DynamicImage, name: &str| {
             let file = written(name, &encoded(&picture, image::ImageFormat::Png));
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn webp_and_jpeg_are_read_under_any_name_and_other_formats_are_named() {
+    fn webp_and_jpeg_are_read_under_any_extension_and_other_formats_are_named() {
         let picture = DynamicImage::ImageRgb8(image::RgbImage::from_pixel(16, 8, image::Rgb([10, 200, 30])));
         let webp = encoded(&picture, image::ImageFormat::WebP);
         let jpeg = encoded(&picture, image::ImageFormat::Jpeg);

@@ -14,7 +14,7 @@ impl Ease {
     }
 }
 
-/// A value that goes from 1 to 0 in `total_secs`, softly at both ends: the weight of what is being left.
+/// A value that goes from 1 to 0 in `total_secs`, softly at both ends: the weight of what is fading out.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Fade {
     left_secs: f64,
@@ -30,7 +30,7 @@ impl Fade {
         self.left_secs = (self.left_secs - dt).max(0.0);
     }
 
-    /// 1 at the start, 0 when it is over.
+    /// 1 at the start, 0 at the end.
     pub fn weight(&self) -> f64 {
         if self.total_secs > 0.0 { Ease::Smooth.apply(self.left_secs / self.total_secs) } else { 0.0 }
     }
@@ -42,8 +42,8 @@ impl Fade {
 
 /// Wandering angle of one dimension at `phase`: two sines of incommensurate rates, 0 at phase 0, within ±1.5.
 ///
-/// `rates` are in radians per unit of phase. Many dimensions with rates of their own never come to rest together,
-/// so the whole neither stalls nor jumps, and runs backwards as well as forwards.
+/// `rates` are in radians per unit of phase. Many dimensions with different rates never come to rest at the same time, so
+/// the whole neither stalls nor jumps, and runs backwards as well as forwards.
 pub fn wander(phase: f64, rates: [f64; 2]) -> f64 {
     (phase * rates[0]).sin() + 0.5 * (phase * rates[1]).sin()
 }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn easing_meets_its_ends_and_never_goes_back() {
+    fn easing_reaches_both_ends_and_never_goes_back() {
         for ease in [Ease::Linear, Ease::Smooth, Ease::Hold] {
             assert_eq!((ease.apply(-1.0), ease.apply(0.0), ease.apply(1.0), ease.apply(2.0)), (0.0, 0.0, 1.0, 1.0));
             let steps: Vec<f64> = (0..=100).map(|i| ease.apply(f64::from(i) / 100.0)).collect();

@@ -1,18 +1,18 @@
-//! A source that follows a signal: an audio band, a sensor, whatever arrives under a name.
+//! A source that follows a signal: an audio band, a sensor, anything that arrives under a name.
 
 use super::signals::{SignalId, Signals};
 use super::source::{Kind, Polarity, Setup, Source, Time};
 
-/// `source = "audio.kick"`: any name of a signal.
+/// `source = "audio.kick"`: the name of any signal.
 pub static KIND: Kind = Kind { words: &[], knobs: &[], polarity: Polarity::Unipolar, build };
 
 fn build(setup: &Setup<'_>) -> Box<dyn Source> {
     Box::new(Follow { signal: SignalId::intern(setup.word) })
 }
 
-/// Gives the newest value of a signal, kept from 0 to 1.
+/// Returns the newest value of a signal, clamped to 0..1.
 pub struct Follow {
-    /// `None` when the process has no room for one more signal: it rests at 0.
+    /// `None` if the process has too many signals; the value is then 0.
     signal: Option<SignalId>,
 }
 
@@ -27,9 +27,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_follower_gives_the_newest_value() {
+    fn a_follower_returns_the_newest_value() {
         let mut follow = build(&Setup { word: "test.follow", seed: 0, chosen: &[] });
-        let id = SignalId::find("test.follow").expect("building it makes the signal known");
+        let id = SignalId::find("test.follow").expect("building it registers the signal");
         let mut signals = Signals::default();
         for (sent, expected) in [(0.25, 0.25), (1.0, 1.0), (7.0, 1.0), (-3.0, 0.0)] {
             signals.set(id, sent);

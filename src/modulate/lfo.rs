@@ -1,8 +1,8 @@
 //! The low-frequency oscillator: six waveforms, in seconds or in beats.
 //!
-//! Its value is a function of time, seed and knobs alone: at a steady rate nothing accumulates, and the same take
-//! gives the same values. When its rate changes, the wave goes on from where it is; one that counts beats then slides
-//! back onto the beat.
+//! Its value depends only on time, seed and knobs: at a steady rate nothing accumulates, and the same take gives the same
+//! values. When its rate changes, the wave continues from where it is; one that counts beats then slides back onto the
+//! beat.
 
 use std::f64::consts::TAU;
 
@@ -47,26 +47,26 @@ pub static KIND: Kind =
     Kind { words: <Wave as Choice>::WORDS, knobs: &[&[SECONDS, BEATS], &[PHASE]], polarity: Polarity::Bipolar, build };
 
 fn build(setup: &Setup<'_>) -> Box<dyn Source> {
-    // The places of the two knobs in their group are those of the words.
+    // The two knobs of the group are in the order of the words.
     let unit = TimeBase::from_index(setup.chosen.first().copied().unwrap_or(0));
     let wave = Wave::from_word(setup.word).unwrap_or(Wave::Sine);
     Box::new(Lfo::new(wave, unit, setup.seed))
 }
 
-/// The form of one cycle.
+/// The shape of one cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wave {
     /// From the middle up, down and back.
     Sine,
-    /// As the sine, with straight lines.
+    /// Like the sine, with straight lines.
     Triangle,
     /// From the bottom to the top, then jumps back; a negative depth makes it fall.
     Saw,
     /// Top for the first half of the cycle, bottom for the second.
     Square,
-    /// A random value for each cycle.
+    /// One random value per cycle.
     SampleHold,
-    /// Moves from one random value to the next in each cycle, softly at both ends.
+    /// Moves from one random value to the next over each cycle, softly at both ends.
     SmoothRandom,
 }
 
@@ -80,7 +80,7 @@ words!(Wave {
 });
 
 impl Wave {
-    /// The value after a number of `cycles`, 0 to 1. `seed` is for the random ones.
+    /// The value after `cycles`, 0 to 1. `seed` is for the random waves.
     pub fn at(self, cycles: f64, seed: u64) -> f64 {
         let index = cycles.floor();
         let t = cycles - index;
@@ -117,7 +117,7 @@ pub struct Lfo {
     phase: f64,
     /// The period of the last frame; `None` before the first.
     last_period: Option<f64>,
-    /// Cycles between where the wave is and where it would be had its period never changed.
+    /// Cycles between the wave's position and where it would be if its period had never changed.
     offset: f64,
 }
 
@@ -135,7 +135,7 @@ impl Source for Lfo {
     }
 
     fn step(&mut self, t: Time, _: &Signals) -> f64 {
-        /// Time constant of the slide back onto the beat: no jump is seen, and a bar later it is there.
+        /// Time constant of the slide back onto the beat: slow enough to hide, and done within a bar.
         const SLIDE_SECS: f64 = 0.3;
         let (now, before) = match self.unit {
             TimeBase::Seconds => (t.secs, t.secs - t.dt),
@@ -145,7 +145,7 @@ impl Source for Lfo {
         if last_period != self.period {
             self.offset += before / last_period - before / self.period;
         } else if self.unit == TimeBase::Beats && self.offset != 0.0 {
-            // Whole cycles stay: they look the same, except to the random waves, which must not jump.
+            // Whole cycles stay: they make no difference, except to the random waves, which must not jump.
             let away = self.offset - self.offset.round();
             let rest = away * (-t.dt / SLIDE_SECS).exp();
             self.offset = self.offset.round() + if rest.abs() < 1e-6 { 0.0 } else { rest };
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn each_wave_has_its_form() {
+    fn each_wave_has_its_shape() {
         let half = 0.5 + 0.5 * std::f64::consts::FRAC_1_SQRT_2;
         let table: [(Wave, [f64; 9]); 4] = [
             (Wave::Sine, [0.5, half, 1.0, half, 0.5, 1.0 - half, 0.0, 1.0 - half, 0.5]),
@@ -201,7 +201,7 @@ mod tests {
     fn smooth_random_has_no_jumps() {
         let values: Vec<f64> = (0..4000).map(|i| Wave::SmoothRandom.at(f64::from(i) / 100.0 - 20.0, 3)).collect();
         let largest = values.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f64::max);
-        // The steepest place of the easing is 1.875 a cycle.
+        // The steepest slope of the easing is 1.875 per cycle.
         assert!(largest < 0.019, "{largest}");
     }
 
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_period_is_in_seconds_or_beats() {
-        // A quarter of a second a frame, two beats a second: a saw of 2 s and one of 4 beats are the same.
+        // A quarter of a second per frame, two beats per second: a saw of 2 s and one of 4 beats are the same.
         let expected = [0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 0.0];
         for (unit, period) in [(TimeBase::Seconds, 2.0), (TimeBase::Beats, 4.0)] {
             let values = played(&mut Lfo::new(Wave::Saw, unit, 0), [period, 0.0], 0..9, 0.25);
@@ -255,12 +255,12 @@ mod tests {
     }
 
     #[test]
-    fn beats_come_back_onto_the_beat() {
+    fn waves_return_to_the_beat() {
         let mut lfo = Lfo::new(Wave::Saw, TimeBase::Beats, 0);
         played(&mut lfo, [8.0, 0.0], 0..270, 0.01);
         let after = played(&mut lfo, [4.0, 0.0], 270..1000, 0.01);
         let steady = played(&mut Lfo::new(Wave::Saw, TimeBase::Beats, 0), [4.0, 0.0], 270..1000, 0.01);
-        assert!((after[1] - steady[1]).abs() > 0.1, "at first the wave goes on from where it is");
+        assert!((after[1] - steady[1]).abs() > 0.1, "at first the wave continues from where it is");
         assert!(after.iter().zip(&steady).skip(600).all(|(a, b)| close(*a, *b)));
     }
 }

@@ -4,29 +4,29 @@ use super::route::{DEPTH, Response, Route, SMOOTH};
 use super::source::{Kind, Knob, Polarity, Setup, Source, seed_of};
 use crate::params::{Curve, Def, Saving, Target, intern};
 
-/// Below this lie the rows of modulators.
+/// Prefix of the rows of modulators.
 pub const PREFIX: &str = "/mod/";
 
-/// One entry of `[mod]`, checked. What its numbers are while it plays stands in the table of parameters.
+/// One entry of `[mod]`, checked. While it plays, its numbers are in the table of parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Modulator {
-    /// Its name, and the middle of its addresses: `/mod/<name>/depth`.
+    /// Its name, which is part of its addresses: `/mod/<name>/depth`.
     pub name: String,
-    /// What `source =` says.
+    /// The value of `source =`.
     pub word: String,
     pub kind: &'static Kind,
     /// Which knob of each group of [`Kind::knobs`] the entry uses.
     pub chosen: Vec<usize>,
-    /// Of random waveforms; `None` makes one from the name.
+    /// Seed of random waveforms; `None` derives one from the name.
     pub seed: Option<u64>,
     pub polarity: Polarity,
     pub curve: Response,
-    /// What it moves, each once.
+    /// Its targets, each once.
     pub to: Vec<Target>,
 }
 
 impl Modulator {
-    /// Its knobs: depth, smooth, then those of its source in the order in which [`Source::turn`] takes them.
+    /// Its knobs: depth, smooth, then those of its source in the order of [`Source::turn`].
     pub fn knobs(&self) -> impl Iterator<Item = &'static Knob> + '_ {
         let of_source = self.kind.knobs.iter().zip(&self.chosen).filter_map(|(group, &i)| group.get(i));
         [&DEPTH, &SMOOTH].into_iter().chain(of_source)
@@ -37,19 +37,19 @@ impl Modulator {
         format!("{PREFIX}{}/{}", self.name, knob.name)
     }
 
-    /// The rows of its knobs, in their order. They do not say what the preset says: so a knob that was turned stays
-    /// where it is when the file is saved with another number.
+    /// The rows of its knobs, in order. They do not contain the preset's numbers, so that a knob that was turned stays
+    /// where it is when the file is saved with a different number.
     pub fn rows(&self) -> Vec<Def> {
         let row = |knob: &Knob| {
             let row = Def::float(intern(&self.address(knob)), knob.min, knob.max, knob.default);
             let row = row.unit(knob.unit).smooth(knob.smoothing_secs).help(knob.help);
-            let row = row.saving(Saving::Elsewhere("it is written under [mod]"));
+            let row = row.saving(Saving::Elsewhere("it belongs under [mod]"));
             if knob.curve == Curve::Square { row.square() } else { row }
         };
         self.knobs().map(row).collect()
     }
 
-    /// Whether its source is the same as another's, so that it can go on.
+    /// Whether its source is the same as another's, so that it can continue.
     pub fn has_source_of(&self, other: &Modulator) -> bool {
         let source = |m: &Modulator| (m.name.clone(), m.word.clone(), m.chosen.clone(), m.seed);
         source(self) == source(other)
@@ -60,7 +60,7 @@ impl Modulator {
         (self.kind.build)(&Setup { word: &self.word, seed, chosen: &self.chosen })
     }
 
-    /// Its routes; `source` is its place in the list of sources.
+    /// Its routes; `source` is its index in the list of sources.
     pub fn routes(&self, source: usize) -> impl Iterator<Item = Route> + '_ {
         self.to.iter().map(move |&target| {
             let mut route = Route::new(source, target);
@@ -70,7 +70,7 @@ impl Modulator {
     }
 }
 
-/// Whether a text can name a modulator: it becomes a part of addresses.
+/// Whether a string is a valid name for a modulator, as it becomes part of addresses.
 pub fn is_name(name: &str) -> bool {
     const LONGEST: usize = 32;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';

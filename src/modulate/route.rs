@@ -1,8 +1,8 @@
-//! From sources to parameters: how far each source moves what.
+//! Routes from sources to parameters, with their depth.
 //!
-//! Depth is in travel, the 0..1 of a knob that is laid over the parameter's range: depth 0.5 moves as far as half a
-//! turn of its knob, so that one source moves parameters of any range alike. Routes to one parameter add up; the
-//! parameter itself keeps the sum inside its range.
+//! Depth is in travel, the 0..1 of a knob that covers the parameter's range: depth 0.5 moves as far as half a turn of its
+//! knob, so that one source can move parameters with any range. Routes to the same parameter add up; the parameter
+//! clamps the sum to its range.
 
 use super::ease::Ease;
 use super::source::{Knob, Polarity};
@@ -17,7 +17,7 @@ pub static DEPTH: Knob = Knob {
     unit: "",
     curve: Curve::Linear,
     smoothing_secs: 0.08,
-    help: "how far it moves, in the travel of a knob: 1 is the whole range, negative turns it over, 0 is off",
+    help: "how far it moves its parameters, in knob travel: 1 is the whole range, negative inverts, 0 is off",
 };
 /// How slowly a modulator's parameters follow its source.
 pub static SMOOTH: Knob = Knob {
@@ -28,10 +28,10 @@ pub static SMOOTH: Knob = Knob {
     unit: "s",
     curve: Curve::Square,
     smoothing_secs: 0.0,
-    help: "how slowly it follows its source: a time constant; 0 follows at once",
+    help: "time constant with which it follows its source; 0 follows at once",
 };
 
-/// The form that a route gives to its source, the same to both sides of 0.
+/// The response curve of a route, symmetric about 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Response {
     #[default]
@@ -63,16 +63,16 @@ impl Response {
 /// One source on one parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {
-    /// The place of the source in the list of values given to [`Routes::step`].
+    /// The index of the source in the values passed to [`Routes::step`].
     pub source: usize,
     pub target: Target,
-    /// In travel, −1 to 1; negative turns the source over.
+    /// In travel, −1 to 1; negative inverts the source.
     pub depth: f64,
     pub polarity: Polarity,
     pub curve: Response,
     /// Time constant in seconds with which it follows its source; 0 follows at once.
     pub smooth: f64,
-    /// Where it is, −1 to 1, before depth; `None` before the first frame, so that it does not glide in from 0.
+    /// Its current value, −1 to 1, before depth; `None` before the first frame, so that it does not glide in from 0.
     at: Option<f64>,
 }
 
@@ -82,7 +82,7 @@ impl Route {
         Route { source, target, depth: 0.0, polarity, curve, smooth: 0.0, at: None }
     }
 
-    /// Takes over where another route is, so that a reload is not seen.
+    /// Continues from another route's value, so that a reload is invisible.
     pub fn go_on_from(&mut self, other: &Route) {
         self.at = other.at;
     }
@@ -98,11 +98,11 @@ impl Route {
     }
 }
 
-/// All routes that play, and the parameters they move.
+/// All active routes, and the parameters they move.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
     routes: Vec<Route>,
-    /// The place in `sums` of each route's target.
+    /// Index in `sums` of each route's target.
     places: Vec<usize>,
     /// Each target once, with the sum of its routes in travel.
     sums: Vec<(Target, f64)>,
@@ -130,12 +130,12 @@ impl Routes {
         self.routes.iter()
     }
 
-    /// The parameters that are moved, each once, with what was added in the last frame, in travel.
+    /// The moved parameters, each once, with what was added in the last frame, in travel.
     pub fn sums(&self) -> &[(Target, f64)] {
         &self.sums
     }
 
-    /// One frame: `values` are those of the sources, 0 to 1. Does not allocate.
+    /// Steps one frame; `values` are those of the sources, 0 to 1. Does not allocate.
     pub fn step(&mut self, values: &[f64], dt: f64) -> &[(Target, f64)] {
         self.sums.iter_mut().for_each(|(_, sum)| *sum = 0.0);
         for (route, place) in self.routes.iter_mut().zip(&self.places) {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn responses_have_their_forms() {
+    fn responses_have_their_shapes() {
         let table = [
             (Response::Linear, [-1.0, -0.25, 0.0, 0.25, 1.0]),
             (Response::Square, [-1.0, -0.0625, 0.0, 0.0625, 1.0]),

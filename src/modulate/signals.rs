@@ -1,8 +1,8 @@
-//! Signals: numbers that arrive all the time from outside (audio bands, sensors), by name.
+//! Signals: named numbers that arrive continuously from outside (audio bands, sensors).
 //!
-//! A signal has one newest value a frame, 0 to 1 by convention; what arrived before it in the same frame is gone.
-//! Names are interned in one list of the process, so that a device's thread and the show speak of the same
-//! [`SignalId`]. Setting and reading a signal allocates nothing.
+//! A signal has one newest value per frame, 0 to 1 by convention; earlier values in the same frame are lost. Names are
+//! interned in one process-wide list, so that a device's thread and the show use the same [`SignalId`]. Setting and
+//! reading a signal allocates nothing.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -15,13 +15,13 @@ pub const MAX_NAME: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SignalId(u16);
 
-/// Every name so far; the place is the id.
+/// Every name so far; the index is the id.
 static NAMES: RwLock<Vec<&'static str>> = RwLock::new(Vec::new());
 
 impl SignalId {
-    /// The signal of a name such as `audio.kick`, a new one where there is none. `None` for what is no name, and
-    /// when there are [`MAX_SIGNALS`] already. For presets and devices: what any client may send goes through
-    /// [`SignalId::find`], so that nobody can fill the list.
+    /// The signal with a name such as `audio.kick`, created if missing. `None` for an invalid name, and when there are
+    /// already [`MAX_SIGNALS`]. For presets and devices; names from clients go through [`SignalId::find`], so that they
+    /// cannot fill the list.
     pub fn intern(name: &str) -> Option<Self> {
         if let Some(known) = SignalId::find(name) {
             return Some(known);
@@ -41,8 +41,8 @@ impl SignalId {
         Some(SignalId((names.len() - 1) as u16))
     }
 
-    /// The signal of a name that a preset or a device uses. `/` counts as `.`, so that `audio/kick`, the end of an
-    /// OSC address, is `audio.kick`. Does not allocate.
+    /// The existing signal with a name. `/` counts as `.`, so that `audio/kick`, the end of an OSC address, is
+    /// `audio.kick`. Does not allocate.
     pub fn find(name: &str) -> Option<Self> {
         let same = |known: &str| {
             known.len() == name.len()
@@ -58,8 +58,8 @@ impl SignalId {
     }
 }
 
-/// Whether a text can name a signal: two or more parts of letters, digits, `-` and `_`, with dots between. The dot
-/// keeps a slip in the name of a waveform from becoming a signal.
+/// Whether a string is a valid signal name: two or more parts of letters, digits, `-` and `_`, separated by dots. The dot
+/// keeps a typo in the name of a waveform from becoming a signal.
 pub fn is_name(name: &str) -> bool {
     let is_part =
         |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
@@ -79,7 +79,7 @@ impl Default for Signals {
 }
 
 impl Signals {
-    /// Sets the newest value; what is not finite changes nothing.
+    /// Sets the newest value; non-finite values are ignored.
     pub fn set(&mut self, id: SignalId, value: f64) {
         if value.is_finite() {
             self.values[usize::from(id.0)] = value;

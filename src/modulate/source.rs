@@ -1,12 +1,12 @@
-//! What can move a parameter: an LFO, a follower of a signal, and whatever else implements [`Source`].
+//! What can move a parameter: an LFO, a follower of a signal, and anything else that implements [`Source`].
 //!
-//! A source gives one number from 0 to 1 a frame. [`Route`](super::Route)s decide what it moves, how far, and whether
-//! it moves to both sides of the base. A source's knobs become rows of the table of parameters while it plays.
+//! A source returns one number from 0 to 1 per frame. [`Route`](super::Route)s decide what it moves, how far, and whether
+//! to both sides of the base. A source's knobs are rows of the table of parameters while it plays.
 
 use super::signals::Signals;
 use crate::params::{Curve, words};
 
-/// When a frame is.
+/// The time of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Time {
     /// Seconds since the show began; stands still while the picture is frozen.
@@ -17,7 +17,7 @@ pub struct Time {
     pub dt: f64,
 }
 
-/// Gives one number a frame, from 0 to 1. A function of the frames it has seen, so that a take replays exactly.
+/// Returns one number from 0 to 1 per frame. A function of the frames it has seen, so that a take replays exactly.
 pub trait Source: Send {
     /// The values of its knobs in this frame, in the order of [`Kind::knobs`]; called before [`Source::step`].
     fn turn(&mut self, _knobs: &[f64]) {}
@@ -38,7 +38,7 @@ pub enum Polarity {
 words!(Polarity { Unipolar = "unipolar", Bipolar = "bipolar" });
 
 impl Polarity {
-    /// A source's 0..1 as what the route adds.
+    /// Converts a source's 0..1 to what the route adds.
     pub fn apply(self, value: f64) -> f64 {
         match self {
             Polarity::Unipolar => value,
@@ -47,8 +47,7 @@ impl Polarity {
     }
 }
 
-/// A number of a source that can be played: `/mod/<name>/<knob>` while its preset plays, a key of its entry in the
-/// file.
+/// A playable number of a source: `/mod/<name>/<knob>` while its preset plays, and a key of its entry in the file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Knob {
     pub name: &'static str,
@@ -62,19 +61,19 @@ pub struct Knob {
     pub help: &'static str,
 }
 
-/// A kind of source: what a preset may say about it, and how it is built.
+/// A kind of source: its keys in a preset, and how it is built.
 #[derive(Debug)]
 pub struct Kind {
-    /// Its words for `source = "…"`. A kind without words takes the name of a signal.
+    /// Its words for `source = "…"`. A kind without words takes a signal's name.
     pub words: &'static [&'static str],
-    /// Each group is one knob. A group of several is a choice between them: an entry says exactly one.
+    /// Each group is one knob. A group of several is a choice between them: an entry must use exactly one.
     pub knobs: &'static [&'static [Knob]],
-    /// What a route does unless its entry says so.
+    /// The default polarity of its routes.
     pub polarity: Polarity,
     pub build: fn(&Setup<'_>) -> Box<dyn Source>,
 }
 
-/// The same kind is the same static.
+/// Kinds are compared by address.
 impl PartialEq for Kind {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self, other)
@@ -84,21 +83,21 @@ impl PartialEq for Kind {
 /// What a source is built from.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup<'a> {
-    /// The word after `source =`.
+    /// The value of `source =`.
     pub word: &'a str,
-    /// Of what is random.
+    /// For random waves.
     pub seed: u64,
-    /// Which knob of each group was chosen, in the order of [`Kind::knobs`].
+    /// Which knob of each group the entry uses, in the order of [`Kind::knobs`].
     pub chosen: &'a [usize],
 }
 
-/// The kind that a word names.
+/// The kind for a word.
 pub fn kind(word: &str) -> Option<&'static Kind> {
     let by_signal = || super::KINDS.iter().find(|kind| kind.words.is_empty() && super::signals::is_name(word));
     super::KINDS.iter().find(|kind| kind.words.contains(&word)).or_else(by_signal).copied()
 }
 
-/// The seed of a modulator whose preset names none: two of them do not move alike. FNV-1a of its name.
+/// The default seed of a modulator: the FNV-1a hash of its name, so that two modulators move differently.
 pub fn seed_of(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn polarity_lays_the_source_beside_the_base_or_around_it() {
+    fn polarity_places_the_source_beside_the_base_or_around_it() {
         assert_eq!([0.0, 0.5, 1.0].map(|u| Polarity::Bipolar.apply(u)), [-1.0, 0.0, 1.0]);
         assert_eq!([0.0, 0.5, 1.0].map(|u| Polarity::Unipolar.apply(u)), [0.0, 0.5, 1.0]);
     }
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn names_have_seeds_of_different_kinds() {
+    fn different_names_have_different_seeds() {
         assert_eq!(seed_of("a"), 0xaf63_dc4c_8601_ec8c);
         assert_ne!(seed_of("breathe"), seed_of("sway"));
     }

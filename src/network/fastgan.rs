@@ -1,5 +1,6 @@
 //! FastGAN, and the generators that projected-gan trains under that name: spectral-normed convolutions with batch norm
-//! and gated linear units, and gates that small maps put on large ones. There is no mapping network: z is the only w.
+//! and gated linear units, and skip-layer excitation, in which small maps gate large ones. There is no mapping network: z
+//! is the only w.
 //!
 //! Everything constant is folded at load: σ of the spectral norm into the weights, stored statistics into a scale and
 //! shift per channel. Sources of the maths: Liu et al., "Towards Faster and Stabilized GAN Training" (2021); Sauer et
@@ -18,18 +19,18 @@ use crate::engine::plan::{
 use crate::latent::mapping::{FullyConnected, Mapping};
 use norm::{conditional_norm, norm, spectral};
 
-/// What torch's DataParallel and training files put before names.
+/// Prefixes that torch's DataParallel and training files add to names.
 const PREFIXES: [&str; 4] = ["module.", "g.", "g_ema.", "G_ema."];
 /// Up-sampling by repetition is zero insertion followed by this filter, which commutes with the convolution.
 const REPEAT: Fir = [0.0, 0.5, 0.5, 0.0];
-/// Known networks have up to 1024.
+/// Known networks go up to 1024.
 const RESOLUTIONS: [usize; 8] = [8, 16, 32, 64, 128, 256, 512, 1024];
-/// projected-gan's networks have blocks for 256 that smaller ones do not run.
+/// projected-gan's networks have blocks up to 256 that smaller ones do not use.
 const SMALLEST_PROJECTED: usize = 128;
-/// FastGAN limits its picture at this resolution alone.
+/// FastGAN applies tanh to its picture only at this resolution.
 const TANH_RESOLUTION: usize = 1024;
 
-/// A name without what training puts before it, and without `synthesis.`.
+/// A name without training prefixes and without `synthesis.`.
 pub fn bare(name: &str) -> &str {
     let mut name = name;
     while let Some(rest) = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)) {
@@ -48,8 +49,7 @@ pub fn is_fastgan<'a>(names: impl Iterator<Item = &'a str>) -> bool {
     init && blocks
 }
 
-/// Is what a layer stores under this name trained, and so averaged? The rest are statistics and the spectral norm's
-/// vectors.
+/// Whether the tensor with this name is trained, and so averaged. The others are statistics and the spectral norm's vectors.
 pub fn is_parameter(name: &str) -> bool {
     const BUFFERS: [&str; 7] =
         ["weight_u", "weight_v", "running_mean", "running_var", "num_batches_tracked", "stored_mean", "stored_var"];
@@ -61,10 +61,10 @@ pub fn rename(tensors: BTreeMap<String, TensorRef>) -> BTreeMap<String, TensorRe
     tensors.into_iter().map(|(name, tensor)| (bare(&name).to_owned(), tensor)).collect()
 }
 
-/// Lowers a checkpoint whose names are bare.
+/// Lowers a checkpoint with bare names.
 ///
 /// # Errors
-/// The first tensor that is missing, of the wrong shape or not finite; blocks of a derived architecture.
+/// For the first tensor that is missing, of the wrong shape or not finite, and for blocks of a derived architecture.
 pub fn lower(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
     let at = checkpoint.root();
     refuse_derived(checkpoint, &at)?;
@@ -112,7 +112,7 @@ fn architecture(at: &Tensors, classes: usize) -> String {
     if classes > 0 { format!("{size}, with classes") } else { size.to_owned() }
 }
 
-/// Relatives that compute something else have further parts.
+/// Derived architectures, which compute something else, have additional parts.
 fn refuse_derived(checkpoint: &Checkpoint, at: &Tensors) -> Result<(), NetworkError> {
     for name in ["init_constant", "mapping_network", "se_4_16", "se_8_32"] {
         if at.has(name) {
@@ -123,8 +123,7 @@ fn refuse_derived(checkpoint: &Checkpoint, at: &Tensors) -> Result<(), NetworkEr
     Ok(())
 }
 
-/// The picture's side and colours: the resolution that the file names, else the largest block whose channels `to_big`
-/// takes.
+/// The picture's side and colours: the resolution given in the file, else the largest block whose channels match `to_big`.
 fn resolution(checkpoint: &Checkpoint, at: &Tensors, is_projected: bool) -> Result<(usize, usize), NetworkError> {
     let [colours, channels, ..] = spectral_shape::<4>(&at.at("to_big"))?;
     let fits = |r: usize| block_channels(&at.at(format!("feat_{r}"))) == Some(channels);
@@ -147,20 +146,20 @@ fn spectral_shape<const RANK: usize>(at: &Tensors) -> Result<[usize; RANK], Netw
     at.shape_of_rank(if at.has("weight_orig") { "weight_orig" } else { "parametrizations.weight.original" })
 }
 
-/// Channels that a block ends with.
+/// Output channels of a block.
 fn block_channels(at: &Tensors) -> Option<usize> {
     let last = ["5", "1", "conv2", "conv"].into_iter().find(|name| at.has(name))?;
     spectral_shape::<4>(&at.at(last)).ok().map(|[outputs, ..]| outputs / 2)
 }
 
-/// z and the class beside each other are the w: z is put in unchanged, or normalised; a class is a row of a table.
+/// w is the concatenation of z and the class: z is used as it is, or normalised; a class is a row of a table.
 fn mapping(checkpoint: &Checkpoint, at: &Tensors, is_projected: bool) -> Result<Mapping, NetworkError> {
     let [z_dim, ..] = spectral_shape::<4>(&at.at("init").at("init").at("0"))?;
     let embed = match at.has("embed") {
         true => {
             let [rows, features] = at.at("embed").shape_of_rank("weight")?;
             let table = at.at("embed").get("weight", &[rows, features])?;
-            // The table has rows for ImageNet's classes whatever the network was trained on.
+            // The table always has rows for all ImageNet classes.
             let classes = at.attribute("c_dim").and_then(Attribute::as_f64).map_or(rows, |n| n as usize).clamp(1, rows);
             let mut weight = vec![0.0; features * classes];
             for (class, row) in table.chunks_exact(features).enumerate().take(classes) {
@@ -172,7 +171,7 @@ fn mapping(checkpoint: &Checkpoint, at: &Tensors, is_projected: bool) -> Result<
     };
     let (features, c_dim) = embed.as_ref().map_or((0, 0), |embed| (embed.outputs, embed.inputs));
     let w_dim = z_dim + features;
-    // Truncation shrinks z and leaves the class alone: the centre of each class is that class at z = 0.
+    // Truncation scales z but not the class: the centre of each class is that class at z = 0.
     let mut class_w_avg = vec![0.0; c_dim * w_dim];
     if let Some(embed) = &embed {
         for (class, centre) in class_w_avg.chunks_exact_mut(w_dim).enumerate() {
@@ -201,24 +200,24 @@ fn mapping(checkpoint: &Checkpoint, at: &Tensors, is_projected: bool) -> Result<
 /// State carried from block to block.
 struct Lowering {
     plan: Plan,
-    /// Where the class begins in w.
+    /// Offset of the class in w.
     first_y: usize,
     /// The map of each resolution, gated.
     maps: BTreeMap<usize, BufferId>,
-    /// Of the last map.
+    /// Channels of the last map.
     channels: usize,
 }
 
-/// A convolution with what follows it.
+/// A convolution and the operations after it.
 struct Conv<'a> {
     at: Tensors<'a>,
     norm: Tensors<'a>,
-    /// Of the noise.
+    /// Noise strength.
     strength: Option<f32>,
     up: bool,
-    /// Of the result.
+    /// Resolution of the result.
     resolution: usize,
-    /// As the original calls the result.
+    /// Name of the result in the original code.
     name: String,
     gates: Option<BufferId>,
 }
@@ -252,7 +251,7 @@ impl Lowering {
         let at = root.at(format!("feat_{r}"));
         let gates = self.gates(root, r)?;
         let name = if gates.is_some() { format!("se_{r}") } else { format!("feat_{r}") };
-        // One strength for both halves, or one each.
+        // One strength for both halves, or one for each.
         let noise = |name: &str| -> Result<Option<f32>, NetworkError> {
             if !at.has(name) {
                 return Ok(None);
@@ -293,7 +292,7 @@ impl Lowering {
         let [outputs, ..] = spectral_shape::<4>(&conv.at)?;
         let mut weight = spectral(&conv.at, &[outputs, self.channels, 3, 3], false)?;
         if conv.up {
-            // Transposed convolutions turn their kernels round.
+            // Transposed convolutions flip their kernels.
             weight.chunks_exact_mut(9).for_each(<[f32]>::reverse);
         }
         let (input, w_dim) = (self.last(), self.plan.w_dim);
@@ -327,7 +326,7 @@ impl Lowering {
         self.plan.output.unwrap_or(BufferId(0))
     }
 
-    /// The gates of resolution `r`, made of the map a sixteenth as large.
+    /// The gates of resolution `r`, computed from the map at a sixteenth of that resolution.
     fn gates(&mut self, root: &Tensors, r: usize) -> Result<Option<BufferId>, NetworkError> {
         let at = root.at(format!("se_{r}")).at("main");
         let Some(&input) = self.maps.get(&(r / 16)).filter(|_| at.has("1")) else { return Ok(None) };
@@ -376,7 +375,7 @@ fn linear(
         up,
         fir,
         demodulate: false,
-        // The original draws noise for every picture; there is none in the file.
+        // The original draws new noise for every picture; the file contains none.
         noise: strength.map(|strength| LayerNoise { constant: Weights::default(), strength }),
         bias: vec![0.0; outputs].into(),
         gain: 1.0,
@@ -390,7 +389,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_known_whatever_stands_before_them() {
+    fn names_are_recognised_with_any_prefix() {
         for prefix in ["", "module.", "g.module.", "G_ema.synthesis.", "synthesis."] {
             let names = [format!("{prefix}init.init.0.weight_orig"), format!("{prefix}feat_8.1.weight_orig")];
             assert!(is_fastgan(names.iter().map(String::as_str)), "{prefix}");

@@ -1,5 +1,5 @@
-//! Choices: enums that carry their words, once. The rows of the table and those who read the values both use the enum, so
-//! that no word is ever compared with a text.
+//! Choices: enums that carry their words. Both the rows of the table and the readers of the values use the enum, so that
+//! no code compares words with strings.
 
 pub use crate::image::Fit;
 
@@ -7,10 +7,10 @@ pub use crate::image::Fit;
 pub trait Choice: Copy + 'static {
     const WORDS: &'static [&'static str];
 
-    /// The variant at a position; the last one for a position beyond it.
+    /// The variant at a position; the last one for positions beyond it.
     fn from_index(index: usize) -> Self;
 
-    /// The variant that a word names.
+    /// The variant for a word.
     fn from_word(word: &str) -> Option<Self> {
         Self::WORDS.iter().position(|known| *known == word).map(Self::from_index)
     }
@@ -45,7 +45,7 @@ macro_rules! choices {
 }
 
 choices! {
-    /// What z does by itself: `/walk/kind`.
+    /// How z moves by itself: `/walk/kind`.
     WalkKind {
         Hold = "hold",
         #[default]
@@ -60,11 +60,11 @@ choices! {
         /// Soft at both ends: 6t⁵ − 15t⁴ + 10t³ (Perlin 2002), first and second derivative 0 at the ends.
         #[default]
         Smooth = "smooth",
-        /// Rests at each end for a quarter of the way and moves smoothly between.
+        /// Rests at each end for a quarter of the way and moves smoothly in between.
         Hold = "hold",
     }
 
-    /// What a speed or a duration counts.
+    /// What a speed or a duration counts in.
     TimeBase {
         #[default]
         Seconds = "seconds",
@@ -79,7 +79,7 @@ choices! {
         None = "none",
     }
 
-    /// What stays of the picture in the painting: `/style/keep/what`.
+    /// What the painting keeps of the picture: `/style/keep/what`.
     Keep {
         /// The painting's light with the picture's colour.
         #[default]
@@ -102,7 +102,7 @@ choices! {
 words!(Fit { Contain = "contain", Cover = "cover", Mirror = "mirror" });
 
 impl TimeBase {
-    /// How many of these pass in a second at `bpm` beats a minute.
+    /// How many of these pass per second at `bpm` beats per minute.
     pub fn per_second(self, bpm: f64) -> f64 {
         match self {
             TimeBase::Seconds => 1.0,

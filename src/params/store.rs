@@ -1,4 +1,4 @@
-//! The values of a running show: bases, what smoothing has made of them, modulation.
+//! The values of a running show: base, smoothed value and modulation.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use super::{Choice, Def, Id, Kind, MAX_DIM, Table, TableError, Target};
 /// One number of the running show.
 #[derive(Clone, Copy, Debug)]
 struct Cell {
-    /// What was written last.
+    /// The last value written.
     base: f64,
-    /// The base as it is after smoothing.
+    /// The base after smoothing.
     smoothed: f64,
-    /// What is added to the base's place in the knob's travel, 0..1.
+    /// Added to the base's position in the knob's 0..1 travel.
     modulation: f64,
 }
 
@@ -22,7 +22,7 @@ struct Cell {
 /// Writes go to the base; [`Params::step`] moves the smoothed values towards it. [`Params::modulate`] is for LFOs,
 /// audio and scripts and never touches the base.
 ///
-/// Rows come and go with [`Params::set_table`]. What a row held when it went it holds when it comes back.
+/// Rows come and go with [`Params::set_table`]. A row that is removed and added again keeps its value.
 #[derive(Clone, Debug)]
 pub struct Params {
     table: Arc<Table>,
@@ -32,11 +32,11 @@ pub struct Params {
     texts: HashMap<Id, String>,
     vectors: HashMap<Id, Vec<f32>>,
     fired: Vec<Id>,
-    /// Cells whose smoothed value has not arrived yet.
+    /// Cells whose smoothed value has not reached the base yet.
     moving: Vec<(Target, usize)>,
     /// The last row of each address that was added at run time.
     last_at: HashMap<&'static str, Id>,
-    /// What is modulated in this frame.
+    /// The targets modulated in this frame.
     modulated: Vec<Target>,
 }
 
@@ -65,13 +65,13 @@ impl Params {
         params
     }
 
-    /// Which parameters there are.
+    /// The current table.
     pub fn table(&self) -> &Arc<Table> {
         &self.table
     }
 
-    /// Swaps the table. A row that was there before holds what it held; a new row at a known address takes over the
-    /// value that was there, where it fits and was not merely the default. Allocates for new rows only.
+    /// Swaps the table. A row that existed before keeps its value; a new row at a known address inherits the value there,
+    /// if it fits and was not just the default. Allocates only for new rows.
     pub fn set_table(&mut self, table: Arc<Table>) {
         self.table = table;
         let table = self.table.clone();
@@ -100,23 +100,23 @@ impl Params {
         }
     }
 
-    /// Adds rows; those that are there already stay.
+    /// Adds rows; existing ones stay.
     ///
     /// # Errors
-    /// As [`Table::changed`]; nothing is added then.
+    /// As [`Table::changed`]; then nothing is added.
     pub fn add(&mut self, rows: &[Def]) -> Result<Vec<Id>, TableError> {
         self.replace(&[], rows)
     }
 
-    /// Takes rows away; built-in ones stay.
+    /// Removes rows; built-in ones stay.
     pub fn remove(&mut self, ids: &[Id]) {
         self.set_table(self.table.without(ids));
     }
 
-    /// Takes rows away and adds others, as one change of the table. Gives the ids of `rows`, in order.
+    /// Removes rows and adds others, as one change of the table. Returns the ids of `rows`, in order.
     ///
     /// # Errors
-    /// As [`Table::changed`]; the table stays as it was then.
+    /// As [`Table::changed`]; then the table is unchanged.
     pub fn replace(&mut self, old: &[Id], rows: &[Def]) -> Result<Vec<Id>, TableError> {
         self.set_table(self.table.changed(old, rows)?);
         Ok(rows.iter().filter_map(|def| self.table.row(def.address)).collect())
@@ -138,7 +138,7 @@ impl Params {
         self.cells.extend(std::iter::repeat_n(cell, def.count));
     }
 
-    /// Writes to a row what the one at the same address held before, where somebody had set it.
+    /// Copies the value of the previous row at the same address, if it had been set.
     fn inherit(&mut self, id: Id, before: Id) {
         for index in 0..id.def().count.min(before.def().count) as u16 {
             let (old, new) = (Target { id: before, index }, Target { id, index });
@@ -148,7 +148,7 @@ impl Params {
                 None => false,
             };
             let Some(value) = self.held(old).filter(|_| was_set) else { continue };
-            // A value that the new row cannot take leaves its default.
+            // If the new row cannot take the value, it keeps its default.
             let _ = self.write(new, &value);
         }
         self.fired.retain(|fired| *fired != id);
@@ -157,8 +157,7 @@ impl Params {
         self.cells[first..first + id.def().count].iter_mut().for_each(|cell| cell.smoothed = cell.base);
     }
 
-    /// The cell of a target, of the row that has its address now if it has another one. `None` for a row that was never
-    /// in the table.
+    /// The cell of a target, or of the row that has its address now. `None` for a row that was never in the table.
     fn cell(&self, target: Target) -> Option<usize> {
         if self.table.has(target.id) {
             return self.own_cell(target);
@@ -176,8 +175,8 @@ impl Params {
     /// is widened, a numeric string is parsed, numbers are clamped to the range.
     ///
     /// # Errors
-    /// [`WriteError::Nonsense`] when no meaning can be found (text for a number, NaN, an unknown choice), and
-    /// [`WriteError::Gone`] when the table has no such row any more; the parameter keeps its value.
+    /// [`WriteError::Nonsense`] when the value has no meaning (text for a number, NaN, an unknown choice), and
+    /// [`WriteError::Gone`] when the table no longer has the row; the parameter keeps its value.
     pub fn write(&mut self, target: Target, value: &Value) -> Result<Written, WriteError> {
         let id = self.table.current(target.id).ok_or(WriteError::Gone { target })?;
         let target = Target { id, ..target };
@@ -269,12 +268,12 @@ impl Params {
         Ok(Written::Changed)
     }
 
-    /// Starts a frame: forgets the triggers of the last one.
+    /// Starts a frame: clears the triggers of the last one.
     pub fn begin(&mut self) {
         self.fired.clear();
     }
 
-    /// Lets the smoothed values follow their bases for `dt` seconds.
+    /// Moves the smoothed values towards their bases for `dt` seconds.
     pub fn step(&mut self, dt: f64) {
         let cells = &mut self.cells;
         self.moving.retain(|&(target, i)| {
@@ -289,15 +288,15 @@ impl Params {
         });
     }
 
-    /// Smoothed values jump to their bases: at the start of a show and when a preset is loaded.
+    /// Jumps the smoothed values to their bases: at the start of a show, and when a preset is loaded.
     pub fn settle(&mut self) {
         for (_, i) in self.moving.drain(..) {
             self.cells[i].smoothed = self.cells[i].base;
         }
     }
 
-    /// Writes their defaults to the numbers of the rows that `wanted` picks, so that smoothed ones glide back, and
-    /// empties the vectors among them. Texts stay.
+    /// Resets the rows that `wanted` selects: numbers to their defaults (smoothed ones glide), vectors to empty. Strings
+    /// stay.
     pub fn write_defaults(&mut self, wanted: impl Fn(&Def) -> bool) {
         let table = self.table.clone();
         for id in table.ids().filter(|id| wanted(id.def())) {
@@ -308,23 +307,22 @@ impl Params {
             for index in 0..id.def().count as u16 {
                 let target = Target { id, index };
                 if self.base(target) != default {
-                    // A default is always of the parameter's own kind.
+                    // A default always has the parameter's kind.
                     let _ = self.write(target, &Value::Float(default));
                 }
             }
         }
     }
 
-    /// Keeps a text without asking for anything to be done: the name of what plays by now.
+    /// Sets a string without firing it: the name of what is playing now.
     pub fn set_text(&mut self, id: Id, text: &str) {
         if let Some(slot) = self.texts.get_mut(&id) {
             text.clone_into(slot);
         }
     }
 
-    /// What LFOs, audio and scripts add in this frame, each target once, in the travel of a knob: 0.5 moves as far as
-    /// half a turn. Numbers that are not in the list are not modulated any more. Allocates only for more targets than
-    /// ever before.
+    /// Sets what LFOs, audio and scripts add in this frame, each target once, in travel: 0.5 moves as far as half a turn of
+    /// a knob. Numbers not in the list are no longer modulated. Allocates only for more targets than ever before.
     pub fn modulate(&mut self, amounts: &[(Target, f64)]) {
         while let Some(target) = self.modulated.pop() {
             if let Some(i) = self.cell(target) {
@@ -339,12 +337,12 @@ impl Params {
         }
     }
 
-    /// What is modulated now, each target once.
+    /// The currently modulated targets, each once.
     pub fn modulated(&self) -> &[Target] {
         &self.modulated
     }
 
-    /// The effective value: the smoothed base, moved along its travel by the modulation, inside the range.
+    /// The effective value: the smoothed base, moved along its travel by the modulation, within the range.
     pub fn get(&self, target: impl Into<Target>) -> f64 {
         let target = target.into();
         let Some(i) = self.cell(target) else { return self.base(target) };
@@ -356,7 +354,7 @@ impl Params {
         def.from_travel(def.to_travel(cell.smoothed) + cell.modulation)
     }
 
-    /// The effective value in the parameter's own kind: what `/get/effective` sends. `None` for triggers.
+    /// The effective value in the parameter's kind, as sent by `/get/effective`. `None` for triggers.
     pub fn effective(&self, target: impl Into<Target>) -> Option<Value> {
         let target = target.into();
         match target.id.def().kind {
@@ -366,7 +364,7 @@ impl Params {
         }
     }
 
-    /// The effective value of a whole number or a choice (its position).
+    /// The effective value of an int or a choice (its position).
     pub fn int(&self, id: Id) -> i64 {
         self.get(id).round() as i64
     }
@@ -375,7 +373,7 @@ impl Params {
         self.get(id) >= 0.5
     }
 
-    /// The chosen word; empty for an `id` that is no choice.
+    /// The selected word; empty if `id` is not a choice.
     pub fn choice(&self, id: Id) -> &'static str {
         match id.def().kind {
             Kind::Choice { options, .. } => options[(self.int(id).max(0) as usize).min(options.len() - 1)],
@@ -383,7 +381,7 @@ impl Params {
         }
     }
 
-    /// The choice as its enum, whose words the row was made from.
+    /// The choice as the enum that the row was made from.
     pub fn get_choice<T: Choice>(&self, id: Id) -> T {
         debug_assert!(matches!(id.def().kind, Kind::Choice { options, .. } if options == T::WORDS), "{id:?}");
         T::from_index(self.int(id).max(0) as usize)
@@ -405,25 +403,25 @@ impl Params {
         self.cell(target).map_or_else(|| target.id.def().default_number().unwrap_or(0.0), |i| self.cells[i].base)
     }
 
-    /// Where the base lies on a knob's 0..1 travel.
+    /// The base's position on a knob's 0..1 travel.
     pub fn travel(&self, target: impl Into<Target>) -> f64 {
         let target = target.into();
         target.id.def().to_travel(self.base(target))
     }
 
-    /// Triggers and texts that were written since the frame began, in order.
+    /// Triggers and strings written since the frame began, in order.
     pub fn fired(&self) -> &[Id] {
         &self.fired
     }
 
-    /// The base as a value: what `/dump` sends and what a preset saves. `None` for triggers.
+    /// The base as a value, as sent by `/dump` and saved in a preset. `None` for triggers.
     pub fn value(&self, target: impl Into<Target>) -> Option<Value> {
         let target = target.into();
         let id = self.table.current(target.id).unwrap_or(target.id);
         self.held(Target { id, ..target })
     }
 
-    /// What a row holds, whether or not it is in the table.
+    /// A row's value, whether or not it is in the table.
     fn held(&self, target: Target) -> Option<Value> {
         let base = self.own_cell(target).map_or(0.0, |i| self.cells[i].base);
         Some(match target.id.def().kind {

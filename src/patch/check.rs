@@ -1,7 +1,7 @@
-//! The strict side of a preset: where a mistake is, and what would have been right.
+//! Strict checks for presets: where a mistake is, and what would be right.
 //!
-//! A live write is coerced and clamped; a file is not. Everything wrong with a file is collected, so that one
-//! reading shows all of it.
+//! A live write is coerced and clamped; a file is not. All the problems of a file are collected, so that one reading
+//! shows them all.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use crate::params::{Kind, Table, Target, Value, nearest_of};
 /// Collects the problems of one file.
 pub(super) struct Checker<'a> {
     text: &'a str,
-    /// Which parameters there are.
+    /// The current table of parameters.
     table: &'a Table,
-    /// With those that the file brings along.
+    /// Extended by the rows of the file itself.
     extended: Option<Arc<Table>>,
     pub problems: Vec<Problem>,
 }
@@ -28,17 +28,17 @@ impl<'a> Checker<'a> {
         Checker { text, table, extended: None, problems: Vec::new() }
     }
 
-    /// Which parameters the file may name.
+    /// The parameters that the file may name.
     pub fn params(&self) -> &Table {
         self.extended.as_deref().unwrap_or(self.table)
     }
 
-    /// Other parameters from now on.
+    /// Replaces the parameters that the file may name.
     pub fn set_params(&mut self, table: Arc<Table>) {
         self.extended = Some(table);
     }
 
-    /// Notes a problem at the start of `span`, or at the file's start when the parser knows no place.
+    /// Notes a problem at the start of `span`, or at the start of the file if the parser gives no location.
     pub fn report(&mut self, span: Option<Range<usize>>, message: String) {
         let (line, column) = position(self.text, span.map_or(0, |s| s.start));
         self.problems.push(Problem { line, column, message });
@@ -53,7 +53,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// The table under `key`; `None` when it is missing, or is something else, which is reported.
+    /// The table under `key`; `None` when it is missing, or, with a report, when it is something else.
     pub fn table<'t>(&mut self, table: &'t dyn TableLike, key: &str) -> Option<&'t dyn TableLike> {
         let item = table.get(key)?;
         if item.as_table_like().is_none() {
@@ -62,11 +62,11 @@ impl<'a> Checker<'a> {
         item.as_table_like()
     }
 
-    /// The string under `key`; `None` when it is missing, or is something else, which is reported.
+    /// The string under `key`; `None` when it is missing, or, with a report, when it is something else.
     pub fn string(&mut self, table: &dyn TableLike, key: &str) -> Option<String> {
         let item = table.get(key)?;
         if item.as_str().is_none() {
-            self.report(item.span(), format!("{key} takes a text in quotes; got {}", describe(item)));
+            self.report(item.span(), format!("{key} takes a quoted string; got {}", describe(item)));
         }
         item.as_str().map(str::to_owned)
     }
@@ -81,11 +81,11 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// What an entry of `[midi]` or `[osc]` may say.
+/// The keys of an entry of `[midi]` or `[osc]`.
 const ENTRY_KEYS: &[&str] = &["to", "range", "curve", "invert", "takeover", "relative", "mode", "value"];
 
 impl Checker<'_> {
-    /// Reads an entry of `[midi]` or `[osc]`: an address, or a table. What is wrong is reported at its place.
+    /// Parses an entry of `[midi]` or `[osc]`: an address, or a table. Mistakes are reported at their location.
     pub fn entry(&mut self, item: &Item, key_span: Option<Range<usize>>) -> Option<MidiOptions> {
         let known = self.problems.len();
         if let Some(table) = item.as_table_like() {
@@ -109,7 +109,7 @@ impl Checker<'_> {
     }
 }
 
-/// Where the key itself stands in the file.
+/// The span of the key itself.
 pub(super) fn key_span(table: &dyn TableLike, key: &str) -> Option<Range<usize>> {
     table.key(key).and_then(toml_edit::Key::span)
 }
@@ -132,12 +132,12 @@ fn unknown_address(address: &str, table: &Table) -> String {
         def.count > 1 && address.strip_prefix(stem).is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
     });
     match family {
-        Some(def) => format!("\"{address}\" is no parameter: {} takes n from 0 to {}", def.address, def.count - 1),
-        None => format!("\"{address}\" is no parameter{}", did_you_mean(table.nearest(address))),
+        Some(def) => format!("\"{address}\" is not a parameter: {} takes n from 0 to {}", def.address, def.count - 1),
+        None => format!("\"{address}\" is not a parameter{}", did_you_mean(table.nearest(address))),
     }
 }
 
-/// Any TOML item in a few words.
+/// Describes any TOML item in a few words.
 pub(super) fn describe(item: &Item) -> String {
     match item {
         Item::Value(value) => describe_value(value),
@@ -158,10 +158,10 @@ pub(super) fn describe_value(value: &Toml) -> String {
     }
 }
 
-/// A value of the file as the parameter's own kind.
+/// A value from the file as the parameter's kind.
 ///
 /// # Errors
-/// The message for the player: what the parameter takes, what the file says, and the nearest right word.
+/// The message for the player: what the parameter takes, what the file says, and the nearest valid word.
 pub(super) fn typed(target: Target, item: &Item) -> Result<Value, String> {
     let def = target.id.def();
     let wrong = || format!("{target} takes {}; got {}", def.expects(), describe(item));
@@ -185,7 +185,7 @@ pub(super) fn typed(target: Target, item: &Item) -> Result<Value, String> {
         },
         Kind::Text { .. } => value.as_str().map(|s| Value::Text(s.to_owned())).ok_or_else(wrong),
         Kind::Vector { max_len } => vector(value, max_len).ok_or_else(wrong),
-        Kind::Trigger => Err(format!("{target} fires and has no value: name it under [midi] or [osc] instead")),
+        Kind::Trigger => Err(format!("{target} is a trigger and has no value: map it under [midi] or [osc] instead")),
     }
 }
 
@@ -211,8 +211,8 @@ mod tests {
     fn a_number_past_a_family_names_the_family() {
         assert_eq!(
             unknown_address("/z/2000", Table::built_in()),
-            "\"/z/2000\" is no parameter: /z/<n> takes n from 0 to 1023"
+            "\"/z/2000\" is not a parameter: /z/<n> takes n from 0 to 1023"
         );
-        assert_eq!(unknown_address("/psy", Table::built_in()), "\"/psy\" is no parameter; did you mean \"/psi\"?");
+        assert_eq!(unknown_address("/psy", Table::built_in()), "\"/psy\" is not a parameter; did you mean \"/psi\"?");
     }
 }

@@ -14,7 +14,7 @@ use crate::params::SharedTable;
 #[derive(Clone, Debug)]
 pub struct Library {
     folder: PathBuf,
-    /// Which parameters there are.
+    /// The current table of parameters.
     tables: SharedTable,
 }
 
@@ -38,7 +38,7 @@ impl Library {
         &self.tables
     }
 
-    /// Reads and checks a file, with the parameters that there are now.
+    /// Reads and checks a file, with the current table of parameters.
     ///
     /// # Errors
     /// As [`Preset::load`].
@@ -46,18 +46,18 @@ impl Library {
         Preset::load_with(file, &self.tables.get())
     }
 
-    /// The files as they are now, in the order of their names.
+    /// The current files, in name order.
     pub fn files(&self) -> Vec<PathBuf> {
         locate::files(&self.folder, &["toml"]).unwrap_or_default()
     }
 
-    /// The presets' names as they are now.
+    /// The current presets' names.
     pub fn names(&self) -> Vec<String> {
         self.files().iter().map(|p| name_of(p)).collect()
     }
 
-    /// The file of a name in any case of letters, with or without the number before it (`7-gallery`, `gallery`), or of
-    /// a number counted from 1. Never a path: for names that come from other programs.
+    /// The file for a name, ignoring case, with or without its leading number (`7-gallery`, `gallery`), or for a number
+    /// counted from 1. Never a path: for names from other programs.
     ///
     /// # Errors
     /// [`LocateError::Unknown`] with the nearest known name.
@@ -75,10 +75,10 @@ impl Library {
         })
     }
 
-    /// The file of a name or a number as in [`Library::named`], or of a path: for what the player types.
+    /// The file for a name or a number as in [`Library::named`], or for a path: for what the player types.
     ///
     /// # Errors
-    /// [`LocateError::NoFile`] for a path that leads nowhere, else [`LocateError::Unknown`].
+    /// [`LocateError::NoFile`] for a path that does not exist, otherwise [`LocateError::Unknown`].
     pub fn find(&self, query: &str) -> Result<PathBuf, LocateError> {
         let path = Path::new(query);
         match self.named(query) {
@@ -94,7 +94,7 @@ impl Library {
     /// Reads and checks the preset that [`Library::find`] finds.
     ///
     /// # Errors
-    /// When there is none, or it is wrong.
+    /// When there is none, or it is invalid.
     pub fn load(&self, query: &str) -> Result<Preset, PresetError> {
         self.read(&self.find(query)?)
     }
@@ -102,13 +102,13 @@ impl Library {
     /// The first preset of the list.
     ///
     /// # Errors
-    /// When there is none, or it is wrong.
+    /// When there is none, or it is invalid.
     pub fn first(&self) -> Result<Preset, PresetError> {
         self.load("1")
     }
 
-    /// The file `by` places after (or before) this one, round and round; from a file of elsewhere it goes to
-    /// the first or the last. `None` when the folder holds none.
+    /// The file `by` places after (or before) this one, wrapping around; from a file outside the folder, the first or the
+    /// last. `None` if the folder has no presets.
     pub fn neighbour(&self, from: &Path, by: isize) -> Option<PathBuf> {
         let files = self.files();
         let count = isize::try_from(files.len()).ok().filter(|&n| n > 0)?;
@@ -120,7 +120,7 @@ impl Library {
         Some(files[next as usize].clone())
     }
 
-    /// The network file that the player names: a name of this folder's `networks`, or a path.
+    /// The network file that the player names: a name in this folder's `networks`, or a path.
     ///
     /// # Errors
     /// When there is no such file, with the nearest known name.
@@ -131,11 +131,11 @@ impl Library {
         }
     }
 
-    /// The picture or folder of pictures that the player names: a name of this folder's `pictures`, or a path from the
-    /// working folder or from `base`.
+    /// The picture or folder of pictures that the player names: a name in this folder's `pictures`, or a path relative to
+    /// the working directory or to `base`.
     ///
     /// # Errors
-    /// When there is nothing of that name.
+    /// When there is nothing with that name.
     pub fn picture(&self, name: &str, base: &Path) -> Result<PathBuf, LocateError> {
         let path = Path::new(name);
         match locate::picture_in(&self.folder, name) {
@@ -152,14 +152,14 @@ impl Library {
     /// Checks every preset and counts them.
     ///
     /// # Errors
-    /// The first preset that is wrong, or that there is none.
+    /// For the first invalid preset, or if there are no presets.
     pub fn check(&self) -> Result<usize, PresetError> {
         self.first()?;
         self.files().iter().map(|file| self.read(file).map(drop)).collect::<Result<Vec<()>, _>>().map(|all| all.len())
     }
 }
 
-/// `gallery` of `7-gallery`; a name without a number before it stays.
+/// `gallery` for `7-gallery`; a name without a leading number is returned as it is.
 fn without_number(name: &str) -> &str {
     let rest = name.trim_start_matches(|c: char| c.is_ascii_digit());
     if rest.len() < name.len() { rest.strip_prefix('-').filter(|rest| !rest.is_empty()).unwrap_or(name) } else { name }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_go_round() {
+    fn neighbours_wrap_around() {
         let folder = test_folder("round", &["a.toml", "b.toml", "c.toml"]);
         let library = Library::scan(&folder).unwrap();
         let from = |name: &str, by| name_of(&library.neighbour(&library.find(name).unwrap(), by).unwrap());

@@ -1,4 +1,4 @@
-//! The `[mod]` table of a preset: what moves parameters by itself.
+//! The `[mod]` table of a preset: modulators, which move parameters automatically.
 //!
 //! ```toml
 //! [mod]
@@ -6,7 +6,7 @@
 //! hit     = { source = "audio.kick", to = ["/walk/speed", "/feedback/zoom"], depth = 0.5, smooth = 0.1 }
 //! ```
 //!
-//! Read strictly, as the rest of a preset. An entry's numbers are the values of its rows in the table of parameters.
+//! Read strictly, like the rest of a preset. An entry's numbers are the values of its rows in the table of parameters.
 
 use std::ops::Range;
 
@@ -19,15 +19,15 @@ use crate::modulate::source::{self, Kind, Knob, Polarity};
 use crate::modulate::{KINDS, Modulator};
 use crate::params::{Choice, Kind as Holds, Table, Target, Value, nearest_of};
 
-/// What an entry of any kind may say, apart from its source's knobs.
+/// The keys of every entry, besides its source's knobs.
 const KEYS: [&str; 7] = ["source", "to", "depth", "curve", "smooth", "polarity", "seed"];
 
-/// An entry, and the numbers that it gives to the knobs of [`Modulator::knobs`].
+/// An entry, and its numbers for the knobs of [`Modulator::knobs`].
 pub(super) type Entry = (Modulator, Vec<f64>);
 
-/// Reads `[mod]`. Sources first: modulators may move each other's knobs, whichever comes first in the file.
+/// Reads `[mod]`. Sources come first: modulators may move each other's knobs, in any order in the file.
 ///
-/// From here on the file may name the rows of its own modulators, and not those of a preset that plays.
+/// From here on, the file may refer to the rows of its own modulators, but not to those of the current preset.
 pub(super) fn read(table: Option<&dyn TableLike>, check: &mut Checker) -> Vec<Entry> {
     let listed = || table.into_iter().flat_map(|table| table.iter().map(move |(name, item)| (table, name, item)));
     let mut entries: Vec<Entry> = listed().filter_map(|(table, name, item)| entry(table, name, item, check)).collect();
@@ -52,7 +52,7 @@ pub(super) fn values<'a>(entries: &'a [Entry], params: &'a Table) -> impl Iterat
     entries.iter().flat_map(one).filter_map(|(row, number)| Some((row?.into(), Value::Float(*number))))
 }
 
-/// One entry, without what it moves; `None` when something is wrong with it, which is reported.
+/// One entry, without its targets; `None`, with a report, if it is invalid.
 fn entry(table: &dyn TableLike, name: &str, item: &Item, check: &mut Checker) -> Option<Entry> {
     let key = key_span(table, name);
     let known = check.problems.len();
@@ -110,7 +110,7 @@ fn unknown_source(word: &str) -> String {
     format!("source takes one of {list}, or the name of a signal such as audio.kick; got \"{word}\"{hint}")
 }
 
-/// The number under a knob's name, or its default.
+/// The number for a knob, or its default.
 fn number(entry: &dyn TableLike, knob: &Knob, check: &mut Checker) -> f64 {
     let Some(item) = entry.get(knob.name) else { return knob.default };
     let value = item.as_float().or_else(|| item.as_integer().map(|i| i as f64));
@@ -190,9 +190,9 @@ fn targets(entry: &Item, name: &str, check: &mut Checker) -> Vec<Target> {
         let span = span.or_else(|| whole.clone());
         let Some(target) = check.target(address, span.clone()) else { continue };
         if !matches!(target.id.def().kind, Holds::Float { .. } | Holds::Int { .. }) {
-            check.report(span, format!("{target} is no number: a modulator moves numbers"));
+            check.report(span, format!("{target} is not a number: modulators move numbers"));
         } else if targets.contains(&target) {
-            check.report(span, format!("{target} is in the list already"));
+            check.report(span, format!("{target} is already in the list"));
         } else {
             targets.push(target);
         }
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_read_whole() {
+    fn a_complete_entry_is_read() {
         let read = read(
             r#"[mod]
             breathe = { source = "sine", beats = 8, to = "/psi", depth = 0.3 }
@@ -272,7 +272,7 @@ mod tests {
                     "p.toml:2:16: source takes one of {waves}, or the name of a signal such as audio.kick; got \"sien\"; did you mean \"sine\"?"
                 ),
             ),
-            ("[mod]\na = { source = 3, to = \"/psi\" }", "p.toml:2:16: source takes a text in quotes; got 3".to_owned()),
+            ("[mod]\na = { source = 3, to = \"/psi\" }", "p.toml:2:16: source takes a quoted string; got 3".to_owned()),
             (
                 "[mod]\na = { source = \"sine\", to = \"/psi\" }",
                 "p.toml:2:5: a takes seconds or beats: how long one cycle is".to_owned(),
@@ -315,19 +315,19 @@ mod tests {
             ),
             (
                 "[mod]\na = { source = \"sine\", beats = 4, to = [\"/psi\", \"/psy\"] }",
-                "p.toml:2:49: \"/psy\" is no parameter; did you mean \"/psi\"?".to_owned(),
+                "p.toml:2:49: \"/psy\" is not a parameter; did you mean \"/psi\"?".to_owned(),
             ),
             (
                 "[mod]\na = { source = \"sine\", beats = 4, to = [\"/psi\", \"/psi\"] }",
-                "p.toml:2:49: /psi is in the list already".to_owned(),
+                "p.toml:2:49: /psi is already in the list".to_owned(),
             ),
             (
                 "[mod]\na = { source = \"sine\", beats = 4, to = \"/walk/kind\" }",
-                "p.toml:2:40: /walk/kind is no number: a modulator moves numbers".to_owned(),
+                "p.toml:2:40: /walk/kind is not a number: modulators move numbers".to_owned(),
             ),
             (
                 "[mod.a]\nsource = \"sine\"\nbeats = 4\nto = \"/seed/next\"",
-                "p.toml:4:6: /seed/next is no number: a modulator moves numbers".to_owned(),
+                "p.toml:4:6: /seed/next is not a number: modulators move numbers".to_owned(),
             ),
         ];
         for (text, message) in table {

@@ -1,8 +1,8 @@
-//! Presets: TOML files that say which network plays, with which values, and who moves them.
+//! Presets: TOML files that say which network plays, with which values, and what controls them.
 //!
-//! A preset is read strictly and as a whole: an unknown key or address, a value of the wrong kind and a number
-//! out of its range are all named with line and column, and nothing of such a file is played. Reading a preset
-//! loads no network and changes no parameter.
+//! A preset is read strictly and as a whole: unknown keys or addresses, values of the wrong kind and numbers out of
+//! range are reported with line and column, and nothing of an invalid file is played. Reading a preset loads no
+//! network and changes no parameter.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::control::osc;
 use crate::modulate::Modulator;
 use crate::params::{Saving, Table, Target, Value};
 
-/// Everything that a preset may say at its top.
+/// The top-level keys of a preset.
 const KEYS: &[&str] = &["name", "description", "network", "params", "midi", "osc", "mod"];
 
 /// How many problems of one file are listed.
@@ -27,16 +27,16 @@ const TOLD: usize = 8;
 pub struct Preset {
     /// The file it came from.
     pub path: PathBuf,
-    /// What the player calls it; else its file's name without the ending.
+    /// The name given in the file, otherwise the file's name without its extension.
     pub name: String,
     pub description: Option<String>,
-    /// The file of the network it plays; `None` leaves the one that is playing.
+    /// The file of its network; `None` keeps the one that is playing.
     pub network: Option<PathBuf>,
-    /// Values in the order of the file, each of its parameter's own kind and inside its range.
+    /// Values in file order, each of its parameter's kind and within its range.
     pub params: Vec<(Target, Value)>,
-    /// What controllers play, over the default map.
+    /// MIDI mappings, which override the default map.
     pub midi: Vec<MidiEntry>,
-    /// Addresses that other programs send anyway, and the parameters they move.
+    /// OSC aliases: addresses that other programs already send, and the parameters they control.
     pub osc: Vec<OscEntry>,
     /// What moves parameters by itself; the numbers of their knobs are among `params`.
     pub modulators: Vec<Modulator>,
@@ -52,7 +52,7 @@ pub struct Problem {
     pub message: String,
 }
 
-/// Why a file is no preset. Displayed with one line a problem; [`PresetError::headline`] is the first alone.
+/// Why a preset is invalid. Displayed with one line per problem; [`PresetError::headline`] is the first line.
 #[derive(Debug, thiserror::Error)]
 pub enum PresetError {
     #[error("cannot read the preset {}: {source}", path.display())]
@@ -86,7 +86,7 @@ impl Preset {
     /// Reads and checks a file.
     ///
     /// # Errors
-    /// When the file cannot be read, or is no preset: see [`Preset::parse`].
+    /// When the file cannot be read, or is not a valid preset: see [`Preset::parse`].
     pub fn load(path: &Path) -> Result<Self, PresetError> {
         Preset::load_with(path, Table::built_in())
     }
@@ -104,7 +104,7 @@ impl Preset {
     /// Checks the text of a preset. `origin` is its file, for messages and as the base of relative paths.
     ///
     /// # Errors
-    /// [`PresetError::Wrong`] with everything that is wrong, in the order of the file.
+    /// [`PresetError::Wrong`] with all the problems, in file order.
     pub fn parse(text: &str, origin: &Path) -> Result<Self, PresetError> {
         Preset::parse_with(text, origin, Table::built_in())
     }
@@ -167,9 +167,9 @@ fn values(table: &dyn TableLike, check: &mut Checker) -> Vec<(Target, Value)> {
         let span = key_span(table, address);
         let Some(target) = check.target(address, span.clone()) else { continue };
         if let Saving::Elsewhere(instead) = target.id.def().saving {
-            check.report(span, format!("{target} has no place under [params]: {instead}"));
+            check.report(span, format!("{target} cannot be set under [params]: {instead}"));
         } else if values.iter().any(|(t, _)| *t == target) {
-            check.report(span, format!("{target} has a value already"));
+            check.report(span, format!("{target} already has a value"));
         } else {
             match typed(target, item) {
                 Ok(value) => values.push((target, value)),
@@ -211,16 +211,16 @@ fn aliases(table: &dyn TableLike, check: &mut Checker) -> Vec<OscEntry> {
     aliases
 }
 
-/// Why other programs cannot send to this address, if they cannot.
+/// Why this address cannot be an alias, if it cannot.
 fn bad_alias(alias: &str, table: &Table) -> Option<String> {
     if !alias.starts_with('/') || alias.len() < 2 {
         Some(format!("an OSC address starts with /; got \"{alias}\""))
     } else if let Some(c) = alias.chars().find(|c| c.is_whitespace() || "#*,?[]{}".contains(*c)) {
-        Some(format!("an OSC address holds no {c:?}; got \"{alias}\""))
+        Some(format!("an OSC address cannot contain {c:?}; got \"{alias}\""))
     } else if table.resolve(alias).is_some() {
-        Some(format!("{alias} is a parameter of the instrument already"))
+        Some(format!("{alias} is already a parameter of the instrument"))
     } else if osc::is_reserved(alias) {
-        Some(format!("{alias} means something to the instrument already"))
+        Some(format!("{alias} is reserved by the instrument"))
     } else {
         None
     }
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_preset_is_read() {
+    fn a_complete_preset_is_read() {
         let text = r#"
             name = "Dusk"
             network = "n"
@@ -286,13 +286,13 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_names_its_place_and_the_right_word() {
+    fn each_mistake_is_located_with_the_right_word() {
         let table = [
             (
                 "nework = \"x\"",
                 "p.toml:1:1: unknown key \"nework\" in a preset, which takes name, description, network, params, midi, osc, mod; did you mean \"network\"?",
             ),
-            ("[params]\n\"/psy\" = 1", "p.toml:2:1: \"/psy\" is no parameter; did you mean \"/psi\"?"),
+            ("[params]\n\"/psy\" = 1", "p.toml:2:1: \"/psy\" is not a parameter; did you mean \"/psi\"?"),
             ("[params]\n  \"/psi\" = 2.5", "p.toml:2:12: /psi takes a number from -1 to 2; got 2.5"),
             ("[params]\n\"/psi\" = nan", "p.toml:2:10: /psi takes a number from -1 to 2; got NaN"),
             ("[params]\n\"/psi\" = \"0.5\"", "p.toml:2:10: /psi takes a number from -1 to 2; got \"0.5\""),
@@ -303,23 +303,23 @@ mod tests {
                 "p.toml:2:16: /walk/kind takes one of hold, drift, loop, line; got \"drfit\"; did you mean \"drift\"?",
             ),
             ("[params]\n\"/z\" = [1, \"a\"]", "p.toml:2:8: /z takes a list of at most 1024 numbers; got a list of 2"),
-            ("[params]\n\"/z/1024\" = 1", "p.toml:2:1: \"/z/1024\" is no parameter: /z/<n> takes n from 0 to 1023"),
+            ("[params]\n\"/z/1024\" = 1", "p.toml:2:1: \"/z/1024\" is not a parameter: /z/<n> takes n from 0 to 1023"),
             (
                 "[params]\n\"/seed/next\" = 1",
-                "p.toml:2:16: /seed/next fires and has no value: name it under [midi] or [osc] instead",
+                "p.toml:2:16: /seed/next is a trigger and has no value: map it under [midi] or [osc] instead",
             ),
             (
                 "[params]\n\"/network\" = \"x\"",
-                "p.toml:2:1: /network has no place under [params]: write network = \"...\" at the top of the file",
+                "p.toml:2:1: /network cannot be set under [params]: write network = \"...\" at the top of the file",
             ),
-            ("[params]\n\"/psi\" = 1\n\"/latent-jockey/psi\" = 0", "p.toml:3:1: /psi has a value already"),
-            ("network = 3", "p.toml:1:11: network takes a text in quotes; got 3"),
+            ("[params]\n\"/psi\" = 1\n\"/latent-jockey/psi\" = 0", "p.toml:3:1: /psi already has a value"),
+            ("network = 3", "p.toml:1:11: network takes a quoted string; got 3"),
             ("params = 3", "p.toml:1:10: [params] takes a table; got 3"),
             ("[osc]\n\"fader\" = \"/psi\"", "p.toml:2:1: an OSC address starts with /; got \"fader\""),
-            ("[osc]\n\"/a b\" = \"/psi\"", "p.toml:2:1: an OSC address holds no ' '; got \"/a b\""),
-            ("[osc]\n\"/seed\" = \"/psi\"", "p.toml:2:1: /seed is a parameter of the instrument already"),
-            ("[osc]\n\"/a\" = \"/psy\"", "p.toml:2:8: \"/psy\" is no parameter; did you mean \"/psi\"?"),
-            ("[midi]\n\"cc 21\" = \"/psy\"", "p.toml:2:11: \"/psy\" is no parameter; did you mean \"/psi\"?"),
+            ("[osc]\n\"/a b\" = \"/psi\"", "p.toml:2:1: an OSC address cannot contain ' '; got \"/a b\""),
+            ("[osc]\n\"/seed\" = \"/psi\"", "p.toml:2:1: /seed is already a parameter of the instrument"),
+            ("[osc]\n\"/a\" = \"/psy\"", "p.toml:2:8: \"/psy\" is not a parameter; did you mean \"/psi\"?"),
+            ("[midi]\n\"cc 21\" = \"/psy\"", "p.toml:2:11: \"/psy\" is not a parameter; did you mean \"/psi\"?"),
             (
                 "[midi]\n\"cc 21\" = { to = \"/psi\", rnage = [0, 1] }",
                 "p.toml:2:26: unknown key \"rnage\" in an entry, which takes to, range, curve, invert, takeover, relative, mode, value; did you mean \"range\"?",
@@ -330,7 +330,7 @@ mod tests {
             ),
             (
                 "[midi]\n\"cc 21\" = { to = \"/psi\", range = [0, 3] }",
-                "p.toml:2:11: range [0, 3] is no range of /psi, which goes from -1 to 2",
+                "p.toml:2:11: range [0, 3] is not a valid range for /psi, which goes from -1 to 2",
             ),
             ("[midi.\"cc 21\"]\nrange = [0, 1]", "p.toml:1:1: missing field `to`"),
             (
@@ -344,14 +344,14 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_control_is_told_at_its_key() {
+    fn an_invalid_control_is_reported_at_its_key() {
         let found = problems("[midi]\n  \"cc 121\" = \"/psi\"");
         assert_eq!(found.len(), 1);
-        assert!(found[0].starts_with("p.toml:2:3: \"cc 121\" is no control: "), "{found:?}");
+        assert!(found[0].starts_with("p.toml:2:3: \"cc 121\" is not a control: "), "{found:?}");
     }
 
     #[test]
-    fn all_problems_come_at_once_in_the_order_of_the_file() {
+    fn all_problems_are_reported_at_once_in_file_order() {
         let found = problems("[osc]\n\"/a\" = 1\n[params]\n\"/psi\" = 9\n\"/psy\" = 1\n");
         let places: Vec<&str> = found.iter().filter_map(|l| l.split(": ").next()).collect();
         assert_eq!(places, ["p.toml:2:8", "p.toml:4:10", "p.toml:5:1"]);

@@ -1,8 +1,8 @@
-//! Presets are written: the values of a running show go into a file that keeps what a person wrote there.
+//! Writes presets: the values of a running show go into a file whose hand-written parts are kept.
 //!
-//! Comments, order, spelling and every table that is not touched stay. Values that the file has are brought up to
-//! date; others are added only where they differ from the table's defaults. The new text is checked as a whole
-//! and takes the old file's place in one step, so that no failure leaves half a preset.
+//! Comments, order, spelling and unrelated tables stay. Values that the file has are updated; others are added only
+//! where they differ from the table's defaults. The new text is checked as a whole and replaces the old file
+//! atomically, so that no failure leaves half a preset.
 
 use std::fs;
 use std::io::Write;
@@ -18,12 +18,12 @@ use crate::control::mapping::{ControlSpec, MidiEntry, MidiOptions, parse_control
 use crate::modulate::Modulator;
 use crate::params::{Params, Saving as Kept, Table, Target, Value, short};
 
-/// Why a preset was not saved. The file is as it was.
+/// Why a preset was not saved. The file is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {
     #[error("cannot save the preset {}: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
-    #[error("the file that is there is no preset and stays as it is: {0}")]
+    #[error("the existing file is not a valid preset and was left unchanged: {0}")]
     Broken(#[from] PresetError),
     #[error("there is a preset {name} already: load it and save it there")]
     Exists { name: String },
@@ -34,25 +34,25 @@ pub enum SaveError {
     Alike { name: String, known: String },
 }
 
-/// What is saved.
+/// What to save.
 #[derive(Clone, Copy, Debug)]
 pub struct Saving<'a> {
     /// Which parameters there are.
     pub table: &'a Table,
-    /// `None` leaves the values as they are.
+    /// `None` leaves the values unchanged.
     pub params: Option<&'a Params>,
     /// The network's file; `None` leaves what the preset says.
     pub network: Option<&'a Path>,
-    /// All that the preset's own controllers play; `None` leaves them as they are.
+    /// All of the preset's own MIDI mappings; `None` leaves them unchanged.
     pub midi: Option<&'a [MidiEntry]>,
 }
 
 impl Saving<'_> {
-    /// Writes to `path`, over the preset that may be there, and gives the preset back as it now reads. With `from`
-    /// a new preset is made of that one, under its own name.
+    /// Writes to `path`, updating the preset that may be there, and returns the preset as it now reads. With `from`,
+    /// makes a new preset from that one, under a new name.
     ///
     /// # Errors
-    /// When the file that is there is broken, or the disk refuses; either way it stays as it was.
+    /// When the existing file is invalid, or writing fails; either way it stays unchanged.
     pub fn to(&self, path: &Path, from: Option<&Path>) -> Result<Preset, SaveError> {
         let old = match fs::read_to_string(from.unwrap_or(path)) {
             Ok(text) => text,
@@ -68,7 +68,7 @@ impl Saving<'_> {
         Ok(preset)
     }
 
-    /// The text of `old` brought up to date.
+    /// The text of `old`, updated.
     fn over(&self, old: &str, path: &Path) -> Result<String, PresetError> {
         let before = Preset::parse_with(old, path, self.table)?;
         let mut document: DocumentMut = old.parse().expect("a checked preset is TOML");
@@ -90,7 +90,7 @@ impl Saving<'_> {
         Ok(document.to_string())
     }
 
-    /// The text of another preset as the new one at `path`: with its name, and the network as it is named there.
+    /// The text of another preset as the new one at `path`: with the new name, and the network as named from there.
     fn renamed(&self, text: &str, path: &Path) -> String {
         let mut document: DocumentMut = text.parse().expect("a checked preset is TOML");
         if document.contains_key("name") {
@@ -104,7 +104,7 @@ impl Saving<'_> {
     }
 }
 
-/// Changes a table of a checked preset; one that ends up empty is left out.
+/// Changes a table of a checked preset, and removes it if it ends up empty.
 fn in_table(document: &mut DocumentMut, name: &str, change: impl FnOnce(&mut dyn TableLike)) {
     let inner = document.entry(name).or_insert_with(table);
     let inner = inner.as_table_like_mut().expect("a checked preset has a table there");
@@ -114,7 +114,7 @@ fn in_table(document: &mut DocumentMut, name: &str, change: impl FnOnce(&mut dyn
     }
 }
 
-/// Brings the controllers up to date: what plays as before keeps its place, its spelling and its comments.
+/// Updates the MIDI mappings: an unchanged mapping keeps its place, spelling and comments.
 fn write_midi(table: &mut dyn TableLike, entries: &[MidiEntry], params: &Table) {
     let spellings: Vec<(ControlSpec, String)> =
         table.iter().filter_map(|(key, _)| Some((parse_control(key).ok()?, key.to_owned()))).collect();
@@ -132,7 +132,7 @@ fn write_midi(table: &mut dyn TableLike, entries: &[MidiEntry], params: &Table) 
     }
 }
 
-/// Whether the file says already what the entry plays.
+/// Whether the file already says the same as the entry.
 fn plays(item: Option<&Item>, entry: &MidiEntry, params: &Table) -> bool {
     let text = item.and_then(|item| item.clone().into_value().ok()).map(|mut value| {
         value.decor_mut().clear();
@@ -167,7 +167,7 @@ fn entry_toml(entry: &MidiEntry) -> Toml {
     Toml::from(table)
 }
 
-/// A network as a preset in the folder `base` names it: by its name, by a path from there, or by a whole path.
+/// How a preset in the folder `base` names a network: by name, by relative path, or by absolute path.
 fn spelled(network: &Path, base: &Path) -> String {
     let name = locate::name_of(network);
     if locate::network_from(base, &name).is_ok_and(|file| file == network) {
@@ -213,7 +213,7 @@ fn write_modulators(table: &mut dyn TableLike, modulators: &[Modulator], params:
     }
 }
 
-/// Puts a value under `key`; the spaces and comments around an old one stay, and so does an equal value's spelling.
+/// Sets the value of `key`. Spaces and comments around an old value stay, and so does the spelling of an equal one.
 fn set(table: &mut dyn TableLike, key: &str, new: Toml) {
     match table.get_mut(key).and_then(Item::as_value_mut) {
         Some(old) if same(old, &new) => {}
@@ -249,17 +249,17 @@ fn toml(value: &Value) -> Toml {
     }
 }
 
-/// Writes a file beside `path` and moves it there in one step. On failure `path` is as it was.
+/// Writes a temporary file next to `path` and renames it into place. On failure, `path` is unchanged.
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
-    // A link stays a link: its file is replaced.
+    // A symlink stays a symlink: its target is replaced.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let name = path.file_name().ok_or(std::io::ErrorKind::InvalidInput)?.to_string_lossy();
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);
     let aside = path.with_file_name(format!(".{name}.{}-{number}.tmp", std::process::id()));
     let written = write_aside(&aside, bytes, &path).and_then(|()| fs::rename(&aside, &path));
     if written.is_err() {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         let _ = fs::remove_file(&aside);
     }
     written
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_wrote_stays() {
+    fn hand_written_parts_stay() {
         let old = "# Dusk\ndescription = 'small' # still\n\n[osc]\n\"/1/fader\" = \"/psi\"\n\n[params] # values\n# slow\n\"/walk/speed\" = 0.10   # per second\n\"/psi\"=0.5\n";
         let writes = [("/walk/speed", Value::Float(0.1)), ("/psi", Value::Float(0.9)), ("/seed", Value::Int(7))];
         let expected = "# Dusk\ndescription = 'small' # still\n\n[osc]\n\"/1/fader\" = \"/psi\"\n\n[params] # values\n# slow\n\"/walk/speed\" = 0.10   # per second\n\"/psi\"=0.9\n\"/seed\" = 7\n";
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_spelled_as_short_as_it_is_found() {
+    fn a_network_is_named_as_briefly_as_possible() {
         let folder = test_folder("spelled", &["networks/a.pkl", "networks/b.pkl", "c.pt"]);
         let said = |old: &str, network: &str| {
             let (params, network) = (Params::default(), folder.join(network));
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_learned_is_written_and_taken_back_among_comments() {
+    fn learned_mappings_are_written_and_undone_without_touching_comments() {
         let old = "# Dusk\n\n[midi] # mine\n# the big one\n\"cc 21\" = { to = \"/psi\", range = [0.2, 1] } # psi\n'CH 1 cc 5' = '/walk/speed'\n\n[params]\n\"/psi\" = 0.5\n";
         let path = Path::new("p.toml");
         let before = Preset::parse(old, path).unwrap().midi;
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_preset_is_made_of_the_one_that_plays() {
+    fn a_new_preset_is_made_from_the_current_one() {
         let folder = test_folder("as", &["networks/a.pkl"]);
         let (old, new) = (folder.join("dusk.toml"), folder.join("dawn.toml"));
         fs::write(&old, "# light\nname = 'dusk'\nnetwork = 'a'\n\n[params]\n\"/psi\" = 0.5\n").unwrap();

@@ -1,7 +1,7 @@
 //! Presets are written on the thread `save` while the show continues.
 //!
-//! Jobs are done in order and every one counts; their results are polled. The thread ends with its [`Saver`], after
-//! the jobs that it still has.
+//! Jobs run in order and none is dropped; their results are polled. The thread ends with its [`Saver`], after the remaining
+//! jobs.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use super::save::{SaveError, Saving};
 use crate::control::mapping::MidiEntry;
 use crate::params::{Params, Table};
 
-/// How many jobs wait at most.
+/// Maximum number of waiting jobs.
 const JOBS: usize = 16;
 
-/// What is to be written where.
+/// What to write, and where.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// Which parameters there are.
+    /// The current table of parameters.
     pub table: Arc<Table>,
     pub path: PathBuf,
-    /// The preset that a new one is made from, comments and all.
+    /// The preset that a new one is made from, including comments.
     pub from: Option<PathBuf>,
-    /// `None` leaves the values, the network or the controllers as the file has them.
+    /// `None` leaves the values, the network or the mappings as in the file.
     pub params: Option<Box<Params>>,
     pub network: Option<PathBuf>,
     pub midi: Option<Vec<MidiEntry>>,
@@ -35,12 +35,12 @@ pub struct Job {
     pub library: Option<Library>,
 }
 
-/// What came of it.
+/// The result of a job.
 #[derive(Debug)]
 pub struct Saved {
     pub result: Result<Preset, SaveError>,
     pub from: Option<PathBuf>,
-    /// The values were saved too.
+    /// Whether the values were saved too.
     pub whole: bool,
 }
 
@@ -81,7 +81,7 @@ pub struct Saver {
 
 impl Saver {
     /// # Errors
-    /// When the system gives no thread.
+    /// When the thread cannot be started.
     pub fn start() -> std::io::Result<Self> {
         let (jobs, todo) = bounded::<Job>(JOBS);
         let (done, results) = bounded(JOBS);
@@ -93,14 +93,14 @@ impl Saver {
         Ok(Saver { jobs: Some(jobs), results, waiting: 0, thread: Some(thread) })
     }
 
-    /// Hands over a job without waiting; false when too many wait.
+    /// Queues a job without waiting; false if too many are waiting.
     pub fn save(&mut self, job: Job) -> bool {
         let taken = self.jobs.as_ref().is_some_and(|jobs| jobs.try_send(job).is_ok());
         self.waiting += usize::from(taken);
         taken
     }
 
-    /// What was done since the last call.
+    /// The next finished job, if any.
     pub fn poll(&mut self) -> Option<Saved> {
         let saved = self.results.try_recv().ok()?;
         self.waiting = self.waiting.saturating_sub(1);
@@ -117,7 +117,7 @@ impl Drop for Saver {
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
-            // What was asked for is on the disk before the show ends.
+            // Everything requested is on disk before the show ends.
             let _ = thread.join();
         }
     }

@@ -1,9 +1,9 @@
-//! The playing preset is read again when its file changes: thread `watch`.
+//! Reloads the current preset when its file changes: thread `watch`.
 //!
-//! Editors rewrite a file in place, move a new one over it, truncate it first or remove it for a moment. The
-//! operating system's notices only say when to look; what counts is the file's text, read once it has been quiet
-//! for a moment. A look each second catches what brings no notice: network drives, a folder that was replaced.
-//! A broken file is reported as an error, and the show keeps the old preset.
+//! Editors rewrite a file in place, move a new one over it, truncate it first or remove it for a moment. Notifications from
+//! the operating system only say when to look; what counts is the file's text, read once it has been quiet for a moment.
+//! Polling once a second covers cases without notifications: network drives, a replaced folder. A broken file is reported
+//! as an error, and the show keeps the old preset.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,21 +16,21 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher, event::Acces
 use super::preset::{Preset, PresetError};
 use crate::params::SharedTable;
 
-/// A file must be left alone for so long before it is read.
+/// How long a file must be quiet before it is read.
 const QUIET: Duration = Duration::from_millis(20);
-/// A file that never is left alone is read after so long all the same.
+/// A file that is never quiet is read after this long anyway.
 const IMPATIENT: Duration = Duration::from_millis(200);
 /// A file that is missing or empty may come back within this time before it is reported.
 const GRACE: Duration = Duration::from_millis(300);
-/// How long until the file is looked at without notice.
+/// Polling interval without notifications.
 const POLL: Duration = Duration::from_secs(1);
 
 /// A preset's file changed.
 #[derive(Debug)]
 pub struct Reload {
-    /// The file that [`Watch::follow`] named; whoever has gone on to another preset ignores this one.
+    /// The file that [`Watch::follow`] named; ignore it if another preset is current by now.
     pub path: PathBuf,
-    /// The preset as it is now, or why it cannot be played.
+    /// The new preset, or why it cannot be played.
     pub result: Result<Preset, PresetError>,
 }
 
@@ -38,7 +38,7 @@ pub struct Reload {
 #[derive(Debug)]
 pub struct Watch {
     orders: Option<Sender<Order>>,
-    /// The older order is taken out through this end when there are too many.
+    /// The oldest order is removed through this end when there are too many.
     overflow: Receiver<Order>,
     reloads: Receiver<Reload>,
     thread: Option<JoinHandle<()>>,
@@ -54,15 +54,15 @@ impl Watch {
     /// Starts the thread; it watches nothing yet.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the thread cannot be started.
     pub fn start(tables: SharedTable) -> std::io::Result<Self> {
         Self::looking_every(POLL, tables)
     }
 
-    /// Like [`Watch::start`], with another pause between the looks that no notice asks for.
+    /// Like [`Watch::start`], with a different polling interval.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the thread cannot be started.
     pub fn looking_every(poll: Duration, tables: SharedTable) -> std::io::Result<Self> {
         let (orders, order_end) = bounded(1);
         let overflow = order_end.clone();
@@ -73,14 +73,14 @@ impl Watch {
         Ok(Watch { orders: Some(orders), overflow, reloads, thread: Some(thread) })
     }
 
-    /// Watches this preset's file from now on and no other. A file that says something else than `preset` has changed.
+    /// Watches only this preset's file from now on. A file whose contents differ from `preset` counts as changed.
     /// **Latest value wins**.
     pub fn follow(&self, preset: &Preset) {
         let order = Order { preset: Box::new(preset.clone()) };
         let Some(orders) = &self.orders else { return };
         if let Err(TrySendError::Full(order)) = orders.try_send(order) {
             let _ = self.overflow.try_recv();
-            // Orders come from one place: there is room now. Without the thread the show goes on unwatched.
+            // There is only one sender, so there is room now. Without the thread, the show goes on without watching.
             let _ = orders.try_send(order);
         }
     }
@@ -90,7 +90,7 @@ impl Watch {
         self.reloads.try_recv().ok()
     }
 
-    /// Waits for a reload, at most so long.
+    /// Waits for a reload, for at most this long.
     pub fn wait(&self, at_most: Duration) -> Option<Reload> {
         self.reloads.recv_timeout(at_most).ok()
     }
@@ -98,7 +98,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // The thread ends when its orders do.
+        // The thread ends when its order channel closes.
         self.orders = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -110,7 +110,7 @@ impl Drop for Watch {
 struct Outbox {
     sender: Sender<Reload>,
     overflow: Receiver<Reload>,
-    /// Which parameters there are.
+    /// The current table of parameters.
     tables: SharedTable,
 }
 
@@ -118,7 +118,7 @@ impl Outbox {
     fn put(&self, reload: Reload) {
         if let Err(TrySendError::Full(reload)) = self.sender.try_send(reload) {
             let _ = self.overflow.try_recv();
-            // This thread is the only sender: there is a place now.
+            // This thread is the only sender, so there is room now.
             let _ = self.sender.try_send(reload);
         }
     }
@@ -140,27 +140,27 @@ fn run(orders: &Receiver<Order>, outbox: &Outbox, poll: Duration) {
     }
 }
 
-/// The file that is watched.
+/// The watched file.
 struct Followed {
     path: PathBuf,
-    /// What was told last.
+    /// What was reported last.
     known: Seen,
-    /// When something happened first and last since the file was read.
+    /// The first and last notification since the file was read.
     since: Option<(Instant, Instant)>,
     /// When the file was first found missing or empty.
     gone: Option<Instant>,
-    /// Ends the notices when dropped; `None` when the system gives none.
+    /// Stops the notifications when dropped; `None` if the system has none.
     notices: Option<RecommendedWatcher>,
     hints: Sender<()>,
 }
 
-/// What a file said.
+/// The contents of a file.
 #[derive(Clone, Debug, PartialEq)]
 enum Seen {
-    /// When it was followed: what a text of it says.
+    /// The preset as read when watching started.
     Preset(Box<Preset>),
     Text(String),
-    /// Missing or empty, or not to be read.
+    /// Missing, empty or unreadable.
     Nothing,
 }
 
@@ -168,7 +168,7 @@ impl Followed {
     fn new(order: Order, hints: Sender<()>) -> Self {
         let path = order.preset.path.clone();
         let notices = notices(&path, hints.clone());
-        // The file may have changed since it was read and before the first notice.
+        // The file may have changed after it was read and before the first notification.
         let since = Some((Instant::now(), Instant::now()));
         Followed { path, known: Seen::Preset(order.preset), since, gone: None, notices, hints }
     }
@@ -178,7 +178,7 @@ impl Followed {
         self.since = Some((self.since.map_or(now, |(first, _)| first), now));
     }
 
-    /// How long nothing needs to be done if nothing happens; `poll` at most.
+    /// How long to wait if nothing happens; at most `poll`.
     fn wait(&self, poll: Duration) -> Duration {
         let now = Instant::now();
         let quiet = self.since.map(|(first, last)| (last + QUIET).min(first + IMPATIENT));
@@ -186,7 +186,7 @@ impl Followed {
         quiet.into_iter().chain(grace).map(|at| at.saturating_duration_since(now)).min().unwrap_or(poll).min(poll)
     }
 
-    /// Reads the file and tells what is new.
+    /// Reads the file and reports changes.
     fn look(&mut self, outbox: &Outbox) {
         self.since = None;
         if self.notices.is_none() {
@@ -209,7 +209,7 @@ impl Followed {
             }
             Ok(_) => self.missing(PresetError::Empty { path: self.path.clone() }, outbox),
             Err(source) => {
-                // The folder may be another one by now. The old notices end only when the new ones are there.
+                // The folder may have been replaced. The old notifications only end once the new ones are set up.
                 self.notices = notices(&self.path, self.hints.clone());
                 self.missing(PresetError::Read { path: self.path.clone(), source }, outbox);
             }
@@ -228,8 +228,8 @@ impl Followed {
     }
 }
 
-/// Notices about the file's folder, since a file that is moved over the old one is another file; and about the
-/// folder of the file that a link leads to.
+/// Notifications about the file's folder, because a file moved over the old one is a different file; and about the
+/// folder of a symlink's target.
 fn notices(path: &Path, hints: Sender<()>) -> Option<RecommendedWatcher> {
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let names = [path.file_name()?.to_owned(), real.file_name()?.to_owned()];
@@ -240,18 +240,18 @@ fn notices(path: &Path, hints: Sender<()>) -> Option<RecommendedWatcher> {
     };
     let handler = move |event: notify::Result<notify::Event>| {
         if event.as_ref().map_or(true, &concerned) {
-            // A full channel holds a hint already.
+            // A full channel already holds a hint.
             let _ = hints.try_send(());
         }
     };
     let mut watcher = notify::recommended_watcher(handler)
-        .inspect_err(|error| tracing::debug!("no notices about files, looking once a second: {error}"))
+        .inspect_err(|error| tracing::debug!("no file notifications, polling once a second: {error}"))
         .ok()?;
     for file in [path, &real] {
         let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         watcher
             .watch(folder, RecursiveMode::NonRecursive)
-            .inspect_err(|error| tracing::debug!("no notices about {}: {error}", folder.display()))
+            .inspect_err(|error| tracing::debug!("no notifications for {}: {error}", folder.display()))
             .ok()?;
     }
     Some(watcher)

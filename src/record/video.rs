@@ -34,7 +34,7 @@ pub enum VideoError {
     NoFfmpeg,
     #[error("cannot start ffmpeg: {0}")]
     Start(std::io::Error),
-    #[error("this ffmpeg has no encoder for videos (libx264, libopenh264, mpeg4): install another")]
+    #[error("this ffmpeg has no usable video encoder (libx264, libopenh264, mpeg4): install a full ffmpeg")]
     NoEncoder,
     #[error("a video takes {what}; got {found}")]
     Settings { what: &'static str, found: String },
@@ -51,7 +51,7 @@ impl VideoError {
 }
 
 fn kept_part(part: Option<&Path>) -> String {
-    part.map_or_else(String::new, |part| format!("; what was written until then is in {}", part.display()))
+    part.map_or_else(String::new, |part| format!("; the part written before that is in {}", part.display()))
 }
 
 /// How much effort goes into each frame.
@@ -107,9 +107,9 @@ impl VideoSettings {
 #[derive(Debug)]
 pub struct VideoWriter {
     ffmpeg: OsString,
-    /// Where the video is when it is finished.
+    /// Where the finished video goes.
     path: PathBuf,
-    /// Where it grows.
+    /// Where it is written until it is finished.
     part: PathBuf,
     encoder: Encoder,
     settings: VideoSettings,
@@ -121,8 +121,8 @@ pub struct VideoWriter {
 }
 
 impl VideoWriter {
-    /// Starts ffmpeg, which writes beside `out`; makes the folders above it. A file called `out` is replaced once the video
-    /// is finished.
+    /// Starts ffmpeg, which writes to a file next to `out`; creates missing parent folders. An existing `out` is replaced
+    /// only once the video is finished.
     ///
     /// # Errors
     /// [`VideoError::NoFfmpeg`] when there is none, and when the settings are invalid or `out` cannot be written.
@@ -140,7 +140,7 @@ impl VideoWriter {
             Ok((encoder, command.spawn().map_err(VideoError::start)?))
         });
         let (encoder, mut child) = started.inspect_err(|_| {
-            // Only to leave no empty file behind.
+            // Leave no empty file behind.
             let _ = fs::remove_file(&part);
         })?;
         Ok(VideoWriter {
@@ -160,7 +160,7 @@ impl VideoWriter {
         &self.settings
     }
 
-    /// What encodes it.
+    /// Its encoder.
     pub fn encoder(&self) -> Encoder {
         self.encoder
     }
@@ -257,7 +257,7 @@ impl Drop for VideoWriter {
         if self.frames == 0 {
             let _ = fs::remove_file(&self.part);
         } else if ended.is_ok_and(|status| status.success()) && self.part.exists() {
-            // It plays, under the name that was asked for.
+            // It plays, under the requested name.
             let _ = fs::rename(&self.part, &self.path);
         }
     }
@@ -315,7 +315,7 @@ fn command(ffmpeg: &OsStr) -> Command {
     command
 }
 
-/// Everything that ffmpeg is told, after what [`command`] says.
+/// ffmpeg's arguments, after those of [`command`].
 fn arguments(out: &Path, settings: &VideoSettings, encoder: Encoder) -> Vec<OsString> {
     let VideoSettings { width, height, fps, effort } = *settings;
     let keyframes = (fps * 2.0).round().max(1.0).to_string();
@@ -354,13 +354,13 @@ fn file_url(path: &Path) -> OsString {
     url
 }
 
-/// `x.mp4` → `x.part.mp4`, in the same folder: where a video grows.
+/// `x.mp4` → `x.part.mp4`, in the same folder: the file being written.
 fn part_of(out: &Path) -> PathBuf {
     let ending = out.extension().unwrap_or_default().to_string_lossy();
     out.with_extension(format!("part.{ending}"))
 }
 
-/// Makes the folders above the files, and finds out before ffmpeg does whether both can be written.
+/// Creates the parent folders of the files, and checks before ffmpeg does whether both can be written.
 fn writable(out: &Path, part: &Path) -> std::io::Result<()> {
     if let Some(folder) = out.parent() {
         fs::create_dir_all(folder)?;
@@ -397,8 +397,7 @@ mod tests {
         assert!(!out.exists());
     }
 
-    /// A program that answers as an ffmpeg does that has `encoders`, of which `broken` fail; it encodes by ending with
-    /// `code` after `bytes` bytes of file.
+    /// A fake ffmpeg that has `encoders`, of which `broken` fail; encoding writes `bytes` bytes and exits with `code`.
     #[cfg(unix)]
     fn fake(name: &str, encoders: &str, broken: &str, bytes: usize, code: u8) -> (PathBuf, PathBuf) {
         use std::os::unix::fs::PermissionsExt;
@@ -428,7 +427,7 @@ esac
 
     #[cfg(unix)]
     #[test]
-    fn an_encoder_is_chosen_that_this_ffmpeg_has_and_that_works() {
+    fn an_available_and_working_encoder_is_chosen() {
         for (listed, broken, expected) in [
             ("libx264 libopenh264 mpeg4", "", Some("libx264")),
             ("libopenh264 mpeg4", "", Some("libopenh264")),
@@ -459,7 +458,7 @@ esac
 
     #[cfg(unix)]
     #[test]
-    fn an_encoder_that_fails_leaves_what_was_there() {
+    fn an_encoder_that_fails_leaves_the_existing_file() {
         for (bytes, is_kept) in [(0, false), (1200, false), (50_000, true)] {
             let (folder, program) = fake(&format!("fails-{bytes}"), "libx264", "", bytes, 1);
             let out = folder.join("x.mp4");

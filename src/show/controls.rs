@@ -1,7 +1,7 @@
-//! Controls: events become writes. What is mapped, learned, repeated, held until the beat, and who may do what.
+//! Controls: turns events into writes. Mapping, learning, repeats, holding until the beat, and permissions.
 //!
-//! Runs inside the frame, on the show's thread. It moves no parameter itself: it says what is to be written, so that a show
-//! is a function of its events.
+//! Runs inside the frame, on the show's thread. It changes no parameter itself, but says what to write, so that a show is a
+//! function of its events.
 
 mod held;
 mod learning;
@@ -24,14 +24,14 @@ use learning::Learning;
 pub use learning::Taught;
 use repeats::Repeats;
 
-/// One line of the list of what plays what.
+/// One line of the list of mappings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapLine {
-    /// `knob 3` where the controller is known, else `ch 1 cc 18`.
+    /// `knob 3` if the controller is known, otherwise `ch 1 cc 18`.
     pub control: String,
-    /// What it plays.
+    /// Its target.
     pub to: String,
-    /// Who says so.
+    /// Where the mapping comes from.
     pub by: String,
 }
 
@@ -43,13 +43,13 @@ pub struct Controls {
     held: Held,
     clock: Clock,
     repeats: Repeats,
-    /// What is known of controllers.
+    /// The known controllers.
     profiles: Arc<Profiles>,
     /// The open ports whose controllers have a profile.
     controllers: Vec<(u8, Arc<Profile>)>,
-    /// Who wrote each text last.
+    /// Who wrote each string last.
     text_by: HashMap<Id, Source>,
-    /// OSC is open to the network: it may name what the library has, and no paths.
+    /// OSC is open to the network, so it may only name what is in the library, not paths.
     names_only: bool,
 }
 
@@ -58,7 +58,7 @@ impl Controls {
         self.profiles = profiles;
     }
 
-    /// Whether presets and networks may only be named, not given as paths, by OSC messages.
+    /// Whether OSC may only select presets and networks by name, not by path.
     pub fn set_names_only(&mut self, names_only: bool) {
         self.names_only = names_only;
     }
@@ -71,27 +71,27 @@ impl Controls {
         &self.clock
     }
 
-    /// Rows have come or gone: what played an edited one plays the new one at its address.
+    /// Follows a change of the table: mappings of an edited row play the new row at its address.
     pub fn follow(&mut self, table: &Table) {
         self.mapping.follow(table);
     }
 
-    /// The tempo of a tap, when it makes one.
+    /// The tempo after a tap, if it gives one.
     pub fn tap(&mut self) -> Option<f64> {
         self.clock.tap()
     }
 
-    /// The playing preset's controllers and addresses.
+    /// Sets the current preset's mappings and aliases.
     pub fn set_map(&mut self, midi: &[MidiEntry], osc: &[OscEntry]) {
         self.mapping.set_preset(midi, osc);
     }
 
-    /// Another preset plays: a MIDI clock that runs says its tempo once more.
+    /// A different preset is playing: a running MIDI clock reports its tempo again.
     pub fn repeat_tempo(&mut self) {
         self.clock.tell_again();
     }
 
-    /// What an event writes. It is to be written before the next event is heard: relative knobs go on from there.
+    /// Appends what an event writes. Apply it before the next event, as relative knobs continue from there.
     pub fn hear(&mut self, event: &Event, params: &Params, status: &mut Status, writes: &mut Vec<Write>) {
         match event {
             Event::Write(write) => writes.push(write.clone()),
@@ -133,20 +133,20 @@ impl Controls {
         self.controllers.extend(profile.map(|profile| (port, profile)));
     }
 
-    /// Whether a write is to be done now, is held until the beat, or says nothing new.
+    /// Whether to do a write now, hold it until the beat, or ignore it as a repeat.
     pub fn judge(&mut self, write: &Write, params: &Params) -> Verdict {
         if self.repeats.is_repeated(write) { Verdict::Drop } else { self.held.judge(write, params) }
     }
 
-    /// A write is about to be done.
+    /// Notes a write that is about to be done.
     ///
     /// # Errors
-    /// In words when whoever wrote it may not.
+    /// With a message if its source is not allowed to.
     pub fn note(&mut self, write: &Write) -> Result<(), String> {
         let (id, def) = (write.target.id, write.target.id.def());
         let is_untrusted = self.is_untrusted(write.source);
         if is_untrusted && def.remote == Remote::Refused {
-            return Err(format!("{} is for keys, MIDI and OSC of this machine alone", write.target));
+            return Err(format!("{} can only be written from this machine (keys, MIDI or OSC)", write.target));
         }
         if matches!(def.kind, Kind::Text { .. }) {
             self.text_by.insert(id, write.source);
@@ -155,7 +155,7 @@ impl Controls {
         Ok(())
     }
 
-    /// Browsers, and everybody over OSC while the port is open to the network: they open and write no files.
+    /// Browsers, and OSC while the port is open to the network: they may not open or write files.
     fn is_untrusted(&self, source: Source) -> bool {
         source == Source::Web || (self.names_only && source == Source::Osc)
     }
@@ -165,40 +165,40 @@ impl Controls {
         Named { name: name.to_owned(), may_be_path: !self.is_untrusted(by), base: base.to_owned() }
     }
 
-    /// What a text parameter names, as whoever wrote it last may name it.
+    /// What a string parameter names, within the permissions of its last writer.
     pub fn named_by(&self, id: Id, params: &Params, base: &Path) -> Named {
         let by = self.text_by.get(&id).copied().unwrap_or(Source::Preset);
         self.named(params.text(id), by, base)
     }
 
-    /// The frame's time passes: the beat, and the wait of whoever learns. Gives what has been learned.
+    /// Advances the frame's time: the beat, and MIDI learn. Returns what has been learned.
     pub fn step(&mut self, dt: f64, params: &Params, status: &mut Status) -> Option<Taught> {
         self.repeats.step(dt);
         self.clock.step(dt, params.get(Id::Tempo));
         self.learning.step(dt, &self.controllers, params.table(), status)
     }
 
-    /// The writes whose beat has come.
+    /// The writes whose beat has arrived.
     pub fn release(&mut self, params: &Params) -> Vec<Write> {
         self.held.release(self.clock.beat(), params.base(Id::Quantize))
     }
 
-    /// Whether nothing waits for its beat.
+    /// Whether nothing is waiting for its beat.
     pub fn holds_nothing(&self) -> bool {
         self.held.is_empty()
     }
 
-    /// Forgets what waits for its beat.
+    /// Drops what is waiting for its beat.
     pub fn forget_held(&mut self) {
         self.held.forget();
     }
 
-    /// What waits, and for how many beats still: for the HUD.
+    /// What is waiting, and for how many more beats: for the HUD.
     pub fn pending(&self, params: &Params) -> Option<String> {
         self.held.line(self.clock.beat(), params.base(Id::Quantize))
     }
 
-    /// Answers `/learn`: waits for a control, or stops waiting when asked again without an address.
+    /// Handles `/learn`: waits for a control, or stops waiting if called again without an address.
     pub fn learn(&mut self, params: &Params, status: &mut Status) {
         self.learning.begin(params.text(Id::Learn), params.table(), status);
     }
@@ -207,29 +207,29 @@ impl Controls {
         self.learning.cancel(status);
     }
 
-    /// Whether a control is waited for.
+    /// Whether MIDI learn is waiting for a control.
     pub fn is_learning(&self) -> bool {
         self.learning.is_waiting()
     }
 
-    /// Whether whoever asked last to learn or to save may write files.
+    /// Whether the last client that asked to learn or to save may write files.
     pub fn may_save(&self) -> bool {
         self.learning.may_save()
     }
 
-    /// The line that says what is waited for.
+    /// The HUD's line about MIDI learn.
     pub fn learning_line(&self) -> Option<String> {
         self.learning.line()
     }
 
-    /// The knob that has to be turned on until it takes over: for the HUD.
+    /// The knob that must be turned further until it takes over: for the HUD.
     pub fn takeover_line(&self) -> Option<String> {
         let (target, turn): (Target, _) = self.mapping.waiting()?;
         Some(format!("{target} waits for its knob: turn it {turn}"))
     }
 
-    /// What plays what: the preset's controllers first, then those of the controllers that are connected, then the
-    /// default map when a controller without profile is there.
+    /// The active mappings: the preset's first, then those of connected controllers, then the default map if a controller
+    /// without a profile is connected.
     pub fn map(&self) -> Vec<MapLine> {
         let line = |(entry, layer, port): (&MidiEntry, Layer, Option<u8>)| {
             let profile = |port: &u8| self.controllers.iter().find(|(p, _)| p == port).map(|(_, profile)| profile);
@@ -267,7 +267,7 @@ mod tests {
     fn events_become_writes_and_nonsense_a_line() {
         let (mut controls, params, mut status) = (Controls::default(), Params::default(), Status::default());
         let wheel = Event::Midi(parse(&[0xb0, 1, 127], 0, 0).unwrap());
-        // The first move of a knob far from the value waits for it; either way nothing is refused.
+        // The first move of a knob far from the value waits for pickup; either way nothing is refused.
         heard(&mut controls, &params, &mut status, &wheel);
         let writes = heard(&mut controls, &params, &mut status, &Event::Key(keys::Key::Char('n')));
         assert_eq!(writes.first().map(|write| write.target), Some(Id::SeedNext.into()));
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn untrusted_clients_name_and_give_no_paths() {
+    fn untrusted_clients_give_names_and_no_paths() {
         let mut controls = Controls::default();
         let may = |controls: &Controls, source| controls.named("a", source, Path::new("")).may_be_path;
         assert_eq!([Source::Osc, Source::Web, Source::Key].map(|source| may(&controls, source)), [true, false, true]);
@@ -289,6 +289,6 @@ mod tests {
         let write = Write { target: Id::Network.into(), value: Value::Text("a".into()), source: Source::Osc };
         controls.note(&write).unwrap();
         assert!(!controls.named_by(Id::Network, &Params::default(), Path::new("")).may_be_path);
-        assert!(controls.named_by(Id::Preset, &Params::default(), Path::new("")).may_be_path, "nobody wrote it");
+        assert!(controls.named_by(Id::Preset, &Params::default(), Path::new("")).may_be_path, "not written by anyone");
     }
 }

@@ -1,7 +1,7 @@
-//! Modulation: the sources and routes of the playing preset, and the signals that sources follow.
+//! Modulation: the sources and routes of the current preset, and the signals that sources follow.
 //!
-//! Stepped once a frame, after the controls and before the picture. It writes no base value: what it adds goes to
-//! [`Params::modulate`]. Pure but for the rows that it adds to the table: time, signals and knobs are its inputs, so
+//! Stepped once per frame, after the controls and before the picture. It writes no base values: what it adds goes to
+//! [`Params::modulate`]. Pure, except for the rows that it adds to the table: time, signals and knobs are its inputs, so
 //! that a take replays exactly.
 
 use crate::modulate::{Modulator, Routes, SignalId, Signals, Source, Time};
@@ -12,18 +12,18 @@ use crate::params::{Id, Params, TableError};
 pub(super) struct Modulation {
     playing: Vec<Playing>,
     routes: Routes,
-    /// What each source gave in this frame, 0 to 1.
+    /// Each source's value in this frame, 0 to 1.
     values: Vec<f64>,
     /// The knobs of one source; kept for its capacity.
     knobs: Vec<f64>,
     signals: Signals,
-    /// Seconds of the show, less those in which the picture was frozen.
+    /// Seconds of the show, not counting those when the picture was frozen.
     secs: f64,
-    /// After a panic, until a preset is loaded.
+    /// Set by a panic, until a preset is loaded.
     is_off: bool,
 }
 
-/// A modulator that plays.
+/// An active modulator.
 struct Playing {
     modulator: Modulator,
     source: Box<dyn Source>,
@@ -32,11 +32,11 @@ struct Playing {
 }
 
 impl Modulation {
-    /// Plays these modulators and no others. Their rows come into the table, and those of the last ones go. A source
-    /// that was there already under its name goes on from where it is.
+    /// Activates these modulators instead of the last ones, and swaps their rows in the table. A source that existed under
+    /// the same name continues from where it is.
     ///
     /// # Errors
-    /// When the table has no place for the rows; then nothing is modulated.
+    /// When the table cannot take the rows; then nothing is modulated.
     pub fn play(&mut self, modulators: &[Modulator], params: &mut Params) -> Result<(), TableError> {
         let mut old = std::mem::take(&mut self.playing);
         let old_routes = std::mem::take(&mut self.routes);
@@ -69,23 +69,23 @@ impl Modulation {
         Ok(())
     }
 
-    /// Lets go of every parameter until [`Modulation::play`]. The rows stay.
+    /// Stops all modulation until [`Modulation::play`]. The rows stay.
     pub fn clear(&mut self, params: &mut Params) {
         self.is_off = true;
         params.modulate(&[]);
     }
 
-    /// Whether a panic has switched off what the preset would move.
+    /// Whether a panic has switched modulation off.
     pub fn is_off(&self) -> bool {
         self.is_off && !self.playing.is_empty()
     }
 
-    /// The newest value of a signal.
+    /// Sets the newest value of a signal.
     pub fn signal(&mut self, id: SignalId, value: f64) {
         self.signals.set(id, value);
     }
 
-    /// One frame, `dt` seconds after the last; 0 while the picture is frozen. Does not allocate.
+    /// Steps one frame, `dt` seconds after the last; 0 while the picture is frozen. Does not allocate.
     pub fn step(&mut self, dt: f64, beat: f64, params: &mut Params) {
         self.secs += dt;
         if self.is_off || self.playing.is_empty() {
@@ -131,7 +131,7 @@ mod tests {
             rig
         }
 
-        /// As the show does it: the rows, then their values.
+        /// Like the show: the rows, then their values.
         fn load(&mut self, entries: &str) {
             let preset = Preset::parse(&format!("[mod]\n{entries}"), Path::new("p.toml")).unwrap();
             self.modulation.play(&preset.modulators, &mut self.params).unwrap();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_moves_what_plays_and_not_the_base() {
+    fn a_source_moves_the_effective_value_and_not_the_base() {
         let mut rig = Rig::new(BREATHE);
         assert_eq!((0..5).map(|_| rig.step(0.5)).collect::<Vec<_>>(), [0.05, 0.1, 0.05, 0.0, -0.05]);
         assert_eq!(rig.params.base(Id::Psi), 0.7);
@@ -173,7 +173,7 @@ mod tests {
         let mut rig = Rig::new(&format!(
             "{BREATHE}\nlift = {{ source = 'square', beats = 4, to = '/psi', depth = 0.05, polarity = 'unipolar' }}"
         ));
-        // Two beats a second: the square is high for a second.
+        // Two beats per second: the square is high for one second.
         assert_eq!((0..5).map(|_| rig.step(0.5)).collect::<Vec<_>>(), [0.1, 0.1, 0.05, 0.05, 0.0]);
     }
 
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_lets_go_until_a_preset_is_loaded() {
+    fn a_panic_stops_modulation_until_a_preset_is_loaded() {
         let mut rig = Rig::new(BREATHE);
         rig.step(0.5);
         rig.modulation.clear(&mut rig.params);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reload_goes_on_from_where_it_was() {
+    fn a_reload_continues_from_where_it_was() {
         let changed = BREATHE.replace("depth = 0.1", "depth = 0.1, smooth = 0.5");
         let (mut played, mut reloaded) = (Rig::new(&changed), Rig::new(&changed));
         for rig in [&mut played, &mut reloaded] {
@@ -218,7 +218,7 @@ mod tests {
             for _ in 0..7 {
                 rig.step(0.3);
             }
-            // Turned while it plays: the wave is not where a wave of that length would be.
+            // Turned while playing: the wave is not where a wave with that period would be.
             rig.write("/mod/breathe/seconds", 2.5);
             for _ in 0..7 {
                 rig.step(0.3);
@@ -235,7 +235,7 @@ mod tests {
         for _ in 0..9 {
             fresh.step(0.1);
         }
-        assert_ne!(fresh.step(0.1), reloaded.step(0.0), "a wave that began anew is elsewhere");
+        assert_ne!(fresh.step(0.1), reloaded.step(0.0), "a restarted wave is elsewhere");
     }
 
     #[test]

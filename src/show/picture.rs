@@ -29,7 +29,7 @@ pub fn pictures_of(place: &Path) -> Result<Vec<PathBuf>, PictureError> {
     if found.is_empty() { Err(PictureError::Empty { folder: place.to_owned() }) } else { Ok(found) }
 }
 
-/// One line on the files of a folder that are not played, counted by ending; `None` when there are none.
+/// One line about the files of a folder that are not read, counted by extension; `None` if there are none.
 pub fn left_out(folder: &Path) -> Option<String> {
     let listing = std::fs::read_dir(folder).ok()?;
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
@@ -45,12 +45,12 @@ pub fn left_out(folder: &Path) -> Option<String> {
         }
     }
     let counted = |(ending, count): (&String, &usize)| match ending.as_str() {
-        "" => format!("{count} without an ending"),
+        "" => format!("{count} without an extension"),
         ending => format!("{count} .{ending}"),
     };
     let kinds: Vec<String> = counts.iter().map(counted).collect();
     let sum: usize = counts.values().sum();
-    let line = || format!("{sum} of {all} files are left out: {} (read are {})", kinds.join(", "), ENDINGS.join(", "));
+    let line = || format!("{sum} of {all} files skipped: {} (supported: {})", kinds.join(", "), ENDINGS.join(", "));
     (sum > 0).then(line)
 }
 
@@ -75,7 +75,7 @@ mod tests {
         let names: Vec<_> = pictures_of(&folder).unwrap().iter().map(|p| p.file_name().unwrap().to_owned()).collect();
         assert_eq!(names, ["a.jpg", "b.png"]);
         assert_eq!(pictures_of(&folder.join("b.png")).unwrap(), [folder.join("b.png")]);
-        assert!(left_out(&folder).unwrap().starts_with("1 of 3 files are left out: 1 .txt ("));
+        assert!(left_out(&folder).unwrap().starts_with("1 of 3 files skipped: 1 .txt ("));
         std::fs::remove_dir_all(&folder).unwrap();
         std::fs::create_dir_all(&folder).unwrap();
         assert_eq!(left_out(&folder), None);
@@ -83,7 +83,7 @@ mod tests {
             std::fs::write(folder.join(file), "").unwrap();
         }
         let empty = pictures_of(&folder).unwrap_err().to_string();
-        assert!(empty.contains("; 4 of 4 files are left out: 1 without an ending, 2 .heic, 1 .tif"), "{empty}");
+        assert!(empty.contains("; 4 of 4 files skipped: 1 without an extension, 2 .heic, 1 .tif"), "{empty}");
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

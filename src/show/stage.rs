@@ -1,10 +1,10 @@
-//! Where pictures are made: the network's program, or two while one network fades into another, then a chain of effects.
+//! Makes the pictures: the network's program, or two during a crossfade, then a chain of effects.
 //!
-//! A [`Stage`] turns a [`Request`] into a [`Picture`] for the taps: a texture where a window draws with the device that
-//! everything runs on, else pixels in memory. Pixels of a picture on a device come beside it, a frame or two later
-//! ([`Stage::take_pixels`]), or with it where each frame counts ([`Pixels::Now`]). Live it lives on the `engine` thread
-//! ([`Live`](super::live::Live)), which takes the newest request and leaves the newest picture; offline it is called directly.
-//! Knows nothing of parameters, devices or windows.
+//! A [`Stage`] turns a [`Request`] into a [`Picture`] for the taps: a texture if a window draws with the device that
+//! everything runs on, else pixels in memory. The pixels of a picture on a device arrive separately, a frame or two later
+//! ([`Stage::take_pixels`]), or with the picture if every frame counts ([`Pixels::Now`]). Live, the stage runs on the
+//! `engine` thread ([`Live`](super::live::Live)), which takes the newest request and publishes the newest picture; offline
+//! it is called directly. Knows nothing of parameters, devices or windows.
 
 use std::sync::Arc;
 
@@ -23,47 +23,47 @@ use crate::image::convert::rgba8_from_image;
 pub struct Picture {
     pub width: u32,
     pub height: u32,
-    /// sRGB-encoded RGBA, 8 bits each, rows from top to bottom; none while the picture is on a device alone.
+    /// sRGB-encoded RGBA, 8 bits each, rows from top to bottom; empty while the picture is only on a device.
     pub rgba: Vec<u8>,
-    /// The picture itself, on the device that the window draws with.
+    /// The picture on the device that the window draws with.
     pub texture: Option<Texture>,
-    /// Grows with each new picture.
+    /// Increases with each new picture.
     pub serial: u64,
 }
 
-/// Whether somebody needs the pixels of a picture that is made on a device.
+/// Whether the pixels of a picture made on a device are needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pixels {
-    /// Nobody: nothing is read.
+    /// Not needed: nothing is read back.
     #[default]
     None,
-    /// A tap does: they arrive later, and nothing waits for them.
+    /// For a tap: they arrive later, and nothing waits for them.
     Later,
-    /// Each frame's are part of its picture: offline.
+    /// Part of each frame's picture: offline.
     Now,
 }
 
-/// Everything that a picture is made from. **Latest value wins.**
+/// All inputs of a picture. **Latest value wins.**
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
-    /// Which network `ws` is meant for; a request for another one is not drawn.
+    /// The network that `ws` is for; requests for another one are not drawn.
     pub generation: u64,
     /// `[num_ws, w_dim]`
     pub ws: Vec<f32>,
-    /// The ws of the network that is faded from, while there is one.
+    /// The ws of the network to fade from, during a fade.
     pub ws_before: Vec<f32>,
-    /// From the network before (0) to this one (1).
+    /// From the previous network (0) to this one (1).
     pub fade: f32,
     pub noise: Noise,
     /// Of the content; StyleGAN3 only.
     pub transform: Transform,
     pub input: InputSettings,
     pub style: StyleSettings,
-    /// Counts the style networks that came and went: without one, a picture stays as it is.
+    /// Counts changes of the style network: without one, a picture stays the same.
     pub style_serial: u64,
-    /// When in the show it was made, in seconds.
+    /// Show time of the request, in seconds.
     pub at_secs: f64,
-    /// Effective values of the parameters that effects have added to the table, by address.
+    /// Effective values of the effects' parameters, by address.
     pub rows: Vec<(&'static str, f64)>,
     pub pixels: Pixels,
 }
@@ -74,9 +74,9 @@ pub struct Scene {
     pub program: Box<dyn Program>,
 }
 
-/// What a stage can take up between two pictures.
+/// Changes that a stage makes between two pictures.
 pub enum Change {
-    /// With `fades`, the old one stays to be faded from until [`Change::EndFade`].
+    /// With `fades`, the old scene is kept for the crossfade until [`Change::EndFade`].
     Scene {
         scene: Scene,
         fades: bool,
@@ -84,39 +84,39 @@ pub enum Change {
     EndFade,
     /// `None` paints nothing.
     Style(Option<Box<StyleLoop>>),
-    /// A picture `[3, S, S]` to be mixed in, or none, and its number; see [`input::Input::change`].
+    /// A picture `[3, S, S]` to mix in, or none, and its serial; see [`input::Input::change`].
     Input(Option<Image>, u64),
 }
 
-/// What a stage no longer needs, to be freed by another thread.
+/// Objects that a stage no longer needs, to be freed by another thread.
 pub enum Used {
     Scenes([Option<Scene>; 2]),
     Style(Option<Box<StyleLoop>>),
     Input(Option<Surface>),
 }
 
-/// Makes pictures of requests.
+/// Turns requests into pictures.
 pub struct Stage {
     scene: Scene,
-    /// What is faded from.
+    /// The scene to fade from.
     before: Option<Scene>,
-    /// What the network made.
+    /// The network's picture.
     frame: Surface,
     chain: Chain,
-    /// What the effects read, a copy of the request's.
+    /// The values that effects read, copied from the request.
     values: Values,
     memory: Memory,
-    /// The canvas of the device that everything runs on, made when something does.
+    /// The canvas of the device that everything runs on, created on first use.
     device: Option<(Arc<dyn Place>, Box<dyn Canvas>)>,
-    /// The effects do not work on that device: in memory instead, until something else plays.
+    /// Whether effects have failed on that device and run in memory until something else is loaded.
     works_in_memory: bool,
     notice: Option<String>,
-    /// When the last picture was asked for.
+    /// Show time of the last request.
     last_secs: f64,
-    /// Pictures handed out before; one that nobody holds any more is filled again.
+    /// Pictures handed out before; those no longer in use are refilled.
     pool: Vec<Arc<Picture>>,
     serial: u64,
-    /// The newest picture whose pixels have come down and that nobody has taken.
+    /// The newest picture whose pixels have arrived and have not been taken yet.
     pixels: Option<Arc<Picture>>,
 }
 
@@ -139,7 +139,7 @@ impl Stage {
         }
     }
 
-    /// Takes up something new, whole, and gives back what is no longer needed.
+    /// Makes a change as a whole, and returns what is no longer needed.
     pub fn change(&mut self, change: Change) -> Used {
         self.works_in_memory = false;
         if let Some((_, canvas)) = &mut self.device {
@@ -153,17 +153,17 @@ impl Stage {
         }
     }
 
-    /// Which effect was left out of the last picture, and why.
+    /// The effect that was skipped in the last picture, and why.
     pub fn take_fault(&mut self) -> Option<String> {
         self.chain.take_fault()
     }
 
-    /// What computes the network's pictures.
+    /// The name of the engine that runs the network.
     pub fn engine(&self) -> &'static str {
         self.scene.program.engine()
     }
 
-    /// As [`Program::take_notice`], of all that plays.
+    /// As [`Program::take_notice`], for all current programs.
     pub fn take_notice(&mut self) -> Option<String> {
         let programs = self.scene.program.take_notice().or_else(|| self.chain.style.take_notice());
         programs.or_else(|| self.notice.take())
@@ -177,7 +177,7 @@ impl Stage {
             return [older, Some(old)];
         }
         if is_mid_fade {
-            // A third network: what is seen stands still and is faded from.
+            // A third network: the visible mix becomes a still to fade from.
             self.chain.fade_from_mixture();
             return [older, Some(old)];
         }
@@ -191,14 +191,14 @@ impl Stage {
         self.before.take()
     }
 
-    /// The newest picture whose pixels have come down since the last call; its serial may be a little older than that of the
-    /// last drawn. Pictures that carry their pixels do not come this way. Waits for nothing.
+    /// The newest picture whose pixels have arrived since the last call; its serial may lag slightly behind that of the last
+    /// one drawn. Pictures that carry their pixels are not returned here. Never waits.
     pub fn take_pixels(&mut self) -> Option<Arc<Picture>> {
         self.collect_pixels();
         self.pixels.take()
     }
 
-    /// Takes up pixels that have come down meanwhile.
+    /// Collects pixels that have arrived.
     fn collect_pixels(&mut self) {
         let Some((_, canvas)) = &mut self.device else { return };
         let mut arrived = None;
@@ -213,7 +213,7 @@ impl Stage {
         }
     }
 
-    /// The picture of `request`; `None` when it is meant for another network.
+    /// The picture of `request`; `None` if it is for another network.
     ///
     /// # Errors
     /// When the engine fails; the next request may succeed.
@@ -221,7 +221,7 @@ impl Stage {
         if request.generation != self.scene.generation {
             return Ok(None);
         }
-        // Textures of pictures that nobody looks at any more can be filled again.
+        // Textures of pictures no longer in use can be refilled.
         self.pool.iter_mut().filter_map(Arc::get_mut).for_each(|picture| picture.texture = None);
         self.collect_pixels();
         self.values.rows.clone_from(&request.rows);
@@ -242,7 +242,7 @@ impl Stage {
         self.develop()
     }
 
-    /// The device that everything runs on that has to do with this picture; `None` when something runs elsewhere.
+    /// The device on which everything for this picture runs; `None` if something runs elsewhere.
     fn place(&self, request: &Request) -> Option<Arc<dyn Place>> {
         let place = self.scene.program.place().filter(|_| !self.works_in_memory)?;
         let before = self.before.as_ref().filter(|_| request.fade < 1.0);
@@ -251,11 +251,11 @@ impl Stage {
         Some(place).filter(|place| goes_along && self.chain.style.is_on(place))
     }
 
-    /// The picture made on the device that everything runs on; `None` when it has to be made in memory.
+    /// Makes the picture on the device that everything runs on; `None` if it has to be made in memory.
     fn draw_on_device(&mut self, request: &Request, time: Time) -> Option<Arc<Picture>> {
         let place = self.place(request)?;
         if request.pixels == Pixels::Now && self.chain.is_idle(&self.values) {
-            // The program brings its picture along.
+            // The program delivers its picture in memory.
             return None;
         }
         let mut drawn = None;
@@ -266,7 +266,7 @@ impl Stage {
             (None, Ok(picture)) => return Some(picture),
         };
         if matches!(error, EngineError::Unavailable { .. }) && place.fault().is_none() {
-            self.notice = Some(format!("{error}; the effects go on in memory"));
+            self.notice = Some(format!("{error}; effects continue in memory"));
             self.works_in_memory = true;
         }
         None
@@ -295,7 +295,7 @@ impl Stage {
         let serial = self.serial + 1;
         let texture = canvas.present(made, (request.pixels == Pixels::Later).then_some(serial))?;
         if texture.is_none() && place.is_shared() {
-            // Too large for a texture, or all of them are held.
+            // Too large for a texture, or all are in use.
             return self.develop();
         }
         let [_, height, width] = made.shape();
@@ -307,7 +307,7 @@ impl Stage {
         }))
     }
 
-    /// What was made, as a picture with pixels.
+    /// The result as a picture with pixels.
     fn develop(&mut self) -> Result<Arc<Picture>, EngineError> {
         let image = self.chain.made().unwrap_or(&mut self.frame).bring()?;
         self.serial += 1;
@@ -318,7 +318,7 @@ impl Stage {
     }
 }
 
-/// The network's picture, or two networks', and what the chain makes of it.
+/// Runs one network or two, then the chain.
 fn compose(
     canvas: &mut dyn Canvas,
     [scene, before]: [Option<&mut Scene>; 2],
@@ -339,7 +339,7 @@ fn compose(
     chain.run(canvas, frame, values, time, [is_fresh, is_last_resort])
 }
 
-/// A picture that is filled by `fill`, in a buffer of the pool when one is free; what was in it is still there.
+/// A picture filled by `fill`, reusing a free one of the pool with its old contents.
 fn publish(pool: &mut Vec<Arc<Picture>>, fill: impl FnOnce(&mut Picture)) -> Arc<Picture> {
     let free = pool.iter_mut().position(|picture| Arc::get_mut(picture).is_some());
     let index = free.unwrap_or_else(|| {

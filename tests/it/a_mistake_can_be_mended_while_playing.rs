@@ -55,7 +55,7 @@ fn a_line_goes_when_the_file_says_again_what_plays() {
     let mut rig = Rig::with(&[("a", STILL)]).live().start();
     let preset = rig.folder().join("a.toml");
     fs::write(&preset, "nothing of the kind").expect("saved");
-    rig.wait(&[], |show| show.status().notice.is_some_and(|line| line.contains("the last good version plays on")));
+    rig.wait(&[], |show| show.status().notice.is_some_and(|line| line.contains("keeping the last good version")));
     fs::write(&preset, STILL).expect("mended");
     rig.wait(&[], |show| show.status().notice.is_none());
 }

@@ -81,13 +81,13 @@ fn a_moved_control_is_learned_and_saved() {
     let two = "\"ch 1 cc 7\" = { to = \"/walk/radius\", relative = \"offset\" }\n\"ch 1 cc 41\" = { to = \"/freeze\", mode = \"toggle\" }\n";
     assert_eq!(rig.text(), format!("{learned}{two}"));
     rig.write(Id::LearnUndo, Value::Nothing);
-    assert_eq!(rig.line(), "taken back: ch 1 cc 41 no longer plays /freeze");
+    assert_eq!(rig.line(), "undone: ch 1 cc 41 no longer plays /freeze");
     rig.write(Id::LearnUndo, Value::Nothing);
     assert_eq!(rig.text(), learned);
     rig.write(Id::LearnUndo, Value::Nothing);
     assert_eq!(rig.text(), PRESET);
     rig.write(Id::LearnUndo, Value::Nothing);
-    assert_eq!(rig.line(), "nothing was learned in this preset");
+    assert_eq!(rig.line(), "nothing to undo in this preset");
 }
 
 #[test]
@@ -159,7 +159,11 @@ fn presets_are_saved_completely_and_never_for_remote_clients() {
     rig.show.set_names_only(true);
     rig.write(Id::Psi, Value::Float(-1.0));
     rig.write(Id::PresetSave, Value::Nothing);
-    assert!(rig.line().starts_with("presets are saved by keys, MIDI and OSC of this machine alone"), "{}", rig.line());
+    assert!(
+        rig.line().starts_with("presets can only be saved from this machine (keys, MIDI or OSC)"),
+        "{}",
+        rig.line()
+    );
     rig.write(Id::Learn, text("/psi"));
     rig.play(&[[0xb0, 41, 0], [0xb0, 41, 90]]);
     assert!(rig.line().starts_with("ch 1 cc 41 plays /psi"), "{}", rig.line());

@@ -235,7 +235,7 @@ fn presets_name_and_save_new_rows() {
         "[params]\n\"/fx/kaleidoscope/sides\" = 12 # a dozen\n\n[midi]\n\"cc 21\" = \"/fx/kaleidoscope/gain/1\"\n";
     let path = std::path::Path::new("p.toml");
     let error = Preset::parse(text, path).expect_err("the rows are not built in").to_string();
-    assert!(error.contains("\"/fx/kaleidoscope/sides\" is no parameter"), "{error}");
+    assert!(error.contains("\"/fx/kaleidoscope/sides\" is not a parameter"), "{error}");
     let preset = Preset::parse_with(text, path, params.table()).expect("a preset");
     assert_eq!(preset.params, [(ids[0].into(), Value::Int(12))]);
     assert_eq!(preset.midi[0].to.to_string(), "/fx/kaleidoscope/gain/1");

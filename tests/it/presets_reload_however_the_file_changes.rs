@@ -125,7 +125,7 @@ fn removed_and_recreated() {
 fn broken_and_repaired() {
     let stage = Stage::new("broken");
     fs::write(&stage.file, "[params]\n\"/psy\" = 1\n").unwrap();
-    stage.fails("p.toml:2:1: \"/psy\" is no parameter; did you mean \"/psi\"?");
+    stage.fails("p.toml:2:1: \"/psy\" is not a parameter; did you mean \"/psi\"?");
     // Back to what it was before it broke: that is a change too.
     fs::write(&stage.file, text(0.0)).unwrap();
     stage.arrives(0.0);

@@ -266,7 +266,7 @@ fn a_style_network_that_leaves_the_card_paints_on_where_it_was() {
         told.extend(player.stage.take_notice());
     }
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("it left") && told[0].contains("goes on with the cpu engine"), "{told:?}");
+    assert!(told[0].contains("it left") && told[0].contains("continues on the cpu engine"), "{told:?}");
 }
 
 #[test]
@@ -285,6 +285,9 @@ fn after_the_loss_of_the_card_the_show_goes_on_with_lines_that_say_so() {
         assert!(picture.texture.is_none() && picture.rgba.iter().any(|byte| *byte != picture.rgba[0]));
         told.extend(std::iter::from_fn(|| player.stage.take_notice()));
     }
-    assert!(told.iter().filter(|line| line.contains("goes on with the cpu engine")).count() == 2, "{told:?}");
-    assert!(told.iter().filter(|line| line.contains("starts anew")).count() == 1 && told.len() == 3, "{told:?}");
+    assert!(told.iter().filter(|line| line.contains("continues on the cpu engine")).count() == 2, "{told:?}");
+    assert!(
+        told.iter().filter(|line| line.contains("restarts without its last painting")).count() == 1 && told.len() == 3,
+        "{told:?}"
+    );
 }

@@ -164,7 +164,7 @@ mod test {
             ("cc 1 2", "unexpected 2"),
         ] {
             let error = parse_control(text).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("\"{text}\" is no control: {reason}; write cc 21, ")), "{error}");
+            assert!(error.starts_with(&format!("\"{text}\" is not a control: {reason}; write cc 21, ")), "{error}");
         }
     }
 }

@@ -43,13 +43,13 @@ impl TravelCurve {
         if !matches!(def.kind, Kind::Float { .. } | Kind::Int { .. } | Kind::Choice { .. } | Kind::Bool { .. }) {
             return Err(MappingError::Target {
                 to: target,
-                reason: "is no number: it takes no range, curve or invert".to_owned(),
+                reason: "is not a number: it takes no range, curve or invert".to_owned(),
             });
         }
         let [from, to] = range.unwrap_or([min, max]);
         let inside = |x: f64| (min..=max).contains(&x);
         if !inside(from) || !inside(to) || from == to {
-            let reason = format!("[{from}, {to}] is no range of {target}, which goes from {min} to {max}");
+            let reason = format!("[{from}, {to}] is not a valid range for {target}, which goes from {min} to {max}");
             return Err(MappingError::Option { option: "range", reason });
         }
         let (from, to) = if invert { (to, from) } else { (from, to) };
@@ -136,7 +136,7 @@ mod test {
         assert!((square.travel(square.value(0.3)) - 0.3).abs() < 1e-12);
         for range in [[0.0, 3.0], [0.5, 0.5], [f64::NAN, 1.0]] {
             let error = curve(Some(range), None, false).unwrap_err().to_string();
-            assert!(error.ends_with("is no range of /psi, which goes from -1 to 2"), "{error}");
+            assert!(error.ends_with("is not a valid range for /psi, which goes from -1 to 2"), "{error}");
         }
         assert!(TravelCurve::new(Id::Preset.into(), None, None, true).is_err());
     }

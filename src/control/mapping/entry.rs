@@ -387,7 +387,7 @@ mod test {
     #[test]
     fn invalid_entries_are_reported() {
         for (toml, expected) in [
-            ("'cc 21' = '/pso'", "\"/pso\" is no parameter; did you mean \"/psi\"?"),
+            ("'cc 21' = '/pso'", "\"/pso\" is not a parameter; did you mean \"/psi\"?"),
             ("'cc 21' = 3", "an address such as \"/psi\", or a table such as"),
             ("'cc 21' = { to = '/psi', rnage = [0, 1] }", "unknown field `rnage`, expected one of `to`, `range`"),
             (
@@ -409,7 +409,7 @@ mod test {
             ("'cc 1' = '/network'", "/network takes a name: set one for the key or pad with value"),
             (
                 "'cc 1' = { to = '/seed/next', invert = true }",
-                "/seed/next is no number: it takes no range, curve or invert",
+                "/seed/next is not a number: it takes no range, curve or invert",
             ),
         ] {
             let error = read(toml).unwrap_err();

@@ -1,10 +1,10 @@
 //! OSC out: answers to `/get`, `/dump` and `/subscribe`.
 //!
 //! Requests come from the thread `osc` through a bounded channel; the show calls [`Feedback::step`] once a frame,
-//! on its own thread, with the values of that frame: parameters, feeds, and the preset's aliases, so that a fader that
-//! plays `/psi` as `/1/fader3` follows it under that address. Answers go to where the request came from, out of the port
-//! that listens; if the socket cannot take them they are dropped. When rows come or go, subscribers keep what they know
-//! of the others and are sent the new ones. Without subscribers a frame costs one look at the channel.
+//! on its own thread, with the values of that frame: parameters, feeds, and the preset's aliases, so that a fader mapped to
+//! `/psi` under `/1/fader3` follows it at that address. Answers go to the sender of the request, from the listening port; if
+//! the socket cannot take them they are dropped. When rows are added or removed, subscribers are only sent the new ones.
+//! Without subscribers, a frame costs one look at the channel.
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
@@ -19,25 +19,25 @@ use crate::control::mapping::OscEntry;
 use crate::control::{Counts, Event, EventSender, Listener, Snapshot, Source};
 use crate::params::{Kind, Params, SharedTable, Table, Target, Value};
 
-/// A subscription ends after so long unless it is renewed.
+/// A subscription expires after this long unless renewed.
 pub const SUBSCRIPTION_SECS: f64 = 60.0;
-/// How many subscribers there are at most; a further one takes the place of the one who expires first.
+/// Maximum number of subscribers; another one replaces the one that expires first.
 pub const MAX_SUBSCRIBERS: usize = 16;
-/// Messages to one client and frame, at most; the others follow in the next frames.
+/// Maximum messages per client and frame; the rest follow in the next frames.
 const MAX_MESSAGES: usize = 128;
-/// Bundles stay below the usual packet size of a network.
+/// Maximum bundle size in bytes, below a network's usual packet size.
 const MAX_BUNDLE: usize = 1400;
 
 struct Subscriber {
     to: SocketAddr,
     prefix: String,
     secs_left: f64,
-    /// What this client knows: one slot for each of [`Feedback::numbers`]. NaN is not known.
+    /// Values sent to this client: one slot for each of [`Feedback::numbers`]; NaN if not sent yet.
     sent: Vec<f64>,
-    /// The same for each of [`Feedback::others`]. `Nothing` is not known.
+    /// The same for each of [`Feedback::others`]; `Nothing` if not sent yet.
     sent_others: Vec<Value>,
     feeds: Feeds,
-    /// Where the next frame goes on looking.
+    /// Where the next frame continues.
     next: usize,
 }
 
@@ -45,16 +45,16 @@ struct Subscriber {
 pub struct Feedback {
     socket: Arc<UdpSocket>,
     requests: Receiver<(SocketAddr, Request)>,
-    /// Where the thread `osc` sees which parameters there are.
+    /// The table of parameters shared with the thread `osc`.
     tables: SharedTable,
-    /// The table that the next two lists are of.
+    /// The table behind the next two lists.
     table: Arc<Table>,
-    /// Every parameter that is a number, and every member of the families.
+    /// Every numeric parameter, and every member of the families.
     numbers: Vec<Target>,
-    /// Every parameter that is a text or a vector.
+    /// Every string or vector parameter.
     others: Vec<Target>,
     subscribers: Vec<Subscriber>,
-    /// An address that somebody asked for and that does not exist is an unknown one like others.
+    /// For reporting requests for unknown addresses.
     events: EventSender,
     counts: Arc<Counts>,
 }
@@ -80,7 +80,7 @@ impl Feedback {
         Feedback { socket, requests, tables, table, numbers, others, subscribers: Vec::new(), events, counts }
     }
 
-    /// Other rows than before: subscribers keep what they know of those that stay.
+    /// Switches to other rows; subscribers keep what they know of those that stay.
     fn follow(&mut self, table: &Arc<Table>) {
         self.tables.publish(table);
         if self.table.version() == table.version() {
@@ -90,7 +90,7 @@ impl Feedback {
         for subscriber in &mut self.subscribers {
             let known: HashMap<Target, f64> = self.numbers.iter().copied().zip(subscriber.sent.drain(..)).collect();
             let unknown = |target: &Target| match target.id.def() {
-                // Of the members of a new family only those that were set are news.
+                // Of a new family, only members that were set are sent.
                 def if def.is_family() => def.default_number().unwrap_or(f64::NAN),
                 _ => f64::NAN,
             };
@@ -103,8 +103,8 @@ impl Feedback {
         (self.table, self.numbers, self.others) = (table.clone(), numbers, others);
     }
 
-    /// Answers what was asked since the last frame and sends what changed. `dt` in seconds. Gives the address that
-    /// somebody asked for and that does not exist.
+    /// Answers requests since the last frame and sends changes. `dt` in seconds. Returns an address that a client asked
+    /// for but that does not exist.
     pub fn step(&mut self, snapshot: &Snapshot, dt: f64) -> Option<String> {
         self.follow(snapshot.params.table());
         let mut unknown = None;
@@ -124,7 +124,7 @@ impl Feedback {
         unknown
     }
 
-    /// How many clients listen.
+    /// Number of subscribed clients.
     pub fn subscribers(&self) -> usize {
         self.subscribers.len()
     }
@@ -178,7 +178,7 @@ impl Feedback {
 }
 
 impl Subscriber {
-    /// What this client does not know yet, as much as one frame may send.
+    /// What this client does not know yet, up to the limit per frame.
     fn changed(&mut self, numbers: &[Target], others: &[Target], snapshot: &Snapshot) -> Vec<OscMessage> {
         let mut messages = Vec::new();
         for feed in FEEDS.into_iter().filter(|feed| is_in(feed.address(), &self.prefix)) {
@@ -241,17 +241,17 @@ fn feed_message(feed: Feed, feeds: &Feeds) -> OscMessage {
     OscMessage { addr: feed.address().to_owned(), args: vec![feeds.value(feed)] }
 }
 
-/// What a fader behind an alias shows: the travel from 0 to 1 where the alias has a range, else the value.
+/// The value for a fader on an alias: its travel from 0 to 1 if the alias has a range, otherwise the value.
 fn alias_message(alias: &OscEntry, params: &Params) -> Option<OscMessage> {
     Some(OscMessage { addr: alias.address.clone(), args: arguments(alias.back(params.value(alias.to))?)? })
 }
 
-/// Where what plays at an address is sent to.
+/// The address under which an effective value is sent.
 pub fn effective_address(address: &str) -> String {
     format!("/effective{address}")
 }
 
-/// A prefix without ours, and without a slash at its end.
+/// A prefix without `/latent-jockey`, and without a trailing slash.
 pub fn bare(prefix: &str) -> &str {
     let rest = prefix.strip_prefix("/latent-jockey").filter(|rest| rest.is_empty() || rest.starts_with('/'));
     rest.unwrap_or(prefix).trim_end_matches('/')
@@ -285,12 +285,12 @@ fn message(target: Target, params: &Params) -> Option<OscMessage> {
     Some(OscMessage { addr: target.to_string(), args: arguments(params.value(target)?)? })
 }
 
-/// The arguments that carry a value; `None` for what has none.
+/// The arguments for a value; `None` if it has none.
 fn arguments(value: Value) -> Option<Vec<OscType>> {
     Some(match value {
         Value::Float(x) => vec![OscType::Float(x as f32)],
         Value::Int(i) => vec![i32::try_from(i).map_or(OscType::Long(i), OscType::Int)],
-        // 0 and 1 are what most programs understand.
+        // Most programs understand 0 and 1.
         Value::Bool(b) => vec![OscType::Int(i32::from(b))],
         Value::Text(text) => vec![OscType::String(text)],
         Value::List(list) => list.into_iter().map(OscType::Float).collect(),
@@ -298,7 +298,7 @@ fn arguments(value: Value) -> Option<Vec<OscType>> {
     })
 }
 
-/// Sends messages in bundles of a size that networks like. What the socket does not take is lost.
+/// Sends messages in bundles that fit into a packet. What the socket does not take is lost.
 fn send(socket: &UdpSocket, to: SocketAddr, messages: Vec<OscMessage>) {
     let at_once = OscTime { seconds: 0, fractional: 1 };
     let mut bundle = OscBundle { timetag: at_once, content: Vec::new() };
@@ -334,7 +334,7 @@ mod test {
     use crate::params::Id;
 
     #[test]
-    fn prefixes_reach_whole_names_only() {
+    fn prefixes_match_whole_names_only() {
         for (id, prefix, expected) in [
             (Id::Psi, "/", true),
             (Id::Psi, "", true),

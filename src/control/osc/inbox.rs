@@ -12,7 +12,7 @@ use super::{Incoming, Refusal, Request};
 use crate::control::{Counts, Event, EventSender, Source, Write};
 use crate::params::SharedTable;
 
-/// Where the datagrams of one socket arrive.
+/// Receives the datagrams of one socket.
 pub(in crate::control) struct Inbox {
     events: EventSender,
     counts: Arc<Counts>,
@@ -22,7 +22,7 @@ pub(in crate::control) struct Inbox {
     source: Source,
     /// The last refusal and when it was seen last.
     last_refusal: Option<(Refusal, Instant)>,
-    /// When a refusal was last put into words.
+    /// When a refusal was last reported.
     told: Option<Instant>,
     foreign_clock_told: bool,
 }
@@ -42,13 +42,13 @@ impl Inbox {
         }
     }
 
-    /// An inbox for a WebSocket: what comes through it opens and writes no files, as the show sees to.
+    /// An inbox for a WebSocket: the show does not let its writes open or write files.
     pub fn web(events: EventSender, counts: Arc<Counts>, tables: SharedTable) -> Self {
         Inbox { source: Source::Web, ..Inbox::new(events, counts, tables) }
     }
 
-    /// Takes what came `from` somewhere at a `time` of the calendar, `now` by the steady clock. `answer` takes a
-    /// question, or says that it cannot.
+    /// Processes a datagram that arrived `from` an address at calendar `time`, `now` by the monotonic clock. `answer`
+    /// accepts a request, or says that it cannot.
     pub fn datagram(
         &mut self,
         bytes: &[u8],
@@ -104,7 +104,7 @@ impl Inbox {
         }
     }
 
-    /// Counts a refusal, and tells it when the reason is new: once a second at most.
+    /// Counts a refusal, and reports it if the reason is new, at most once a second.
     fn refused(&mut self, refusal: Refusal, from: &dyn Display, now: Instant) {
         const AT_MOST_EVERY: Duration = Duration::from_secs(1);
         const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
@@ -121,14 +121,14 @@ impl Inbox {
         }
     }
 
-    /// Hands on what has waited for its time.
+    /// Passes on events that are due.
     pub fn release(&mut self, now: Instant) {
         while let Some(event) = self.schedule.pop(now) {
             self.events.send(event, &self.counts);
         }
     }
 
-    /// How long until something is due; very long when nothing waits.
+    /// Time until something is due; very long if nothing is waiting.
     pub fn wait(&self, now: Instant) -> Duration {
         const SHORTEST: Duration = Duration::from_micros(500);
         const NOTHING: Duration = Duration::from_secs(3600);
@@ -141,14 +141,14 @@ mod test {
     use super::*;
 
     #[test]
-    fn refusals_are_told_once_for_each_reason_and_once_a_second() {
+    fn refusals_are_reported_once_per_reason_and_at_most_once_a_second() {
         let (events, queue) = crate::control::queue();
         let counts = Arc::new(Counts::default());
         let mut inbox = Inbox::new(events, counts.clone(), SharedTable::default());
         let from = super::super::DEFAULT_ADDRESS;
         let start = Instant::now();
         let mut told = Vec::new();
-        // (milliseconds, reason, is it told)
+        // (milliseconds, reason, is it reported)
         for (ms, refusal, expected) in [
             (0, Refusal::NotOsc, true),
             (1, Refusal::NotOsc, false),

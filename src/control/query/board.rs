@@ -1,8 +1,8 @@
 //! The board: what clients may see, copied from the show when it changes.
 //!
 //! [`Panel`] is the show's half: it runs inside the frame, compares, and writes only what changed; it never waits for
-//! the lock. The thread `query` reads. **Latest value wins**: each place has the number of its last change, and a
-//! client is behind where it has seen a smaller one; so nothing ever queues up.
+//! the lock. The thread `query` reads. **Latest value wins**: each place has the number of its last change, and a client
+//! that has seen a smaller number is behind, so nothing ever queues up.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -19,10 +19,10 @@ use crate::control::osc::feeds::{FEEDS, Feed, Feeds};
 use crate::control::{Listener, Snapshot};
 use crate::params::{Def, Id, Kind, Members, SharedTable, Table, Target, Value};
 
-/// How often the values that play are written for those who look at them.
+/// Interval at which effective values are written for clients that watch them.
 const EFFECTIVE_EVERY_SECS: f64 = 1.0 / 30.0;
 
-/// How many members of the families there are with the networks that play.
+/// How many members the families have with the current networks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dims {
     /// Of z: `/z/<n>`.
@@ -34,12 +34,12 @@ pub struct Dims {
 }
 
 impl Dims {
-    /// How many members of a family are worth showing; 1 for what is no family.
+    /// How many members of a family to show; 1 for a single parameter.
     pub fn count(&self, def: &Def) -> usize {
         if def.is_family() { self.members(def, def.count) } else { 1 }
     }
 
-    /// How many numbers a vector has; 0 for what is none.
+    /// Length of a vector; 0 for other parameters.
     pub fn vector_len(&self, def: &Def) -> usize {
         if let Kind::Vector { max_len } = def.kind { self.members(def, max_len) } else { 0 }
     }
@@ -54,12 +54,12 @@ impl Dims {
     }
 }
 
-/// What a place on the board stands for.
+/// What a place on the board refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
     Param(Target),
     Feed(Feed),
-    /// An alias of the preset, by its place in the list.
+    /// An alias of the preset, by index.
     Alias(usize),
 }
 
@@ -70,13 +70,13 @@ pub struct Cell {
     pub serial: u64,
 }
 
-/// Which parameters there are, and where their cells lie.
+/// The current parameters, and the positions of their cells.
 #[derive(Debug)]
 struct Layout {
     table: Arc<Table>,
     /// Every parameter and every member of the families, in the order of the table.
     targets: Vec<Target>,
-    /// Where the first member of each row is among them.
+    /// Position in `targets` of each row's first member.
     first: HashMap<Id, usize>,
 }
 
@@ -87,7 +87,7 @@ impl Layout {
         Layout { table: table.clone(), targets, first }
     }
 
-    /// The place of a target's cell. `None` when its row is gone; of an edited row it is the new one's.
+    /// The position of a target's cell. `None` if its row is gone; an edited row has the new row's position.
     fn place(&self, target: Target) -> Option<usize> {
         let id = self.table.current(target.id)?;
         (usize::from(target.index) < id.def().count).then(|| self.first[&id] + usize::from(target.index))
@@ -104,11 +104,11 @@ pub struct Board {
     feed_serials: [u64; FEEDS.len()],
     pub aliases: Arc<[OscEntry]>,
     pub dims: Dims,
-    /// What is modulated, and the values that play; written [`EFFECTIVE_EVERY_SECS`].
+    /// The modulated targets and their effective values, written every [`EFFECTIVE_EVERY_SECS`].
     effective: Vec<(Target, Value)>,
-    /// Grows with each change of anything.
+    /// Incremented with every change.
     pub serial: u64,
-    /// Grows with each change of the tree: of rows, aliases, dimensions, or what is modulated.
+    /// Incremented with every change of the tree: of rows, aliases, dimensions, or the set of modulated targets.
     pub shape: u64,
 }
 
@@ -121,12 +121,12 @@ impl Board {
         Board { layout, cells, feeds, feed_serials, aliases, dims, effective: Vec::new(), serial: 0, shape: 0 }
     }
 
-    /// Which parameters there are.
+    /// The current table of parameters.
     pub fn table(&self) -> &Arc<Table> {
         &self.layout.table
     }
 
-    /// Other rows than before: what is known of those that stay, stays; the others are news.
+    /// Switches to other rows: those that stay keep their cells; the others count as changed.
     fn lay_out(&mut self, layout: &Arc<Layout>) {
         let new = Cell { value: Value::Nothing, serial: self.serial };
         let kept = |target: &Target| {
@@ -137,7 +137,7 @@ impl Board {
         self.layout = layout.clone();
     }
 
-    /// What stands at an address.
+    /// What is at an address.
     pub fn find(&self, address: &str) -> Option<Place> {
         if let Some(target) = self.layout.table.resolve(address) {
             return Some(Place::Param(target)).filter(|_| self.shows(target));
@@ -148,7 +148,7 @@ impl Board {
         self.aliases.iter().position(|alias| alias.address == address).map(Place::Alias)
     }
 
-    /// Whether it means something with the networks that play.
+    /// Whether the target is used by the current networks.
     fn shows(&self, target: Target) -> bool {
         usize::from(target.index) < self.dims.count(target.id.def())
     }
@@ -166,7 +166,7 @@ impl Board {
         }
     }
 
-    /// The value at a place as OSC arguments, in the types that the tree promises. `None` for triggers.
+    /// The value at a place as OSC arguments, with the types declared in the tree. `None` for triggers.
     pub fn arguments(&self, place: Place) -> Option<Vec<OscType>> {
         match place {
             Place::Param(target) => arguments(target.id.def(), &self.cell(target)?.value, &self.dims),
@@ -182,20 +182,20 @@ impl Board {
         }
     }
 
-    /// The value that plays at a place that is modulated, as OSC arguments.
+    /// The effective value at a modulated place, as OSC arguments.
     pub fn modulated(&self, place: Place) -> Option<Vec<OscType>> {
         let Place::Param(target) = place else { return None };
         let (_, value) = self.effective.iter().find(|(modulated, _)| *modulated == target)?;
         arguments(target.id.def(), value, &self.dims)
     }
 
-    /// The value that plays, as OSC arguments. Only parameters have one; of those that are not modulated it is the value.
+    /// The effective value, as OSC arguments. Only parameters have one; without modulation it equals the value.
     pub fn effective(&self, place: Place) -> Option<Vec<OscType>> {
         let is_param = matches!(place, Place::Param(_));
         self.modulated(place).or_else(|| self.arguments(place).filter(|_| is_param))
     }
 
-    /// Every place that there is now.
+    /// Every current place.
     pub fn places(&self) -> impl Iterator<Item = Place> + '_ {
         let params = self.layout.targets.iter().copied().filter(|target| self.shows(*target));
         params
@@ -218,7 +218,7 @@ fn arguments(def: &Def, value: &Value, dims: &Dims) -> Option<Vec<OscType>> {
     Some(match (def.kind, value) {
         (Kind::Trigger, _) => return None,
         (Kind::Vector { .. }, Value::List(list)) => {
-            // A vector has as many numbers as the tree says; those that were not written are 0.
+            // A vector has as many numbers as the tree declares; unwritten ones are 0.
             let numbers = list.iter().copied().chain(std::iter::repeat(0.0)).take(dims.vector_len(def));
             numbers.map(OscType::Float).collect()
         }
@@ -230,19 +230,19 @@ fn arguments(def: &Def, value: &Value, dims: &Dims) -> Option<Vec<OscType>> {
     })
 }
 
-/// What both threads hold.
+/// State shared by both threads.
 pub struct Shared {
     board: Mutex<Board>,
-    /// Which parameters there are, for what clients send.
+    /// The current table of parameters, for parsing what clients send.
     pub tables: SharedTable,
-    /// Wakes those who wait for news.
+    /// Wakes clients waiting for changes.
     pub news: watch::Sender<u64>,
-    /// How many modulated values are looked at, by all clients together.
+    /// Number of effective values watched, by all clients together.
     pub watched: AtomicUsize,
-    /// Somebody wants to see the next picture.
+    /// Set when a client wants the next picture.
     pub looked_for: AtomicBool,
     pub view: Mutex<View>,
-    /// Wakes those who wait for a picture.
+    /// Wakes clients waiting for a picture.
     pub views: watch::Sender<u64>,
     pub stop: Notify,
     pub address: SocketAddr,
@@ -265,7 +265,7 @@ impl Shared {
         }
     }
 
-    /// The board; for the thread `query` only, and only for short looks: the show skips its news meanwhile.
+    /// The board; only for the thread `query`, and only briefly, as the show skips updates in the meantime.
     pub fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -275,9 +275,9 @@ impl Shared {
 pub struct Panel {
     shared: Arc<Shared>,
     layout: Arc<Layout>,
-    /// What the board says of each target's number. NaN is not known.
+    /// Each target's number on the board; NaN if unknown.
     numbers: Vec<f64>,
-    /// What it says of each text, by the place of its target.
+    /// Each string on the board, with the position of its target.
     texts: Vec<(usize, String)>,
     vectors: Vec<(usize, Vec<f32>)>,
     feeds: Feeds,
@@ -286,11 +286,11 @@ pub struct Panel {
     changed: Vec<usize>,
     /// The first frame writes everything.
     fresh: bool,
-    /// The board does not know the layout yet.
+    /// Whether the board has not taken over the layout yet.
     has_other_rows: bool,
-    /// What the board says is modulated.
+    /// The modulated targets on the board.
     modulated: Vec<Target>,
-    /// Since its values were written.
+    /// Seconds since their values were written.
     effective_secs: f64,
 }
 
@@ -316,13 +316,13 @@ impl Panel {
         panel
     }
 
-    /// Other rows than before: what the board says of those that stay is still known.
+    /// Switches to other rows; those that stay remain known.
     fn lay_out(&mut self, layout: Arc<Layout>) {
         let targets = &layout.targets;
         let known: HashMap<Target, f64> = self.layout.targets.iter().copied().zip(self.numbers.drain(..)).collect();
         self.numbers = targets.iter().map(|target| known.get(target).copied().unwrap_or(f64::NAN)).collect();
         let of = |wanted: fn(Kind) -> bool| (0..targets.len()).filter(move |&i| wanted(targets[i].id.def().kind));
-        // Texts and vectors that are known already are written once more; there are few.
+        // Known strings and vectors are written once more; there are few.
         self.texts = of(|kind| matches!(kind, Kind::Text { .. })).map(|i| (i, String::new())).collect();
         self.vectors = of(|kind| matches!(kind, Kind::Vector { .. })).map(|i| (i, Vec::new())).collect();
         self.changed = Vec::with_capacity(targets.len());
@@ -363,7 +363,7 @@ impl Panel {
         if is_same && !is_moving {
             return;
         }
-        // While a client's question is being answered the news wait for the next frame.
+        // While a client's request is being answered, updates wait for the next frame.
         let mut board = match self.shared.board.try_lock() {
             Ok(board) => board,
             Err(TryLockError::Poisoned(error)) => error.into_inner(),
@@ -411,7 +411,7 @@ impl Listener for Panel {
     }
 }
 
-/// Brings pictures to those who look at the page.
+/// Sends pictures to clients with the page open.
 pub struct Viewer {
     shared: Arc<Shared>,
 }
@@ -421,13 +421,13 @@ impl Viewer {
         Viewer { shared }
     }
 
-    /// Does anybody wait for a picture?
+    /// Whether a client is waiting for a picture.
     pub fn is_looked_at(&self) -> bool {
         self.shared.looked_for.load(Ordering::Acquire)
     }
 
-    /// Shows a picture to those who look, if any do: sRGB-encoded RGBA, `width` by `height`; `serial` tells one from
-    /// another, `brightness` is 1 for the picture and 0 for black.
+    /// Hands a picture to waiting clients, if there are any: sRGB-encoded RGBA, `width` by `height`. `serial` identifies
+    /// the picture; `brightness` is 1 for the picture and 0 for black.
     pub fn show(&self, width: u32, height: u32, rgba: &[u8], serial: u64, brightness: f32) {
         if !self.shared.looked_for.load(Ordering::Acquire) {
             return;
@@ -487,7 +487,7 @@ pub(super) mod test {
 
     pub const DIMS: Dims = Dims { z: 64, w: 32, styles: 8 };
 
-    /// A board with what the parameters say.
+    /// A board with these parameters' values.
     pub fn board_of(params: &Params, aliases: Vec<OscEntry>) -> Board {
         let shared = shared();
         let mapping = Mapping::new(&[], &aliases);
@@ -497,7 +497,7 @@ pub(super) mod test {
     }
 
     #[test]
-    fn only_what_changed_gets_a_new_number_and_a_lock_is_never_waited_for() {
+    fn only_changes_get_a_new_number_and_the_lock_is_never_waited_for() {
         let shared = shared();
         let mut panel = Panel::new(shared.clone());
         let mut params = Params::default();
@@ -531,7 +531,7 @@ pub(super) mod test {
     }
 
     #[test]
-    fn members_beyond_the_network_are_not_there() {
+    fn members_beyond_the_network_are_hidden() {
         let board = board_of(&Params::default(), vec![OscEntry::plain("/1/fader".to_owned(), Id::Psi.into())]);
         assert!(board.find("/z/63").is_some() && board.find("/z/64").is_none());
         assert!(board.find("/style/mix/7").is_some() && board.find("/style/mix/8").is_none());

@@ -164,7 +164,7 @@ fn node(site: &Site, from: SocketAddr, address: &str, attribute: Option<&str>) -
     if !tree::ATTRIBUTES.contains(&attribute) {
         return plain(StatusCode::BAD_REQUEST, "unknown attribute");
     }
-    // Where nothing moves a value, it is what plays.
+    // Without modulation, the effective value is the value.
     let value = node.get(attribute).or_else(|| node.get("VALUE").filter(|_| attribute == "EFFECTIVE"));
     match value {
         Some(value) => json(&serde_json::json!({ attribute: value })),

@@ -1,8 +1,8 @@
 //! One WebSocket: OSC both ways as binary messages, `LISTEN` and `IGNORE` as text.
 //!
-//! What a client sends goes through the reader and the queue that UDP uses, at a limited rate. What it listens
-//! to is sent when the board's number of it has grown: a slow client gets the newest value, never a queue. Beyond the
-//! proposal a client may send `/subscribe`, `/unsubscribe`, `/dump` and `/get` as by UDP, answered here.
+//! Messages from a client go through the same reader and queue as UDP, at a limited rate. A value it listens to is sent when
+//! its number on the board has grown: a slow client gets the newest value, never a queue. Beyond the proposal, a client may
+//! send `/subscribe`, `/unsubscribe`, `/dump` and `/get` as over UDP, answered here.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -32,27 +32,27 @@ use crate::control::osc::{QUESTIONS_PER_SEC, Request as Question};
 use crate::control::rate::Rate;
 use crate::params::{Members, Table};
 
-/// Longest message of a client, in bytes: as long as a datagram.
+/// Longest message from a client, in bytes: the length of a datagram.
 const MAX_MESSAGE: usize = 64 << 10;
-/// Messages of one client in a second.
+/// Messages per second from one client.
 const MAX_MESSAGES_PER_SEC: f64 = 2000.0;
-/// Modulated values that one client may look at.
+/// Maximum number of effective values that one client may watch.
 const MAX_WATCHED: usize = 256;
-/// Behind an address in `LISTEN` and `IGNORE`: the value that plays.
+/// After an address in `LISTEN` and `IGNORE`: the effective value.
 const EFFECTIVE: &str = "?EFFECTIVE";
-/// Addresses that one client may listen to.
+/// Maximum number of addresses that one client may listen to.
 const MAX_LISTENED: usize = 4096;
-/// A client gets news at most so often.
+/// Minimum interval between updates to a client.
 const EVERY: Duration = Duration::from_millis(16);
 /// A client that reads nothing for this long is disconnected.
 const SEND_TIMEOUT: Duration = Duration::from_secs(3);
 
 type Stream = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
-/// Answers the handshake and lets the client play until its socket breaks.
+/// Answers the handshake and serves the client until its socket closes.
 pub fn upgrade(request: &mut Request<Incoming>, from: SocketAddr, site: Site) -> Response<http_body_util::Full<Bytes>> {
     let Some(key) = request.headers().get(header::SEC_WEBSOCKET_KEY) else {
-        return plain(StatusCode::BAD_REQUEST, "no key for a WebSocket");
+        return plain(StatusCode::BAD_REQUEST, "missing WebSocket key");
     };
     let accept = derive_accept_key(key.as_bytes());
     let Ok(place) = site.sockets.clone().try_acquire_owned() else {
@@ -86,15 +86,15 @@ struct Client {
     from: SocketAddr,
     inbox: Inbox,
     rate: Rate,
-    /// Of what it asks: a dump counts for many.
+    /// Limits its requests; a dump counts as many.
     questions: Rate,
-    /// What it listens to, and the number of the last change that it was told.
+    /// What it listens to, and the number of the last change sent to it.
     listened: HashMap<String, u64>,
-    /// The modulated values that it looks at, and what it was sent last.
+    /// The effective values that it watches, and what it was sent last.
     watched: HashMap<String, Vec<OscType>>,
-    /// It listens to everything below these, as after `/subscribe`.
+    /// Prefixes that it has subscribed to.
     prefixes: Vec<String>,
-    /// Everything up to this change was told to a subscriber.
+    /// Number of the last change sent for its subscriptions.
     told: u64,
     shape: u64,
     table: Arc<Table>,
@@ -142,7 +142,7 @@ impl Client {
                     }
                 }
                 () = tokio::time::sleep_until(ping_at.into()) => {
-                    // Its machine or its network has gone, or it reads nothing: two pings without an answer.
+                    // Two pings without an answer: its machine or network is gone, or it has stopped reading.
                     if heard + 2 * ping <= Instant::now() {
                         return;
                     }
@@ -179,7 +179,7 @@ impl Client {
         }
     }
 
-    /// What a client sent as OSC.
+    /// Handles OSC from the client.
     fn datagram(&mut self, bytes: &[u8]) -> Vec<Message> {
         if !self.rate.pass(Instant::now()) {
             Counts::add(&self.site.counts.dropped);
@@ -230,8 +230,8 @@ impl Client {
         }
     }
 
-    /// `LISTEN` and `IGNORE`, of values and, with [`EFFECTIVE`] behind the address, of what plays; anything else is left
-    /// alone.
+    /// `LISTEN` and `IGNORE`, for values and, with [`EFFECTIVE`] after the address, for effective values; anything else is
+    /// ignored.
     fn command(&mut self, text: &str) -> Vec<Message> {
         if !self.rate.pass(Instant::now()) {
             Counts::add(&self.site.counts.dropped);
@@ -254,7 +254,7 @@ impl Client {
                     return Vec::new();
                 };
                 self.listened.insert(address.to_owned(), board.serial);
-                // The value as it is, so that nothing is missed between asking and listening.
+                // The current value, so that nothing is missed between asking and listening.
                 packet(&board, place).into_iter().collect()
             }
             (Some("IGNORE"), None) => {
@@ -265,7 +265,7 @@ impl Client {
         }
     }
 
-    /// The client wants to see what plays at an address, as it moves.
+    /// Starts watching the effective value at an address.
     fn watch(&mut self, address: &str) -> Vec<Message> {
         let board = self.site.shared.board();
         let found = board.find(address).and_then(|place| Some((place, board.effective(place)?)));
@@ -276,7 +276,7 @@ impl Client {
         effective_packet(&board, place, args).into_iter().collect()
     }
 
-    /// What has changed and this client wants to know.
+    /// Changes that this client listens to.
     fn news(&mut self) -> Vec<Message> {
         let board = self.site.shared.board();
         let mut messages = Vec::new();
@@ -327,7 +327,7 @@ fn aliases(board: &Board) -> Vec<String> {
     board.aliases.iter().map(|alias| alias.address.clone()).collect()
 }
 
-/// What is sent when rows have come or gone, and of families that grow and shrink with the networks.
+/// The messages to send when rows were added or removed, including families whose size follows the networks.
 fn rows_that_changed(old: &Table, new: &Table) -> Vec<Message> {
     // A family is a node with its members below it.
     let path = |address: &'static str| address.trim_end_matches("/<n>");
@@ -354,7 +354,7 @@ fn packet(board: &Board, place: Place) -> Option<Message> {
     rosc::encoder::encode(&OscPacket::Message(message)).ok().map(Message::binary)
 }
 
-/// What plays at a place as an OSC packet: `/psi` arrives as `/effective/psi`.
+/// The effective value at a place as an OSC packet: `/psi` arrives as `/effective/psi`.
 fn effective_packet(board: &Board, place: Place, args: Vec<OscType>) -> Option<Message> {
     let message = OscMessage { addr: effective_address(&board.address(place)), args };
     rosc::encoder::encode(&OscPacket::Message(message)).ok().map(Message::binary)

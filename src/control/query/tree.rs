@@ -1,7 +1,7 @@
-//! The JSON of OSCQuery: the host, nodes with all below them, and single attributes. Pure.
+//! The JSON of OSCQuery: the host, nodes with everything below them, and single attributes. Pure.
 //!
-//! Attributes that the proposal lets out are let out where they say nothing: most parameters have no unit that it
-//! knows. A switch is `T`, a choice is `s` with its words in `RANGE`, a trigger is `N` and can only be written.
+//! Optional attributes are omitted when they would say nothing: most parameters have no unit that the proposal knows.
+//! A switch is `T`, a choice is `s` with its options in `RANGE`, a trigger is `N` and can only be written.
 
 use rosc::OscType;
 use serde_json::{Map, Value as Json, json};
@@ -11,7 +11,7 @@ use super::board::{Board, Place};
 use crate::control::mapping::OscEntry;
 use crate::params::{Def, Kind};
 
-/// The attributes of a node that can be asked for alone.
+/// The attributes of a node that can be requested individually.
 pub const ATTRIBUTES: [&str; 10] =
     ["FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "VALUE", "EFFECTIVE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE"];
 
@@ -34,7 +34,7 @@ pub fn host(name: &str, web: std::net::SocketAddr, osc: Option<OscHost>) -> Json
         "EXTENSIONS".to_owned(),
         json!({
             "ACCESS": true, "VALUE": true, "RANGE": true, "DESCRIPTION": true, "UNIT": true, "CLIPMODE": true, "HTML": true,
-            // Ours: what plays, where modulation moves a value.
+            // Our extension: the effective value, if modulated.
             "EFFECTIVE": true,
             "TAGS": false, "EXTENDED_TYPE": false, "CRITICAL": false, "OVERLOADS": false,
             "LISTEN": true, "IGNORE": true, "PATH_CHANGED": true, "PATH_ADDED": true, "PATH_REMOVED": true,
@@ -44,7 +44,7 @@ pub fn host(name: &str, web: std::net::SocketAddr, osc: Option<OscHost>) -> Json
     Json::Object(host)
 }
 
-/// The node at an address with everything below it; `None` when there is nothing. `/` is the whole tree.
+/// The node at an address, with everything below it; `None` if there is none. `/` is the whole tree.
 pub fn node(board: &Board, address: &str) -> Option<Json> {
     let address = address.trim_end_matches('/');
     let address = address.strip_prefix("/latent-jockey").unwrap_or(address);
@@ -67,7 +67,7 @@ pub fn node(board: &Board, address: &str) -> Option<Json> {
     is_there.then_some(Json::Object(top))
 }
 
-/// The node that the names lead to, made with all above it where it is not there yet.
+/// The node at this path, created with its parents if missing.
 fn descend<'a, 'n>(
     node: &'a mut Map<String, Json>,
     at: String,
@@ -87,7 +87,7 @@ fn container(address: &str) -> Map<String, Json> {
     node
 }
 
-/// Adds to a node what its place says.
+/// Adds the attributes of a place to a node.
 fn describe(board: &Board, place: Place, node: &mut Map<String, Json>) {
     let mut set = |name: &str, value: Json| node.insert(name.to_owned(), value);
     let arguments = board.arguments(place);
@@ -133,7 +133,7 @@ fn describe_alias(board: &Board, alias: &OscEntry, set: &mut impl FnMut(&str, Js
 fn type_tags(board: &Board, def: &Def) -> String {
     match def.kind {
         Kind::Float { .. } => "f".to_owned(),
-        // Seeds beyond 31 bits travel as `h`; `i` is what every client knows.
+        // Seeds beyond 31 bits are sent as `h`; `i` is what every client knows.
         Kind::Int { .. } => "i".to_owned(),
         Kind::Bool { .. } => "T".to_owned(),
         Kind::Choice { .. } | Kind::Text { .. } => "s".to_owned(),
@@ -157,7 +157,7 @@ fn set_range(def: &Def, set: &mut impl FnMut(&str, Json) -> Option<Json>) {
         }
         Kind::Bool { .. } | Kind::Text { .. } | Kind::Trigger | Kind::Vector { .. } => {}
     }
-    // The names of the proposal's list of units; it has none for the others.
+    // The names from the proposal's list of units, which has none for the others.
     let unit = match def.unit {
         "s" => "time.second",
         "bpm" => "time.bpm",
@@ -208,7 +208,7 @@ mod test {
     }
 
     #[test]
-    fn nodes_say_what_the_table_says() {
+    fn nodes_agree_with_the_table() {
         let mut params = Params::default();
         params.write(Id::Psi.into(), &Value::Float(0.25)).unwrap();
         let aliases = toml::from_str("'/1/fader' = { to = '/psi', range = [0, 1] }\n'/go' = '/seed/next'");

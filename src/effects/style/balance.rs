@@ -1,11 +1,11 @@
-//! What keeps the style loop alive, and what keeps the picture's colours in it.
+//! Keeps the style loop alive, and the picture's colours in it.
 //!
-//! A loop that feeds on itself can only end in three ways: black or white (its mean leaves), grey (its deviation goes to
-//! 0), or noise (its fine detail grows). [`steady`] holds the canvas inside a wide band of mean and deviation by small
-//! steps: paintings inside the band, and that is all that the networks make of a picture, pass unchanged. A canvas without
-//! any contrast gets a little grain, of which the network makes brush strokes, and so does a painting that came back
-//! unchanged ([`stir`]), so that a calm network cannot settle on a fixed picture. Detail is bounded by the network itself,
-//! whose last layer cannot make more than it was trained to, and by the bilinear motion. Plain maths on −1..1 pictures.
+//! A feedback loop can collapse in three ways: to black or white (its mean drifts away), to grey (its deviation goes to 0),
+//! or to noise (fine detail grows). [`steady`] keeps mean and deviation of the canvas within a wide band by small steps;
+//! paintings inside the band pass unchanged, and all that the networks paint of ordinary pictures are inside. A canvas
+//! without contrast gets a little grain, which the network turns into brush strokes, and so does a painting that hardly
+//! changed ([`stir`]), so that a contractive network cannot settle on a fixed point. Detail is bounded by the network's last
+//! layer and by the bilinear motion. Plain maths on −1..1 pictures.
 
 use std::borrow::Cow;
 
@@ -16,19 +16,19 @@ use crate::engine::pass::{Pass, Threads, Work};
 use crate::engine::surface::Surface;
 use crate::image::Image;
 
-/// Furthest that the mean of a canvas may be from middle grey.
+/// Maximum distance of a canvas's mean from middle grey.
 pub const MEAN_LIMIT: f32 = 0.75;
-/// Least and greatest standard deviation of a canvas within its colours.
+/// Minimum and maximum standard deviation of a canvas within its colours.
 pub const DEVIATION_LIMITS: [f32; 2] = [0.1, 0.8];
-/// Largest step of one frame: a mean moves by this much, a deviation by this factor more or less.
+/// Maximum step per frame: a mean moves by this much, a deviation is scaled by at most 1 ± this.
 pub const STEP: f32 = 0.06;
-/// Below this deviation a canvas counts as empty, and grain of as much is added.
+/// Below this deviation a canvas counts as empty, and grain with this deviation is added.
 pub const EMPTY: f32 = 0.02;
 /// Below this mean change from frame to frame a painting counts as still, and grain of deviation [`STIR`] is added.
 pub const STILL: f32 = 0.001;
 pub const STIR: f32 = 0.01;
 
-/// Every number limited to −1..1.
+/// Clamps every number to −1..1.
 static LIMIT: Pass = Pass {
     name: Cow::Borrowed("limit"),
     wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/limit.wgsl")),
@@ -38,7 +38,7 @@ static LIMIT: Pass = Pass {
     twin: Some(|work| clamp(&mut work.to.data)),
 };
 
-/// Moments of the parts of a canvas. The twin of [`STEADY`] does it all.
+/// Moments of the parts of a canvas. In memory, the twin of [`STEADY`] does everything.
 static STEADY_MOMENTS: Pass = Pass {
     name: Cow::Borrowed("steady_moments"),
     wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/steady_moments.wgsl")),
@@ -48,7 +48,7 @@ static STEADY_MOMENTS: Pass = Pass {
     twin: None,
 };
 
-/// What follows from them.
+/// Computes the step from the moments.
 static STEADY_STEP: Pass = Pass {
     name: Cow::Borrowed("steady_step"),
     wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/steady_step.wgsl")),
@@ -58,7 +58,7 @@ static STEADY_STEP: Pass = Pass {
     twin: None,
 };
 
-/// A step back into the band.
+/// Takes a step back into the band.
 static STEADY: Pass = Pass {
     name: Cow::Borrowed("steady"),
     wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/steady.wgsl")),
@@ -68,7 +68,7 @@ static STEADY: Pass = Pass {
     twin: Some(|work| steady(work.to, work.float(2))),
 };
 
-/// How far the parts of a painting have moved. The twin of [`STIR_PASS`] does it all.
+/// How far the parts of a painting have moved. In memory, the twin of [`STIR_PASS`] does everything.
 static STIR_CHANGE: Pass = Pass {
     name: Cow::Borrowed("stir_change"),
     wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/stir_change.wgsl")),
@@ -78,7 +78,7 @@ static STIR_CHANGE: Pass = Pass {
     twin: None,
 };
 
-/// Grain on a painting that stands still.
+/// Adds grain to a still painting.
 static STIR_PASS: Pass = Pass {
     name: Cow::Borrowed("stir"),
     wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/stir.wgsl")),
@@ -88,7 +88,7 @@ static STIR_PASS: Pass = Pass {
     twin: Some(|work| stir(work.to, work.reads[1], work.float(4))),
 };
 
-/// The picture's colour or light in the painting.
+/// Brings the picture's colour or light back into the painting.
 static KEEP: Pass = Pass {
     name: Cow::Borrowed("keep"),
     wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/keep.wgsl")),
@@ -105,21 +105,21 @@ fn keep_twin(work: &mut Work) {
     keep(work.to, work.reads[0], work.float(1), what);
 }
 
-/// Numbers that one workgroup adds up, at least; and workgroups, at most, as `stir` takes them.
+/// Minimum numbers per workgroup of a sum, and the maximum number of workgroups, as in `stir`.
 const SHORTEST_PART: usize = 2048;
 const MOST_PARTS: usize = 64;
 
-/// How many parts a sum is cut into, and numbers of each.
+/// Number of parts of a sum, and the length of each.
 fn cut(count: usize) -> [usize; 2] {
     let length = count.div_ceil(count.div_ceil(SHORTEST_PART).clamp(1, MOST_PARTS)).max(1);
     [count.div_ceil(length), length]
 }
 
-/// The functions below on a canvas: numbers found out on the way (how far a canvas has left its band, whether a painting
-/// stands still) stay where the pictures are.
+/// The functions below on a canvas. Intermediate results (how far a canvas has left its band, whether a painting is still)
+/// stay where the pictures are.
 #[derive(Debug, Default)]
 pub struct Balance {
-    /// What was found out about the parts of a picture, and what follows.
+    /// Results for the parts of a picture, and for the whole.
     parts: Surface,
     step: Surface,
 }
@@ -200,15 +200,15 @@ impl Balance {
 /// Mean and standard deviation of all numbers.
 pub fn mean_and_deviation(data: &[f32]) -> (f32, f32) {
     let count = data.len().max(1) as f64;
-    // Runs of 32-bit sums, which vectorise, added in 64 bits.
+    // 32-bit sums of short runs, which vectorise, added in 64 bits.
     let sum = |f: &dyn Fn(&[f32]) -> f32| data.chunks(256).map(|run| f64::from(f(run))).sum::<f64>();
     let mean = (sum(&|run| run.iter().sum()) / count) as f32;
     let variance = sum(&|run| run.iter().map(|x| (x - mean) * (x - mean)).sum()) / count;
     (mean, variance.sqrt() as f32)
 }
 
-/// Takes a canvas that has left the band one small step back; `share` (0 to 1) of it comes from the loop, and only as
-/// much of the step is taken. The deviation is taken within each colour: a canvas of one colour is empty.
+/// Moves a canvas that has left the band one small step back. `share` (0 to 1) is the share of the canvas that comes from
+/// the loop, and scales the step. The deviation is measured within each colour: a canvas of one colour is empty.
 pub fn steady(canvas: &mut Image, share: f32) {
     let pixels = (canvas.height * canvas.width).max(1);
     if canvas.data.iter().any(|x| !x.is_finite()) {
@@ -239,8 +239,8 @@ pub fn steady(canvas: &mut Image, share: f32) {
     }
 }
 
-/// Puts a grain that can hardly be seen onto a painting that does not differ from the one before; `share` as in
-/// [`steady`]. The grain follows from the painting itself, so a run that goes on later goes on alike.
+/// Adds barely visible grain to a painting that hardly differs from the previous one; `share` as in [`steady`]. The grain
+/// is derived from the painting itself, so a resumed run continues identically.
 pub fn stir(painting: &mut Image, before: &Image, share: f32) {
     let runs = painting.data.chunks(256).zip(before.data.chunks(256));
     let difference = |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f32>();
@@ -251,29 +251,28 @@ pub fn stir(painting: &mut Image, before: &Image, share: f32) {
     }
 }
 
-/// A seed that follows from all numbers and their places, in whatever order they are looked at: a card looks at many at
-/// once.
+/// A seed from all numbers and their positions, independent of the order of evaluation: a card evaluates many at once.
 fn seed_of(data: &[f32]) -> u32 {
     let words = (0u32..).zip(data).map(|(i, x)| mix_bits(x.to_bits() ^ mix_bits(i)));
     words.fold(0, u32::wrapping_add)
 }
 
-/// Adds numbers of about this deviation, always the same ones for one seed.
+/// Adds noise of about this deviation, always the same for one seed.
 fn grain(data: &mut [f32], deviation: f32, seed: u32) {
     for (i, x) in (0u32..).zip(data) {
-        // Evenly spread over ±√3 deviations.
+        // Uniform over ±√3 deviations.
         *x += (mix_bits(i ^ seed) as f32 / u32::MAX as f32 - 0.5) * (12f32.sqrt() * deviation);
     }
 }
 
-/// A bijection of 32-bit numbers that leaves no pattern: the finaliser of MurmurHash3.
+/// A bijective hash of 32-bit numbers: the finaliser of MurmurHash3.
 fn mix_bits(bits: u32) -> u32 {
     let hash = (bits ^ (bits >> 16)).wrapping_mul(0x85eb_ca6b);
     let hash = (hash ^ (hash >> 13)).wrapping_mul(0xc2b2_ae35);
     hash ^ (hash >> 16)
 }
 
-/// Brightness of one pixel by the weights of Rec. 601, on the encoded values as televisions do it.
+/// Luma of one pixel with Rec. 601 weights, on the encoded values.
 fn light(rgb: [f32; 3]) -> f32 {
     0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]
 }
@@ -298,7 +297,7 @@ pub fn keep(painting: &mut Image, picture: &Image, amount: f32, what: Keep) {
     }
 }
 
-/// Limits to −1..1; a number that is none becomes 0.
+/// Clamps to −1..1; NaN becomes 0.
 pub fn clamp(data: &mut [f32]) {
     data.iter_mut().for_each(|x| *x = if x.is_nan() { 0.0 } else { x.clamp(-1.0, 1.0) });
 }
@@ -314,7 +313,7 @@ mod test {
     }
 
     #[test]
-    fn a_canvas_inside_the_band_is_not_touched() {
+    fn a_canvas_inside_the_band_is_unchanged() {
         let mut canvas = image(|i| if i % 2 == 0 { 0.6 } else { -0.2 });
         let before = canvas.clone();
         steady(&mut canvas, 1.0);
@@ -353,7 +352,7 @@ mod test {
         stir(&mut still, &before, 1.0);
         let (mut again, mut other) = (before.clone(), still.clone());
         stir(&mut again, &before, 1.0);
-        assert_eq!(again, still, "the same painting is stirred alike");
+        assert_eq!(again, still, "the same painting gets the same grain");
         stir(&mut other, &still, 1.0);
         let steps = |a: &Image, b: &Image| -> Vec<f32> { a.data.iter().zip(&b.data).map(|(a, b)| a - b).collect() };
         let (first, second) = (steps(&still, &before), steps(&other, &still));
@@ -362,7 +361,7 @@ mod test {
     }
 
     #[test]
-    fn a_seed_follows_from_every_number_and_its_place() {
+    fn a_seed_depends_on_every_number_and_its_position() {
         let data: Vec<f32> = (0..64).map(|i| (i as f32).sin()).collect();
         let seed = seed_of(&data);
         for i in 0..64 {

@@ -1,4 +1,4 @@
-//! The frames of the style loop, one after another.
+//! The frames of the style loop.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::image::Image;
 use crate::image::resample::{Motion, moved_by};
 use crate::network::style_transfer::StyleNetwork;
 
-/// The last painting, moved, mixed into the canvas.
+/// Mixes the last painting, moved, into the canvas.
 static FEED_BACK: Pass = Pass {
     name: Cow::Borrowed("feed_back"),
     wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/feed_back.wgsl")),
@@ -32,7 +32,7 @@ fn feed_back_twin(work: &mut Work) {
     work.to.data.iter_mut().zip(&work.scratch.data).for_each(back);
 }
 
-/// A painting, on its way from the one before to the newest, laid over the picture.
+/// Blends the painting, fading from the previous one to the newest, over the picture.
 static LAY_OVER: Pass = Pass {
     name: Cow::Borrowed("lay_over"),
     wgsl: Cow::Borrowed(include_str!("../../../shaders/effects/lay_over.wgsl")),
@@ -73,8 +73,8 @@ pub fn feed_back(
     canvas.run(&FEED_BACK, &uniforms, &mut [painting], painted)
 }
 
-/// Lays `amount` of a painting over the picture; the painting is on its way from the one before (`fade` 0) to the newest (1).
-/// All are of one shape.
+/// Blends `amount` of a painting over the picture; the painting fades from the previous one (`fade` 0) to the newest (1).
+/// All have the same shape.
 ///
 /// # Errors
 /// As the canvas.
@@ -89,34 +89,34 @@ pub fn lay_over(
     canvas.run(&LAY_OVER, &uniforms, &mut [picture, before, painting], to)
 }
 
-/// Programs kept for sizes that were used before.
+/// Number of programs kept for recently used sizes.
 const PROGRAMS: usize = 3;
-/// Largest share of the last painting when no network paints: a little of the picture always enters.
+/// Maximum share of the last painting when no network paints: a little of the picture always enters.
 const MOST_PLAIN_FEEDBACK: f32 = 0.98;
 
-/// What paints.
+/// Runs the style network.
 pub struct Painter {
     engine: Arc<dyn Engine>,
     pub network: Arc<StyleNetwork>,
-    /// The last used comes last.
+    /// Most recently used last.
     programs: Vec<Prepared>,
     mixture: Vec<f32>,
     balance: Balance,
 }
 
-/// The paintings so far, whatever network made them, and what the next one is made of.
+/// The paintings so far, from whichever network, and the surfaces for the next one.
 #[derive(Debug, Default)]
 pub struct Paintings {
     /// The picture at the working size.
     content: Surface,
-    /// What the network paints over.
+    /// The network's input.
     canvas: Surface,
     /// The newest painting; fed back into the next.
     painting: Surface,
-    /// The painting before, faded from when not every frame is painted.
+    /// The previous painting, faded from when not every frame is painted.
     before: Surface,
     spare: Surface,
-    /// Frames since the last painting; `None` when there is no painting yet.
+    /// Frames since the last painting; `None` before the first.
     since: Option<u32>,
     /// Seconds since the last painting.
     elapsed: f32,
@@ -132,7 +132,7 @@ impl Paintings {
         self.elapsed = 0.0;
     }
 
-    /// The next frame paints over this one.
+    /// The next frame continues from this painting.
     pub fn resume(&mut self, painting: &Image) {
         self.painting = painting.clone().into();
         self.before = painting.clone().into();
@@ -140,10 +140,10 @@ impl Paintings {
         self.elapsed = 0.0;
     }
 
-    /// Brings the paintings to where the loop goes on.
+    /// Moves the paintings to where the loop runs.
     ///
     /// # Errors
-    /// When they were on a device that is lost; they are gone then.
+    /// When they were on a lost device; they are then gone.
     pub fn bring(&mut self, canvas: &mut dyn Canvas) -> Result<(), EngineError> {
         let brought = canvas.bring(&mut self.painting).and_then(|()| canvas.bring(&mut self.before));
         if brought.is_err() {
@@ -171,7 +171,7 @@ impl Painter {
         self.programs.iter_mut().find_map(|prepared| prepared.program.take_notice())
     }
 
-    /// Do all programs run on that device?
+    /// Whether all programs run on that device.
     pub fn is_on(&self, place: &Arc<dyn Place>) -> bool {
         self.programs.iter().all(|prepared| prepared.program.place().is_some_and(|own| surface::same(&own, place)))
     }
@@ -188,7 +188,7 @@ impl Painter {
         let before = paintings.elapsed;
         let played = self.play(canvas, paintings, image, settings, out);
         if played.is_err() {
-            // The frame that follows stands in its place.
+            // The next frame replaces this one.
             paintings.elapsed = before;
         }
         played
@@ -224,7 +224,7 @@ impl Painter {
         show(canvas, paintings, settings, out)
     }
 
-    /// Makes the next painting.
+    /// Paints the next painting.
     fn paint(
         &mut self,
         place: &mut dyn Canvas,
@@ -260,7 +260,7 @@ impl Painter {
             std::mem::swap(canvas, spare);
         }
         if settings.passes > 0 {
-            // Networks paint inside these limits; this is for numbers that are none.
+            // Networks stay within these limits; this is for NaNs.
             self.balance.limit(place, canvas)?;
         }
         self.balance.keep(place, canvas, content, settings.keep, settings.keep_what)?;
@@ -276,7 +276,7 @@ impl Painter {
         Ok(())
     }
 
-    /// Makes the program for this size the last of `programs`.
+    /// Moves the program for this size to the end of `programs`, creating it if needed.
     pub fn program_for(&mut self, height: usize, width: usize) -> Result<(), EngineError> {
         if let Some(at) = self.programs.iter().position(|p| (p.height, p.width) == (height, width)) {
             self.programs[at..].rotate_left(1);
@@ -292,8 +292,8 @@ impl Painter {
     }
 }
 
-/// Lays the painting over the picture. At full amount that is the painting itself to the last bit (in memory; a device
-/// rounds): a run that was stopped goes on from it.
+/// Blends the painting over the picture. At full amount the result is the painting, bit for bit (in memory; a device
+/// rounds), so that a stopped run can be resumed from it.
 fn show(
     canvas: &mut dyn Canvas,
     paintings: &mut Paintings,
@@ -304,7 +304,7 @@ fn show(
     let since = since.unwrap_or(0) as f32;
     let fade = ((since + 1.0) / settings.every.max(1) as f32).min(1.0);
     if painting.shape() != content.shape() {
-        // The size changed between two paintings: the picture alone until the next.
+        // The size changed between two paintings: show only the picture until the next.
         return canvas.copy(content, out);
     }
     lay_over(canvas, [content, before, painting], [fade, settings.amount], out)

@@ -1,4 +1,4 @@
-//! What the player has set for the style loop, for one frame.
+//! The style loop's settings for one frame.
 
 use crate::image::resample::Motion;
 pub use crate::params::Keep;
@@ -7,46 +7,46 @@ use crate::params::{Id, Params, STYLE_KNOBS, StyleSize, Target};
 /// Settings of one frame; the addresses and ranges are in the table of parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StyleSettings {
-    /// Numbers of two styles; beyond the network's last they start again.
+    /// Indices of two styles; they wrap around after the network's last.
     pub a: usize,
     pub b: usize,
-    /// 0 is `a` alone, 1 is `b` alone.
+    /// 0 is only `a`, 1 is only `b`.
     pub blend: f32,
-    /// Further shares of styles 0, 1, …
+    /// Additional shares of styles 0, 1, …
     pub mix: [f32; STYLE_KNOBS],
-    /// 0 shows the picture alone, 1 the painting.
+    /// 0 shows the picture, 1 the painting.
     pub amount: f32,
     pub passes: u32,
     /// Share of the last painting in the next canvas, 0 to 1.
     pub feedback: f32,
-    /// Pixels of the shorter side.
+    /// Length of the shorter side in pixels.
     pub size: usize,
     /// 1 paints every frame.
     pub every: u32,
     /// 0 to 1.
     pub keep: f32,
     pub keep_what: Keep,
-    /// How the last painting grows in one second; 1 stands.
+    /// Scale of the last painting per second; 1 is no zoom.
     pub zoom: f32,
-    /// Degrees a second, clockwise.
+    /// Degrees per second, clockwise.
     pub rotate: f32,
-    /// Widths a second to the right.
+    /// Widths per second to the right.
     pub x: f32,
-    /// Heights a second down.
+    /// Heights per second down.
     pub y: f32,
     /// Time from the last frame to this one.
     pub dt_secs: f32,
 }
 
 impl Default for StyleSettings {
-    /// The defaults of the table, at twelve frames a second.
+    /// The defaults of the table, at twelve frames per second.
     fn default() -> Self {
         StyleSettings::from_params(&Params::default())
     }
 }
 
 impl StyleSettings {
-    /// The effective values of the parameters, for a frame a twelfth of a second after the last; see
+    /// The effective values of the parameters, for a frame a twelfth of a second after the last one; see
     /// [`StyleSettings::after`].
     pub fn from_params(params: &Params) -> Self {
         let float = |id: Id| params.get(id) as f32;
@@ -71,7 +71,7 @@ impl StyleSettings {
         }
     }
 
-    /// The same for a frame `dt_secs` after the last: motion is by the second, not by the frame.
+    /// The same for a frame `dt_secs` after the last one: motion is per second, not per frame.
     pub fn after(self, dt_secs: f32) -> Self {
         StyleSettings { dt_secs: if dt_secs.is_finite() { dt_secs.clamp(0.0, 0.5) } else { 0.0 }, ..self }
     }
@@ -135,7 +135,7 @@ mod test {
     }
 
     #[test]
-    fn motion_is_by_the_second() {
+    fn motion_is_per_second() {
         let settings = StyleSettings { zoom: 1.44, rotate: 90.0, x: 0.5, ..StyleSettings::default() };
         let half = settings.motion(0.5);
         assert!((half.zoom - 1.2).abs() < 1e-6 && (half.turn - std::f32::consts::FRAC_PI_4).abs() < 1e-6);

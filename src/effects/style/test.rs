@@ -2,7 +2,7 @@ use super::*;
 use crate::engine::plan::Plan;
 use crate::engine::{Inputs, Program};
 
-/// An engine whose programs answer with the negative of the picture, and count.
+/// An engine whose programs return the negative of the picture, and count.
 struct Negative;
 
 impl Engine for Negative {
@@ -68,7 +68,7 @@ fn amount_mixes_painting_and_picture() {
 #[test]
 fn feedback_brings_the_last_painting_back() {
     let settings = StyleSettings { feedback: 0.25, ..plain() };
-    // 0.5 → −0.5; then the canvas is 0.75·0.3 + 0.25·(−0.5) = 0.1.
+    // 0.5 → −0.5; the next canvas is 0.75·0.3 + 0.25·(−0.5) = 0.1.
     let shown = play(&mut negative(), &settings, &[0.5, 0.3]);
     assert!((shown[1] + 0.1).abs() < 1e-6, "{shown:?}");
 }
@@ -86,7 +86,7 @@ fn frames_between_paintings_fade() {
 }
 
 #[test]
-fn another_size_goes_on_from_the_same_painting() {
+fn another_size_continues_from_the_same_painting() {
     let mut style = negative();
     let settings = StyleSettings { feedback: 0.5, ..plain() };
     play(&mut style, &settings, &[0.5]);
@@ -108,7 +108,7 @@ fn a_grey_picture_is_refused() {
 }
 
 #[test]
-fn a_new_network_paints_on_over_the_painting_that_is_there() {
+fn a_new_network_continues_from_the_current_painting() {
     let settings = StyleSettings { feedback: 0.25, ..plain() };
     let (mut style, mut frame, mut out) = (Style::default(), Surface::from(picture(0.5)), Surface::default());
     let values = Values { style: settings, ..Values::default() };
@@ -124,11 +124,11 @@ fn a_new_network_paints_on_over_the_painting_that_is_there() {
     assert!((show(&mut style) + 0.25).abs() < 1e-6);
     style.change(None);
     style.change(Some(Box::new(negative())));
-    assert_eq!(show(&mut style), -0.5, "after none a painting starts from the picture");
+    assert_eq!(show(&mut style), -0.5, "after having none, a painting starts from the picture");
 }
 
 #[test]
-fn a_loop_that_has_warmed_up_makes_nothing_any_more() {
+fn a_loop_that_has_warmed_up_allocates_nothing() {
     use crate::engine::gpu::{Device, Gpu, GpuCanvas, Precision, skip_test};
     let gpu = match Device::open(false).and_then(|device| Gpu::new(device, Precision::F32)) {
         Ok(gpu) => gpu,
@@ -144,7 +144,7 @@ fn a_loop_that_has_warmed_up_makes_nothing_any_more() {
     let settings = StyleSettings { size: 32, passes: 3, keep: 0.5, ..StyleSettings::default() };
     let mut play = |frames: u32| {
         for frame in 0..frames {
-            // Two sizes in turn, as two pictures of a fade have them.
+            // Two alternating sizes, like the two pictures of a fade.
             canvas.resize(&mut image, 40 + frame as usize % 2, 60, &mut resized).expect("resizes");
             style.play(&mut canvas, &mut resized, &settings, &mut out).expect("plays");
             canvas.finish().expect("submits");

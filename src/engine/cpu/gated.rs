@@ -1,4 +1,5 @@
-//! FastGAN's own operations: the map made of one w, gated linear units, and gates that a small map puts on a large one.
+//! Operations specific to FastGAN: a map computed from one w, gated linear units, and gates for a large map computed from a
+//! small one.
 
 use pulp::{Simd, WithSimd};
 
@@ -12,7 +13,7 @@ use crate::engine::plan::{self, Gates as Op, Gating, Plan};
 const ROWS: usize = 32;
 const CELLS: usize = Op::GRID * Op::GRID;
 
-/// The style of a layer, as a map.
+/// Writes the style of a layer as a map.
 pub struct Latent {
     pub out: usize,
     pub styled: usize,
@@ -27,7 +28,7 @@ impl Stage for Latent {
     }
 }
 
-/// Scale, shift and what follows them.
+/// Scale and shift, and the operations after them.
 pub struct Gated {
     input: usize,
     out: usize,
@@ -74,7 +75,7 @@ impl WithSimd for Row<'_> {
     fn with_simd<S: Simd>(self, _: S) {
         let Row { input, out, scale, shift, gates, gating, y } = self;
         for x in 0..out.width {
-            // SAFETY: inside both maps; this task alone writes its row, and an input is never the output.
+            // SAFETY: inside both maps; only this task writes its row, and an input is never the output.
             let (from, to) = unsafe {
                 let (from, to) = (input.ptr(y as isize, x as isize), out.ptr(y as isize, x as isize));
                 (
@@ -105,7 +106,7 @@ fn sigmoid(x: f32) -> f32 {
     0.5 + 0.5 * signed_sigmoid(x)
 }
 
-/// Gates of one large map.
+/// The gates of one large map.
 pub struct Gates {
     input: usize,
     out: usize,
@@ -164,7 +165,7 @@ fn product(frame: &Frame, matrix: &Matrix, x: &Floats, out: *mut f32, f: impl Fn
     let out = out as usize;
     frame.turn.run(matrix.rows.div_ceil(ROWS), &|task, _| {
         for row in task * ROWS..matrix.rows.min((task + 1) * ROWS) {
-            // SAFETY: rows have `stride` numbers, as `x` has; every task writes numbers of its own.
+            // SAFETY: rows have `stride` numbers, like `x`; every task writes different numbers.
             unsafe {
                 let a = matrix.weight.ptr().add(row * matrix.stride);
                 let dot = frame.isa.run(Dot { a, b: x.ptr(), len: matrix.stride });

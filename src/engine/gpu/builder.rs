@@ -1,8 +1,7 @@
-//! Turns the steps of a plan into dispatches: what [`super::ops`] asks for is collected, then made all at once.
+//! Turns the steps of a plan into dispatches: collects what [`super::ops`] requests, then creates everything at once.
 //!
-//! Kernels are asked for with their constants and the buffers they are bound to, in the order of their bindings. The
-//! sizes of the shared buffers (scratch, styles) are known only when all steps have asked, so pipelines and bind groups
-//! are made in [`Builder::finish`].
+//! Kernels are requested with their constants and buffers, in binding order. The sizes of the shared buffers (scratch,
+//! styles) are only known after all requests, so pipelines and bind groups are created in [`Builder::finish`].
 
 use std::collections::HashMap;
 
@@ -16,29 +15,29 @@ use super::variant::{Matrix, Variant};
 use crate::engine::EngineError;
 use crate::engine::plan::{BufferId, Op, Plan, Style};
 
-/// Workgroups along one axis, at most (WebGPU's limit).
+/// Maximum workgroups along one axis (WebGPU's limit).
 const MOST_GROUPS: usize = 65_535;
 
-/// What a kernel's binding is bound to.
+/// What a kernel's binding refers to.
 #[derive(Clone)]
 pub enum Slot {
     /// A buffer of the plan.
     Map(BufferId),
     /// Numbers uploaded at load.
     Data(wgpu::Buffer),
-    /// Memory between the kernels of one step.
+    /// Scratch memory between the kernels of one step.
     Scratch,
-    /// More of it: the products of Winograd's convolutions, whose input and results take turns in the scratch memory.
+    /// More scratch memory: the products of Winograd convolutions, whose input and results alternate in the first.
     Products,
-    /// The frame's numbers: noise, transform, ws, the mixture of styles.
+    /// The frame's numbers: noise, transform, ws, the mix of styles.
     Frame,
     Styles,
     Demodulations,
-    /// The layer has no such thing; the kernel's constants say so.
+    /// Absent in this layer, as the kernel's constants say.
     Nothing,
 }
 
-/// A dispatch that was asked for.
+/// A requested dispatch.
 struct Wanted {
     step: String,
     kernel: &'static str,
@@ -47,7 +46,7 @@ struct Wanted {
     groups: [u32; 3],
 }
 
-/// A dispatch that is ready.
+/// A prepared dispatch.
 pub struct Dispatch {
     /// The step's name.
     pub step: String,
@@ -56,19 +55,19 @@ pub struct Dispatch {
     pub groups: [u32; 3],
 }
 
-/// Everything that a program is made of.
+/// Everything that a program consists of.
 pub struct Built {
     pub dispatches: Vec<Dispatch>,
     /// The memory of each buffer of the plan.
     pub maps: Vec<wgpu::Buffer>,
     pub frame: wgpu::Buffer,
-    /// All buffers together.
+    /// Size of all buffers together.
     pub bytes: u64,
-    /// What each step with a matrix product takes.
+    /// The variant of each step with a matrix product.
     pub variants: Vec<(String, Variant)>,
 }
 
-/// Buffers whose size is known only at the end.
+/// Buffers whose size is only known at the end.
 struct Shared {
     styles: wgpu::Buffer,
     demodulations: wgpu::Buffer,
@@ -76,7 +75,7 @@ struct Shared {
     products: wgpu::Buffer,
 }
 
-/// Collects what the steps of a plan ask for.
+/// Collects the requests of a plan's steps.
 pub struct Builder<'a> {
     pub plan: &'a Plan,
     device: &'a Device,
@@ -92,24 +91,24 @@ pub struct Builder<'a> {
     noise_layers: usize,
     bytes: u64,
     step: String,
-    /// What the step would take.
+    /// The variant chosen for the step.
     variant: Option<Variant>,
-    /// What steps took.
+    /// The variants that steps use.
     variants: Vec<(String, Variant)>,
 }
 
 impl<'a> Builder<'a> {
-    /// Takes the memory of all maps. With `apart` each has its own, and every tap can be read.
+    /// Allocates the memory of all maps. With `apart` each has its own, and every tap can be read.
     ///
     /// # Errors
-    /// When the card takes no buffer of that size.
+    /// When the card does not allow a buffer of that size.
     pub fn new(plan: &'a Plan, device: &'a Device, precision: Precision, apart: bool) -> Result<Self, EngineError> {
         let assignment = memory::assign(plan, precision.bytes(), apart);
         let numbers = frame_numbers(plan);
         let mut bytes = 0;
         let mut make = |label: &str, size: u64| make_buffer(device, label, size, &mut bytes);
         let maps = assignment.bytes.iter().map(|size| make("map", *size)).collect::<Result<_, _>>()?;
-        // A kernel sees at least one number behind the header.
+        // A kernel needs at least one number after the header.
         let frame = make("frame", (numbers as u64 + 1) * 4)?;
         let nothing = make("nothing", 16)?;
         Ok(Builder {
@@ -132,7 +131,7 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// The step that asks from now on, and the variant chosen for its matrix product.
+    /// Sets the step that makes the following requests, and the variant chosen for its matrix product.
     pub fn begin(&mut self, step: &str, variant: Option<Variant>) {
         step.clone_into(&mut self.step);
         self.variant = variant;
@@ -143,12 +142,12 @@ impl<'a> Builder<'a> {
         self.variant
     }
 
-    /// Notes what the step takes.
+    /// Notes the variant that the step uses.
     pub fn takes(&mut self, variant: Variant) {
         self.variants.push((self.step.clone(), variant));
     }
 
-    /// The card's cooperative matrices, where maps have their precision.
+    /// The card's cooperative matrices, if maps have their precision.
     pub fn matrix(&self) -> Option<Matrix> {
         self.device.matrix.filter(|_| self.precision == Precision::F16)
     }
@@ -160,7 +159,7 @@ impl<'a> Builder<'a> {
     /// Uploads numbers in 32 bits.
     ///
     /// # Errors
-    /// When the card takes no buffer of that size.
+    /// When the card does not allow a buffer of that size.
     pub fn floats(&mut self, numbers: &[f32]) -> Result<Slot, EngineError> {
         if numbers.is_empty() {
             return Ok(Slot::Nothing);
@@ -187,25 +186,25 @@ impl<'a> Builder<'a> {
             Precision::F32 => self.device.queue.write_buffer(buffer, 0, bytemuck::cast_slice(numbers)),
             Precision::F16 => {
                 let mut halves: Vec<half::f16> = numbers.iter().map(|x| half::f16::from_f32(*x)).collect();
-                // Copies are of whole words.
+                // Copies must be whole words.
                 halves.resize(halves.len().next_multiple_of(2), half::f16::ZERO);
                 self.device.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&halves));
             }
         }
     }
 
-    /// Fills a map of the plan, once and for all.
+    /// Fills a map of the plan, once.
     pub fn fill(&self, id: BufferId, numbers: &[f32]) {
         self.write_nums(&self.maps[self.assignment.memory[id.0]], numbers);
     }
 
-    /// Makes the scratch memory at least `numbers` large, in `Num`.
+    /// Reserves at least `numbers` of scratch memory, in `Num`.
     pub fn scratch(&mut self, numbers: usize) -> Slot {
         self.scratch = self.scratch.max((numbers as u64 * self.precision.bytes()).next_multiple_of(4));
         Slot::Scratch
     }
 
-    /// As [`Builder::scratch`], of [`Slot::Products`].
+    /// As [`Builder::scratch`], for [`Slot::Products`].
     pub fn products(&mut self, numbers: usize) -> Slot {
         self.products = self.products.max((numbers as u64 * self.precision.bytes()).next_multiple_of(4));
         Slot::Products
@@ -216,42 +215,42 @@ impl<'a> Builder<'a> {
         self.precision
     }
 
-    /// Does a buffer of so many `Num` fit the card?
+    /// Whether a buffer of this many `Num` fits the card.
     pub fn has_room_for(&self, numbers: usize) -> bool {
         numbers as u64 * self.precision.bytes() <= most_bytes(self.device)
     }
 
-    /// Bytes of workgroup memory that a kernel may take.
+    /// Bytes of workgroup memory that a kernel may use.
     pub fn workgroup_memory(&self) -> usize {
         self.device.limits.max_compute_workgroup_storage_size as usize
     }
 
-    /// Adds a style, which is ready before the first step.
+    /// Adds a style, to be computed before the first step.
     pub fn style(&mut self, op: &Op, style: &Style) -> Styled {
         self.rows.add(op, style, HEADER + style.ws_index * self.plan.w_dim)
     }
 
-    /// The number of the next layer with noise.
+    /// The index of the next layer with noise.
     pub fn noise_layer(&mut self) -> usize {
         self.noise_layers += 1;
         self.noise_layers - 1
     }
 
-    /// Asks for a kernel over `groups` workgroups.
+    /// Requests a kernel over `groups` workgroups.
     pub fn dispatch(&mut self, kernel: &'static str, constants: Constants, slots: Vec<Slot>, groups: [usize; 3]) {
         let groups = groups.map(|n| n as u32);
         self.wanted.push(Wanted { step: self.step.clone(), kernel, constants, slots, groups });
     }
 
-    /// Asks for a kernel with one thread for each of `count` things, 256 a workgroup: its constant `ACROSS` is the number
-    /// of workgroups along x.
+    /// Requests a kernel with one thread for each of `count` items, 256 per workgroup; its constant `ACROSS` is the
+    /// number of workgroups along x.
     pub fn dispatch_each(&mut self, kernel: &'static str, mut constants: Constants, slots: Vec<Slot>, count: usize) {
         let groups = spread(count.div_ceil(256));
         constants.push(("ACROSS", Value::U(groups[0])));
         self.dispatch(kernel, constants, slots, groups);
     }
 
-    /// Makes the dispatch of all rows of one kind; none for none.
+    /// Creates the dispatch for all rows of one kind, if there are any.
     fn rows(&mut self, demodulate: bool, out: Slot) -> Result<(), EngineError> {
         let rows = std::mem::take(if demodulate { &mut self.rows.demodulations } else { &mut self.rows.styles });
         if rows.rows.is_empty() {
@@ -285,10 +284,10 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Makes pipelines and bind groups of everything that was asked for.
+    /// Creates pipelines and bind groups for all requests.
     ///
     /// # Errors
-    /// When the card takes no buffer of a size, or a kernel not so many workgroups.
+    /// When a buffer is too large for the card, or a kernel needs too many workgroups.
     pub fn finish(mut self) -> Result<Built, EngineError> {
         let count = |rows: &[Row]| (rows.len() as u64 * 4).max(16);
         let shared = Shared {
@@ -306,7 +305,10 @@ impl<'a> Builder<'a> {
         let mut dispatches = Vec::with_capacity(self.wanted.len());
         for wanted in &self.wanted {
             if let Some(groups) = wanted.groups.iter().find(|n| **n as usize > MOST_GROUPS) {
-                return Err(unavailable(format!("{} takes {groups} workgroups, at most {MOST_GROUPS}", wanted.step)));
+                return Err(unavailable(format!(
+                    "{} needs {groups} workgroups; at most {MOST_GROUPS} are possible",
+                    wanted.step
+                )));
             }
             let source = shader::source(wanted.kernel, self.precision, &wanted.constants);
             let pipeline: &wgpu::ComputePipeline = pipelines
@@ -332,13 +334,13 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Workgroups over two axes: one alone takes too few.
+/// Spreads workgroups over two axes, as one alone allows too few.
 pub fn spread(groups: usize) -> [usize; 3] {
     let across = groups.clamp(1, 32_768);
     [across, groups.div_ceil(across).max(1), 1]
 }
 
-/// Of a buffer that kernels see.
+/// Maximum size of a buffer that kernels access.
 fn most_bytes(device: &Device) -> u64 {
     device.limits.max_buffer_size.min(device.limits.max_storage_buffer_binding_size)
 }
@@ -349,7 +351,7 @@ pub fn make_buffer(device: &Device, label: &str, bytes: u64, sum: &mut u64) -> R
     if bytes > most {
         let (bytes, most) = (bytes as f64 / 1e6, most as f64 / 1e6);
         return Err(unavailable(format!(
-            "a buffer ({label}) of {bytes:.1} MB: {} takes {most:.1} MB",
+            "a buffer ({label}) of {bytes:.1} MB: {} allows {most:.1} MB",
             device.adapter.name
         )));
     }
@@ -364,8 +366,8 @@ pub fn make_buffer(device: &Device, label: &str, bytes: u64, sum: &mut u64) -> R
     }))
 }
 
-/// Compiles a kernel, whose bindings are as in its text unless there is a `layout`. Only one of ours `is_trusted` to keep
-/// inside its buffers.
+/// Compiles a kernel, with the bindings in its source unless there is a `layout`. Only built-in kernels are `is_trusted` to
+/// stay within their buffers.
 pub fn make_pipeline(
     device: &Device,
     kernel: &str,
@@ -376,8 +378,7 @@ pub fn make_pipeline(
     let descriptor =
         wgpu::ShaderModuleDescriptor { label: Some(kernel), source: wgpu::ShaderSource::Wgsl(source.into()) };
     let checks = if is_trusted { wgpu::ShaderRuntimeChecks::unchecked() } else { wgpu::ShaderRuntimeChecks::checked() };
-    // SAFETY: the kernels of ours keep inside their buffers by the constants that they are made with, of a checked plan, and
-    // their loops end.
+    // SAFETY: built-in kernels stay within their buffers, given constants from a checked plan, and their loops terminate.
     let module = unsafe { device.wgpu.create_shader_module_trusted(descriptor, checks) };
     device.wgpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some(kernel),

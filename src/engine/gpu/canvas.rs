@@ -1,9 +1,8 @@
-//! The canvas of a device: passes run one after another by their WGSL, and between the network and the window nothing comes
-//! back to the processor.
+//! The canvas of a device: runs passes by their WGSL, with nothing read back between the network and the window.
 //!
-//! Any [`Pass`] is run, none is known here but the two that every canvas needs: resizing and making bytes. Uniforms go up in
-//! one small buffer a submission, so that pipelines stay whatever size plays; bind groups are made when buffers meet for the
-//! first time. Runs on the engine's thread.
+//! Runs any [`Pass`]; only the two that every canvas needs, resizing and conversion to bytes, are defined here. Uniforms are
+//! uploaded in one small buffer per submission, so pipelines do not depend on sizes; bind groups are created when buffers are
+//! first used together. Runs on the engine's thread.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +19,7 @@ use crate::engine::surface::{Place, Surface, Texture};
 use crate::engine::{EngineError, Inputs, Program};
 use crate::image::resample::{CATMULL_ROM, Taps};
 
-/// One axis of a picture resized.
+/// Resizes a picture along one axis.
 static RESIZE: Pass = Pass {
     name: Cow::Borrowed("resize"),
     wgsl: Cow::Borrowed(include_str!("../../../shaders/engine/resize.wgsl")),
@@ -30,7 +29,7 @@ static RESIZE: Pass = Pass {
     twin: None,
 };
 
-/// A picture as bytes.
+/// Converts a picture to bytes.
 static SHOWN: Pass = Pass {
     name: Cow::Borrowed("shown"),
     wgsl: Cow::Borrowed(include_str!("../../../shaders/engine/shown.wgsl")),
@@ -40,18 +39,18 @@ static SHOWN: Pass = Pass {
     twin: None,
 };
 
-/// Those that every canvas needs.
+/// The passes that every canvas needs.
 pub static PASSES: [&Pass; 2] = [&RESIZE, &SHOWN];
 
-/// Dispatches of one submission.
+/// Maximum dispatches per submission.
 const SLOTS: usize = 64;
-/// Bytes of the settings of a dispatch, as every device can bind them.
+/// Bytes reserved for the uniforms of a dispatch: an offset that every device can bind.
 const STRIDE: usize = 256;
-/// Bind groups that are kept; a style loop with every effect around it takes about a third.
+/// Maximum bind groups kept; a style loop with every effect needs about a third.
 const MOST_BOUND: usize = 256;
-/// Buffers of the largest pass.
+/// Maximum buffers of a pass.
 const MOST_BUFFERS: usize = MOST_READS + 1;
-/// Tables of resizing that are kept.
+/// Number of resizing tables kept.
 const TABLES: usize = 12;
 
 const _: () = assert!(MOST_UNIFORMS * 4 <= STRIDE, "the uniforms of a pass fit into their slot");
@@ -117,7 +116,7 @@ struct Bound {
     group: wgpu::BindGroup,
 }
 
-/// How one axis is resized.
+/// The coefficients for resizing one axis.
 struct Table {
     sizes: [usize; 2],
     starts: wgpu::Buffer,
@@ -125,20 +124,20 @@ struct Table {
     taps: usize,
 }
 
-/// Works on the pictures of a device.
+/// Processes pictures on a device.
 pub struct GpuCanvas {
     device: Arc<Device>,
     upload: Mapped,
     uniforms: wgpu::Buffer,
     words: Vec<u32>,
-    /// Slots of `words` that are taken.
+    /// Slots of `words` in use.
     used: usize,
     last: Option<wgpu::SubmissionIndex>,
-    /// What was asked for since the last submission.
+    /// Operations since the last submission.
     encoder: Option<wgpu::CommandEncoder>,
     passes: Vec<Arc<Compiled>>,
     bound: Vec<Bound>,
-    /// The last used comes last.
+    /// Most recently used last.
     tables: Vec<Table>,
     /// A picture resized along one axis.
     half_done: Surface,
@@ -148,7 +147,7 @@ pub struct GpuCanvas {
 
 impl GpuCanvas {
     /// # Errors
-    /// When the device is lost or has no room.
+    /// When the device is lost or out of memory.
     pub fn new(device: Arc<Device>) -> Result<GpuCanvas, EngineError> {
         let bytes = (SLOTS * STRIDE) as u64;
         let upload = Mapped::new(&device, "uniforms", bytes, wgpu::MapMode::Write);
@@ -177,12 +176,12 @@ impl GpuCanvas {
         })
     }
 
-    /// Buffers and bind groups made so far: none more once everything that plays was seen.
+    /// Number of buffers and bind groups created so far; it stops growing once everything in use has run.
     pub fn made(&self) -> u64 {
         self.made
     }
 
-    /// Counts new memory of a surface, whose old buffer may be among what is bound.
+    /// Counts a reallocated surface, whose old buffer may still be bound.
     fn made_room(&mut self, made: bool) {
         if made {
             self.made += 1;
@@ -190,7 +189,7 @@ impl GpuCanvas {
         }
     }
 
-    /// The buffer of a surface, which is brought here.
+    /// The buffer of a surface, which is copied here first if needed.
     fn buffer(&mut self, surface: &mut Surface) -> Result<wgpu::Buffer, EngineError> {
         let (image, made) = GpuImage::on(surface, &self.device)?;
         let buffer = image.buffer().cloned();
@@ -198,7 +197,7 @@ impl GpuCanvas {
         buffer.ok_or_else(|| unavailable("a pass over nothing".to_owned()))
     }
 
-    /// As [`GpuCanvas::buffer`], of one that is changed here.
+    /// As [`GpuCanvas::buffer`], for modification here.
     fn buffer_to_change(&mut self, surface: &mut Surface) -> Result<wgpu::Buffer, EngineError> {
         let (image, made) = GpuImage::to_change(surface, &self.device)?;
         let buffer = image.buffer().cloned();
@@ -206,7 +205,7 @@ impl GpuCanvas {
         buffer.ok_or_else(|| unavailable("a pass over nothing".to_owned()))
     }
 
-    /// Words in memory of their own on the device. Allocates.
+    /// Uploads words to a new buffer.
     fn words(&mut self, words: &[u32]) -> Result<wgpu::Buffer, EngineError> {
         self.made += 1;
         let buffer = make_buffer(&self.device, "table", words.len() as u64 * 4, &mut 0)?;
@@ -214,7 +213,7 @@ impl GpuCanvas {
         Ok(buffer)
     }
 
-    /// Makes the table of an axis the last one.
+    /// Moves the table of an axis to the end, creating it if needed.
     fn table(&mut self, input: usize, output: usize) -> Result<(), EngineError> {
         let sizes = [input, output];
         if let Some(at) = self.tables.iter().position(|table| table.sizes == sizes) {
@@ -233,7 +232,7 @@ impl GpuCanvas {
         Ok(())
     }
 
-    /// Resizes the middle one of three axes; `to` has its shape already.
+    /// Resizes the middle of three axes; `to` already has its shape.
     fn resize_axis(
         &mut self,
         from: &mut Surface,
@@ -253,13 +252,13 @@ impl GpuCanvas {
     fn encoder(&mut self) -> &mut wgpu::CommandEncoder {
         self.encoder.get_or_insert_with(|| {
             let mut encoder = self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            // What is in it is known when it is submitted.
+            // Its contents are written before submission.
             encoder.copy_buffer_to_buffer(&self.upload.buffer, 0, &self.uniforms, 0, (SLOTS * STRIDE) as u64);
             encoder
         })
     }
 
-    /// Asks for a pass over `groups` workgroups.
+    /// Records a pass over `groups` workgroups.
     fn dispatch(
         &mut self,
         pass: &Pass,
@@ -315,7 +314,7 @@ impl GpuCanvas {
         group
     }
 
-    /// Hands everything that was asked for to the device, and waits for nothing of it.
+    /// Submits all pending operations to the device, without waiting for them.
     ///
     /// # Errors
     /// When the device is lost.
@@ -323,7 +322,7 @@ impl GpuCanvas {
         let Some(encoder) = self.encoder.take() else { return Ok(()) };
         let used = std::mem::take(&mut self.used);
         if !self.upload.is_mapped() {
-            // The device still reads what was submitted last.
+            // The device may still be reading the last submission.
             wait(&self.device, self.last.take())?;
         }
         if let Some(fault) = self.device.fault() {
@@ -387,7 +386,7 @@ impl Canvas for GpuCanvas {
         for (buffer, surface) in buffers[..pass.reads].iter_mut().zip(reads) {
             *buffer = Some(self.buffer(surface)?);
         }
-        // Where there is nothing to look at stands what is not looked at.
+        // Missing pictures are replaced by a buffer that the pass ignores.
         let first = buffers[0].clone();
         buffers[..pass.reads].iter_mut().for_each(|buffer| *buffer = buffer.take().or_else(|| first.clone()));
         buffers[pass.reads] = Some(self.buffer_to_change(to)?);
@@ -441,7 +440,7 @@ impl Canvas for GpuCanvas {
         over: Option<&mut Surface>,
         to: &mut Surface,
     ) -> Result<(), EngineError> {
-        // What the program paints over comes first.
+        // The program's content picture must be finished first.
         self.submit()?;
         to.set_prefers_memory(false);
         program.run(&Inputs { image: over.map(|surface| &*surface), ..*inputs }, to)
@@ -506,7 +505,7 @@ impl Place for Device {
     }
 }
 
-/// Workgroups with a thread for each of `count` numbers.
+/// Workgroups for one thread per number.
 fn each(count: usize) -> [usize; 3] {
     super::builder::spread(count.div_ceil(256))
 }

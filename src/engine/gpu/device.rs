@@ -1,8 +1,8 @@
 //! The graphics card: which adapters there are, and an open device.
 //!
 //! A software adapter (Vulkan on the processor) counts as an adapter, but not as a real card: the cpu engine is faster.
-//! Nothing here computes. What the driver reports behind our back (a lost device, an error outside any error scope) is
-//! kept in [`Device::fault`] for the program that runs, instead of the panic that is the default.
+//! Nothing here computes. Asynchronous driver errors (a lost device, an error outside any error scope) are kept in
+//! [`Device::fault`] for the running program, instead of the default panic.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,16 +17,16 @@ use crate::image::Image;
 
 /// Threads of the largest workgroup in `shaders/engine`.
 const THREADS: u32 = 256;
-/// Storage buffers that a kernel reads and writes, at most.
+/// Maximum number of storage buffers that a kernel reads and writes.
 const BINDINGS: u32 = 8;
 
-/// An adapter, as `doctor` shows it.
+/// An adapter, as shown by `doctor`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adapter {
     pub name: String,
     pub kind: wgpu::DeviceType,
     pub backend: wgpu::Backend,
-    /// Can it compute with 16-bit floats?
+    /// Whether it supports 16-bit floats.
     pub half: bool,
 }
 
@@ -37,7 +37,7 @@ impl Adapter {
         Adapter { name: info.name, kind: info.device_type, backend: info.backend, half }
     }
 
-    /// Is it a graphics card, and not a driver that computes on the processor?
+    /// Whether it is a graphics card rather than a driver that computes on the processor.
     pub fn is_real(&self) -> bool {
         matches!(self.kind, wgpu::DeviceType::DiscreteGpu | wgpu::DeviceType::IntegratedGpu)
     }
@@ -57,7 +57,7 @@ impl fmt::Display for Adapter {
     }
 }
 
-/// The adapters of this machine, the best first, and the instance that they are of. `WGPU_BACKEND` leaves some out.
+/// The adapters of this machine, best first, and their instance. `WGPU_BACKEND` excludes some.
 fn list() -> (wgpu::Instance, Vec<wgpu::Adapter>) {
     let ours = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
@@ -75,12 +75,12 @@ fn list() -> (wgpu::Instance, Vec<wgpu::Adapter>) {
     (instance, found)
 }
 
-/// The adapters of this machine, the best first.
+/// The adapters of this machine, best first.
 pub fn adapters() -> Vec<Adapter> {
     list().1.iter().map(Adapter::new).collect()
 }
 
-/// What a window needs, beside the device, to draw with it.
+/// What a window needs, besides the device, to draw with it.
 #[derive(Clone)]
 pub struct Roots {
     pub instance: wgpu::Instance,
@@ -93,26 +93,26 @@ pub struct Device {
     pub queue: wgpu::Queue,
     pub adapter: Adapter,
     pub limits: wgpu::Limits,
-    /// Its cooperative matrices, 16 bits times 16 bits added in 32.
+    /// Its cooperative matrices, with 16-bit products added in 32 bits.
     pub matrix: Option<Matrix>,
     /// The driver with its version.
     pub driver: String,
-    /// `None` when no window draws with this device.
+    /// `None` if no window draws with this device.
     pub roots: Option<Roots>,
     fault: Arc<Mutex<Option<String>>>,
-    /// How often something was brought from it into memory.
+    /// Number of read-backs.
     pub reads: Arc<AtomicU64>,
     /// The compiled passes of effects.
     pub passes: Passes,
-    /// What pictures come down through.
+    /// The buffer for reading pictures back.
     brought: Mutex<Option<Mapped>>,
 }
 
 impl Device {
-    /// Opens the best adapter; with `real` only a graphics card will do.
+    /// Opens the best adapter; with `real`, the best graphics card.
     ///
     /// # Errors
-    /// When there is none, or its driver gives no device.
+    /// When there is none, or its driver fails to open a device.
     pub fn open(real: bool) -> Result<Device, EngineError> {
         let (_, found) = best(real)?;
         let limits = found.limits();
@@ -129,8 +129,8 @@ impl Device {
         if !is_windows_choice(&instance, &adapter) {
             return Device::open(real);
         }
-        // All that is there, as the window would ask for it, but nothing that drivers only try out; and buffers that the
-        // processor maps are slow on a card with memory of its own.
+        // All features, as the window would request them, except experimental ones, and mappable primary buffers, which
+        // are slow on a card with its own memory.
         let mut all = adapter.features() - wgpu::Features::all_experimental_mask();
         if adapter.get_info().device_type == wgpu::DeviceType::DiscreteGpu {
             all.remove(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS);
@@ -139,7 +139,7 @@ impl Device {
         Ok(Device { roots: Some(Roots { instance, adapter }), ..device })
     }
 
-    /// Opens the best adapter of any kind as if it had `limits` of buffers: a small card, for tests.
+    /// Opens the best adapter of any kind with a limit on the size of buffers: a small card, for tests.
     ///
     /// # Errors
     /// As [`Device::open`].
@@ -174,13 +174,13 @@ impl Device {
             label: Some("engine"),
             required_features: found.features() & wanted | features,
             required_limits: limits.clone(),
-            // SAFETY: the one such feature is cooperative matrices. Their kernel is validated, keeps inside its buffers,
-            // is run only with sizes that the driver lists, and is checked against the plain one before it is taken.
+            // SAFETY: the only such feature is cooperative matrices. Their kernel is validated, stays within its buffers,
+            // runs only with sizes that the driver lists, and is checked against the plain kernel before it is used.
             experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
             ..Default::default()
         };
         let (device, queue) = pollster::block_on(found.request_device(&descriptor))
-            .map_err(|error| unavailable(format!("{adapter} gives no device: {error}")))?;
+            .map_err(|error| unavailable(format!("{adapter} cannot be opened: {error}")))?;
         let fault = Arc::new(Mutex::new(None));
         let (lost, failed) = (fault.clone(), fault.clone());
         device.set_device_lost_callback(move |reason, message| {
@@ -191,22 +191,22 @@ impl Device {
         Ok(Device { wgpu: device, queue, adapter, limits, matrix, driver, roots: None, fault, reads, passes, brought })
     }
 
-    /// How often something was brought from it into memory: not once while a picture and its effects stay on the card.
+    /// Number of read-backs; it stays constant while pictures and effects stay on the card.
     pub fn reads(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
     }
 
-    /// Has it 16-bit floats?
+    /// Whether it supports 16-bit floats.
     pub fn has_half(&self) -> bool {
         self.wgpu.features().contains(wgpu::Features::SHADER_F16)
     }
 
-    /// Does a window draw with this device too?
+    /// Whether a window also draws with this device.
     pub fn is_shared(&self) -> bool {
         self.roots.is_some()
     }
 
-    /// Works, and catches what the driver finds wrong in it before anybody else on this device hears of it.
+    /// Runs `work`, and catches the driver's errors in it before anything else on this device sees them.
     pub fn watched<T>(&self, work: impl FnOnce() -> T) -> (T, Option<wgpu::Error>) {
         let scopes = [
             self.wgpu.push_error_scope(wgpu::ErrorFilter::Internal),
@@ -216,11 +216,11 @@ impl Device {
         let done = work();
         let [internal, memory, invalid] = scopes;
         let [invalid, memory, internal] = [invalid, memory, internal].map(|scope| pollster::block_on(scope.pop()));
-        // Memory that is missing is the cause of what was found invalid.
+        // Lack of memory is the cause of validation errors.
         (done, memory.or(invalid).or(internal))
     }
 
-    /// Brings a picture down into `to`, which has its shape, everything that was submitted before done.
+    /// Reads a picture back into `to`, which has its shape, after everything submitted before.
     ///
     /// # Errors
     /// When the device is lost.
@@ -234,22 +234,22 @@ impl Device {
         bring(self, buffer, brought.insert(through), to)
     }
 
-    /// Marks the device as one not to be used any more.
+    /// Marks the device as unusable.
     pub fn give_up(&self, line: String) {
         keep_first(&self.fault, line);
     }
 
-    /// What went wrong since the device was opened; it is not to be used any more then.
+    /// What went wrong since the device was opened. The device must not be used after that.
     pub fn fault(&self) -> Option<String> {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// What the kernel with cooperative matrices needs.
+/// The features that the kernel with cooperative matrices needs.
 const MATRIX_FEATURES: wgpu::Features =
     wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SUBGROUP).union(wgpu::Features::SHADER_F16);
 
-/// The largest cooperative matrices with products of 16 and sums of 32 bits, where all subgroups are of one size.
+/// The largest cooperative matrices with 16-bit products and 32-bit sums, if all subgroups have the same size.
 fn matrix(found: &wgpu::Adapter) -> Option<Matrix> {
     let info = found.get_info();
     let lanes = info.subgroup_min_size;
@@ -275,7 +275,7 @@ fn best(real: bool) -> Result<(wgpu::Instance, wgpu::Adapter), EngineError> {
     }
 }
 
-/// Would a window left to itself take this adapter? By its name in `WGPU_ADAPTER_NAME`, else the fastest.
+/// Whether a window would choose this adapter by default: by name in `WGPU_ADAPTER_NAME`, else the fastest.
 fn is_windows_choice(instance: &wgpu::Instance, adapter: &wgpu::Adapter) -> bool {
     let info = adapter.get_info();
     if let Ok(name) = std::env::var("WGPU_ADAPTER_NAME") {
@@ -289,7 +289,7 @@ fn is_windows_choice(instance: &wgpu::Instance, adapter: &wgpu::Adapter) -> bool
     fastest.is_ok_and(|fastest| (fastest.backend, &fastest.name) == (info.backend, &info.name))
 }
 
-/// The first thing that went wrong tells most.
+/// Keeps the first fault, which says the most.
 fn keep_first(fault: &Mutex<Option<String>>, line: String) {
     fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(line);
 }

@@ -1,4 +1,4 @@
-//! A picture in a buffer of the card, as programs leave it and effects work on it.
+//! A picture in a buffer on the card, as left by programs and used by effects.
 
 use std::sync::Arc;
 
@@ -9,8 +9,7 @@ use crate::engine::EngineError;
 use crate::engine::surface::{DeviceImage, Surface};
 use crate::image::Image;
 
-/// `[channels, height, width]` in 32-bit floats, x fastest, as an [`Image`] has it; at first empty and nowhere. The buffer may
-/// be larger.
+/// `[channels, height, width]` in 32-bit floats, x fastest, like an [`Image`]; initially empty. The buffer may be larger.
 #[derive(Clone, Default)]
 pub struct GpuImage {
     memory: Option<(Arc<Device>, wgpu::Buffer)>,
@@ -26,10 +25,10 @@ impl std::fmt::Debug for GpuImage {
 }
 
 impl GpuImage {
-    /// The picture of a surface on that device, brought there if it is elsewhere. True when that took new memory.
+    /// The picture of a surface on that device, uploaded first if it is elsewhere. True if that allocated memory.
     ///
     /// # Errors
-    /// When the device has no room, or another one that it is on is lost.
+    /// When the device is out of memory, or the picture is on another device that is lost.
     pub(super) fn on<'a>(surface: &'a mut Surface, device: &Arc<Device>) -> Result<(&'a GpuImage, bool), EngineError> {
         let mut made = false;
         if surface.on_device::<GpuImage>().is_none_or(|image| !image.is_on(device)) {
@@ -44,7 +43,7 @@ impl GpuImage {
         Ok((surface.on_device().ok_or_else(nowhere)?, made))
     }
 
-    /// As [`GpuImage::on`], to be changed there: what memory has is out of date.
+    /// As [`GpuImage::on`], for modification there: the copy in memory becomes out of date.
     pub(super) fn to_change<'a>(
         surface: &'a mut Surface,
         device: &Arc<Device>,
@@ -54,10 +53,10 @@ impl GpuImage {
         Ok((surface.on_device().ok_or_else(nowhere)?, made))
     }
 
-    /// Room for a surface on that device, to be written whole. True when that took new memory.
+    /// The buffer of a surface on that device, to be overwritten completely. True if that allocated memory.
     ///
     /// # Errors
-    /// When the device takes no buffer of that size.
+    /// When the device allows no buffer of that size.
     pub(super) fn to_write<'a>(
         surface: &'a mut Surface,
         device: &Arc<Device>,
@@ -74,7 +73,7 @@ impl GpuImage {
         [self.channels, self.height, self.width]
     }
 
-    /// How many numbers.
+    /// Number of values.
     pub fn len(&self) -> usize {
         self.channels * self.height * self.width
     }
@@ -83,7 +82,7 @@ impl GpuImage {
         self.len() == 0
     }
 
-    /// `None` while it is nowhere.
+    /// `None` until it has memory.
     pub fn buffer(&self) -> Option<&wgpu::Buffer> {
         self.memory.as_ref().map(|(_, buffer)| buffer)
     }
@@ -92,10 +91,10 @@ impl GpuImage {
         self.memory.as_ref().is_some_and(|(own, _)| Arc::ptr_eq(own, device))
     }
 
-    /// Takes another shape on that card; what was in it is lost. True when that took new memory.
+    /// Changes the shape; the contents are lost. True if that allocated memory.
     ///
     /// # Errors
-    /// When the card takes no buffer of that size.
+    /// When the card allows no buffer of that size.
     pub(super) fn reshape(&mut self, device: &Arc<Device>, shape: [usize; 3]) -> Result<bool, EngineError> {
         let bytes = shape.iter().product::<usize>() as u64 * 4;
         let fits = self.is_on(device) && self.buffer().is_some_and(|buffer| buffer.size() >= bytes);
@@ -109,7 +108,7 @@ impl GpuImage {
 }
 
 fn nowhere() -> EngineError {
-    unavailable("a picture is nowhere".to_owned())
+    unavailable("a picture has no buffer".to_owned())
 }
 
 impl DeviceImage for GpuImage {
@@ -124,7 +123,7 @@ impl DeviceImage for GpuImage {
     }
 }
 
-/// Fills `image` from a buffer, by way of one that can be mapped.
+/// Fills `image` from a buffer, via one that can be mapped.
 ///
 /// # Errors
 /// When the card is lost.

@@ -1,8 +1,8 @@
-//! A plan prepared for the card: one command buffer a picture, no allocation, pipeline or bind group.
+//! A plan prepared for the card: one command buffer per picture, and no new allocations, pipelines or bind groups.
 //!
-//! A picture is asked for, computed and read back in one call, on the thread that calls. The frame's numbers go up and
-//! the picture comes down through two buffers that stay mapped between pictures. Where a window draws with the same
-//! device, the command buffer is cut (`slices`). A picture may stay on the card, for effects that work there (`chain`).
+//! A picture is computed and read back in one call, on the calling thread. The frame's numbers are uploaded, and the
+//! picture read back, through two buffers that stay mapped between pictures. If a window draws with the same device, the
+//! command buffer is split (`slices`). A picture may stay on the card for effects that run there (`canvas`).
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -24,17 +24,17 @@ use crate::image::Image;
 /// Numbers before the ws in the buffer of the frame (`Frame` in `shared/epilogue.wgsl`).
 pub const HEADER: usize = 12;
 
-/// Numbers in the buffer of the frame: the header, ws, the mixture of styles, the content picture.
+/// Numbers in the frame buffer: the header, ws, the mix of styles, the content picture.
 pub fn frame_numbers(plan: &Plan) -> usize {
     let content = plan.steps.iter().find(|step| matches!(step.op, Op::Picture(_)));
     let image = content.map_or(0, |step| plan.get(step.op.out()).len());
     HEADER + plan.num_ws * plan.w_dim + plan.styles + image
 }
 
-/// After that a picture counts as lost.
+/// Time-out after which a picture counts as lost.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until the card has done that, or all.
+/// Waits until the card has finished a submission, or all of them.
 ///
 /// # Errors
 /// When that takes too long, or the card is lost.
@@ -42,22 +42,22 @@ pub fn wait(device: &Device, submission_index: Option<wgpu::SubmissionIndex>) ->
     match device.wgpu.poll(wgpu::PollType::Wait { submission_index, timeout: Some(PATIENCE) }) {
         Ok(_) => {}
         Err(wgpu::PollError::Timeout) => device.give_up(format!("no picture within {} s", PATIENCE.as_secs())),
-        // What was submitted did not arrive.
+        // The submission is unknown to the device.
         Err(_) => device.give_up("the device is gone".to_owned()),
     }
     device.fault().map_or(Ok(()), |fault| Err(unavailable(fault)))
 }
 
-/// What a thread takes at most from hearing of a mapping to telling it.
+/// Maximum time from when a thread learns of a mapping until its callback has run.
 const TOLD: Duration = Duration::from_secs(1);
 
-/// A buffer that the processor sees while it is mapped.
+/// A buffer that the processor can access while it is mapped.
 #[derive(Debug)]
 pub struct Mapped {
     pub buffer: wgpu::Buffer,
     mode: wgpu::MapMode,
     state: Arc<AtomicU8>,
-    /// Of the card, when it is one that is read.
+    /// The card's counter, if this buffer is for reading back.
     reads: Option<Arc<AtomicU64>>,
 }
 
@@ -78,7 +78,7 @@ impl Mapped {
         Mapped { buffer, mode, state: Arc::new(AtomicU8::new(PENDING)), reads }
     }
 
-    /// Asks for the mapping; it is there after the next wait.
+    /// Requests the mapping; it is ready after the next wait.
     pub fn map(&self) {
         if let Some(reads) = &self.reads {
             reads.fetch_add(1, Ordering::Relaxed);
@@ -99,8 +99,8 @@ impl Mapped {
         self.state.load(Ordering::Acquire) == FAILED
     }
 
-    /// As [`Mapped::is_mapped`], after a wait for the card: another thread that polls the device, a window's say, may be
-    /// about to tell.
+    /// As [`Mapped::is_mapped`], after waiting for the card: another thread that polls the device, such as a window's, may be
+    /// about to run the callback.
     pub fn arrived(&self) -> bool {
         let end = Instant::now() + TOLD;
         while self.state.load(Ordering::Acquire) == PENDING && Instant::now() < end {
@@ -122,10 +122,10 @@ struct Stopwatch {
     read: Mapped,
 }
 
-/// Where a picture goes.
+/// The destination of a picture.
 #[derive(Clone, Copy)]
 enum Goal<'a> {
-    /// Into the buffer that comes down.
+    /// The buffer for reading back.
     Memory,
     Device(&'a wgpu::Buffer),
 }
@@ -184,7 +184,7 @@ impl GpuProgram {
         Ok(program)
     }
 
-    /// What maps and weights are stored in.
+    /// How maps and weights are stored.
     pub fn precision(&self) -> Precision {
         self.precision
     }
@@ -199,7 +199,7 @@ impl GpuProgram {
         &self.device
     }
 
-    /// Bytes of all buffers on the card.
+    /// Size of all its buffers on the card, in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -209,17 +209,17 @@ impl GpuProgram {
         &self.variants
     }
 
-    /// Waits until the card has done that.
+    /// Waits until the card has finished a submission.
     fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), EngineError> {
         wait(&self.device, submission_index)
     }
 
-    /// The content picture, when it is on this device.
+    /// The content picture, if it is on this device.
     fn content<'a>(&self, inputs: &Inputs<'a>) -> Option<&'a wgpu::Buffer> {
         inputs.image?.on_device::<GpuImage>().filter(|image| image.is_on(&self.device))?.buffer()
     }
 
-    /// The content picture, when it has to go up.
+    /// The content picture, if it has to be uploaded.
     fn uploads<'a>(&self, inputs: &Inputs<'a>) -> Result<Option<Cow<'a, Image>>, EngineError> {
         let Some(surface) = inputs.image.filter(|_| self.content(inputs).is_none()) else { return Ok(None) };
         if let Some(image) = surface.image() {
@@ -256,7 +256,7 @@ impl GpuProgram {
         Ok(())
     }
 
-    /// Begins with the frame's numbers, and the content picture behind them when that is on the card already.
+    /// Starts an encoder with the frame's numbers, followed by the content picture if that is already on the card.
     fn encoder(&self, inputs: &Inputs) -> wgpu::CommandEncoder {
         let mut encoder = self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let bytes = self.numbers.len() as u64 * 4;
@@ -274,7 +274,7 @@ impl GpuProgram {
         index
     }
 
-    /// Seconds that `count` pictures take, one after another without a look at them.
+    /// Seconds for `count` consecutive pictures, without reading them back.
     ///
     /// # Errors
     /// As [`Program::run`].
@@ -293,7 +293,7 @@ impl GpuProgram {
         Ok(started.elapsed().as_secs_f64())
     }
 
-    /// Computes the picture, submission by submission; at the end of the last it goes to where it is wanted.
+    /// Computes the picture, submission by submission; the last one copies it to its destination.
     fn compute(&mut self, inputs: &Inputs, to: Goal) -> Result<(), EngineError> {
         self.write_frame(inputs)?;
         let last = self.slices.len() - 1;
@@ -330,7 +330,7 @@ impl GpuProgram {
         Ok(())
     }
 
-    /// As [`GpuProgram::compute`]; what goes wrong on a device that a window draws with stays here.
+    /// As [`GpuProgram::compute`]; on a device shared with a window, errors are caught here.
     fn compute_apart(&mut self, inputs: &Inputs, to: Goal) -> Result<(), EngineError> {
         if let Some(fault) = self.device.fault() {
             return Err(unavailable(fault));
@@ -349,8 +349,8 @@ impl GpuProgram {
         }
     }
 
-    /// Seconds that each step takes on the card, dispatches of one step added up; `None` when the card has no timestamps.
-    /// Slow, and allocates.
+    /// Seconds that each step takes on the card, summed over its dispatches; `None` if the card has no timestamps. Slow,
+    /// and allocates.
     ///
     /// # Errors
     /// As [`Program::run`].
@@ -499,7 +499,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lost_device_is_an_error_and_no_crash() {
+    fn a_lost_device_is_an_error_not_a_crash() {
         let gpu = match Device::open(false).and_then(|device| Gpu::new(device, Precision::F32)) {
             Ok(gpu) => gpu,
             Err(error) => return super::super::skip_test(error),

@@ -1,10 +1,10 @@
-//! Finished pictures on their way off the engine: a small ring of textures for the window, and one of mapped buffers for
-//! whoever needs pixels.
+//! Finished pictures on their way out of the engine: a small ring of textures for the window, and one of mapped buffers for
+//! taps that need pixels.
 //!
-//! A kernel turns a picture into bytes. A copy lays them into an sRGB texture that nobody shows; the window draws it in
-//! place, and since it shares the device, whatever it has submitted is done before the texture is filled again. Another copy
-//! sends them down; they arrive a frame or two later, and nothing waits for them. Runs on the engine's thread; a
-//! [`GpuTexture`] goes to any.
+//! A kernel converts the picture to bytes, which are copied to an sRGB texture that is not in use. The window draws the
+//! texture in place; since it shares the device, everything it has submitted is done before the texture is refilled. A second
+//! copy goes to a mapped buffer; it arrives a frame or two later, and nothing waits for it. Runs on the engine's thread; a
+//! [`GpuTexture`] may be sent to any thread.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use super::device::Device;
 use super::program::Mapped;
 use crate::engine::EngineError;
 
-/// Textures: one is written, one is the newest, and frames on their way to the window hold a few. When all are held, a
-/// picture is read back.
+/// Number of textures: one being written, the newest, and a few held by frames on their way to the window. When all are
+/// held, a picture is read back instead.
 const TEXTURES: usize = 6;
 
-/// Pictures that may be on their way down at once; with all of them a picture is left out.
+/// Maximum number of pictures being read back at once; further ones are dropped.
 const SENDS: usize = 3;
 
-/// A picture on the card, sRGB-encoded RGBA of 8 bits; sampled it gives linear light.
+/// A picture on the card, sRGB-encoded 8-bit RGBA; sampling gives linear light.
 #[derive(Debug, PartialEq)]
 pub struct GpuTexture {
     pub wgpu: wgpu::Device,
@@ -29,20 +29,20 @@ pub struct GpuTexture {
     pub size: [u32; 2],
 }
 
-/// Textures of one size.
+/// Textures of the same size.
 pub struct Ring {
-    /// Bytes of the picture, in rows of `pitch`.
+    /// The picture's bytes, in rows of `pitch` bytes.
     rgba: wgpu::Buffer,
     pitch: u32,
-    /// None where no window draws with the device.
+    /// Empty if no window draws with the device.
     textures: Vec<Arc<GpuTexture>>,
     sent: [Sent; SENDS],
     size: [u32; 2],
 }
 
-/// A buffer in which pixels come down.
+/// A buffer for reading back pixels.
 struct Sent {
-    /// Made when somebody needs pixels.
+    /// Created when pixels are first needed.
     buffer: Option<Mapped>,
     state: State,
     /// Of the picture.
@@ -52,17 +52,17 @@ struct Sent {
 #[derive(Clone, Copy, PartialEq)]
 enum State {
     Free,
-    /// A copy is asked for.
+    /// The copy has been recorded.
     Asked,
-    /// The copy is submitted and the mapping asked for.
+    /// The copy has been submitted and the mapping requested.
     Coming,
 }
 
 impl Ring {
-    /// For pictures of that width and height; `None` when they are too large for a texture.
+    /// A ring for pictures of this width and height; `None` if they are too large for a texture.
     ///
     /// # Errors
-    /// When the card takes no buffer of that size.
+    /// When the card does not allow a buffer of that size.
     pub fn new(device: &Device, size: [u32; 2]) -> Result<Option<Ring>, EngineError> {
         let [width, height] = size;
         if width.max(height) > device.limits.max_texture_dimension_2d {
@@ -86,12 +86,12 @@ impl Ring {
         self.pitch as usize
     }
 
-    /// Where the bytes of the picture go.
+    /// The buffer for the picture's bytes.
     pub fn rgba(&self) -> &wgpu::Buffer {
         &self.rgba
     }
 
-    /// A texture that nobody else holds, if there is one.
+    /// A texture that is not in use, if there is one.
     pub fn free(&mut self) -> Option<Arc<GpuTexture>> {
         self.textures.iter_mut().find_map(|texture| Arc::get_mut(texture).is_some().then(|| texture.clone()))
     }
@@ -108,8 +108,8 @@ impl Ring {
         );
     }
 
-    /// Asks for the bytes to be copied down under that number; [`Ring::submitted`] follows. False when too many are on their
-    /// way.
+    /// Records a copy of the bytes for reading back, under that number; call [`Ring::submitted`] after it. False if too many
+    /// are in flight.
     pub fn send(&mut self, device: &Device, encoder: &mut wgpu::CommandEncoder, number: u64) -> bool {
         let bytes = u64::from(self.pitch) * u64::from(self.size[1]);
         let Some(sent) = self.sent.iter_mut().find(|sent| sent.state == State::Free) else { return false };
@@ -119,7 +119,7 @@ impl Ring {
         true
     }
 
-    /// What was asked for is submitted, or was given up.
+    /// Notes that recorded copies were submitted, or abandoned.
     pub fn submitted(&mut self, is_on_its_way: bool) {
         for sent in self.sent.iter_mut().filter(|sent| sent.state == State::Asked) {
             sent.state = State::Free;
@@ -130,12 +130,13 @@ impl Ring {
         }
     }
 
-    /// The newest picture that has arrived, as rows of RGBA without gaps; its size and number. Older ones are left out.
+    /// Reads the newest picture that has arrived, as rows of RGBA without gaps; returns its size and number. Older ones are
+    /// dropped.
     pub fn take(&mut self, device: &Device, rgba: &mut Vec<u8>) -> Option<([u32; 2], u64)> {
         if self.sent.iter().all(|sent| sent.state != State::Coming) {
             return None;
         }
-        // What went wrong on the device, whoever submits next hears.
+        // An error on the device is reported by the next submission.
         let _ = device.wgpu.poll(wgpu::PollType::Poll);
         let mut newest = None;
         let row = self.size[0] as usize * 4;
@@ -231,7 +232,7 @@ mod tests {
         view.chunks(pitch as usize).flat_map(|row| row[..width as usize * 4].to_vec()).collect()
     }
 
-    /// A canvas of the device that a window draws with, and a program there.
+    /// A canvas on the device that a window draws with, and a program there.
     fn shared(plan: &Arc<Plan>) -> Option<(Arc<Device>, GpuCanvas, GpuProgram)> {
         let device = Device::open_with_window(false).inspect_err(|error| skip_test(error)).ok()?;
         if !device.is_shared() {
@@ -245,7 +246,7 @@ mod tests {
         Some((gpu.device().clone(), canvas, program))
     }
 
-    /// The picture of a seed on the canvas, and its bytes as another program in memory makes them.
+    /// Draws the picture of a seed on the canvas; returns its bytes as made by another program in memory.
     fn draw(canvas: &mut GpuCanvas, [there, here]: [&mut GpuProgram; 2], seed: u32, surface: &mut Surface) -> Vec<u8> {
         let ws = ws(&there.plan().clone(), seed);
         let inputs = Inputs { ws: &ws, ..Inputs::default() };
@@ -272,22 +273,22 @@ mod tests {
             assert_eq!(read(&device.queue, shown(&texture)), rgba, "seed {seed}");
             held.push((texture, rgba));
         }
-        // All are held: there is no place for the next one, and none of them has changed.
+        // All are in use: none is free for the next one, and none of them has changed.
         draw(&mut canvas, [&mut there, &mut alone], 77, &mut surface);
         assert!(canvas.present(&mut surface, None).expect("nothing fails").is_none());
         assert!(held.iter().all(|(texture, rgba)| read(&device.queue, shown(texture)) == *rgba));
-        // One that was let go is filled again.
+        // A released one is refilled.
         let free = shown(&held.swap_remove(2).0).texture.clone();
         let texture = canvas.present(&mut surface, None).expect("shows").expect("there is room");
         assert_eq!(shown(&texture).texture, free);
-        // A device of no window has nothing to show.
+        // A device without a window shows nothing.
         let mut canvas = GpuCanvas::new(alone.device().clone()).expect("there is room");
         draw(&mut canvas, [&mut alone, &mut there], 77, &mut surface);
         assert!(canvas.present(&mut surface, None).expect("nothing fails").is_none());
     }
 
     #[test]
-    fn pixels_arrive_later_beside_the_texture() {
+    fn pixels_arrive_after_the_texture() {
         let plan = crate::network::stylegan2::random(8, 64, 16, 32, 0).plan;
         let Some((device, mut canvas, mut there)) = shared(&plan) else { return };
         let Some(mut alone) = program(Device::open(false), there.precision(), &plan) else { return };
@@ -295,12 +296,15 @@ mod tests {
         draw(&mut canvas, [&mut there, &mut alone], 1, &mut surface);
         let reads = device.reads();
         canvas.present(&mut surface, None).expect("shows");
-        assert_eq!((device.reads(), canvas.take_pixels(&mut rgba)), (reads, None), "nobody needs them");
+        assert_eq!((device.reads(), canvas.take_pixels(&mut rgba)), (reads, None), "not requested");
         let mut expected = Vec::new();
-        // More than are on their way at once: one is left out.
+        // One more than can be in flight: one is dropped.
         for number in 0..=SENDS as u64 {
             expected.push(draw(&mut canvas, [&mut there, &mut alone], number as u32, &mut surface));
-            assert!(canvas.present(&mut surface, Some(number)).expect("shows").is_some(), "the texture is there too");
+            assert!(
+                canvas.present(&mut surface, Some(number)).expect("shows").is_some(),
+                "the texture is returned too"
+            );
         }
         assert_eq!(device.reads(), reads + SENDS as u64);
         device.wgpu.poll(wgpu::PollType::wait_indefinitely()).expect("waits");
@@ -314,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn however_it_is_cut_the_picture_is_the_same() {
+    fn the_picture_is_the_same_however_it_is_split() {
         let plan = crate::network::stylegan2::random(8, 64, 16, 32, 0).plan;
         let ws = ws(&plan, 5);
         let inputs = Inputs { ws: &ws, ..Inputs::default() };

@@ -61,7 +61,7 @@ pub enum Value {
     U(usize),
     F(f32),
     B(bool),
-    /// Numbers of 32 bits, and the constant that says how many.
+    /// 32-bit numbers, and the constant with their count.
     List(&'static str, Vec<f32>),
 }
 
@@ -77,12 +77,12 @@ fn find(files: &[(&'static str, &'static str)], name: &str) -> &'static str {
     files.iter().find(|(n, _)| *n == name).expect("kernels are named by this engine alone").1
 }
 
-/// The lines of a text that begin with a word, without it.
+/// The `//!` lines of a text that start with a word, without it.
 fn marked<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = &'a str> {
     text.lines().filter_map(move |line| line.trim_start().strip_prefix("//! ")?.strip_prefix(word)?.strip_prefix(' '))
 }
 
-/// The whole source of a kernel: what it imports, with `Num` and its constants. `Part` is what a kernel adds up a few
+/// The complete source of a kernel: with imports, `Num` and constants. `Part` is the type that a kernel adds a few
 /// products in.
 pub fn source(kernel: &str, precision: Precision, constants: &Constants) -> String {
     let text = find(KERNELS, kernel);
@@ -123,7 +123,7 @@ pub fn of_pass(text: &str) -> String {
     marked(text, "import").map(known).chain([text]).collect()
 }
 
-/// The number of a constant in a text.
+/// The value of a constant in a text.
 fn constant(text: &str, name: &str) -> usize {
     let start = format!("const {name}: u32 = ");
     let rest =
@@ -131,7 +131,7 @@ fn constant(text: &str, name: &str) -> usize {
     rest.0.parse().expect("the constant is a plain number")
 }
 
-/// Writes out what is below `//! each` and puts the number in the place of `{SIDE}`.
+/// Expands `//! each` and replaces `{SIDE}` by its number.
 fn expand(text: &str) -> String {
     let mut out = repeat(text, text);
     if out.contains("{SIDE}") {
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_and_blocks_are_written_out_for_each_number() {
+    fn lines_and_blocks_are_repeated_for_each_number() {
         let text = "const A: u32 = 2u;\nconst SIDE: u32 = 8u;\n  //! each r < A, c < SIDE\n  x_{r}_{c} = {r}u;\n\
             //! each r < A\n{\n  //! each c < A\n  y({r}, {c});\n  z({r});\n}\nm{SIDE}";
         let lines: Vec<String> = expand(text).lines().map(str::to_owned).collect();

@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::engine::plan::{Op, Style};
 
-/// A row of a matrix and what it is multiplied by, as `styles.wgsl` has it.
+/// A matrix row and its multiplier, as declared in `styles.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub struct Row {
@@ -18,7 +18,7 @@ pub struct Row {
     unused: u32,
 }
 
-/// Rows of one kind, and their matrices' numbers.
+/// Rows of one kind, with the numbers of their matrices.
 #[derive(Default)]
 pub struct Rows {
     pub rows: Vec<Row>,

@@ -35,10 +35,10 @@ const FOREIGN: &[(&[u8], &str)] = &[
     (b"7z\xbc\xaf", "this is a 7z archive: unpack it first"),
     (b"Rar!", "this is a RAR archive: unpack it first"),
     (b"\x28\xb5\x2f\xfd", "this is a zstd archive: unpack it first"),
-    (b"\x89HDF", "this is an HDF5 file, which StyleGAN networks are not stored in"),
+    (b"\x89HDF", "this is an HDF5 file, a format not used for StyleGAN networks"),
     (
         b"\x04\0\0\0\x01\0\0\0\x03\0\0\0V ",
-        "this is a network of Lua Torch (.t7); style networks play as .pth or .safetensors of PyTorch",
+        "this is a Lua Torch network (.t7); style networks must be PyTorch .pth or .safetensors",
     ),
     (b"GGUF", "this is a GGUF language model"),
     (b"%PDF", "this is a PDF document"),
@@ -69,7 +69,7 @@ impl Format {
             return Ok(Format::Safetensors);
         }
         if is_onnx(bytes) {
-            return Err("this is an ONNX file; style networks play as .pth or .safetensors of PyTorch".into());
+            return Err("this is an ONNX file; style networks must be PyTorch .pth or .safetensors".into());
         }
         let text = bytes.iter().take(64).find(|b| !b.is_ascii_whitespace());
         if text == Some(&b'<') {
@@ -83,7 +83,7 @@ impl Format {
     }
 }
 
-/// A protocol buffer of the ONNX version and the name of the program that wrote it.
+/// Whether a file begins with a protocol buffer holding the ONNX version and the name of the writing program.
 fn is_onnx(bytes: &[u8]) -> bool {
     matches!(bytes, [0x08, 1..=32, 0x12, length, name @ ..]
         if name.get(..usize::from(*length)).is_some_and(|name| name.iter().all(u8::is_ascii_graphic)))

@@ -1,4 +1,4 @@
-//! Spectral norm and batch norm as they are in evaluation mode: constants, folded at load.
+//! Spectral norm and batch norm in evaluation mode: constants, folded at load.
 
 use crate::engine::plan::Style;
 use crate::latent::mapping::FullyConnected;
@@ -8,8 +8,8 @@ use crate::network::checkpoint::Tensors;
 /// Added to variances.
 const EPS: f32 = 1e-5;
 
-/// The weight of a spectral-normed layer, `weight_orig/σ`, as stored; σ = uᵀ·M·v with u and v as the file has them, M with a
-/// row per output. A transposed convolution stores its inputs first.
+/// The weight of a spectral-normed layer, `weight_orig/σ`, in the stored layout; σ = uᵀ·M·v with u and v from the file, and
+/// one row of M per output. A transposed convolution stores its inputs first.
 ///
 /// # Errors
 /// When a tensor is missing, of another shape or not finite, or σ is zero.
@@ -82,7 +82,7 @@ pub fn conditional_norm(at: &Tensors, channels: usize, first_y: usize, w_dim: us
     Ok(Style { affine, ws_index: 0 })
 }
 
-/// Means, and 1/√(variance + eps).
+/// The means, and 1/√(variance + eps).
 fn statistics(at: &Tensors, names: [&str; 2], channels: usize) -> Result<(Vec<f32>, Vec<f32>), NetworkError> {
     let (mean, variance) = (at.get(names[0], &[channels])?, at.get(names[1], &[channels])?);
     if let Some(wrong) = variance.iter().find(|v| **v < 0.0) {

@@ -1,5 +1,5 @@
-//! Which video encoder an ffmpeg has. Distributions leave some out (Fedora, openSUSE and conda have no libx264), and some
-//! list encoders whose library is missing, so every one but libx264 is tried before the first frame.
+//! Chooses a video encoder. Distributions omit some (Fedora, openSUSE and conda ship ffmpeg without libx264), and some list
+//! encoders whose library is missing, so every one but libx264 is tested before the first frame.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -11,13 +11,13 @@ use super::{Effort, FFMPEG, VideoError, command};
 /// An encoder of ffmpeg, with its options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoder {
-    /// ffmpeg's name of it.
+    /// Its name in ffmpeg.
     pub name: &'static str,
     best: &'static [&'static str],
     live: &'static [&'static str],
 }
 
-/// From the best to the one that every ffmpeg has.
+/// From the best to the one included in every ffmpeg.
 const ENCODERS: [Encoder; 5] = [
     Encoder {
         name: "libx264",
@@ -31,10 +31,10 @@ const ENCODERS: [Encoder; 5] = [
 ];
 
 impl Encoder {
-    /// The best encoder that this ffmpeg has and that works here. The ffmpeg on the PATH is asked once.
+    /// The best encoder that this ffmpeg has and that works here. The ffmpeg on the PATH is queried once.
     ///
     /// # Errors
-    /// [`VideoError::NoFfmpeg`], or [`VideoError::NoEncoder`] when it has none of the known ones.
+    /// [`VideoError::NoFfmpeg`], or [`VideoError::NoEncoder`] if it has none of the known ones.
     pub fn of(ffmpeg: &OsStr) -> Result<Encoder, VideoError> {
         static ON_PATH: OnceLock<Encoder> = OnceLock::new();
         if ffmpeg != FFMPEG {
@@ -57,7 +57,7 @@ impl Encoder {
         known.find(|encoder| encoder.is_usual() || encoder.works(ffmpeg)).ok_or(VideoError::NoEncoder)
     }
 
-    /// Whether it encodes a frame.
+    /// Whether it can encode a frame.
     fn works(self, ffmpeg: &OsStr) -> bool {
         const SIDE: usize = 64;
         let mut command = command(ffmpeg);
@@ -82,7 +82,7 @@ impl Encoder {
         self.name == ENCODERS[0].name
     }
 
-    /// One line for the player when it is not the usual encoder.
+    /// One line for the player if it is not the usual encoder.
     pub fn remark(self) -> Option<String> {
         let name = self.name;
         (!self.is_usual())

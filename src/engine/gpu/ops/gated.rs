@@ -1,4 +1,4 @@
-//! FastGAN's own operations: the map made of one w, gated linear units, and the gates of skip-layer excitation.
+//! Operations specific to FastGAN: the map computed from one w, gated linear units, and the gates of skip-layer excitation.
 //! Twin of `cpu/gated.rs`.
 
 use super::super::builder::{Builder, Slot};
@@ -27,14 +27,14 @@ pub fn gated(builder: &mut Builder, op: &Op, layer: &Gated) {
         ("HAS_GATES", Value::B(layer.gates.is_some())),
         is_picture,
     ];
-    // Where there are no gates, what stands in their place is not read.
+    // Without gates, this buffer is bound but not read.
     let gates = Slot::Map(layer.gates.unwrap_or(layer.input));
     let slots = [Slot::Map(layer.input), Slot::Styles, gates].into_iter().chain(results).collect();
     builder.dispatch_each("gated", constants, slots, out.len());
 }
 
 /// # Errors
-/// When the card has no room.
+/// When the card is out of memory.
 pub fn gates(builder: &mut Builder, layer: &Gates) -> Result<(), EngineError> {
     let (input, channels) = (builder.plan.get(layer.input), builder.plan.get(layer.out).channels);
     let cells = input.channels * Gates::GRID * Gates::GRID;
