@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn cut_empty_and_huge_pictures_get_one_line() {
         let noise =
-            image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([(x * 37 ^ y * 91) as u8, (x * y) as u8, x as u8]));
+            image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([((x * 37) ^ (y * 91)) as u8, (x * y) as u8, x as u8]));
         let whole = encoded(&DynamicImage::ImageRgb8(noise), image::ImageFormat::Png);
         let message = |name: &str, bytes: &[u8]| read(&written(name, bytes)).unwrap_err().to_string();
         let cut = message("cut.png", &whole[..whole.len() / 2]);
