@@ -1,5 +1,7 @@
 //! The style loop's settings for one frame.
 
+use std::sync::LazyLock;
+
 use crate::image::resample::Motion;
 pub use crate::params::Keep;
 use crate::params::{Id, Params, STYLE_KNOBS, StyleSize, Target};
@@ -41,7 +43,9 @@ pub struct StyleSettings {
 impl Default for StyleSettings {
     /// The defaults of the table, at twelve frames per second.
     fn default() -> Self {
-        StyleSettings::from_params(&Params::default())
+        // Asked for in every frame: a table of its own each time would allocate.
+        static DEFAULT: LazyLock<StyleSettings> = LazyLock::new(|| StyleSettings::from_params(&Params::default()));
+        *DEFAULT
     }
 }
 
