@@ -290,7 +290,8 @@ impl Output {
 
 /// Copies into the existing vectors; a derived clone would allocate new ones.
 fn copy(from: &Request, to: &mut Request) {
-    let Request { mut ws, mut ws_before, mut rows, .. } = std::mem::take(to);
+    let (mut ws, mut ws_before) = (std::mem::take(&mut to.ws), std::mem::take(&mut to.ws_before));
+    let mut rows = std::mem::take(&mut to.rows);
     ws.clone_from(&from.ws);
     ws_before.clone_from(&from.ws_before);
     rows.clone_from(&from.rows);
