@@ -1,13 +1,16 @@
 //! Latent Jockey: an instrument for playing generative networks on stage.
 //!
 //! ```text
-//! MIDI ┐
-//! OSC  ├─ control ─→ params ─→ patch ─→ latent ─→ engine ─→ effects ─→ window
-//! keys ┘             (one      (presets,  (z, w,    (network   (style     recorder
-//!                     table)    walks)     ws)       → image)   transfer)
+//! MIDI ┐                       LFOs, signals
+//! OSC  ├─ control ─→ params ←─ modulate
+//! keys ┘  events       (one table)
+//!                        │
+//!                        ▼
+//!             latent ─→ engine ─→ effects ─→ window · browser page · recorder
+//!             (z, w, ws)
 //! ```
 //!
-//! Data moves left to right; a module knows those on its left, never those on its right.
+//! Data moves left to right; a module knows those on its left, never those on its right. See `docs/ARCHITECTURE.md`.
 //!
 //! | module | what it is for |
 //! | --- | --- |
@@ -16,7 +19,7 @@
 //! | [`params`] | the table of parameters, each defined once |
 //! | [`control`] | events from devices become writes to parameters |
 //! | [`patch`] | presets: checked as a whole, saved, and watched for changes |
-//! | [`modulate`] | easing and smooth random motion: numbers in, numbers out |
+//! | [`modulate`] | LFOs and signals that move parameters, easing, smooth random motion: numbers in, numbers out |
 //! | [`latent`] | z, w, ws: seeds, walks, mapping, truncation; pure maths |
 //! | [`network`] | network files become weights and a plan |
 //! | [`file`] | reads whole files, and refuses files that change while they are read |

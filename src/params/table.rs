@@ -280,7 +280,7 @@ parameters! {
     TransformY = D::float("/transform/y", -1.0, 1.0, 0.0).unit("pictures").smooth(0.05).help("StyleGAN3: move the content down");
     TransformRotate = D::float("/transform/rotate", -1.0, 1.0, 0.0).unit("turns").smooth(0.05).help("StyleGAN3: rotate the content; exact in configuration R");
     TransformScale = D::float("/transform/scale", 0.25, 4.0, 1.0).smooth(0.05).help("StyleGAN3: scale the content");
-    Input = D::text("/input", "").help("picture or folder of pictures (PNG, JPEG) to play: a name in presets/pictures or a path; empty plays the network alone");
+    Input = D::text("/input", "").help("picture or folder of pictures (PNG, JPEG, WebP) to play: a name in presets/pictures or a path; empty plays the network alone");
     InputAmount = D::float("/input/amount", 0.0, 1.0, 1.0).smooth(0.15).help("mix of the network's picture (0) and the input (1)");
     InputFit = D::choice("/input/fit", Fit::WORDS, Fit::Cover as usize).help("how the input fills the network's square: whole with black bars, cropped, or whole with mirrored edges");
     InputNext = D::trigger("/input/next").help("next picture of the folder; reloads a single picture");
