@@ -140,6 +140,7 @@ impl Show {
     /// When the network cannot be played. A style network or a picture that cannot be played costs one line.
     pub fn new(options: Options) -> Result<Self, ShowError> {
         let Options { library, mut preset, network, seed, engine, mode } = options;
+        let own = preset.network.clone();
         preset.network = network.or(preset.network);
         let Some(file) = &preset.network else {
             return Err(ShowError::NoNetwork { preset: preset.name });
@@ -181,7 +182,7 @@ impl Show {
             let thread = |what| move |source| ShowError::Thread { what, source };
             show.output = show.output.start().map_err(thread("engine"))?;
             show.loads.start().map_err(thread("loader"))?;
-            show.presets.start().map_err(thread("presets"))?;
+            show.presets.start(own).map_err(thread("presets"))?;
         }
         Ok(show)
     }

@@ -69,13 +69,14 @@ impl Presets {
         }
     }
 
-    /// Watches and saves on threads from now on.
+    /// Watches and saves on threads from now on. `network` is the one named in the current preset's file; the show may have
+    /// been started with another one.
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub fn start(&mut self) -> std::io::Result<()> {
+    pub fn start(&mut self, network: Option<PathBuf>) -> std::io::Result<()> {
         let watch = Watch::start(self.library.tables().clone())?;
-        watch.follow(&self.playing);
+        watch.follow(&Preset { network, ..self.playing.clone() });
         (self.watch, self.saver) = (Some(watch), Some(Saver::start()?));
         Ok(())
     }
