@@ -144,13 +144,13 @@ fn five_seconds_at_the_extremes() {
 }
 
 #[test]
-#[ignore = "takes minutes: cargo test --test the_style_loop_stays_alive -- --ignored --nocapture"]
+#[ignore = "takes minutes: cargo test --test it the_style_loop_stays_alive -- --ignored --nocapture"]
 fn ten_minutes_at_the_extremes() {
     soak(&mut Arc::new(Cpu::default()), (600.0 * FPS) as usize);
 }
 
 #[test]
-#[ignore = "takes minutes: cargo test --test the_style_loop_stays_alive -- --ignored --nocapture"]
+#[ignore = "takes minutes: cargo test --test it the_style_loop_stays_alive -- --ignored --nocapture"]
 fn ten_seconds_at_the_extremes_on_a_card() {
     let gpu = match Device::open(false).and_then(|device| Gpu::new(device, Precision::F32)) {
         Ok(gpu) => Arc::new(gpu),
