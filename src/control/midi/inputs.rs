@@ -143,8 +143,7 @@ impl Watcher {
                 if !std::mem::replace(&mut self.absence_told, true) {
                     self.notice(format!("{error}; continuing without MIDI"));
                 }
-                self.close_missing(&[]);
-                return self.tell_names();
+                return self.close_missing(&[]);
             }
         };
         let mut listed = list(&client);
@@ -164,7 +163,6 @@ impl Watcher {
                 self.open(found);
             }
         }
-        self.tell_names();
     }
 
     fn close_missing(&mut self, found: &[Found<MidiInputPort>]) {
@@ -174,6 +172,9 @@ impl Watcher {
         };
         let (kept, gone) = std::mem::take(&mut self.open).into_iter().partition(is_there);
         self.open = kept;
+        if !gone.is_empty() {
+            self.tell_names();
+        }
         for open in gone {
             self.tell_port(open.input.port, &open.input.identity, false);
             self.notice(format!("MIDI: {} is gone", open.input.identity));
@@ -191,11 +192,13 @@ impl Watcher {
         match connection {
             Ok(connection) => {
                 self.refusing.retain(|refusing| refusing != identity);
-                self.notice(format!("MIDI: {identity} is connected"));
-                self.tell_port(found.place, identity, true);
                 let input =
                     OpenInput { identity: identity.clone(), system_id: found.system_id.clone(), port: found.place };
                 self.open.push(Open { input, _connection: connection });
+                // Before the notice, so that whoever reads it finds the port in the list.
+                self.tell_names();
+                self.notice(format!("MIDI: {identity} is connected"));
+                self.tell_port(found.place, identity, true);
             }
             Err(error) if !self.refusing.contains(identity) => {
                 self.notice(format!("MIDI: {identity} cannot be opened: {error}"));
