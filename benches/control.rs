@@ -16,8 +16,6 @@ use latent_jockey::control::{Counts, Event, QUEUE, midi, queue};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::params::{Id, Params, Table};
 use latent_jockey::patch::library::Library;
-use latent_jockey::patch::locate;
-use latent_jockey::patch::preset::Preset;
 use latent_jockey::show::{Devices, Mode, Options, Show};
 
 fn say(line: &str) {
@@ -141,8 +139,8 @@ impl Playing {
 /// End-to-end latency while pictures are made: to the effective value, without and with a flood of 20,000 messages per
 /// second. The flood's cost is compared with the same flood to a port that nobody reads, because sending costs too.
 fn while_playing(secs: u64) -> Result<(), Box<dyn std::error::Error>> {
-    let library = Library::scan(&locate::presets()?)?;
-    let preset = Preset::load(&library.find("6")?)?;
+    let library = Library::default();
+    let preset = library.load("6")?;
     let engine = Arc::new(Cpu::default());
     let mut show = Show::new(Options { library, preset, network: None, seed: None, engine, mode: Mode::Live })?;
     let (sender, events) = queue();

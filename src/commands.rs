@@ -205,7 +205,7 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
 
 /// The library of presets, and the named preset or the first.
 fn presets(name: Option<&str>) -> anyhow::Result<(Library, Preset)> {
-    let library = Library::scan(&locate::presets()?)?;
+    let library = Library::open()?;
     let preset = match name {
         Some(name) => library.load(name)?,
         None => library.first()?,

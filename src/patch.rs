@@ -1,10 +1,12 @@
 //! Patches: files that are checked as a whole before any of them is played.
 //!
 //! [`preset`] reads presets strictly, [`save`] writes them without losing hand-written parts ([`saver`] does so on its own
-//! thread), [`library`] lists them, [`locate`] finds them and their networks, and [`watch`] notices when the current
+//! thread), [`library`] lists them, [`folders`] are where they and
+//! what they name are looked for, [`locate`] knows what a written path means, and [`watch`] notices when the current
 //! preset changes on disk. Nothing here touches a running show, which swaps in a whole [`preset::Preset`].
 
 mod check;
+pub mod folders;
 pub mod library;
 pub mod locate;
 mod modulators;

@@ -166,8 +166,7 @@ impl Show {
             engine,
         };
         show.loads.begin_with(Kind::Network, file);
-        let files = show.presets.library().files();
-        let number = files.iter().position(|known| *known == preset.path).map(|i| i + 1);
+        let number = show.presets.library().number(&preset.path);
         show.play_preset(preset, number, |_| true);
         if let Some(seed) = seed {
             show.set(Id::Seed, Value::Int(seed.into()));

@@ -8,7 +8,6 @@ use super::play::OSC_PORT;
 use crate::control::midi::{self, Profiles};
 use crate::engine::gpu;
 use crate::patch::library::Library;
-use crate::patch::locate;
 use crate::record::video::{self, Encoder};
 
 /// The state of one thing.
@@ -50,7 +49,7 @@ pub fn run() -> anyhow::Result<()> {
 
 /// Whether there are presets, all valid, with their networks in place.
 fn presets() -> Health {
-    let library = match locate::presets().and_then(|folder| Library::scan(&folder)) {
+    let library = match Library::open() {
         Ok(library) => library,
         Err(error) => return Bad(error.to_string()),
     };

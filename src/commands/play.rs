@@ -14,6 +14,7 @@ use crate::control::osc::OscServer;
 use crate::control::query::{self, OscHost, QueryServer};
 use crate::control::{self, Absent, Counts, Event};
 use crate::engine::gpu::Device;
+use crate::patch::folders::Kind;
 use crate::show::{Devices, Mode, Show, Uploads};
 
 /// The default UDP port for OSC.
@@ -126,7 +127,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         true => options.overrides.show_in_window(preset)?,
         false => (options.overrides.show(preset, Mode::Live)?, None),
     };
-    let controllers = show.library().folder().join("controllers");
+    let controllers = show.library().folders().all(Kind::Controller);
     show.set_names_only(!options.listen.is_loopback());
     let (sender, events) = control::queue();
     let [osc_counts, web_counts, midi_counts] = [(); 3].map(|()| Arc::<Counts>::default());

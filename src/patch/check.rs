@@ -9,28 +9,33 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml_edit::{Item, TableLike, Value as Toml};
 
-use super::preset::Problem;
+use super::folders::Folders;
+use super::preset::{Problem, Reading};
 use crate::control::mapping::MidiOptions;
 use crate::params::{Kind, Table, Target, Value, nearest_of};
 
 /// Collects the problems of one file.
 pub(super) struct Checker<'a> {
     text: &'a str,
-    /// The current table of parameters.
-    table: &'a Table,
+    reading: &'a Reading<'a>,
     /// Extended by the rows of the file itself.
     extended: Option<Arc<Table>>,
     pub problems: Vec<Problem>,
 }
 
 impl<'a> Checker<'a> {
-    pub fn new(text: &'a str, table: &'a Table) -> Self {
-        Checker { text, table, extended: None, problems: Vec::new() }
+    pub fn new(text: &'a str, reading: &'a Reading<'a>) -> Self {
+        Checker { text, reading, extended: None, problems: Vec::new() }
+    }
+
+    /// Where the files that it names are looked for.
+    pub fn folders(&self) -> &'a Folders {
+        self.reading.folders
     }
 
     /// The parameters that the file may name.
     pub fn params(&self) -> &Table {
-        self.extended.as_deref().unwrap_or(self.table)
+        self.extended.as_deref().unwrap_or(self.reading.table)
     }
 
     /// Replaces the parameters that the file may name.
@@ -71,10 +76,10 @@ impl<'a> Checker<'a> {
         item.as_str().map(str::to_owned)
     }
 
-    /// The parameter at `address`; an unknown one is reported at `span`.
+    /// The parameter at `address`; an unknown one is reported at `span`, unless they are passed over.
     pub fn target(&mut self, address: &str, span: Option<Range<usize>>) -> Option<Target> {
         let target = self.params().resolve(address);
-        if target.is_none() {
+        if target.is_none() && !self.reading.skips_unknown {
             self.report(span, unknown_address(address, self.params()));
         }
         target

@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use toml_edit::{Document, TableLike};
 
 use super::check::{Checker, key_span, typed};
-use super::locate::{self, LocateError, name_of};
+use super::folders::{Folders, Kind};
+use super::locate::{LocateError, name_of};
 use super::modulators;
 use crate::control::mapping::{MappingError, MidiEntry, OscEntry};
 use crate::control::osc;
+use crate::file::text::{self, TextError};
 use crate::modulate::Modulator;
 use crate::params::{Saving, Table, Target, Value};
 
@@ -40,6 +42,23 @@ pub struct Preset {
     pub osc: Vec<OscEntry>,
     /// What moves parameters by itself; the numbers of their knobs are among `params`.
     pub modulators: Vec<Modulator>,
+}
+
+/// What a preset may name.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'a> {
+    /// The parameters of the instrument.
+    pub table: &'a Table,
+    /// Where its files are looked for, besides its own folder.
+    pub folders: &'a Folders,
+    /// Whether addresses that are no parameters are passed over. They may belong to an effect that is gone at the moment.
+    pub skips_unknown: bool,
+}
+
+impl<'a> Reading<'a> {
+    pub fn new(table: &'a Table, folders: &'a Folders) -> Self {
+        Reading { table, folders, skips_unknown: false }
+    }
 }
 
 /// One thing wrong with a file.
@@ -83,22 +102,20 @@ fn lines(path: &Path, problems: &[Problem]) -> String {
 }
 
 impl Preset {
-    /// Reads and checks a file.
+    /// Reads and checks a file, which may name the built-in parameters and files.
     ///
     /// # Errors
     /// When the file cannot be read, or is not a valid preset: see [`Preset::parse`].
     pub fn load(path: &Path) -> Result<Self, PresetError> {
-        Preset::load_with(path, Table::built_in())
+        Preset::load_with(path, &Reading::new(Table::built_in(), &Folders::default()))
     }
 
-    /// As [`Preset::load`], for an instrument that has the parameters of `table`.
+    /// As [`Preset::load`], for an instrument with other parameters and files.
     ///
     /// # Errors
     /// As [`Preset::load`].
-    pub fn load_with(path: &Path, table: &Table) -> Result<Self, PresetError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| PresetError::Read { path: path.to_owned(), source })?;
-        Preset::parse_with(&text, path, table)
+    pub fn load_with(path: &Path, reading: &Reading) -> Result<Self, PresetError> {
+        Preset::parse_with(&read_text(path)?, path, reading)
     }
 
     /// Checks the text of a preset. `origin` is its file, for messages and as the base of relative paths.
@@ -106,15 +123,15 @@ impl Preset {
     /// # Errors
     /// [`PresetError::Wrong`] with all the problems, in file order.
     pub fn parse(text: &str, origin: &Path) -> Result<Self, PresetError> {
-        Preset::parse_with(text, origin, Table::built_in())
+        Preset::parse_with(text, origin, &Reading::new(Table::built_in(), &Folders::default()))
     }
 
-    /// As [`Preset::parse`], for an instrument that has the parameters of `table`.
+    /// As [`Preset::parse`], for an instrument with other parameters and files.
     ///
     /// # Errors
     /// As [`Preset::parse`].
-    pub fn parse_with(text: &str, origin: &Path, table: &Table) -> Result<Self, PresetError> {
-        let mut check = Checker::new(text, table);
+    pub fn parse_with(text: &str, origin: &Path, reading: &Reading) -> Result<Self, PresetError> {
+        let mut check = Checker::new(text, reading);
         let preset = match Document::parse(text) {
             Ok(document) => Some(read(&document, origin, &mut check)),
             Err(error) => {
@@ -129,6 +146,20 @@ impl Preset {
             _ => Err(PresetError::Wrong { path: origin.to_owned(), problems }),
         }
     }
+}
+
+/// The text of a preset's file.
+///
+/// # Errors
+/// When it cannot be read, or is in an encoding that is not known: see [`text`].
+pub(super) fn read_text(path: &Path) -> Result<String, PresetError> {
+    let path = path.to_owned();
+    text::read(&path).map_err(|error| match error {
+        TextError::Read(source) => PresetError::Read { path, source },
+        TextError::Encoding(text::NotText { line, column, message }) => {
+            PresetError::Wrong { path, problems: vec![Problem { line, column, message }] }
+        }
+    })
 }
 
 fn read(document: &Document<&str>, origin: &Path, check: &mut Checker) -> Preset {
@@ -152,7 +183,7 @@ fn read(document: &Document<&str>, origin: &Path, check: &mut Checker) -> Preset
 
 fn network(top: &dyn TableLike, origin: &Path, check: &mut Checker) -> Option<PathBuf> {
     let named = check.string(top, "network")?;
-    match locate::network_from(origin.parent().unwrap_or(Path::new("")), &named) {
+    match check.folders().file_from(origin.parent().unwrap_or(Path::new("")), Kind::Network, &named) {
         Ok(file) => Some(file),
         Err(error) => {
             check.report(top.get("network").and_then(|item| item.span()), error.to_string());

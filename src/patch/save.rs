@@ -12,9 +12,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::Deserialize;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value as Toml, table, value};
 
-use super::locate;
-use super::preset::{Preset, PresetError};
+use super::folders::{Folders, Kind};
+use super::locate::name_of;
+use super::preset::{Preset, PresetError, Reading, read_text};
 use crate::control::mapping::{ControlSpec, MidiEntry, MidiOptions, parse_control};
+use crate::file;
 use crate::modulate::Modulator;
 use crate::params::{Params, Saving as Kept, Table, Target, Value, short};
 
@@ -39,6 +41,8 @@ pub enum SaveError {
 pub struct Saving<'a> {
     /// Which parameters there are.
     pub table: &'a Table,
+    /// Where networks are looked for.
+    pub folders: &'a Folders,
     /// `None` leaves the values unchanged.
     pub params: Option<&'a Params>,
     /// The network's file; `None` leaves what the preset says.
@@ -54,29 +58,35 @@ impl Saving<'_> {
     /// # Errors
     /// When the existing file is invalid, or writing fails; either way it stays unchanged.
     pub fn to(&self, path: &Path, from: Option<&Path>) -> Result<Preset, SaveError> {
-        let old = match fs::read_to_string(from.unwrap_or(path)) {
+        let old = match read_text(from.unwrap_or(path)) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(source) => return Err(SaveError::Write { path: path.to_owned(), source }),
+            Err(PresetError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(PresetError::Read { source, .. }) => return Err(SaveError::Write { path: path.to_owned(), source }),
+            Err(error) => return Err(error.into()),
         };
         let mut text = self.over(&old, from.unwrap_or(path))?;
         if from.is_some() {
             text = self.renamed(&text, path);
         }
-        let preset = Preset::parse_with(&text, path, self.table)?;
+        let preset = Preset::parse_with(&text, path, &self.reading())?;
         replace(path, text.as_bytes()).map_err(|source| SaveError::Write { path: path.to_owned(), source })?;
         Ok(preset)
     }
 
+    fn reading(&self) -> Reading<'_> {
+        // An effect that is gone at the moment may come back: its lines are kept as they are.
+        Reading { skips_unknown: true, ..Reading::new(self.table, self.folders) }
+    }
+
     /// The text of `old`, updated.
     fn over(&self, old: &str, path: &Path) -> Result<String, PresetError> {
-        let before = Preset::parse_with(old, path, self.table)?;
+        let before = Preset::parse_with(old, path, &self.reading())?;
         let mut document: DocumentMut = old.parse().expect("a checked preset is TOML");
         let base = path.parent().unwrap_or(Path::new(""));
         if let Some(network) = self.network
             && before.network.as_deref() != Some(network)
         {
-            set(document.as_table_mut(), "network", Toml::from(spelled(network, base)));
+            set(document.as_table_mut(), "network", Toml::from(spelled(network, base, self.folders)));
         }
         if let Some(now) = self.params {
             in_table(&mut document, "params", |params| write_params(params, now));
@@ -94,11 +104,11 @@ impl Saving<'_> {
     fn renamed(&self, text: &str, path: &Path) -> String {
         let mut document: DocumentMut = text.parse().expect("a checked preset is TOML");
         if document.contains_key("name") {
-            set(document.as_table_mut(), "name", locate::name_of(path).into());
+            set(document.as_table_mut(), "name", name_of(path).into());
         }
         if let Some(network) = self.network {
             let base = path.parent().unwrap_or(Path::new(""));
-            set(document.as_table_mut(), "network", spelled(network, base).into());
+            set(document.as_table_mut(), "network", spelled(network, base, self.folders).into());
         }
         document.to_string()
     }
@@ -168,10 +178,13 @@ fn entry_toml(entry: &MidiEntry) -> Toml {
 }
 
 /// How a preset in the folder `base` names a network: by name, by relative path, or by absolute path.
-fn spelled(network: &Path, base: &Path) -> String {
-    let name = locate::name_of(network);
-    if locate::network_from(base, &name).is_ok_and(|file| file == network) {
+fn spelled(network: &Path, base: &Path, folders: &Folders) -> String {
+    let name = name_of(network);
+    if folders.beside(base, Kind::Network, &name).is_ok_and(|file| file == network) {
         return name;
+    }
+    if file::is_built_in(network) {
+        return network.to_string_lossy().into_owned();
     }
     let whole = || std::path::absolute(network).unwrap_or_else(|_| network.to_owned());
     network.strip_prefix(base).map_or_else(|_| whole(), Path::to_owned).to_string_lossy().into_owned()
@@ -292,9 +305,15 @@ mod tests {
     }
 
     fn over(old: &str, writes: &[(&str, Value)]) -> String {
-        Saving { table: Table::built_in(), params: Some(&params(writes)), network: None, midi: None }
-            .over(old, Path::new("presets/p.toml"))
-            .unwrap()
+        Saving {
+            table: Table::built_in(),
+            folders: &Folders::default(),
+            params: Some(&params(writes)),
+            network: None,
+            midi: None,
+        }
+        .over(old, Path::new("presets/p.toml"))
+        .unwrap()
     }
 
     #[test]
@@ -318,7 +337,13 @@ mod tests {
         let folder = test_folder("spelled", &["networks/a.pkl", "networks/b.pkl", "c.pt"]);
         let said = |old: &str, network: &str| {
             let (params, network) = (Params::default(), folder.join(network));
-            let saving = Saving { table: params.table(), params: Some(&params), network: Some(&network), midi: None };
+            let saving = Saving {
+                table: params.table(),
+                folders: &Folders::default(),
+                params: Some(&params),
+                network: Some(&network),
+                midi: None,
+            };
             saving.over(old, &folder.join("p.toml")).unwrap()
         };
         assert_eq!(
@@ -336,7 +361,15 @@ mod tests {
         let path = Path::new("p.toml");
         let before = Preset::parse(old, path).unwrap().midi;
         let write = |old: &str, midi: &[MidiEntry]| {
-            Saving { table: Table::built_in(), params: None, network: None, midi: Some(midi) }.over(old, path).unwrap()
+            Saving {
+                table: Table::built_in(),
+                folders: &Folders::default(),
+                params: None,
+                network: None,
+                midi: Some(midi),
+            }
+            .over(old, path)
+            .unwrap()
         };
         assert_eq!(write(old, &before), old);
         let learned = Preset::parse(
@@ -362,7 +395,13 @@ mod tests {
         fs::write(&old, "# light\nname = 'dusk'\nnetwork = 'a'\n\n[params]\n\"/psi\" = 0.5\n").unwrap();
         let params = params(&[("/psi", Value::Float(1.0))]);
         let network = folder.join("networks/a.pkl");
-        let saving = Saving { table: params.table(), params: Some(&params), network: Some(&network), midi: Some(&[]) };
+        let saving = Saving {
+            table: params.table(),
+            folders: &Folders::default(),
+            params: Some(&params),
+            network: Some(&network),
+            midi: Some(&[]),
+        };
         let saved = saving.to(&new, Some(&old)).unwrap();
         assert_eq!((saved.name.as_str(), saved.path.as_path()), ("dawn", new.as_path()));
         let text = fs::read_to_string(&new).unwrap();

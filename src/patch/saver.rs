@@ -31,8 +31,9 @@ pub struct Job {
     pub params: Option<Box<Params>>,
     pub network: Option<PathBuf>,
     pub midi: Option<Vec<MidiEntry>>,
-    /// Where a new preset must not take another one's name.
-    pub library: Option<Library>,
+    /// A new preset must not take the name of another one.
+    pub is_new: bool,
+    pub library: Library,
 }
 
 /// The result of a job.
@@ -48,11 +49,12 @@ impl Job {
     /// Writes the file.
     pub fn run(self) -> Saved {
         let whole = self.params.is_some();
-        if let Some(error) = self.library.as_ref().and_then(|library| taken(library, &self.path)) {
+        if let Some(error) = self.is_new.then(|| taken(&self.library, &self.path)).flatten() {
             return Saved { result: Err(error), from: self.from, whole };
         }
         let saving = Saving {
             table: &self.table,
+            folders: self.library.folders(),
             params: self.params.as_deref(),
             network: self.network.as_deref(),
             midi: self.midi.as_deref(),

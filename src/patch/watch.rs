@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher, event::AccessKind};
 
-use super::preset::{Preset, PresetError};
-use crate::params::SharedTable;
+use super::library::Library;
+use super::preset::{Preset, PresetError, read_text};
+use crate::file;
 
 /// How long a file must be quiet before it is read.
 const QUIET: Duration = Duration::from_millis(20);
@@ -55,19 +56,19 @@ impl Watch {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(tables: SharedTable) -> std::io::Result<Self> {
-        Self::looking_every(POLL, tables)
+    pub fn start(library: Library) -> std::io::Result<Self> {
+        Self::looking_every(POLL, library)
     }
 
     /// Like [`Watch::start`], with a different polling interval.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn looking_every(poll: Duration, tables: SharedTable) -> std::io::Result<Self> {
+    pub fn looking_every(poll: Duration, library: Library) -> std::io::Result<Self> {
         let (orders, order_end) = bounded(1);
         let overflow = order_end.clone();
         let (reload_end, reloads) = bounded(1);
-        let outbox = Outbox { sender: reload_end, overflow: reloads.clone(), tables };
+        let outbox = Outbox { sender: reload_end, overflow: reloads.clone(), library };
         let thread =
             std::thread::Builder::new().name("watch".to_owned()).spawn(move || run(&order_end, &outbox, poll))?;
         Ok(Watch { orders: Some(orders), overflow, reloads, thread: Some(thread) })
@@ -110,8 +111,8 @@ impl Drop for Watch {
 struct Outbox {
     sender: Sender<Reload>,
     overflow: Receiver<Reload>,
-    /// The current table of parameters.
-    tables: SharedTable,
+    /// What presets may name.
+    library: Library,
 }
 
 impl Outbox {
@@ -131,6 +132,8 @@ fn run(orders: &Receiver<Order>, outbox: &Outbox, poll: Duration) {
         let wait = followed.as_ref().map_or(poll, |followed| followed.wait(poll));
         select! {
             recv(orders) -> order => match order {
+                // What is built in never changes.
+                Ok(order) if file::is_built_in(&order.preset.path) => followed = None,
                 Ok(order) => followed = Some(Followed::new(order, hint_end.clone())),
                 Err(_) => return,
             },
@@ -192,14 +195,13 @@ impl Followed {
         if self.notices.is_none() {
             self.notices = notices(&self.path, self.hints.clone());
         }
-        let read = fs::read_to_string(&self.path);
-        match read {
+        match read_text(&self.path) {
             Ok(text) if !text.trim().is_empty() => {
                 self.gone = None;
                 if matches!(&self.known, Seen::Text(known) if *known == text) {
                     return;
                 }
-                let result = Preset::parse_with(&text, &self.path, &outbox.tables.get());
+                let result = outbox.library.check_text(&text, &self.path);
                 let is_known =
                     matches!((&self.known, &result), (Seen::Preset(known), Ok(preset)) if **known == *preset);
                 if !is_known {
@@ -208,10 +210,18 @@ impl Followed {
                 self.known = Seen::Text(text);
             }
             Ok(_) => self.missing(PresetError::Empty { path: self.path.clone() }, outbox),
-            Err(source) => {
+            // It is there, but in another encoding.
+            Err(error @ PresetError::Wrong { .. }) => {
+                self.gone = None;
+                if self.known != Seen::Nothing {
+                    self.known = Seen::Nothing;
+                    outbox.put(Reload { path: self.path.clone(), result: Err(error) });
+                }
+            }
+            Err(error) => {
                 // The folder may have been replaced. The old notifications only end once the new ones are set up.
                 self.notices = notices(&self.path, self.hints.clone());
-                self.missing(PresetError::Read { path: self.path.clone(), source }, outbox);
+                self.missing(error, outbox);
             }
         }
     }

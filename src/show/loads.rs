@@ -265,7 +265,6 @@ mod tests {
     use crate::engine::{Engine, EngineError, Program};
     use crate::image::Fit;
     use crate::patch::library::Library;
-    use crate::patch::locate;
     use crate::show::slideshow::Slide;
 
     /// An engine that panics.
@@ -281,8 +280,7 @@ mod tests {
     }
 
     fn loads() -> Loads {
-        let library = Library::scan(&locate::presets().unwrap()).unwrap();
-        Loads::new(Context { engine: Arc::new(Broken), library })
+        Loads::new(Context { engine: Arc::new(Broken), library: Library::default() })
     }
 
     fn named(name: &str) -> Named {

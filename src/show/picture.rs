@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::file;
 use crate::image::file::{ENDINGS, FileError};
+use crate::patch::folders::Kind;
 use crate::patch::locate::{self, LocateError};
 
 /// Why a path cannot be played as pictures.
@@ -17,27 +19,23 @@ pub enum PictureError {
     File(#[from] FileError),
 }
 
-/// The pictures of a folder in name order, without hidden ones; for a file, just that file.
+/// The pictures of a folder in natural order, without hidden ones; for a file, just that file.
 ///
 /// # Errors
 /// When the folder cannot be read or holds no pictures.
 pub fn pictures_of(place: &Path) -> Result<Vec<PathBuf>, PictureError> {
-    if !place.is_dir() {
+    if !file::is_folder(place) {
         return Ok(vec![place.to_owned()]);
     }
-    let found = locate::files(place, ENDINGS)?;
+    let found = locate::files(place, Kind::Picture)?;
     if found.is_empty() { Err(PictureError::Empty { folder: place.to_owned() }) } else { Ok(found) }
 }
 
 /// One line about the files of a folder that are not read, counted by extension; `None` if there are none.
 pub fn left_out(folder: &Path) -> Option<String> {
-    let listing = std::fs::read_dir(folder).ok()?;
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let mut all = 0;
-    for file in listing.flatten().map(|entry| entry.path()).filter(|path| path.is_file()) {
-        if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
-            continue;
-        }
+    for file in file::list(folder).ok()?.into_iter().filter(|path| file::is_file(path)) {
         all += 1;
         let ending = file.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         if !ENDINGS.contains(&ending.as_str()) {

@@ -75,7 +75,7 @@ impl Presets {
     /// # Errors
     /// When a thread cannot be started.
     pub fn start(&mut self, network: Option<PathBuf>) -> std::io::Result<()> {
-        let watch = Watch::start(self.library.tables().clone())?;
+        let watch = Watch::start(self.library.clone())?;
         watch.follow(&Preset { network, ..self.playing.clone() });
         (self.watch, self.saver) = (Some(watch), Some(Saver::start()?));
         Ok(())
@@ -246,7 +246,8 @@ impl Presets {
             params: None,
             network: None,
             midi,
-            library: None,
+            is_new: false,
+            library: self.library.clone(),
         };
         self.run(job)
     }
@@ -268,7 +269,8 @@ impl Presets {
         Ok(self.run(Job {
             table: params.table().clone(),
             path,
-            library: from.is_some().then(|| self.library.clone()),
+            is_new: from.is_some(),
+            library: self.library.clone(),
             from,
             params: Some(Box::new(params.clone())),
             network: Some(network),
@@ -306,8 +308,7 @@ mod tests {
     use super::*;
 
     fn presets() -> Presets {
-        let library = Library::scan(&crate::patch::locate::presets().unwrap()).unwrap();
-        Presets::new(library)
+        Presets::new(Library::default())
     }
 
     fn preset(lines: &str) -> Preset {

@@ -12,7 +12,6 @@ use latent_jockey::engine::Engine;
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::params::{Id, Value};
 use latent_jockey::patch::library::Library;
-use latent_jockey::patch::locate;
 use latent_jockey::patch::preset::Preset;
 use latent_jockey::show::{Mode, Options, Show};
 
@@ -88,7 +87,7 @@ pub struct Setup {
 impl Rig {
     /// The presets that ship; this one plays, with its own network, offline.
     pub fn shipped(preset: &str) -> Setup {
-        let library = Library::scan(&locate::presets().expect("a folder")).expect("the presets");
+        let library = Library::default();
         let preset = library.load(preset).expect("a preset");
         Setup::new(library, preset, None)
     }

@@ -13,8 +13,9 @@ use latent_jockey::control::osc::{Feedback, OscServer};
 use latent_jockey::control::query::{Dims, Options, Panel, QueryServer, Timeouts};
 use latent_jockey::control::{Counts, Event, Snapshot, Write, midi, queue};
 use latent_jockey::params::{Def, Id, Params, Scope, Target, Value};
+use latent_jockey::patch::folders::Folders;
 use latent_jockey::patch::library::Library;
-use latent_jockey::patch::preset::Preset;
+use latent_jockey::patch::preset::{Preset, Reading};
 use latent_jockey::patch::save::Saving;
 use rosc::{OscMessage, OscPacket, OscType};
 use serde_json::json;
@@ -236,10 +237,12 @@ fn presets_name_and_save_new_rows() {
     let path = std::path::Path::new("p.toml");
     let error = Preset::parse(text, path).expect_err("the rows are not built in").to_string();
     assert!(error.contains("\"/fx/kaleidoscope/sides\" is not a parameter"), "{error}");
-    let preset = Preset::parse_with(text, path, params.table()).expect("a preset");
+    let preset = Preset::parse_with(text, path, &Reading::new(params.table(), &Folders::default())).expect("a preset");
     assert_eq!(preset.params, [(ids[0].into(), Value::Int(12))]);
     assert_eq!(preset.midi[0].to.to_string(), "/fx/kaleidoscope/gain/1");
-    let error = Preset::parse_with(&text.replace("12", "99"), path, params.table()).expect_err("too many").to_string();
+    let error = Preset::parse_with(&text.replace("12", "99"), path, &Reading::new(params.table(), &Folders::default()))
+        .expect_err("too many")
+        .to_string();
     assert!(error.contains("/fx/kaleidoscope/sides takes a whole number from 2 to 24; got 99"), "{error}");
 
     let folder = std::env::temp_dir().join(format!("latent-jockey-rows-{}", std::process::id()));
@@ -252,7 +255,13 @@ fn presets_name_and_save_new_rows() {
     assert_eq!(library.first().expect("a preset").params.len(), 1);
     params.write(ids[0].into(), &Value::Int(5)).expect("sides");
     params.write(Target { id: ids[1], index: 2 }, &Value::Float(0.75)).expect("a gain");
-    let saving = Saving { table: params.table(), params: Some(&params), network: None, midi: None };
+    let saving = Saving {
+        table: params.table(),
+        folders: &Folders::default(),
+        params: Some(&params),
+        network: None,
+        midi: None,
+    };
     saving.to(&file, None).expect("saved");
     let saved = std::fs::read_to_string(&file).expect("the preset");
     let start = "[params]\n\"/fx/kaleidoscope/sides\" = 5 # a dozen\n\"/fx/kaleidoscope/gain/2\" = 0.75\n";

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use latent_jockey::params::{Id, SharedTable, Value};
+use latent_jockey::params::{Id, Value};
+use latent_jockey::patch::library::Library;
 use latent_jockey::patch::preset::Preset;
 use latent_jockey::patch::watch::{Reload, Watch};
 
@@ -31,7 +32,7 @@ impl Stage {
         fs::create_dir_all(&folder).unwrap();
         let file = folder.join("p.toml");
         fs::write(&file, text(0.0)).unwrap();
-        let watch = Watch::looking_every(poll, SharedTable::default()).unwrap();
+        let watch = Watch::looking_every(poll, Library::default()).unwrap();
         watch.follow(&Preset::load(&file).unwrap());
         Stage { folder, file, watch }
     }

@@ -1,9 +1,8 @@
 //! Profiles: what real controllers send, what their controls do by default, and how their lights follow.
 //!
-//! A profile is a TOML file in `presets/controllers`. The bundled ones are also compiled into the program; a file with
-//! the same name on disk replaces one. A controller is recognised by its port name. Reading a profile opens no port.
+//! A profile is a TOML file. Those that ship are built into the program; a file with the same name in a stronger place
+//! replaces one. A controller is recognised by its port name. Reading a profile opens no port.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,29 +12,17 @@ use super::motor::Motor;
 use super::ports::is_secondary;
 use crate::control::mapping::parse_control;
 use crate::control::mapping::{Control, ControlSpec, MappingError, MidiEntry, MidiOptions, Relative, Takeover};
+use crate::file::text::{self, TextError};
 use crate::params::Table;
 
-/// The bundled files, by name.
-const SHIPPED: &[(&str, &str)] = &[
-    ("apc-mini", include_str!("../../../presets/controllers/apc-mini.toml")),
-    ("apc-mini-mk2", include_str!("../../../presets/controllers/apc-mini-mk2.toml")),
-    ("apc40-mk2", include_str!("../../../presets/controllers/apc40-mk2.toml")),
-    ("beatstep", include_str!("../../../presets/controllers/beatstep.toml")),
-    ("ec4", include_str!("../../../presets/controllers/ec4.toml")),
-    ("grid", include_str!("../../../presets/controllers/grid.toml")),
-    ("launch-control-xl", include_str!("../../../presets/controllers/launch-control-xl.toml")),
-    ("mackie-control", include_str!("../../../presets/controllers/mackie-control.toml")),
-    ("midi-fighter-twister", include_str!("../../../presets/controllers/midi-fighter-twister.toml")),
-    ("midimix", include_str!("../../../presets/controllers/midimix.toml")),
-    ("nanokontrol2", include_str!("../../../presets/controllers/nanokontrol2.toml")),
-    ("x-touch-mini", include_str!("../../../presets/controllers/x-touch-mini.toml")),
-];
+/// Where the bundled profiles are.
+const BUNDLED: &str = "built-in:/controllers";
 
 /// What is wrong with a profile.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
     #[error("cannot read the controller profile {}: {source}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read { path: PathBuf, source: TextError },
     #[error("the controller profile {name}: {reason}")]
     Wrong { name: String, reason: String },
 }
@@ -121,25 +108,21 @@ impl Light {
 pub struct Profiles(Vec<(String, Arc<Profile>)>);
 
 impl Profiles {
-    /// The bundled profiles, overridden by the files of a folder, which need not exist. A broken file is reported and
+    /// The profiles in these files: of two with the same name, the first that is right. A broken file is reported and
     /// skipped.
-    pub fn load(folder: &Path) -> (Self, Vec<ProfileError>) {
-        let mut profiles = Profiles::shipped();
+    pub fn load(files: &[PathBuf]) -> (Self, Vec<ProfileError>) {
+        let mut profiles = Profiles::default();
         let mut problems = Vec::new();
-        let mut files: Vec<PathBuf> =
-            std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-        files.retain(|file| file.extension() == Some(OsStr::new("toml")));
-        files.sort();
         for file in files {
             let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            let read = std::fs::read_to_string(&file)
+            if profiles.0.iter().any(|(known, _)| *known == name) {
+                continue;
+            }
+            let read = text::read(file)
                 .map_err(|source| ProfileError::Read { path: file.clone(), source })
                 .and_then(|text| Profile::parse(&name, &text));
             match read {
-                Ok(profile) => {
-                    profiles.0.retain(|(known, _)| *known != name);
-                    profiles.0.push((name, Arc::new(profile)));
-                }
+                Ok(profile) => profiles.0.push((name, Arc::new(profile))),
                 Err(error) => problems.push(error),
             }
         }
@@ -148,8 +131,7 @@ impl Profiles {
 
     /// The bundled profiles.
     pub fn shipped() -> Self {
-        let read = |&(name, text): &(&str, &str)| Some((name.to_owned(), Arc::new(Profile::parse(name, text).ok()?)));
-        Profiles(SHIPPED.iter().filter_map(read).collect())
+        Profiles::load(&bundled()).0
     }
 
     /// The profile of the controller at a port. Of several, the one that matches more of the name.
@@ -163,6 +145,10 @@ impl Profiles {
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Profile>> {
         self.0.iter().map(|(_, profile)| profile)
     }
+}
+
+fn bundled() -> Vec<PathBuf> {
+    crate::file::list(Path::new(BUNDLED)).unwrap_or_default()
 }
 
 /// The file format.
@@ -427,16 +413,11 @@ mod test {
     use super::*;
 
     #[test]
-    fn every_bundled_profile_is_valid_and_every_file_is_bundled() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets/controllers");
-        let mut files: Vec<String> = std::fs::read_dir(&folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
-            .collect();
-        files.sort();
-        assert_eq!(files, SHIPPED.iter().map(|(name, _)| *name).collect::<Vec<_>>());
-        for (name, text) in SHIPPED {
-            let profile = Profile::parse(name, text).unwrap_or_else(|error| panic!("{error}"));
+    fn every_bundled_profile_is_valid() {
+        let (profiles, problems) = Profiles::load(&bundled());
+        assert!(problems.is_empty(), "{problems:?}");
+        assert!(profiles.0.len() >= 12, "{}", profiles.0.len());
+        for (name, profile) in &profiles.0 {
             let entries = profile.entries();
             assert!(entries.len() >= 8, "{name} plays {} parameters", entries.len());
             let names: std::collections::HashSet<_> = profile.controls.iter().map(|control| &control.name).collect();
@@ -509,7 +490,8 @@ mod test {
         ] {
             std::fs::write(folder.join(file), text).unwrap();
         }
-        let (profiles, problems) = Profiles::load(&folder);
+        let own = crate::file::list(&folder).unwrap();
+        let (profiles, problems) = Profiles::load(&[own, bundled()].concat());
         let told: Vec<String> = problems.iter().map(|error| error.to_string().replace('\n', " ")).collect();
         let expected = ["hex", "key", "lights", "many", "nanokontrol2", "twice", "unknown"];
         assert_eq!(told.len(), expected.len(), "{told:#?}");

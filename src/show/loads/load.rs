@@ -2,20 +2,20 @@
 //!
 //! Accesses the disk: runs on the worker threads, or in the step itself if the show is offline.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::SystemTime;
 
 use crate::effects;
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::{Engine, EngineError, Program};
+use crate::file::State;
 use crate::image::{Fit, Image, file};
 use crate::network::style_transfer::StyleNetwork;
 use crate::network::{self, Network, NetworkError};
+use crate::patch::folders::Kind as Of;
 use crate::patch::library::Library;
-use crate::patch::locate::{self, LocateError};
+use crate::patch::locate::LocateError;
 use crate::patch::preset::{Preset, PresetError};
 use crate::show::picture::{self, PictureError};
 use crate::show::slideshow::Slide;
@@ -130,17 +130,14 @@ impl LoadRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub file: PathBuf,
-    len: u64,
-    modified: Option<SystemTime>,
+    state: State,
     /// How a picture was fitted.
     shape: Option<(Fit, usize)>,
 }
 
 impl Identity {
     pub fn of(file: &Path, shape: Option<(Fit, usize)>) -> Self {
-        let found = fs::metadata(file).ok();
-        let len = found.as_ref().map_or(0, fs::Metadata::len);
-        Identity { file: file.to_owned(), len, modified: found.and_then(|found| found.modified().ok()), shape }
+        Identity { file: file.to_owned(), state: crate::file::state(file), shape }
     }
 }
 
@@ -220,11 +217,11 @@ pub struct Context {
 impl Context {
     fn network_file(&self, named: &Named) -> Result<PathBuf, LocateError> {
         if !named.may_be_path {
-            return locate::network_in(self.library.folder(), &named.name);
+            return self.library.folders().named(Of::Network, &named.name);
         }
         // As a preset names its generator: beside it or in its own `networks` first.
         let beside = Some(&named.base).filter(|base| !base.as_os_str().is_empty());
-        match beside.map(|base| locate::network_from(base, &named.name)) {
+        match beside.map(|base| self.library.folders().file_from(base, Of::Network, &named.name)) {
             Some(Ok(file)) => Ok(file),
             _ => self.library.network(&named.name),
         }
@@ -234,7 +231,7 @@ impl Context {
         if named.may_be_path {
             self.library.picture(&named.name, &named.base)
         } else {
-            locate::picture_in(self.library.folder(), &named.name)
+            self.library.folders().named(Of::Picture, &named.name)
         }
     }
 
@@ -301,7 +298,7 @@ impl Context {
             LoadRequest::Preset(query) => {
                 let file = self.preset_file(query)?;
                 let preset = Box::new(self.library.read(&file)?);
-                let number = self.library.files().iter().position(|known| *known == file).map(|i| i + 1);
+                let number = self.library.number(&file);
                 Ok(Some((Identity::of(&file, None), Loaded::Preset { preset, number })))
             }
         }

@@ -1,0 +1,301 @@
+//! Where presets, networks, pictures, controllers and effects are looked for.
+//!
+//! There are four places, each laid out like the folder `presets` of the sources: presets at the top, the rest in
+//! `networks`, `pictures`, `controllers` and `fx`. Of two files of the same kind and name, the one in the stronger place
+//! is used:
+//!
+//! 1. the show's: the folder named by [`PRESETS_VARIABLE`], or `presets` in the working directory;
+//! 2. the player's own: the folder named by [`HOME_VARIABLE`], or `latent-jockey` in the platform's configuration folder
+//!    (`~/.config`, `~/Library/Application Support`, `%APPDATA%`);
+//! 3. the installed: `presets` next to the program, or in a folder above it;
+//! 4. what is built into the program: see [`crate::file::built_in`].
+//!
+//! To find the files of a [`Kind`], here that of effects:
+//!
+//! - [`Folders::files`]: all of them, one for each name, in natural order;
+//! - [`Folders::named`]: the one with a name (its file's name without extension), or an error with the nearest known name;
+//! - [`Folders::beside`]: the same for a name in a preset: its own `fx` first;
+//! - [`Folders::all`]: all of them, strongest first, also those that a stronger one hides.
+//!
+//! Each is a path. Read it with [`crate::file::read`] or [`crate::file::text::read`], which know built-in files as well; do
+//! not watch it if [`crate::file::is_built_in`]. A [`Library`](super::library::Library) has the [`Folders`] of a show, and
+//! whatever reads a preset is given them as [`Reading::folders`](super::preset::Reading).
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::locate::{LocateError, expand, name_of};
+use crate::file::{self, built_in};
+
+/// The environment variable that names the show's folder.
+pub const PRESETS_VARIABLE: &str = "LATENT_JOCKEY_PRESETS";
+
+/// The environment variable that names the player's own folder.
+pub const HOME_VARIABLE: &str = "LATENT_JOCKEY_HOME";
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Preset,
+    /// Generators and style networks.
+    Network,
+    /// Pictures, and folders of pictures.
+    Picture,
+    /// Profiles of MIDI controllers.
+    Controller,
+    /// Shaders.
+    Effect,
+}
+
+impl Kind {
+    /// What messages call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Preset => "preset",
+            Kind::Network => "network",
+            Kind::Picture => "picture",
+            Kind::Controller => "controller profile",
+            Kind::Effect => "effect",
+        }
+    }
+
+    /// Its folder in each place.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Kind::Preset => "",
+            Kind::Network => "networks",
+            Kind::Picture => "pictures",
+            Kind::Controller => "controllers",
+            Kind::Effect => "fx",
+        }
+    }
+
+    fn in_place(self, place: &Path) -> PathBuf {
+        // Joining nothing would add a slash.
+        if self.folder().is_empty() { place.to_owned() } else { place.join(self.folder()) }
+    }
+
+    /// Its extensions.
+    pub fn endings(self) -> &'static [&'static str] {
+        match self {
+            Kind::Preset | Kind::Controller => &["toml"],
+            Kind::Network => &["safetensors", "pkl", "pt", "pth", "ckpt", "model", "bin"],
+            Kind::Picture => crate::image::file::ENDINGS,
+            Kind::Effect => &["wgsl"],
+        }
+    }
+
+    /// Whether a path ends like such a file.
+    pub fn ends(self, path: &Path) -> bool {
+        let ending = path.extension().and_then(OsStr::to_str).unwrap_or("");
+        self.endings().iter().any(|e| e.eq_ignore_ascii_case(ending))
+    }
+
+    fn is_one(self, path: &Path) -> bool {
+        self.ends(path) && file::is_file(path) || self == Kind::Picture && file::is_folder(path)
+    }
+
+    /// Those in a folder, in natural order; none if it cannot be read.
+    pub fn files_in(self, folder: &Path) -> Vec<PathBuf> {
+        let found = file::list(folder).unwrap_or_default();
+        found.into_iter().filter(|path| self.is_one(path)).collect()
+    }
+}
+
+/// The places in which files are looked for, besides what is built in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Folders {
+    show: Option<PathBuf>,
+    own: Option<PathBuf>,
+    installed: Option<PathBuf>,
+}
+
+impl Folders {
+    /// The folders of this machine, user and working directory.
+    ///
+    /// # Errors
+    /// [`LocateError::NoFolder`] when [`PRESETS_VARIABLE`] names a folder that is not there.
+    pub fn here() -> Result<Self, LocateError> {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let own = set(HOME_VARIABLE).or_else(|| Some(dirs::config_dir()?.join("latent-jockey")));
+        let installed = installed();
+        let show = match set(PRESETS_VARIABLE) {
+            Some(named) if named.is_dir() => Some(named),
+            Some(folder) => return Err(LocateError::NoFolder { folder }),
+            None => Some(PathBuf::from("presets")).filter(|folder| {
+                !Kind::Preset.files_in(folder).is_empty()
+                    && !installed.as_ref().is_some_and(|installed| is_same(installed, folder))
+            }),
+        };
+        Ok(Folders { show, own, installed })
+    }
+
+    /// A show's folder and what is built in.
+    pub fn of_show(folder: &Path) -> Self {
+        Folders { show: Some(folder.to_owned()), ..Folders::default() }
+    }
+
+    /// With this folder as the player's own.
+    pub fn with_own(self, folder: &Path) -> Self {
+        Folders { own: Some(folder.to_owned()), ..self }
+    }
+
+    /// The folder of the show, if it brings one: its presets are the whole list.
+    pub fn show(&self) -> Option<&Path> {
+        self.show.as_deref()
+    }
+
+    /// The player's own folder, which need not exist; `None` on a machine without a home folder.
+    pub fn own(&self) -> Option<&Path> {
+        self.own.as_deref()
+    }
+
+    /// The folder next to the program, or in a folder above it.
+    pub fn installed(&self) -> Option<&Path> {
+        self.installed.as_deref()
+    }
+
+    /// All places, strongest first.
+    pub fn places(&self) -> impl Iterator<Item = &Path> {
+        let disk = [&self.show, &self.own, &self.installed];
+        disk.into_iter().filter_map(|place| place.as_deref()).chain([Path::new(built_in::ROOT)])
+    }
+
+    /// The folders with files of a kind, strongest first. They need not exist.
+    pub fn of(&self, kind: Kind) -> Vec<PathBuf> {
+        let mut folders = Vec::new();
+        for place in self.places() {
+            folders.push(kind.in_place(place));
+            if kind == Kind::Effect && Some(place) == self.installed() {
+                // In the sources they lie with the other shaders.
+                folders.extend(place.parent().map(|sources| sources.join("shaders/fx")));
+            }
+        }
+        folders
+    }
+
+    /// All files of a kind, strongest place first, in natural order within each.
+    pub fn all(&self, kind: Kind) -> Vec<PathBuf> {
+        self.of(kind).iter().flat_map(|folder| kind.files_in(folder)).collect()
+    }
+
+    /// One file for each name, in natural order.
+    pub fn files(&self, kind: Kind) -> Vec<PathBuf> {
+        let mut files = without_hidden(self.all(kind));
+        files.sort_by(|a, b| file::natural(Path::new(&name_of(a)), Path::new(&name_of(b))));
+        files
+    }
+
+    /// The file with this name, ignoring case. Never a path: for names from other programs.
+    ///
+    /// # Errors
+    /// [`LocateError::Unknown`] with the nearest known name.
+    pub fn named(&self, kind: Kind, name: &str) -> Result<PathBuf, LocateError> {
+        find(&self.all(kind), name).ok_or_else(|| self.unknown(kind, name, &[]))
+    }
+
+    /// The file with this name, as a preset in the folder `base` means it: its own first. Never a path.
+    ///
+    /// # Errors
+    /// [`LocateError::Unknown`] with the nearest known name.
+    pub fn beside(&self, base: &Path, kind: Kind, name: &str) -> Result<PathBuf, LocateError> {
+        let own = kind.files_in(&kind.in_place(base));
+        find(&own, name).or_else(|| find(&self.all(kind), name)).ok_or_else(|| self.unknown(kind, name, &own))
+    }
+
+    /// The file that a preset in the folder `base` names: a name as in [`Folders::beside`], or a path, relative to `base`.
+    ///
+    /// # Errors
+    /// [`LocateError::NoFile`] for a path that leads nowhere, otherwise as [`Folders::beside`].
+    pub fn file_from(&self, base: &Path, kind: Kind, named: &str) -> Result<PathBuf, LocateError> {
+        if !is_path(kind, named) {
+            return self.beside(base, kind, named);
+        }
+        let path = expand(Path::new(named));
+        let path = if file::is_built_in(&path) { path } else { base.join(path) };
+        if file::is_file(&path) { Ok(path) } else { Err(LocateError::NoFile { what: kind.word(), path }) }
+    }
+
+    fn unknown(&self, kind: Kind, name: &str, beside: &[PathBuf]) -> LocateError {
+        let all = beside.iter().cloned().chain(self.files(kind));
+        LocateError::Unknown {
+            what: kind.word(),
+            name: name.to_owned(),
+            folders: self.of(kind).into_iter().filter(|folder| file::is_folder(folder)).collect(),
+            known: without_hidden(all.collect()).iter().map(|path| name_of(path)).collect(),
+        }
+    }
+}
+
+/// The file of this name, or the first that differs only in case.
+fn find(files: &[PathBuf], name: &str) -> Option<PathBuf> {
+    let exact = files.iter().find(|path| name_of(path) == name);
+    exact.or_else(|| files.iter().find(|path| name_of(path).eq_ignore_ascii_case(name.trim()))).cloned()
+}
+
+/// The first file of each name.
+pub(super) fn without_hidden(files: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut names = std::collections::HashSet::new();
+    files.into_iter().filter(|path| names.insert(name_of(path))).collect()
+}
+
+/// Whether what is written is a path, not a name: it contains a separator or ends like such a file.
+pub(super) fn is_path(kind: Kind, named: &str) -> bool {
+    named.contains(['/', '\\']) || kind.ends(Path::new(named))
+}
+
+/// Whether both are one folder.
+fn is_same(a: &Path, b: &Path) -> bool {
+    std::fs::canonicalize(a).ok().is_some_and(|a| std::fs::canonicalize(b).ok() == Some(a))
+}
+
+/// The folder `presets` with presets next to the program, or in a folder above it.
+fn installed() -> Option<PathBuf> {
+    let program = std::env::current_exe().and_then(std::fs::canonicalize).ok()?;
+    let folders = program.ancestors().skip(1).map(|folder| folder.join("presets"));
+    folders.into_iter().find(|folder| !Kind::Preset.files_in(folder).is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::locate::test_folder;
+    use super::*;
+
+    #[test]
+    fn the_stronger_place_wins_and_what_ships_is_always_there() {
+        let folder = test_folder("places", &[]);
+        let (show, own) = (folder.join("show"), folder.join("own"));
+        for file in ["show/networks/a.pkl", "own/networks/A.pkl", "own/networks/b.pkl", "own/networks/painters8.pt"] {
+            std::fs::create_dir_all(folder.join(file).parent().unwrap()).unwrap();
+            std::fs::write(folder.join(file), "").unwrap();
+        }
+        let folders = Folders::of_show(&show).with_own(&own);
+        let named = |name: &str| folders.named(Kind::Network, name).unwrap();
+        assert_eq!(named("a"), show.join("networks/a.pkl"));
+        assert_eq!(named("A"), own.join("networks/A.pkl"), "exactly so");
+        assert_eq!(named("B"), own.join("networks/b.pkl"));
+        assert_eq!(named("painters8"), own.join("networks/painters8.pt"));
+        assert_eq!(named("flowers128"), Path::new("built-in:/networks/flowers128.safetensors"));
+        let names: Vec<String> = folders.files(Kind::Network).iter().map(|path| name_of(path)).collect();
+        assert_eq!(names, ["A", "a", "b", "flowers128", "masters128", "multistyle26", "painters8"]);
+        assert_eq!(folders.all(Kind::Network).len(), 8, "with the hidden one");
+        let beside = folders.beside(&own, Kind::Network, "a").unwrap();
+        assert_eq!(beside, own.join("networks/A.pkl"), "a preset's own come first");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn every_kind_that_ships_is_found() {
+        let folders = Folders::default();
+        for (kind, name) in [
+            (Kind::Preset, "6-flowers"),
+            (Kind::Network, "masters128"),
+            (Kind::Picture, "paintings"),
+            (Kind::Controller, "apc-mini"),
+        ] {
+            let path = folders.named(kind, name).unwrap();
+            assert!(file::is_built_in(&path), "{}", path.display());
+        }
+        assert!(folders.named(Kind::Picture, "README").is_err());
+    }
+}
