@@ -8,11 +8,10 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
 use latent_jockey::commands::play;
 use latent_jockey::control::mapping::Mapping;
 use latent_jockey::control::osc::{self, OscServer};
-use latent_jockey::control::{Counts, Event, QUEUE, midi, queue};
+use latent_jockey::control::{Counts, Event, Events, QUEUE, midi, queue};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::params::{Id, Params, Table};
 use latent_jockey::patch::library::Library;
@@ -109,7 +108,7 @@ fn way() -> Result<(), Box<dyn std::error::Error>> {
 /// A show that plays on this thread like `play --headless`, and its statistics.
 struct Playing {
     show: Show,
-    events: Receiver<Event>,
+    events: Events,
     steps: u32,
     pictures: u64,
 }

@@ -27,11 +27,10 @@ use bevy::render::settings::RenderCreation;
 use bevy::window::{ExitCondition, WindowPlugin};
 use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::{EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass};
-use crossbeam_channel::Receiver;
 use nannou::wgpu::{Backends, DeviceType, Instance};
 use tracing_subscriber::EnvFilter;
 
-use crate::control::{Event, QUEUE};
+use crate::control::{Event, Events, QUEUE};
 use crate::engine::gpu::Device;
 use crate::show::Show;
 use crate::thread::panic_message;
@@ -74,7 +73,7 @@ const SOFTWARE_FRAME: Duration = Duration::from_micros(33_333);
 struct Player {
     /// `Show` is `Send` but not `Sync`; the mutex is never contended.
     show: Mutex<Show>,
-    events: Receiver<Event>,
+    events: Events,
     /// Events for the next step: key presses, then device events.
     pending: Vec<Event>,
     stepped: Instant,
@@ -142,7 +141,7 @@ pub fn display_available() -> Result<(), String> {
 ///
 /// # Errors
 /// When there is no display, or when the graphics driver fails for good.
-pub fn run(show: Show, card: Option<Arc<Device>>, events: Receiver<Event>, options: Options) -> Result<(), AppError> {
+pub fn run(show: Show, card: Option<Arc<Device>>, events: Events, options: Options) -> Result<(), AppError> {
     log();
     let now = Instant::now();
     let player = Player {
@@ -242,8 +241,7 @@ fn step(mut player: ResMut<Player>, mut frame: ResMut<present::Frame>, mut exit:
     let dt = now.duration_since(player.stepped).as_secs_f64().min(LONGEST_FRAME_SECS);
     player.stepped = now;
     player.rate.frame(now);
-    // Bounded, as devices that send continuously must not hold up the frame.
-    player.pending.extend(player.events.try_iter().take(QUEUE));
+    player.events.take_waiting(&mut player.pending);
 
     let show = player.show.get_mut().unwrap_or_else(PoisonError::into_inner);
     show.step(dt, &player.pending);

@@ -1,7 +1,7 @@
 //! Control: what devices send becomes writes to parameters.
 //!
-//! Device threads ([`osc`], [`query`], [`midi`]) turn bytes into [`Event`]s and put them into one bounded channel.
-//! They never wait for the show: what does not fit is dropped and counted in [`Counts`].
+//! Device threads ([`osc`], [`query`], [`midi`]) turn bytes into [`Event`]s and put them into one bounded queue with a
+//! lane per source. They never wait for the show: what does not fit is dropped and counted in [`Counts`].
 //! [`mapping`], [`keys`] and [`clock`] turn events into parameter writes inside the frame, so that a show is a function
 //! of its events.
 
@@ -15,15 +15,17 @@ pub mod mapping;
 pub mod midi;
 pub mod osc;
 pub mod query;
+mod queue;
 mod rate;
+pub mod tally;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::modulate::SignalId;
 use crate::params::{Target, Value};
 pub use device::{Absent, Device, DeviceStatus, Listener, Snapshot};
+pub use queue::{EventSender, Events, Lane, OSC_PEERS, QUEUE, queue};
+pub use tally::Tally;
 
 /// Who wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,7 +46,7 @@ pub struct Write {
     pub source: Source,
 }
 
-/// What a device did. **Every item counts**: the queue is bounded, and what does not fit is counted.
+/// What a device did. **Every item counts**: the queue is bounded ([`queue`]), and what does not fit is counted.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     Write(Write),
@@ -71,15 +73,12 @@ pub enum Event {
     Notice(String),
 }
 
-/// Maximum number of events that wait between two frames.
-pub const QUEUE: usize = 8192;
-
 /// What happened to the events of one kind of device, for the HUD. Shared between threads.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Messages understood.
     pub received: AtomicU64,
-    /// Dropped because the queue was full.
+    /// Dropped because their lane of the queue was full.
     pub dropped: AtomicU64,
     /// Invalid bytes, or values that no parameter accepts.
     pub refused: AtomicU64,
@@ -94,41 +93,6 @@ impl Counts {
     pub fn read(counter: &AtomicU64) -> u64 {
         counter.load(Ordering::Relaxed)
     }
-}
-
-/// The sending end of the event queue, one clone per device thread.
-#[derive(Clone)]
-pub struct EventSender {
-    sender: Sender<Event>,
-    /// The oldest event is removed through this end when the queue is full.
-    overflow: Receiver<Event>,
-}
-
-impl EventSender {
-    /// Puts an event into the queue without waiting. A full queue loses its oldest event, and the loss is counted.
-    pub fn send(&self, event: Event, counts: &Counts) {
-        let mut event = event;
-        // Bounded, as other senders may refill the slot that was just freed.
-        for _ in 0..4 {
-            match self.sender.try_send(event) {
-                Ok(()) => return,
-                Err(TrySendError::Full(back)) => {
-                    event = back;
-                    if self.overflow.try_recv().is_ok() {
-                        Counts::add(&counts.dropped);
-                    }
-                }
-                Err(TrySendError::Disconnected(_)) => return,
-            }
-        }
-        Counts::add(&counts.dropped);
-    }
-}
-
-/// The event queue between the device threads and the show.
-pub fn queue() -> (EventSender, Receiver<Event>) {
-    let (sender, receiver) = bounded(QUEUE);
-    (EventSender { sender, overflow: receiver.clone() }, receiver)
 }
 
 /// A small generator for the tests: xorshift, the same numbers on every machine.

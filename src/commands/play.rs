@@ -7,12 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
-
 use crate::control::midi::{MidiInputs, MidiOutputs, PortRule, Profiles};
 use crate::control::osc::OscServer;
 use crate::control::query::{self, OscHost, QueryServer};
-use crate::control::{self, Absent, Counts, Event};
+use crate::control::{self, Absent, Counts, Event, Events};
 use crate::engine::gpu::Device;
 use crate::patch::folders::Kind;
 use crate::show::{Devices, Mode, Show, Uploads};
@@ -200,7 +198,7 @@ fn has_window(options: &Options) -> bool {
 }
 
 #[cfg(feature = "window")]
-fn open(show: Show, device: Option<Arc<Device>>, events: Receiver<Event>, options: &Options) -> anyhow::Result<()> {
+fn open(show: Show, device: Option<Arc<Device>>, events: Events, options: &Options) -> anyhow::Result<()> {
     let window = crate::app::Options {
         fullscreen: options.fullscreen,
         output: options.output,
@@ -213,7 +211,7 @@ fn open(show: Show, device: Option<Arc<Device>>, events: Receiver<Event>, option
 
 /// Without the feature `window`, [`has_window`] is false.
 #[cfg(not(feature = "window"))]
-fn open(show: Show, _: Option<Arc<Device>>, events: Receiver<Event>, options: &Options) -> anyhow::Result<()> {
+fn open(show: Show, _: Option<Arc<Device>>, events: Events, options: &Options) -> anyhow::Result<()> {
     headless(show, &events, options.seconds)
 }
 
@@ -224,14 +222,14 @@ const SHORTEST_FRAME: Duration = Duration::from_millis(5);
 
 /// Waits for the events of the next frame: until one arrives, or a sixtieth of a second after `last`, the start of the
 /// last frame.
-pub fn next_events(events: &Receiver<Event>, last: Instant, batch: &mut Vec<Event>) {
+pub fn next_events(events: &Events, last: Instant, batch: &mut Vec<Event>) {
     std::thread::sleep(SHORTEST_FRAME.saturating_sub(last.elapsed()));
     batch.extend(events.recv_timeout(FRAME.saturating_sub(last.elapsed())));
-    batch.extend(events.try_iter().take(control::QUEUE));
+    events.take_waiting(batch);
 }
 
 /// Plays without a window until Ctrl-C.
-fn headless(mut show: Show, events: &Receiver<Event>, seconds: Option<f64>) -> anyhow::Result<()> {
+fn headless(mut show: Show, events: &Events, seconds: Option<f64>) -> anyhow::Result<()> {
     super::log();
     let stop = super::interrupted();
     let started = Instant::now();

@@ -8,12 +8,16 @@
 pub mod feedback;
 pub mod feeds;
 pub(in crate::control) mod inbox;
+mod intake;
 mod message;
+pub(in crate::control) mod names;
 pub mod packet;
 mod pattern;
 mod port_owner;
+pub(in crate::control) mod reports;
 pub mod schedule;
 mod server;
+mod sources;
 
 pub use feedback::Feedback;
 pub use message::{MAX_ADDRESS, MAX_TEXT};
@@ -48,10 +52,14 @@ pub enum Incoming<'a> {
         target: Target,
         value: Value,
     },
-    /// No parameter has this address.
+    /// No parameter has this address, but a preset may have an alias for it.
     Unknown {
         address: &'a str,
         value: Value,
+    },
+    /// Nothing has this address.
+    Nothing {
+        address: &'a str,
     },
     /// `/signal/<name>`, of a name that a preset or a device uses.
     Signal {
@@ -108,7 +116,18 @@ pub fn is_reserved(address: &str) -> bool {
 
 /// Reads a datagram: calls `visit` for each message in order, with its time tag, and for each refusal.
 /// Pure and bounded; does not allocate for messages with a single number. An address costs one look-up in the table.
-pub fn read<'a>(datagram: &'a [u8], table: &Table, mut visit: impl FnMut(Result<(u64, Incoming<'a>), Refusal>)) {
+pub fn read<'a>(datagram: &'a [u8], table: &Table, visit: impl FnMut(Result<(u64, Incoming<'a>), Refusal>)) {
+    read_for(datagram, table, |_| true, visit);
+}
+
+/// As [`read`]. `may_play` tells which of the addresses that are not in the table an alias may have; the arguments of all
+/// others are not read.
+pub fn read_for<'a>(
+    datagram: &'a [u8],
+    table: &Table,
+    may_play: impl Fn(&str) -> bool,
+    mut visit: impl FnMut(Result<(u64, Incoming<'a>), Refusal>),
+) {
     let (mut patterns, mut reached) = (0, 0);
     packet::each_message(datagram, |part| {
         let (time_tag, message) = match part.and_then(|(tag, bytes)| Ok((tag, Message::parse(bytes)?))) {
@@ -133,12 +152,12 @@ pub fn read<'a>(datagram: &'a [u8], table: &Table, mut visit: impl FnMut(Result<
             }
             return;
         }
-        visit(one(&message, table).map(|incoming| (time_tag, incoming)));
+        visit(one(&message, table, &may_play).map(|incoming| (time_tag, incoming)));
     });
 }
 
 /// A message whose address is not a pattern.
-fn one<'a>(message: &Message<'a>, table: &Table) -> Result<Incoming<'a>, Refusal> {
+fn one<'a>(message: &Message<'a>, table: &Table, may_play: impl Fn(&str) -> bool) -> Result<Incoming<'a>, Refusal> {
     if let Some(target) = table.resolve(message.address) {
         let value = message.value(Some(target.id.def().kind))?;
         return Ok(Incoming::Write { target, value });
@@ -155,7 +174,8 @@ fn one<'a>(message: &Message<'a>, table: &Table) -> Result<Incoming<'a>, Refusal
         "/get/effective" => asked().map(|address| Incoming::Request(Request::GetEffective { address })),
         _ => match address.strip_prefix("/signal/").and_then(SignalId::find) {
             Some(id) => Ok(Incoming::Signal { id, value: message.number()? }),
-            None => Ok(Incoming::Unknown { address, value: message.value(None)? }),
+            None if may_play(address) => Ok(Incoming::Unknown { address, value: message.value(None)? }),
+            None => Ok(Incoming::Nothing { address }),
         },
     }
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use board::Shared;
 pub use board::{Dims, Panel, Viewer};
 
-use super::{Counts, Device, DeviceStatus, EventSender, Listener};
+use super::{Counts, Device, DeviceStatus, EventSender, Lane, Listener};
 
 /// Why OSCQuery is unavailable.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +114,7 @@ impl QueryServer {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(failed)?;
         let thread = {
-            let site = http::Site::new(shared.clone(), events, counts.clone(), timeouts);
+            let site = http::Site::new(shared.clone(), events.on(Lane::Web), counts.clone(), timeouts);
             std::thread::Builder::new()
                 .name("query".to_owned())
                 .spawn(move || runtime.block_on(http::serve(listener, site)))

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::loads::Named;
 use super::status::Status;
 use crate::control::clock::Clock;
-use crate::control::mapping::{Layer, Mapping, MidiEntry, OscEntry, did_you_mean};
+use crate::control::mapping::{Layer, Mapping, MidiEntry, OscEntry};
 use crate::control::midi::{Profile, Profiles};
 use crate::control::{Event, Source, Write, keys};
 use crate::params::{Id, Kind, Params, Remote, Table, Target};
@@ -120,7 +120,8 @@ impl Controls {
                 if let Some(signal) = address.strip_prefix("/signal/").filter(|_| writes.is_empty()) {
                     status.refuse(&format!("no modulator follows the signal {signal}"));
                 } else if writes.is_empty() {
-                    status.refuse_with(&format!("no parameter {address}"), || did_you_mean(address, params.table()));
+                    // The nearest one is not searched here: the devices do that, outside the frame.
+                    status.refuse(&format!("no parameter {address}"));
                 }
             }
         }
@@ -273,7 +274,7 @@ mod tests {
         assert_eq!(writes.first().map(|write| write.target), Some(Id::SeedNext.into()));
         let unknown = Event::Unknown { address: "/psy".to_owned(), value: Value::Nothing, source: Source::Osc };
         assert!(heard(&mut controls, &params, &mut status, &unknown).is_empty());
-        assert_eq!(status.line(), Some("no parameter /psy; did you mean \"/psi\"?"));
+        assert_eq!(status.line(), Some("no parameter /psy"));
         let signal = Event::Unknown { address: "/signal/a.b".into(), value: Value::Nothing, source: Source::Osc };
         assert!(heard(&mut controls, &params, &mut status, &signal).is_empty());
         assert_eq!(status.line(), Some("no modulator follows the signal a.b"));

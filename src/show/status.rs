@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::loads::Kind;
+use crate::control::tally::{Tally, Told};
 use crate::control::{DeviceStatus, Write};
 use crate::params::Value;
 
@@ -67,7 +68,7 @@ pub struct Status {
     notice: Option<Notice>,
     /// Number of values that no parameter accepted.
     refused: u64,
-    last_refusal: String,
+    refusals: Tally,
     /// The first failure offline, where no picture may be missing.
     failure: Option<String>,
     is_offline: bool,
@@ -86,6 +87,7 @@ impl Status {
         if self.notice.as_ref().is_some_and(|notice| notice.until < self.now) {
             self.notice = None;
         }
+        self.tell_refusals();
     }
 
     pub fn drawn(&mut self, took: Duration) {
@@ -153,18 +155,25 @@ impl Status {
         self.notice.as_ref().map(|notice| notice.line.as_str())
     }
 
-    /// Reports an invalid write: always counted, shown once per change.
+    /// Reports an invalid write: always counted, shown once and later with a count.
     pub fn refuse(&mut self, why: &str) {
-        self.refuse_with(why, String::new);
+        self.refused += 1;
+        self.refusals.note(why);
+        self.tell_refusals();
     }
 
-    /// As [`Status::refuse`]; the hint is only computed if it is shown.
-    pub fn refuse_with(&mut self, why: &str, help: impl FnOnce() -> String) {
-        self.refused += 1;
-        if self.last_refusal != why {
-            why.clone_into(&mut self.last_refusal);
-            self.notice(format!("{why}{}", help()));
-        }
+    fn tell_refusals(&mut self) {
+        let and = |more: usize| if more == 0 { String::new() } else { format!("; and {more} more") };
+        let line = match self.refusals.tell(self.now) {
+            None => return,
+            Some(Told::New(why)) => why,
+            Some(Told::Several { first, more }) => first.join("; ") + &and(more),
+            Some(Told::Again { first, more }) => {
+                let counted: Vec<String> = first.iter().map(|(why, count)| format!("{why} ({count} times)")).collect();
+                counted.join("; ") + &and(more)
+            }
+        };
+        self.notice(line);
     }
 }
 
@@ -249,8 +258,17 @@ mod tests {
         status.step(9.0);
         status.refuse("no parameter /a");
         assert_eq!((status.line(), status.refused), (None, 2));
-        status.refuse_with("no parameter /b", || "; did you mean /psi?".to_owned());
-        assert_eq!(status.line(), Some("no parameter /b; did you mean /psi?"));
+        status.refuse("no parameter /b");
+        assert_eq!(status.line(), Some("no parameter /b"));
+        // Two that take turns are not shown each time; a minute later there is a count.
+        for _ in 0..100 {
+            status.step(0.7);
+            status.refuse("no parameter /a");
+            status.refuse("no parameter /b");
+        }
+        assert_eq!(status.refused, 203);
+        let line = status.line().unwrap();
+        assert!(line.starts_with("no parameter /a (") && line.contains("; no parameter /b ("), "{line}");
     }
 
     #[test]

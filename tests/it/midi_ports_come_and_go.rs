@@ -4,11 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
 use latent_jockey::control::midi::{MidiInputs, PortRule};
-use latent_jockey::control::{Counts, Event, queue};
+use latent_jockey::control::{Counts, Event, Events, queue};
 
-fn notices(events: &Receiver<Event>, wait: Duration) -> Vec<String> {
+fn notices(events: &Events, wait: Duration) -> Vec<String> {
     let until = Instant::now() + wait;
     let mut notices = Vec::new();
     while let Ok(event) = events.recv_deadline(until) {
@@ -126,7 +125,7 @@ mod jack {
         }
     }
 
-    fn await_notice(events: &Receiver<Event>, wanted: &str) {
+    fn await_notice(events: &Events, wanted: &str) {
         let until = Instant::now() + Duration::from_secs(15);
         let mut seen = Vec::new();
         while let Ok(event) = events.recv_deadline(until) {
@@ -138,7 +137,7 @@ mod jack {
         panic!("no notice with {wanted:?} in {seen:?}");
     }
 
-    fn next_message(events: &Receiver<Event>) -> Message {
+    fn next_message(events: &Events) -> Message {
         let until = Instant::now() + Duration::from_secs(5);
         loop {
             match events.recv_deadline(until).expect("a message within five seconds") {
@@ -171,7 +170,7 @@ mod jack {
     }
 
     /// Sends a controller's message until it is heard: a port that was just connected may lose the first ones.
-    fn port_of(controller: &mut MidiOutputConnection, value: u8, events: &Receiver<Event>) -> u8 {
+    fn port_of(controller: &mut MidiOutputConnection, value: u8, events: &Events) -> u8 {
         for _ in 0..30 {
             controller.send(&[0xb0, 3, value]).unwrap();
             let until = Instant::now() + Duration::from_millis(300);
@@ -213,7 +212,7 @@ mod jack {
 
     /// As much of the show as it takes: messages move parameters, and lights follow them.
     struct Player {
-        events: Receiver<Event>,
+        events: Events,
         profiles: Arc<Profiles>,
         outputs: MidiOutputs,
         mapping: Mapping,

@@ -6,12 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
 use latent_jockey::control::Snapshot;
 use latent_jockey::control::mapping::{Mapping, OscEntry};
 use latent_jockey::control::osc::feeds::Feeds;
 use latent_jockey::control::query::{Dims, Options, OscHost, Panel, QueryError, QueryServer, Timeouts};
-use latent_jockey::control::{Counts, Event, queue};
+use latent_jockey::control::{Counts, Event, Events, queue};
 use latent_jockey::params::{Id, Params, Value};
 use rosc::{OscMessage, OscPacket, OscType};
 use serde_json::{Value as Json, json};
@@ -23,7 +22,7 @@ const DIMS: Dims = Dims { z: 8, w: 8, styles: 0 };
 struct Stage {
     server: QueryServer,
     panel: Panel,
-    events: Receiver<Event>,
+    events: Events,
     counts: Arc<Counts>,
     params: Params,
     mapping: Mapping,

@@ -5,13 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
 use latent_jockey::commands::params::{Format, table};
 use latent_jockey::control::mapping::{Mapping, MidiEntry, MidiOptions, OscEntry};
 use latent_jockey::control::osc::feeds::Feeds;
 use latent_jockey::control::osc::{Feedback, OscServer};
 use latent_jockey::control::query::{Dims, Options, Panel, QueryServer, Timeouts};
-use latent_jockey::control::{Counts, Event, Snapshot, Write, midi, queue};
+use latent_jockey::control::{Counts, Event, Events, Snapshot, Write, midi, queue};
 use latent_jockey::params::{Def, Id, Params, Scope, Target, Value};
 use latent_jockey::patch::folders::Folders;
 use latent_jockey::patch::library::Library;
@@ -31,7 +30,7 @@ struct Rig {
     feedback: Feedback,
     query: QueryServer,
     panel: Panel,
-    events: Receiver<Event>,
+    events: Events,
     params: Params,
     mapping: Mapping,
     refused: Vec<String>,

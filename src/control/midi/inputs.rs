@@ -13,7 +13,7 @@ use midir::{Ignore, MidiInput, MidiInputConnection, MidiInputPort};
 use super::link::{Link, OpenInput};
 use super::ports::{CLIENT, Found, Identity, Listed, PortRule, Register};
 use super::{LOOK_EVERY, MidiError, Port, has_sequencer};
-use crate::control::{Counts, Device, DeviceStatus, Event, EventSender};
+use crate::control::{Counts, Device, DeviceStatus, Event, EventSender, Lane};
 
 /// A client that has listed nothing for this many scans may have lost its server, so it is replaced.
 const RENEW_AFTER: u32 = 8;
@@ -56,6 +56,7 @@ impl MidiInputs {
     /// Opens every port that `rule` allows, and keeps scanning for others. A missing MIDI system is reported once and retried.
     pub fn start(rule: PortRule, events: EventSender, counts: Arc<Counts>) -> Self {
         let (stop, stopped) = bounded::<()>(0);
+        let events = events.on(Lane::Midi);
         let (names, link) = (PortNames::default(), Link::default());
         let mut watcher = Watcher {
             events: events.clone(),

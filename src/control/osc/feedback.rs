@@ -15,9 +15,11 @@ use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType};
 
 use super::Request;
 use super::feeds::{FEEDS, Feed, Feeds};
+use super::names::Names;
+use super::reports::Reports;
 use crate::control::mapping::OscEntry;
-use crate::control::{Counts, Event, EventSender, Listener, Snapshot, Source};
-use crate::params::{Kind, Params, SharedTable, Table, Target, Value};
+use crate::control::{Counts, Listener, Snapshot};
+use crate::params::{Kind, Params, Table, Target, Value};
 
 /// A subscription expires after this long unless renewed.
 pub const SUBSCRIPTION_SECS: f64 = 60.0;
@@ -45,8 +47,8 @@ struct Subscriber {
 pub struct Feedback {
     socket: Arc<UdpSocket>,
     requests: Receiver<(SocketAddr, Request)>,
-    /// The table of parameters shared with the thread `osc`.
-    tables: SharedTable,
+    /// What the thread `osc` looks up.
+    names: Names,
     /// The table behind the next two lists.
     table: Arc<Table>,
     /// Every numeric parameter, and every member of the families.
@@ -54,15 +56,16 @@ pub struct Feedback {
     /// Every string or vector parameter.
     others: Vec<Target>,
     subscribers: Vec<Subscriber>,
-    /// For reporting requests for unknown addresses.
-    events: EventSender,
+    /// For requests for unknown addresses.
+    reports: Reports,
     counts: Arc<Counts>,
 }
 
 impl Listener for Feedback {
     fn publish(&mut self, snapshot: &Snapshot, dt: f64) {
-        if let Some(address) = self.step(snapshot, dt) {
-            self.events.send(Event::Unknown { address, value: Value::Nothing, source: Source::Osc }, &self.counts);
+        if let Some((address, from)) = self.step(snapshot, dt) {
+            Counts::add(&self.counts.refused);
+            self.reports.unknown(&address, from);
         }
     }
 }
@@ -71,18 +74,17 @@ impl Feedback {
     pub(super) fn new(
         socket: Arc<UdpSocket>,
         requests: Receiver<(SocketAddr, Request)>,
-        tables: SharedTable,
-        events: EventSender,
+        names: Names,
+        reports: Reports,
         counts: Arc<Counts>,
     ) -> Self {
-        let table = tables.get().clone();
+        let table = names.tables.get().clone();
         let (numbers, others) = (numbers(&table), others(&table));
-        Feedback { socket, requests, tables, table, numbers, others, subscribers: Vec::new(), events, counts }
+        Feedback { socket, requests, names, table, numbers, others, subscribers: Vec::new(), reports, counts }
     }
 
     /// Switches to other rows; subscribers keep what they know of those that stay.
     fn follow(&mut self, table: &Arc<Table>) {
-        self.tables.publish(table);
         if self.table.version() == table.version() {
             return;
         }
@@ -104,13 +106,14 @@ impl Feedback {
     }
 
     /// Answers requests since the last frame and sends changes. `dt` in seconds. Returns an address that a client asked
-    /// for but that does not exist.
-    pub fn step(&mut self, snapshot: &Snapshot, dt: f64) -> Option<String> {
+    /// for but that does not exist, and the client.
+    pub fn step(&mut self, snapshot: &Snapshot, dt: f64) -> Option<(String, SocketAddr)> {
+        self.names.publish(snapshot.params.table(), snapshot.aliases());
         self.follow(snapshot.params.table());
         let mut unknown = None;
         while let Ok((from, request)) = self.requests.try_recv() {
             if let Err(address) = self.answer(from, request, snapshot) {
-                unknown = Some(address);
+                unknown = Some((address, from));
             }
         }
         self.subscribers.retain_mut(|subscriber| {

@@ -24,12 +24,13 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Parses address and type tags.
+    /// Parses address and type tags. An address without its slash is passed on, so that the player can be told, if type
+    /// tags follow and it is plain text.
     ///
     /// # Errors
     /// When the bytes are not an OSC message.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
-        if bytes.first() != Some(&b'/') {
+        if bytes.first() != Some(&b'/') && !is_without_slash(bytes) {
             return Err(Refusal::NotOsc);
         }
         let (address, rest) = padded_string(bytes).ok_or(Refusal::Short)?;
@@ -107,6 +108,16 @@ impl<'a> Message<'a> {
     fn arguments(&self) -> Arguments<'a> {
         Arguments { tags: self.tags, data: self.data, brackets: 0 }
     }
+}
+
+/// Whether these bytes are a message but for the slash that begins an address.
+fn is_without_slash(bytes: &[u8]) -> bool {
+    padded_string(bytes).is_some_and(|(address, rest)| {
+        let is_name = |b: &u8| b.is_ascii_alphanumeric() || b"/_-. ".contains(b);
+        address.first().is_some_and(u8::is_ascii_alphanumeric)
+            && address.iter().all(is_name)
+            && rest.first() == Some(&b',')
+    })
 }
 
 /// One argument, still in the datagram.

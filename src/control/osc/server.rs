@@ -9,11 +9,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::inbox::Inbox;
+use super::intake::Intake;
+use super::names::Names;
+use super::reports::Reports;
 use super::{Feedback, OscError, QUESTIONS_PER_SEC, Request, port_owner};
 use crate::control::rate::Peers;
 use crate::control::{Counts, Device, DeviceStatus, EventSender, Listener};
-use crate::params::SharedTable;
 
 /// How often to wake up when nothing arrives.
 const IDLE: Duration = Duration::from_millis(250);
@@ -31,8 +32,8 @@ pub struct OscServer {
     stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     requests: Receiver<(SocketAddr, Request)>,
-    tables: SharedTable,
-    events: EventSender,
+    names: Names,
+    reports: Reports,
     counts: Arc<Counts>,
 }
 
@@ -66,16 +67,16 @@ impl OscServer {
         let socket = Arc::new(socket);
         let stopped = Arc::new(AtomicBool::new(false));
         let (sender, requests) = bounded(REQUESTS);
-        let tables = SharedTable::default();
-        let mut inbox = Inbox::new(events.clone(), counts.clone(), tables.clone());
+        let (names, reports) = (Names::default(), Reports::new(Instant::now()));
+        let mut intake = Intake::new(&events, &counts, &names, &reports);
         let thread = {
             let (socket, stopped) = (socket.clone(), stopped.clone());
             std::thread::Builder::new()
                 .name("osc".to_owned())
-                .spawn(move || listen(&socket, &stopped, &mut inbox, &sender))
+                .spawn(move || listen(&socket, &stopped, &mut intake, &sender))
                 .map_err(failed)?
         };
-        Ok(OscServer { socket, address: local, stopped, thread: Some(thread), requests, tables, events, counts })
+        Ok(OscServer { socket, address: local, stopped, thread: Some(thread), requests, names, reports, counts })
     }
 
     /// Where it listens; the port is the real one.
@@ -85,8 +86,8 @@ impl OscServer {
 
     /// The half that answers `/get`, `/dump` and `/subscribe`; the show calls it each frame.
     pub fn feedback(&self) -> Feedback {
-        let (tables, events, counts) = (self.tables.clone(), self.events.clone(), self.counts.clone());
-        Feedback::new(self.socket.clone(), self.requests.clone(), tables, events, counts)
+        let (names, reports, counts) = (self.names.clone(), self.reports.clone(), self.counts.clone());
+        Feedback::new(self.socket.clone(), self.requests.clone(), names, reports, counts)
     }
 }
 
@@ -108,12 +109,12 @@ impl Drop for OscServer {
     }
 }
 
-fn listen(socket: &UdpSocket, stopped: &AtomicBool, inbox: &mut Inbox, requests: &Sender<(SocketAddr, Request)>) {
+fn listen(socket: &UdpSocket, stopped: &AtomicBool, intake: &mut Intake, requests: &Sender<(SocketAddr, Request)>) {
     let mut buffer = vec![0; DATAGRAM];
     let mut timeout = IDLE;
     let mut peers = Peers::new(QUESTIONS_PER_SEC, Instant::now());
     loop {
-        let wanted = inbox.wait(Instant::now()).min(IDLE);
+        let wanted = intake.wait(Instant::now()).min(IDLE);
         if wanted != timeout && socket.set_read_timeout(Some(wanted)).is_ok() {
             timeout = wanted;
         }
@@ -123,7 +124,7 @@ fn listen(socket: &UdpSocket, stopped: &AtomicBool, inbox: &mut Inbox, requests:
         }
         match received {
             Ok((len, from)) => {
-                inbox.datagram(&buffer[..len], &from, SystemTime::now(), Instant::now(), |request| {
+                intake.datagram(&buffer[..len], from, SystemTime::now(), Instant::now(), |request| {
                     peers.take(from, request.cost(), Instant::now()) && requests.try_send((from, request)).is_ok()
                 });
             }
@@ -138,6 +139,6 @@ fn listen(socket: &UdpSocket, stopped: &AtomicBool, inbox: &mut Inbox, requests:
                 _ => std::thread::sleep(IDLE),
             },
         }
-        inbox.release(Instant::now());
+        intake.release(Instant::now());
     }
 }

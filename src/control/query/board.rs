@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Instant;
 
 use rosc::OscType;
 use tokio::sync::{Notify, watch};
@@ -16,8 +17,10 @@ use super::OscHost;
 use super::view::View;
 use crate::control::mapping::OscEntry;
 use crate::control::osc::feeds::{FEEDS, Feed, Feeds};
+use crate::control::osc::names::Names;
+use crate::control::osc::reports::Reports;
 use crate::control::{Listener, Snapshot};
-use crate::params::{Def, Id, Kind, Members, SharedTable, Table, Target, Value};
+use crate::params::{Def, Id, Kind, Members, Table, Target, Value};
 
 /// Interval at which effective values are written for clients that watch them.
 const EFFECTIVE_EVERY_SECS: f64 = 1.0 / 30.0;
@@ -233,8 +236,10 @@ fn arguments(def: &Def, value: &Value, dims: &Dims) -> Option<Vec<OscType>> {
 /// State shared by both threads.
 pub struct Shared {
     board: Mutex<Board>,
-    /// The current table of parameters, for parsing what clients send.
-    pub tables: SharedTable,
+    /// The current parameters and aliases, for parsing what clients send.
+    pub names: Names,
+    /// What the player is told about what clients send.
+    pub reports: Reports,
     /// Wakes clients waiting for changes.
     pub news: watch::Sender<u64>,
     /// Number of effective values watched, by all clients together.
@@ -253,7 +258,8 @@ impl Shared {
     pub fn new(address: SocketAddr, osc: Option<OscHost>) -> Self {
         Shared {
             board: Mutex::new(Board::new()),
-            tables: SharedTable::default(),
+            names: Names::default(),
+            reports: Reports::new(Instant::now()),
             news: watch::Sender::new(0),
             watched: AtomicUsize::new(0),
             looked_for: AtomicBool::new(false),
@@ -334,7 +340,7 @@ impl Panel {
     pub fn step(&mut self, snapshot: &Snapshot, dt: f64) {
         let dims = snapshot.dims;
         let table = snapshot.params.table();
-        self.shared.tables.publish(table);
+        self.shared.names.publish(table, snapshot.aliases());
         if self.layout.table.version() != table.version() {
             self.lay_out(Arc::new(Layout::new(table)));
             self.has_other_rows = true;

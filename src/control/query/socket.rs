@@ -108,7 +108,12 @@ impl Client {
         let (shape, told, aliases, table) = (board.shape, board.serial, aliases(&board), board.table().clone());
         drop(board);
         Client {
-            inbox: Inbox::web(site.events.clone(), site.counts.clone(), site.shared.tables.clone()),
+            inbox: Inbox::web(
+                site.events.clone(),
+                site.counts.clone(),
+                site.shared.names.clone(),
+                site.shared.reports.clone(),
+            ),
             rate: Rate::new(MAX_MESSAGES_PER_SEC, Instant::now()),
             questions: Rate::new(QUESTIONS_PER_SEC, Instant::now()),
             listened: HashMap::new(),
@@ -164,6 +169,7 @@ impl Client {
                 () = tokio::time::sleep_until(due.into()) => Vec::new(),
             };
             self.inbox.release(Instant::now());
+            self.inbox.report(Instant::now());
             if answers.is_empty() {
                 continue;
             }
@@ -187,7 +193,7 @@ impl Client {
         }
         const MAX_QUESTIONS: usize = 64;
         let mut questions = Vec::new();
-        self.inbox.datagram(bytes, &self.from, SystemTime::now(), Instant::now(), |question| {
+        self.inbox.datagram(bytes, self.from, SystemTime::now(), Instant::now(), |question| {
             let room = questions.len() < MAX_QUESTIONS && self.questions.take(question.cost(), Instant::now());
             if room {
                 questions.push(question);

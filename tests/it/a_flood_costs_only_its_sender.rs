@@ -1,0 +1,143 @@
+//! Does a flood of OSC messages cost anybody but its sender? Neither its unknown addresses nor its events may keep another
+//! sender's messages from arriving, or the show from its frames.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use latent_jockey::control::mapping::{Mapping, OscEntry};
+use latent_jockey::control::osc::feeds::Feeds;
+use latent_jockey::control::osc::{Feedback, OscServer};
+use latent_jockey::control::query::Dims;
+use latent_jockey::control::{Counts, Event, Events, QUEUE, Snapshot, Source, Write, queue};
+use latent_jockey::params::{Id, Params, Value};
+
+struct Rig {
+    server: OscServer,
+    feedback: Feedback,
+    mapping: Mapping,
+    events: Events,
+    counts: Arc<Counts>,
+}
+
+impl Rig {
+    /// A server, and a show whose preset has the alias `/1/fader`.
+    fn new() -> Rig {
+        let (sender, events) = queue();
+        let counts = Arc::new(Counts::default());
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let server = OscServer::bind(address, sender, counts.clone()).expect("a free port");
+        let feedback = server.feedback();
+        let mapping = Mapping::new(&[], &[OscEntry::plain("/1/fader".to_owned(), Id::Psi.into())]);
+        let mut rig = Rig { server, feedback, mapping, events, counts };
+        rig.frame();
+        rig
+    }
+
+    fn frame(&mut self) {
+        let (params, feeds) = (Params::default(), Feeds::default());
+        let snapshot = Snapshot { params: &params, feeds, mapping: &self.mapping, preset: None, dims: Dims::default() };
+        self.feedback.step(&snapshot, 0.01);
+    }
+
+    fn socket(&self) -> UdpSocket {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        socket.connect(self.server.local_addr()).expect("the loopback");
+        socket
+    }
+
+    /// Waits until this many messages have been counted, understood or refused.
+    fn wait_for(&self, messages: u64) {
+        let until = Instant::now() + Duration::from_secs(10);
+        let counted = || Counts::read(&self.counts.received) + Counts::read(&self.counts.refused);
+        while counted() < messages && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        assert_eq!(counted(), messages);
+    }
+}
+
+fn message(address: &str, value: f32) -> Vec<u8> {
+    let mut out = address.as_bytes().to_vec();
+    out.resize((out.len() + 1).next_multiple_of(4), 0);
+    out.extend(b",f\0\0");
+    out.extend(value.to_be_bytes());
+    out
+}
+
+fn bundle(parts: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = b"#bundle\0\0\0\0\0\0\0\0\x01".to_vec();
+    for part in parts {
+        out.extend((part.len() as u32).to_be_bytes());
+        out.extend(part);
+    }
+    out
+}
+
+#[test]
+fn unknown_addresses_never_reach_the_show() {
+    let rig = Rig::new();
+    let socket = rig.socket();
+    let shapes: Vec<Vec<u8>> = (0..100).map(|i| message(&format!("/avatar/parameters/v2/Shape{i}"), 0.5)).collect();
+    for _ in 0..60 {
+        socket.send(&bundle(&shapes)).expect("the loopback takes it");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    socket.send(&message("/1/fader", 0.25)).expect("sent");
+    rig.wait_for(6001);
+    std::thread::sleep(Duration::from_millis(20));
+    let (notices, events): (Vec<_>, Vec<_>) =
+        rig.events.try_iter().partition(|event| matches!(event, Event::Notice(_)));
+    let alias = Event::Unknown { address: "/1/fader".to_owned(), value: Value::Float(0.25), source: Source::Osc };
+    assert_eq!(events, [alias], "an alias of the preset still plays");
+    assert!(!notices.is_empty() && notices.len() <= 2, "{notices:?}");
+    assert_eq!(Counts::read(&rig.counts.refused), 6000);
+}
+
+#[test]
+fn a_flood_evicts_nobody_elses_messages() {
+    let rig = Rig::new();
+    let (player, flooder) = (rig.socket(), rig.socket());
+    for i in 0..10 {
+        player.send(&message("/psi", i as f32 / 10.0)).expect("sent");
+    }
+    rig.wait_for(10);
+    // Nobody reads the queue.
+    let many = bundle(&vec![message("/z/1", 0.5); 1000]);
+    for i in 1..=20 {
+        flooder.send(&many).expect("the loopback takes it");
+        rig.wait_for(10 + 1000 * i);
+    }
+    assert!(Counts::read(&rig.counts.dropped) > 0, "the flood was larger than its lane");
+    std::thread::sleep(Duration::from_millis(20));
+    let writes = |id: Id, event: &Event| matches!(event, Event::Write(write) if write.target.id == id);
+    let events: Vec<Event> = rig.events.try_iter().collect();
+    let psi: Vec<&Event> = events.iter().filter(|event| writes(Id::Psi, event)).collect();
+    let expected: Vec<Event> = (0..10)
+        .map(|i| Value::Float(f64::from(i as f32 / 10.0)))
+        .map(|value| Event::Write(Write { target: Id::Psi.into(), value, source: Source::Osc }))
+        .collect();
+    assert_eq!(psi, expected.iter().collect::<Vec<_>>());
+    assert!(events.len() <= 10 + 2 * QUEUE, "and the flood itself is bounded");
+}
+
+/// A browser asks for an address that does not exist: the search for the nearest one is not in the frame, but on `osc`.
+#[test]
+fn questions_about_unknown_addresses_are_reported() {
+    let mut rig = Rig::new();
+    let socket = rig.socket();
+    socket.send(b"/get\0\0\0\0,s\0\0/psy\0\0\0\0").expect("sent");
+    rig.wait_for(1);
+    let until = Instant::now() + Duration::from_secs(5);
+    let line = std::iter::from_fn(|| {
+        let params = Params::default();
+        let (mapping, feeds) = (&rig.mapping, Feeds::default());
+        let snapshot = Snapshot { params: &params, feeds, mapping, preset: None, dims: Dims::default() };
+        latent_jockey::control::Listener::publish(&mut rig.feedback, &snapshot, 0.01);
+        Some(rig.events.recv_timeout(Duration::from_millis(10)).ok())
+    })
+    .find(|event| event.is_some() || Instant::now() > until)
+    .flatten();
+    let expected = "no parameter /psy; did you mean \"/psi\"?";
+    assert!(matches!(&line, Some(Event::Notice(line)) if line.ends_with(expected)), "{line:?}");
+}
