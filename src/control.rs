@@ -11,6 +11,7 @@ pub mod echo;
 pub mod keys;
 pub mod learn;
 pub mod lights;
+mod listen;
 pub mod mapping;
 pub mod midi;
 pub mod osc;
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::modulate::SignalId;
 use crate::params::{Target, Value};
 pub use device::{Absent, Device, DeviceStatus, Listener, Snapshot};
+pub use listen::Listen;
 pub use queue::{EventSender, Events, Lane, OSC_PEERS, QUEUE, queue};
 pub use tally::Tally;
 

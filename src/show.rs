@@ -559,7 +559,7 @@ impl Show {
 
     fn set_map(&mut self) {
         let playing = self.presets.playing();
-        self.controls.set_map(&playing.midi, &playing.osc);
+        self.controls.set_map(&playing.midi, &playing.osc, &playing.osc_out);
     }
 
     /// Returns to the preset as it was loaded.

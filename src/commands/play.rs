@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::control::midi::{MidiInputs, MidiOutputs, PortRule, Profiles};
-use crate::control::osc::OscServer;
+use crate::control::osc::{self, OscServer, Out};
 use crate::control::query::{self, OscHost, QueryServer};
-use crate::control::{self, Absent, Counts, Event, Events};
+use crate::control::{self, Absent, Counts, Event, Events, Listen};
 use crate::engine::gpu::Device;
 use crate::patch::folders::Kind;
 use crate::show::{Devices, Mode, Show, Uploads};
@@ -33,9 +33,15 @@ pub struct Options {
     /// Disable OSCQuery and the browser page
     #[arg(long, conflicts_with = "web")]
     no_web: bool,
-    /// Address to listen on for OSC and browsers; 0.0.0.0 opens both to the network
-    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
-    listen: std::net::IpAddr,
+    /// Address to listen on for OSC and browsers; 0.0.0.0 opens both to the network [default: this machine only]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<std::net::IpAddr>,
+    /// Send every change over OSC to this receiver (repeatable)
+    #[arg(long, value_name = "HOST:PORT")]
+    osc_out: Vec<Out>,
+    /// Apply OSC messages at once, whatever their time tags
+    #[arg(long)]
+    osc_ignore_time_tags: bool,
     /// Open only MIDI ports whose names contain this (repeatable)
     #[arg(long, value_name = "NAME")]
     midi_only: Vec<String>,
@@ -126,7 +132,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         false => (options.overrides.show(preset, Mode::Live)?, None),
     };
     let controllers = show.library().folders().all(Kind::Controller);
-    show.set_names_only(!options.listen.is_loopback());
+    show.set_names_only(options.listen.is_some_and(|ip| !ip.is_loopback()));
     let (sender, events) = control::queue();
     let [osc_counts, web_counts, midi_counts] = [(); 3].map(|()| Arc::<Counts>::default());
     // A missing device is reported once; the show continues.
@@ -135,14 +141,21 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         show.notice(error);
     };
     let deadline = Instant::now() + LAST_SHOW;
-    let osc =
-        until(deadline, || OscServer::bind((options.listen, options.osc).into(), sender.clone(), osc_counts.clone()));
+    let osc = until(deadline, || {
+        OscServer::start(osc::Options {
+            listen: Listen::new(options.listen, options.osc),
+            ignores_tags: options.osc_ignore_time_tags,
+            outs: options.osc_out.clone(),
+            events: sender.clone(),
+            counts: osc_counts.clone(),
+        })
+    });
     let osc = osc.map_err(|error| without(error.to_string())).ok();
     let query = (!options.no_web)
         .then(|| {
             until(deadline, || {
                 QueryServer::start(query::Options {
-                    address: (options.listen, options.web.unwrap_or(options.osc)).into(),
+                    listen: Listen::new(options.listen, options.web.unwrap_or(options.osc)),
                     osc: osc.as_ref().map(|osc| OscHost::new(osc.local_addr())),
                     announce: true,
                     timeouts: query::Timeouts::default(),

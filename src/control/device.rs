@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::mapping::{Mapping, OscEntry};
+use super::osc::Out;
 use super::osc::feeds::Feeds;
 use super::query::Dims;
 use super::{Counts, Event};
@@ -69,6 +70,11 @@ impl<'a> Snapshot<'a> {
     /// The preset's own OSC addresses, sorted.
     pub fn aliases(&self) -> &'a Arc<[OscEntry]> {
         self.mapping.aliases()
+    }
+
+    /// The receivers that the preset sends OSC to.
+    pub fn outs(&self) -> &'a Arc<[Out]> {
+        self.mapping.outs()
     }
 }
 

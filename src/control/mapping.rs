@@ -18,6 +18,7 @@ pub use entry::{Fixed, MidiEntry, MidiOptions, Mode, OscEntry, Relative, Takeove
 use std::sync::Arc;
 
 use super::midi::{Kind, Message};
+use super::osc::Out;
 use super::{Event, Source, Write};
 use crate::params::{Id, Params, Table, Target};
 use knob::{Action, Memory};
@@ -67,6 +68,8 @@ pub struct Mapping {
     slots: Vec<Slot>,
     /// Sorted by address. A change makes a new list, so that others can detect it by pointer.
     aliases: Arc<[OscEntry]>,
+    /// The receivers that the preset sends OSC to. A change makes a new list, too.
+    outs: Arc<[Out]>,
     /// The version of the table that the targets are of.
     table_version: u64,
     waiting: Option<(Target, Turn)>,
@@ -114,6 +117,7 @@ impl Default for Mapping {
         Mapping {
             slots: default_map().map(|entry| Slot::new(entry, Layer::Default, None)).collect(),
             aliases: Arc::new([]),
+            outs: Arc::new([]),
             table_version: Table::built_in().version(),
             waiting: None,
             numbers: Numbers::default(),
@@ -146,6 +150,18 @@ impl Mapping {
             self.aliases = aliases.into();
         }
         self.waiting = None;
+    }
+
+    /// Replaces the receivers that the last preset sends OSC to.
+    pub fn set_outs(&mut self, outs: &[Out]) {
+        if *self.outs != *outs {
+            self.outs = outs.into();
+        }
+    }
+
+    /// The receivers that the preset sends OSC to.
+    pub fn outs(&self) -> &Arc<[Out]> {
+        &self.outs
     }
 
     /// The controller at `port` is gone: appends what its held keys write when they are let go, and forgets its knobs.

@@ -5,27 +5,33 @@
 //! looks up addresses in a shared table, without a lock; `params` decides which values a parameter takes, and presets define
 //! the aliases.
 
+mod echoes;
 pub mod feedback;
 pub mod feeds;
 pub(in crate::control) mod inbox;
 mod intake;
 mod message;
 pub(in crate::control) mod names;
+mod outs;
 pub mod packet;
 mod pattern;
 mod port_owner;
 pub(in crate::control) mod reports;
 pub mod schedule;
 mod server;
+mod sockets;
 mod sources;
 
 pub use feedback::Feedback;
 pub use message::{MAX_ADDRESS, MAX_TEXT};
+pub use outs::{MAX_OUTS, Out, OutError};
 pub use packet::Refusal;
-pub use server::OscServer;
+pub use server::{Options, OscServer};
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 
+use crate::control::listen::{Refuses, is_missing_family};
 use crate::modulate::SignalId;
 use crate::params::{MAX_DIM, Table, Target, Value};
 use message::Message;
@@ -43,6 +49,16 @@ pub enum OscError {
     NoSuchAddress { address: SocketAddr },
     #[error("cannot listen for OSC on {address}: {source}")]
     Socket { address: SocketAddr, source: std::io::Error },
+}
+
+impl Refuses for OscError {
+    fn is_missing_family(&self) -> bool {
+        match self {
+            OscError::NoSuchAddress { .. } => true,
+            OscError::Socket { source, .. } => is_missing_family(source),
+            OscError::Taken { .. } => false,
+        }
+    }
 }
 
 /// The meaning of one message.
@@ -72,16 +88,28 @@ pub enum Incoming<'a> {
 /// A client's request, answered to its sender.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
-    /// `/subscribe [PREFIX]`: send changes for the next minute.
-    Subscribe { prefix: String },
-    /// `/unsubscribe`
-    Unsubscribe,
+    /// `/subscribe [PREFIX] [PORT]`: send changes for the next minute.
+    Subscribe { prefix: String, reply: Reply },
+    /// `/unsubscribe [PORT]`
+    Unsubscribe { reply: Reply },
     /// `/get ADDRESS`
     Get { address: String },
     /// `/get/effective ADDRESS`: the effective value, including modulation.
     GetEffective { address: String },
-    /// `/dump [PREFIX]`: send everything.
-    Dump { prefix: String },
+    /// `/dump [PREFIX] [PORT]`: send everything.
+    Dump { prefix: String, reply: Reply },
+}
+
+/// Where answers go: to the port that the request came from, or to another port of the same machine, as for programs that
+/// send from one port and listen on another (TouchOSC, Lemur).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reply(pub Option<NonZeroU16>);
+
+impl Reply {
+    /// The address for a request `from` this client.
+    pub fn to(self, from: SocketAddr) -> SocketAddr {
+        self.0.map_or(from, |port| SocketAddr::new(from.ip(), port.get()))
+    }
 }
 
 /// What one client may request per second, in single-value answers; a dump counts as a hundred.
@@ -93,7 +121,7 @@ impl Request {
         match self {
             Request::Dump { .. } => 100.0,
             Request::Subscribe { .. } => 20.0,
-            Request::Get { .. } | Request::GetEffective { .. } | Request::Unsubscribe => 1.0,
+            Request::Get { .. } | Request::GetEffective { .. } | Request::Unsubscribe { .. } => 1.0,
         }
     }
 }
@@ -164,12 +192,15 @@ fn one<'a>(message: &Message<'a>, table: &Table, may_play: impl Fn(&str) -> bool
     }
     let address =
         message.address.strip_prefix("/latent-jockey").filter(|rest| rest.starts_with('/')).unwrap_or(message.address);
-    let prefix = || message.text().unwrap_or("/").to_owned();
+    let wanted = || -> Result<(String, Reply), Refusal> {
+        let (prefix, port) = message.prefix_and_port()?;
+        Ok((prefix.unwrap_or("/").to_owned(), Reply(port)))
+    };
     let asked = || message.text().filter(|a| a.starts_with('/')).map(str::to_owned).ok_or(Refusal::BadRequest);
     match address {
-        "/subscribe" => Ok(Incoming::Request(Request::Subscribe { prefix: prefix() })),
-        "/unsubscribe" => Ok(Incoming::Request(Request::Unsubscribe)),
-        "/dump" => Ok(Incoming::Request(Request::Dump { prefix: prefix() })),
+        "/subscribe" => wanted().map(|(prefix, reply)| Incoming::Request(Request::Subscribe { prefix, reply })),
+        "/unsubscribe" => wanted().map(|(_, reply)| Incoming::Request(Request::Unsubscribe { reply })),
+        "/dump" => wanted().map(|(prefix, reply)| Incoming::Request(Request::Dump { prefix, reply })),
         "/get" => asked().map(|address| Incoming::Request(Request::Get { address })),
         "/get/effective" => asked().map(|address| Incoming::Request(Request::GetEffective { address })),
         _ => match address.strip_prefix("/signal/").and_then(SignalId::find) {
@@ -211,13 +242,29 @@ mod test {
 
     #[test]
     fn requests_are_told_from_unknown_addresses() {
-        let request = |bytes| match seen(bytes).remove(0) {
+        let request = |bytes: &[u8]| match seen(bytes).remove(0) {
             Ok(Incoming::Request(request)) => Ok(request),
             Err(refusal) => Err(refusal),
             other => panic!("{other:?}"),
         };
-        assert_eq!(request(b"/subscribe\0\0"), Ok(Request::Subscribe { prefix: "/".to_owned() }));
-        assert_eq!(request(b"/subscribe\0\0,s\0\0/walk\0\0\0"), Ok(Request::Subscribe { prefix: "/walk".to_owned() }));
+        let subscribe = |prefix: &str, port| {
+            Ok(Request::Subscribe { prefix: prefix.to_owned(), reply: Reply(NonZeroU16::new(port)) })
+        };
+        assert_eq!(request(b"/subscribe\0\0"), subscribe("/", 0));
+        assert_eq!(request(b"/subscribe\0\0,s\0\0/walk\0\0\0"), subscribe("/walk", 0));
+        // With the port that the client listens on, in any order and number type.
+        assert_eq!(request(b"/subscribe\0\0,si\0/psi\0\0\0\0\0\0\x23\x29"), subscribe("/psi", 9001));
+        assert_eq!(request(b"/subscribe\0\0,is\0\0\0\x23\x29/psi\0\0\0\0"), subscribe("/psi", 9001));
+        assert_eq!(request(b"/subscribe\0\0,i\0\0\0\0\x23\x29"), subscribe("/", 9001));
+        assert_eq!(request(b"/subscribe\0\0,f\0\0\x46\x0c\xa4\0"), subscribe("/", 9001));
+        assert_eq!(request(b"/subscribe\0\0,ss\0/psi\0\0\0\x009001\0\0\0\0"), subscribe("/psi", 9001));
+        for wrong in [&b",i\0\0\0\0\0\0"[..], b",i\0\0\xff\xff\xff\xff", b",i\0\0\0\x01\0\0", b",f\0\0\x3f\x00\0\0"] {
+            assert_eq!(request(&[b"/subscribe\0\0", wrong].concat()), Err(Refusal::BadPort));
+        }
+        let reply = Reply(NonZeroU16::new(9001));
+        assert_eq!(request(b"/unsubscribe\0\0\0\0,i\0\0\0\0\x23\x29"), Ok(Request::Unsubscribe { reply }));
+        let from: SocketAddr = ([10, 0, 0, 7], 50_000).into();
+        assert_eq!((reply.to(from), Reply(None).to(from)), (([10, 0, 0, 7], 9001).into(), from));
         assert_eq!(request(b"/get\0\0\0\0,s\0\0/psi\0\0\0\0"), Ok(Request::Get { address: "/psi".to_owned() }));
         assert_eq!(request(b"/get\0\0\0\0,s\0\0psi\0"), Err(Refusal::BadRequest));
         assert_eq!(
@@ -225,7 +272,7 @@ mod test {
             Ok(Request::GetEffective { address: "/psi".to_owned() })
         );
         assert_eq!(request(b"/get/effective\0\0"), Err(Refusal::BadRequest));
-        assert_eq!(request(b"/dump\0\0\0"), Ok(Request::Dump { prefix: "/".to_owned() }));
+        assert_eq!(request(b"/dump\0\0\0"), Ok(Request::Dump { prefix: "/".to_owned(), reply: Reply(None) }));
     }
 
     #[test]

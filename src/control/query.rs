@@ -21,7 +21,8 @@ use std::time::Duration;
 use board::Shared;
 pub use board::{Dims, Panel, Viewer};
 
-use super::{Counts, Device, DeviceStatus, EventSender, Lane, Listener};
+use super::listen::{Refuses, is_missing_family};
+use super::{Counts, Device, DeviceStatus, Event, EventSender, Lane, Listen, Listener};
 
 /// Why OSCQuery is unavailable.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,12 @@ pub enum QueryError {
     Taken { address: SocketAddr },
     #[error("no OSCQuery and no page on {address}: {source}")]
     Socket { address: SocketAddr, source: std::io::Error },
+}
+
+impl Refuses for QueryError {
+    fn is_missing_family(&self) -> bool {
+        matches!(self, QueryError::Socket { source, .. } if is_missing_family(source))
+    }
 }
 
 /// Where OSC listens on UDP, for clients that ask over HTTP.
@@ -50,7 +57,7 @@ impl OscHost {
 /// Options for starting a server.
 pub struct Options {
     /// Where to listen; port 0 selects a free one.
-    pub address: SocketAddr,
+    pub listen: Listen,
     /// Where OSC listens on UDP, if it does.
     pub osc: Option<OscHost>,
     /// Whether to announce it by mDNS: on this machine if it listens on the loopback, otherwise on the network.
@@ -80,7 +87,7 @@ impl Default for Timeouts {
 
 /// A running server. Dropping it closes every connection and ends its thread.
 pub struct QueryServer {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     announced: Option<announce::Announcement>,
@@ -89,7 +96,7 @@ pub struct QueryServer {
 
 impl Device for QueryServer {
     fn status(&self) -> DeviceStatus {
-        DeviceStatus::new("web", vec![self.address.to_string()], &self.counts)
+        DeviceStatus::new("web", self.addresses.iter().map(SocketAddr::to_string).collect(), &self.counts)
     }
     fn listener(&mut self) -> Option<Box<dyn Listener>> {
         Some(Box::new(self.panel()))
@@ -102,14 +109,11 @@ impl QueryServer {
     /// # Errors
     /// When the port is taken, or the address is not this machine's.
     pub fn start(options: Options) -> Result<Self, QueryError> {
-        let Options { address, osc, announce, timeouts, events, counts } = options;
-        let failed = |source: std::io::Error| match source.kind() {
-            std::io::ErrorKind::AddrInUse => QueryError::Taken { address },
-            _ => QueryError::Socket { address, source },
-        };
-        let listener = TcpListener::bind(address).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
-        let local = listener.local_addr().map_err(failed)?;
+        let Options { listen, osc, announce, timeouts, events, counts } = options;
+        let listeners = listen.open(open, |line| events.send(Event::Notice(line), &counts))?;
+        let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let local = addresses.first().copied().unwrap_or(listen.address());
+        let failed = |source| QueryError::Socket { address: local, source };
         let shared = Arc::new(Shared::new(local, osc));
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(failed)?;
@@ -117,16 +121,21 @@ impl QueryServer {
             let site = http::Site::new(shared.clone(), events.on(Lane::Web), counts.clone(), timeouts);
             std::thread::Builder::new()
                 .name("query".to_owned())
-                .spawn(move || runtime.block_on(http::serve(listener, site)))
+                .spawn(move || runtime.block_on(http::serve(listeners, site)))
                 .map_err(failed)?
         };
         let announced = announce.then(|| announce::Announcement::new(local, osc)).flatten();
-        Ok(QueryServer { address: local, shared, thread: Some(thread), announced, counts })
+        Ok(QueryServer { addresses, shared, thread: Some(thread), announced, counts })
     }
 
-    /// Where it listens; the port is the real one.
+    /// Where it listens; the port is the real one. The first of several addresses, IPv4 before IPv6.
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.shared.address
+    }
+
+    /// Everywhere it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// Whether it is announced by mDNS.
@@ -143,6 +152,17 @@ impl QueryServer {
     pub fn viewer(&self) -> Viewer {
         Viewer::new(self.shared.clone())
     }
+}
+
+fn open(address: SocketAddr) -> Result<(TcpListener, SocketAddr), QueryError> {
+    let failed = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::AddrInUse => QueryError::Taken { address },
+        _ => QueryError::Socket { address, source },
+    };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let local = listener.local_addr().map_err(failed)?;
+    Ok((listener, local))
 }
 
 impl Drop for QueryServer {

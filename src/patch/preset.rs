@@ -13,13 +13,13 @@ use super::folders::{Folders, Kind};
 use super::locate::{LocateError, name_of};
 use super::modulators;
 use crate::control::mapping::{MappingError, MidiEntry, OscEntry};
-use crate::control::osc;
+use crate::control::osc::{self, MAX_OUTS, Out};
 use crate::file::text::{self, TextError};
 use crate::modulate::Modulator;
 use crate::params::{Saving, Table, Target, Value};
 
 /// The top-level keys of a preset.
-const KEYS: &[&str] = &["name", "description", "network", "params", "midi", "osc", "mod"];
+const KEYS: &[&str] = &["name", "description", "network", "params", "midi", "osc", "osc-out", "mod"];
 
 /// How many problems of one file are listed.
 const TOLD: usize = 8;
@@ -40,6 +40,8 @@ pub struct Preset {
     pub midi: Vec<MidiEntry>,
     /// OSC aliases: addresses that other programs already send, and the parameters they control.
     pub osc: Vec<OscEntry>,
+    /// Receivers that are sent every change over OSC.
+    pub osc_out: Vec<Out>,
     /// What moves parameters by itself; the numbers of their knobs are among `params`.
     pub modulators: Vec<Modulator>,
 }
@@ -177,6 +179,7 @@ fn read(document: &Document<&str>, origin: &Path, check: &mut Checker) -> Preset
         params,
         midi: check.table(top, "midi").map(|t| controls(t, check)).unwrap_or_default(),
         osc: check.table(top, "osc").map(|t| aliases(t, check)).unwrap_or_default(),
+        osc_out: check.table(top, "osc-out").map(|t| outs(t, check)).unwrap_or_default(),
         modulators: modulators.into_iter().map(|(modulator, _)| modulator).collect(),
     }
 }
@@ -240,6 +243,38 @@ fn aliases(table: &dyn TableLike, check: &mut Checker) -> Vec<OscEntry> {
         }
     }
     aliases
+}
+
+/// The receivers of `[osc-out]`: `"HOST:PORT" = "/"`, or a list of addresses.
+fn outs(table: &dyn TableLike, check: &mut Checker) -> Vec<Out> {
+    const TAKES: &str = "takes an address and everything below it, such as \"/\" or \"/walk\", or a list of them";
+    let mut outs: Vec<Out> = Vec::new();
+    for (host, item) in table.iter() {
+        let span = key_span(table, host);
+        let mut out = match Out::parse(host) {
+            Ok(out) => out,
+            Err(error) => {
+                check.report(span, error.to_string());
+                continue;
+            }
+        };
+        let prefixes: Option<Vec<&str>> = match (item.as_str(), item.as_array()) {
+            (Some(prefix), _) => Some(vec![prefix]),
+            (_, Some(list)) => list.iter().map(|prefix| prefix.as_str()).collect(),
+            _ => None,
+        };
+        match prefixes.filter(|list| !list.is_empty() && list.iter().all(|prefix| prefix.starts_with('/'))) {
+            Some(prefixes) => {
+                out.prefixes = prefixes.into_iter().map(str::to_owned).collect();
+                outs.push(out);
+            }
+            None => check.report(item.span().or(span), format!("{out} {TAKES}")),
+        }
+    }
+    if outs.len() > MAX_OUTS {
+        check.report(key_span(table, ""), format!("at most {MAX_OUTS} receivers can be sent to"));
+    }
+    outs
 }
 
 /// Why this address cannot be an alias, if it cannot.
@@ -321,7 +356,7 @@ mod tests {
         let table = [
             (
                 "nework = \"x\"",
-                "p.toml:1:1: unknown key \"nework\" in a preset, which takes name, description, network, params, midi, osc, mod; did you mean \"network\"?",
+                "p.toml:1:1: unknown key \"nework\" in a preset, which takes name, description, network, params, midi, osc, osc-out, mod; did you mean \"network\"?",
             ),
             ("[params]\n\"/psy\" = 1", "p.toml:2:1: \"/psy\" is not a parameter; did you mean \"/psi\"?"),
             ("[params]\n  \"/psi\" = 2.5", "p.toml:2:12: /psi takes a number from -1 to 2; got 2.5"),
@@ -346,6 +381,18 @@ mod tests {
             ("[params]\n\"/psi\" = 1\n\"/latent-jockey/psi\" = 0", "p.toml:3:1: /psi already has a value"),
             ("network = 3", "p.toml:1:11: network takes a quoted string; got 3"),
             ("params = 3", "p.toml:1:10: [params] takes a table; got 3"),
+            (
+                "[osc-out]\n\"tablet\" = \"/\"",
+                "p.toml:2:1: \"tablet\" is not HOST:PORT, such as 192.168.1.20:9001 or tablet.local:9001: it has no port",
+            ),
+            (
+                "[osc-out]\n\"tablet:9001\" = true",
+                "p.toml:2:17: tablet:9001 takes an address and everything below it, such as \"/\" or \"/walk\", or a list of them",
+            ),
+            (
+                "[osc-out]\n\"tablet:9001\" = [\"psi\"]",
+                "p.toml:2:17: tablet:9001 takes an address and everything below it, such as \"/\" or \"/walk\", or a list of them",
+            ),
             ("[osc]\n\"fader\" = \"/psi\"", "p.toml:2:1: an OSC address starts with /; got \"fader\""),
             ("[osc]\n\"/a b\" = \"/psi\"", "p.toml:2:1: an OSC address cannot contain ' '; got \"/a b\""),
             ("[osc]\n\"/seed\" = \"/psi\"", "p.toml:2:1: /seed is already a parameter of the instrument"),

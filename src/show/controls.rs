@@ -16,6 +16,7 @@ use super::status::Status;
 use crate::control::clock::Clock;
 use crate::control::mapping::{Layer, Mapping, MidiEntry, OscEntry};
 use crate::control::midi::{Profile, Profiles};
+use crate::control::osc::Out;
 use crate::control::{Event, Source, Write, keys};
 use crate::params::{Id, Kind, Params, Remote, Table, Target};
 use held::Held;
@@ -81,9 +82,10 @@ impl Controls {
         self.clock.tap()
     }
 
-    /// Sets the current preset's mappings and aliases.
-    pub fn set_map(&mut self, midi: &[MidiEntry], osc: &[OscEntry]) {
+    /// Sets the current preset's mappings, aliases and receivers.
+    pub fn set_map(&mut self, midi: &[MidiEntry], osc: &[OscEntry], outs: &[Out]) {
         self.mapping.set_preset(midi, osc);
+        self.mapping.set_outs(outs);
     }
 
     /// A different preset is playing: a running MIDI clock reports its tempo again.

@@ -261,12 +261,12 @@ mod tests {
         status.refuse("no parameter /b");
         assert_eq!(status.line(), Some("no parameter /b"));
         // Two that take turns are not shown each time; a minute later there is a count.
-        for _ in 0..100 {
+        for _ in 0..75 {
             status.step(0.7);
             status.refuse("no parameter /a");
             status.refuse("no parameter /b");
         }
-        assert_eq!(status.refused, 203);
+        assert_eq!(status.refused, 153);
         let line = status.line().unwrap();
         assert!(line.starts_with("no parameter /a (") && line.contains("; no parameter /b ("), "{line}");
     }

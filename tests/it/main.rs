@@ -28,6 +28,7 @@ mod odd_networks_are_refused;
 mod one_network_fades_into_the_next;
 mod osc_clients_are_understood;
 mod osc_garbage_never_stops_the_server;
+mod osc_loops_come_to_rest;
 mod oscquery_clients_read_write_and_listen;
 mod parameters_come_and_go_while_playing;
 mod presets_reload_however_the_file_changes;

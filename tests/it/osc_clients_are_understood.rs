@@ -9,9 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use latent_jockey::control::mapping::{Mapping, MidiOptions, OscEntry};
 use latent_jockey::control::osc::feeds::Feeds;
-use latent_jockey::control::osc::{Feedback, OscError, OscServer};
+use latent_jockey::control::osc::{Feedback, Options, OscError, OscServer, Out};
 use latent_jockey::control::query::Dims;
-use latent_jockey::control::{Counts, Event, EventSender, Events, Snapshot, queue};
+use latent_jockey::control::{Counts, Event, EventSender, Events, Listen, Listener, Snapshot, queue};
 use latent_jockey::params::{Id, Params, Table, Value};
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType};
 
@@ -99,7 +99,197 @@ fn bundles_wait_for_their_time() {
     send(Duration::from_secs(3600), "/foreign");
     assert_eq!(next(&events).0, "/foreign");
     assert_eq!(Counts::read(&counts.foreign_clock), 1);
-    assert!(matches!(events.recv_timeout(Duration::from_secs(5)), Ok(Event::Notice(_))));
+    let line = "OSC: the time tags of 127.0.0.1 are 60 minutes ahead of our clock, so its messages are applied at once";
+    assert_eq!(events.recv_timeout(Duration::from_secs(5)), Ok(Event::Notice(line.to_owned())));
+}
+
+fn tagged(ahead: Duration, address: &str) -> Vec<u8> {
+    let timetag = OscTime::try_from(SystemTime::now() + ahead).expect("a time");
+    let content = vec![packet(address, vec![OscType::Float(1.0)])];
+    rosc::encoder::encode(&OscPacket::Bundle(OscBundle { timetag, content })).expect("a bundle")
+}
+
+fn start(listen: Listen, ignores_tags: bool, outs: &[String]) -> (OscServer, Events) {
+    let (events, queue) = queue();
+    let outs = outs.iter().map(|out| Out::parse(out).expect("a receiver")).collect();
+    (
+        OscServer::start(Options { listen, ignores_tags, outs, events, counts: Arc::default() }).expect("a free port"),
+        queue,
+    )
+}
+
+/// A phone's clock is two seconds ahead.
+#[test]
+fn a_clock_that_is_ahead_is_reported_or_ignored() {
+    let here = Listen::Loopback { port: 0 };
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let (server, events) = start(here, false, &[]);
+    for _ in 0..2 {
+        socket.send_to(&tagged(Duration::from_secs(2), "/psi"), server.local_addr()).unwrap();
+    }
+    let Ok(Event::Notice(line)) = events.recv_timeout(Duration::from_secs(1)) else { panic!("no line") };
+    let expected = "OSC: the time tags of 127.0.0.1 are 2.0 s ahead of our clock, so its messages wait that long: set its \
+                    clock, or ignore time tags with --osc-ignore-time-tags";
+    assert_eq!(line, expected);
+    assert!(events.recv_timeout(Duration::from_millis(500)).is_err(), "said once, and the messages wait");
+    assert_eq!([next(&events).0, next(&events).0], ["/psi", "/psi"]);
+
+    let (server, events) = start(here, true, &[]);
+    socket.send_to(&tagged(Duration::from_secs(2), "/psi"), server.local_addr()).unwrap();
+    let event = events.recv_timeout(Duration::from_secs(1));
+    assert!(matches!(event, Ok(Event::Write(_))), "at once: {event:?}");
+}
+
+/// Programs understand `localhost` as either loopback.
+#[test]
+fn both_loopbacks_are_heard_and_answered() {
+    let (server, events) = start(Listen::Loopback { port: 0 }, false, &[]);
+    let Ok(client) = UdpSocket::bind((std::net::Ipv6Addr::LOCALHOST, 0)) else {
+        assert_eq!(server.addresses().len(), 1, "a machine without IPv6");
+        return;
+    };
+    let [four, six] = server.addresses() else { panic!("{:?}", server.addresses()) };
+    assert!(four.is_ipv4() && six.is_ipv6() && four.port() == six.port());
+    let bytes = rosc::encoder::encode(&packet("/psi", vec![OscType::Float(0.5)])).unwrap();
+    client.send_to(&bytes, six).unwrap();
+    assert_eq!(next(&events), ("/psi".to_owned(), Value::Float(0.5)));
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().send_to(&bytes, four).unwrap();
+    assert_eq!(next(&events), ("/psi".to_owned(), Value::Float(0.5)));
+    let question = rosc::encoder::encode(&packet("/get", vec![OscType::String("/psi".to_owned())])).unwrap();
+    client.send_to(&question, six).unwrap();
+    client.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let (mut feedback, params, mapping) = (server.feedback(), Params::default(), Mapping::default());
+    let until = Instant::now() + Duration::from_secs(5);
+    let from = loop {
+        feedback.step(&snapshot(&params, Feeds::default(), &mapping), 0.01);
+        if let Ok((_, from)) = client.recv_from(&mut [0; 4096]) {
+            break from;
+        }
+        assert!(Instant::now() < until, "no answer over ::1");
+    };
+    assert_eq!(from, *six, "answers come from the port that listens");
+    let (server, _events) = start(Listen::At((Ipv4Addr::LOCALHOST, 0).into()), false, &[]);
+    assert_eq!(server.addresses().len(), 1, "an address that was given is the only one");
+}
+
+/// TouchOSC and Lemur listen on a port of their own.
+#[test]
+fn changes_go_to_the_port_that_a_client_names() {
+    let (server, _events) = start(Listen::Loopback { port: 0 }, false, &[]);
+    let (mut feedback, mut params, mapping) = (server.feedback(), Params::default(), Mapping::default());
+    let [asking, listening] = [(); 2].map(|()| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    listening.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    asking.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let port = OscType::Int(listening.local_addr().unwrap().port().into());
+    let ask = |address: &str, args: Vec<OscType>| {
+        asking.send_to(&rosc::encoder::encode(&packet(address, args)).unwrap(), server.local_addr()).unwrap();
+    };
+    let mut step = |params: &Params| feedback.step(&snapshot(params, Feeds::default(), &mapping), 0.01);
+    ask("/subscribe", vec![OscType::String("/psi".to_owned()), port.clone()]);
+    let (until, mut value) = (Instant::now() + Duration::from_secs(5), 0.0);
+    let mut buffer = [0; 4096];
+    let heard = loop {
+        value += 0.01;
+        params.write(Id::Psi.into(), &Value::Float(value)).unwrap();
+        step(&params);
+        if let Ok((len, from)) = listening.recv_from(&mut buffer) {
+            assert_eq!(from, server.local_addr());
+            break flat(rosc::decoder::decode_udp(&buffer[..len]).unwrap().1);
+        }
+        assert!(Instant::now() < until, "nothing came to the port that was named");
+    };
+    assert_eq!(heard[0].0, "/psi");
+    assert!(asking.recv_from(&mut buffer).is_err(), "and nothing to the other");
+    ask("/dump", vec![OscType::String("/walk/speed".to_owned()), port.clone()]);
+    let dumped = loop {
+        step(&params);
+        if let Ok((len, _)) = listening.recv_from(&mut buffer) {
+            break flat(rosc::decoder::decode_udp(&buffer[..len]).unwrap().1);
+        }
+        assert!(Instant::now() < until, "no dump came");
+    };
+    assert_eq!(dumped[0].0, "/walk/speed");
+    ask("/unsubscribe", vec![port]);
+    // Queued behind it: once this is answered, the other has been handled.
+    ask("/get", vec![OscType::String("/psi".to_owned())]);
+    while asking.recv_from(&mut buffer).is_err() {
+        step(&params);
+        assert!(Instant::now() < until, "no answer");
+    }
+    params.write(Id::Psi.into(), &Value::Float(-1.0)).unwrap();
+    step(&params);
+    assert!(listening.recv_from(&mut buffer).is_err(), "unsubscribed");
+}
+
+#[test]
+fn receivers_are_sent_everything_without_asking() {
+    let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let to = client.local_addr().unwrap();
+    let mut mapping = Mapping::new(&[], &[OscEntry::plain("/1/fader".to_owned(), Id::Psi.into())]);
+    let mut params = Params::default();
+    let heard = || {
+        let (mut buffer, mut all) = ([0; 65_536], Vec::new());
+        while let Ok((len, _)) = client.recv_from(&mut buffer) {
+            all.extend(flat(rosc::decoder::decode_udp(&buffer[..len]).unwrap().1));
+        }
+        all
+    };
+    // From the command line.
+    let (server, _events) = start(Listen::Loopback { port: 0 }, false, &[to.to_string()]);
+    let mut feedback = server.feedback();
+    let step = |feedback: &mut Feedback, params: &Params, mapping: &Mapping| {
+        feedback.publish(&snapshot(params, Feeds::default(), mapping), 100.0);
+    };
+    step(&mut feedback, &params, &mapping);
+    let first = heard();
+    for address in ["/psi", "/1/fader", "/walk/kind", "/preset", "/beat"] {
+        assert!(first.iter().any(|(known, _)| known == address), "{address} is not among {first:?}");
+    }
+    step(&mut feedback, &params, &mapping);
+    assert_eq!(heard(), [], "nothing has changed");
+    params.write(Id::Psi.into(), &Value::Float(0.25)).unwrap();
+    step(&mut feedback, &params, &mapping);
+    let quarter = vec![OscType::Float(0.25)];
+    assert_eq!(
+        heard(),
+        [("/psi".to_owned(), quarter.clone()), ("/1/fader".to_owned(), quarter)],
+        "long after a minute"
+    );
+
+    // From a preset, and only below its addresses.
+    let (server, _events) = start(Listen::Loopback { port: 0 }, false, &[]);
+    let mut feedback = server.feedback();
+    let mut out = Out::parse(&to.to_string()).unwrap();
+    out.prefixes = vec!["/walk".to_owned(), "/psi".to_owned()];
+    mapping.set_outs(&[out]);
+    step(&mut feedback, &params, &mapping);
+    let first = heard();
+    assert!(first.iter().any(|(known, _)| known == "/walk/speed") && first.iter().any(|(known, _)| known == "/psi"));
+    assert!(first.iter().all(|(known, _)| known.starts_with("/walk/") || known.starts_with("/psi")), "{first:?}");
+    mapping.set_outs(&[]);
+    params.write(Id::Psi.into(), &Value::Float(0.5)).unwrap();
+    step(&mut feedback, &params, &mapping);
+    assert_eq!((heard(), feedback.subscribers()), (Vec::new(), 0), "another preset");
+}
+
+/// What a person types who does not know OSC yet.
+#[test]
+fn mistakes_in_an_address_are_explained() {
+    let (server, events) = start(Listen::Loopback { port: 0 }, false, &[]);
+    let (mut feedback, params, mapping) = (server.feedback(), Params::default(), Mapping::default());
+    feedback.step(&snapshot(&params, Feeds::default(), &mapping), 0.01);
+    for (bytes, expected) in [
+        (&b"psi\0,f\0\0\x3f\0\0\0"[..], "no address psi: OSC addresses begin with a slash, as in /psi"),
+        (b"/psi 0.9\0\0\0\0", "no parameter /psi 0.9: the value goes behind the address"),
+        (b"/psi/0.9\0\0\0\0", "no parameter /psi/0.9: the value goes behind the address"),
+    ] {
+        // A sender for each, as they are shown one a second.
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket.send_to(bytes, server.local_addr()).unwrap();
+        let event = events.recv_timeout(Duration::from_secs(5));
+        assert!(matches!(&event, Ok(Event::Notice(line)) if line.contains(expected)), "{event:?}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use latent_jockey::control::Snapshot;
 use latent_jockey::control::mapping::{Mapping, OscEntry};
 use latent_jockey::control::osc::feeds::Feeds;
 use latent_jockey::control::query::{Dims, Options, OscHost, Panel, QueryError, QueryServer, Timeouts};
-use latent_jockey::control::{Counts, Event, Events, queue};
+use latent_jockey::control::{Counts, Event, Events, Listen, queue};
 use latent_jockey::params::{Id, Params, Value};
 use rosc::{OscMessage, OscPacket, OscType};
 use serde_json::{Value as Json, json};
@@ -37,8 +37,8 @@ impl Stage {
         let (sender, events) = queue();
         let counts = Arc::new(Counts::default());
         let osc = Some(OscHost::new((Ipv4Addr::LOCALHOST, 9000).into()));
-        let address = (Ipv4Addr::LOCALHOST, 0).into();
-        let options = Options { address, osc, announce: false, timeouts, events: sender, counts: counts.clone() };
+        let listen = Listen::Loopback { port: 0 };
+        let options = Options { listen, osc, announce: false, timeouts, events: sender, counts: counts.clone() };
         let server = QueryServer::start(options).expect("a free port");
         let panel = server.panel();
         let mut stage = Stage { server, panel, events, counts, params: Params::default(), mapping: Mapping::default() };
@@ -298,7 +298,14 @@ fn a_taken_port_is_reported_in_one_line() {
     let (events, _) = queue();
     let address = stage.server.local_addr();
     let (timeouts, counts) = (Timeouts::default(), Arc::default());
-    let again = QueryServer::start(Options { address, osc: None, announce: false, timeouts, events, counts });
+    let again = QueryServer::start(Options {
+        listen: Listen::At(address),
+        osc: None,
+        announce: false,
+        timeouts,
+        events,
+        counts,
+    });
     assert!(matches!(&again, Err(QueryError::Taken { address: taken }) if *taken == address));
     let line = again.err().expect("taken").to_string();
     assert!(line.contains(&address.port().to_string()) && !line.contains('\n'), "{line}");
@@ -348,4 +355,48 @@ fn dumps_are_rate_limited_per_client() {
     assert!(Counts::read(&stage.counts.dropped) > 50, "{:?}", stage.counts);
     modest.send(packet("/dump", vec![OscType::String("/psi".to_owned())])).expect("sent");
     stage.until("the answer", |_| heard(&mut modest).is_some_and(|(address, _)| address == "/psi"));
+}
+
+/// Programs understand `localhost` as either loopback.
+#[test]
+fn both_loopbacks_are_served() {
+    let mut stage = Stage::new();
+    let addresses = stage.server.addresses().to_vec();
+    if std::net::UdpSocket::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_err() {
+        assert_eq!(addresses.len(), 1, "a machine without IPv6");
+        return;
+    }
+    assert_eq!(addresses.len(), 2, "{addresses:?}");
+    let mut stream = TcpStream::connect(addresses[1]).expect("a connection to ::1");
+    let host = format!("Host: [::1]:{}", addresses[1].port());
+    write!(stream, "GET /psi?VALUE HTTP/1.1\r\n{host}\r\nConnection: close\r\n\r\n").expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("0.7"), "{answer}");
+    let mut socket = connect(addresses[1]).expect("a WebSocket over ::1");
+    socket.send(packet("/psi", vec![OscType::Float(0.25)])).expect("sent");
+    stage.until("the write", |stage| (stage.params.base(Id::Psi) - 0.25).abs() < 1e-9);
+}
+
+/// OSC over TCP, in each of its framings, gets a line and not an error of HTTP's.
+#[test]
+fn osc_over_tcp_is_sent_to_udp() {
+    let stage = Stage::new();
+    for (i, bytes) in
+        [&b"\0\0\0\x10/psi\0\0\0\0,f\0\0\x3f\0\0\0"[..], b"\xc0/psi\0\0\0\0", b"/psi\0\0\0\0"].into_iter().enumerate()
+    {
+        let mut stream = TcpStream::connect(stage.server.local_addr()).expect("a connection");
+        stream.write_all(bytes).expect("sent");
+        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a time-out");
+        let mut answer = Vec::new();
+        // Closed at once, perhaps by a reset, as we have not read what it sent.
+        let _ = stream.read_to_end(&mut answer);
+        assert!(answer.is_empty(), "{answer:?}");
+        assert_eq!(Counts::read(&stage.counts.refused), i as u64 + 1);
+    }
+    let notices: Vec<Event> = stage.events.try_iter().collect();
+    let [Event::Notice(line)] = &notices[..] else { panic!("one line: {notices:?}") };
+    let port = stage.server.local_addr().port();
+    let expected = format!("on port {port}, which is for browsers and OSCQuery: send it to UDP port 9000");
+    assert!(line.starts_with("OSC over TCP from 127.0.0.1:") && line.ends_with(&expected), "{line}");
 }

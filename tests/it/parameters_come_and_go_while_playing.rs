@@ -10,7 +10,7 @@ use latent_jockey::control::mapping::{Mapping, MidiEntry, MidiOptions, OscEntry}
 use latent_jockey::control::osc::feeds::Feeds;
 use latent_jockey::control::osc::{Feedback, OscServer};
 use latent_jockey::control::query::{Dims, Options, Panel, QueryServer, Timeouts};
-use latent_jockey::control::{Counts, Event, Events, Snapshot, Write, midi, queue};
+use latent_jockey::control::{Counts, Event, Events, Listen, Snapshot, Write, midi, queue};
 use latent_jockey::params::{Def, Id, Params, Scope, Target, Value};
 use latent_jockey::patch::folders::Folders;
 use latent_jockey::patch::library::Library;
@@ -43,7 +43,8 @@ impl Rig {
         let osc = OscServer::bind(address, sender.clone(), Arc::default()).expect("a free port");
         let counts: Arc<Counts> = Arc::default();
         let (osc_host, announce, timeouts) = (None, false, Timeouts::default());
-        let options = Options { address, osc: osc_host, announce, timeouts, events: sender, counts };
+        let options =
+            Options { listen: Listen::At(address), osc: osc_host, announce, timeouts, events: sender, counts };
         let query = QueryServer::start(options).expect("a free port");
         let (feedback, panel) = (osc.feedback(), query.panel());
         let (params, mapping) = (Params::default(), Mapping::default());

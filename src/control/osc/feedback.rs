@@ -2,21 +2,26 @@
 //!
 //! Requests come from the thread `osc` through a bounded channel; the show calls [`Feedback::step`] once a frame,
 //! on its own thread, with the values of that frame: parameters, feeds, and the preset's aliases, so that a fader mapped to
-//! `/psi` under `/1/fader3` follows it at that address. Answers go to the sender of the request, from the listening port; if
-//! the socket cannot take them they are dropped. When rows are added or removed, subscribers are only sent the new ones.
+//! `/psi` under `/1/fader3` follows it at that address. Answers go to the sender of the request, or to another port of its
+//! machine if it names one, from the listening port; if the socket cannot take them they are dropped. Receivers of
+//! [`Outs`] are subscribed for good. When rows are added or removed, subscribers are only sent the new ones.
 //! Without subscribers, a frame costs one look at the channel.
 
 use std::collections::HashMap;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType};
 
 use super::Request;
+use super::echoes::{self, Echoes};
 use super::feeds::{FEEDS, Feed, Feeds};
 use super::names::Names;
+use super::outs::Outs;
 use super::reports::Reports;
+use super::sockets::Sockets;
 use crate::control::mapping::OscEntry;
 use crate::control::{Counts, Listener, Snapshot};
 use crate::params::{Kind, Params, Table, Target, Value};
@@ -32,7 +37,10 @@ const MAX_BUNDLE: usize = 1400;
 
 struct Subscriber {
     to: SocketAddr,
+    /// The client that asked; `None` if it is one of [`Outs`].
+    asked_by: Option<SocketAddr>,
     prefix: String,
+    /// Infinite if it is one of [`Outs`].
     secs_left: f64,
     /// Values sent to this client: one slot for each of [`Feedback::numbers`]; NaN if not sent yet.
     sent: Vec<f64>,
@@ -43,10 +51,21 @@ struct Subscriber {
     next: usize,
 }
 
+/// What both halves of an OSC server share.
+#[derive(Clone)]
+pub(super) struct Heard {
+    pub names: Names,
+    pub reports: Reports,
+    pub echoes: Echoes,
+    pub counts: Arc<Counts>,
+}
+
 /// The answering half of the OSC server; belongs to the show.
 pub struct Feedback {
-    socket: Arc<UdpSocket>,
+    sockets: Sockets,
     requests: Receiver<(SocketAddr, Request)>,
+    echoes: Echoes,
+    outs: Outs,
     /// What the thread `osc` looks up.
     names: Names,
     /// The table behind the next two lists.
@@ -72,15 +91,15 @@ impl Listener for Feedback {
 
 impl Feedback {
     pub(super) fn new(
-        socket: Arc<UdpSocket>,
+        sockets: Sockets,
         requests: Receiver<(SocketAddr, Request)>,
-        names: Names,
-        reports: Reports,
-        counts: Arc<Counts>,
+        outs: Outs,
+        Heard { names, reports, echoes, counts }: Heard,
     ) -> Self {
         let table = names.tables.get().clone();
         let (numbers, others) = (numbers(&table), others(&table));
-        Feedback { socket, requests, names, table, numbers, others, subscribers: Vec::new(), reports, counts }
+        let subscribers = Vec::new();
+        Feedback { sockets, requests, echoes, outs, names, table, numbers, others, subscribers, reports, counts }
     }
 
     /// Switches to other rows; subscribers keep what they know of those that stay.
@@ -91,12 +110,7 @@ impl Feedback {
         let (numbers, others) = (numbers(table), others(table));
         for subscriber in &mut self.subscribers {
             let known: HashMap<Target, f64> = self.numbers.iter().copied().zip(subscriber.sent.drain(..)).collect();
-            let unknown = |target: &Target| match target.id.def() {
-                // Of a new family, only members that were set are sent.
-                def if def.is_family() => def.default_number().unwrap_or(f64::NAN),
-                _ => f64::NAN,
-            };
-            subscriber.sent.extend(numbers.iter().map(|t| known.get(t).copied().unwrap_or_else(|| unknown(t))));
+            subscriber.sent.extend(numbers.iter().map(|t| known.get(t).copied().unwrap_or_else(|| unsent(t))));
             let mut known: HashMap<Target, Value> =
                 self.others.iter().copied().zip(subscriber.sent_others.drain(..)).collect();
             subscriber.sent_others.extend(others.iter().map(|t| known.remove(t).unwrap_or(Value::Nothing)));
@@ -120,14 +134,50 @@ impl Feedback {
             subscriber.secs_left -= dt;
             subscriber.secs_left > 0.0
         });
+        self.follow_outs(snapshot);
         for subscriber in &mut self.subscribers {
             let changed = subscriber.changed(&self.numbers, &self.others, snapshot);
-            send(&self.socket, subscriber.to, changed);
+            if changed.is_empty() {
+                continue;
+            }
+            let has_other_ports = subscriber.asked_by != Some(subscriber.to);
+            let receiver = echoes::Receiver { to: subscriber.to, has_other_ports };
+            // Before the bytes leave, as they may be back at once.
+            self.echoes.sent(receiver, &changed, Instant::now());
+            send(&self.sockets, subscriber.to, changed);
         }
         unknown
     }
 
-    /// Number of subscribed clients.
+    /// Subscribes the receivers of [`Outs`], if they have changed. New ones are sent everything first.
+    fn follow_outs(&mut self, snapshot: &Snapshot) {
+        let Some(outs) = self.outs.changed(snapshot.outs()) else { return };
+        let is_wanted = |to, prefix: &str| outs.iter().any(|(out, wanted)| *out == to && bare(wanted) == prefix);
+        self.subscribers.retain(|s| s.asked_by.is_some() || is_wanted(s.to, &s.prefix));
+        for (to, prefix) in outs {
+            let (to, prefix) = (*to, bare(prefix).to_owned());
+            let is_known = |s: &Subscriber| s.asked_by.is_none() && s.to == to && s.prefix == prefix;
+            if self.subscribers.iter().any(is_known) || self.sockets.are_at(to) {
+                continue;
+            }
+            let sent = self.numbers.iter().map(unsent).collect();
+            let sent_others = vec![Value::Nothing; self.others.len()];
+            let feeds = Feeds { beat: -1, fps: -1.0 };
+            let secs_left = f64::INFINITY;
+            self.subscribers.push(Subscriber {
+                to,
+                asked_by: None,
+                prefix,
+                secs_left,
+                sent,
+                sent_others,
+                feeds,
+                next: 0,
+            });
+        }
+    }
+
+    /// Number of subscribed clients, and of receivers that are sent everything without asking.
     pub fn subscribers(&self) -> usize {
         self.subscribers.len()
     }
@@ -136,15 +186,15 @@ impl Feedback {
         match request {
             Request::Get { address } => {
                 let found = one(&address, snapshot).ok_or(address)?;
-                send(&self.socket, from, vec![found]);
+                send(&self.sockets, from, vec![found]);
             }
             Request::GetEffective { address } => {
                 let target = snapshot.params.table().resolve(&address);
                 let value = target.and_then(|target| snapshot.params.effective(target));
                 let (target, args) = target.zip(value.and_then(arguments)).ok_or(address)?;
-                send(&self.socket, from, vec![OscMessage { addr: effective_address(&target.to_string()), args }]);
+                send(&self.sockets, from, vec![OscMessage { addr: effective_address(&target.to_string()), args }]);
             }
-            Request::Dump { prefix } => {
+            Request::Dump { prefix, reply } => {
                 let prefix = bare(&prefix);
                 let wanted = self.numbers.iter().chain(&self.others).copied();
                 let wanted =
@@ -155,17 +205,27 @@ impl Feedback {
                     .filter_map(|target| message(target, snapshot.params))
                     .chain(feeds.map(|feed| feed_message(feed, &snapshot.feeds)))
                     .chain(aliases.filter_map(|alias| alias_message(alias, snapshot.params)));
-                send(&self.socket, from, messages.collect());
+                send(&self.sockets, reply.to(from), messages.collect());
             }
-            Request::Unsubscribe => self.subscribers.retain(|s| s.to != from),
-            Request::Subscribe { prefix } => {
-                let prefix = bare(&prefix).to_owned();
-                if let Some(known) = self.subscribers.iter_mut().find(|s| s.to == from && s.prefix == prefix) {
-                    known.secs_left = SUBSCRIPTION_SECS;
+            Request::Unsubscribe { reply } => {
+                let to = reply.to(from);
+                self.subscribers.retain(|s| s.asked_by.is_none_or(|by| s.to != to && by != to));
+            }
+            Request::Subscribe { prefix, reply } => {
+                let (to, prefix) = (reply.to(from), bare(&prefix).to_owned());
+                let asked = |s: &&mut Subscriber| s.asked_by.is_some() && s.to == to && s.prefix == prefix;
+                if let Some(known) = self.subscribers.iter_mut().find(asked) {
+                    (known.secs_left, known.asked_by) = (SUBSCRIPTION_SECS, Some(from));
                     return Ok(());
                 }
-                if self.subscribers.len() >= MAX_SUBSCRIBERS {
-                    let first = (0..self.subscribers.len())
+                // Our own port: every change would come back as one.
+                if self.sockets.are_at(to) {
+                    Counts::add(&self.counts.refused);
+                    return Ok(());
+                }
+                let clients = (0..self.subscribers.len()).filter(|&i| self.subscribers[i].asked_by.is_some());
+                if clients.clone().count() >= MAX_SUBSCRIBERS {
+                    let first = clients
                         .min_by(|&a, &b| self.subscribers[a].secs_left.total_cmp(&self.subscribers[b].secs_left));
                     first.map(|i| self.subscribers.swap_remove(i));
                 }
@@ -173,7 +233,17 @@ impl Feedback {
                 let feeds = snapshot.feeds;
                 let secs_left = SUBSCRIPTION_SECS;
                 let sent_others = self.others.iter().filter_map(|&target| snapshot.params.value(target)).collect();
-                self.subscribers.push(Subscriber { to: from, prefix, secs_left, sent, sent_others, feeds, next: 0 });
+                let asked_by = Some(from);
+                self.subscribers.push(Subscriber {
+                    to,
+                    asked_by,
+                    prefix,
+                    secs_left,
+                    sent,
+                    sent_others,
+                    feeds,
+                    next: 0,
+                });
             }
         }
         Ok(())
@@ -265,6 +335,15 @@ pub fn is_in(address: &str, prefix: &str) -> bool {
     address.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// The slot of a number that was not sent yet.
+fn unsent(target: &Target) -> f64 {
+    match target.id.def() {
+        // Of a family, only members that were set are sent.
+        def if def.is_family() => def.default_number().unwrap_or(f64::NAN),
+        _ => f64::NAN,
+    }
+}
+
 fn numbers(table: &Table) -> Vec<Target> {
     let is_number = |kind| !matches!(kind, Kind::Text { .. } | Kind::Vector { .. } | Kind::Trigger);
     table.targets().filter(|target| is_number(target.id.def().kind)).collect()
@@ -302,7 +381,7 @@ fn arguments(value: Value) -> Option<Vec<OscType>> {
 }
 
 /// Sends messages in bundles that fit into a packet. What the socket does not take is lost.
-fn send(socket: &UdpSocket, to: SocketAddr, messages: Vec<OscMessage>) {
+fn send(sockets: &Sockets, to: SocketAddr, messages: Vec<OscMessage>) {
     let at_once = OscTime { seconds: 0, fractional: 1 };
     let mut bundle = OscBundle { timetag: at_once, content: Vec::new() };
     let mut size = 16;
@@ -316,7 +395,7 @@ fn send(socket: &UdpSocket, to: SocketAddr, messages: Vec<OscMessage>) {
             Err(content) => OscPacket::Bundle(OscBundle { timetag: at_once, content }),
         };
         if let Ok(bytes) = rosc::encoder::encode(&packet) {
-            let _ = socket.send_to(&bytes, to);
+            sockets.send(&bytes, to);
         }
     };
     for message in messages {

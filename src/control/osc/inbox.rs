@@ -7,10 +7,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::Refusal;
+use super::echoes::Echoes;
 use super::names::Names;
 use super::reports::{Reports, is_news};
 use super::schedule::{self, Due, Schedule};
-use super::{Incoming, Refusal, Request};
+use super::{Incoming, Request};
 use crate::control::{Counts, Event, EventSender, Source, Write};
 
 /// Receives the datagrams of one source: of a socket, or of one sender.
@@ -19,6 +21,10 @@ pub(in crate::control) struct Inbox {
     counts: Arc<Counts>,
     names: Names,
     reports: Reports,
+    /// What was sent to clients.
+    echoes: Echoes,
+    /// Whether time tags are ignored.
+    ignores_tags: bool,
     schedule: Schedule,
     /// Texts are names: what looks like a path is refused.
     source: Source,
@@ -27,12 +33,23 @@ pub(in crate::control) struct Inbox {
 impl Inbox {
     /// An inbox for UDP. `names` is what the show last published; `reports` is shared by the inboxes of a server.
     pub fn new(events: EventSender, counts: Arc<Counts>, names: Names, reports: Reports) -> Self {
-        Inbox { events, counts, names, reports, schedule: Schedule::default(), source: Source::Osc }
+        let (echoes, schedule) = (Echoes::default(), Schedule::default());
+        Inbox { events, counts, names, reports, echoes, ignores_tags: false, schedule, source: Source::Osc }
     }
 
     /// An inbox for a WebSocket: the show does not let its writes open or write files.
     pub fn web(events: EventSender, counts: Arc<Counts>, names: Names, reports: Reports) -> Self {
         Inbox { source: Source::Web, ..Inbox::new(events, counts, names, reports) }
+    }
+
+    /// Drops echoes of what was sent.
+    pub fn without_echoes(self, echoes: Echoes) -> Self {
+        Inbox { echoes, ..self }
+    }
+
+    /// Whether to apply everything at once, whatever its time tag.
+    pub fn ignoring_tags(self, ignores_tags: bool) -> Self {
+        Inbox { ignores_tags, ..self }
     }
 
     /// Processes a datagram that arrived `from` an address at calendar `time`, `now` by the monotonic clock. `answer`
@@ -62,6 +79,9 @@ impl Inbox {
                                 Counts::add(&self.counts.dropped);
                             }
                         }
+                        Incoming::Write { target, ref value } if self.echoes.is_echo_of(target, value, from, now) => {}
+                        Incoming::Unknown { address, ref value }
+                            if self.echoes.is_echo_at(address, value, from, now) => {}
                         Incoming::Write { target, value } => {
                             let write = Write { target, value, source: self.source };
                             self.take(time_tag, Event::Write(write), from, time, now);
@@ -81,22 +101,21 @@ impl Inbox {
     }
 
     fn take(&mut self, time_tag: u64, event: Event, from: SocketAddr, time: SystemTime, now: Instant) {
-        match schedule::due(time_tag, time) {
-            Due::Now => self.events.send(event, &self.counts),
+        let due = if self.ignores_tags { Due::Now } else { schedule::due(time_tag, time) };
+        match due {
+            Due::Now => return self.events.send(event, &self.counts),
             Due::In(wait) => {
                 if !self.schedule.add(now + wait, event) {
                     Counts::add(&self.counts.dropped);
                 }
             }
-            Due::ForeignClock => {
+            Due::ForeignClock { .. } => {
                 Counts::add(&self.counts.foreign_clock);
                 self.events.send(event, &self.counts);
-                if self.reports.is_new_clock(from.ip()) {
-                    let notice =
-                        format!("OSC from {from}: its clock is ahead of ours; its messages are applied at once");
-                    self.notice(notice);
-                }
             }
+        }
+        if let Some(line) = self.reports.clock(due, from.ip()) {
+            self.notice(line);
         }
     }
 

@@ -4,6 +4,8 @@
 //! allocates for each message, does not know `S` and fails on Latin-1 text; the tests compare this parser with
 //! it. `params` decides what may be written; this only parses. Runs on the `osc` thread.
 
+use std::num::NonZeroU16;
+
 use super::packet::Refusal;
 use crate::params::{Kind, MAX_DIM, Value};
 
@@ -89,6 +91,26 @@ impl<'a> Message<'a> {
             Ok(Argument::Text(bytes)) => std::str::from_utf8(bytes).ok(),
             _ => None,
         }
+    }
+
+    /// The prefix and the reply port of a request such as `/subscribe /walk 9001`, in any order.
+    ///
+    /// # Errors
+    /// When an argument is invalid, or a number is not a port.
+    pub fn prefix_and_port(&self) -> Result<(Option<&'a str>, Option<NonZeroU16>), Refusal> {
+        let (mut prefix, mut port) = (None, None);
+        for argument in self.arguments() {
+            let argument = argument?;
+            match (argument, argument.number()) {
+                (_, Some(number)) => {
+                    let whole = Some(number as u16).filter(|&whole| f64::from(whole) == number);
+                    port = Some(whole.and_then(NonZeroU16::new).ok_or(Refusal::BadPort)?);
+                }
+                (Argument::Text(bytes), None) => prefix = prefix.or(std::str::from_utf8(bytes).ok()),
+                _ => {}
+            }
+        }
+        Ok((prefix, port))
     }
 
     fn list(&self) -> Result<Value, Refusal> {

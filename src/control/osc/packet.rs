@@ -44,6 +44,8 @@ pub enum Refusal {
     WidePattern,
     #[error("a request without a valid address")]
     BadRequest,
+    #[error("a reply port that is not a whole number from 1 to 65535")]
+    BadPort,
     #[error("a signal takes a number")]
     NoNumber,
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Refusal;
 use super::feeds::Feed;
+use super::schedule::Due;
 use crate::control::Tally;
 use crate::control::mapping::did_you_mean;
 use crate::control::tally::Told;
@@ -20,8 +21,10 @@ const REFUSAL_EVERY: Duration = Duration::from_secs(1);
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 /// How often to look for something to report while messages are being complained about.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Maximum number of machines whose clocks have been reported.
-const CLOCKS: usize = 64;
+/// Time tags that are further ahead are reported: senders that plan ahead do so by less.
+const LONG_WAIT: Duration = Duration::from_secs(1);
+/// Maximum number of machines whose clocks, or whose use of TCP, have been reported.
+const MACHINES: usize = 64;
 
 /// What there is to tell the player.
 #[derive(Clone, Debug)]
@@ -39,18 +42,20 @@ struct State {
     told: Option<Instant>,
     /// Machines whose clocks have been reported.
     clocks: Vec<IpAddr>,
+    /// Machines that send OSC over TCP.
+    tcp: Vec<IpAddr>,
 }
 
 impl Reports {
     pub fn new(now: Instant) -> Self {
-        let (unknown, clocks) = (Tally::new(1), Vec::new());
         Reports(Arc::new(Mutex::new(State {
             started: now,
-            unknown,
+            unknown: Tally::new(1),
             from: None,
             last_refusal: None,
             told: None,
-            clocks,
+            clocks: Vec::new(),
+            tcp: Vec::new(),
         })))
     }
 
@@ -76,14 +81,24 @@ impl Reports {
         })
     }
 
-    /// Whether to report the clock of this machine: once.
-    pub fn is_new_clock(&self, from: IpAddr) -> bool {
-        let mut state = self.state();
-        let is_new = !state.clocks.contains(&from) && state.clocks.len() < CLOCKS;
-        if is_new {
-            state.clocks.push(from);
-        }
-        is_new
+    /// Whether to report that this machine sends OSC over TCP: once.
+    pub fn is_new_tcp(&self, from: IpAddr) -> bool {
+        is_new(&mut self.state().tcp, from)
+    }
+
+    /// A line about a clock that is ahead of ours, once for each machine.
+    pub fn clock(&self, due: Due, from: IpAddr) -> Option<String> {
+        const HELP: &str = "set its clock, or ignore time tags with --osc-ignore-time-tags";
+        let line = match due {
+            Due::In(wait) if wait >= LONG_WAIT => {
+                format!("{:.1} s ahead of our clock, so its messages wait that long: {HELP}", wait.as_secs_f64())
+            }
+            Due::ForeignClock { ahead_secs } => {
+                format!("{} ahead of our clock, so its messages are applied at once", span(ahead_secs))
+            }
+            Due::Now | Due::In(_) => return None,
+        };
+        is_new(&mut self.state().clocks, from).then(|| format!("OSC: the time tags of {from} are {line}"))
     }
 
     /// A line about unknown addresses, at most once a second.
@@ -117,6 +132,25 @@ impl Reports {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notes a machine, of which not too many are known.
+fn is_new(known: &mut Vec<IpAddr>, from: IpAddr) -> bool {
+    let is_new = !known.contains(&from) && known.len() < MACHINES;
+    if is_new {
+        known.push(from);
+    }
+    is_new
+}
+
+/// A length of time, roughly.
+fn span(secs: f64) -> String {
+    match secs {
+        secs if secs < 120.0 => format!("{secs:.1} s"),
+        secs if secs < 7200.0 => format!("{:.0} minutes", secs / 60.0),
+        secs if secs < 172_800.0 => format!("{:.0} hours", secs / 3600.0),
+        secs => format!("{:.0} days", secs / 86_400.0),
     }
 }
 
@@ -220,9 +254,8 @@ mod test {
             }
             lines.extend(reports.line(Table::built_in(), now));
         }
-        let expected = "OSC from 127.0.0.1:9000: no parameters /avatar/1, /avatar/2, /avatar/3 and 96 more";
-        assert_eq!((lines.len(), lines[1].as_str()), (2, expected));
-        assert!(lines[0].starts_with("OSC from 127.0.0.1:9000: no parameter /avatar/0"), "{}", lines[0]);
+        let expected = "OSC from 127.0.0.1:9000: no parameters /avatar/0, /avatar/1, /avatar/2 and 97 more";
+        assert_eq!(lines, [expected]);
         let later = reports.line(Table::built_in(), start + Duration::from_secs(61)).unwrap();
         assert!(later.contains("still no parameter /avatar/0 (600 times), /avatar/1 (600 times)"), "{later}");
         assert!(later.ends_with("and 97 more"), "{later}");
@@ -232,7 +265,20 @@ mod test {
     fn a_clock_is_reported_once() {
         let reports = Reports::new(Instant::now());
         let ip = |n: u32| IpAddr::from(std::net::Ipv4Addr::from_bits(n));
-        assert_eq!([1, 1, 2, 1].map(|n| reports.is_new_clock(ip(n))), [true, false, true, false]);
-        assert!((0..10_000).filter(|&n| reports.is_new_clock(ip(n))).count() < CLOCKS);
+        let (soon, late) = (Due::In(Duration::from_millis(400)), Due::In(Duration::from_millis(2040)));
+        assert_eq!([Due::Now, soon].map(|due| reports.clock(due, ip(1))), [None, None]);
+        let line = "OSC: the time tags of 0.0.0.1 are 2.0 s ahead of our clock, so its messages wait that long: set its \
+                    clock, or ignore time tags with --osc-ignore-time-tags";
+        assert_eq!(reports.clock(late, ip(1)).as_deref(), Some(line));
+        assert_eq!(reports.clock(late, ip(1)), None);
+        for (ahead_secs, expected) in [(7.04, "7.0 s"), (600.0, "10 minutes"), (7200.0, "2 hours"), (1e9, "11574 days")]
+        {
+            let line = reports.clock(Due::ForeignClock { ahead_secs }, ip(ahead_secs as u32)).unwrap();
+            assert!(
+                line.ends_with(&format!("are {expected} ahead of our clock, so its messages are applied at once")),
+                "{line}"
+            );
+        }
+        assert!((0..10_000).filter(|&n| reports.clock(late, ip(n)).is_some()).count() < MACHINES);
     }
 }

@@ -22,7 +22,9 @@ pub enum Due {
     Now,
     In(Duration),
     /// So far ahead that the sender's clock must be wrong: applied at once.
-    ForeignClock,
+    ForeignClock {
+        ahead_secs: f64,
+    },
 }
 
 /// When a message with this tag (seconds since 1900 in 32.32 fixed point) is due.
@@ -37,7 +39,7 @@ pub fn due(time_tag: u64, now: SystemTime) -> Due {
     } else if ahead_secs <= HORIZON {
         Due::In(Duration::from_secs_f64(ahead_secs))
     } else {
-        Due::ForeignClock
+        Due::ForeignClock { ahead_secs }
     }
 }
 
@@ -122,8 +124,10 @@ mod test {
             let Due::In(wait) = due(tag(millis), now) else { panic!("{millis} ms must wait") };
             assert!((wait.as_secs_f64() - millis as f64 / 1000.0).abs() < 1e-6);
         }
-        assert_eq!(due(tag(5001), now), Due::ForeignClock);
-        assert_eq!(due(tag(3_600_000), now), Due::ForeignClock);
+        for millis in [5001, 3_600_000] {
+            let Due::ForeignClock { ahead_secs } = due(tag(millis), now) else { panic!("{millis} ms must not wait") };
+            assert!((ahead_secs - millis as f64 / 1000.0).abs() < 1e-6);
+        }
         // 2036-02-07, the last second of the era and the first of the next.
         let end = UNIX_EPOCH + Duration::from_millis(2_085_978_495_900);
         assert!(matches!(due(time_tag_of(end + Duration::from_millis(200)), end), Due::In(_)));

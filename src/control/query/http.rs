@@ -20,7 +20,7 @@ use super::announce::NAME;
 use super::board::Shared;
 use super::{Timeouts, guard, socket, tree};
 use crate::control::rate::Peers;
-use crate::control::{Counts, EventSender};
+use crate::control::{Counts, Event, EventSender};
 
 /// Maximum connections; further ones wait.
 const MAX_CONNECTIONS: usize = 48;
@@ -59,37 +59,46 @@ impl Site {
 }
 
 /// Accepts connections until the server is dropped.
-pub async fn serve(listener: std::net::TcpListener, site: Site) {
+pub async fn serve(listeners: Vec<std::net::TcpListener>, site: Site) {
+    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let accepting = listeners.into_iter().map(|listener| accept(listener, connections.clone(), site.clone()));
+    tokio::select! {
+        _ = futures_util::future::join_all(accepting) => {}
+        () = site.shared.stop.notified() => {}
+    }
+}
+
+async fn accept(listener: std::net::TcpListener, connections: Arc<Semaphore>, site: Site) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::warn!("OSCQuery: {error}"),
     };
-    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let accept = async {
-        loop {
-            // Never closed while this runs.
-            let Ok(place) = connections.clone().acquire_owned().await else { return };
-            match listener.accept().await {
-                Ok((stream, from)) => {
-                    let site = site.clone();
-                    tokio::spawn(async move {
-                        connection(stream, from, site).await;
-                        drop(place);
-                    });
-                }
-                // Too many open files, or the network is down; it may recover.
-                Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+    loop {
+        // Never closed while this runs.
+        let Ok(place) = connections.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, from)) => {
+                let site = site.clone();
+                tokio::spawn(async move {
+                    connection(stream, from, site).await;
+                    drop(place);
+                });
             }
+            // Too many open files, or the network is down; it may recover.
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
         }
-    };
-    tokio::select! {
-        () = accept => {}
-        () = site.shared.stop.notified() => {}
     }
 }
 
 async fn connection(stream: tokio::net::TcpStream, from: SocketAddr, site: Site) {
     let _ = stream.set_nodelay(true);
+    let mut first = [0; 1];
+    match tokio::time::timeout(site.timeouts.request, stream.peek(&mut first)).await {
+        Ok(Ok(1)) if is_osc(first[0]) => return tell_osc_over_tcp(from, &site),
+        Ok(Ok(_)) => {}
+        // It said nothing, or is gone.
+        Ok(Err(_)) | Err(_) => return,
+    }
     let requests = AtomicU64::new(0);
     let service = hyper::service::service_fn(|request| {
         requests.fetch_add(1, Ordering::Relaxed);
@@ -106,6 +115,24 @@ async fn connection(stream: tokio::net::TcpStream, from: SocketAddr, site: Site)
         // A client that disconnects is normal.
         _ = connection => {}
         () = silence(&requests, site.timeouts.silence) => {}
+    }
+}
+
+/// Whether a connection that begins with this byte carries OSC: its packets have their size in front, or are framed by SLIP,
+/// or are bare. A request begins with a capital letter.
+fn is_osc(first: u8) -> bool {
+    const SLIP_END: u8 = 0xc0;
+    matches!(first, 0 | SLIP_END | b'/' | b'#')
+}
+
+fn tell_osc_over_tcp(from: SocketAddr, site: &Site) {
+    Counts::add(&site.counts.refused);
+    if site.shared.reports.is_new_tcp(from.ip()) {
+        let web = site.shared.address.port();
+        let udp = site.shared.osc.map_or("UDP".to_owned(), |osc| format!("UDP port {}", osc.port));
+        let line =
+            format!("OSC over TCP from {from} on port {web}, which is for browsers and OSCQuery: send it to {udp}");
+        site.events.send(Event::Notice(line), &site.counts);
     }
 }
 
@@ -241,7 +268,17 @@ fn decoded(path: &str) -> Option<String> {
 
 #[cfg(test)]
 mod test {
-    use super::decoded;
+    use super::{decoded, is_osc};
+
+    #[test]
+    fn osc_is_told_from_requests() {
+        for osc in [&b"\0\0\0\x10/psi"[..], b"\xc0/psi", b"/psi", b"#bundle"] {
+            assert!(is_osc(osc[0]), "{osc:?}");
+        }
+        for request in [&b"GET / HTTP/1.1"[..], b"HEAD / HTTP/1.1", b"\x16\x03\x01"] {
+            assert!(!is_osc(request[0]), "{request:?}");
+        }
+    }
 
     #[test]
     fn paths_are_decoded_or_refused() {

@@ -213,12 +213,12 @@ impl Client {
                 let found = board.find(&address).and_then(|place| Some((place, board.effective(place)?)));
                 found.and_then(|(place, args)| effective_packet(&board, place, args)).into_iter().collect()
             }
-            Question::Dump { prefix } => {
+            Question::Dump { prefix, .. } => {
                 let prefix = bare(&prefix);
                 let below = board.places().filter(|&place| is_in(&board.address(place), prefix));
                 below.filter_map(|place| packet(&board, place)).collect()
             }
-            Question::Subscribe { prefix } => {
+            Question::Subscribe { prefix, .. } => {
                 const MAX_PREFIXES: usize = 16;
                 let prefix = bare(&prefix).to_owned();
                 if !self.prefixes.contains(&prefix) && self.prefixes.len() < MAX_PREFIXES {
@@ -229,7 +229,7 @@ impl Client {
                 }
                 Vec::new()
             }
-            Question::Unsubscribe => {
+            Question::Unsubscribe { .. } => {
                 self.prefixes.clear();
                 Vec::new()
             }
