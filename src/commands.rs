@@ -2,7 +2,21 @@
 //!
 //! Each command has its options (parsed by clap) and a `run` that prints to the terminal and returns errors for `main`
 //! to print. Everything that a command computes lives in the other modules.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to the terminal")]
+
+/// Prints a line. A reader that has gone (`| head`) does not end the work.
+macro_rules! say {
+    ($($part:tt)*) => { $crate::commands::print(std::io::stdout(), format_args!($($part)*)) };
+}
+
+/// Prints a line to standard error, if anybody reads it.
+macro_rules! warn {
+    ($($part:tt)*) => { $crate::commands::print(std::io::stderr(), format_args!($($part)*)) };
+}
+
+/// As `say`, for commands that only report: without a reader they end.
+macro_rules! report {
+    ($($part:tt)*) => { $crate::commands::print_or_end(format_args!($($part)*)) };
+}
 
 pub mod bench;
 pub mod convert;
@@ -14,9 +28,14 @@ pub mod play;
 pub mod render;
 pub mod style;
 
-use std::path::PathBuf;
+use std::fmt::Arguments;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+
+use anyhow::bail;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::engine::cpu::Cpu;
 use crate::engine::fallback::Fallback;
@@ -27,12 +46,34 @@ use crate::patch::locate;
 use crate::patch::preset::Preset;
 use crate::show::{Mode, Show};
 
+/// Prints a line where somebody may read it.
+pub(crate) fn print(mut out: impl Write, line: Arguments) {
+    // A closed terminal or pipe is no reason to stop.
+    let _ = writeln!(out, "{line}");
+}
+
+/// Prints a line of a report, and ends the program if nobody reads it any more.
+pub(crate) fn print_or_end(line: Arguments) {
+    if let Err(error) = writeln!(io::stdout(), "{line}")
+        && error.kind() == io::ErrorKind::BrokenPipe
+    {
+        std::process::exit(0);
+    }
+}
+
+/// Parses a path as people write or copy it: see [`locate::expand`].
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().map(|path| locate::expand(&path))
+}
+
 /// Logs to standard error, warnings only unless `RUST_LOG` says otherwise. Missing drivers are not logged: the engine
 /// reports in one line what it falls back to.
 pub fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,wgpu_hal=off".into());
     // Fails only if a logger is already set up, which is then used.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    // Failing to write is no reason to complain, which would fail as well.
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false).try_init();
 }
 
 /// Which engine computes the pictures, and at what precision.
@@ -77,7 +118,7 @@ impl EngineOptions {
         let gpu = self.gpu(Device::open_with_window);
         let device = gpu.as_ref().and_then(|gpu| gpu.as_ref().ok()).map(|gpu| gpu.device().clone());
         if let Some(device) = device.iter().find(|device| !device.is_shared()) {
-            eprintln!("the window draws on another adapter than {}: pictures are copied", device.adapter.name);
+            warn!("the window draws on another adapter than {}: pictures are copied", device.adapter.name);
         }
         (self.with(gpu), device.filter(|device| device.is_shared()))
     }
@@ -88,7 +129,7 @@ impl EngineOptions {
             (_, None) => cpu,
             (_, Some(Ok(gpu))) => {
                 if !gpu.adapter().is_real() {
-                    eprintln!("the gpu engine runs on {}: slower than the cpu engine", gpu.adapter());
+                    warn!("the gpu engine runs on {}: slower than the cpu engine", gpu.adapter());
                 }
                 // Where 32 bits need too much memory, 16 bits may fit.
                 let rest = match gpu.precision() {
@@ -99,7 +140,7 @@ impl EngineOptions {
                 Arc::new(Fallback::new(Arc::new(gpu), rest.unwrap_or(cpu)))
             }
             (EngineChoice::Gpu, Some(Err(error))) => {
-                eprintln!("{error}; playing on the cpu engine");
+                warn!("{error}; playing on the cpu engine");
                 cpu
             }
             (_, Some(Err(error))) => {
@@ -138,7 +179,7 @@ impl EngineOptions {
 /// What to play instead of what the preset says.
 #[derive(Debug, clap::Args)]
 struct Overrides {
-    /// Play this network instead of the preset's: a file, or a name in presets/networks
+    /// Play this network instead of the preset's: a file, or the name of one that ships or is yours
     #[arg(long, value_name = "FILE")]
     network: Option<PathBuf>,
     #[command(flatten)]
@@ -161,8 +202,16 @@ impl Overrides {
     }
 
     fn show_by(&self, engine: Arc<dyn Engine>, preset: Option<&str>, mode: Mode) -> anyhow::Result<Show> {
+        let (network, preset) = match (self.network.as_deref(), preset.filter(|named| locate::is_network(named))) {
+            (Some(network), Some(named)) => {
+                let network = network.display();
+                bail!("two networks are given: {named} and --network {network}")
+            }
+            (None, Some(named)) => (Some(Path::new(named)), None),
+            (network, None) => (network, preset),
+        };
         let (library, preset) = presets(preset)?;
-        let network = self.network.as_deref().map(locate::network).transpose()?;
+        let network = network.map(|network| locate::network_of(library.folders(), network)).transpose()?;
         let seed = self.seed;
         Ok(Show::new(crate::show::Options { library, preset, network, seed, engine, mode })?)
     }

@@ -36,6 +36,11 @@ pub struct State {
 }
 
 impl State {
+    /// The size of the file.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     fn of(metadata: &fs::Metadata) -> State {
         State { bytes: metadata.len(), modified: metadata.modified().ok() }
     }

@@ -1,5 +1,6 @@
 //! The command line: options, logging, and the one place that prints an error and exits.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -70,7 +71,6 @@ fn quiet_drivers() {
 }
 
 /// Prints an error and its causes on one line, skipping causes that the line already contains.
-#[allow(clippy::print_stderr, reason = "the one place that prints an error")]
 fn fail(error: &anyhow::Error) -> ExitCode {
     let mut line = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
@@ -80,6 +80,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     }
     // A preset can report several mistakes, one per line.
     let lines: Vec<String> = line.lines().map(printable).collect();
-    eprintln!("latent-jockey: {}", lines.join("\n"));
+    // Nobody may be reading.
+    let _ = writeln!(std::io::stderr(), "latent-jockey: {}", lines.join("\n"));
     ExitCode::FAILURE
 }

@@ -61,7 +61,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     };
     let opened = started.elapsed();
     let gmac = network.plan.macs() as f64 / 1e9;
-    println!("network   {} · {:.2} GMAC per picture · {} engine", network.name, gmac, engine.name());
+    report!("network   {} · {:.2} GMAC per picture · {} engine", network.name, gmac, engine.name());
     picture_time(&network, &*engine, opened, options.seconds)?;
     if let Some(Ok(gpu)) = options.engine.gpu(Device::open) {
         layers::on_the_gpu(&network, &gpu)?;
@@ -96,11 +96,11 @@ fn picture_time(network: &Network, engine: &dyn Engine, opened: Duration, second
         turn += 1;
         run(turn)
     })?;
-    println!("load      open {:.0} ms, prepare {:.0} ms, first picture {first:.1} ms", ms(opened), ms(prepared));
-    println!("picture   {}", percentiles(&mut millis));
+    report!("load      open {:.0} ms, prepare {:.0} ms, first picture {first:.1} ms", ms(opened), ms(prepared));
+    report!("picture   {}", percentiles(&mut millis));
     let median = millis[millis.len() / 2];
     let gmac = network.plan.macs() as f64 / 1e9;
-    println!("rate      {:.1} pictures/s, {:.1} GMAC/s", 1e3 / median, gmac / median * 1e3);
+    report!("rate      {:.1} pictures/s, {:.1} GMAC/s", 1e3 / median, gmac / median * 1e3);
     Ok(())
 }
 
@@ -164,7 +164,7 @@ fn knob_to_picture(preset: Preset, library: Library, options: &Options) -> anyho
         }
         millis.push(started.elapsed().as_secs_f64() * 1e3);
     }
-    println!("knob      {} from the event to the finished picture", percentiles(&mut millis));
+    report!("knob      {} from the event to the finished picture", percentiles(&mut millis));
     Ok(())
 }
 

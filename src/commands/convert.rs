@@ -19,11 +19,11 @@ use crate::patch::locate;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The network: a file, or a name in presets/networks
+    /// The network: a file, or the name of one that ships or is yours
     #[arg(value_name = "IN")]
     network: PathBuf,
     /// The file to write
-    #[arg(value_name = "OUT.safetensors")]
+    #[arg(value_name = "OUT.safetensors", value_parser = super::path())]
     out: PathBuf,
     /// Store weights as 16-bit floats: half the size, nearly the same picture
     #[arg(long)]
@@ -38,10 +38,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let precision = if *half { Precision::Half } else { Precision::Full };
     let file = locate::network(network)?;
     convert(&file, out, precision, *overwrite)?;
-    let (before, after) = (fs::metadata(&file)?.len(), fs::metadata(out)?.len());
+    let [before, after] = [&file, out].map(|file| crate::file::state(file).bytes());
     let started = Instant::now();
     check(&Checkpoint::open(out)?)?;
-    println!(
+    say!(
         "{}: {:.1} MB ({} has {:.1} MB), opens in {:.0} ms",
         out.display(),
         after as f64 / 1e6,

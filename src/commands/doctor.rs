@@ -2,11 +2,13 @@
 
 use std::ffi::OsStr;
 use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
 use std::process::Command;
 
 use super::play::OSC_PORT;
 use crate::control::midi::{self, Profiles};
 use crate::engine::gpu;
+use crate::patch::folders::{Folders, Kind};
 use crate::patch::library::Library;
 use crate::record::video::{self, Encoder};
 
@@ -22,6 +24,7 @@ use Health::{Bad, Good, Lesser};
 
 pub fn run() -> anyhow::Result<()> {
     let checks = [
+        ("folders", folders()),
         ("presets", presets()),
         ("processor", processor()),
         ("graphics", graphics()),
@@ -41,10 +44,29 @@ pub fn run() -> anyhow::Result<()> {
                 ("BAD ", line)
             }
         };
-        println!("{sign}{name:<10} {line}");
+        report!("{sign}{name:<10} {line}");
     }
     anyhow::ensure!(bad == 0, "the instrument cannot play: {bad} of the checks above failed");
     Ok(())
+}
+
+/// Where presets, networks and so on are looked for, in order.
+fn folders() -> Health {
+    let folders = match Folders::here() {
+        Ok(folders) => folders,
+        Err(error) => return Bad(error.to_string()),
+    };
+    let place = |word: &str, folder: &Path| {
+        let missing = if folder.is_dir() { "" } else { " (none yet)" };
+        format!("{word} {}{missing}", folder.display())
+    };
+    let show = folders.show().map(|folder| place("the show's", folder));
+    let own = folders.own().map(|folder| place("yours in", folder));
+    let installed = folders.installed().map(|folder| place("installed in", folder));
+    let built_in = Folders::default();
+    let count = |kind| built_in.files(kind).len();
+    let built_in = format!("built in ({} presets, {} networks)", count(Kind::Preset), count(Kind::Network));
+    Good([show, own, installed, Some(built_in)].into_iter().flatten().collect::<Vec<_>>().join(", then "))
 }
 
 /// Whether there are presets, all valid, with their networks in place.
@@ -54,7 +76,7 @@ fn presets() -> Health {
         Err(error) => return Bad(error.to_string()),
     };
     match library.check() {
-        Ok(count) => Good(format!("{count} in {}", library.folder().display())),
+        Ok(count) => Good(format!("{count}, all valid")),
         Err(error) => Bad(error.headline()),
     }
 }
@@ -94,7 +116,8 @@ fn midi_ports() -> Health {
         Err(error) => Lesser(error.to_string()),
         Ok(ports) if ports.is_empty() => Lesser("no MIDI input; plug one in at any time".to_owned()),
         Ok(ports) => {
-            let profiles = Profiles::shipped();
+            let files = Folders::here().unwrap_or_default().all(Kind::Controller);
+            let (profiles, _) = Profiles::load(&files);
             let named = ports.iter().map(|port| match profiles.of_port(port) {
                 Some(profile) => format!("{port} ({})", profile.name),
                 None => port.clone(),

@@ -27,7 +27,7 @@ pub enum NoiseChoice {
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The network: a file, or a name in presets/networks
+    /// The network: a file, or the name of one that ships or is yours
     network: PathBuf,
     /// Seeds and ranges, such as 0-15,85
     #[arg(long, default_value = "0-15", value_name = "LIST")]
@@ -44,10 +44,10 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t)]
     noise: NoiseChoice,
     /// Folder for the PNGs and the contact sheet
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::path())]
     out: PathBuf,
     /// Read exact latents from a tensor in this file, instead of seeds
-    #[arg(long, value_name = "FILE.safetensors", requires = "tensor")]
+    #[arg(long, value_name = "FILE.safetensors", value_parser = super::path(), requires = "tensor")]
     latents: Option<PathBuf>,
     /// The tensor to read: z [N, z_dim] or ws [N, num_ws, w_dim]
     #[arg(long, requires = "latents")]
@@ -107,12 +107,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         let file = options.out.join("scores.tsv");
         std::fs::write(&file, format!("score\tpicture\n{table}"))
             .with_context(|| format!("cannot write {}", file.display()))?;
-        print!("{table}");
+        say!("{}", table.trim_end());
         pictures = scores.iter().map(|(_, index)| std::mem::take(&mut pictures[*index])).collect();
     }
     let sheet_file = options.out.join("sheet.png");
     save(&sheet::contact_sheet(&pictures), &sheet_file)?;
-    println!("{} pictures and {}", pictures.len(), sheet_file.display());
+    say!("{} pictures and {}", pictures.len(), sheet_file.display());
     Ok(())
 }
 

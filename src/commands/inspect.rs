@@ -19,7 +19,7 @@ const PAINTING: usize = 256;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The network: a file, or a name in presets/networks
+    /// The network: a file, or the name of one that ships or is yours
     network: PathBuf,
     #[command(flatten)]
     engine: EngineOptions,
@@ -40,8 +40,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     for engine in options.engine.each() {
         let tried = engine.prepare(network.plan.clone()).and_then(|mut program| rate(&mut *program, &inputs));
         match tried {
-            Ok(rate) => println!("plays        yes: about {rate:.1} pictures/s with the {} engine here", engine.name()),
-            Err(error) => println!("plays        no with the {} engine: {error}", engine.name()),
+            Ok(rate) => report!("plays        yes: about {rate:.1} pictures/s with the {} engine here", engine.name()),
+            Err(error) => report!("plays        no with the {} engine: {error}", engine.name()),
         }
     }
     Ok(())
@@ -58,7 +58,7 @@ fn describe_judge(file: &Path) {
         Ok(None) => "no discriminator in this file".to_owned(),
         Err(error) => format!("no: {error}"),
     };
-    println!("{:<12} {text}", "scores");
+    report!("{:<12} {text}", "scores");
 }
 
 /// Pictures per second, from the fastest of a few.
@@ -81,30 +81,30 @@ fn is_style(file: &Path) -> bool {
 fn style(file: &Path, engine: &dyn Engine) -> anyhow::Result<()> {
     let network = StyleNetwork::open(file)?;
     let plan = Arc::new(network.plan_for(PAINTING, PAINTING));
-    println!("file         {}", file.display());
-    println!(
+    report!("file         {}", file.display());
+    report!(
         "kind         style network, {}",
         if network.styles.len() == 1 { "one style" } else { "conditional instance norm" }
     );
     for (i, style) in network.styles.iter().enumerate() {
         let credit = [&style.artist, &style.title].into_iter().filter(|text| !text.is_empty());
         let credit: Vec<&str> = credit.map(String::as_str).collect();
-        println!("style {i:<6} {}  {}", style.name, credit.join(", "));
+        report!("style {i:<6} {}  {}", style.name, credit.join(", "));
     }
-    println!("size         {:.2} M parameters", plan.parameters() as f64 / 1e6);
-    println!("work         {:.2} GFLOP per {PAINTING} x {PAINTING} painting", plan.macs() as f64 * 2.0 / 1e9);
+    report!("size         {:.2} M parameters", plan.parameters() as f64 / 1e6);
+    report!("work         {:.2} GFLOP per {PAINTING} x {PAINTING} painting", plan.macs() as f64 * 2.0 / 1e9);
     let mut program = engine.prepare(plan)?;
     let mut weights = vec![0.0; network.styles.len()];
     weights[0] = 1.0;
     let picture = Surface::from(Image::new(3, PAINTING, PAINTING));
     let rate = rate(&mut *program, &Inputs { image: Some(&picture), styles: &weights, ..Inputs::default() })?;
-    println!("plays        yes: about {rate:.0} paintings/s with the {} engine here", engine.name());
+    report!("plays        yes: about {rate:.0} paintings/s with the {} engine here", engine.name());
     Ok(())
 }
 
 fn describe(network: &Network) {
     let summary = network.summary();
-    let line = |name: &str, value: String| println!("{name:<12} {value}");
+    let line = |name: &str, value: String| report!("{name:<12} {value}");
     line("file", network.path.display().to_string());
     line("kind", format!("{}, {}", summary.kind, summary.architecture));
     let [height, width] = network.picture_size();

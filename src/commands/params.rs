@@ -21,7 +21,7 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    print!("{}", table(options.format, Table::built_in()));
+    report!("{}", table(options.format, Table::built_in()).trim_end_matches('\n'));
     Ok(())
 }
 

@@ -1,7 +1,5 @@
 //! `play`: the show, live, in a window or headless.
 
-use std::fmt;
-use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,7 +18,7 @@ pub const OSC_PORT: u16 = 9000;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The preset: a name, a number in the list, or a file
+    /// The preset: a name, its number, or a file; or a network's file, as with --network
     preset: Option<String>,
     #[command(flatten)]
     overrides: super::Overrides,
@@ -80,16 +78,6 @@ impl Default for Options {
     }
 }
 
-/// Prints a line. A closed terminal does not end the show.
-fn say(line: fmt::Arguments) {
-    let _ = writeln!(io::stdout(), "{line}");
-}
-
-/// As [`say`], on standard error.
-fn warn(line: fmt::Arguments) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
 /// The host and port at which another program can reach us; if we are open to the network, another machine.
 fn page_host(local: SocketAddr) -> String {
     if local.ip().is_loopback() {
@@ -137,7 +125,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let [osc_counts, web_counts, midi_counts] = [(); 3].map(|()| Arc::<Counts>::default());
     // A missing device is reported once; the show continues.
     let mut without = |error: String| {
-        warn(format_args!("{error}"));
+        warn!("{error}");
         show.notice(error);
     };
     let deadline = Instant::now() + LAST_SHOW;
@@ -166,7 +154,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         })
         .and_then(|started| started.map_err(|error| without(error.to_string())).ok());
     if let Some(query) = &query {
-        say(format_args!("every address, with sliders: http://{}/", page_host(query.local_addr())));
+        say!("every address, with sliders: http://{}/", page_host(query.local_addr()));
     }
     let (profiles, problems) = Profiles::load(&controllers);
     problems.iter().for_each(|problem| without(problem.to_string()));
@@ -199,13 +187,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 #[cfg(feature = "window")]
 fn has_window(options: &Options) -> bool {
     let display = if options.headless { return false } else { crate::app::display_available() };
-    display.inspect_err(|why| warn(format_args!("{why}; playing headless"))).is_ok()
+    display.inspect_err(|why| warn!("{why}; playing headless")).is_ok()
 }
 
 #[cfg(not(feature = "window"))]
 fn has_window(options: &Options) -> bool {
     if !options.headless {
-        warn(format_args!("this build has no window (feature `window`); playing headless"));
+        warn!("this build has no window (feature `window`); playing headless");
     }
     false
 }
@@ -256,7 +244,7 @@ fn headless(mut show: Show, events: &Events, seconds: Option<f64>) -> anyhow::Re
         last = now;
         if now >= next_line {
             next_line += Duration::from_secs(1);
-            say(format_args!("{}", show.status()));
+            say!("{}", show.status());
         }
     }
     Ok(())

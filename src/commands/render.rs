@@ -11,10 +11,10 @@ use crate::show::{Mode, Show};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The preset: a name, a number in the list, or a file
+    /// The preset: a name, its number, or a file; or a network's file, as with --network
     preset: String,
     /// A video (.mp4, .mkv, .mov) or a folder for PNGs
-    #[arg(long, value_name = "FILE|DIR")]
+    #[arg(long, value_name = "FILE|DIR", value_parser = super::path())]
     out: PathBuf,
     #[arg(long, default_value_t = 10.0, value_name = "S")]
     seconds: f64,
@@ -45,7 +45,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let (width, height) = options.size.or(own).with_context(|| no_picture(&show))?;
     let (mut sink, remark) = Sink::open(&options.out, width, height, options.fps)?;
     if let Some(remark) = remark {
-        eprintln!("{remark}");
+        warn!("{remark}");
     }
     let stop = super::interrupted();
     let frames = (options.seconds * options.fps).round().max(1.0) as u64;
@@ -68,6 +68,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    println!("{}", sink.finish()?);
+    say!("{}", sink.finish()?);
     Ok(())
 }

@@ -21,9 +21,10 @@ use crate::image::convert::byte_from_float;
 use crate::image::file;
 use crate::image::resample::Resizer;
 use crate::network::style_transfer::StyleNetwork;
+use crate::patch::library::Library;
 use crate::patch::locate;
 use crate::record::{Sink, sheet};
-use crate::show::picture;
+use crate::show::picture::{self, LeftOut};
 use journal::Journal;
 
 /// Pictures on a contact sheet.
@@ -31,15 +32,16 @@ const SHEET: usize = 24;
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// A picture (PNG or JPEG), or a folder of pictures
+    /// A picture (PNG, JPEG or WebP), or a folder of pictures; or the name of one that ships or is yours
+    #[arg(value_parser = super::path())]
     image: PathBuf,
     /// Number of passes
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     passes: u32,
     /// Output folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::path())]
     out: PathBuf,
-    /// The style network: a file, or a name in presets/networks
+    /// The style network: a file, or the name of one that ships or is yours
     #[arg(long, default_value = "painters8", value_name = "FILE")]
     network: PathBuf,
     /// The style: its name, or its number from 0
@@ -84,22 +86,32 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     ensure!(options.rotate.is_finite() && options.fps.is_finite(), "--rotate and --fps take numbers");
     let file = locate::network(&options.network)?;
     let network = Arc::new(StyleNetwork::open(&file)?);
-    let weights = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let weights = crate::file::read(&file, u64::MAX).with_context(|| format!("cannot read {}", file.display()))?;
     let weights = journal::fingerprint(&weights);
     let settings = settings(options, &network)?;
-    let pictures = pictures(&options.image)?;
-    let is_folder = options.image.is_dir();
+    let place = place(&options.image)?;
+    let pictures = pictures(&place)?;
+    if let Some(left_out) = LeftOut::of(&place) {
+        warn!("{}: {left_out}", place.display());
+    }
+    let is_folder = crate::file::is_folder(&place);
     for picture in &pictures {
         let stem = picture.file_stem().unwrap_or_default();
         let out = if is_folder { options.out.join(stem) } else { options.out.clone() };
         let style = StyleLoop::new(Arc::new(Cpu::default()), network.clone());
         let made = Run { options, settings, network: &network, weights, picture, out: &out }.go(style)?;
-        println!("{made}");
+        say!("{made}");
     }
     Ok(())
 }
 
-/// The pictures to paint over, in name order.
+/// The file or folder that the player means: a path, or a name.
+fn place(image: &Path) -> anyhow::Result<PathBuf> {
+    let library = Library::open()?;
+    Ok(image.to_str().map_or_else(|| Ok(image.to_owned()), |name| library.picture(name, Path::new("")))?)
+}
+
+/// The pictures to paint over, in natural order.
 fn pictures(image: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let found = picture::pictures_of(image)?;
     let repeated = found.windows(2).find(|pair| pair[0].file_stem() == pair[1].file_stem());

@@ -46,20 +46,20 @@ pub fn on_the_gpu(network: &Network, gpu: &Gpu) -> anyhow::Result<()> {
         Err(error) => return Err(error.into()),
     };
     let megabytes = program.bytes() as f64 / 1e6;
-    println!("card      {} · {:?} · {megabytes:.0} MB", gpu.adapter(), program.precision());
+    report!("card      {} · {:?} · {megabytes:.0} MB", gpu.adapter(), program.precision());
     let roofline = gpu.roofline()?;
     let more = [(roofline.half, "in 16 bits"), (roofline.matrix, "of cooperative matrices")].into_iter();
     let more: String = more.filter_map(|(f, what)| Some(format!("{:.1} GFLOP/s {what}, ", f? / 1e9))).collect();
     let (flops, bytes) = (roofline.flops / 1e9, roofline.bytes / 1e9);
-    println!("roofline  {flops:.1} GFLOP/s in 32 bits, {more}{bytes:.1} GB/s copied");
+    report!("roofline  {flops:.1} GFLOP/s in 32 bits, {more}{bytes:.1} GB/s copied");
     for (step, variant) in program.variants() {
-        println!("kernel    {step:<14} {variant}");
+        report!("kernel    {step:<14} {variant}");
     }
     let ws = z_from_seed(85, network.plan.num_ws * network.plan.w_dim);
     let mut layers: Vec<Layer> = Vec::new();
     for picture in 0..PICTURES {
         let Some(times) = program.times(&Inputs { ws: &ws, ..Inputs::default() })? else {
-            println!("layers    the card has no timestamps");
+            report!("layers    the card has no timestamps");
             return Ok(());
         };
         if picture == 0 {
@@ -111,7 +111,7 @@ fn print(layers: &[Layer], roofline: Roofline) {
     for layer in layers {
         let Layer { name, secs, flops, bytes, .. } = layer;
         let (compute, memory) = layer.floors(roofline);
-        println!(
+        report!(
             "layer     {name:<14} {:>9.3} ms  {:>9.1} GFLOP/s ({:>5.1}%)  {:>7.1} GB/s ({:>5.1}%)",
             secs * 1e3,
             flops / secs / 1e9,
@@ -124,7 +124,7 @@ fn print(layers: &[Layer], roofline: Roofline) {
     let secs = sum(&|l| l.secs);
     let (compute, memory) = (sum(&|l| l.floors(roofline).0), sum(&|l| l.floors(roofline).1));
     let floor = sum(&|l| l.floors(roofline).0.max(l.floors(roofline).1));
-    println!(
+    report!(
         "floors    operations {:.3} ms, bytes {:.3} ms, per-layer maximum {:.3} ms; measured {:.3} ms, {:.1} times that",
         compute * 1e3,
         memory * 1e3,

@@ -34,8 +34,8 @@ pub fn alone(file: &Path, side: usize, engine: &dyn Engine, seconds: f64) -> any
         let inputs = Inputs { image: Some(&image), styles: &styles, ..Inputs::default() };
         Ok(program.draw(&inputs, &mut out)?)
     })?;
-    println!("style     {} at {side} x {side} · {gmac:.2} GMAC per picture", network.name);
-    println!("painting  {}", percentiles(&mut millis));
+    report!("style     {} at {side} x {side} · {gmac:.2} GMAC per picture", network.name);
+    report!("painting  {}", percentiles(&mut millis));
     Ok(())
 }
 
@@ -64,6 +64,6 @@ pub fn show(preset: Preset, library: Library, file: &Path, side: u16, options: &
     })?;
     let figures = percentiles(&mut millis);
     let rate = 1e3 / millis[millis.len() / 2];
-    println!("show      {figures} per frame with {}: {rate:.1} pictures/s", show.network().name);
+    report!("show      {figures} per frame with {}: {rate:.1} pictures/s", show.network().name);
     Ok(())
 }

@@ -101,15 +101,7 @@ impl Cache {
 
 /// The file in the platform's cache folder.
 pub fn default_file() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let folder = if cfg!(windows) {
-        set("LOCALAPPDATA")
-    } else if cfg!(target_os = "macos") {
-        set("HOME").map(|home| home.join("Library/Caches"))
-    } else {
-        set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")))
-    };
-    folder.map(|folder| folder.join("latent-jockey/kernels.json"))
+    Some(dirs::cache_dir()?.join("latent-jockey/kernels.json"))
 }
 
 fn read(file: &Path) -> BTreeMap<String, Known> {
