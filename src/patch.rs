@@ -13,4 +13,5 @@ mod modulators;
 pub mod preset;
 pub mod save;
 pub mod saver;
+mod slips;
 pub mod watch;

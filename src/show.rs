@@ -33,7 +33,7 @@ use crate::params::{Def, Id, Kind as ParamKind, Params, Scope, TableError, Targe
 use crate::patch::library::Library;
 use crate::patch::locate::LocateError;
 use crate::patch::preset::{Preset, PresetError};
-use crate::patch::saver::Saved;
+use crate::patch::saver::{Origin, Saved};
 pub use controls::MapLine;
 use controls::{Controls, Taught, Verdict};
 use deck::Decks;
@@ -479,7 +479,10 @@ impl Show {
             (LoadRequest::Style { .. }, Some(Loaded::Style(style))) => {
                 self.output.set_style(Some(style));
             }
-            (LoadRequest::Picture { slide, .. }, Some(Loaded::Picture { image, count })) => {
+            (LoadRequest::Picture { slide, .. }, Some(Loaded::Picture { image, count, left_out })) => {
+                if let Some(line) = left_out {
+                    self.status.notice(format!("{}: {line}", slide.place.name));
+                }
                 self.slideshow.landed(slide, count, image.is_some());
                 if image.is_some() {
                     self.output.set_input(image);
@@ -599,7 +602,7 @@ impl Show {
         let is_saved = self.presets.learn(&taught.entry, taught.saves, &self.params);
         self.set_map();
         self.status.notice(taught.line.clone());
-        self.tell_slow_disk(is_saved);
+        self.tell_saving(is_saved);
     }
 
     fn undo_learning(&mut self) {
@@ -618,25 +621,29 @@ impl Show {
             return self.status.notice(line.to_owned());
         }
         let network = self.decks.network().path.clone();
-        match self.presets.save(self.params.text(Id::PresetSave), &self.params, network) {
-            Ok(is_saved) => self.tell_slow_disk(is_saved),
-            Err(line) => self.status.notice(line),
-        }
+        let is_saved = self.presets.save(self.params.text(Id::PresetSave), &self.params, network);
+        self.tell_saving(is_saved);
     }
 
-    fn tell_slow_disk(&mut self, is_saved: bool) {
-        if !is_saved {
-            self.status.notice("the disk is slow: please save again".to_owned());
+    /// One line if it cannot be saved now.
+    fn tell_saving(&mut self, is_saved: Result<bool, String>) {
+        match is_saved {
+            Ok(true) => {}
+            Ok(false) => self.status.notice("the disk is slow: please save again".to_owned()),
+            Err(line) => self.status.notice(line),
         }
     }
 
     fn saved(&mut self, saved: Saved) {
         match saved.result {
-            Ok(preset) => {
-                if saved.whole {
-                    self.status.notice(format!("saved {}", preset.path.display()));
+            Ok(written) => {
+                let path = written.preset.path.display();
+                match saved.origin {
+                    Origin::BuiltIn { .. } => self.status.notice(format!("saved as a preset of your own: {path}")),
+                    _ if saved.whole => self.status.notice(format!("saved {path}")),
+                    _ => {}
                 }
-                self.presets.take_saved(preset, saved.from);
+                self.presets.take_saved(written, &saved.origin, saved.number);
                 self.set_map();
             }
             Err(error) if saved.whole => self.status.notice(error.to_string()),

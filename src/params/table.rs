@@ -250,9 +250,9 @@ const NOW: Saving = Saving::Elsewhere("it is a command");
 use Def as D;
 
 parameters! {
-    Network = D::text("/network", "").quantized().saving(Saving::Elsewhere("write network = \"...\" at the top of the file")).help("network to play: a name in presets/networks or a path");
+    Network = D::text("/network", "").quantized().saving(Saving::Elsewhere("write network = \"...\" at the top of the file")).help("network to play: the name of one that ships or is yours, or a path");
     NetworkFade = D::float("/network/fade", 0.0, 60.0, 0.0).unit("s").stage().help("crossfade from one network to the next, both moving; 0 cuts");
-    Preset = D::text("/preset", "").command().quantized().saving(Saving::Elsewhere("a preset cannot load another preset")).help("preset to load: a name in presets, a path, or its number in the list");
+    Preset = D::text("/preset", "").command().quantized().saving(Saving::Elsewhere("a preset cannot load another preset")).help("preset to load: a name, a number or a path");
     PresetNext = D::trigger("/preset/next").quantized().help("load the next preset");
     PresetPrev = D::trigger("/preset/prev").quantized().help("load the previous preset");
     PresetSave = D::text("/preset/save", "").command().saving(NOW).remote(Remote::NoFiles).help("save the current settings into the preset, or with a name as a new preset based on it");
@@ -280,7 +280,7 @@ parameters! {
     TransformY = D::float("/transform/y", -1.0, 1.0, 0.0).unit("pictures").smooth(0.05).help("StyleGAN3: move the content down");
     TransformRotate = D::float("/transform/rotate", -1.0, 1.0, 0.0).unit("turns").smooth(0.05).help("StyleGAN3: rotate the content; exact in configuration R");
     TransformScale = D::float("/transform/scale", 0.25, 4.0, 1.0).smooth(0.05).help("StyleGAN3: scale the content");
-    Input = D::text("/input", "").help("picture or folder of pictures (PNG, JPEG, WebP) to play: a name in presets/pictures or a path; empty plays the network alone");
+    Input = D::text("/input", "").help("picture or folder of pictures (PNG, JPEG, WebP) to play: a name or a path; empty plays the network alone");
     InputAmount = D::float("/input/amount", 0.0, 1.0, 1.0).smooth(0.15).help("mix of the network's picture (0) and the input (1)");
     InputFit = D::choice("/input/fit", Fit::WORDS, Fit::Cover as usize).help("how the input fills the network's square: whole with black bars, cropped, or whole with mirrored edges");
     InputNext = D::trigger("/input/next").help("next picture of the folder; reloads a single picture");
@@ -288,7 +288,7 @@ parameters! {
     InputEvery = D::float("/input/every", 0.0, 600.0, 0.0).square().help("advance every N seconds or beats; 0 disables");
     InputSync = D::choice("/input/sync", TimeBase::WORDS, TimeBase::Seconds as usize).help("whether /input/every counts seconds or beats");
     InputFade = D::float("/input/fade", 0.0, 20.0, 1.0).unit("s").help("crossfade from one picture to the next; 0 cuts");
-    StyleNetwork = D::text("/style/network", "").quantized().help("style network to paint with: a name in presets/networks or a path; empty turns painting off");
+    StyleNetwork = D::text("/style/network", "").quantized().help("style network to paint with: a name or a path; empty turns painting off");
     StyleA = D::int("/style/a", 0, 255, 0).help("first style of the network, from 0; numbers past the last wrap around");
     StyleB = D::int("/style/b", 0, 255, 0).help("second style, to blend with the first");
     StyleBlend = D::float("/style/blend", 0.0, 1.0, 0.0).smooth(0.15).help("blend of the two styles: 0 is a, 1 is b");

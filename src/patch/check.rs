@@ -33,6 +33,11 @@ impl<'a> Checker<'a> {
         self.reading.folders
     }
 
+    /// Whether addresses that are no parameters are passed over.
+    pub fn skips_unknown(&self) -> bool {
+        self.reading.skips_unknown
+    }
+
     /// The parameters that the file may name.
     pub fn params(&self) -> &Table {
         self.extended.as_deref().unwrap_or(self.reading.table)

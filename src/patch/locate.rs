@@ -28,7 +28,7 @@ fn places(folders: &[PathBuf]) -> String {
     let disk: Vec<String> =
         folders.iter().filter(|folder| !file::is_built_in(folder)).map(|folder| folder.display().to_string()).collect();
     match (disk.is_empty(), disk.len() < folders.len()) {
-        (true, true) => " built in".to_owned(),
+        (true, true) => " among those built in".to_owned(),
         (true, false) => String::new(),
         (false, true) => format!(" in {} or built in", disk.join(", ")),
         (false, false) => format!(" in {}", disk.join(", ")),

@@ -11,7 +11,7 @@ use toml_edit::{Document, TableLike};
 use super::check::{Checker, key_span, typed};
 use super::folders::{Folders, Kind};
 use super::locate::{LocateError, name_of};
-use super::modulators;
+use super::{modulators, slips};
 use crate::control::mapping::{MappingError, MidiEntry, OscEntry};
 use crate::control::osc::{self, MAX_OUTS, Out};
 use crate::file::text::{self, TextError};
@@ -137,7 +137,10 @@ impl Preset {
         let preset = match Document::parse(text) {
             Ok(document) => Some(read(&document, origin, &mut check)),
             Err(error) => {
-                check.report(error.span(), error.message().replace('\n', ", "));
+                match slips::find(text, error.span().map_or(0, |span| span.start)) {
+                    Some((at, message)) => check.report(Some(at..at), message),
+                    None => check.report(error.span(), error.message().replace('\n', ", ")),
+                }
                 None
             }
         };
@@ -221,6 +224,7 @@ fn controls(table: &dyn TableLike, check: &mut Checker) -> Vec<MidiEntry> {
         let Some(options) = check.entry(item, span.clone()) else { continue };
         match MidiEntry::new(control, &options, check.params()) {
             Ok(entry) => controls.push(entry),
+            Err(MappingError::Address { .. }) if check.skips_unknown() => {}
             Err(error @ MappingError::Control { .. }) => check.report(span, error.to_string()),
             Err(error) => check.report(item.span().or(span), error.to_string()),
         }
@@ -239,6 +243,7 @@ fn aliases(table: &dyn TableLike, check: &mut Checker) -> Vec<OscEntry> {
         let Some(options) = check.entry(item, span.clone()) else { continue };
         match OscEntry::new(alias, &options, check.params()) {
             Ok(entry) => aliases.push(entry),
+            Err(MappingError::Address { .. }) if check.skips_unknown() => {}
             Err(error) => check.report(item.span().or(span), error.to_string()),
         }
     }

@@ -51,13 +51,22 @@ pub struct Saving<'a> {
     pub midi: Option<&'a [MidiEntry]>,
 }
 
+/// A preset that was saved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// As it now reads, without what belongs to parameters that are gone at the moment.
+    pub preset: Preset,
+    /// The whole file.
+    pub text: String,
+}
+
 impl Saving<'_> {
-    /// Writes to `path`, updating the preset that may be there, and returns the preset as it now reads. With `from`,
-    /// makes a new preset from that one, under a new name.
+    /// Writes to `path`, updating the preset that may be there. With `from`, makes a new preset from that one, under a new
+    /// name.
     ///
     /// # Errors
     /// When the existing file is invalid, or writing fails; either way it stays unchanged.
-    pub fn to(&self, path: &Path, from: Option<&Path>) -> Result<Preset, SaveError> {
+    pub fn to(&self, path: &Path, from: Option<&Path>) -> Result<Written, SaveError> {
         let old = match read_text(from.unwrap_or(path)) {
             Ok(text) => text,
             Err(PresetError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -68,9 +77,24 @@ impl Saving<'_> {
         if from.is_some() {
             text = self.renamed(&text, path);
         }
+        self.write(path, text)
+    }
+
+    /// Makes a copy of the built-in preset `from`, with its name.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn copy(&self, from: &Path, path: &Path) -> Result<Written, SaveError> {
+        let text = self.over(&read_text(from)?, from)?;
+        self.write(path, text)
+    }
+
+    fn write(&self, path: &Path, text: String) -> Result<Written, SaveError> {
         let preset = Preset::parse_with(&text, path, &self.reading())?;
-        replace(path, text.as_bytes()).map_err(|source| SaveError::Write { path: path.to_owned(), source })?;
-        Ok(preset)
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let written = fs::create_dir_all(folder).and_then(|()| replace(path, text.as_bytes()));
+        written.map_err(|source| SaveError::Write { path: path.to_owned(), source })?;
+        Ok(Written { preset, text })
     }
 
     fn reading(&self) -> Reading<'_> {
@@ -129,17 +153,25 @@ fn write_midi(table: &mut dyn TableLike, entries: &[MidiEntry], params: &Table) 
     let spellings: Vec<(ControlSpec, String)> =
         table.iter().filter_map(|(key, _)| Some((parse_control(key).ok()?, key.to_owned()))).collect();
     for (control, key) in &spellings {
-        if !entries.iter().any(|entry| entry.control == *control) {
+        // What belongs to a parameter that is gone at the moment is not among the entries.
+        if !entries.iter().any(|entry| entry.control == *control) && !is_gone(table.get(key), params) {
             table.remove(key);
         }
     }
     for entry in entries {
         match spellings.iter().find(|(control, _)| *control == entry.control) {
+            Some((_, key)) if params.resolve(&entry.to.to_string()).is_none() && is_gone(table.get(key), params) => {}
             Some((_, key)) if plays(table.get(key), entry, params) => {}
             Some((_, key)) => set(table, key, entry_toml(entry)),
             None => set(table, &entry.control.to_string(), entry_toml(entry)),
         }
     }
+}
+
+/// Whether a mapping names a parameter that does not exist.
+fn is_gone(item: Option<&Item>, params: &Table) -> bool {
+    let to = item.and_then(|item| item.as_str().or_else(|| item.get("to")?.as_str()));
+    to.is_some_and(|to| params.resolve(to).is_none())
 }
 
 /// Whether the file already says the same as the entry.
@@ -402,7 +434,7 @@ mod tests {
             network: Some(&network),
             midi: Some(&[]),
         };
-        let saved = saving.to(&new, Some(&old)).unwrap();
+        let saved = saving.to(&new, Some(&old)).unwrap().preset;
         assert_eq!((saved.name.as_str(), saved.path.as_path()), ("dawn", new.as_path()));
         let text = fs::read_to_string(&new).unwrap();
         assert_eq!(text, "# light\nname = \"dawn\"\nnetwork = 'a'\n\n[params]\n\"/psi\" = 1.0\n");

@@ -11,13 +11,23 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::library::Library;
 use super::locate::name_of;
-use super::preset::Preset;
-use super::save::{SaveError, Saving};
+use super::save::{SaveError, Saving, Written};
 use crate::control::mapping::MidiEntry;
 use crate::params::{Params, Table};
 
 /// Maximum number of waiting jobs.
 const JOBS: usize = 16;
+
+/// What a preset is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Its own file, or nothing.
+    Itself,
+    /// Another preset, including comments, under a new name.
+    Other(PathBuf),
+    /// The built-in preset of the same name; `again` if the copy may be there already, because this show made it.
+    BuiltIn { file: PathBuf, again: bool },
+}
 
 /// What to write, and where.
 #[derive(Clone, Debug)]
@@ -25,22 +35,22 @@ pub struct Job {
     /// The current table of parameters.
     pub table: Arc<Table>,
     pub path: PathBuf,
-    /// The preset that a new one is made from, including comments.
-    pub from: Option<PathBuf>,
+    pub origin: Origin,
     /// `None` leaves the values, the network or the mappings as in the file.
     pub params: Option<Box<Params>>,
     pub network: Option<PathBuf>,
     pub midi: Option<Vec<MidiEntry>>,
     /// A new preset must not take the name of another one.
-    pub is_new: bool,
     pub library: Library,
 }
 
 /// The result of a job.
 #[derive(Debug)]
 pub struct Saved {
-    pub result: Result<Preset, SaveError>,
-    pub from: Option<PathBuf>,
+    pub result: Result<Written, SaveError>,
+    pub origin: Origin,
+    /// Its number among the presets.
+    pub number: Option<usize>,
     /// Whether the values were saved too.
     pub whole: bool,
 }
@@ -48,10 +58,12 @@ pub struct Saved {
 impl Job {
     /// Writes the file.
     pub fn run(self) -> Saved {
-        let whole = self.params.is_some();
-        if let Some(error) = self.is_new.then(|| taken(&self.library, &self.path)).flatten() {
-            return Saved { result: Err(error), from: self.from, whole };
-        }
+        let result = self.write();
+        let (number, whole) = (self.library.number(&self.path), self.params.is_some());
+        Saved { result, origin: self.origin, number, whole }
+    }
+
+    fn write(&self) -> Result<Written, SaveError> {
         let saving = Saving {
             table: &self.table,
             folders: self.library.folders(),
@@ -59,8 +71,16 @@ impl Job {
             network: self.network.as_deref(),
             midi: self.midi.as_deref(),
         };
-        let result = saving.to(&self.path, self.from.as_deref());
-        Saved { result, from: self.from, whole }
+        match &self.origin {
+            Origin::Itself => saving.to(&self.path, None),
+            Origin::Other(from) => match taken(&self.library, &self.path) {
+                Some(error) => Err(error),
+                None => saving.to(&self.path, Some(from)),
+            },
+            Origin::BuiltIn { again: true, .. } if self.path.is_file() => saving.to(&self.path, None),
+            Origin::BuiltIn { .. } if self.path.is_file() => Err(SaveError::Exists { name: name_of(&self.path) }),
+            Origin::BuiltIn { file, .. } => saving.copy(file, &self.path),
+        }
     }
 }
 

@@ -31,6 +31,8 @@ const POLL: Duration = Duration::from_secs(1);
 pub struct Reload {
     /// The file that [`Watch::follow`] named; ignore it if another preset is current by now.
     pub path: PathBuf,
+    /// The whole file, if it could be read.
+    pub text: Option<String>,
     /// The new preset, or why it cannot be played.
     pub result: Result<Preset, PresetError>,
 }
@@ -205,7 +207,7 @@ impl Followed {
                 let is_known =
                     matches!((&self.known, &result), (Seen::Preset(known), Ok(preset)) if **known == *preset);
                 if !is_known {
-                    outbox.put(Reload { path: self.path.clone(), result });
+                    outbox.put(Reload { path: self.path.clone(), text: Some(text.clone()), result });
                 }
                 self.known = Seen::Text(text);
             }
@@ -215,7 +217,7 @@ impl Followed {
                 self.gone = None;
                 if self.known != Seen::Nothing {
                     self.known = Seen::Nothing;
-                    outbox.put(Reload { path: self.path.clone(), result: Err(error) });
+                    outbox.put(Reload { path: self.path.clone(), text: None, result: Err(error) });
                 }
             }
             Err(error) => {
@@ -232,7 +234,7 @@ impl Followed {
             self.gone = None;
             if self.known != Seen::Nothing {
                 self.known = Seen::Nothing;
-                outbox.put(Reload { path: self.path.clone(), result: Err(error) });
+                outbox.put(Reload { path: self.path.clone(), text: None, result: Err(error) });
             }
         }
     }

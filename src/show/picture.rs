@@ -31,29 +31,49 @@ pub fn pictures_of(place: &Path) -> Result<Vec<PathBuf>, PictureError> {
     if found.is_empty() { Err(PictureError::Empty { folder: place.to_owned() }) } else { Ok(found) }
 }
 
-/// One line about the files of a folder that are not read, counted by extension; `None` if there are none.
-pub fn left_out(folder: &Path) -> Option<String> {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut all = 0;
-    for file in file::list(folder).ok()?.into_iter().filter(|path| file::is_file(path)) {
-        all += 1;
-        let ending = file.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        if !ENDINGS.contains(&ending.as_str()) {
-            *counts.entry(ending).or_default() += 1;
+/// The files of a folder that are not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many files there are in all.
+    all: usize,
+    /// How many are left out, by extension in lower case.
+    counts: BTreeMap<String, usize>,
+}
+
+impl LeftOut {
+    /// Looks through a folder; `None` if nothing is left out.
+    pub fn of(folder: &Path) -> Option<LeftOut> {
+        let (mut all, mut counts) = (0, BTreeMap::new());
+        for file in file::list(folder).ok()?.into_iter().filter(|path| file::is_file(path)) {
+            all += 1;
+            let ending = file.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+            if !ENDINGS.contains(&ending.as_str()) {
+                *counts.entry(ending).or_default() += 1;
+            }
         }
+        (!counts.is_empty()).then_some(LeftOut { all, counts })
     }
-    let counted = |(ending, count): (&String, &usize)| match ending.as_str() {
-        "" => format!("{count} without an extension"),
-        ending => format!("{count} .{ending}"),
-    };
-    let kinds: Vec<String> = counts.iter().map(counted).collect();
-    let sum: usize = counts.values().sum();
-    let line = || format!("{sum} of {all} files skipped: {} (supported: {})", kinds.join(", "), ENDINGS.join(", "));
-    (sum > 0).then(line)
+
+    /// For the HUD: `3 of 12 files left out (2 .heic, 1 .txt)`.
+    pub fn headline(&self) -> String {
+        let counted = |(ending, count): (&String, &usize)| match ending.as_str() {
+            "" => format!("{count} without an extension"),
+            ending => format!("{count} .{ending}"),
+        };
+        let kinds: Vec<String> = self.counts.iter().map(counted).collect();
+        let sum: usize = self.counts.values().sum();
+        format!("{sum} of {} files left out ({})", self.all, kinds.join(", "))
+    }
+}
+
+impl std::fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}; supported: {}", self.headline(), ENDINGS.join(", "))
+    }
 }
 
 fn left_out_of(folder: &Path) -> String {
-    left_out(folder).map_or_else(String::new, |line| format!("; {line}"))
+    LeftOut::of(folder).map_or_else(String::new, |left| format!("; {left}"))
 }
 
 #[cfg(test)]
@@ -61,27 +81,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_of_a_folder_are_in_name_order() {
+    fn pictures_of_a_folder_are_in_natural_order() {
         let folder = std::env::temp_dir().join(format!("latent-jockey-input-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         assert!(
             pictures_of(&folder).unwrap_err().to_string().ends_with("holds no pictures (png, jpg, jpeg, jfif, webp)")
         );
-        for file in ["b.png", "a.jpg", ".hidden.png", "c.txt"] {
+        for file in ["10.png", "2.jpg", ".hidden.png", "c.txt"] {
             std::fs::write(folder.join(file), "").unwrap();
         }
         let names: Vec<_> = pictures_of(&folder).unwrap().iter().map(|p| p.file_name().unwrap().to_owned()).collect();
-        assert_eq!(names, ["a.jpg", "b.png"]);
-        assert_eq!(pictures_of(&folder.join("b.png")).unwrap(), [folder.join("b.png")]);
-        assert!(left_out(&folder).unwrap().starts_with("1 of 3 files skipped: 1 .txt ("));
+        assert_eq!(names, ["2.jpg", "10.png"]);
+        assert_eq!(pictures_of(&folder.join("10.png")).unwrap(), [folder.join("10.png")]);
+        assert!(LeftOut::of(&folder).unwrap().headline() == "1 of 3 files left out (1 .txt)");
         std::fs::remove_dir_all(&folder).unwrap();
         std::fs::create_dir_all(&folder).unwrap();
-        assert_eq!(left_out(&folder), None);
+        assert_eq!(LeftOut::of(&folder), None);
         for file in ["a.heic", "b.HEIC", "c.tif", "d"] {
             std::fs::write(folder.join(file), "").unwrap();
         }
         let empty = pictures_of(&folder).unwrap_err().to_string();
-        assert!(empty.contains("; 4 of 4 files skipped: 1 without an extension, 2 .heic, 1 .tif"), "{empty}");
+        assert!(empty.contains("; 4 of 4 files left out (1 without an extension, 2 .heic, 1 .tif)"), "{empty}");
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

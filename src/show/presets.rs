@@ -6,15 +6,18 @@
 mod learned;
 
 use std::collections::{HashSet, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::loads::{From, LoadRequest, Named, PresetQuery};
 use crate::control::mapping::MidiEntry;
 use crate::control::{Source, Write};
+use crate::file;
 use crate::params::{Id, Params, Target, Value};
+use crate::patch::folders::HOME_VARIABLE;
 use crate::patch::library::Library;
 use crate::patch::preset::{Preset, PresetError};
-use crate::patch::saver::{Job, Saved, Saver};
+use crate::patch::save::Written;
+use crate::patch::saver::{Job, Origin, Saved, Saver};
 use crate::patch::watch::Watch;
 use learned::Learned;
 
@@ -53,6 +56,10 @@ pub struct Presets {
     /// Live only; offline, the step itself saves.
     saver: Option<Saver>,
     saved: VecDeque<Saved>,
+    /// What the show itself has written last.
+    written: Option<String>,
+    /// The copy of the current built-in preset that is being written.
+    copy: Option<PathBuf>,
 }
 
 impl Presets {
@@ -66,6 +73,8 @@ impl Presets {
             watch: None,
             saver: None,
             saved: VecDeque::new(),
+            written: None,
+            copy: None,
         }
     }
 
@@ -165,10 +174,11 @@ impl Presets {
             }
         }
         self.number = number;
-        if preset.path != self.playing.path
-            && let Some(watch) = &self.watch
-        {
-            watch.follow(&preset);
+        if preset.path != self.playing.path {
+            self.copy = None;
+            if let Some(watch) = &self.watch {
+                watch.follow(&preset);
+            }
         }
         self.playing = preset;
         writes
@@ -185,7 +195,13 @@ impl Presets {
             return Some(News::Saved(saved));
         }
         let reload = self.watch.as_ref()?.poll()?;
-        (reload.path == self.playing.path).then_some(News::Changed(reload.result))
+        // What the show has written itself is known, and may name parameters that are gone at the moment.
+        let is_own = reload.text.is_some() && reload.text == self.written;
+        if reload.path != self.playing.path || is_own {
+            return None;
+        }
+        self.written = None;
+        Some(News::Changed(reload.result))
     }
 
     /// Takes the new contents of the file. Returns the differences to apply; the rest stays as played. `None` if there are
@@ -216,7 +232,10 @@ impl Presets {
     }
 
     /// Adds a learned mapping; `saves` if it goes into the preset's file. False if the disk is too slow for that.
-    pub fn learn(&mut self, entry: &MidiEntry, saves: bool, params: &Params) -> bool {
+    ///
+    /// # Errors
+    /// With a message if there is no folder for it.
+    pub fn learn(&mut self, entry: &MidiEntry, saves: bool, params: &Params) -> Result<bool, String> {
         self.learned.learn(&mut self.playing.midi, entry, saves);
         self.save_map(saves, params)
     }
@@ -224,7 +243,8 @@ impl Presets {
     /// Undoes the last learned mapping. Returns the entry that was removed, if any; `None` if nothing was learned.
     pub fn undo(&mut self, saves: bool, params: &Params) -> Option<Option<MidiEntry>> {
         let gone = self.learned.undo(&mut self.playing.midi, saves)?;
-        self.save_map(saves, params);
+        // Where there is no folder, nothing was saved that could be undone.
+        let _ = self.save_map(saves, params);
         Some(gone)
     }
 
@@ -233,49 +253,69 @@ impl Presets {
         self.learned.forget();
     }
 
-    fn save_map(&mut self, saves: bool, params: &Params) -> bool {
+    fn save_map(&mut self, saves: bool, params: &Params) -> Result<bool, String> {
         if !saves || self.playing.path.as_os_str().is_empty() {
-            return true;
+            return Ok(true);
         }
-        let midi = Some(self.learned.own(&self.playing.midi).to_vec());
-        let table = params.table().clone();
-        let job = Job {
-            table,
-            path: self.playing.path.clone(),
-            from: None,
-            params: None,
-            network: None,
-            midi,
-            is_new: false,
-            library: self.library.clone(),
-        };
-        self.run(job)
+        let (path, origin) = self.place()?;
+        let job = self.job(path, origin, params);
+        Ok(self.run(job))
     }
 
-    /// Saves the current state: into the current preset, or as a new one with this name next to it. False if the disk is
-    /// slow.
+    /// Saves the current state: into the current preset, or as a new one with this name next to it. A built-in preset is
+    /// copied to the player's own. False if the disk is slow.
     ///
     /// # Errors
-    /// With a message if the name is invalid.
+    /// With a message if the name is invalid, or there is no folder for it.
     pub fn save(&mut self, name: &str, params: &Params, network: PathBuf) -> Result<bool, String> {
         let name = name.trim();
-        let (path, from) = if name.is_empty() || name == self.playing.name {
-            (self.playing.path.clone(), None)
+        let (path, origin) = if name.is_empty() || name == self.playing.name {
+            self.place()?
         } else if name.contains(['/', '\\', ':']) || name.starts_with('.') || name.chars().any(char::is_control) {
             return Err(format!("\"{name}\" is not a valid preset name: write it without / and .toml"));
         } else {
-            (self.library.folder().join(format!("{name}.toml")), Some(self.playing.path.clone()))
+            (self.folder()?.join(format!("{name}.toml")), Origin::Other(self.playing.path.clone()))
         };
-        Ok(self.run(Job {
+        let job = self.job(path, origin, params);
+        Ok(self.run(Job { params: Some(Box::new(params.clone())), network: Some(network), ..job }))
+    }
+
+    /// A job that writes the mappings only.
+    fn job(&self, path: PathBuf, origin: Origin, params: &Params) -> Job {
+        Job {
             table: params.table().clone(),
             path,
-            is_new: from.is_some(),
-            library: self.library.clone(),
-            from,
-            params: Some(Box::new(params.clone())),
-            network: Some(network),
+            origin,
+            params: None,
+            network: None,
             midi: Some(self.learned.own(&self.playing.midi).to_vec()),
-        }))
+            library: self.library.clone(),
+        }
+    }
+
+    /// Where the current preset is saved.
+    fn place(&mut self) -> Result<(PathBuf, Origin), String> {
+        let file = &self.playing.path;
+        let Some(name) = file.file_name().filter(|_| file::is_built_in(file)) else {
+            return Ok((file.clone(), Origin::Itself));
+        };
+        let path = self.own()?.join(name);
+        let origin = Origin::BuiltIn { file: file.clone(), again: self.copy.as_ref() == Some(&path) };
+        self.copy = Some(path.clone());
+        Ok((path, origin))
+    }
+
+    /// The folder for new presets: the show's, or that of the current preset if it is one of the library's, or else the
+    /// player's own.
+    fn folder(&self) -> Result<PathBuf, String> {
+        let folders = self.library.folders();
+        let beside = self.playing.path.parent().filter(|folder| Some(*folder) == folders.installed());
+        folders.show().or(beside).map_or_else(|| self.own(), |folder| Ok(folder.to_owned()))
+    }
+
+    fn own(&self) -> Result<PathBuf, String> {
+        let own = self.library.folders().own().map(Path::to_owned);
+        own.ok_or_else(|| format!("there is no folder for presets of your own: set {HOME_VARIABLE}"))
     }
 
     fn run(&mut self, job: Job) -> bool {
@@ -287,15 +327,26 @@ impl Presets {
     }
 
     /// A preset was written: if it is the current one, or made from it, it becomes current.
-    pub fn take_saved(&mut self, mut preset: Preset, from: Option<PathBuf>) {
+    pub fn take_saved(&mut self, Written { mut preset, text }: Written, origin: &Origin, number: Option<usize>) {
         let is_playing = preset.path == self.playing.path;
         // What was learned while the disk was busy is still to be written.
         let is_newest = self.saver.as_ref().is_none_or(|saver| !saver.is_busy());
-        if !(is_playing && is_newest || from.as_ref() == Some(&self.playing.path)) {
+        let is_from = match origin {
+            Origin::Itself => false,
+            Origin::Other(from) => *from == self.playing.path,
+            Origin::BuiltIn { file, .. } => *file == self.playing.path && is_newest,
+        };
+        if is_playing || is_from {
+            self.written = Some(text);
+        }
+        if !(is_playing && is_newest || is_from) {
             return;
         }
-        if let Some(watch) = self.watch.as_ref().filter(|_| !is_playing) {
-            watch.follow(&preset);
+        if !is_playing {
+            self.number = number;
+            if let Some(watch) = &self.watch {
+                watch.follow(&preset);
+            }
         }
         let playing = std::mem::take(&mut self.playing.midi);
         self.learned.saved(&mut preset.midi, playing);

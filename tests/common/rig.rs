@@ -154,6 +154,12 @@ impl Setup {
         Setup { library, preset, network: None, seed: None, engine, mode: Mode::Offline, folder }
     }
 
+    /// With this folder as the player's own.
+    pub fn own(self, folder: &Path) -> Setup {
+        let library = Library::new(self.library.folders().clone().with_own(folder));
+        Setup { library, ..self }
+    }
+
     /// Plays this preset instead.
     pub fn preset(self, preset: Preset) -> Setup {
         Setup { preset, ..self }

@@ -17,7 +17,7 @@ use crate::patch::folders::Kind as Of;
 use crate::patch::library::Library;
 use crate::patch::locate::LocateError;
 use crate::patch::preset::{Preset, PresetError};
-use crate::show::picture::{self, PictureError};
+use crate::show::picture::{self, LeftOut, PictureError};
 use crate::show::slideshow::Slide;
 use crate::thread::panic_message;
 
@@ -152,6 +152,8 @@ pub enum Loaded {
     Picture {
         image: Option<Image>,
         count: usize,
+        /// Of a folder's first picture: which files are not read.
+        left_out: Option<String>,
     },
     Preset {
         preset: Box<Preset>,
@@ -281,11 +283,11 @@ impl Context {
             LoadRequest::Picture { slide, side } => {
                 let place = self.picture_place(&slide.place)?;
                 let pictures = picture::pictures_of(&place)?;
-                if slide.index == 0
-                    && let Some(line) = picture::left_out(&place)
-                {
-                    tracing::warn!("{}: {line}", place.display());
+                let left_out = Some(&place).filter(|_| slide.index == 0).and_then(|place| LeftOut::of(place));
+                if let Some(left_out) = &left_out {
+                    tracing::warn!("{}: {left_out}", place.display());
                 }
+                let left_out = left_out.map(|left_out| left_out.headline());
                 let at = slide.index.rem_euclid(pictures.len() as i64) as usize;
                 let identity = Identity::of(&pictures[at], Some((slide.fit, *side)));
                 let image = if playing == Some(&identity) {
@@ -293,7 +295,7 @@ impl Context {
                 } else {
                     Some(file::read_square(&pictures[at], *side, slide.fit).map_err(PictureError::from)?)
                 };
-                Ok(Some((identity, Loaded::Picture { image, count: pictures.len() })))
+                Ok(Some((identity, Loaded::Picture { image, count: pictures.len(), left_out })))
             }
             LoadRequest::Preset(query) => {
                 let file = self.preset_file(query)?;
