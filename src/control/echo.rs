@@ -165,7 +165,7 @@ impl Habit {
             true => self.run.max(0).saturating_add(1),
             false => self.run.min(0).saturating_sub(1),
         };
-        if self.run.abs() >= turns {
+        if self.run.unsigned_abs() >= turns.unsigned_abs() {
             self.echoes = Some(returned);
         }
     }
@@ -298,6 +298,16 @@ mod test {
             }
             let most = if silent_first { 2 * 4 } else { 0 };
             assert!(hands <= most, "{hands} taken for hands");
+        }
+    }
+
+    #[test]
+    fn long_runs_of_the_same_outcome_are_counted() {
+        for (script, expected) in [("a1> 501", ""), ("a1> a1<", "e")] {
+            let (mut echo, mut now) = (Echo::new(Duration::from_millis(WINDOW)), Instant::now());
+            for _ in 0..300 {
+                assert_eq!(play(&mut echo, &mut now, script), expected);
+            }
         }
     }
 
