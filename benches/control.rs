@@ -141,7 +141,8 @@ fn while_playing(secs: u64) -> Result<(), Box<dyn std::error::Error>> {
     let library = Library::default();
     let preset = library.load("6")?;
     let engine = Arc::new(Cpu::default());
-    let mut show = Show::new(Options { library, preset, network: None, seed: None, engine, mode: Mode::Live })?;
+    let mut show =
+        Show::new(Options { library, preset, network: None, seed: None, engine, screen: None, mode: Mode::Live })?;
     let (sender, events) = queue();
     let counts = Arc::<Counts>::default();
     let osc = OscServer::bind((Ipv4Addr::LOCALHOST, 0).into(), sender, counts.clone())?;

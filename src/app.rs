@@ -235,7 +235,13 @@ fn set_pace(adapter: Option<Res<RenderAdapterInfo>>, mut winit: ResMut<WinitSett
 }
 
 /// One frame of the show.
-fn step(mut player: ResMut<Player>, mut frame: ResMut<present::Frame>, mut exit: MessageWriter<AppExit>) {
+fn step(
+    mut player: ResMut<Player>,
+    mut frame: ResMut<present::Frame>,
+    mut exit: MessageWriter<AppExit>,
+    output: Res<windows::Output>,
+    windows: Query<(Entity, &Window)>,
+) {
     let now = Instant::now();
     let player = &mut *player;
     let dt = now.duration_since(player.stepped).as_secs_f64().min(LONGEST_FRAME_SECS);
@@ -244,6 +250,9 @@ fn step(mut player: ResMut<Player>, mut frame: ResMut<present::Frame>, mut exit:
     player.events.take_waiting(&mut player.pending);
 
     let show = player.show.get_mut().unwrap_or_else(PoisonError::into_inner);
+    if let Some(size) = output.size(&windows) {
+        show.set_output_size(size);
+    }
     show.step(dt, &player.pending);
     player.pending.clear();
     *frame = present::Frame { picture: show.shown().cloned(), brightness: show.brightness(), fit: show.fit() };

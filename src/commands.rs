@@ -26,6 +26,7 @@ pub mod inspect;
 pub mod params;
 pub mod play;
 pub mod render;
+pub mod shader;
 pub mod style;
 
 use std::fmt::Arguments;
@@ -113,14 +114,22 @@ impl EngineOptions {
         self.with(self.gpu(Device::open))
     }
 
-    /// As [`EngineOptions::build`], for a show in a window: also returns the card that the window shares, if any.
+    /// As [`EngineOptions::build`]; also returns the device that draws at the output's size: the engine's, or any that there
+    /// is.
+    fn build_with_screen(self) -> (Arc<dyn Engine>, Option<Arc<Device>>) {
+        let gpu = self.gpu(Device::open);
+        let device = device_of(gpu.as_ref()).or_else(|| other_device(Device::open));
+        (self.with(gpu), device)
+    }
+
+    /// As [`EngineOptions::build`], for a show in a window, which can draw with that device if it is shared.
     fn build_with_window(self) -> (Arc<dyn Engine>, Option<Arc<Device>>) {
         let gpu = self.gpu(Device::open_with_window);
-        let device = gpu.as_ref().and_then(|gpu| gpu.as_ref().ok()).map(|gpu| gpu.device().clone());
+        let device = device_of(gpu.as_ref()).or_else(|| other_device(Device::open_with_window));
         if let Some(device) = device.iter().find(|device| !device.is_shared()) {
             warn!("the window draws on another adapter than {}: pictures are copied", device.adapter.name);
         }
-        (self.with(gpu), device.filter(|device| device.is_shared()))
+        (self.with(gpu), device)
     }
 
     fn with(self, gpu: Option<Result<Gpu, EngineError>>) -> Arc<dyn Engine> {
@@ -176,6 +185,16 @@ impl EngineOptions {
     }
 }
 
+fn device_of(gpu: Option<&Result<Gpu, EngineError>>) -> Option<Arc<Device>> {
+    Some(gpu?.as_ref().ok()?.device().clone())
+}
+
+/// Any adapter, also one in software.
+fn other_device(open: fn(bool) -> Result<Device, EngineError>) -> Option<Arc<Device>> {
+    let opened = open(false).inspect_err(|error| tracing::info!("{error}; the picture keeps the network's size"));
+    opened.ok().map(Arc::new)
+}
+
 /// What to play instead of what the preset says.
 #[derive(Debug, clap::Args)]
 struct Overrides {
@@ -192,16 +211,24 @@ struct Overrides {
 impl Overrides {
     /// The show for a preset: the named one, or the first.
     fn show(&self, preset: Option<&str>, mode: Mode) -> anyhow::Result<Show> {
-        self.show_by(self.engine.build(), preset, mode)
+        let (engine, screen) = self.engine.build_with_screen();
+        self.show_by(engine, screen, preset, mode)
     }
 
     /// As [`Overrides::show`], live, with the card that the window shares.
     fn show_in_window(&self, preset: Option<&str>) -> anyhow::Result<(Show, Option<Arc<Device>>)> {
         let (engine, device) = self.engine.build_with_window();
-        Ok((self.show_by(engine, preset, Mode::Live)?, device))
+        let show = self.show_by(engine, device.clone(), preset, Mode::Live)?;
+        Ok((show, device.filter(|device| device.is_shared())))
     }
 
-    fn show_by(&self, engine: Arc<dyn Engine>, preset: Option<&str>, mode: Mode) -> anyhow::Result<Show> {
+    fn show_by(
+        &self,
+        engine: Arc<dyn Engine>,
+        screen: Option<Arc<Device>>,
+        preset: Option<&str>,
+        mode: Mode,
+    ) -> anyhow::Result<Show> {
         let (network, preset) = match (self.network.as_deref(), preset.filter(|named| locate::is_network(named))) {
             (Some(network), Some(named)) => {
                 let network = network.display();
@@ -213,7 +240,7 @@ impl Overrides {
         let (library, preset) = presets(preset)?;
         let network = network.map(|network| locate::network_of(library.folders(), network)).transpose()?;
         let seed = self.seed;
-        Ok(Show::new(crate::show::Options { library, preset, network, seed, engine, mode })?)
+        Ok(Show::new(crate::show::Options { library, preset, network, seed, engine, screen, mode })?)
     }
 }
 

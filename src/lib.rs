@@ -44,5 +44,6 @@ pub mod network;
 pub mod params;
 pub mod patch;
 pub mod record;
+pub mod screen;
 pub mod show;
 pub mod thread;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use latent_jockey::commands::{self, bench, convert, doctor, generate, inspect, params, play, render, style};
+use latent_jockey::commands::{self, bench, convert, doctor, generate, inspect, params, play, render, shader, style};
 use latent_jockey::show::printable;
 
 /// An instrument for playing generative networks on stage.
@@ -33,6 +33,8 @@ enum Command {
     Bench(bench::Options),
     /// Check what works on this machine, and how to fix what does not
     Doctor,
+    /// Check effects (.wgsl), for editors and CI
+    Shader(shader::Options),
     /// Print the table of parameters
     Params(params::Options),
 }
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Some(Command::Convert(options)) => convert::run(&options),
         Some(Command::Bench(options)) => bench::run(&options),
         Some(Command::Doctor) => doctor::run(),
+        Some(Command::Shader(options)) => shader::run(&options),
         Some(Command::Params(options)) => params::run(&options),
     };
     match result {

@@ -6,12 +6,15 @@
 //! preset changes on disk. Nothing here touches a running show, which swaps in a whole [`preset::Preset`].
 
 mod check;
+pub mod effects;
 pub mod folders;
 pub mod library;
 pub mod locate;
 mod modulators;
+mod palette;
 pub mod preset;
 pub mod save;
 pub mod saver;
 mod slips;
 pub mod watch;
+pub mod watch_files;

@@ -8,6 +8,7 @@
 
 mod controls;
 mod deck;
+mod effects;
 mod live;
 pub mod loads;
 mod modulation;
@@ -27,19 +28,24 @@ use crate::control::query::Dims;
 use crate::control::{Device, Event, Listener, Snapshot, Source, Write};
 use crate::effects::style::StyleSettings;
 use crate::engine::Engine;
+use crate::engine::gpu::Device as Graphics;
 pub use crate::image::Fit;
 use crate::network::Network;
 use crate::params::{Def, Id, Kind as ParamKind, Params, Scope, TableError, Target, Value, Written};
+use crate::patch::effects::EffectEntry;
 use crate::patch::library::Library;
 use crate::patch::locate::LocateError;
 use crate::patch::preset::{Preset, PresetError};
 use crate::patch::saver::{Origin, Saved};
+use crate::screen::chain::MOST_LINKS;
+use crate::screen::{Layout, Screen, Workshop, palette};
 pub use controls::MapLine;
 use controls::{Controls, Taught, Verdict};
 use deck::Decks;
+use effects::Effects;
 use loads::{Context, Kind, Landed, Landing, LoadError, LoadRequest, Loaded, Loads, Named, Place, Progress};
 use modulation::Modulation;
-use output::Output;
+use output::{Now, Output};
 pub use output::{Tap, Uploads};
 use presets::{News, Presets};
 use slideshow::{Slide, Slideshow};
@@ -82,6 +88,8 @@ pub struct Options {
     pub network: Option<PathBuf>,
     pub seed: Option<u32>,
     pub engine: Arc<dyn Engine>,
+    /// Draws at the output's size and runs the effects from files; `None` shows the picture as it is.
+    pub screen: Option<Arc<Graphics>>,
     pub mode: Mode,
 }
 
@@ -125,6 +133,7 @@ pub struct Show {
     loads: Loads,
     decks: Decks,
     slideshow: Slideshow,
+    effects: Effects,
     output: Output,
     status: Status,
     /// Of one event; kept so that playing allocates nothing.
@@ -139,13 +148,19 @@ impl Show {
     /// # Errors
     /// When the network cannot be played. A style network or a picture that cannot be played costs one line.
     pub fn new(options: Options) -> Result<Self, ShowError> {
-        let Options { library, mut preset, network, seed, engine, mode } = options;
+        let Options { library, mut preset, network, seed, engine, screen, mode } = options;
         let own = preset.network.clone();
         preset.network = network.or(preset.network);
         let Some(file) = &preset.network else {
             return Err(ShowError::NoNetwork { preset: preset.name });
         };
-        let context = Context { engine: engine.clone(), library: library.clone() };
+        let opened = screen.map(|device| Screen::new(device.clone()).map(|screen| (screen, device)));
+        let (opened, without) = match opened.transpose() {
+            Ok(opened) => (opened, None),
+            Err(error) => (None, Some(format!("{error}; the effects are off"))),
+        };
+        let (screen, workshop) = opened.map(|(screen, device)| (screen, Arc::new(Workshop::new(device)))).unzip();
+        let context = Context { engine: engine.clone(), library: library.clone(), workshop };
         let (network, program) = context.network(file, &Progress::default())?;
         let mut params = Params::default();
         params.set_text(Id::Network, &network.name);
@@ -158,13 +173,15 @@ impl Show {
             loads: Loads::new(context),
             decks: Decks::new(network, &params),
             slideshow: Slideshow::default(),
-            output: Output::new(program),
+            effects: Effects::default(),
+            output: Output::new(program, screen),
             status: Status::new(mode == Mode::Offline),
             writes: Vec::new(),
             secs: 0.0,
             params,
             engine,
         };
+        without.into_iter().for_each(|line| show.status.notice(line));
         show.loads.begin_with(Kind::Network, file);
         let number = show.presets.library().number(&preset.path);
         show.play_preset(preset, number, |_| true);
@@ -172,6 +189,7 @@ impl Show {
             show.set(Id::Seed, Value::Int(seed.into()));
         }
         // The first picture is already painted and mixed.
+        show.answer(Id::Palette);
         show.params.settle();
         show.land();
         show.slideshow.settle();
@@ -182,6 +200,7 @@ impl Show {
             show.output = show.output.start().map_err(thread("engine"))?;
             show.loads.start().map_err(thread("loader"))?;
             show.presets.start(own).map_err(thread("presets"))?;
+            show.effects.start().map_err(thread("watch files"))?;
         }
         Ok(show)
     }
@@ -252,6 +271,9 @@ impl Show {
                 News::Saved(saved) => self.saved(saved),
             }
         }
+        if self.effects.has_changed() {
+            self.load_effects(self.effects.wanted().to_vec());
+        }
         while self.output.has_room()
             && let Some(landed) = self.loads.take_ready()
         {
@@ -272,7 +294,14 @@ impl Show {
             self.output.end_fade();
         }
         self.slideshow.fade(dt, &self.params);
-        let request = self.output.request(&self.params, &self.slideshow, self.secs);
+        let now = Now {
+            secs: self.secs,
+            beat: self.controls.clock().beat(),
+            signals: self.modulation.signals(),
+            picture: self.decks.network().picture_size(),
+        };
+        let request = self.output.request(&self.params, &self.slideshow, &self.effects, now);
+        self.effects.remember(&request.chain_values);
         self.decks.fill(&self.params, request);
     }
 
@@ -353,6 +382,11 @@ impl Show {
             Id::Learn => self.controls.learn(&self.params, &mut self.status),
             Id::LearnCancel => self.controls.cancel_learning(&mut self.status),
             Id::LearnUndo => self.undo_learning(),
+            Id::Palette => match palette::parse(self.params.text(id)) {
+                Ok(palette) => self.output.set_palette(palette),
+                Err(line) => self.status.refuse(&format!("/palette: {line}")),
+            },
+            Id::FxAdd | Id::FxRemove | Id::FxOrder => self.change_effects(id),
             _ => {}
         }
     }
@@ -404,6 +438,48 @@ impl Show {
         if self.slideshow.stop() {
             self.output.set_input(None);
         }
+    }
+
+    /// Adds, removes or reorders effects.
+    fn change_effects(&mut self, id: Id) {
+        let text = self.params.text(id).trim().to_owned();
+        if text.is_empty() {
+            return;
+        }
+        let chain = match id {
+            Id::FxAdd => Ok(self.effects.with(&text)),
+            Id::FxOrder => effects::ordered(self.effects.wanted(), &text),
+            _ => self.effects.without(&text).ok_or_else(|| {
+                format!("/fx/remove: no effect {text:?} in the chain, which is {}", self.effects.names())
+            }),
+        };
+        match chain {
+            Ok(entries) if entries.len() > MOST_LINKS => {
+                self.status
+                    .refuse(&format!("/fx/add: the chain has {MOST_LINKS} effects already, the most that it takes"));
+            }
+            Ok(entries) => self.want_effects(entries),
+            Err(line) => self.status.refuse(&line),
+        }
+    }
+
+    /// Requests a chain of effects, whose rows are in the table from now on.
+    fn want_effects(&mut self, entries: Vec<EffectEntry>) {
+        if entries == self.effects.wanted() {
+            return;
+        }
+        match self.effects.want(entries.clone(), &mut self.params) {
+            Ok(()) => {
+                self.controls.follow(self.params.table());
+                self.load_effects(entries);
+            }
+            Err(error) => self.status.notice(format!("the effects stay as they are: {error}")),
+        }
+    }
+
+    fn load_effects(&mut self, entries: Vec<EffectEntry>) {
+        let base = self.base().to_owned();
+        self.loads.request(LoadRequest::Effects { entries, base });
     }
 
     fn leaf(&mut self, by: i64) {
@@ -492,6 +568,17 @@ impl Show {
                 self.presets.forget_learned();
                 self.play_preset(*preset, number, |def| def.scope != Scope::Stage);
             }
+            (LoadRequest::Effects { .. }, Some(Loaded::Effects { entries, compiled, problems })) => {
+                if let Err(error) = self.effects.want(entries, &mut self.params) {
+                    return self.status.fault(Some(Kind::Effects), format!("the effects stay as they are: {error}"));
+                }
+                self.controls.follow(self.params.table());
+                let links = self.effects.play(compiled, &self.params);
+                self.output.set_chain(links);
+                if let Some(line) = problems.into_iter().next() {
+                    self.status.fault(Some(Kind::Effects), line);
+                }
+            }
             _ => {}
         }
     }
@@ -519,6 +606,7 @@ impl Show {
                 self.params.set_text(Id::Preset, playing);
                 format!("{error}; {playing} plays on")
             }
+            LoadRequest::Effects { .. } => format!("{error}; the effects stay as they are"),
         };
         self.status.fault(Some(request.kind()), line);
     }
@@ -535,6 +623,7 @@ impl Show {
         self.params.write_defaults(reset);
         self.controls.repeat_tempo();
         self.play_modulators();
+        self.want_effects(self.presets.playing().effects.clone());
         self.write_all(writes);
         self.set_map();
         if let Some(file) = network {
@@ -591,6 +680,7 @@ impl Show {
         let Some(reload) = self.presets.reload(preset) else { return };
         self.status.notice(format!("preset {} reloaded", self.presets.playing().name));
         self.play_modulators();
+        self.want_effects(self.presets.playing().effects.clone());
         self.write_all(reload.writes);
         self.set_map();
         if let Some(file) = reload.network {
@@ -621,7 +711,8 @@ impl Show {
             return self.status.notice(line.to_owned());
         }
         let network = self.decks.network().path.clone();
-        let is_saved = self.presets.save(self.params.text(Id::PresetSave), &self.params, network);
+        let effects = self.effects.wanted();
+        let is_saved = self.presets.save(self.params.text(Id::PresetSave), &self.params, network, effects);
         self.tell_saving(is_saved);
     }
 
@@ -667,9 +758,20 @@ impl Show {
         1.0 - self.params.get(Id::Blackout) as f32
     }
 
-    /// How the picture fills the window.
+    /// How a picture that has not the output's size fills it.
     pub fn fit(&self) -> Fit {
-        self.params.get_choice(Id::Fit)
+        let size = self.output.size();
+        match self.output.picture() {
+            // It fits already; a window of another shape shows the whole.
+            Some(picture) if [picture.width, picture.height] == size => Fit::Contain,
+            _ => self.params.get_choice::<Layout>(Id::Fit).plain(),
+        }
+    }
+
+    /// The output's width and height in pixels, from the next picture on; 0 for the picture's own. Without a screen
+    /// ([`Options::screen`]), pictures keep the network's size.
+    pub fn set_output_size(&mut self, size: [u32; 2]) {
+        self.output.set_size(size);
     }
 
     /// Removes rows from the table of parameters and adds others, as one change: the knobs of an effect, a modulator or a

@@ -29,8 +29,12 @@ fn main(
     let original = vec3<f32>(picture[at], picture[green], picture[blue]);
     // Luma with Rec. 601 weights.
     let weights = vec3<f32>(0.299, 0.587, 0.114);
-    let lift = dot(weights, painted) - dot(weights, original);
-    let wanted = select(original + lift, painted - lift, settings.is_light != 0u);
+    let painted_light = dot(weights, painted);
+    let light = dot(weights, original);
+    // Less light has less colour: the distance to grey shrinks with it.
+    let fade = clamp((1.0 + light) / max(1.0 + painted_light, 1e-3), 0.0, 1.0);
+    let coloured = original + (painted_light - light);
+    let wanted = select(coloured, light + (painted - painted_light) * fade, settings.is_light != 0u);
     let kept = clamp(painted + settings.amount * (wanted - painted), vec3<f32>(-1.0), vec3<f32>(1.0));
     painting[at] = kept.x;
     painting[green] = kept.y;

@@ -28,6 +28,17 @@ pub(super) struct ControlCamera;
 #[derive(Resource, Default)]
 pub(super) struct Output(Option<(Entity, Entity)>);
 
+impl Output {
+    /// Width and height of what the audience sees, in pixels: the output window, or the control window if there is no other.
+    pub fn size(&self, windows: &Query<(Entity, &Window)>) -> Option<[u32; 2]> {
+        let own = self.0.and_then(|(window, _)| windows.get(window).ok());
+        let (_, window) = own.or_else(|| windows.iter().next())?;
+        let size = [window.resolution.physical_width(), window.resolution.physical_height()];
+        // A minimised window keeps its picture.
+        (!size.contains(&0)).then_some(size)
+    }
+}
+
 /// A camera that draws nothing by itself. nannou's window builder gives it its window.
 fn camera(passes: CameraRenderGraph) -> impl Bundle {
     let black = ClearColorConfig::Custom(Color::BLACK);

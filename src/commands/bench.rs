@@ -1,5 +1,6 @@
 //! `bench`: how fast this machine plays a network.
 
+mod effects;
 mod layers;
 mod painting;
 
@@ -38,6 +39,9 @@ pub struct Options {
     /// Size of its paintings in pixels
     #[arg(long, default_value_t = 256, value_name = "PX", value_parser = painting_side)]
     style_size: u16,
+    /// Only measure the up-scaler and each effect that ships, at 1280x720 and 1920x1080
+    #[arg(long)]
+    effects: bool,
     #[command(flatten)]
     engine: EngineOptions,
     /// Duration of each measurement
@@ -47,8 +51,11 @@ pub struct Options {
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
     ensure!(options.seconds > 0.0, "--seconds takes more than 0, got {}", options.seconds);
-    let engine = options.engine.build();
     let (library, mut preset) = super::presets(None)?;
+    if options.effects {
+        return effects::each(&library, options.seconds);
+    }
+    let engine = options.engine.build();
     preset.network = options.network.as_deref().map(locate::network).transpose()?.or(preset.network);
     let started = Instant::now();
     let network = match (&options.random, &preset.network) {
@@ -146,6 +153,7 @@ fn knob_to_picture(preset: Preset, library: Library, options: &Options) -> anyho
         network: None,
         seed: Some(85),
         engine: options.engine.build(),
+        screen: None,
         mode: Mode::Live,
     })?;
     let set = |id: Id, value: Value| Event::Write(Write { target: id.into(), value, source: Source::Osc });

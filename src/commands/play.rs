@@ -55,7 +55,7 @@ pub struct Options {
     /// Show the picture alone in a second window, full screen on this monitor
     #[arg(long, value_name = "N")]
     output: Option<usize>,
-    /// Size of the window
+    /// Size of the window, and of the output
     #[arg(long, default_value = "1280x720", value_parser = super::parse_size, value_name = "WxH")]
     size: (u32, u32),
     /// Start with the HUD hidden (H toggles it)
@@ -177,6 +177,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     devices.plug(midi);
     devices.plug(lights);
     show.connect(devices);
+    show.set_output_size([options.size.0, options.size.1]);
     match has_window {
         true => open(show, device, events, options),
         false => headless(show, &events, options.seconds),

@@ -39,10 +39,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         options.seconds
     );
     let mut show = options.overrides.show(Some(&options.preset), Mode::Offline)?;
+    let [height, width] = show.network().picture_size().map(|side| side as u32);
+    let (width, height) = options.size.unwrap_or((width, height));
+    show.set_output_size([width, height]);
     // The first frame is at time 0.
     show.step(0.0, &[]);
-    let own = show.picture().map(|picture| (picture.width, picture.height));
-    let (width, height) = options.size.or(own).with_context(|| no_picture(&show))?;
     let (mut sink, remark) = Sink::open(&options.out, width, height, options.fps)?;
     if let Some(remark) = remark {
         warn!("{remark}");

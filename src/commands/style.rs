@@ -135,6 +135,8 @@ fn settings(options: &Options, network: &StyleNetwork) -> anyhow::Result<StyleSe
         size: usize::from(options.size),
         keep: options.keep,
         keep_what: Keep::Colour,
+        // The experiment is about what the network does.
+        dark: 0.0,
         zoom: options.zoom.powi(2),
         rotate: options.rotate * 2.0,
         // The loop takes steps of at most half a second.

@@ -50,7 +50,7 @@ pub fn linear_from_srgb(x: f64) -> f64 {
 }
 
 /// Linear light of each byte.
-pub(super) fn linear_table() -> &'static [f32; 256] {
+pub fn linear_table() -> &'static [f32; 256] {
     static TABLE: OnceLock<[f32; 256]> = OnceLock::new();
     TABLE.get_or_init(|| std::array::from_fn(|byte| linear_from_srgb(byte as f64 / 255.0) as f32))
 }

@@ -2,6 +2,7 @@
 //! no code compares words with strings.
 
 pub use crate::image::Fit;
+pub use crate::screen::{Kernel, Layout};
 
 /// An enum whose variants are the words of a [`Kind::Choice`](super::Kind::Choice), in the same order.
 pub trait Choice: Copy + 'static {
@@ -100,6 +101,8 @@ choices! {
 }
 
 words!(Fit { Contain = "contain", Cover = "cover", Mirror = "mirror" });
+words!(Layout { Contain = "contain", Cover = "cover", Mirror = "mirror", Kaleidoscope = "kaleidoscope", Tile = "tile" });
+words!(Kernel { Auto = "auto", Edge = "edge", Lanczos = "lanczos", Linear = "linear" });
 
 impl TimeBase {
     /// How many of these pass per second at `bpm` beats per minute.
@@ -146,6 +149,8 @@ mod tests {
         check(&[NoiseKind::Const, NoiseKind::Random, NoiseKind::None]);
         check(&[Keep::Colour, Keep::Light]);
         check(&[Fit::Contain, Fit::Cover, Fit::Mirror]);
+        check(&[Layout::Contain, Layout::Cover, Layout::Mirror, Layout::Kaleidoscope, Layout::Tile]);
+        check(&[Kernel::Auto, Kernel::Edge, Kernel::Lanczos, Kernel::Linear]);
         let sizes = [StyleSize::S128, StyleSize::S192, StyleSize::S256, StyleSize::S384, StyleSize::S512];
         check(&sizes);
         assert!(sizes.iter().zip(StyleSize::WORDS).all(|(size, word)| size.pixels().to_string() == *word));

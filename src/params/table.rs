@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::Value;
-use super::choice::{Choice, Ease, Fit, Keep, NoiseKind, StyleSize, TimeBase, WalkKind};
+use super::choice::{Choice, Ease, Fit, Keep, Kernel, Layout, NoiseKind, StyleSize, TimeBase, WalkKind};
 
 /// What a parameter holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -300,6 +300,7 @@ parameters! {
     StyleEvery = D::int("/style/every", 1, 16, 1).help("paint every n-th picture and fade between paintings");
     StyleKeep = D::float("/style/keep", 0.0, 1.0, 0.0).smooth(0.08).help("how much of the picture's own colour, or light, the painting keeps");
     StyleKeepWhat = D::choice("/style/keep/what", Keep::WORDS, Keep::Colour as usize).help("whether /style/keep keeps colour or light");
+    StyleDark = D::float("/style/dark", 0.0, 1.0, 1.0).smooth(0.15).help("leaves dark, flat parts of the picture unpainted, where style networks make stripes; 0 paints everywhere");
     FeedbackZoom = D::float("/feedback/zoom", 0.5, 1.5, 1.12).unit("a second").smooth(0.15).knob(7).help("zoom of the painting as it feeds back: above 1 zooms in, below 1 out");
     FeedbackRotate = D::float("/feedback/rotate", -180.0, 180.0, 0.0).unit("degrees a second").smooth(0.15).knob(8).help("clockwise rotation of the painting as it feeds back");
     FeedbackX = D::float("/feedback/x", -1.0, 1.0, 0.0).unit("widths a second").smooth(0.15).help("horizontal drift of the painting as it feeds back; positive goes right");
@@ -309,7 +310,18 @@ parameters! {
     Learn = D::text("/learn", "").command().saving(NOW).remote(Remote::NoFiles).help("map the next control that is moved to this address; without an address, to the parameter that changed last");
     LearnCancel = D::trigger("/learn/cancel").unlearnable().help("stop learning");
     LearnUndo = D::trigger("/learn/undo").unlearnable().remote(Remote::NoFiles).help("undo the last learned mapping");
-    Fit = D::choice("/fit", Fit::WORDS, Fit::Mirror as usize).help("how the picture fills the window: whole with black bars, cropped, or whole with mirrored edges");
+    Fit = D::choice("/fit", Layout::WORDS, Layout::Mirror as usize).help("how the picture fills the output: whole with black bars, cropped, whole with mirrored edges, in mirrored sectors, or tiled");
+    FitScaler = D::choice("/fit/scaler", Kernel::WORDS, Kernel::Auto as usize).help("how the picture is enlarged: along its edges and sharpened, exactly (Lanczos), or linearly; auto is edge on a graphics card and linear in software");
+    FitSharpness = D::float("/fit/sharpness", 0.0, 1.0, 0.4).smooth(0.08).help("sharpening after enlarging along edges");
+    FitX = D::float("/fit/x", -1.0, 1.0, 0.0).unit("pictures").smooth(0.08).help("moves the picture in the output; positive goes left");
+    FitY = D::float("/fit/y", -1.0, 1.0, 0.0).unit("pictures").smooth(0.08).help("moves the picture in the output; positive goes up");
+    FitZoom = D::float("/fit/zoom", 0.25, 8.0, 1.0).smooth(0.08).help("enlarges the picture in the output");
+    FitSectors = D::int("/fit/sectors", 2, 32, 6).help("number of sectors of /fit kaleidoscope");
+    FitTurn = D::float("/fit/turn", -1.0, 1.0, 0.0).unit("turns").smooth(0.08).help("rotates the sectors of /fit kaleidoscope");
+    Palette = D::text("/palette", "ember").unlearnable().help("colours for effects that use a palette: a list such as #0b0410 #d9501e #ffeeb0, or ember, ocean, aurora, neon, mono, rainbow");
+    FxAdd = D::text("/fx/add", "").command().unlearnable().saving(NOW).help("add an effect to the end of the chain, by the name of its file");
+    FxRemove = D::text("/fx/remove", "").command().unlearnable().saving(NOW).help("remove an effect from the chain");
+    FxOrder = D::text("/fx/order", "").command().unlearnable().saving(NOW).help("order of the chain: names of effects, the first one first; those left out follow");
     Blackout = D::float("/blackout", 0.0, 1.0, 0.0).smooth(0.03).stage().saving(Saving::ReadOnly).help("fade to black");
     Freeze = D::boolean("/freeze", false).stage().saving(Saving::ReadOnly).help("hold the picture");
     Panic = D::trigger("/panic").help("reload the preset as saved and turn all modulation off");

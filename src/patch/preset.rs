@@ -9,17 +9,19 @@ use std::path::{Path, PathBuf};
 use toml_edit::{Document, TableLike};
 
 use super::check::{Checker, key_span, typed};
+use super::effects::{self, EffectEntry};
 use super::folders::{Folders, Kind};
 use super::locate::{LocateError, name_of};
+use super::palette;
 use super::{modulators, slips};
 use crate::control::mapping::{MappingError, MidiEntry, OscEntry};
 use crate::control::osc::{self, MAX_OUTS, Out};
 use crate::file::text::{self, TextError};
 use crate::modulate::Modulator;
-use crate::params::{Saving, Table, Target, Value};
+use crate::params::{Id, Saving, Table, Target, Value};
 
 /// The top-level keys of a preset.
-const KEYS: &[&str] = &["name", "description", "network", "params", "midi", "osc", "osc-out", "mod"];
+const KEYS: &[&str] = &["name", "description", "network", "params", "midi", "osc", "osc-out", "mod", "effects"];
 
 /// How many problems of one file are listed.
 const TOLD: usize = 8;
@@ -44,6 +46,8 @@ pub struct Preset {
     pub osc_out: Vec<Out>,
     /// What moves parameters by itself; the numbers of their knobs are among `params`.
     pub modulators: Vec<Modulator>,
+    /// The chain of effects; their numbers are among `params`.
+    pub effects: Vec<EffectEntry>,
 }
 
 /// What a preset may name.
@@ -170,10 +174,14 @@ pub(super) fn read_text(path: &Path) -> Result<String, PresetError> {
 fn read(document: &Document<&str>, origin: &Path, check: &mut Checker) -> Preset {
     let top: &dyn TableLike = document.as_table();
     check.only_keys(top, "in a preset", KEYS);
-    // First: the rest may name the knobs of modulators.
+    // First: the rest may name the knobs of effects and modulators.
+    let base = origin.parent().unwrap_or(Path::new(""));
+    let folders = check.folders();
+    let effects = effects::read(top.get("effects"), origin, folders, check);
     let modulators = modulators::read(check.table(top, "mod"), check);
-    let mut params = check.table(top, "params").map(|t| values(t, check)).unwrap_or_default();
+    let mut params = check.table(top, "params").map(|t| values(t, base, check)).unwrap_or_default();
     params.extend(modulators::values(&modulators, check.params()));
+    params.extend(effects.values);
     Preset {
         path: origin.to_owned(),
         name: check.string(top, "name").unwrap_or_else(|| name_of(origin)),
@@ -184,6 +192,7 @@ fn read(document: &Document<&str>, origin: &Path, check: &mut Checker) -> Preset
         osc: check.table(top, "osc").map(|t| aliases(t, check)).unwrap_or_default(),
         osc_out: check.table(top, "osc-out").map(|t| outs(t, check)).unwrap_or_default(),
         modulators: modulators.into_iter().map(|(modulator, _)| modulator).collect(),
+        effects: effects.entries,
     }
 }
 
@@ -198,7 +207,7 @@ fn network(top: &dyn TableLike, origin: &Path, check: &mut Checker) -> Option<Pa
     }
 }
 
-fn values(table: &dyn TableLike, check: &mut Checker) -> Vec<(Target, Value)> {
+fn values(table: &dyn TableLike, base: &Path, check: &mut Checker) -> Vec<(Target, Value)> {
     let mut values: Vec<(Target, Value)> = Vec::new();
     for (address, item) in table.iter() {
         let span = key_span(table, address);
@@ -208,7 +217,11 @@ fn values(table: &dyn TableLike, check: &mut Checker) -> Vec<(Target, Value)> {
         } else if values.iter().any(|(t, _)| *t == target) {
             check.report(span, format!("{target} already has a value"));
         } else {
-            match typed(target, item) {
+            let read = typed(target, item).and_then(|value| match value {
+                Value::Text(text) if target.id == Id::Palette => palette::of(&text, base).map(Value::Text),
+                value => Ok(value),
+            });
+            match read {
                 Ok(value) => values.push((target, value)),
                 Err(message) => check.report(item.span().or(span), message),
             }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::Deserialize;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value as Toml, table, value};
 
+use super::effects::EffectEntry;
 use super::folders::{Folders, Kind};
 use super::locate::name_of;
 use super::preset::{Preset, PresetError, Reading, read_text};
@@ -49,6 +50,8 @@ pub struct Saving<'a> {
     pub network: Option<&'a Path>,
     /// All of the preset's own MIDI mappings; `None` leaves them unchanged.
     pub midi: Option<&'a [MidiEntry]>,
+    /// The chain of effects; `None` leaves it unchanged.
+    pub effects: Option<&'a [EffectEntry]>,
 }
 
 /// A preset that was saved.
@@ -117,6 +120,9 @@ impl Saving<'_> {
         }
         if let Some(now) = self.params.filter(|_| !before.modulators.is_empty()) {
             in_table(&mut document, "mod", |entries| write_modulators(entries, &before.modulators, now));
+        }
+        if let (Some(now), Some(chain)) = (self.params, self.effects) {
+            write_effects(&mut document, chain, now);
         }
         if let Some(entries) = self.midi {
             in_table(&mut document, "midi", |midi| write_midi(midi, entries, self.table));
@@ -258,6 +264,42 @@ fn write_modulators(table: &mut dyn TableLike, modulators: &[Modulator], params:
     }
 }
 
+/// Brings `[[effects]]` up to date: order, and the numbers of each. An effect that was there keeps its spelling and comments.
+fn write_effects(document: &mut DocumentMut, chain: &[EffectEntry], params: &Params) {
+    let old: Vec<toml_edit::Table> = match document.remove("effects") {
+        Some(Item::ArrayOfTables(tables)) => tables.into_iter().collect(),
+        Some(Item::Value(Toml::Array(array))) => {
+            array.into_iter().filter_map(|value| Some(value.as_inline_table()?.clone().into_table())).collect()
+        }
+        _ => Vec::new(),
+    };
+    let word = |table: &toml_edit::Table, key: &str| Some(table.get(key)?.as_str()?.to_owned());
+    let name_of = |table: &toml_edit::Table| word(table, "name").or_else(|| word(table, "shader"));
+    let mut tables = toml_edit::ArrayOfTables::new();
+    for entry in chain {
+        let mut table =
+            old.iter().find(|table| name_of(table).as_ref() == Some(&entry.name)).cloned().unwrap_or_default();
+        // Its place in the file follows the order of the chain.
+        table.set_position(None);
+        set(&mut table, "shader", entry.source.as_str().into());
+        if entry.name != entry.source {
+            set(&mut table, "name", entry.name.as_str().into());
+        }
+        for def in entry.shader.iter().flat_map(|shader| shader.rows(&entry.name)) {
+            let row = params.table().row(def.address);
+            let Some(now) = row.and_then(|row| params.value(row)) else { continue };
+            let key = def.address.rsplit('/').next().unwrap_or_default();
+            if table.contains_key(key) || Some(&now) != def.default_value().as_ref() {
+                set(&mut table, key, toml(&now));
+            }
+        }
+        tables.push(table);
+    }
+    if !tables.is_empty() {
+        document.insert("effects", Item::ArrayOfTables(tables));
+    }
+}
+
 /// Sets the value of `key`. Spaces and comments around an old value stay, and so does the spelling of an equal one.
 fn set(table: &mut dyn TableLike, key: &str, new: Toml) {
     match table.get_mut(key).and_then(Item::as_value_mut) {
@@ -343,6 +385,7 @@ mod tests {
             params: Some(&params(writes)),
             network: None,
             midi: None,
+            effects: None,
         }
         .over(old, Path::new("presets/p.toml"))
         .unwrap()
@@ -375,6 +418,7 @@ mod tests {
                 params: Some(&params),
                 network: Some(&network),
                 midi: None,
+                effects: None,
             };
             saving.over(old, &folder.join("p.toml")).unwrap()
         };
@@ -399,6 +443,7 @@ mod tests {
                 params: None,
                 network: None,
                 midi: Some(midi),
+                effects: None,
             }
             .over(old, path)
             .unwrap()
@@ -433,6 +478,7 @@ mod tests {
             params: Some(&params),
             network: Some(&network),
             midi: Some(&[]),
+            effects: None,
         };
         let saved = saving.to(&new, Some(&old)).unwrap().preset;
         assert_eq!((saved.name.as_str(), saved.path.as_path()), ("dawn", new.as_path()));

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::effects::EffectEntry;
 use super::library::Library;
 use super::locate::name_of;
 use super::save::{SaveError, Saving, Written};
@@ -40,6 +41,8 @@ pub struct Job {
     pub params: Option<Box<Params>>,
     pub network: Option<PathBuf>,
     pub midi: Option<Vec<MidiEntry>>,
+    /// The chain of effects; `None` leaves it as in the file.
+    pub effects: Option<Vec<EffectEntry>>,
     /// A new preset must not take the name of another one.
     pub library: Library,
 }
@@ -70,6 +73,7 @@ impl Job {
             params: self.params.as_deref(),
             network: self.network.as_deref(),
             midi: self.midi.as_deref(),
+            effects: self.effects.as_deref(),
         };
         match &self.origin {
             Origin::Itself => saving.to(&self.path, None),

@@ -1,7 +1,7 @@
 //! Loads: networks, style networks, pictures and presets share one life cycle, wanted → loading → ready → playing.
 //!
-//! The newest request of each kind wins; drops loads superseded in the meantime. Live, two threads do the work (`loader`, and
-//! `library` for presets, which must not wait behind a network); offline the step itself does, at the same point:
+//! The newest request of each kind wins; drops loads superseded in the meantime. Live, three threads do the work (`loader`, and
+//! `library` and `effects` for what must not wait behind a network); offline the step itself does, at the same point:
 //! [`Loads::take_ready`]. What is requested ahead of its beat is loaded and waits. Everything that starts to play is a
 //! [`Landing`] with its frame number, so that it can be recorded.
 
@@ -57,11 +57,16 @@ struct Playing {
 struct Workers {
     loader: Worker,
     library: Worker,
+    effects: Worker,
 }
 
 impl Workers {
     fn of(&mut self, kind: Kind) -> &mut Worker {
-        if kind == Kind::Preset { &mut self.library } else { &mut self.loader }
+        match kind {
+            Kind::Preset => &mut self.library,
+            Kind::Effects => &mut self.effects,
+            Kind::Network | Kind::Style | Kind::Picture => &mut self.loader,
+        }
     }
 }
 
@@ -90,7 +95,8 @@ impl Loads {
     /// When a thread cannot be started.
     pub fn start(&mut self) -> std::io::Result<()> {
         let loader = Worker::start("loader", self.context.clone())?;
-        self.workers = Some(Workers { loader, library: Worker::start("library", self.context.clone())? });
+        let library = Worker::start("library", self.context.clone())?;
+        self.workers = Some(Workers { loader, library, effects: Worker::start("effects", self.context.clone())? });
         Ok(())
     }
 
@@ -214,8 +220,8 @@ impl Loads {
 
     /// Collects what the threads have loaded; drops loads superseded in the meantime.
     fn poll(&mut self) {
-        let Some(Workers { loader, library }) = &mut self.workers else { return };
-        for result in [loader.poll(), library.poll()].into_iter().flatten() {
+        let Some(Workers { loader, library, effects }) = &mut self.workers else { return };
+        for result in [loader.poll(), library.poll(), effects.poll()].into_iter().flatten() {
             let number = match &result {
                 Ok((number, _)) | Err(number) => *number,
             };
@@ -280,7 +286,7 @@ mod tests {
     }
 
     fn loads() -> Loads {
-        Loads::new(Context { engine: Arc::new(Broken), library: Library::default() })
+        Loads::new(Context { engine: Arc::new(Broken), library: Library::default(), workshop: None })
     }
 
     fn named(name: &str) -> Named {

@@ -80,6 +80,11 @@ impl Modulation {
         self.is_off && !self.playing.is_empty()
     }
 
+    /// The newest value of every signal.
+    pub fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
     /// Sets the newest value of a signal.
     pub fn signal(&mut self, id: SignalId, value: f64) {
         self.signals.set(id, value);

@@ -5,17 +5,20 @@
 
 use std::sync::Arc;
 
+use super::effects::Effects;
 use super::live::{Drawn, Live};
 use super::slideshow::Slideshow;
 use super::stage::{Change, Picture, Pixels, Request, Scene, Stage};
 use super::status::Status;
 use crate::control::query::Viewer;
-use crate::effects;
 use crate::effects::input::InputSettings;
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::{Noise, NoiseMode, Program, Transform};
 use crate::image::Image;
+use crate::modulate::Signals;
 use crate::params::{Id, NoiseKind, Params};
+use crate::screen::palette::Palette;
+use crate::screen::{Link, Scaling, Screen};
 
 /// Receives the pixels of finished pictures. Runs inside the frame: it copies or drops, and never waits.
 pub trait Tap: Send {
@@ -45,6 +48,17 @@ impl Tap for Uploads {
     fn picture(&mut self, _: &Arc<Picture>, _: f32) {}
 }
 
+/// The time of a request.
+#[derive(Clone, Copy)]
+pub struct Now<'a> {
+    /// Of the show.
+    pub secs: f64,
+    pub beat: f64,
+    pub signals: &'a Signals,
+    /// Height and width of the network's picture.
+    pub picture: [usize; 2],
+}
+
 /// Where the pictures are made.
 enum Maker {
     Live(Live),
@@ -69,14 +83,26 @@ pub struct Output {
     style_serial: u64,
     /// Counts changes of the input picture.
     input_serial: u64,
+    /// Counts chains of effects from files.
+    chain_serial: u64,
+    /// Counts palettes.
+    palette_serial: u64,
+    /// Width and height of the output in pixels; 0 for the picture's own.
+    size: [u32; 2],
+    /// Whether the picture of the request changes with time alone.
+    is_moving: bool,
     pictures_asked: u64,
 }
 
 impl Output {
     /// Makes the pictures itself until [`Output::start`].
-    pub fn new(program: Box<dyn Program>) -> Self {
+    pub fn new(program: Box<dyn Program>, screen: Option<Screen>) -> Self {
         Output {
-            maker: Maker::Offline(Box::new(Stage::new(Scene { generation: 0, program }))),
+            maker: Maker::Offline(Box::new(Stage::new(Scene { generation: 0, program }, screen))),
+            chain_serial: 0,
+            palette_serial: 0,
+            size: [0; 2],
+            is_moving: false,
             waiting: Vec::new(),
             request: Request::default(),
             last: Request::default(),
@@ -159,6 +185,28 @@ impl Output {
         self.change(Change::Input(image, self.input_serial));
     }
 
+    /// Runs these effects from the next picture.
+    pub fn set_chain(&mut self, links: Vec<Link>) {
+        self.chain_serial += 1;
+        self.change(Change::Chain(links, self.chain_serial));
+    }
+
+    /// Effects use this palette from the next picture.
+    pub fn set_palette(&mut self, palette: Box<Palette>) {
+        self.palette_serial += 1;
+        self.change(Change::Palette(palette));
+    }
+
+    /// The output's width and height in pixels; 0 for the picture's own.
+    pub fn size(&self) -> [u32; 2] {
+        self.size
+    }
+
+    /// See [`Output::size`].
+    pub fn set_size(&mut self, size: [u32; 2]) {
+        self.size = size;
+    }
+
     fn change(&mut self, change: Change) {
         let is_like = |other: &Change| std::mem::discriminant(other) == std::mem::discriminant(&change);
         self.waiting.retain(|other| !is_like(other));
@@ -185,7 +233,7 @@ impl Output {
     }
 
     /// The next request, filled with everything except the decks' part. `secs` is the show's time.
-    pub fn request(&mut self, p: &Params, slideshow: &Slideshow, secs: f64) -> &mut Request {
+    pub fn request(&mut self, p: &Params, slideshow: &Slideshow, effects: &Effects, now: Now) -> &mut Request {
         self.pictures_asked += 1;
         let mode = match p.get_choice(Id::NoiseMode) {
             NoiseKind::Const => NoiseMode::Const,
@@ -205,8 +253,25 @@ impl Output {
         // Without painting, its knobs change no picture.
         request.style = if self.styles.is_some() { StyleSettings::from_params(p) } else { StyleSettings::default() };
         request.style_serial = self.style_serial;
-        effects::read_rows(p, &mut request.rows);
-        request.at_secs = secs;
+        let scaling = Scaling {
+            size: self.size,
+            fit: p.get_choice(Id::Fit),
+            kernel: p.get_choice(Id::FitScaler),
+            sharpness: p.get(Id::FitSharpness) as f32,
+            centre: [p.get(Id::FitX) as f32, p.get(Id::FitY) as f32],
+            zoom: p.get(Id::FitZoom) as f32,
+            sectors: p.get(Id::FitSectors) as f32,
+            turn: p.get(Id::FitTurn) as f32,
+        };
+        // A picture that is shown as it is needs no screen.
+        let [height, width] = now.picture.map(|side| side as u32);
+        let is_plain = effects.is_empty() && scaling.is_plain([width, height]);
+        request.scaling = if is_plain { Scaling::default() } else { scaling };
+        request.palette_serial = self.palette_serial;
+        request.chain = self.chain_serial;
+        effects.fill(p, now.signals, &mut request.chain_values);
+        (request.at_secs, request.beat, request.bpm) = (now.secs, now.beat, p.get(Id::Tempo) as f32);
+        self.is_moving = self.styles.is_some() || effects.is_moving(p);
         request
     }
 
@@ -239,13 +304,14 @@ impl Output {
         if serial(&self.pixels) == serial(&self.picture) || self.request.pixels == Pixels::None {
             self.last.pixels = self.request.pixels;
         }
-        let at_secs = self.last.at_secs;
-        // A style loop keeps moving without new latents; nothing else depends on time.
-        if self.styles.is_none() {
-            self.last.at_secs = self.request.at_secs;
+        let time = (self.last.at_secs, self.last.beat, self.last.bpm);
+        // A style loop and some effects keep moving without new latents; nothing else depends on time.
+        if !self.is_moving {
+            (self.last.at_secs, self.last.beat, self.last.bpm) =
+                (self.request.at_secs, self.request.beat, self.request.bpm);
         }
         let is_new = self.picture.is_none() || self.request != self.last;
-        self.last.at_secs = at_secs;
+        (self.last.at_secs, self.last.beat, self.last.bpm) = time;
         is_new
     }
 
@@ -291,11 +357,11 @@ impl Output {
 /// Copies into the existing vectors; a derived clone would allocate new ones.
 fn copy(from: &Request, to: &mut Request) {
     let (mut ws, mut ws_before) = (std::mem::take(&mut to.ws), std::mem::take(&mut to.ws_before));
-    let mut rows = std::mem::take(&mut to.rows);
+    let mut chain_values = std::mem::take(&mut to.chain_values);
     ws.clone_from(&from.ws);
     ws_before.clone_from(&from.ws_before);
-    rows.clone_from(&from.rows);
-    *to = Request { ws, ws_before, rows, ..*from };
+    chain_values.clone_from(&from.chain_values);
+    *to = Request { ws, ws_before, chain_values, ..*from };
 }
 
 #[cfg(test)]
@@ -326,13 +392,15 @@ mod tests {
     impl Player {
         fn new() -> Self {
             let (params, status) = (Params::default(), Status::default());
-            Player { output: Output::new(program(16)), params, status, secs: 0.0 }
+            Player { output: Output::new(program(16), None), params, status, secs: 0.0 }
         }
 
         /// Steps a frame; returns the picture's serial number.
         fn draw(&mut self, generation: u64, resolution: usize, is_frozen: bool) -> u64 {
             self.secs += 0.1;
-            let request = self.output.request(&self.params, &Slideshow::default(), self.secs);
+            let (signals, picture) = (&Signals::default(), [resolution; 2]);
+            let now = Now { secs: self.secs, beat: 0.0, signals, picture };
+            let request = self.output.request(&self.params, &Slideshow::default(), &Effects::default(), now);
             (request.generation, request.ws, request.fade) = (generation, ws(resolution), 1.0);
             self.output.draw(is_frozen, 1.0, &mut self.status);
             self.output.picture().map_or(0, |picture| picture.serial)

@@ -13,6 +13,7 @@ use crate::control::mapping::MidiEntry;
 use crate::control::{Source, Write};
 use crate::file;
 use crate::params::{Id, Params, Target, Value};
+use crate::patch::effects::EffectEntry;
 use crate::patch::folders::HOME_VARIABLE;
 use crate::patch::library::Library;
 use crate::patch::preset::{Preset, PresetError};
@@ -156,6 +157,12 @@ impl Presets {
                 writes.push(write(id.into(), Value::Text(String::new())));
             }
         }
+        let palette = Id::Palette.def().default_value();
+        writes.extend(
+            palette
+                .filter(|_| !preset.params.iter().any(|(target, _)| target.id == Id::Palette))
+                .map(|value| write(Id::Palette.into(), value)),
+        );
         writes.extend(preset.params.iter().map(|(target, value)| write(*target, value.clone())));
         writes.retain(|write| !is_held(&write.target));
         if let Some(Pending { written, seed_steps, .. }) = &pending {
@@ -267,7 +274,13 @@ impl Presets {
     ///
     /// # Errors
     /// With a message if the name is invalid, or there is no folder for it.
-    pub fn save(&mut self, name: &str, params: &Params, network: PathBuf) -> Result<bool, String> {
+    pub fn save(
+        &mut self,
+        name: &str,
+        params: &Params,
+        network: PathBuf,
+        effects: &[EffectEntry],
+    ) -> Result<bool, String> {
         let name = name.trim();
         let (path, origin) = if name.is_empty() || name == self.playing.name {
             self.place()?
@@ -277,7 +290,12 @@ impl Presets {
             (self.folder()?.join(format!("{name}.toml")), Origin::Other(self.playing.path.clone()))
         };
         let job = self.job(path, origin, params);
-        Ok(self.run(Job { params: Some(Box::new(params.clone())), network: Some(network), ..job }))
+        Ok(self.run(Job {
+            params: Some(Box::new(params.clone())),
+            network: Some(network),
+            effects: Some(effects.to_vec()),
+            ..job
+        }))
     }
 
     /// A job that writes the mappings only.
@@ -289,6 +307,7 @@ impl Presets {
             params: None,
             network: None,
             midi: Some(self.learned.own(&self.playing.midi).to_vec()),
+            effects: None,
             library: self.library.clone(),
         }
     }
@@ -423,7 +442,7 @@ mod tests {
     fn only_valid_names_are_accepted() {
         let mut presets = presets();
         for wrong in ["a/b", ".hidden", "a:b", "a\nb"] {
-            assert!(presets.save(wrong, &Params::default(), PathBuf::new()).is_err(), "{wrong:?}");
+            assert!(presets.save(wrong, &Params::default(), PathBuf::new(), &[]).is_err(), "{wrong:?}");
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A [`Stage`] turns a [`Request`] into a [`Picture`] for the taps: a texture if a window draws with the device that
 //! everything runs on, else pixels in memory. The pixels of a picture on a device arrive separately, a frame or two later
-//! ([`Stage::take_pixels`]), or with the picture if every frame counts ([`Pixels::Now`]). Live, the stage runs on the
+//! ([`Stage::take_pixels`]), or with the picture if every frame counts ([`Pixels::Now`]). With a [`Screen`], the picture is
+//! then enlarged to the output's size and runs through the effects from files; without one it keeps the network's size. Live, the stage runs on the
 //! `engine` thread ([`Live`](super::live::Live)), which takes the newest request and publishes the newest picture; offline
 //! it is called directly. Knows nothing of parameters, devices or windows.
 
@@ -17,6 +18,8 @@ use crate::engine::surface::{self, Place, Surface, Texture};
 use crate::engine::{EngineError, Inputs, Noise, Program, Transform};
 use crate::image::Image;
 use crate::image::convert::rgba8_from_image;
+use crate::screen::palette::Palette;
+use crate::screen::{Link, Moment, Scaling, Screen};
 
 /// A finished picture, ready to be shown or written.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -63,9 +66,29 @@ pub struct Request {
     pub style_serial: u64,
     /// Show time of the request, in seconds.
     pub at_secs: f64,
-    /// Effective values of the effects' parameters, by address.
-    pub rows: Vec<(&'static str, f64)>,
+    /// Of the show's clock.
+    pub beat: f64,
+    pub bpm: f32,
+    /// The output, and how the picture fills it.
+    pub scaling: Scaling,
+    /// Counts changes of the palette.
+    pub palette_serial: u64,
+    /// The chain of effects that `chain_values` are for; requests for another one are not drawn.
+    pub chain: u64,
+    /// See [`Screen::draw`].
+    pub chain_values: Vec<u32>,
     pub pixels: Pixels,
+}
+
+impl Request {
+    /// Whether the network's picture, before any effect from a file, is the same as that of another request. A style loop
+    /// moves with time alone.
+    fn has_same_picture(&self, other: &Request) -> bool {
+        (self.generation, self.fade, self.noise, self.transform)
+            == (other.generation, other.fade, other.noise, other.transform)
+            && (self.input, self.style, self.style_serial) == (other.input, other.style, other.style_serial)
+            && (&self.ws, &self.ws_before) == (&other.ws, &other.ws_before)
+    }
 }
 
 /// A prepared network on its way to the stage.
@@ -86,6 +109,9 @@ pub enum Change {
     Style(Option<Box<StyleLoop>>),
     /// A picture `[3, S, S]` to mix in, or none, and its serial; see [`input::Input::change`].
     Input(Option<Image>, u64),
+    /// The effects from files, and the number of this chain.
+    Chain(Vec<Link>, u64),
+    Palette(Box<Palette>),
 }
 
 /// Objects that a stage no longer needs, to be freed by another thread.
@@ -93,6 +119,8 @@ pub enum Used {
     Scenes([Option<Scene>; 2]),
     Style(Option<Box<StyleLoop>>),
     Input(Option<Surface>),
+    Chain(Vec<Link>),
+    Palette,
 }
 
 /// Turns requests into pictures.
@@ -118,11 +146,23 @@ pub struct Stage {
     serial: u64,
     /// The newest picture whose pixels have arrived and have not been taken yet.
     pixels: Option<Arc<Picture>>,
+    /// Enlarges the picture and runs the effects from files.
+    screen: Option<Screen>,
+    /// The number of the chain that the screen runs.
+    chain_number: u64,
+    /// What the network's picture was made from, if it is still there.
+    composed: Option<Request>,
+    /// Counts pictures, for effects.
+    pictures: u32,
 }
 
 impl Stage {
-    pub fn new(scene: Scene) -> Self {
+    pub fn new(scene: Scene, screen: Option<Screen>) -> Self {
         Stage {
+            screen,
+            chain_number: 0,
+            composed: None,
+            pictures: 0,
             scene,
             before: None,
             frame: Surface::default(),
@@ -141,7 +181,18 @@ impl Stage {
 
     /// Makes a change as a whole, and returns what is no longer needed.
     pub fn change(&mut self, change: Change) -> Used {
+        if let Change::Chain(links, number) = change {
+            self.chain_number = number;
+            return Used::Chain(self.screen.as_mut().map_or_else(Vec::new, |screen| screen.set_chain(links)));
+        }
+        if let Change::Palette(palette) = &change {
+            if let Some(screen) = &mut self.screen {
+                screen.set_palette(palette);
+            }
+            return Used::Palette;
+        }
         self.works_in_memory = false;
+        self.composed = None;
         if let Some((_, canvas)) = &mut self.device {
             canvas.forget();
         }
@@ -150,6 +201,8 @@ impl Stage {
             Change::EndFade => Used::Scenes([self.end_fade(), None]),
             Change::Style(style) => Used::Style(self.chain.style.change(style)),
             Change::Input(picture, serial) => Used::Input(self.chain.input.change(picture, serial)),
+            Change::Chain(links, _) => Used::Chain(links),
+            Change::Palette(_) => Used::Palette,
         }
     }
 
@@ -200,10 +253,12 @@ impl Stage {
 
     /// Collects pixels that have arrived.
     fn collect_pixels(&mut self) {
-        let Some((_, canvas)) = &mut self.device else { return };
         let mut arrived = None;
         let picture = publish(&mut self.pool, |picture| {
-            arrived = canvas.take_pixels(&mut picture.rgba);
+            arrived = self.screen.as_mut().and_then(|screen| screen.take_pixels(&mut picture.rgba)).or_else(|| {
+                let (_, canvas) = self.device.as_mut()?;
+                canvas.take_pixels(&mut picture.rgba)
+            });
             let ([width, height], serial) = arrived.unwrap_or_default();
             (picture.width, picture.height, picture.serial) = (width, height, serial);
         });
@@ -218,22 +273,128 @@ impl Stage {
     /// # Errors
     /// When the engine fails; the next request may succeed.
     pub fn draw(&mut self, request: &Request) -> Result<Option<Arc<Picture>>, EngineError> {
-        if request.generation != self.scene.generation {
+        if request.generation != self.scene.generation || request.chain != self.chain_number {
             return Ok(None);
         }
         // Textures of pictures no longer in use can be refilled.
         self.pool.iter_mut().filter_map(Arc::get_mut).for_each(|picture| picture.texture = None);
         self.collect_pixels();
-        self.values.rows.clone_from(&request.rows);
         (self.values.crossfade, self.values.input, self.values.style) = (request.fade, request.input, request.style);
         let dt_secs = (request.at_secs - self.last_secs).max(0.0) as f32;
         let time = Time { secs: request.at_secs, dt_secs };
-        let picture = match self.draw_on_device(request, time) {
+        let picture = match self.draw_on_screen(request, time)? {
             Some(picture) => picture,
-            None => self.draw_in_memory(request, time)?,
+            None => match self.draw_on_device(request, time) {
+                Some(picture) => picture,
+                None => self.draw_in_memory(request, time)?,
+            },
         };
         self.last_secs = request.at_secs;
         Ok(Some(picture))
+    }
+
+    /// The picture at the output's size, after the effects from files; `None` if there is no screen, or nothing for it to do.
+    /// A screen that fails is reported once, and the show continues without it.
+    fn draw_on_screen(&mut self, request: &Request, time: Time) -> Result<Option<Arc<Picture>>, EngineError> {
+        let Some(mut screen) = self.screen.take() else { return Ok(None) };
+        // Without effects there is nothing to remember: if nobody looks, the picture need not be enlarged.
+        let is_seen = request.pixels != Pixels::None || screen.device().is_shared();
+        if request.scaling.size.contains(&0) || (screen.is_empty() && !is_seen) {
+            self.screen = Some(screen);
+            return Ok(None);
+        }
+        let is_same = self.chain.style.is_none()
+            && self.composed.as_ref().is_some_and(|composed| request.has_same_picture(composed));
+        if !is_same && let Err(error) = self.compose(request, time) {
+            self.screen = Some(screen);
+            return Err(error);
+        }
+        match self.project(&mut screen, request, time) {
+            Ok(picture) => {
+                self.screen = Some(screen);
+                Ok(Some(picture))
+            }
+            Err(error) => {
+                self.notice = Some(format!("{error}; the effects from files are off"));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Makes the network's picture wherever it is made, without showing it.
+    fn compose(&mut self, request: &Request, time: Time) -> Result<(), EngineError> {
+        let mut is_made = false;
+        if let Some(place) = self.place(request) {
+            let mut done = None;
+            let fault = place.watch(&mut || done = Some(self.compose_only(&place, request, time)));
+            match (fault, done) {
+                (None, Some(Ok(()))) => is_made = true,
+                (Some(reason), _) => {
+                    self.leave_device(&*place, EngineError::Unavailable { engine: self.engine(), reason });
+                }
+                (None, Some(Err(error))) => self.leave_device(&*place, error),
+                (None, None) => {}
+            }
+        }
+        if !is_made {
+            let Stage { scene, before, frame, chain, values, memory, .. } = self;
+            compose(memory, [Some(scene), before.as_mut()], frame, chain, (request, values, time), true)?;
+        }
+        let composed = self.composed.get_or_insert_default();
+        composed.ws.clone_from(&request.ws);
+        composed.ws_before.clone_from(&request.ws_before);
+        (composed.generation, composed.fade, composed.noise) = (request.generation, request.fade, request.noise);
+        (composed.transform, composed.input) = (request.transform, request.input);
+        (composed.style, composed.style_serial) = (request.style, request.style_serial);
+        Ok(())
+    }
+
+    fn compose_only(&mut self, place: &Arc<dyn Place>, request: &Request, time: Time) -> Result<(), EngineError> {
+        self.canvas_of(place)?;
+        let Stage { scene, before, frame, chain, values, device, .. } = self;
+        let Some((_, canvas)) = device else { return Ok(()) };
+        canvas.begin();
+        compose(&mut **canvas, [Some(scene), before.as_mut()], frame, chain, (request, values, time), false)?;
+        canvas.finish()
+    }
+
+    /// The screen's picture.
+    fn project(&mut self, screen: &mut Screen, request: &Request, time: Time) -> Result<Arc<Picture>, EngineError> {
+        self.pictures = self.pictures.wrapping_add(1);
+        let moment =
+            Moment { secs: time.secs, dt: time.dt_secs, beat: request.beat, bpm: request.bpm, frame: self.pictures };
+        let serial = self.serial + 1;
+        let number = (request.pixels != Pixels::None).then_some(serial);
+        let mut none = Surface::default();
+        // Without effects of the network's size, the network's picture is the one that enters the chain.
+        let (painting, network) = match self.chain.made() {
+            Some(made) => (made, &mut self.frame),
+            None => (&mut self.frame, &mut none),
+        };
+        let device = screen.device().clone();
+        let mut drawn = None;
+        let draw =
+            || drawn = Some(screen.draw([painting, network], &request.scaling, &request.chain_values, moment, number));
+        let ((), error) = device.watched(draw);
+        if let Some(error) = error {
+            let reason = crate::engine::gpu::first_line(&error);
+            return Err(EngineError::Unavailable { engine: "effects", reason });
+        }
+        let texture = drawn.transpose()?.flatten();
+        let [width, height] = request.scaling.size;
+        // All textures of a window are in use: the pixels are shown instead.
+        let reads = request.pixels == Pixels::Now;
+        let (pool, mut failed) = (&mut self.pool, None);
+        let picture = publish(pool, |picture| {
+            (picture.width, picture.height, picture.serial) = (width, height, serial);
+            picture.rgba.clear();
+            picture.texture = texture;
+            if reads && let Err(error) = screen.read(&mut picture.rgba) {
+                failed = Some(error);
+            }
+        });
+        self.serial = serial;
+        failed.map_or(Ok(picture), Err)
     }
 
     fn draw_in_memory(&mut self, request: &Request, time: Time) -> Result<Arc<Picture>, EngineError> {
@@ -265,11 +426,26 @@ impl Stage {
             (None, Err(error)) => error,
             (None, Ok(picture)) => return Some(picture),
         };
+        self.leave_device(&*place, error);
+        None
+    }
+
+    /// Continues in memory after a failure, unless the device itself is lost, which its engine reports.
+    fn leave_device(&mut self, place: &dyn Place, error: EngineError) {
         if matches!(error, EngineError::Unavailable { .. }) && place.fault().is_none() {
             self.notice = Some(format!("{error}; effects continue in memory"));
             self.works_in_memory = true;
         }
-        None
+    }
+
+    /// Makes sure that there is a canvas of that device.
+    fn canvas_of(&mut self, place: &Arc<dyn Place>) -> Result<(), EngineError> {
+        let known = self.device.take().filter(|(known, _)| surface::same(known, place));
+        self.device = Some(match known {
+            Some(device) => device,
+            None => (place.clone(), place.clone().canvas()?),
+        });
+        Ok(())
     }
 
     fn compose_on(
@@ -278,14 +454,10 @@ impl Stage {
         request: &Request,
         time: Time,
     ) -> Result<Arc<Picture>, EngineError> {
-        let known = self.device.take().filter(|(known, _)| surface::same(known, place));
-        let device = match known {
-            Some(device) => device,
-            None => (place.clone(), place.clone().canvas()?),
-        };
-        let (_, canvas) = self.device.insert(device);
+        self.canvas_of(place)?;
+        let Stage { scene, before, frame, chain, values, device, .. } = self;
+        let Some((_, canvas)) = device else { return self.develop() };
         canvas.begin();
-        let Stage { scene, before, frame, chain, values, .. } = self;
         compose(&mut **canvas, [Some(scene), before.as_mut()], frame, chain, (request, values, time), false)?;
         let made = chain.made().unwrap_or(frame);
         if request.pixels == Pixels::Now {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use latent_jockey::control::{Event, Source, Write};
 use latent_jockey::engine::Engine;
 use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::engine::gpu::Device;
 use latent_jockey::params::{Id, Value};
 use latent_jockey::patch::library::Library;
 use latent_jockey::patch::preset::Preset;
@@ -80,6 +81,7 @@ pub struct Setup {
     network: Option<PathBuf>,
     seed: Option<u32>,
     engine: Arc<dyn Engine>,
+    screen: Option<Arc<Device>>,
     mode: Mode,
     folder: Option<Folder>,
 }
@@ -151,7 +153,18 @@ impl DerefMut for Rig {
 impl Setup {
     fn new(library: Library, preset: Preset, folder: Option<Folder>) -> Setup {
         let engine = Arc::new(Cpu::default());
-        Setup { library, preset, network: None, seed: None, engine, mode: Mode::Offline, folder }
+        Setup { library, preset, network: None, seed: None, engine, screen: None, mode: Mode::Offline, folder }
+    }
+
+    /// The folder of the presets.
+    pub fn folder(&self) -> &Path {
+        self.library.folder()
+    }
+
+    /// Reads the preset again: the test has added files beside it.
+    pub fn reload(self) -> Setup {
+        let preset = self.library.read(&self.preset.path).expect("a preset");
+        Setup { preset, ..self }
     }
 
     /// With this folder as the player's own.
@@ -179,13 +192,18 @@ impl Setup {
         Setup { engine, ..self }
     }
 
+    /// Draws at the output's size on this device.
+    pub fn on_screen(self, device: Arc<Device>) -> Setup {
+        Setup { screen: Some(device), ..self }
+    }
+
     pub fn live(self) -> Setup {
         Setup { mode: Mode::Live, ..self }
     }
 
     pub fn start(self) -> Rig {
-        let Setup { library, preset, network, seed, engine, mode, folder } = self;
-        let show = Show::new(Options { library, preset, network, seed, engine, mode }).expect("a show");
+        let Setup { library, preset, network, seed, engine, screen, mode, folder } = self;
+        let show = Show::new(Options { library, preset, network, seed, engine, screen, mode }).expect("a show");
         Rig { show, folder }
     }
 }

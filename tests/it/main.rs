@@ -14,6 +14,7 @@ mod a_moved_control_is_learned_and_saved;
 mod a_picture_file_can_be_the_input;
 mod a_preset_leaves_the_stage_alone;
 mod changes_wait_for_the_beat;
+mod effects_from_files;
 mod effects_on_the_card_agree_with_the_processor;
 mod every_kernel_of_a_convolution_gives_the_same_maps;
 mod every_preset_plays;

@@ -30,7 +30,7 @@ impl Rig {
         let preset = library.first().expect("a preset");
         let network = Some(crate::common::fixture("sg2_16_p2.pkl"));
         let engine = Arc::new(Cpu::default());
-        let options = Options { library, preset, network, seed: None, engine, mode: Mode::Offline };
+        let options = Options { library, preset, network, seed: None, engine, screen: None, mode: Mode::Offline };
         let mut show = Show::new(options).expect("a show");
         show.connect(Devices::new(Arc::new(Profiles::shipped())));
         Rig { show, file }

@@ -261,6 +261,7 @@ fn presets_name_and_save_new_rows() {
         params: Some(&params),
         network: None,
         midi: None,
+        effects: None,
     };
     saving.to(&file, None).expect("saved");
     let saved = std::fs::read_to_string(&file).expect("the preset");

@@ -56,7 +56,7 @@ impl Player {
         let style = StyleSettings { size: 64, a: 3, feedback: 0.6, ..StyleSettings::default() };
         let input = InputSettings { amount: 0.0, fade: 1.0, serial: 0 };
         let request = Request { fade: 1.0, style, input, ..Request::default() };
-        let stage = Stage::new(Scene { generation: 0, program });
+        let stage = Stage::new(Scene { generation: 0, program }, None);
         Player { engine, painter, stage, request, networks: [0, 0] }
     }
 

@@ -50,6 +50,7 @@ pub fn show(preset: Preset, library: Library, file: &Path, side: u16, options: &
         network: None,
         seed: Some(85),
         engine: options.engine.build(),
+        screen: None,
         mode: Mode::Offline,
     })?;
     let set = |id: Id, value: String| {

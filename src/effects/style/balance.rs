@@ -291,7 +291,11 @@ pub fn keep(painting: &mut Image, picture: &Image, amount: f32, what: Keep) {
         let (to, from) = (light(painted), light(original));
         let kept: [f32; 3] = match what {
             Keep::Colour => std::array::from_fn(|c| painted[c] + amount * (original[c] - from + to - painted[c])),
-            Keep::Light => painted.map(|v| v + amount * (from - to)),
+            Keep::Light => {
+                // Less light has less colour: the distance to grey shrinks with it.
+                let fade = ((1.0 + from) / (1.0 + to).max(1e-3)).clamp(0.0, 1.0);
+                painted.map(|v| v + amount * (from + (v - to) * fade - v))
+            }
         };
         [reds[i], greens[i], blues[i]] = kept.map(|v| v.clamp(-1.0, 1.0));
     }

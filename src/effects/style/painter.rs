@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::StyleSettings;
 use super::balance::Balance;
+use super::dark::Dark;
 use crate::engine::canvas::Canvas;
 use crate::engine::pass::{Pass, Threads, Work};
 use crate::engine::surface::{self, Place, Surface};
@@ -120,6 +121,7 @@ pub struct Paintings {
     since: Option<u32>,
     /// Seconds since the last painting.
     elapsed: f32,
+    dark: Dark,
 }
 
 impl Paintings {
@@ -231,7 +233,7 @@ impl Painter {
         paintings: &mut Paintings,
         settings: &StyleSettings,
     ) -> Result<(), EngineError> {
-        let Paintings { content, canvas, painting, before, spare, since, elapsed } = paintings;
+        let Paintings { content, canvas, painting, before, spare, since, elapsed, .. } = paintings;
         let shape @ [_, height, width] = content.shape();
         let is_first = since.is_none();
         let share = match settings.passes {
@@ -300,12 +302,15 @@ fn show(
     settings: &StyleSettings,
     out: &mut Surface,
 ) -> Result<(), EngineError> {
-    let Paintings { content, painting, before, since, .. } = paintings;
+    let Paintings { content, painting, before, since, dark, .. } = paintings;
     let since = since.unwrap_or(0) as f32;
     let fade = ((since + 1.0) / settings.every.max(1) as f32).min(1.0);
     if painting.shape() != content.shape() {
         // The size changed between two paintings: show only the picture until the next.
         return canvas.copy(content, out);
     }
-    lay_over(canvas, [content, before, painting], [fade, settings.amount], out)
+    lay_over(canvas, [content, before, painting], [fade, settings.amount], out)?;
+    // Feedback alone makes no stripes.
+    let amount = if settings.passes > 0 { settings.dark } else { 0.0 };
+    dark.leave(canvas, content, out, amount)
 }

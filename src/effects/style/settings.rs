@@ -28,6 +28,8 @@ pub struct StyleSettings {
     /// 0 to 1.
     pub keep: f32,
     pub keep_what: Keep,
+    /// 1 leaves dark, flat parts of the picture unpainted, 0 paints everywhere.
+    pub dark: f32,
     /// Scale of the last painting per second; 1 is no zoom.
     pub zoom: f32,
     /// Degrees per second, clockwise.
@@ -67,6 +69,7 @@ impl StyleSettings {
             every: whole(Id::StyleEvery).max(1) as u32,
             keep: float(Id::StyleKeep),
             keep_what: params.get_choice(Id::StyleKeepWhat),
+            dark: float(Id::StyleDark),
             zoom: float(Id::FeedbackZoom),
             rotate: float(Id::FeedbackRotate),
             x: float(Id::FeedbackX),

@@ -459,7 +459,7 @@ impl Canvas for GpuCanvas {
         }
         let Some(mut ring) = self.ring.take() else { return self.submit().map(|()| None) };
         let uniforms = [channels, width, height * width, ring.pitch() / 4].map(|n| n as u32);
-        let buffers = [Some(&buffer), Some(ring.rgba()), None, None];
+        let buffers = [Some(&buffer), ring.rgba(), None, None];
         let asked = self.dispatch(&SHOWN, buffers, &uniforms, each(height * width));
         let texture = ring.free();
         if let Some(texture) = &texture {

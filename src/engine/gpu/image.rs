@@ -29,7 +29,7 @@ impl GpuImage {
     ///
     /// # Errors
     /// When the device is out of memory, or the picture is on another device that is lost.
-    pub(super) fn on<'a>(surface: &'a mut Surface, device: &Arc<Device>) -> Result<(&'a GpuImage, bool), EngineError> {
+    pub fn on<'a>(surface: &'a mut Surface, device: &Arc<Device>) -> Result<(&'a GpuImage, bool), EngineError> {
         let mut made = false;
         if surface.on_device::<GpuImage>().is_none_or(|image| !image.is_on(device)) {
             surface.bring()?;

@@ -31,10 +31,10 @@ pub struct GpuTexture {
 
 /// Textures of the same size.
 pub struct Ring {
-    /// The picture's bytes, in rows of `pitch` bytes.
-    rgba: wgpu::Buffer,
+    /// The picture's bytes, in rows of `pitch` bytes; `None` if pictures are drawn to the textures.
+    rgba: Option<wgpu::Buffer>,
     pitch: u32,
-    /// Empty if no window draws with the device.
+    /// Empty if no window draws with the device and pictures are not drawn to them.
     textures: Vec<Arc<GpuTexture>>,
     sent: [Sent; SENDS],
     size: [u32; 2],
@@ -68,12 +68,21 @@ impl Ring {
         if width.max(height) > device.limits.max_texture_dimension_2d {
             return Ok(None);
         }
-        let pitch = (width * 4).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
-        let rgba = make_buffer(device, "shown", u64::from(pitch) * u64::from(height), &mut 0)?;
+        let bytes = u64::from(pitch_of(width)) * u64::from(height);
+        let rgba = make_buffer(device, "shown", bytes, &mut 0)?;
         let count = if device.is_shared() { TEXTURES } else { 0 };
+        Ok(Some(Ring { rgba: Some(rgba), ..Ring::with_textures(device, size, count) }))
+    }
+
+    /// A ring whose textures are drawn to, for pictures of this width and height. Without a window one texture is enough.
+    pub fn to_draw(device: &Device, size: [u32; 2]) -> Ring {
+        Ring::with_textures(device, size, if device.is_shared() { TEXTURES } else { 1 })
+    }
+
+    fn with_textures(device: &Device, size: [u32; 2], count: usize) -> Ring {
         let textures = (0..count).map(|_| Arc::new(texture(device, size))).collect();
         let sent = std::array::from_fn(|_| Sent { buffer: None, state: State::Free, number: 0 });
-        Ok(Some(Ring { rgba, pitch, textures, sent, size }))
+        Ring { rgba: None, pitch: pitch_of(size[0]), textures, sent, size }
     }
 
     /// Width and height in pixels.
@@ -86,9 +95,9 @@ impl Ring {
         self.pitch as usize
     }
 
-    /// The buffer for the picture's bytes.
-    pub fn rgba(&self) -> &wgpu::Buffer {
-        &self.rgba
+    /// The buffer for the picture's bytes, unless pictures are drawn to the textures.
+    pub fn rgba(&self) -> Option<&wgpu::Buffer> {
+        self.rgba.as_ref()
     }
 
     /// A texture that is not in use, if there is one.
@@ -98,25 +107,51 @@ impl Ring {
 
     /// Fills a texture of this ring with the bytes.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder, into: &GpuTexture) {
-        let [width, height] = into.size;
-        let layout =
-            wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(self.pitch), rows_per_image: Some(height) };
-        encoder.copy_buffer_to_texture(
-            wgpu::TexelCopyBufferInfo { buffer: &self.rgba, layout },
-            into.texture.as_image_copy(),
-            wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
-        );
+        let Some(buffer) = &self.rgba else { return };
+        let copy = wgpu::TexelCopyBufferInfo { buffer, layout: self.layout() };
+        encoder.copy_buffer_to_texture(copy, into.texture.as_image_copy(), self.extent());
+    }
+
+    fn layout(&self) -> wgpu::TexelCopyBufferLayout {
+        wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(self.pitch), rows_per_image: Some(self.size[1]) }
+    }
+
+    fn extent(&self) -> wgpu::Extent3d {
+        wgpu::Extent3d { width: self.size[0], height: self.size[1], depth_or_array_layers: 1 }
     }
 
     /// Records a copy of the bytes for reading back, under that number; call [`Ring::submitted`] after it. False if too many
     /// are in flight.
     pub fn send(&mut self, device: &Device, encoder: &mut wgpu::CommandEncoder, number: u64) -> bool {
         let bytes = u64::from(self.pitch) * u64::from(self.size[1]);
-        let Some(sent) = self.sent.iter_mut().find(|sent| sent.state == State::Free) else { return false };
-        let buffer = sent.buffer.get_or_insert_with(|| Mapped::new(device, "pixels", bytes, wgpu::MapMode::Read));
-        encoder.copy_buffer_to_buffer(&self.rgba, 0, &buffer.buffer, 0, bytes);
-        (sent.state, sent.number) = (State::Asked, number);
+        let Some(rgba) = self.rgba.clone() else { return false };
+        let Some(buffer) = self.slot(device, bytes, number) else { return false };
+        encoder.copy_buffer_to_buffer(&rgba, 0, &buffer, 0, bytes);
         true
+    }
+
+    /// As [`Ring::send`], for a texture that was drawn to.
+    pub fn send_texture(
+        &mut self,
+        device: &Device,
+        encoder: &mut wgpu::CommandEncoder,
+        texture: &GpuTexture,
+        number: u64,
+    ) -> bool {
+        let (layout, extent) = (self.layout(), self.extent());
+        let bytes = u64::from(self.pitch) * u64::from(self.size[1]);
+        let Some(buffer) = self.slot(device, bytes, number) else { return false };
+        let copy = wgpu::TexelCopyBufferInfo { buffer: &buffer, layout };
+        encoder.copy_texture_to_buffer(texture.texture.as_image_copy(), copy, extent);
+        true
+    }
+
+    /// A free buffer for reading back, for the picture of that number.
+    fn slot(&mut self, device: &Device, bytes: u64, number: u64) -> Option<wgpu::Buffer> {
+        let sent = self.sent.iter_mut().find(|sent| sent.state == State::Free)?;
+        let buffer = sent.buffer.get_or_insert_with(|| Mapped::new(device, "pixels", bytes, wgpu::MapMode::Read));
+        (sent.state, sent.number) = (State::Asked, number);
+        Some(buffer.buffer.clone())
     }
 
     /// Notes that recorded copies were submitted, or abandoned.
@@ -165,9 +200,17 @@ impl Ring {
     }
 }
 
+/// Bytes from row to row of a picture that is copied from or to a texture.
+fn pitch_of(width: u32) -> u32 {
+    (width * 4).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT)
+}
+
 fn texture(device: &Device, size: [u32; 2]) -> GpuTexture {
     let [width, height] = size;
-    let usage = wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST | wgpu::TextureUsages::COPY_SRC;
+    let usage = wgpu::TextureUsages::TEXTURE_BINDING
+        | wgpu::TextureUsages::COPY_DST
+        | wgpu::TextureUsages::COPY_SRC
+        | wgpu::TextureUsages::RENDER_ATTACHMENT;
     let texture = device.wgpu.create_texture(&wgpu::TextureDescriptor {
         label: Some("picture"),
         size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },

@@ -13,10 +13,13 @@ use crate::file::State;
 use crate::image::{Fit, Image, file};
 use crate::network::style_transfer::StyleNetwork;
 use crate::network::{self, Network, NetworkError};
+use crate::patch::effects::{self as effects_of, EffectEntry};
 use crate::patch::folders::Kind as Of;
+use crate::patch::folders::Kind as Folder;
 use crate::patch::library::Library;
 use crate::patch::locate::LocateError;
 use crate::patch::preset::{Preset, PresetError};
+use crate::screen::{Compiled, Workshop};
 use crate::show::picture::{self, LeftOut, PictureError};
 use crate::show::slideshow::Slide;
 use crate::thread::panic_message;
@@ -28,6 +31,7 @@ pub enum Kind {
     Style,
     Picture,
     Preset,
+    Effects,
 }
 
 /// A name, or a path if that is allowed, as written.
@@ -79,6 +83,12 @@ pub enum LoadRequest {
         side: usize,
     },
     Preset(PresetQuery),
+    /// A chain of effects from files, in order; each file is read again.
+    Effects {
+        entries: Vec<EffectEntry>,
+        /// The folder of the preset.
+        base: PathBuf,
+    },
 }
 
 impl LoadRequest {
@@ -88,6 +98,7 @@ impl LoadRequest {
             LoadRequest::Style { .. } => Kind::Style,
             LoadRequest::Picture { .. } => Kind::Picture,
             LoadRequest::Preset(_) => Kind::Preset,
+            LoadRequest::Effects { .. } => Kind::Effects,
         }
     }
 
@@ -100,6 +111,7 @@ impl LoadRequest {
                 (a, s) == (b, t)
             }
             (LoadRequest::Preset(a), LoadRequest::Preset(b)) => a == b,
+            // Their files may have changed in between.
             _ => false,
         }
     }
@@ -109,7 +121,7 @@ impl LoadRequest {
         match self {
             LoadRequest::Style { named, .. } | LoadRequest::Network(Place::Named(named)) => named.name.clone(),
             LoadRequest::Picture { slide, .. } => slide.place.name.clone(),
-            LoadRequest::Network(Place::File(_)) | LoadRequest::Preset(_) => self.label(),
+            LoadRequest::Network(Place::File(_)) | LoadRequest::Preset(_) | LoadRequest::Effects { .. } => self.label(),
         }
     }
 
@@ -121,6 +133,7 @@ impl LoadRequest {
             LoadRequest::Picture { slide, .. } => Path::new(&slide.place.name),
             LoadRequest::Preset(PresetQuery { from: From::Named(named), .. }) => Path::new(&named.name),
             LoadRequest::Preset(PresetQuery { from: From::Playing(file), .. }) => file,
+            LoadRequest::Effects { .. } => Path::new("effects"),
         };
         path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
     }
@@ -158,6 +171,14 @@ pub enum Loaded {
     Preset {
         preset: Box<Preset>,
         number: Option<usize>,
+    },
+    Effects {
+        /// As requested, with the newest text of each file.
+        entries: Vec<EffectEntry>,
+        /// Those of the entries that can run.
+        compiled: Vec<(String, Arc<Compiled>)>,
+        /// One line for each that cannot.
+        problems: Vec<String>,
     },
 }
 
@@ -214,6 +235,8 @@ impl Progress {
 pub struct Context {
     pub engine: Arc<dyn Engine>,
     pub library: Library,
+    /// Compiles effects from files; `None` without a graphics device.
+    pub workshop: Option<Arc<Workshop>>,
 }
 
 impl Context {
@@ -297,6 +320,9 @@ impl Context {
                 };
                 Ok(Some((identity, Loaded::Picture { image, count: pictures.len(), left_out })))
             }
+            LoadRequest::Effects { entries, base } => {
+                Ok(Some((Identity::of(Path::new("effects"), None), self.effects(entries, base))))
+            }
             LoadRequest::Preset(query) => {
                 let file = self.preset_file(query)?;
                 let preset = Box::new(self.library.read(&file)?);
@@ -304,6 +330,43 @@ impl Context {
                 Ok(Some((Identity::of(&file, None), Loaded::Preset { preset, number })))
             }
         }
+    }
+
+    /// Reads and compiles a chain. An effect whose file is broken keeps its last good version.
+    fn effects(&self, requested: &[EffectEntry], base: &Path) -> Loaded {
+        let (mut entries, mut compiled, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        for entry in requested {
+            let mut entry = entry.clone();
+            let file = match entry.file.take() {
+                Some(file) => Ok(file),
+                None => self.library.folders().beside(base, Folder::Effect, &entry.source),
+            };
+            let file = match file {
+                Ok(file) => entry.file.insert(file).clone(),
+                Err(error) => {
+                    problems.push(error.to_string());
+                    continue;
+                }
+            };
+            match effects_of::load(&file) {
+                Ok(shader) => entry.shader = Some(shader),
+                Err(error) => {
+                    tracing::warn!("{}", error.block());
+                    problems.push(error.to_string());
+                }
+            }
+            if let (Some(shader), Some(workshop)) = (&entry.shader, &self.workshop) {
+                match workshop.compile(shader) {
+                    Ok(done) => compiled.push((entry.name.clone(), done)),
+                    Err(line) => problems.push(format!("{}.wgsl: {line}", shader.name)),
+                }
+            }
+            entries.push(entry);
+        }
+        if self.workshop.is_none() && !entries.is_empty() {
+            problems = vec!["no graphics adapter, not even a software one: the effects are skipped".to_owned()];
+        }
+        Loaded::Effects { entries, compiled, problems }
     }
 
     fn preset_file(&self, query: &PresetQuery) -> Result<PathBuf, LoadError> {
@@ -338,7 +401,7 @@ mod tests {
         }
         std::fs::write(library.join("networks/c.pth"), "").unwrap();
         let library_of = Library::scan(&library).unwrap();
-        let context = Context { engine: Arc::new(Cpu::new(1)), library: library_of };
+        let context = Context { engine: Arc::new(Cpu::new(1)), library: library_of, workshop: None };
         let found = |name: &str, may_be_path: bool, base: &Path| {
             context.network_file(&Named { name: name.to_owned(), may_be_path, base: base.to_owned() }).ok()
         };

@@ -1,0 +1,211 @@
+//! Effects from files: they come with a preset, by OSC and with a saved file, and a mistake never takes the picture away.
+
+use std::sync::Arc;
+
+use latent_jockey::control::Event;
+use latent_jockey::engine::gpu::Device;
+use latent_jockey::params::{Id, Value};
+use latent_jockey::patch::folders::{Folders, Kind};
+use latent_jockey::screen::Workshop;
+
+use crate::common::rig::{Rig, text, write_by};
+use crate::common::skip_gpu;
+
+const INVERT: &str = "struct Params {\n    amount: f32, // 0..1 = 1 smooth 0: how much\n    lift: f32, // 0..1 = 0 smooth 0\n}\n\
+    fn effect(uv: vec2f) -> vec4f {\n    let c = picture(uv).rgb;\n    \
+    return vec4f(mix(c, 1.0 - c, p.amount) + p.lift, 1.0);\n}\n";
+const HALF: &str = "fn effect(uv: vec2f) -> vec4f { return picture(uv) * 0.5; }";
+
+fn device() -> Option<Arc<Device>> {
+    Device::open(false).map(Arc::new).map_err(skip_gpu).ok()
+}
+
+/// A show on the screen with these effects beside its presets.
+fn rig(preset: &str, effects: &[(&str, &str)]) -> Option<Rig> {
+    let device = device()?;
+    let setup = Rig::with(&[("a", preset), ("b", "")]).on_screen(device);
+    let folder = setup.folder().join("fx");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for (name, text) in effects {
+        std::fs::write(folder.join(format!("{name}.wgsl")), text).expect("an effect");
+    }
+    let mut rig = setup.reload().start();
+    rig.set_output_size([64, 36]);
+    rig.step(0.0, &[]);
+    Some(rig)
+}
+
+/// The mean of the picture's light, 0 to 255.
+fn mean(rig: &Rig) -> f64 {
+    let picture = rig.picture().expect("a picture");
+    assert_eq!([picture.width, picture.height], [64, 36]);
+    let rgb = picture.rgba.chunks_exact(4).flat_map(|pixel| &pixel[..3]);
+    rgb.clone().map(|&byte| f64::from(byte)).sum::<f64>() / rgb.count() as f64
+}
+
+fn set(rig: &Rig, address: &str, value: f64) -> Event {
+    let target = rig.params().table().resolve(address).unwrap_or_else(|| panic!("no {address}"));
+    write_by(latent_jockey::control::Source::Osc, target.id, Value::Float(value))
+}
+
+const STILL: &str = "[params]\n\"/walk/kind\" = \"hold\"\n";
+
+#[test]
+fn a_preset_brings_effects_with_their_parameters() {
+    let preset = format!(
+        "{STILL}[[effects]]\nshader = \"invert\"\namount = 0.0\n[mod]\nm = {{ source = \"sine\", seconds = 1, to = \"/fx/invert/lift\" }}\n[midi]\n\"cc 1\" = \"/fx/invert/mix\"\n"
+    );
+    let Some(mut rig) = rig(&preset, &[("invert", INVERT)]) else { return };
+    let base = |rig: &Rig, address: &str| rig.params().base(rig.params().table().row(address).expect("a row"));
+    assert_eq!((base(&rig, "/fx/invert/amount"), base(&rig, "/fx/invert/lift")), (0.0, 0.0));
+    let plain = mean(&rig);
+    let event = set(&rig, "/fx/invert/amount", 1.0);
+    rig.step(0.1, &[event]);
+    let inverted = mean(&rig);
+    assert!((plain - inverted).abs() > 5.0, "{plain} {inverted}");
+    let event = set(&rig, "/fx/invert/enabled", 0.0);
+    rig.step(0.1, &[event]);
+    assert!((mean(&rig) - plain).abs() < 0.01, "it is off");
+    rig.step(0.1, &[text(Id::Preset, "b")]);
+    assert!(rig.params().table().row("/fx/invert/amount").is_none(), "they leave with their preset");
+    assert!((mean(&rig) - plain).abs() < 3.0, "{}", rig.notice());
+}
+
+#[test]
+fn effects_come_and_go_while_playing() {
+    let Some(mut rig) = rig(STILL, &[("invert", INVERT), ("half", HALF)]) else { return };
+    let plain = mean(&rig);
+    rig.step(0.1, &[text(Id::FxAdd, "half")]);
+    let half = mean(&rig);
+    assert!(half < plain * 0.85, "{plain} {half}");
+    rig.step(0.1, &[text(Id::FxAdd, "half")]);
+    assert!(mean(&rig) < half * 0.85, "twice");
+    assert!(rig.params().table().row("/fx/half-2/mix").is_some());
+    rig.step(0.1, &[text(Id::FxRemove, "half-2"), text(Id::FxAdd, "invert")]);
+    let after = mean(&rig);
+    // Half of the light, inverted, is brighter than the inverse, halved.
+    rig.step(0.1, &[text(Id::FxOrder, "invert half")]);
+    assert!(mean(&rig) < after - 5.0, "{after} {}", mean(&rig));
+    rig.step(0.1, &[text(Id::FxRemove, "invert"), text(Id::FxRemove, "half")]);
+    assert!((mean(&rig) - plain).abs() < 0.01);
+    for (event, line) in [
+        (text(Id::FxAdd, "invrt"), "\"invrt\""),
+        (text(Id::FxRemove, "half"), "no effect \"half\" in the chain"),
+        (text(Id::FxOrder, "half"), "no effect \"half\" in the chain"),
+    ] {
+        rig.step(0.1, &[event]);
+        assert!(rig.notice().contains(line), "{}", rig.notice());
+    }
+}
+
+#[test]
+fn a_mistake_costs_one_line_and_the_rest_plays() {
+    let preset = format!(
+        "{STILL}[[effects]]\nshader = \"half\"\n[[effects]]\nshader = \"broken\"\n[[effects]]\nshader = \"none\"\n"
+    );
+    let Some(mut rig) =
+        rig(&preset, &[("half", HALF), ("broken", "fn effect(uv: vec2f) -> vec4f {\n    return pictur(uv);\n}")])
+    else {
+        return;
+    };
+    assert!(
+        rig.notice().contains("broken.wgsl:2:12: no definition in scope for identifier: `pictur`"),
+        "{}",
+        rig.notice()
+    );
+    let half = mean(&rig);
+    rig.step(0.1, &[text(Id::FxRemove, "half")]);
+    assert!(mean(&rig) > half * 1.1, "the good one played");
+    let loops =
+        "fn effect(uv: vec2f) -> vec4f { var x = uv.x; loop { x += 0.1; if x < 0.0 { break; } } return vec4f(x); }";
+    std::fs::write(rig.folder().join("fx/for_ever.wgsl"), loops).unwrap();
+    rig.step(0.1, &[text(Id::FxRemove, "broken"), text(Id::FxAdd, "for_ever")]);
+    assert!(rig.notice().contains("for_ever.wgsl: a loop does not end within 16384 turns"), "{}", rig.notice());
+    rig.step(0.1, &[text(Id::FxRemove, "for_ever"), text(Id::FxAdd, "invert")]);
+    assert!(!rig.notice().contains("for_ever.wgsl"), "the line is gone: {}", rig.notice());
+}
+
+#[test]
+fn a_file_is_reloaded_when_it_is_saved_and_values_survive() {
+    let Some(device) = device() else { return };
+    let setup = Rig::with(&[("a", &format!("{STILL}[[effects]]\nshader = \"invert\"\n"))]).on_screen(device).live();
+    let file = setup.folder().join("fx/invert.wgsl");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, INVERT).unwrap();
+    let mut rig = setup.reload().start();
+    rig.set_output_size([64, 36]);
+    let row = |show: &latent_jockey::show::Show, address: &str| show.params().table().row(address);
+    let event = set(&rig, "/fx/invert/amount", 0.25);
+    rig.wait(&[event], |show| show.picture().is_some());
+    for turn in 0..3 {
+        std::fs::write(&file, "fn effect(").unwrap();
+        rig.wait(&[], |show| show.status().notice.is_some_and(|line| line.contains("invert.wgsl:1:")));
+        assert!(row(&rig, "/fx/invert/lift").is_some(), "the last good version plays on");
+        std::fs::write(&file, INVERT.replace("lift", &format!("lift{turn}"))).unwrap();
+        rig.wait(&[], |show| row(show, &format!("/fx/invert/lift{turn}")).is_some());
+        assert!(!rig.notice().contains("invert.wgsl"), "{}", rig.notice());
+        assert_eq!(rig.params().base(row(&rig, "/fx/invert/amount").unwrap()), 0.25);
+        std::fs::write(&file, INVERT).unwrap();
+        rig.wait(&[], |show| row(show, "/fx/invert/lift").is_some());
+    }
+}
+
+#[test]
+fn without_a_device_the_effects_are_skipped_with_a_line() {
+    let mut rig = Rig::with(&[("a", "[[effects]]\nshader = \"trails\"\n")]).start();
+    rig.step(0.1, &[]);
+    assert!(rig.notice().starts_with("no graphics adapter"), "{}", rig.notice());
+    assert!(rig.picture().is_some());
+}
+
+#[test]
+fn every_effect_that_ships_runs_and_leaves_something_to_see() {
+    let Some(device) = device() else { return };
+    let workshop = Workshop::new(device.clone());
+    let mut rig = Rig::shipped("6-flowers").on_screen(device).start();
+    rig.set_output_size([160, 90]);
+    let names: Vec<String> = Folders::default()
+        .files(Kind::Effect)
+        .iter()
+        .map(|file| file.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    assert!(names.len() >= 25, "{names:?}");
+    for name in &names {
+        let file = Folders::default().named(Kind::Effect, name).unwrap();
+        let shader = latent_jockey::patch::effects::load(&file).unwrap_or_else(|error| panic!("{}", error.block()));
+        assert!(!shader.help.is_empty(), "{name} does not say what it does");
+        assert!(
+            shader.fields.iter().all(|field| match &field.what {
+                latent_jockey::screen::header::What::Param(def) => !def.help.is_empty(),
+                latent_jockey::screen::header::What::Signal(_) => true,
+            }),
+            "a parameter of {name} has no help"
+        );
+        workshop.compile(&shader).unwrap_or_else(|line| panic!("{name}: {line}"));
+        rig.step(0.1, &[text(Id::FxAdd, name)]);
+        for _ in 0..4 {
+            rig.step(0.1, &[]);
+        }
+        assert_eq!(rig.notice(), "", "{name}");
+        let picture = rig.picture().unwrap();
+        let bright = picture.rgba.chunks_exact(4).filter(|pixel| pixel[..3].iter().any(|&byte| byte > 16)).count();
+        assert!(bright > 160 * 90 / 50, "{name} leaves {bright} of {} pixels that are not black", 160 * 90);
+        rig.step(0.1, &[text(Id::FxRemove, name)]);
+    }
+}
+
+#[test]
+fn a_saved_preset_has_its_chain() {
+    let preset = format!("{STILL}# the first\n[[effects]]\nshader = \"invert\" # inverts\namount = 0.5\n");
+    let Some(mut rig) = rig(&preset, &[("invert", INVERT), ("half", HALF)]) else { return };
+    rig.step(0.1, &[text(Id::FxAdd, "half"), text(Id::FxAdd, "invert")]);
+    let events = [set(&rig, "/fx/invert-2/lift", 0.25), set(&rig, "/fx/half/mix", 0.5), text(Id::FxOrder, "half")];
+    rig.step(0.1, &events);
+    rig.step(0.1, &[text(Id::PresetSave, "")]);
+    let saved = std::fs::read_to_string(rig.folder().join("a.toml")).unwrap();
+    let expected = "# the first\n[[effects]]\nshader = \"invert\" # inverts\namount = 0.5\n";
+    assert!(saved.contains(expected), "{saved}");
+    assert!(saved.contains("[[effects]]\nshader = \"half\"\nmix = 0.5\n"), "{saved}");
+    assert!(saved.contains("[[effects]]\nshader = \"invert\"\nname = \"invert-2\"\nlift = 0.25\n"), "{saved}");
+    assert!(saved.find("half").unwrap() < saved.find("inverts").unwrap(), "{saved}");
+}
