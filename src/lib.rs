@@ -1,7 +1,8 @@
 //! Latent Jockey: an instrument for playing generative networks on stage.
 //!
 //! ```text
-//! MIDI ┐                       LFOs, signals
+//! audio┐
+//! MIDI │                       LFOs, signals
 //! OSC  ├─ control ─→ params ←─ modulate
 //! keys ┘  events       (one table)
 //!                        │
@@ -16,6 +17,7 @@
 //! | --- | --- |
 //! | [`thread`] | shared between threads: the newest item; panics in one line |
 //! | [`mod@image`] | a picture in memory: fit, bytes and floats, resizing, files |
+//! | [`audio`] | sound in: levels, drums, pitch, beat and tempo, a hundred times a second |
 //! | [`params`] | the table of parameters, each defined once |
 //! | [`control`] | events from devices become writes to parameters |
 //! | [`patch`] | presets: checked as a whole, saved, and watched for changes |
@@ -32,6 +34,7 @@
 
 #[cfg(feature = "window")]
 pub mod app;
+pub mod audio;
 pub mod commands;
 pub mod control;
 pub mod effects;

@@ -22,6 +22,8 @@ mod fastgan_agrees_with_pytorch;
 mod files_may_change_while_they_are_read;
 mod foreign_networks_are_named;
 mod half_precision_stays_close_to_pytorch;
+mod listening_agrees_with_the_prototype;
+mod listening_hears_what_was_played;
 mod midi_ports_come_and_go;
 mod modulators_move_what_plays;
 mod networks_of_every_format_give_pytorchs_picture;

@@ -1,0 +1,46 @@
+//! Sound in: what is heard becomes numbers, a hundred times a second.
+//!
+//! [`Analysis`] is the heart: samples in, one [`Features`] per hop of 10 ms out. It is causal, allocates nothing once
+//! built, and reads no clock: the same samples give the same features, in whatever pieces they arrive. Live, it runs on
+//! the thread `audio`; in `render` it reads a track in step with the frames.
+//!
+//! The room knows nothing of parameters or of the show. The bands, the adaptive reference and the thresholds of the
+//! onsets were tuned by ear and by measure on a handful of synthetic songs; the methods are named where they are used.
+
+pub mod analysis;
+pub mod bands;
+pub mod beat;
+pub mod capture;
+pub mod chroma;
+pub mod features;
+pub mod level;
+pub mod listen;
+pub mod onset;
+pub mod outputs;
+pub mod pitch;
+pub mod resample;
+pub mod sources;
+pub mod spectrum;
+pub mod track;
+
+pub use analysis::Analysis;
+pub use features::Features;
+pub use level::Gain;
+pub use track::Track;
+
+/// Samples per second inside the analysis.
+pub const RATE: u32 = 48_000;
+/// Samples per hop.
+pub const HOP: usize = 480;
+/// Seconds per hop.
+pub const HOP_SECS: f64 = HOP as f64 / RATE as f64;
+
+/// The weight of the newest value in a running mean with a time constant of `secs`, updated once a hop.
+fn ema(secs: f64) -> f64 {
+    1.0 - (-HOP_SECS / secs).exp()
+}
+
+/// The frequency in the middle of bin `k` of a spectrum over `size` samples, in Hz.
+fn bin_hz(k: usize, size: usize) -> f64 {
+    k as f64 * f64::from(RATE) / size as f64
+}

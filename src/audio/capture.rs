@@ -1,0 +1,168 @@
+//! One open source: its callback copies samples into a ring, and nothing else.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use cpal::traits::{DeviceTrait, StreamTrait};
+use cpal::{
+    BufferSize, Error, ErrorKind, FromSample, SampleFormat, SizedSample, Stream, StreamConfig, SupportedStreamConfig,
+};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use rtrb::{Consumer, Producer, RingBuffer};
+
+use super::RATE;
+use super::sources::Source;
+
+/// Seconds of sound that fit into the ring.
+const RING_SECS: usize = 1;
+
+/// A source that is being recorded. Dropping it closes the source.
+pub struct Capture {
+    stream: Stream,
+    samples: Consumer<f32>,
+    failures: Receiver<Error>,
+    dropped: Arc<AtomicU64>,
+    rate: u32,
+    channels: u16,
+}
+
+impl Capture {
+    /// Starts recording.
+    ///
+    /// # Errors
+    /// One line, for the player.
+    pub fn open(source: &Source) -> Result<Self, String> {
+        let config = config(source).map_err(|error| reason(&error))?;
+        let small = BufferSize::Fixed(config.sample_rate() / 200);
+        // Not every system lets us choose.
+        Capture::open_with(source, &config, small)
+            .or_else(|_| Capture::open_with(source, &config, BufferSize::Default))
+            .map_err(|error| reason(&error))
+    }
+
+    fn open_with(source: &Source, supported: &SupportedStreamConfig, buffer_size: BufferSize) -> Result<Self, Error> {
+        let config = StreamConfig { buffer_size, ..supported.config() };
+        let (producer, samples) = RingBuffer::new(RING_SECS * config.sample_rate as usize);
+        let (report, failures) = bounded(4);
+        let dropped = Arc::<AtomicU64>::default();
+        let (rate, channels) = (config.sample_rate, config.channels);
+        let stream =
+            Input { config, producer, dropped: dropped.clone(), report }.build(source, supported.sample_format())?;
+        stream.play()?;
+        Ok(Capture { stream, samples, failures, dropped, rate, channels })
+    }
+
+    /// Samples per second.
+    pub fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    pub fn channels(&self) -> u16 {
+        self.channels
+    }
+
+    /// Samples that did not fit into the ring, since the last call.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.swap(0, Ordering::Relaxed)
+    }
+
+    /// Calls `each` with the mono samples that have arrived; how many there were.
+    pub fn take(&mut self, mut each: impl FnMut(&[f32])) -> usize {
+        let count = self.samples.slots();
+        let Ok(chunk) = self.samples.read_chunk(count) else { return 0 };
+        let (first, second) = chunk.as_slices();
+        each(first);
+        each(second);
+        chunk.commit_all();
+        count
+    }
+
+    /// Why the source has stopped, if it has.
+    pub fn failure(&self) -> Option<String> {
+        let ends = |error: &Error| {
+            !matches!(error.kind(), ErrorKind::DeviceChanged | ErrorKind::Xrun | ErrorKind::RealtimeDenied)
+        };
+        self.failures.try_iter().find(ends).map(|error| reason(&error))
+    }
+
+    /// Closes the source.
+    pub fn close(self) {
+        drop(self.stream);
+    }
+}
+
+/// One line for an error.
+fn reason(error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::DeviceNotAvailable => "it is gone".to_owned(),
+        ErrorKind::PermissionDenied => "the system does not permit it".to_owned(),
+        ErrorKind::DeviceBusy => "another program uses it".to_owned(),
+        _ => error.to_string().lines().next().unwrap_or_default().to_owned(),
+    }
+}
+
+/// The source's own configuration, at [`RATE`] if it can do that.
+fn config(source: &Source) -> Result<SupportedStreamConfig, Error> {
+    if !source.device.supports_input() {
+        return source.device.default_output_config();
+    }
+    let own = source.device.default_input_config()?;
+    let at_rate = source.device.supported_input_configs().ok().and_then(|mut configs| {
+        configs
+            .find(|c| c.channels() == own.channels() && c.sample_format() == own.sample_format())
+            .and_then(|c| c.try_with_sample_rate(RATE))
+    });
+    Ok(at_rate.unwrap_or(own))
+}
+
+/// What the callback needs.
+struct Input {
+    config: StreamConfig,
+    producer: Producer<f32>,
+    dropped: Arc<AtomicU64>,
+    report: Sender<Error>,
+}
+
+impl Input {
+    fn build(self, source: &Source, format: SampleFormat) -> Result<Stream, Error> {
+        match format {
+            SampleFormat::I8 => self.typed::<i8>(source),
+            SampleFormat::I16 => self.typed::<i16>(source),
+            SampleFormat::I24 => self.typed::<cpal::I24>(source),
+            SampleFormat::I32 => self.typed::<i32>(source),
+            SampleFormat::U8 => self.typed::<u8>(source),
+            SampleFormat::U16 => self.typed::<u16>(source),
+            SampleFormat::U32 => self.typed::<u32>(source),
+            SampleFormat::F64 => self.typed::<f64>(source),
+            _ => self.typed::<f32>(source),
+        }
+    }
+
+    fn typed<T: SizedSample>(self, source: &Source) -> Result<Stream, Error>
+    where
+        f32: FromSample<T>,
+    {
+        let Input { config, mut producer, dropped, report } = self;
+        let channels = usize::from(config.channels.max(1));
+        let callback = move |data: &[T], _: &_| {
+            let frames = data.len() / channels;
+            let count = frames.min(producer.slots());
+            if let Ok(chunk) = producer.write_chunk_uninit(count) {
+                chunk.fill_from_iter(data.chunks_exact(channels).map(mean));
+            }
+            dropped.fetch_add((frames - count) as u64, Ordering::Relaxed);
+        };
+        // A full queue of failures says enough already.
+        let failed = move |error| drop(report.try_send(error));
+        source.device.build_input_stream(config, callback, failed, Some(Duration::from_secs(2)))
+    }
+}
+
+/// The mean of all channels.
+fn mean<T: SizedSample>(frame: &[T]) -> f32
+where
+    f32: FromSample<T>,
+{
+    frame.iter().map(|&sample| sample.to_sample::<f32>()).sum::<f32>() / frame.len() as f32
+}
