@@ -61,7 +61,8 @@ pub enum AppError {
 
 /// The default log filter unless `RUST_LOG` is set: Bevy, wgpu and winit log only errors.
 const LOG_FILTER: &str = "warn,show=info,bevy=error,bevy_render=error,bevy_winit=error,bevy_app=error,bevy_egui=error,\
-                              nannou=error,winit=error,wgpu=error,wgpu_core=error,wgpu_hal=off,naga=error,egui=error";
+                              nannou=error,winit=error,wgpu=error,wgpu_core=error,wgpu_hal=off,naga=error,egui=error,\
+                              jack=off,symphonia_core=off";
 
 /// A frame never counts as longer than this, so that the show does not jump after a pause.
 const LONGEST_FRAME_SECS: f64 = 0.25;

@@ -38,6 +38,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::bail;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
+use crate::audio::Gain;
 use crate::engine::cpu::Cpu;
 use crate::engine::fallback::Fallback;
 use crate::engine::gpu::{Device, Gpu, Precision};
@@ -70,7 +71,8 @@ fn path() -> impl TypedValueParser<Value = PathBuf> {
 /// Logs to standard error, warnings only unless `RUST_LOG` says otherwise. Missing drivers are not logged: the engine
 /// reports in one line what it falls back to.
 pub fn log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,wgpu_hal=off".into());
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| "warn,wgpu_hal=off,jack=off,symphonia_core=off".into());
     // Fails only if a logger is already set up, which is then used.
     // Failing to write is no reason to complain, which would fail as well.
     let _ =
@@ -277,6 +279,12 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
     let (width, height) = text.split_once(['x', 'X']).ok_or_else(wrong)?;
     let number = |s: &str| s.trim().parse().ok().filter(|n| (16..=16_384).contains(n)).ok_or_else(wrong);
     Ok((number(width)?, number(height)?))
+}
+
+/// A loudness in dB of full scale, -80 to 0.
+fn parse_gain(text: &str) -> Result<Gain, String> {
+    let wrong = || format!("expected decibels from -80 to 0, such as -18, got {text:?}");
+    text.trim().parse().ok().filter(|db| (-80.0..=0.0).contains(db)).map(Gain::Fixed).ok_or_else(wrong)
 }
 
 /// The library of presets, and the named preset or the first.

@@ -1,10 +1,11 @@
 //! Control: what devices send becomes writes to parameters.
 //!
-//! Device threads ([`osc`], [`query`], [`midi`]) turn bytes into [`Event`]s and put them into one bounded queue with a
-//! lane per source. They never wait for the show: what does not fit is dropped and counted in [`Counts`].
+//! Device threads ([`osc`], [`query`], [`midi`], [`audio`]) turn what they get into [`Event`]s and put them into one bounded
+//! queue with a lane per source. They never wait for the show: what does not fit is dropped and counted in [`Counts`].
 //! [`mapping`], [`keys`] and [`clock`] turn events into parameter writes inside the frame, so that a show is a function
 //! of its events.
 
+pub mod audio;
 pub mod clock;
 pub mod device;
 pub mod echo;

@@ -29,7 +29,7 @@ enum Command {
     Inspect(inspect::Options),
     /// Convert a network to a single .safetensors file that loads fast
     Convert(convert::Options),
-    /// Measure the time per picture, and from knob to picture
+    /// Measure the time per picture, and from knob or sound to picture
     Bench(bench::Options),
     /// Check what works on this machine, and how to fix what does not
     Doctor,

@@ -7,6 +7,7 @@
 pub mod frames;
 pub mod recorder;
 pub mod sheet;
+mod sound;
 pub mod video;
 
 use std::ffi::OsStr;
@@ -14,6 +15,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use frames::PngFolder;
+pub use sound::add_sound;
 use video::{Effort, VideoError, VideoSettings, VideoWriter};
 
 /// Extensions of the supported video formats.

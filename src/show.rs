@@ -311,7 +311,11 @@ impl Show {
         let latent = &self.decks.network().mapping;
         let snapshot = Snapshot {
             params: &self.params,
-            feeds: Feeds { beat: self.controls.clock().beat().floor() as i32, fps: self.status.fps() },
+            feeds: Feeds {
+                beat: self.controls.clock().beat().floor() as i32,
+                fps: self.status.fps(),
+                audio: self.modulation.heard(),
+            },
             mapping: self.controls.mapping(),
             preset: self.presets.number(),
             dims: Dims { z: latent.z_dim, w: latent.w_dim, styles: self.output.styles() },

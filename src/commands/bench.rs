@@ -3,6 +3,7 @@
 mod effects;
 mod layers;
 mod painting;
+mod sound;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -42,6 +43,9 @@ pub struct Options {
     /// Only measure the up-scaler and each effect that ships, at 1280x720 and 1920x1080
     #[arg(long)]
     effects: bool,
+    /// Also measure the time from a sound to the picture that shows it
+    #[arg(long, conflicts_with_all = ["random", "effects"])]
+    audio: bool,
     #[command(flatten)]
     engine: EngineOptions,
     /// Duration of each measurement
@@ -78,7 +82,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         painting::show(preset.clone(), library.clone(), style, options.style_size, options)?;
     }
     if options.random.is_none() {
-        knob_to_picture(preset, library, options)?;
+        knob_to_picture(preset.clone(), library.clone(), options)?;
+    }
+    if options.audio {
+        sound::to_picture(preset, library, options)?;
     }
     Ok(())
 }
@@ -156,7 +163,6 @@ fn knob_to_picture(preset: Preset, library: Library, options: &Options) -> anyho
         screen: None,
         mode: Mode::Live,
     })?;
-    let set = |id: Id, value: Value| Event::Write(Write { target: id.into(), value, source: Source::Osc });
     show.step(0.0, &[set(Id::WalkKind, Value::Text("hold".to_owned()))]);
     let mut millis = Vec::new();
     let until = Instant::now() + Duration::from_secs_f64(options.seconds);
@@ -174,6 +180,11 @@ fn knob_to_picture(preset: Preset, library: Library, options: &Options) -> anyho
     }
     report!("knob      {} from the event to the finished picture", percentiles(&mut millis));
     Ok(())
+}
+
+/// A write from outside.
+fn set(id: Id, value: Value) -> Event {
+    Event::Write(Write { target: id.into(), value, source: Source::Osc })
 }
 
 /// Steps until the picture of a held walk is stable, so that the next picture shows the next event.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::play::OSC_PORT;
+use crate::audio::sources::sources;
 use crate::control::midi::{self, Profiles};
 use crate::engine::gpu;
 use crate::patch::folders::{Folders, Kind};
@@ -30,6 +31,7 @@ pub fn run() -> anyhow::Result<()> {
         ("graphics", graphics()),
         ("display", display()),
         ("midi", midi_ports()),
+        ("audio", audio()),
         ("osc", osc()),
         ("web", web()),
         ("ffmpeg", ffmpeg()),
@@ -125,6 +127,21 @@ fn midi_ports() -> Health {
             Good(named.collect::<Vec<_>>().join(", "))
         }
     }
+}
+
+/// The sound inputs, each with the name that `--audio` takes.
+fn audio() -> Health {
+    let sources = sources();
+    if sources.is_empty() {
+        return Lesser(
+            "no sound input; plug one in at any time, or listen to a file with `play --audio FILE`".to_owned(),
+        );
+    }
+    let named = sources.iter().map(|source| match source.is_default {
+        true => format!("{source} (default)"),
+        false => source.to_string(),
+    });
+    Good(named.collect::<Vec<_>>().join(", "))
 }
 
 fn osc() -> Health {

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::audio::Gain;
+use crate::audio::listen::Input;
+use crate::control::audio::AudioIn;
 use crate::control::midi::{MidiInputs, MidiOutputs, PortRule, Profiles};
 use crate::control::osc::{self, OscServer, Out};
 use crate::control::query::{self, OscHost, QueryServer};
@@ -46,6 +49,13 @@ pub struct Options {
     /// Skip MIDI ports whose names contain this (repeatable)
     #[arg(long, value_name = "NAME")]
     midi_except: Vec<String>,
+    /// Listen to a sound input: `default`, a part of its name, or a sound file that is played as if it were live. `none`
+    /// listens to nothing; `doctor` lists the inputs
+    #[arg(long, value_name = "DEVICE|FILE|none")]
+    audio: Option<String>,
+    /// Loudness of the music in dB of full scale, instead of adapting to it
+    #[arg(long, value_name = "DB", value_parser = super::parse_gain, allow_negative_numbers = true)]
+    audio_gain: Option<Gain>,
     /// Run without a window: OSC and MIDI in, a status line every second, Ctrl-C to quit
     #[arg(long)]
     headless: bool,
@@ -122,7 +132,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let controllers = show.library().folders().all(Kind::Controller);
     show.set_names_only(options.listen.is_some_and(|ip| !ip.is_loopback()));
     let (sender, events) = control::queue();
-    let [osc_counts, web_counts, midi_counts] = [(); 3].map(|()| Arc::<Counts>::default());
+    let [osc_counts, web_counts, midi_counts, audio_counts] = [(); 4].map(|()| Arc::<Counts>::default());
     // A missing device is reported once; the show continues.
     let mut without = |error: String| {
         warn!("{error}");
@@ -156,6 +166,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(query) = &query {
         say!("every address, with sliders: http://{}/", page_host(query.local_addr()));
     }
+    let word = options.audio.as_deref().filter(|word| *word != "none");
+    let audio = word.map(|word| {
+        let input = Input::of(word).map_err(|error| without(error.to_string()))?;
+        AudioIn::start(input, options.audio_gain.unwrap_or_default(), sender.clone(), audio_counts)
+            .map_err(|error| without(format!("cannot start the audio thread: {error}")))
+    });
     let (profiles, problems) = Profiles::load(&controllers);
     problems.iter().for_each(|problem| without(problem.to_string()));
     let profiles = Arc::new(profiles);
@@ -171,6 +187,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     if has_window && device.is_none() {
         devices.tap(Uploads);
+    }
+    match audio {
+        Some(Ok(audio)) => devices.plug(audio),
+        Some(Err(())) => devices.plug(Absent("audio")),
+        None => {}
     }
     let midi = MidiInputs::start(rule.clone(), sender.clone(), midi_counts.clone());
     let lights = MidiOutputs::start(&midi, profiles, rule, sender, midi_counts);

@@ -5,8 +5,10 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail, ensure};
 
+use crate::audio::Gain;
+use crate::control::audio::Playback;
 use crate::image::fit::Composer;
-use crate::record::Sink;
+use crate::record::{self, Sink};
 use crate::show::{Mode, Show};
 
 #[derive(Debug, clap::Args)]
@@ -16,16 +18,29 @@ pub struct Options {
     /// A video (.mp4, .mkv, .mov) or a folder for PNGs
     #[arg(long, value_name = "FILE|DIR", value_parser = super::path())]
     out: PathBuf,
-    #[arg(long, default_value_t = 10.0, value_name = "S")]
-    seconds: f64,
+    /// Length [default: the track's, or 10 seconds]
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
     #[arg(long, default_value_t = 30.0, value_name = "F")]
     fps: f64,
     /// Width and height of the frames [default: the picture's own]
     #[arg(long, value_parser = super::parse_size, value_name = "WxH")]
     size: Option<(u32, u32)>,
+    /// Play this track: what is heard moves the picture as in a show, and the video gets the sound
+    #[arg(long, value_name = "FILE")]
+    audio: Option<PathBuf>,
+    /// Loudness of the music in dB of full scale, instead of adapting to it
+    #[arg(long, value_name = "DB", value_parser = super::parse_gain, allow_negative_numbers = true, requires = "audio")]
+    audio_gain: Option<Gain>,
+    /// Milliseconds by which the picture hears the sound earlier (or later, if negative)
+    #[arg(long, value_name = "MS", default_value_t = 0.0, allow_negative_numbers = true, requires = "audio")]
+    audio_offset: f64,
     #[command(flatten)]
     overrides: super::Overrides,
 }
+
+/// Length without `--seconds` and without a track.
+const SECONDS: f64 = 10.0;
 
 fn no_picture(show: &Show) -> String {
     show.failure().unwrap_or("the network gave no picture").to_owned()
@@ -34,10 +49,18 @@ fn no_picture(show: &Show) -> String {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     ensure!(options.fps > 0.0 && options.fps <= 1000.0, "--fps takes 1 to 1000, got {}", options.fps);
     ensure!(
-        options.seconds > 0.0 && options.seconds <= 86_400.0,
-        "--seconds takes up to a day, got {}",
-        options.seconds
+        (-1000.0..=1000.0).contains(&options.audio_offset),
+        "--audio-offset takes up to a second (1000), got {}",
+        options.audio_offset
     );
+    let audio = options.audio.as_deref();
+    let mut playback = audio.map(|track| Playback::open(track, options.audio_gain.unwrap_or_default())).transpose()?;
+    let seconds = match (options.seconds, &playback) {
+        (Some(seconds), _) => seconds,
+        (None, None) => SECONDS,
+        (None, Some(playback)) => playback.secs().context("this track does not say how long it is: add --seconds")?,
+    };
+    ensure!(seconds > 0.0 && seconds <= 86_400.0, "--seconds takes up to a day, got {seconds}");
     let mut show = options.overrides.show(Some(&options.preset), Mode::Offline)?;
     let [height, width] = show.network().picture_size().map(|side| side as u32);
     let (width, height) = options.size.unwrap_or((width, height));
@@ -49,7 +72,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         warn!("{remark}");
     }
     let stop = super::interrupted();
-    let frames = (options.seconds * options.fps).round().max(1.0) as u64;
+    let frames = (seconds * options.fps).round().max(1.0) as u64;
     let bar = super::progress(frames);
     let mut composer = Composer::new(width, height);
     for frame in 0..frames {
@@ -58,7 +81,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             break;
         }
         if frame > 0 {
-            show.step(1.0 / options.fps, &[]);
+            let events = match &mut playback {
+                Some(playback) => playback.advance(frame as f64 / options.fps + options.audio_offset / 1000.0)?,
+                None => &[],
+            };
+            show.step(1.0 / options.fps, events);
         }
         if let Some(failure) = show.failure() {
             bail!("frame {frame}: {failure}");
@@ -69,6 +96,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    say!("{}", sink.finish()?);
+    let mut summary = sink.finish()?;
+    if let Some(track) = audio {
+        record::add_sound(&mut summary, track);
+    }
+    say!("{summary}");
     Ok(())
 }

@@ -17,7 +17,7 @@ pub const QUEUE: usize = 4096;
 /// Number of OSC senders that have a lane of their own; the others share one.
 pub const OSC_PEERS: usize = 8;
 
-const LANES: usize = 5 + OSC_PEERS;
+const LANES: usize = 6 + OSC_PEERS;
 
 /// Where a source's events wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +29,7 @@ pub enum Lane {
     Notices,
     Midi,
     Web,
+    Audio,
     /// OSC: 0 is shared, 1 to [`OSC_PEERS`] belong to one sender each. Larger numbers are the shared one.
     Osc(usize),
 }
@@ -40,7 +41,8 @@ impl Lane {
             Lane::Notices => 1,
             Lane::Midi => 2,
             Lane::Web => 3,
-            Lane::Osc(peer) => 4 + if peer <= OSC_PEERS { peer } else { 0 },
+            Lane::Audio => 4,
+            Lane::Osc(peer) => 5 + if peer <= OSC_PEERS { peer } else { 0 },
         }
     }
 }
@@ -196,7 +198,7 @@ mod test {
     fn a_flood_evicts_its_own_events_only() {
         let (sender, events) = queue();
         let counts = Counts::default();
-        let lanes = [Lane::Other, Lane::Midi, Lane::Web, Lane::Osc(0), Lane::Osc(1), Lane::Osc(OSC_PEERS)];
+        let lanes = [Lane::Other, Lane::Midi, Lane::Web, Lane::Audio, Lane::Osc(0), Lane::Osc(1), Lane::Osc(OSC_PEERS)];
         for lane in lanes {
             sender.on(lane).send(key('a'), &counts);
         }

@@ -232,14 +232,7 @@ impl VideoWriter {
         command.stdin(Stdio::null()).arg("-i").arg(file_url(&self.path)).args(["-c", "copy", "-map_metadata", "-1"]);
         command.args(["-fflags", "+bitexact", "-movflags", "+faststart", "-f", container(&self.path)]);
         let ended = command.arg(file_url(&aside)).output().map_err(|error| error.to_string());
-        let indexed = ended.and_then(|output| {
-            let said = String::from_utf8_lossy(&output.stderr);
-            if output.status.success() {
-                Ok(())
-            } else {
-                Err(said.lines().last().unwrap_or("no reason given").to_owned())
-            }
-        });
+        let indexed = ended.and_then(|output| if output.status.success() { Ok(()) } else { Err(why(&output.stderr)) });
         let replaced = indexed.and_then(|()| fs::rename(&aside, &self.path).map_err(|error| error.to_string()));
         if replaced.is_err() {
             // The fragmented file is still there and plays.
@@ -301,7 +294,7 @@ impl Complaints {
 }
 
 /// ffmpeg in its own process group, reporting only errors.
-fn command(ffmpeg: &OsStr) -> Command {
+pub(super) fn command(ffmpeg: &OsStr) -> Command {
     let mut command = Command::new(ffmpeg);
     command.args(["-hide_banner", "-loglevel", "warning", "-nostdin", "-y"]);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
@@ -338,8 +331,13 @@ fn arguments(out: &Path, settings: &VideoSettings, encoder: Encoder) -> Vec<OsSt
     arguments
 }
 
+/// The last line that ffmpeg wrote.
+pub(super) fn why(stderr: &[u8]) -> String {
+    String::from_utf8_lossy(stderr).lines().last().unwrap_or("no reason given").to_owned()
+}
+
 /// ffmpeg's name for the format of an extension.
-fn container(out: &Path) -> &'static str {
+pub(super) fn container(out: &Path) -> &'static str {
     match out.extension().map(|e| e.to_ascii_lowercase()).as_deref().and_then(OsStr::to_str) {
         Some("mkv") => "matroska",
         Some("mov") => "mov",
@@ -348,7 +346,7 @@ fn container(out: &Path) -> &'static str {
 }
 
 /// A path in a form that ffmpeg never mistakes for an option or a protocol.
-fn file_url(path: &Path) -> OsString {
+pub(super) fn file_url(path: &Path) -> OsString {
     let mut url = OsString::from("file:");
     url.push(path);
     url

@@ -4,6 +4,8 @@
 //! [`Params::modulate`]. Pure, except for the rows that it adds to the table: time, signals and knobs are its inputs, so
 //! that a take replays exactly.
 
+use crate::control::audio::AudioSignals;
+use crate::control::osc::feeds::Heard;
 use crate::modulate::{Modulator, Routes, SignalId, Signals, Source, Time};
 use crate::params::{Id, Params, TableError};
 
@@ -17,6 +19,7 @@ pub(super) struct Modulation {
     /// The knobs of one source; kept for its capacity.
     knobs: Vec<f64>,
     signals: Signals,
+    audio: AudioSignals,
     /// Seconds of the show, not counting those when the picture was frozen.
     secs: f64,
     /// Set by a panic, until a preset is loaded.
@@ -88,6 +91,11 @@ impl Modulation {
     /// Sets the newest value of a signal.
     pub fn signal(&mut self, id: SignalId, value: f64) {
         self.signals.set(id, value);
+    }
+
+    /// What is heard.
+    pub fn heard(&self) -> Heard {
+        self.audio.read(&self.signals)
     }
 
     /// Steps one frame, `dt` seconds after the last; 0 while the picture is frozen. Does not allocate.

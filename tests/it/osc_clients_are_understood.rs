@@ -310,7 +310,7 @@ fn questions_are_answered_and_changes_reported() {
     let aliases: Vec<OscEntry> =
         ranged.iter().map(|(address, options)| OscEntry::new(address, options, Table::built_in()).unwrap()).collect();
     let mapping = Mapping::new(&[], &aliases);
-    let mut feeds = Feeds { beat: 7, fps: 24.5 };
+    let mut feeds = Feeds { beat: 7, fps: 24.5, ..Feeds::default() };
     // Frames continue until an answer arrives.
     let heard = |feedback: &mut Feedback, (params, feeds): (&Params, Feeds)| {
         let mut buffer = [0; 65_536];
@@ -440,7 +440,7 @@ fn dumps_are_rate_limited_per_sender() {
     while Counts::read(&counts.received) < 41 && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(5));
     }
-    let (params, feeds, mapping) = (Params::default(), Feeds { beat: 0, fps: 0.0 }, Mapping::default());
+    let (params, feeds, mapping) = (Params::default(), Feeds::default(), Mapping::default());
     feedback.step(&snapshot(&params, feeds, &mapping), 0.0);
     assert!(Counts::read(&counts.dropped) > 20, "{counts:?}");
     clients[1].set_read_timeout(Some(Duration::from_secs(5))).unwrap();

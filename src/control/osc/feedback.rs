@@ -162,7 +162,7 @@ impl Feedback {
             }
             let sent = self.numbers.iter().map(unsent).collect();
             let sent_others = vec![Value::Nothing; self.others.len()];
-            let feeds = Feeds { beat: -1, fps: -1.0 };
+            let feeds = Feeds::unsent();
             let secs_left = f64::INFINITY;
             self.subscribers.push(Subscriber {
                 to,
@@ -254,7 +254,8 @@ impl Subscriber {
     /// What this client does not know yet, up to the limit per frame.
     fn changed(&mut self, numbers: &[Target], others: &[Target], snapshot: &Snapshot) -> Vec<OscMessage> {
         let mut messages = Vec::new();
-        for feed in FEEDS.into_iter().filter(|feed| is_in(feed.address(), &self.prefix)) {
+        let is_wanted = |feed: &Feed| feed.is_sent_to(&self.prefix) && is_in(feed.address(), &self.prefix);
+        for feed in FEEDS.into_iter().filter(is_wanted) {
             if self.feeds.number(feed) != snapshot.feeds.number(feed) {
                 messages.push(feed_message(feed, &snapshot.feeds));
             }

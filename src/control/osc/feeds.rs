@@ -4,21 +4,38 @@
 
 use rosc::OscType;
 
+use crate::audio::outputs::{COUNT, OUTPUTS};
+
 /// One feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Feed {
     Beat,
     Fps,
+    /// What is heard: a place in the list of outputs.
+    Audio(u8),
 }
 
-/// Every feed, in the order of the list.
-pub const FEEDS: [Feed; 2] = [Feed::Beat, Feed::Fps];
+/// The feeds of the show itself.
+const OWN: usize = 2;
+
+/// Every feed, in the order of [`Feed::index`].
+pub const FEEDS: [Feed; OWN + COUNT] = {
+    let mut feeds = [Feed::Beat; OWN + COUNT];
+    feeds[1] = Feed::Fps;
+    let mut i = 0;
+    while i < COUNT {
+        feeds[OWN + i] = Feed::Audio(i as u8);
+        i += 1;
+    }
+    feeds
+};
 
 impl Feed {
     pub const fn address(self) -> &'static str {
         match self {
             Feed::Beat => "/beat",
             Feed::Fps => "/fps",
+            Feed::Audio(i) => OUTPUTS[i as usize].address,
         }
     }
 
@@ -26,6 +43,25 @@ impl Feed {
         match self {
             Feed::Beat => "beats since the start: a new number on each beat",
             Feed::Fps => "pictures per second, updated once a second",
+            Feed::Audio(i) => OUTPUTS[i as usize].help,
+        }
+    }
+
+    /// Its place in [`FEEDS`].
+    pub const fn index(self) -> usize {
+        match self {
+            Feed::Beat => 0,
+            Feed::Fps => 1,
+            Feed::Audio(i) => OWN + i as usize,
+        }
+    }
+
+    /// Whether subscribers to `prefix` get it. What is heard changes in every frame, and is sent only to those who ask
+    /// for it.
+    pub fn is_sent_to(self, prefix: &str) -> bool {
+        match self {
+            Feed::Beat | Feed::Fps => true,
+            Feed::Audio(_) => !prefix.is_empty(),
         }
     }
 
@@ -43,14 +79,32 @@ pub struct Feeds {
     pub beat: i32,
     /// Pictures per second.
     pub fps: f32,
+    /// What is heard, 0 to 1, in the order of [`OUTPUTS`].
+    pub audio: Heard,
+}
+
+/// A value for each of [`OUTPUTS`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Heard(pub [f32; COUNT]);
+
+impl Default for Heard {
+    fn default() -> Self {
+        Heard([0.0; COUNT])
+    }
 }
 
 impl Feeds {
+    /// Differs from every value, so that all are sent.
+    pub fn unsent() -> Self {
+        Feeds { beat: -1, fps: -1.0, audio: Heard([f32::NAN; COUNT]) }
+    }
+
     /// As an OSC argument.
     pub fn value(&self, feed: Feed) -> OscType {
         match feed {
             Feed::Beat => OscType::Int(self.beat),
             Feed::Fps => OscType::Float(self.fps),
+            Feed::Audio(_) => OscType::Float(self.number(feed) as f32),
         }
     }
 
@@ -59,6 +113,10 @@ impl Feeds {
         match feed {
             Feed::Beat => f64::from(self.beat),
             Feed::Fps => f64::from(self.fps),
+            Feed::Audio(i) => {
+                let i = usize::from(i);
+                OUTPUTS[i].shape.natural(f64::from(self.audio.0[i]))
+            }
         }
     }
 }
@@ -69,11 +127,29 @@ mod test {
 
     #[test]
     fn feeds_are_found_and_are_not_parameters() {
-        for feed in FEEDS {
+        for (i, feed) in FEEDS.into_iter().enumerate() {
+            assert_eq!(feed.index(), i);
             assert_eq!(Feed::resolve(feed.address()), Some(feed));
             assert_eq!(Feed::resolve(&format!("/latent-jockey{}", feed.address())), Some(feed));
             assert_eq!(crate::params::Table::built_in().resolve(feed.address()), None);
         }
         assert_eq!(Feed::resolve("/beats"), None);
+    }
+
+    #[test]
+    fn what_is_heard_is_published_in_its_unit() {
+        let mut feeds = Feeds::default();
+        let feed = |address: &str| Feed::resolve(address).unwrap_or_else(|| panic!("no feed {address}"));
+        let mut set = |address: &str, value: f32| {
+            let Feed::Audio(i) = feed(address) else { panic!("{address}") };
+            feeds.audio.0[usize::from(i)] = value;
+        };
+        set("/audio/bass", 0.25);
+        set("/audio/bpm", 0.5);
+        assert_eq!(feeds.value(feed("/audio/bass")), OscType::Float(0.25));
+        assert_eq!(feeds.value(feed("/latent-jockey/audio/bpm")), OscType::Float(120.0), "half way from 60 to 180");
+        assert_eq!(feeds.number(feed("/audio/centroid")), 100.0);
+        assert!(!feed("/audio/bass").is_sent_to("") && feed("/audio/bass").is_sent_to("/audio"));
+        assert!(feed("/beat").is_sent_to(""));
     }
 }

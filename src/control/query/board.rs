@@ -164,7 +164,7 @@ impl Board {
     pub fn serial_of(&self, place: Place) -> u64 {
         match place {
             Place::Param(target) => self.cell(target).map_or(0, |cell| cell.serial),
-            Place::Feed(feed) => self.feed_serials[feed as usize],
+            Place::Feed(feed) => self.feed_serials[feed.index()],
             Place::Alias(i) => self.aliases.get(i).and_then(|alias| self.cell(alias.to)).map_or(0, |cell| cell.serial),
         }
     }
@@ -469,7 +469,7 @@ fn write(
     }
     for feed in FEEDS {
         if board.feeds.number(feed) != snapshot.feeds.number(feed) {
-            board.feed_serials[feed as usize] = serial;
+            board.feed_serials[feed.index()] = serial;
         }
     }
     board.feeds = snapshot.feeds;
@@ -497,7 +497,7 @@ pub(super) mod test {
     pub fn board_of(params: &Params, aliases: Vec<OscEntry>) -> Board {
         let shared = shared();
         let mapping = Mapping::new(&[], &aliases);
-        let feeds = Feeds { beat: 3, fps: 25.0 };
+        let feeds = Feeds { beat: 3, fps: 25.0, ..Feeds::default() };
         Panel::new(shared.clone()).step(&Snapshot { params, feeds, mapping: &mapping, preset: None, dims: DIMS }, 0.0);
         shared.board().clone()
     }

@@ -1,0 +1,220 @@
+//! Does sound reach the show as signals, live and offline? Is a source that is missing, silent or pulled out reported once,
+//! and found again? A private JACK server stands in for sound cards.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use latent_jockey::audio::Gain;
+use latent_jockey::audio::listen::Input;
+use latent_jockey::control::audio::{AudioIn, Playback};
+use latent_jockey::control::keys::Key;
+use latent_jockey::control::{Counts, Device, Event, EventSender, Events, QUEUE, queue};
+use latent_jockey::modulate::{SignalId, Signals};
+
+use crate::common::fixture;
+
+fn listen(word: &str, sender: EventSender) -> AudioIn {
+    let input = Input::of(word).expect("a source or a track");
+    AudioIn::start(input, Gain::Auto, sender, Arc::new(Counts::default())).expect("a thread")
+}
+
+fn signal(name: &str) -> SignalId {
+    SignalId::intern(name).expect("a signal")
+}
+
+/// The frames of a track at 30 per second: the value of a signal in each.
+fn frames(track: &Path, name: &str, count: u32) -> Vec<f64> {
+    let mut playback = Playback::open(track, Gain::Auto).expect("a track");
+    let (mut signals, id) = (Signals::default(), signal(name));
+    let values = (1..=count).map(|frame| {
+        for event in playback.advance(f64::from(frame) / 30.0).expect("the track goes on") {
+            let Event::Signal { id, value } = event else { panic!("{event:?}") };
+            signals.set(*id, *value);
+        }
+        signals.get(id)
+    });
+    values.collect()
+}
+
+#[test]
+fn a_click_shows_in_the_next_frames_of_a_render() {
+    let track = fixture("audio/click_120.flac");
+    // Clicks at 0.5 s, 1.0 s, …: frames 15, 30, …; a click is heard 10 to 20 ms after it began.
+    let onset = frames(&track, "audio.onset", 120);
+    for (i, level) in onset.iter().enumerate().skip(20) {
+        let frame = i + 1;
+        match frame % 15 {
+            1 => assert!(*level > 0.8, "frame {frame}: {level}"),
+            0 => assert!(*level < 0.1, "frame {frame}: {level}"),
+            _ => {}
+        }
+    }
+    assert_eq!(onset, frames(&track, "audio.onset", 120), "the same track gives the same frames");
+}
+
+#[test]
+fn after_its_end_a_track_is_silent() {
+    let track = fixture("audio/waltz_138.ogg");
+    let level = frames(&track, "audio.level", 30 * 15);
+    assert!(level[30 * 5] > 0.1, "{}", level[30 * 5]);
+    assert!(level[30 * 15 - 1] < 0.01, "{}", level[30 * 15 - 1]);
+    let playback = Playback::open(&track, Gain::Auto).expect("a track");
+    assert!((playback.secs().expect("a length") - 13.4).abs() < 0.01);
+}
+
+#[test]
+fn what_is_no_sound_is_named() {
+    let error = |path: &Path| Playback::open(path, Gain::Auto).err().expect("not a track").to_string();
+    let missing = fixture("audio/missing.flac");
+    assert!(error(&missing).starts_with(&format!("cannot open {}: ", missing.display())), "{}", error(&missing));
+    let text = fixture("audio/truth.json");
+    let expected =
+        format!("{}: not a sound file that can be read (FLAC, WAV, AIFF, MP3, Ogg Vorbis, M4A): ", text.display());
+    assert!(error(&text).starts_with(&expected) && error(&text).lines().count() == 1, "{}", error(&text));
+    assert!(Input::of("missing.flac").is_err(), "what ends like a sound file is none either");
+    assert!(Input::of(text.to_str().expect("a path")).is_err(), "a file that exists is no device");
+}
+
+#[test]
+fn a_track_plays_as_if_it_were_live() {
+    let (sender, events) = queue();
+    let audio = listen(fixture("audio/song_128_m20.flac").to_str().expect("a path"), sender);
+    let (mut signals, mut kicks) = (Signals::default(), 0);
+    let until = Instant::now() + Duration::from_millis(2500);
+    while let Ok(event) = events.recv_deadline(until) {
+        let Event::Signal { id, value } = event else { panic!("{event:?}") };
+        kicks += u32::from(id == signal("audio.kick") && value == 1.0);
+        signals.set(id, value);
+    }
+    // Five beats; the first tenth of a second reports nothing.
+    assert!((3..=5).contains(&kicks), "{kicks} kicks");
+    assert!(signals.get(signal("audio.bass")) > 0.1);
+    let status = audio.status();
+    assert_eq!(status.name, "audio");
+    assert!(
+        status.open[0].ends_with(" dB song_128_m20.flac") && "▁▂▃▄▅▆▇█".contains(&status.open[0][..3]),
+        "{status:?}"
+    );
+    assert!((200..=260).contains(&status.received), "{status:?}");
+}
+
+#[test]
+fn a_busy_show_loses_levels_and_no_notes() {
+    let (sender, events) = queue();
+    let note = Event::Key(Key::Char('a'));
+    sender.send(note.clone(), &Counts::default());
+    let audio = listen(fixture("audio/song_128_m20.flac").to_str().expect("a path"), sender);
+    // More than its lane of the queue holds.
+    std::thread::sleep(Duration::from_millis(2500));
+    let mut batch = Vec::new();
+    events.take_waiting(&mut batch);
+    assert_eq!(batch[0], note);
+    assert!(audio.status().dropped > 0 && batch.len() <= QUEUE + 1, "{} events, {:?}", batch.len(), audio.status());
+}
+
+#[test]
+fn a_source_that_is_missing_is_one_notice() {
+    let (sender, events) = queue();
+    let audio = listen("no such source", sender);
+    let told = notices(&events, Duration::from_millis(2500));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("audio: no sound input"), "{told:?}");
+    assert!(audio.status().open.is_empty());
+    let started = Instant::now();
+    drop(audio);
+    assert!(started.elapsed() < Duration::from_millis(500), "stops at once");
+}
+
+fn notices(events: &Events, wait: Duration) -> Vec<String> {
+    let until = Instant::now() + wait;
+    let mut notices = Vec::new();
+    while let Ok(event) = events.recv_deadline(until) {
+        if let Event::Notice(text) = event {
+            notices.push(text);
+        }
+    }
+    notices
+}
+
+#[cfg(target_os = "linux")]
+mod jack {
+    use std::process::{Child, Command, Stdio};
+
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    use super::*;
+
+    const SERVER: &str = "JACK_DEFAULT_SERVER";
+
+    /// The server's name must be in the environment before JACK's library starts: the test binary runs once more.
+    #[test]
+    fn a_source_comes_and_goes() {
+        if Command::new("jackd").arg("--version").output().is_err() {
+            println!("skipped: jackd not found");
+            return;
+        }
+        let name = format!("{}::it_comes_and_goes", module_path!().split_once("::").expect("a module of the crate").1);
+        let output = Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", &name, "--ignored", "--nocapture"])
+            .env(SERVER, "latent-jockey-sound")
+            .output()
+            .expect("the test runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        println!("{text}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && text.contains("1 passed"), "see above");
+    }
+
+    /// A JACK server; dropping it pulls the plug.
+    struct Server(Child);
+
+    impl Server {
+        fn start(name: &str) -> Server {
+            let arguments = ["-r", "-n", name, "-d", "dummy", "-r", "44100", "-p", "256"];
+            let child = Command::new("jackd").args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+            Server(child.expect("jackd starts"))
+        }
+    }
+
+    impl Drop for Server {
+        fn drop(&mut self) {
+            // SIGTERM, not SIGKILL: JACK has eight server slots per machine, and a killed server keeps its slot.
+            let _ = kill(Pid::from_raw(self.0.id() as i32), Signal::SIGTERM);
+            let _ = self.0.wait();
+        }
+    }
+
+    #[test]
+    #[ignore = "needs its own environment: run by a_source_comes_and_goes"]
+    fn it_comes_and_goes() {
+        let name = std::env::var(SERVER).expect("the name of a private server");
+        let (sender, events) = queue();
+        let server = Server::start(&name);
+        let audio = listen("jack:input", sender);
+        let mut seen = Vec::new();
+        let mut wait_for = |part: &str| {
+            let until = Instant::now() + Duration::from_secs(20);
+            while let Ok(event) = events.recv_deadline(until) {
+                if let Event::Notice(line) = event {
+                    let found = line.contains(part);
+                    seen.push(line);
+                    if found {
+                        return;
+                    }
+                }
+            }
+            panic!("no line with {part:?}: {seen:?}");
+        };
+        wait_for("(jack:input), 44100 Hz, 2 channels");
+        assert!(audio.status().open[0].ends_with("JACK Input"), "{:?}", audio.status());
+        // Nothing is connected to it.
+        wait_for("sends only zeros");
+        drop(server);
+        wait_for("; waiting for it");
+        assert!(audio.status().open.is_empty());
+        let server = Server::start(&name);
+        wait_for("(jack:input), 44100 Hz, 2 channels");
+        drop((audio, server));
+    }
+}
