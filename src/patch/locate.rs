@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(
             told("cats"),
             format!(
-                "no network \"cats\" in {shown} or built in; available: faces64, flowers128, masters128, multistyle26, painters8"
+                "no network \"cats\" in {shown} or built in; available: faces64, flowers128, mandalas256, masters128, multistyle26, nebulae256, painters8"
             )
         );
         fs::remove_dir_all(folder).unwrap();
