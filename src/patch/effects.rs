@@ -64,7 +64,7 @@ pub fn load(file: &Path) -> Result<Arc<Shader>, ShaderError> {
             return Err(format!("an import is a file in the same folder or below it, found {name:?}"));
         }
         let path = folder.join(name);
-        text::read(&path).map(|text| (path, text)).map_err(|error| error.to_string())
+        text::read(&path).map(|text| (path, text)).map_err(|error| format!("{name}: {error}"))
     };
     Shader::parse(file, &text, &import).map(Arc::new)
 }

@@ -277,7 +277,10 @@ mod tests {
         assert_eq!(named("painters8"), own.join("networks/painters8.pt"));
         assert_eq!(named("flowers128"), Path::new("built-in:/networks/flowers128.safetensors"));
         let names: Vec<String> = folders.files(Kind::Network).iter().map(|path| name_of(path)).collect();
-        assert_eq!(names, ["A", "a", "b", "flowers128", "mandalas256", "masters128", "multistyle26", "nebulae256", "painters8"]);
+        assert_eq!(
+            names,
+            ["A", "a", "b", "flowers128", "mandalas256", "masters128", "multistyle26", "nebulae256", "painters8"]
+        );
         assert_eq!(folders.all(Kind::Network).len(), 10, "with the hidden one");
         let beside = folders.beside(&own, Kind::Network, "a").unwrap();
         assert_eq!(beside, own.join("networks/A.pkl"), "a preset's own come first");

@@ -26,7 +26,7 @@ pub fn of(written: &str, base: &Path) -> Result<String, String> {
 }
 
 fn lines(file: &Path, colour: impl Fn(&str) -> Option<String>) -> Result<String, String> {
-    let text = text::read(file).map_err(|error| error.to_string())?;
+    let text = text::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(text.lines().filter_map(|line| colour(line.trim())).collect::<Vec<_>>().join(" "))
 }
 
