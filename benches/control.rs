@@ -219,10 +219,60 @@ fn flood(to: SocketAddr, secs: u64) -> std::io::Result<u64> {
     Ok(sent)
 }
 
+/// Microseconds of a frame with 600 bindings or assignments of live code: the median, as the machine is shared.
+#[cfg(feature = "luau")]
+fn live_code() -> Result<(), latent_jockey::patch::script::ScriptError> {
+    use latent_jockey::modulate::expr::Frame;
+    use latent_jockey::modulate::{Signals, Time};
+    use latent_jockey::patch::script::{Chunk, Script};
+
+    let lines = format!("function frame(t)\n{}end", "psi = t\nwalk.speed = t\nz[3] = t\n".repeat(200));
+    say("\nlive code, microseconds a frame            median      evaluation");
+    for (name, text) in [
+        ("600 bindings, 0.7 + 0.3 * sine(n)", "for i = 0, 599 do z[i] = 0.7 + 0.3 * sine(i + 1) end"),
+        ("600 bindings, lfo:range:smooth", "for i = 0, 599 do z[i] = lfo('tri', i + 1):range(0.1, 2):smooth(0.2) end"),
+        (
+            "600 bindings, noise ^ 2 * bass - sine / 2",
+            "for i = 0, 599 do z[i] = noise(i + 1) ^ 2 * bass - sine(3) / 2 end",
+        ),
+        ("600 bindings, seq", "for i = 0, 599 do z[i] = seq('1 2 [3 4] ~', 4) end"),
+        ("an empty frame()", "function frame() end"),
+        ("600 assignments in a loop", "function frame(t) local z = z for i = 0, 599 do z[i] = t end end"),
+        ("600 lines of assignments", lines.as_str()),
+    ] {
+        let (mut script, mut params, signals) = (Script::new(1)?, Params::default(), Signals::default());
+        let mut time = Time::default();
+        let started = Instant::now();
+        script.evaluate(&Chunk { file: "bench", text, line: 1, is_whole: true }, &mut params, time)?;
+        let evaluation = started.elapsed();
+        let mut frames: Vec<Duration> = (0..1200)
+            .map(|_| {
+                (time.beat, time.secs, time.dt) = (time.beat + 1.0 / 30.0, time.secs + 1.0 / 60.0, 1.0 / 60.0);
+                let started = Instant::now();
+                script.call(&mut params, time, &signals);
+                for (target, value) in script.drain_writes() {
+                    let _ = params.write(target, &value);
+                }
+                let values = script.step(&Frame { time, signals: &signals, params: &params }).values();
+                params.bind(values);
+                let took = started.elapsed();
+                params.step(1.0 / 60.0);
+                took
+            })
+            .collect();
+        frames.sort_unstable();
+        let micros = |took: Duration| took.as_secs_f64() * 1e6;
+        say(&format!("{name:42} {:8.1} {:12.0}", micros(frames[600]), micros(evaluation)));
+    }
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     decoding();
     midi_messages();
     way()?;
+    #[cfg(feature = "luau")]
+    live_code()?;
     // `FLOOD_SECS=60` for a full minute.
     let secs = std::env::var("FLOOD_SECS").ok().and_then(|secs| secs.parse().ok()).unwrap_or(5);
     while_playing(secs)

@@ -21,6 +21,7 @@ macro_rules! report {
 pub mod bench;
 pub mod convert;
 pub mod doctor;
+pub mod eval;
 pub mod generate;
 pub mod inspect;
 pub mod params;

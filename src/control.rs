@@ -36,9 +36,13 @@ pub enum Source {
     Osc,
     /// A browser page or another program, over a WebSocket: may not open or write files.
     Web,
+    /// The same, from this machine: may also evaluate code.
+    LocalWeb,
     Midi,
     Key,
     Preset,
+    /// Live code.
+    Script,
 }
 
 /// One write to one parameter.

@@ -4,7 +4,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use latent_jockey::commands::{self, bench, convert, doctor, generate, inspect, params, play, render, shader, style};
+use latent_jockey::commands::{
+    self, bench, convert, doctor, eval, generate, inspect, params, play, render, shader, style,
+};
 use latent_jockey::show::printable;
 
 /// An instrument for playing generative networks on stage.
@@ -29,6 +31,8 @@ enum Command {
     Inspect(inspect::Options),
     /// Convert a network to a single .safetensors file that loads fast
     Convert(convert::Options),
+    /// Send live code to a running instrument, from an editor or a shell
+    Eval(eval::Options),
     /// Measure the time per picture, and from knob or sound to picture
     Bench(bench::Options),
     /// Check what works on this machine, and how to fix what does not
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         Some(Command::Style(options)) => style::run(&options),
         Some(Command::Inspect(options)) => inspect::run(&options),
         Some(Command::Convert(options)) => convert::run(&options),
+        Some(Command::Eval(options)) => eval::run(&options),
         Some(Command::Bench(options)) => bench::run(&options),
         Some(Command::Doctor) => doctor::run(),
         Some(Command::Shader(options)) => shader::run(&options),

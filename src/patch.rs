@@ -3,7 +3,7 @@
 //! [`preset`] reads presets strictly, [`save`] writes them without losing hand-written parts ([`saver`] does so on its own
 //! thread), [`library`] lists them, [`folders`] are where they and
 //! what they name are looked for, [`locate`] knows what a written path means, and [`watch`] notices when the current
-//! preset changes on disk. Nothing here touches a running show, which swaps in a whole [`preset::Preset`].
+//! preset changes on disk; `script` runs live code. Nothing here touches a running show, which swaps in a whole [`preset::Preset`].
 
 mod check;
 pub mod effects;
@@ -15,6 +15,8 @@ mod palette;
 pub mod preset;
 pub mod save;
 pub mod saver;
+#[cfg(feature = "luau")]
+pub mod script;
 mod slips;
 pub mod watch;
 pub mod watch_files;

@@ -15,6 +15,7 @@ mod modulation;
 mod output;
 pub mod picture;
 mod presets;
+mod scripts;
 mod slideshow;
 pub mod stage;
 mod status;
@@ -22,6 +23,7 @@ mod status;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::control::mapping::{MidiEntry, OscEntry};
 use crate::control::midi::Profiles;
 use crate::control::osc::feeds::Feeds;
 use crate::control::query::Dims;
@@ -30,6 +32,7 @@ use crate::effects::style::StyleSettings;
 use crate::engine::Engine;
 use crate::engine::gpu::Device as Graphics;
 pub use crate::image::Fit;
+use crate::modulate::{Modulator, Time};
 use crate::network::Network;
 use crate::params::{Def, Id, Kind as ParamKind, Params, Scope, TableError, Target, Value, Written};
 use crate::patch::effects::EffectEntry;
@@ -48,6 +51,7 @@ use modulation::Modulation;
 use output::{Now, Output};
 pub use output::{Tap, Uploads};
 use presets::{News, Presets};
+use scripts::Scripts;
 use slideshow::{Slide, Slideshow};
 pub use stage::Picture;
 use status::Status;
@@ -55,6 +59,12 @@ pub use status::{Summary, printable};
 
 /// Minimum side of a picture from a file, in pixels: the largest `/style/size`.
 const INPUT_SIDE: usize = 512;
+
+/// Longest `/eval/result`, in characters.
+const MAX_RESULT: usize = 8000;
+
+/// Most modulators that can be added while playing.
+const MAX_ADDED: usize = 64;
 
 /// Why a show cannot start. Once it plays, nothing ends it.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +137,7 @@ pub struct Show {
     devices: Vec<Box<dyn Device>>,
     listeners: Vec<Box<dyn Listener>>,
     controls: Controls,
+    scripts: Scripts,
     modulation: Modulation,
     params: Params,
     presets: Presets,
@@ -138,6 +149,10 @@ pub struct Show {
     status: Status,
     /// Of one event; kept so that playing allocates nothing.
     writes: Vec<Write>,
+    /// Modulators that were added while playing, until the next preset.
+    added: Vec<Modulator>,
+    /// Of live code, in one frame; kept likewise.
+    coded: Vec<(Target, Value)>,
     /// Seconds of the show so far, not counting frozen ones.
     secs: f64,
 }
@@ -151,6 +166,7 @@ impl Show {
         let Options { library, mut preset, network, seed, engine, screen, mode } = options;
         let own = preset.network.clone();
         preset.network = network.or(preset.network);
+        let has_other_network = own != preset.network;
         let Some(file) = &preset.network else {
             return Err(ShowError::NoNetwork { preset: preset.name });
         };
@@ -168,6 +184,7 @@ impl Show {
             devices: Vec::new(),
             listeners: Vec::new(),
             controls: Controls::default(),
+            scripts: Scripts::default(),
             modulation: Modulation::default(),
             presets: Presets::new(library),
             loads: Loads::new(context),
@@ -177,6 +194,8 @@ impl Show {
             output: Output::new(program, screen),
             status: Status::new(mode == Mode::Offline),
             writes: Vec::new(),
+            added: Vec::new(),
+            coded: Vec::new(),
             secs: 0.0,
             params,
             engine,
@@ -184,6 +203,10 @@ impl Show {
         without.into_iter().for_each(|line| show.status.notice(line));
         show.loads.begin_with(Kind::Network, file);
         let number = show.presets.library().number(&preset.path);
+        show.surround_scripts();
+        if has_other_network {
+            show.scripts.hold_network();
+        }
         show.play_preset(preset, number, |_| true);
         if let Some(seed) = seed {
             show.set(Id::Seed, Value::Int(seed.into()));
@@ -216,7 +239,9 @@ impl Show {
         }
         self.land();
         let moved_by = if is_frozen { 0.0 } else { dt };
-        self.modulation.step(moved_by, self.controls.clock().beat(), &mut self.params);
+        let time = self.modulation.begin(moved_by, self.controls.clock().beat());
+        self.run_scripts(time);
+        self.modulation.step(time, &mut self.params);
         self.params.step(dt);
         if !is_frozen {
             self.walk(dt);
@@ -239,7 +264,14 @@ impl Show {
             if let Event::Signal { id, value } = event {
                 self.modulation.signal(*id, *value);
             }
-            self.controls.hear(event, &self.params, &mut self.status, &mut writes);
+            if let Event::Midi(message) = event {
+                self.modulation.hear(message);
+            }
+            let (is_heard, signal) = self.scripts.hear(event);
+            if let Some((id, value)) = signal {
+                self.modulation.signal(id, value);
+            }
+            self.controls.hear(event, is_heard, &self.params, &mut self.status, &mut writes);
             for write in writes.drain(..) {
                 self.write(&write);
             }
@@ -340,8 +372,12 @@ impl Show {
             Ok(written) => written,
             Err(error) => return self.status.refuse(&error.to_string()),
         };
+        if matches!(id, Id::Preset | Id::PresetNext | Id::PresetPrev) {
+            self.scripts.lead(write.source == Source::Script);
+        }
         if write.source != Source::Preset {
-            if written != Written::Unchanged {
+            // Code is long; its result says what became of it.
+            if written != Written::Unchanged && id != Id::Eval {
                 self.status.message(write);
             }
             self.presets.written(write.target);
@@ -391,6 +427,11 @@ impl Show {
                 Err(line) => self.status.refuse(&format!("/palette: {line}")),
             },
             Id::FxAdd | Id::FxRemove | Id::FxOrder => self.change_effects(id),
+            Id::ModAdd => self.add_modulator(),
+            Id::ModRemove => self.remove_modulator(),
+            Id::Eval => self.evaluate(),
+            Id::EvalUndo => self.undo_evaluation(),
+            Id::Hush => self.hush(),
             _ => {}
         }
     }
@@ -429,6 +470,7 @@ impl Show {
         self.loads.stop(Kind::Style);
         self.status.mended(Kind::Style);
         self.output.set_style(None);
+        self.scripts.set_styles(Vec::new(), "");
     }
 
     fn go_to_input(&mut self) {
@@ -552,11 +594,14 @@ impl Show {
                 self.decks.change(network, &self.params, fades);
                 self.output.set_network(self.decks.generation(), program, fades);
                 self.name_network();
+                self.surround_scripts();
                 self.status.notice(format!("{} is ready", self.decks.network().name));
             }
             // It is already playing.
             (LoadRequest::Network(_), None) => self.name_network(),
             (LoadRequest::Style { .. }, Some(Loaded::Style(style))) => {
+                let names = style.style_names();
+                self.scripts.set_styles(names, self.params.text(Id::StyleNetwork));
                 self.output.set_style(Some(style));
             }
             (LoadRequest::Picture { slide, .. }, Some(Loaded::Picture { image, count, left_out })) => {
@@ -623,6 +668,8 @@ impl Show {
     /// ones glide.
     fn play_preset(&mut self, preset: Preset, number: Option<usize>, reset: impl Fn(&Def) -> bool) {
         let network = preset.network.clone().filter(|_| !self.presets.holds(Id::Network));
+        self.scripts.change_preset();
+        self.added.clear();
         let writes = self.presets.play(preset, number, &self.params);
         self.params.write_defaults(reset);
         self.controls.repeat_tempo();
@@ -634,14 +681,185 @@ impl Show {
             self.loads.request(LoadRequest::Network(Place::File(file)));
         }
         self.params.set_text(Id::Preset, &self.presets.playing().name);
+        self.play_code();
+    }
+
+    /// Starts the preset's live code.
+    fn play_code(&mut self) {
+        let Some(code) = self.presets.playing().script.clone() else { return };
+        let time = self.modulation.now(self.controls.clock().beat());
+        match self.scripts.play(&code, &mut self.params, time) {
+            Ok(()) => self.status.mended(Kind::Code),
+            Err(line) => self.status.fault(Some(Kind::Code), line),
+        }
+        self.write_coded();
+    }
+
+    /// Evaluates what `/eval` holds.
+    fn evaluate(&mut self) {
+        let code = self.params.text(Id::Eval).to_owned();
+        // Code may be longer than what goes back to clients.
+        self.params.set_text(Id::Eval, "");
+        let time = self.modulation.now(self.controls.clock().beat());
+        if let Some(result) = self.scripts.evaluate(&code, &mut self.params, time) {
+            self.evaluated(result);
+        }
+    }
+
+    /// Reports what came of an evaluation, and does what it wrote.
+    fn evaluated(&mut self, result: Result<Vec<String>, String>) {
+        let count = self.scripts.count();
+        let line = match &result {
+            Ok(lines) if lines.is_empty() => format!("{count} ok"),
+            Ok(lines) => format!("{count} ok\n{}", lines.join("\n")),
+            Err(line) => format!("{count} {line}"),
+        };
+        let short: String = line.chars().take(MAX_RESULT).collect();
+        self.params.set_text(Id::EvalResult, &short);
+        match result {
+            Ok(lines) => {
+                self.status.mended(Kind::Code);
+                self.show_output(lines);
+            }
+            Err(line) => self.status.fault(Some(Kind::Code), line),
+        }
+        self.write_coded();
+    }
+
+    /// What code prints: each line in the log, the last on the HUD.
+    fn show_output(&mut self, lines: Vec<String>) {
+        let last = lines.len().saturating_sub(1);
+        for (i, line) in lines.into_iter().enumerate() {
+            if i == last {
+                self.status.notice(line);
+            } else {
+                tracing::info!(target: "show", "{}", printable(&line));
+            }
+        }
+    }
+
+    fn undo_evaluation(&mut self) {
+        let line = if self.scripts.undo() { "the last evaluation is undone" } else { "there is no evaluation to undo" };
+        self.status.notice(line.to_owned());
+        self.write_coded();
+    }
+
+    fn hush(&mut self) {
+        self.scripts.hush();
+        self.write_coded();
+    }
+
+    /// Evaluates code whose beat has come, calls the handlers that are due, and evaluates what is bound.
+    fn run_scripts(&mut self, time: Time) {
+        while let Some(result) = self.scripts.release(&mut self.params, time) {
+            self.evaluated(result);
+        }
+        self.scripts.step(time, self.modulation.signals(), &mut self.params);
+        self.write_coded();
+        let lines = self.scripts.take_output();
+        self.show_output(lines);
+        self.scripts.bind(time, self.modulation.signals(), &mut self.params);
+        self.write_coded();
+        if let Some(line) = self.scripts.take_fault() {
+            self.status.fault(Some(Kind::Code), line);
+        }
+    }
+
+    /// Does what live code has written. Numbers take the short way, as there may be hundreds in a frame.
+    fn write_coded(&mut self) {
+        let mut coded = std::mem::take(&mut self.coded);
+        self.scripts.take_writes(&mut coded);
+        for (target, value) in coded.drain(..) {
+            // Code runs again and again: an effect that is there is not added twice.
+            if target.id == Id::FxAdd
+                && let Value::Text(name) = &value
+                && self.effects.wanted().iter().any(|entry| entry.name == name.trim())
+            {
+                continue;
+            }
+            let (is_style, is_loading) = (matches!(target.id, Id::StyleA | Id::StyleB), self.loads.wants(Kind::Style));
+            let value = match &value {
+                Value::Text(word) if is_style => match self.scripts.style_number(target, word, is_loading) {
+                    Some(number) => Value::Float(number),
+                    None if is_loading => continue,
+                    None => value,
+                },
+                _ => value,
+            };
+            let is_number = matches!(target.id.def().kind, ParamKind::Float { .. } | ParamKind::Int { .. });
+            if is_number && self.params.write(target, &value).is_ok() {
+                self.presets.written(target);
+            } else {
+                self.write_now(&Write { target, value, source: Source::Script });
+            }
+        }
+        self.coded = coded;
+        if self.scripts.has_news() {
+            self.controls.set_heard(self.scripts.addresses());
+            if let Some((midi, osc)) = self.scripts.new_maps(&self.params) {
+                self.set_map_with(midi, osc);
+            }
+        }
+    }
+
+    /// Tells live code about the networks that play.
+    fn surround_scripts(&mut self) {
+        let latent = &self.decks.network().mapping;
+        self.scripts.surround([latent.z_dim, latent.w_dim]);
     }
 
     /// Starts the preset's modulators; their knobs become rows of the table.
     fn play_modulators(&mut self) {
         let preset = self.presets.playing();
-        if let Err(error) = self.modulation.play(&preset.modulators, &mut self.params) {
+        let is_replaced = |name: &str| self.added.iter().any(|added| added.name == name);
+        let own = preset.modulators.iter().filter(|modulator| !is_replaced(&modulator.name));
+        let modulators: Vec<Modulator> = own.chain(&self.added).cloned().collect();
+        if let Err(error) = self.modulation.play(&modulators, &mut self.params) {
             self.status.notice(format!("preset {}: modulation is off: {error}", preset.name));
         }
+    }
+
+    /// Adds the modulator that `/mod/add` describes, like an entry of `[mod]`; one with the same name is replaced.
+    fn add_modulator(&mut self) {
+        let text = format!("[mod]\n{}", self.params.text(Id::ModAdd));
+        let preset = match self.presets.library().check_text(&text, Path::new("/mod/add")) {
+            Ok(preset) => preset,
+            // The lines are those of the text with its heading.
+            Err(error) => {
+                let line = error.headline();
+                let message = line.splitn(4, ':').nth(3).map_or(line.as_str(), str::trim);
+                return self.status.refuse(&format!("/mod/add: {message}"));
+            }
+        };
+        let names: Vec<&str> = preset.modulators.iter().map(|modulator| modulator.name.as_str()).collect();
+        if names.is_empty() || self.added.len() + names.len() > MAX_ADDED {
+            return self.status.refuse(&format!("/mod/add takes one to {MAX_ADDED} entries of [mod]"));
+        }
+        self.status.notice(format!("added {}", names.join(", ")));
+        self.added.retain(|added| !names.contains(&added.name.as_str()));
+        self.added.extend(preset.modulators.iter().cloned());
+        self.play_modulators();
+        let write = |(target, value): (Target, Value)| Write { target, value, source: Source::Preset };
+        let values = preset.params.into_iter().filter_map(|(target, value)| {
+            let id = self.params.table().current(target.id)?;
+            Some(write((Target { id, ..target }, value)))
+        });
+        let values: Vec<Write> = values.collect();
+        self.write_all(values);
+    }
+
+    /// Removes a modulator that was added.
+    fn remove_modulator(&mut self) {
+        let name = self.params.text(Id::ModRemove).trim().to_owned();
+        let count = self.added.len();
+        self.added.retain(|added| added.name != name);
+        if self.added.len() == count {
+            let names: Vec<&str> = self.added.iter().map(|added| added.name.as_str()).collect();
+            let known = if names.is_empty() { "none was".to_owned() } else { names.join(", ") };
+            return self.status.refuse(&format!("no modulator \"{name}\" was added while playing; {known}"));
+        }
+        self.play_modulators();
+        self.status.notice(format!("removed {name}"));
     }
 
     /// Does the writes in order, except those to knobs of modulators that are gone with their preset.
@@ -654,8 +872,19 @@ impl Show {
     }
 
     fn set_map(&mut self) {
+        let (midi, osc) = self.scripts.maps(&self.params);
+        self.set_map_with(midi, osc);
+    }
+
+    /// Sets the preset's mappings, with those of live code in front.
+    fn set_map_with(&mut self, mut midi: Vec<MidiEntry>, mut osc: Vec<OscEntry>) {
         let playing = self.presets.playing();
-        self.controls.set_map(&playing.midi, &playing.osc, &playing.osc_out);
+        let is_new = |entry: &&MidiEntry| !midi.iter().any(|known| known.control == entry.control);
+        midi.extend(playing.midi.iter().filter(is_new).cloned().collect::<Vec<_>>());
+        let is_new = |entry: &&OscEntry| !osc.iter().any(|known| known.address == entry.address);
+        osc.extend(playing.osc.iter().filter(is_new).cloned().collect::<Vec<_>>());
+        let osc_out = &self.presets.playing().osc_out;
+        self.controls.set_map(&midi, &osc, osc_out);
     }
 
     /// Returns to the preset as it was loaded.
@@ -668,7 +897,13 @@ impl Show {
         let name = preset.name.clone();
         self.play_preset(preset, number, |_| true);
         self.modulation.clear(&mut self.params);
-        let off = if self.modulation.is_off() { "; its modulation is off until it is loaded again" } else { "" };
+        self.scripts.panic();
+        self.write_coded();
+        let off = if self.modulation.is_off() || self.scripts.is_off() {
+            "; its modulation is off until it is loaded again"
+        } else {
+            ""
+        };
         self.status.notice(format!("back to the preset {name}{off}"));
     }
 
@@ -687,6 +922,12 @@ impl Show {
         self.want_effects(self.presets.playing().effects.clone());
         self.write_all(reload.writes);
         self.set_map();
+        if reload.has_new_code {
+            if self.presets.playing().script.is_none() {
+                self.scripts.end();
+            }
+            self.play_code();
+        }
         if let Some(file) = reload.network {
             self.loads.request(LoadRequest::Network(Place::File(file)));
         }
@@ -842,7 +1083,7 @@ impl Show {
         summary.bpm = self.params.get(Id::Tempo);
         summary.beat = self.controls.clock().beat();
         summary.learning = self.controls.learning_line();
-        summary.pending = self.controls.pending(&self.params);
+        summary.pending = self.controls.pending(&self.params).or_else(|| self.scripts.pending());
         summary.notice = summary.notice.or_else(|| self.controls.takeover_line());
         summary.skipped_pictures = self.output.skipped();
         summary.loading = self.loads.loading();

@@ -102,7 +102,7 @@ fn rows(status: &Summary, params: &Params, window_fps: f32) -> Vec<Row> {
         },
         row("skipped", format!("{:>5} pictures", count(status.skipped_pictures))),
     ]);
-    rows.extend(params.modulated().iter().take(MODULATED).map(|&target| row("moves", place(target, params))));
+    rows.extend(params.moved().take(MODULATED).map(|target| row("moves", place(target, params))));
     rows.push(row("keys", "? all  L learn  M map  H hides".to_owned()));
     rows
 }

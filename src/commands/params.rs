@@ -147,6 +147,7 @@ fn json(table: &Table) -> String {
             row["remote"] = json!(match d.remote {
                 Remote::Allowed => "allowed",
                 Remote::NoFiles => "no files",
+                Remote::Local => "local",
                 Remote::Refused => "refused",
             });
             row["smoothing_secs"] = json!(d.smoothing_secs);

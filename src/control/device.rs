@@ -72,6 +72,11 @@ impl<'a> Snapshot<'a> {
         self.mapping.aliases()
     }
 
+    /// The OSC addresses that live code listens to, sorted.
+    pub fn heard(&self) -> &'a Arc<[String]> {
+        self.mapping.heard()
+    }
+
     /// The receivers that the preset sends OSC to.
     pub fn outs(&self) -> &'a Arc<[Out]> {
         self.mapping.outs()

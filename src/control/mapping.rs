@@ -70,6 +70,8 @@ pub struct Mapping {
     aliases: Arc<[OscEntry]>,
     /// The receivers that the preset sends OSC to. A change makes a new list, too.
     outs: Arc<[Out]>,
+    /// The addresses that live code listens to, sorted. A change makes a new list, too.
+    heard: Arc<[String]>,
     /// The version of the table that the targets are of.
     table_version: u64,
     waiting: Option<(Target, Turn)>,
@@ -118,6 +120,7 @@ impl Default for Mapping {
             slots: default_map().map(|entry| Slot::new(entry, Layer::Default, None)).collect(),
             aliases: Arc::new([]),
             outs: Arc::new([]),
+            heard: Arc::new([]),
             table_version: Table::built_in().version(),
             waiting: None,
             numbers: Numbers::default(),
@@ -157,6 +160,17 @@ impl Mapping {
         if *self.outs != *outs {
             self.outs = outs.into();
         }
+    }
+
+    /// The OSC addresses that live code listens to, sorted.
+    pub fn heard(&self) -> &Arc<[String]> {
+        &self.heard
+    }
+
+    pub fn set_heard(&mut self, mut addresses: Vec<String>) {
+        addresses.sort_unstable();
+        addresses.dedup();
+        self.heard = addresses.into();
     }
 
     /// The receivers that the preset sends OSC to.

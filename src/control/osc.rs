@@ -23,7 +23,7 @@ mod sockets;
 mod sources;
 
 pub use feedback::Feedback;
-pub use message::{MAX_ADDRESS, MAX_TEXT};
+pub use message::{MAX_ADDRESS, MAX_CODE, MAX_TEXT};
 pub use outs::{MAX_OUTS, Out, OutError};
 pub use packet::Refusal;
 pub use server::{Options, OscServer};
@@ -33,7 +33,7 @@ use std::num::NonZeroU16;
 
 use crate::control::listen::{Refuses, is_missing_family};
 use crate::modulate::SignalId;
-use crate::params::{MAX_DIM, Table, Target, Value};
+use crate::params::{Id, MAX_DIM, Table, Target, Value};
 use message::Message;
 
 /// Where the instrument listens by default: on this machine only.
@@ -187,7 +187,8 @@ pub fn read_for<'a>(
 /// A message whose address is not a pattern.
 fn one<'a>(message: &Message<'a>, table: &Table, may_play: impl Fn(&str) -> bool) -> Result<Incoming<'a>, Refusal> {
     if let Some(target) = table.resolve(message.address) {
-        let value = message.value(Some(target.id.def().kind))?;
+        let is_code = target.id == Id::Eval;
+        let value = if is_code { message.code()? } else { message.value(Some(target.id.def().kind))? };
         return Ok(Incoming::Write { target, value });
     }
     let address =

@@ -120,6 +120,11 @@ impl StyleLoop {
         self.paintings = std::mem::take(&mut old.paintings);
     }
 
+    /// The names of the network's styles, in order.
+    pub fn style_names(&self) -> Vec<String> {
+        self.painter.network.styles.iter().map(|style| style.name.clone()).collect()
+    }
+
     /// Number of styles in the network.
     pub fn styles(&self) -> usize {
         self.painter.network.styles.len()

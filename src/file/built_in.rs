@@ -15,6 +15,7 @@ pub const ROOT: &str = "built-in:";
 #[derive(Embed)]
 #[folder = "presets"]
 #[include = "*.toml"]
+#[include = "*.luau"]
 #[include = "networks/*.safetensors"]
 #[include = "pictures/*"]
 #[exclude = "*.md"]

@@ -4,7 +4,7 @@ use super::signals::{SignalId, Signals};
 use super::source::{Kind, Polarity, Setup, Source, Time};
 
 /// `source = "audio.kick"`: the name of any signal.
-pub static KIND: Kind = Kind { words: &[], knobs: &[], polarity: Polarity::Unipolar, build };
+pub static KIND: Kind = Kind { words: &[], knobs: &[], text: None, polarity: Polarity::Unipolar, build };
 
 fn build(setup: &Setup<'_>) -> Box<dyn Source> {
     Box::new(Follow { signal: SignalId::intern(setup.word) })
@@ -28,7 +28,7 @@ mod tests {
 
     #[test]
     fn a_follower_returns_the_newest_value() {
-        let mut follow = build(&Setup { word: "test.follow", seed: 0, chosen: &[] });
+        let mut follow = build(&Setup { word: "test.follow", text: "", seed: 0, chosen: &[] });
         let id = SignalId::find("test.follow").expect("building it registers the signal");
         let mut signals = Signals::default();
         for (sent, expected) in [(0.25, 0.25), (1.0, 1.0), (7.0, 1.0), (-3.0, 0.0)] {

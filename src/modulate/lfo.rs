@@ -11,7 +11,7 @@ use super::signals::Signals;
 use super::source::{Kind, Knob, Polarity, Setup, Source, Time};
 use crate::params::{Choice, Curve, TimeBase, words};
 
-const SECONDS: Knob = Knob {
+pub(super) const SECONDS: Knob = Knob {
     name: "seconds",
     min: 0.05,
     max: 600.0,
@@ -21,7 +21,7 @@ const SECONDS: Knob = Knob {
     smoothing_secs: 0.0,
     help: "how long one cycle takes",
 };
-const BEATS: Knob = Knob {
+pub(super) const BEATS: Knob = Knob {
     name: "beats",
     min: 0.0625,
     max: 256.0,
@@ -43,8 +43,13 @@ const PHASE: Knob = Knob {
 };
 
 /// `source = "sine"` and the other waveforms.
-pub static KIND: Kind =
-    Kind { words: <Wave as Choice>::WORDS, knobs: &[&[SECONDS, BEATS], &[PHASE]], polarity: Polarity::Bipolar, build };
+pub static KIND: Kind = Kind {
+    words: <Wave as Choice>::WORDS,
+    knobs: &[&[SECONDS, BEATS], &[PHASE]],
+    text: None,
+    polarity: Polarity::Bipolar,
+    build,
+};
 
 fn build(setup: &Setup<'_>) -> Box<dyn Source> {
     // The two knobs of the group are in the order of the words.
@@ -99,7 +104,7 @@ impl Wave {
 }
 
 /// A random number from 0 to 1 for each `(seed, index)`: the finaliser of SplitMix64 (Steele, Lea and Flood 2014).
-fn noise(seed: u64, index: i64) -> f64 {
+pub(super) fn noise(seed: u64, index: i64) -> f64 {
     let mut x = seed.wrapping_add((index as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

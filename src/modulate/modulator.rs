@@ -15,6 +15,8 @@ pub struct Modulator {
     /// The value of `source =`.
     pub word: String,
     pub kind: &'static Kind,
+    /// The value of [`Kind::text`]; empty if it has none.
+    pub text: String,
     /// Which knob of each group of [`Kind::knobs`] the entry uses.
     pub chosen: Vec<usize>,
     /// Seed of random waveforms; `None` derives one from the name.
@@ -51,13 +53,13 @@ impl Modulator {
 
     /// Whether its source is the same as another's, so that it can continue.
     pub fn has_source_of(&self, other: &Modulator) -> bool {
-        let source = |m: &Modulator| (m.name.clone(), m.word.clone(), m.chosen.clone(), m.seed);
+        let source = |m: &Modulator| (m.name.clone(), m.word.clone(), m.text.clone(), m.chosen.clone(), m.seed);
         source(self) == source(other)
     }
 
     pub fn source(&self) -> Box<dyn Source> {
         let seed = self.seed.unwrap_or_else(|| seed_of(&self.name));
-        (self.kind.build)(&Setup { word: &self.word, seed, chosen: &self.chosen })
+        (self.kind.build)(&Setup { word: &self.word, text: &self.text, seed, chosen: &self.chosen })
     }
 
     /// Its routes; `source` is its index in the list of sources.
@@ -88,6 +90,7 @@ mod tests {
             name: "breathe".to_owned(),
             word: "sine".to_owned(),
             kind: source::kind("sine").unwrap(),
+            text: String::new(),
             chosen: vec![1, 0],
             seed: None,
             polarity: Polarity::Unipolar,

@@ -68,9 +68,21 @@ pub struct Kind {
     pub words: &'static [&'static str],
     /// Each group is one knob. A group of several is a choice between them: an entry must use exactly one.
     pub knobs: &'static [&'static [Knob]],
+    /// The key of a text that an entry must have, besides its numbers.
+    pub text: Option<&'static TextKey>,
     /// The default polarity of its routes.
     pub polarity: Polarity,
     pub build: fn(&Setup<'_>) -> Box<dyn Source>,
+}
+
+/// A key of an entry that takes a text.
+#[derive(Debug)]
+pub struct TextKey {
+    pub name: &'static str,
+    /// For the message when it is missing.
+    pub example: &'static str,
+    /// Whether a text is valid, or what is wrong with it.
+    pub check: fn(&str) -> Result<(), String>,
 }
 
 /// Kinds are compared by address.
@@ -85,6 +97,8 @@ impl PartialEq for Kind {
 pub struct Setup<'a> {
     /// The value of `source =`.
     pub word: &'a str,
+    /// The value of [`Kind::text`]; empty if it has none.
+    pub text: &'a str,
     /// For random waves.
     pub seed: u64,
     /// Which knob of each group the entry uses, in the order of [`Kind::knobs`].

@@ -15,6 +15,10 @@ struct Cell {
     smoothed: f64,
     /// Added to the base's position in the knob's 0..1 travel.
     modulation: f64,
+    /// Replaces the base while a script's signal is bound to it.
+    bound: Option<f64>,
+    /// Whether it is in [`Params::moving`].
+    is_moving: bool,
 }
 
 /// The values of a running show.
@@ -38,6 +42,8 @@ pub struct Params {
     last_at: HashMap<&'static str, Id>,
     /// The targets modulated in this frame.
     modulated: Vec<Target>,
+    /// The targets that scripts have bound.
+    bound: Vec<Target>,
 }
 
 impl Default for Params {
@@ -60,9 +66,26 @@ impl Params {
             moving: Vec::with_capacity(MAX_DIM),
             last_at: HashMap::new(),
             modulated: Vec::new(),
+            bound: Vec::new(),
         };
         params.set_table(table);
         params
+    }
+
+    /// The built-in rows without any values: what is left in a place from which the values were moved. Allocates nothing.
+    pub fn hollow() -> Self {
+        Params {
+            table: Table::built_in().clone(),
+            cells: Vec::new(),
+            first: Vec::new(),
+            texts: HashMap::new(),
+            vectors: HashMap::new(),
+            fired: Vec::new(),
+            moving: Vec::new(),
+            last_at: HashMap::new(),
+            modulated: Vec::new(),
+            bound: Vec::new(),
+        }
     }
 
     /// The current table.
@@ -91,12 +114,13 @@ impl Params {
             let (target, cell) = self.moving[i];
             if !table.has(target.id) {
                 self.cells[cell].smoothed = self.cells[cell].base;
+                self.cells[cell].is_moving = false;
                 self.moving.swap_remove(i);
             }
         }
         let gone = (0..self.first.len()).filter(|&i| !table.has_index(i));
         for (first, count) in gone.filter_map(|i| Some((self.first[i]?, Id::from_index(i).def().count))) {
-            self.cells[first..first + count].iter_mut().for_each(|cell| cell.modulation = 0.0);
+            self.cells[first..first + count].iter_mut().for_each(|cell| (cell.modulation, cell.bound) = (0.0, None));
         }
     }
 
@@ -134,7 +158,7 @@ impl Params {
             _ => {}
         }
         let default = def.default_number().unwrap_or(0.0);
-        let cell = Cell { base: default, smoothed: default, modulation: 0.0 };
+        let cell = Cell { base: default, smoothed: default, modulation: 0.0, bound: None, is_moving: false };
         self.cells.extend(std::iter::repeat_n(cell, def.count));
     }
 
@@ -154,7 +178,8 @@ impl Params {
         self.fired.retain(|fired| *fired != id);
         self.moving.retain(|(target, _)| target.id != id);
         let first = self.own_cell(id.into()).unwrap_or(0);
-        self.cells[first..first + id.def().count].iter_mut().for_each(|cell| cell.smoothed = cell.base);
+        let cells = &mut self.cells[first..first + id.def().count];
+        cells.iter_mut().for_each(|cell| (cell.smoothed, cell.is_moving) = (cell.base, false));
     }
 
     /// The cell of a target, or of the row that has its address now. `None` for a row that was never in the table.
@@ -259,7 +284,7 @@ impl Params {
         }
         cell.base = number;
         if def.smoothing_secs > 0.0 {
-            if !self.moving.iter().any(|&(_, m)| m == i) {
+            if !std::mem::replace(&mut cell.is_moving, true) {
                 self.moving.push((target, i));
             }
         } else {
@@ -283,6 +308,7 @@ impl Params {
             let arrived = (cell.base - cell.smoothed).abs() < 1e-6 * (1.0 + cell.base.abs());
             if arrived {
                 cell.smoothed = cell.base;
+                cell.is_moving = false;
             }
             !arrived
         });
@@ -291,7 +317,7 @@ impl Params {
     /// Jumps the smoothed values to their bases: at the start of a show, and when a preset is loaded.
     pub fn settle(&mut self) {
         for (_, i) in self.moving.drain(..) {
-            self.cells[i].smoothed = self.cells[i].base;
+            (self.cells[i].smoothed, self.cells[i].is_moving) = (self.cells[i].base, false);
         }
     }
 
@@ -342,16 +368,59 @@ impl Params {
         &self.modulated
     }
 
-    /// The effective value: the smoothed base, moved along its travel by the modulation, within the range.
+    /// Sets the values that scripts' signals have in this frame, each target once. They take the place of the bases, which
+    /// stay as they are; a target that is no longer in the list glides back to its base. Allocates only for more targets
+    /// than ever before.
+    pub fn bind(&mut self, values: &[(Target, f64)]) {
+        let mut before = std::mem::take(&mut self.bound);
+        // The usual case: the same targets as in the last frame.
+        let is_same = before.len() == values.len() && before.iter().zip(values).all(|(a, (b, _))| a == b);
+        if !is_same {
+            for &target in &before {
+                let Some(i) = self.cell(target) else { continue };
+                let cell = &mut self.cells[i];
+                let Some(last) = cell.bound.take() else { continue };
+                if target.id.def().smoothing_secs > 0.0 {
+                    cell.smoothed = last;
+                    if !std::mem::replace(&mut cell.is_moving, true) {
+                        self.moving.push((target, i));
+                    }
+                }
+            }
+            before.clear();
+            before.extend(values.iter().map(|(target, _)| *target));
+        }
+        self.bound = before;
+        for &(target, value) in values.iter().filter(|(_, value)| value.is_finite()) {
+            if let Some(i) = self.cell(target).filter(|_| self.table.current(target.id).is_some()) {
+                let (min, max) = target.id.def().range();
+                self.cells[i].bound = Some(value.clamp(min, max));
+            }
+        }
+    }
+
+    /// The targets that scripts have bound, each once.
+    pub fn bound(&self) -> &[Target] {
+        &self.bound
+    }
+
+    /// What modulators or scripts move, each target once.
+    pub fn moved(&self) -> impl Iterator<Item = Target> + '_ {
+        let bound = self.bound.iter().filter(|target| !self.modulated.contains(target));
+        self.modulated.iter().chain(bound).copied()
+    }
+
+    /// The effective value: the smoothed base, or what is bound instead of it, moved along its travel by the modulation, within the range.
     pub fn get(&self, target: impl Into<Target>) -> f64 {
         let target = target.into();
         let Some(i) = self.cell(target) else { return self.base(target) };
         let (cell, def) = (&self.cells[i], target.id.def());
+        let unmodulated = cell.bound.unwrap_or(cell.smoothed);
         if cell.modulation == 0.0 {
             let (min, max) = def.range();
-            return cell.smoothed.clamp(min, max);
+            return unmodulated.clamp(min, max);
         }
-        def.from_travel(def.to_travel(cell.smoothed) + cell.modulation)
+        def.from_travel(def.to_travel(unmodulated) + cell.modulation)
     }
 
     /// The effective value in the parameter's kind, as sent by `/get/effective`. `None` for triggers.
@@ -360,6 +429,8 @@ impl Params {
         match target.id.def().kind {
             Kind::Float { .. } => Some(Value::Float(self.get(target))),
             Kind::Int { .. } => Some(Value::Int(self.get(target).round() as i64)),
+            Kind::Bool { .. } => Some(Value::Bool(self.get(target) >= 0.5)),
+            Kind::Choice { .. } => Some(Value::Text(self.choice(target.id).to_owned())),
             _ => self.value(target),
         }
     }

@@ -81,6 +81,8 @@ pub enum Remote {
     Allowed,
     /// Allowed, but its effects are not written to a file.
     NoFiles,
+    /// Allowed over a WebSocket from this machine; refused with one line from elsewhere.
+    Local,
     /// Refused with one line.
     Refused,
 }
@@ -310,6 +312,12 @@ parameters! {
     Learn = D::text("/learn", "").command().saving(NOW).remote(Remote::NoFiles).help("map the next control that is moved to this address; without an address, to the parameter that changed last");
     LearnCancel = D::trigger("/learn/cancel").unlearnable().help("stop learning");
     LearnUndo = D::trigger("/learn/undo").unlearnable().remote(Remote::NoFiles).help("undo the last learned mapping");
+    ModAdd = D::text("/mod/add", "").command().saving(NOW).help("add a modulator until the next preset, as an entry of [mod]: sway = { source = \"sine\", beats = 8, to = \"/psi\" }");
+    ModRemove = D::text("/mod/remove", "").command().saving(NOW).help("remove a modulator that was added while playing, by its name");
+    Eval = D::text("/eval", "").command().saving(NOW).remote(Remote::Local).help("evaluate live code; a first line such as --@ drift.luau:12 bar gives file, line, and beat or bar to wait for");
+    EvalResult = D::text("/eval/result", "").command().saving(NOW).remote(Remote::Refused).help("what came of the last evaluation: its number, then ok and what it printed, or file, line and error");
+    EvalUndo = D::trigger("/eval/undo").remote(Remote::Local).help("take back the last evaluation");
+    Hush = D::trigger("/hush").help("end everything that live code plays");
     Fit = D::choice("/fit", Layout::WORDS, Layout::Mirror as usize).help("how the picture fills the output: whole with black bars, cropped, whole with mirrored edges, in mirrored sectors, or tiled");
     FitScaler = D::choice("/fit/scaler", Kernel::WORDS, Kernel::Auto as usize).help("how the picture is enlarged: along its edges and sharpened, exactly (Lanczos), or linearly; auto is edge on a graphics card and linear in software");
     FitSharpness = D::float("/fit/sharpness", 0.0, 1.0, 0.4).smooth(0.08).help("sharpening after enlarging along edges");

@@ -69,6 +69,21 @@ pub fn load(file: &Path) -> Result<Arc<Shader>, ShaderError> {
     Shader::parse(file, &text, &import).map(Arc::new)
 }
 
+/// Effects by the names of their files, each once, as [`read`] finds them.
+pub(super) fn named<'a>(names: impl Iterator<Item = &'a str>, origin: &Path, folders: &Folders) -> Vec<EffectEntry> {
+    let base = origin.parent().unwrap_or(Path::new(""));
+    let mut entries: Vec<EffectEntry> = Vec::new();
+    for name in names.take(MOST_LINKS) {
+        if !crate::screen::header::is_name(name) || entries.iter().any(|entry| entry.name == name) {
+            continue;
+        }
+        let file = folders.beside(base, Kind::Effect, name).ok();
+        let shader = file.as_deref().and_then(|file| load(file).ok());
+        entries.push(EffectEntry { name: name.to_owned(), source: name.to_owned(), file, shader });
+    }
+    entries
+}
+
 /// Whether an address is that of an effect's row.
 fn is_row(address: &str) -> bool {
     address.strip_prefix("/fx/").is_some_and(|rest| rest.contains('/'))

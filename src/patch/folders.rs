@@ -33,6 +33,14 @@ pub const PRESETS_VARIABLE: &str = "LATENT_JOCKEY_PRESETS";
 /// The environment variable that names the player's own folder.
 pub const HOME_VARIABLE: &str = "LATENT_JOCKEY_HOME";
 
+/// Extension of patches in Luau, which play like presets.
+const SCRIPT_ENDING: &str = "luau";
+
+/// Whether a path is that of a patch in Luau.
+pub fn is_script(path: &Path) -> bool {
+    path.extension().and_then(OsStr::to_str).is_some_and(|ending| ending.eq_ignore_ascii_case(SCRIPT_ENDING))
+}
+
 /// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -78,7 +86,9 @@ impl Kind {
     /// Its extensions.
     pub fn endings(self) -> &'static [&'static str] {
         match self {
-            Kind::Preset | Kind::Controller => &["toml"],
+            Kind::Preset if cfg!(feature = "luau") => &["toml", SCRIPT_ENDING],
+            Kind::Preset => &["toml"],
+            Kind::Controller => &["toml"],
             Kind::Network => &["safetensors", "pkl", "pt", "pth", "ckpt", "model", "bin"],
             Kind::Picture => crate::image::file::ENDINGS,
             Kind::Effect => &["wgsl"],
@@ -98,7 +108,13 @@ impl Kind {
     /// Those in a folder, in natural order; none if it cannot be read.
     pub fn files_in(self, folder: &Path) -> Vec<PathBuf> {
         let found = file::list(folder).unwrap_or_default();
-        found.into_iter().filter(|path| self.is_one(path)).collect()
+        let mut files: Vec<PathBuf> = found.into_iter().filter(|path| self.is_one(path)).collect();
+        if self == Kind::Preset {
+            // `drift.luau` beside `drift.toml` is a part of that preset.
+            let presets: Vec<PathBuf> = files.iter().filter(|path| !is_script(path)).cloned().collect();
+            files.retain(|path| !is_script(path) || !presets.contains(&path.with_extension("toml")));
+        }
+        files
     }
 }
 

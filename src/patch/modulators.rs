@@ -80,13 +80,15 @@ fn entry(table: &dyn TableLike, name: &str, item: &Item, check: &mut Checker) ->
         return None;
     };
     let knobs = kind.knobs.iter().copied().flatten().map(|knob| knob.name);
-    let allowed: Vec<&str> = KEYS.into_iter().chain(knobs).collect();
+    let allowed: Vec<&str> = KEYS.into_iter().chain(knobs).chain(kind.text.map(|text| text.name)).collect();
     check.only_keys(entry, "in a modulator", &allowed);
     let mut numbers = vec![number(entry, &DEPTH, check), number(entry, &SMOOTH, check)];
-    let chosen = chosen(entry, name, kind, at, check, &mut numbers);
+    let chosen = chosen(entry, name, kind, at.clone(), check, &mut numbers);
+    let text = text(entry, name, kind, at, check);
     let modulator = Modulator {
         name: name.to_owned(),
         kind,
+        text,
         chosen,
         seed: seed(entry, check),
         polarity: word_of(entry, "polarity", Polarity::WORDS, check)
@@ -146,6 +148,20 @@ fn chosen(
         chosen.push(i);
     }
     chosen
+}
+
+/// The text that an entry of this kind must have.
+fn text(entry: &dyn TableLike, name: &str, kind: &Kind, at: Option<Range<usize>>, check: &mut Checker) -> String {
+    let Some(key) = kind.text else { return String::new() };
+    if !entry.contains_key(key.name) {
+        check.report(at, format!("{name} has no {}: add one, such as {} = {:?}", key.name, key.name, key.example));
+        return String::new();
+    }
+    let Some(text) = check.string(entry, key.name) else { return String::new() };
+    if let Err(message) = (key.check)(&text) {
+        check.report(span_of(entry, key.name), message);
+    }
+    text
 }
 
 fn seed(entry: &dyn TableLike, check: &mut Checker) -> Option<u64> {
@@ -251,7 +267,7 @@ mod tests {
 
     #[test]
     fn each_mistake_names_its_place_and_the_right_word() {
-        let waves = "sine, triangle, saw, square, sample-hold, smooth-random";
+        let waves = "sine, triangle, saw, square, sample-hold, smooth-random, random-walk, envelope, steps";
         let table = [
             ("mod = 3", "p.toml:1:7: [mod] takes a table; got 3".to_owned()),
             (
@@ -304,6 +320,18 @@ mod tests {
             (
                 "[mod]\na = { source = \"sine\", beats = 4, to = \"/psi\", seed = -1 }",
                 "p.toml:2:55: seed takes a whole number from 0; got -1".to_owned(),
+            ),
+            (
+                "[mod]\na = { source = \"envelope\", to = \"/psi\" }",
+                "p.toml:2:5: a has no on: add one, such as on = \"audio.kick\"".to_owned(),
+            ),
+            (
+                "[mod]\na = { source = \"envelope\", on = \"note 300\", to = \"/psi\" }",
+                "p.toml:2:30: on takes the name of a signal such as audio.kick, a note such as note 36, or beat; got \"note 300\"".to_owned(),
+            ),
+            (
+                "[mod]\na = { source = \"steps\", steps = \"1 [0\", to = \"/psi\" }",
+                "p.toml:2:30: the pattern \"1 [0\" has its end at character 5; expected a closing ]".to_owned(),
             ),
             (
                 "[mod]\na = { source = \"sine\", beats = 4 }",

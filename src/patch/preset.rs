@@ -2,26 +2,30 @@
 //!
 //! A preset is read strictly and as a whole: unknown keys or addresses, values of the wrong kind and numbers out of
 //! range are reported with line and column, and nothing of an invalid file is played. Reading a preset loads no
-//! network and changes no parameter.
+//! network and changes no parameter. A patch in Luau is a preset too: its code sets everything else.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml_edit::{Document, TableLike};
 
 use super::check::{Checker, key_span, typed};
 use super::effects::{self, EffectEntry};
-use super::folders::{Folders, Kind};
+use super::folders::{Folders, Kind, is_script};
+use super::library::numbered;
 use super::locate::{LocateError, name_of};
 use super::palette;
 use super::{modulators, slips};
 use crate::control::mapping::{MappingError, MidiEntry, OscEntry};
 use crate::control::osc::{self, MAX_OUTS, Out};
+use crate::file::is_built_in;
 use crate::file::text::{self, TextError};
 use crate::modulate::Modulator;
 use crate::params::{Id, Saving, Table, Target, Value};
 
 /// The top-level keys of a preset.
-const KEYS: &[&str] = &["name", "description", "network", "params", "midi", "osc", "osc-out", "mod", "effects"];
+const KEYS: &[&str] =
+    &["name", "description", "network", "script", "params", "midi", "osc", "osc-out", "mod", "effects"];
 
 /// How many problems of one file are listed.
 const TOLD: usize = 8;
@@ -36,6 +40,8 @@ pub struct Preset {
     pub description: Option<String>,
     /// The file of its network; `None` keeps the one that is playing.
     pub network: Option<PathBuf>,
+    /// Its live code.
+    pub script: Option<Code>,
     /// Values in file order, each of its parameter's kind and within its range.
     pub params: Vec<(Target, Value)>,
     /// MIDI mappings, which override the default map.
@@ -48,6 +54,20 @@ pub struct Preset {
     pub modulators: Vec<Modulator>,
     /// The chain of effects; their numbers are among `params`.
     pub effects: Vec<EffectEntry>,
+}
+
+/// The text of a patch in Luau.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    pub path: PathBuf,
+    pub text: Arc<str>,
+}
+
+impl Code {
+    /// The file's name, for messages.
+    pub fn name(&self) -> String {
+        self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
 }
 
 /// What a preset may name.
@@ -138,6 +158,9 @@ impl Preset {
     /// As [`Preset::parse`].
     pub fn parse_with(text: &str, origin: &Path, reading: &Reading) -> Result<Self, PresetError> {
         let mut check = Checker::new(text, reading);
+        if is_script(origin) {
+            return of_code(text, origin, check);
+        }
         let preset = match Document::parse(text) {
             Ok(document) => Some(read(&document, origin, &mut check)),
             Err(error) => {
@@ -187,12 +210,64 @@ fn read(document: &Document<&str>, origin: &Path, check: &mut Checker) -> Preset
         name: check.string(top, "name").unwrap_or_else(|| name_of(origin)),
         description: check.string(top, "description"),
         network: network(top, origin, check),
+        script: script(top, origin, check),
         params,
         midi: check.table(top, "midi").map(|t| controls(t, check)).unwrap_or_default(),
         osc: check.table(top, "osc").map(|t| aliases(t, check)).unwrap_or_default(),
         osc_out: check.table(top, "osc-out").map(|t| outs(t, check)).unwrap_or_default(),
         modulators: modulators.into_iter().map(|(modulator, _)| modulator).collect(),
         effects: effects.entries,
+    }
+}
+
+/// A patch in Luau as a preset. Its network, if it says `network = "..."` on a line of its own, is known before the code
+/// runs; the comment at its top describes it.
+fn of_code(text: &str, origin: &Path, mut check: Checker) -> Result<Preset, PresetError> {
+    let named = |line: &str| {
+        let rest = line.strip_prefix("network")?.trim_start().strip_prefix('=')?.trim_start();
+        let quote = rest.chars().next().filter(|c| *c == '"' || *c == '\'')?;
+        rest[1..].split_once(quote).map(|(name, _)| name.to_owned())
+    };
+    let mut network = None;
+    let named = text.lines().enumerate().find_map(|(i, line)| Some((i + 1, named(line)?)));
+    if let Some((line, name)) = named {
+        match check.folders().file_from(origin.parent().unwrap_or(Path::new("")), Kind::Network, &name) {
+            Ok(file) => network = Some(file),
+            Err(error) => check.problems.push(Problem { line, column: 1, message: error.to_string() }),
+        }
+    }
+    if !check.problems.is_empty() {
+        return Err(PresetError::Wrong { path: origin.to_owned(), problems: check.problems });
+    }
+    // So are its effects: their parameters are names before the code runs.
+    let added = text.lines().filter_map(|line| {
+        let rest = line.strip_prefix("fx.add(")?;
+        let quote = rest.chars().next().filter(|c| *c == '"' || *c == '\'')?;
+        rest[1..].split_once(quote).map(|(name, _)| name)
+    });
+    let effects = effects::named(added, origin, check.folders());
+    let description = text.lines().next().and_then(|line| line.strip_prefix("--")).map(|line| line.trim().to_owned());
+    let script = Some(Code { path: origin.to_owned(), text: text.into() });
+    let name = numbered(&name_of(origin)).1.to_owned();
+    let path = origin.to_owned();
+    Ok(Preset { path, name, description, network, script, effects, ..Preset::default() })
+}
+
+fn script(top: &dyn TableLike, origin: &Path, check: &mut Checker) -> Option<Code> {
+    let named = check.string(top, "script")?;
+    let span = top.get("script").and_then(|item| item.span());
+    if !is_script(Path::new(&named)) {
+        check.report(span, format!("script takes a file such as \"drift.luau\"; got \"{named}\""));
+        return None;
+    }
+    let beside = origin.parent().unwrap_or(Path::new("")).join(&named);
+    let path = if is_built_in(Path::new(&named)) { PathBuf::from(&named) } else { beside };
+    match read_text(&path) {
+        Ok(text) => Some(Code { path, text: text.into() }),
+        Err(error) => {
+            check.report(span, error.headline().replace("the preset ", ""));
+            None
+        }
     }
 }
 

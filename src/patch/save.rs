@@ -13,11 +13,11 @@ use serde::Deserialize;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value as Toml, table, value};
 
 use super::effects::EffectEntry;
-use super::folders::{Folders, Kind};
+use super::folders::{Folders, Kind, is_script};
 use super::locate::name_of;
 use super::preset::{Preset, PresetError, Reading, read_text};
 use crate::control::mapping::{ControlSpec, MidiEntry, MidiOptions, parse_control};
-use crate::file;
+use crate::file::{self, is_built_in};
 use crate::modulate::Modulator;
 use crate::params::{Params, Saving as Kept, Table, Target, Value, short};
 
@@ -70,13 +70,28 @@ impl Saving<'_> {
     /// # Errors
     /// When the existing file is invalid, or writing fails; either way it stays unchanged.
     pub fn to(&self, path: &Path, from: Option<&Path>) -> Result<Written, SaveError> {
-        let old = match read_text(from.unwrap_or(path)) {
+        let source = from.unwrap_or(path);
+        if is_script(source) {
+            // A new preset that plays the patch.
+            let beside = path.parent().and_then(|folder| source.strip_prefix(folder).ok());
+            let whole = || {
+                if is_built_in(source) {
+                    source.to_owned()
+                } else {
+                    std::path::absolute(source).unwrap_or_else(|_| source.to_owned())
+                }
+            };
+            let named = beside.map_or_else(whole, Path::to_owned);
+            let text = format!("script = {}\n", Toml::from(named.to_string_lossy().into_owned()));
+            return self.write(path, self.over(&text, path)?);
+        }
+        let old = match read_text(source) {
             Ok(text) => text,
             Err(PresetError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(PresetError::Read { source, .. }) => return Err(SaveError::Write { path: path.to_owned(), source }),
             Err(error) => return Err(error.into()),
         };
-        let mut text = self.over(&old, from.unwrap_or(path))?;
+        let mut text = self.over(&old, source)?;
         if from.is_some() {
             text = self.renamed(&text, path);
         }

@@ -148,6 +148,8 @@ fn run(orders: &Receiver<Order>, outbox: &Outbox, poll: Duration) {
 /// The watched file.
 struct Followed {
     path: PathBuf,
+    /// The file of its live code, if that is another one.
+    code: Option<PathBuf>,
     /// What was reported last.
     known: Seen,
     /// The first and last notification since the file was read.
@@ -164,7 +166,8 @@ struct Followed {
 enum Seen {
     /// The preset as read when watching started.
     Preset(Box<Preset>),
-    Text(String),
+    /// Its text, and that of its live code.
+    Text(String, Option<String>),
     /// Missing, empty or unreadable.
     Nothing,
 }
@@ -172,10 +175,13 @@ enum Seen {
 impl Followed {
     fn new(order: Order, hints: Sender<()>) -> Self {
         let path = order.preset.path.clone();
-        let notices = notices(&path, hints.clone());
+        let notices = notices(&[&path], hints.clone());
         // The file may have changed after it was read and before the first notification.
         let since = Some((Instant::now(), Instant::now()));
-        Followed { path, known: Seen::Preset(order.preset), since, gone: None, notices, hints }
+        let mut followed = Followed { path, code: None, known: Seen::Nothing, since, gone: None, notices, hints };
+        followed.follow_code(&order.preset);
+        followed.known = Seen::Preset(order.preset);
+        followed
     }
 
     fn hint(&mut self) {
@@ -195,21 +201,32 @@ impl Followed {
     fn look(&mut self, outbox: &Outbox) {
         self.since = None;
         if self.notices.is_none() {
-            self.notices = notices(&self.path, self.hints.clone());
+            self.notices = self.new_notices();
         }
         match read_text(&self.path) {
             Ok(text) if !text.trim().is_empty() => {
+                // An empty or missing patch is one that is being saved, like an empty or missing preset.
+                let code = match self.code.as_deref().map(|path| (path, read_text(path))) {
+                    None => None,
+                    Some((_, Ok(code))) if !code.trim().is_empty() => Some(code),
+                    Some((path, Ok(_))) => return self.missing(PresetError::Empty { path: path.to_owned() }, outbox),
+                    Some((_, Err(error))) => return self.missing(error, outbox),
+                };
                 self.gone = None;
-                if matches!(&self.known, Seen::Text(known) if *known == text) {
+                if matches!(&self.known, Seen::Text(known, old) if *known == text && *old == code) {
                     return;
                 }
                 let result = outbox.library.check_text(&text, &self.path);
                 let is_known =
                     matches!((&self.known, &result), (Seen::Preset(known), Ok(preset)) if **known == *preset);
+                let followed = result.as_ref().ok().cloned();
                 if !is_known {
                     outbox.put(Reload { path: self.path.clone(), text: Some(text.clone()), result });
                 }
-                self.known = Seen::Text(text);
+                self.known = Seen::Text(text, code);
+                if let Some(preset) = followed {
+                    self.follow_code(&preset);
+                }
             }
             Ok(_) => self.missing(PresetError::Empty { path: self.path.clone() }, outbox),
             // It is there, but in another encoding.
@@ -222,10 +239,25 @@ impl Followed {
             }
             Err(error) => {
                 // The folder may have been replaced. The old notifications only end once the new ones are set up.
-                self.notices = notices(&self.path, self.hints.clone());
+                self.notices = self.new_notices();
                 self.missing(error, outbox);
             }
         }
+    }
+
+    /// Watches the live code of a preset too.
+    fn follow_code(&mut self, preset: &Preset) {
+        let code = preset.script.as_ref().map(|code| code.path.clone());
+        let code = code.filter(|path| *path != self.path && !file::is_built_in(path));
+        if self.code != code {
+            self.code = code;
+            self.notices = self.new_notices();
+        }
+    }
+
+    fn new_notices(&self) -> Option<RecommendedWatcher> {
+        let paths: Vec<&Path> = std::iter::once(self.path.as_path()).chain(self.code.as_deref()).collect();
+        notices(&paths, self.hints.clone())
     }
 
     fn missing(&mut self, error: PresetError, outbox: &Outbox) {
@@ -240,11 +272,12 @@ impl Followed {
     }
 }
 
-/// Notifications about the file's folder, because a file moved over the old one is a different file; and about the
+/// Notifications about the files' folders, because a file moved over the old one is a different file; and about the
 /// folder of a symlink's target.
-fn notices(path: &Path, hints: Sender<()>) -> Option<RecommendedWatcher> {
-    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let names = [path.file_name()?.to_owned(), real.file_name()?.to_owned()];
+fn notices(paths: &[&Path], hints: Sender<()>) -> Option<RecommendedWatcher> {
+    let real = paths.iter().map(|path| fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()));
+    let files: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).chain(real).collect();
+    let names: Vec<_> = files.iter().filter_map(|path| path.file_name().map(ToOwned::to_owned)).collect();
     let concerned = move |event: &notify::Event| {
         let reading = matches!(event.kind, EventKind::Access(AccessKind::Open(_) | AccessKind::Read));
         let ours = |p: &PathBuf| p.file_name().is_some_and(|n| names.iter().any(|name| name == n));
@@ -259,8 +292,12 @@ fn notices(path: &Path, hints: Sender<()>) -> Option<RecommendedWatcher> {
     let mut watcher = notify::recommended_watcher(handler)
         .inspect_err(|error| tracing::debug!("no file notifications, polling once a second: {error}"))
         .ok()?;
-    for file in [path, &real] {
+    let mut folders = std::collections::BTreeSet::new();
+    for file in &files {
         let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folders.insert(folder) {
+            continue;
+        }
         watcher
             .watch(folder, RecursiveMode::NonRecursive)
             .inspect_err(|error| tracing::debug!("no notifications for {}: {error}", folder.display()))

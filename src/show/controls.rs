@@ -88,13 +88,26 @@ impl Controls {
         self.mapping.set_outs(outs);
     }
 
+    /// Sets the OSC addresses that live code listens to.
+    pub fn set_heard(&mut self, addresses: Vec<String>) {
+        self.mapping.set_heard(addresses);
+    }
+
     /// A different preset is playing: a running MIDI clock reports its tempo again.
     pub fn repeat_tempo(&mut self) {
         self.clock.tell_again();
     }
 
     /// Appends what an event writes. Apply it before the next event, as relative knobs continue from there.
-    pub fn hear(&mut self, event: &Event, params: &Params, status: &mut Status, writes: &mut Vec<Write>) {
+    /// An unknown address is refused unless something else `is_heard` by it.
+    pub fn hear(
+        &mut self,
+        event: &Event,
+        is_heard: bool,
+        params: &Params,
+        status: &mut Status,
+        writes: &mut Vec<Write>,
+    ) {
         match event {
             Event::Write(write) => writes.push(write.clone()),
             Event::MidiPort { port, name, open } => {
@@ -119,6 +132,9 @@ impl Controls {
             Event::Key(key) => keys::writes(*key, params, writes),
             Event::Unknown { address, .. } => {
                 self.mapping.apply(event, params, writes);
+                if is_heard {
+                    return;
+                }
                 if let Some(signal) = address.strip_prefix("/signal/").filter(|_| writes.is_empty()) {
                     status.refuse(&format!("no modulator follows the signal {signal}"));
                 } else if writes.is_empty() {
@@ -148,7 +164,12 @@ impl Controls {
     pub fn note(&mut self, write: &Write) -> Result<(), String> {
         let (id, def) = (write.target.id, write.target.id.def());
         let is_untrusted = self.is_untrusted(write.source);
-        if is_untrusted && def.remote == Remote::Refused {
+        let is_refused = match def.remote {
+            Remote::Refused => is_untrusted,
+            Remote::Local => is_untrusted && write.source != Source::LocalWeb,
+            Remote::Allowed | Remote::NoFiles => false,
+        };
+        if is_refused {
             return Err(format!("{} can only be written from this machine (keys, MIDI or OSC)", write.target));
         }
         if matches!(def.kind, Kind::Text { .. }) {
@@ -160,7 +181,7 @@ impl Controls {
 
     /// Browsers, and OSC while the port is open to the network: they may not open or write files.
     fn is_untrusted(&self, source: Source) -> bool {
-        source == Source::Web || (self.names_only && source == Source::Osc)
+        matches!(source, Source::Web | Source::LocalWeb) || (self.names_only && source == Source::Osc)
     }
 
     /// A name as `by` wrote it.
@@ -262,7 +283,7 @@ mod tests {
 
     fn heard(controls: &mut Controls, params: &Params, status: &mut Status, event: &Event) -> Vec<Write> {
         let mut writes = Vec::new();
-        controls.hear(event, params, status, &mut writes);
+        controls.hear(event, false, params, status, &mut writes);
         writes
     }
 

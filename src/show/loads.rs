@@ -65,7 +65,7 @@ impl Workers {
         match kind {
             Kind::Preset => &mut self.library,
             Kind::Effects => &mut self.effects,
-            Kind::Network | Kind::Style | Kind::Picture => &mut self.loader,
+            Kind::Network | Kind::Style | Kind::Picture | Kind::Code => &mut self.loader,
         }
     }
 }

@@ -5,7 +5,9 @@
 //! that a take replays exactly.
 
 use crate::control::audio::AudioSignals;
+use crate::control::midi;
 use crate::control::osc::feeds::Heard;
+use crate::modulate::envelope;
 use crate::modulate::{Modulator, Routes, SignalId, Signals, Source, Time};
 use crate::params::{Id, Params, TableError};
 
@@ -20,6 +22,8 @@ pub(super) struct Modulation {
     knobs: Vec<f64>,
     signals: Signals,
     audio: AudioSignals,
+    /// The notes that envelopes wait for, and the signals of their velocities.
+    notes: Vec<(u8, SignalId)>,
     /// Seconds of the show, not counting those when the picture was frozen.
     secs: f64,
     /// Set by a panic, until a preset is loaded.
@@ -67,6 +71,8 @@ impl Modulation {
             self.playing.push(Playing { modulator: modulator.clone(), source, rows });
         }
         self.routes = Routes::new(routes);
+        let heard = modulators.iter().filter_map(|modulator| envelope::note_of(&modulator.text));
+        self.notes = heard.filter_map(|note| Some((note, SignalId::intern(&envelope::signal_of(note))?))).collect();
         self.values.clear();
         self.values.resize(self.playing.len(), 0.0);
         Ok(())
@@ -88,6 +94,18 @@ impl Modulation {
         &self.signals
     }
 
+    /// Takes a note that an envelope waits for.
+    pub fn hear(&mut self, message: &midi::Message) {
+        let (note, value) = match message.kind {
+            midi::Kind::NoteOn { note, velocity } => (note, f64::from(velocity) / 127.0),
+            midi::Kind::NoteOff { note } => (note, 0.0),
+            _ => return,
+        };
+        for (_, id) in self.notes.iter().filter(|(known, _)| *known == note) {
+            self.signals.set(*id, value);
+        }
+    }
+
     /// Sets the newest value of a signal.
     pub fn signal(&mut self, id: SignalId, value: f64) {
         self.signals.set(id, value);
@@ -98,13 +116,22 @@ impl Modulation {
         self.audio.read(&self.signals)
     }
 
-    /// Steps one frame, `dt` seconds after the last; 0 while the picture is frozen. Does not allocate.
-    pub fn step(&mut self, dt: f64, beat: f64, params: &mut Params) {
+    /// The time of a moment between frames.
+    pub fn now(&self, beat: f64) -> Time {
+        Time { secs: self.secs, beat, dt: 0.0 }
+    }
+
+    /// Begins a frame, `dt` seconds after the last; 0 while the picture is frozen.
+    pub fn begin(&mut self, dt: f64, beat: f64) -> Time {
         self.secs += dt;
+        Time { secs: self.secs, beat, dt }
+    }
+
+    /// Steps one frame, at the time of [`Modulation::begin`]. Does not allocate.
+    pub fn step(&mut self, t: Time, params: &mut Params) {
         if self.is_off || self.playing.is_empty() {
             return;
         }
-        let t = Time { secs: self.secs, beat, dt };
         for (playing, value) in self.playing.iter_mut().zip(&mut self.values) {
             self.knobs.clear();
             // The first two are the routes'.
@@ -117,7 +144,7 @@ impl Modulation {
                 (route.depth, route.smooth) = (params.get(depth), params.get(smooth));
             }
         }
-        params.modulate(self.routes.step(&self.values, dt));
+        params.modulate(self.routes.step(&self.values, t.dt));
     }
 }
 
@@ -163,7 +190,8 @@ mod tests {
         /// /psi after a frame, as the distance from its base in travel.
         fn step(&mut self, dt: f64) -> f64 {
             self.beat += 2.0 * dt;
-            self.modulation.step(dt, self.beat, &mut self.params);
+            let t = self.modulation.begin(dt, self.beat);
+            self.modulation.step(t, &mut self.params);
             let moved = Id::Psi.def().to_travel(self.params.get(Id::Psi)) - self.params.travel(Id::Psi);
             (moved * 1e6).round() / 1e6
         }

@@ -14,7 +14,7 @@ use crate::control::{Source, Write};
 use crate::file;
 use crate::params::{Id, Params, Target, Value};
 use crate::patch::effects::EffectEntry;
-use crate::patch::folders::HOME_VARIABLE;
+use crate::patch::folders::{HOME_VARIABLE, is_script};
 use crate::patch::library::Library;
 use crate::patch::preset::{Preset, PresetError};
 use crate::patch::save::Written;
@@ -42,6 +42,8 @@ pub enum News {
 pub struct Reload {
     pub writes: Vec<Write>,
     pub network: Option<PathBuf>,
+    /// Whether its live code is another.
+    pub has_new_code: bool,
 }
 
 /// The presets of a running show.
@@ -234,8 +236,9 @@ impl Presets {
             .map(|(target, value)| Write { target, value, source: Source::Preset })
             .collect();
         let network = preset.network.clone().filter(|_| preset.network != self.playing.network);
+        let has_new_code = preset.script != self.playing.script;
         self.playing = preset;
-        Some(Reload { writes, network })
+        Some(Reload { writes, network, has_new_code })
     }
 
     /// Adds a learned mapping; `saves` if it goes into the preset's file. False if the disk is too slow for that.
@@ -261,7 +264,7 @@ impl Presets {
     }
 
     fn save_map(&mut self, saves: bool, params: &Params) -> Result<bool, String> {
-        if !saves || self.playing.path.as_os_str().is_empty() {
+        if !saves || self.playing.path.as_os_str().is_empty() || is_script(&self.playing.path) {
             return Ok(true);
         }
         let (path, origin) = self.place()?;
@@ -282,6 +285,11 @@ impl Presets {
         effects: &[EffectEntry],
     ) -> Result<bool, String> {
         let name = name.trim();
+        let is_code = is_script(&self.playing.path);
+        if is_code && (name.is_empty() || name == self.playing.name) {
+            let playing = &self.playing.name;
+            return Err(format!("{playing} is a patch in Luau: save it with another name, as a preset that plays it"));
+        }
         let (path, origin) = if name.is_empty() || name == self.playing.name {
             self.place()?
         } else if name.contains(['/', '\\', ':']) || name.starts_with('.') || name.chars().any(char::is_control) {

@@ -94,14 +94,16 @@ impl Rig {
         Setup::new(library, preset, None)
     }
 
-    /// Presets of these names and texts in a temporary folder; the first plays, offline, with a small network.
+    /// Presets of these names and texts in a temporary folder (`a` for `a.toml`, or `a.luau`); the first plays, offline, with a small network.
     pub fn with(presets: &[(&str, &str)]) -> Setup {
         let folder = Folder::new();
         for (name, text) in presets {
-            std::fs::write(folder.join(format!("{name}.toml")), text).expect("a preset");
+            let file = if name.contains('.') { (*name).to_owned() } else { format!("{name}.toml") };
+            std::fs::write(folder.join(file), text).expect("a preset");
         }
         let library = Library::scan(&folder).expect("a library");
-        let preset = library.load(presets[0].0).expect("a preset");
+        let first = presets[0].0.split('.').next().unwrap_or_default();
+        let preset = library.load(first).expect("a preset");
         Setup::new(library, preset, Some(folder)).network("sg2_16_p2.pkl")
     }
 

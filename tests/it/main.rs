@@ -24,6 +24,7 @@ mod foreign_networks_are_named;
 mod half_precision_stays_close_to_pytorch;
 mod listening_agrees_with_the_prototype;
 mod listening_hears_what_was_played;
+mod live_code_plays;
 mod midi_ports_come_and_go;
 mod modulators_move_what_plays;
 mod networks_of_every_format_give_pytorchs_picture;

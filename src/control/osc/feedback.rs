@@ -122,7 +122,7 @@ impl Feedback {
     /// Answers requests since the last frame and sends changes. `dt` in seconds. Returns an address that a client asked
     /// for but that does not exist, and the client.
     pub fn step(&mut self, snapshot: &Snapshot, dt: f64) -> Option<(String, SocketAddr)> {
-        self.names.publish(snapshot.params.table(), snapshot.aliases());
+        self.names.publish(snapshot.params.table(), snapshot.aliases(), snapshot.heard());
         self.follow(snapshot.params.table());
         let mut unknown = None;
         while let Ok((from, request)) = self.requests.try_recv() {

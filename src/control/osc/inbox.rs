@@ -38,8 +38,9 @@ impl Inbox {
     }
 
     /// An inbox for a WebSocket: the show does not let its writes open or write files.
-    pub fn web(events: EventSender, counts: Arc<Counts>, names: Names, reports: Reports) -> Self {
-        Inbox { source: Source::Web, ..Inbox::new(events, counts, names, reports) }
+    pub fn web(events: EventSender, counts: Arc<Counts>, names: Names, reports: Reports, is_local: bool) -> Self {
+        let source = if is_local { Source::LocalWeb } else { Source::Web };
+        Inbox { source, ..Inbox::new(events, counts, names, reports) }
     }
 
     /// Drops echoes of what was sent.

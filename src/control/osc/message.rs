@@ -13,6 +13,8 @@ use crate::params::{Kind, MAX_DIM, Value};
 pub const MAX_ADDRESS: usize = 255;
 /// Longest string argument in bytes: names and paths.
 pub const MAX_TEXT: usize = 1024;
+/// Longest piece of code, in bytes; a datagram holds no more.
+pub const MAX_CODE: usize = 64 << 10;
 /// Maximum nesting of arrays.
 pub const MAX_BRACKETS: usize = 4;
 
@@ -73,6 +75,18 @@ impl<'a> Message<'a> {
         }
         arguments.try_for_each(|rest| rest.map(|_| ()))?;
         first.value()
+    }
+
+    /// The code that the message carries, in its first argument: a string longer than others may be.
+    ///
+    /// # Errors
+    /// When it is none, or too long.
+    pub fn code(&self) -> Result<Value, Refusal> {
+        match self.arguments().next().transpose()? {
+            Some(Argument::Text(bytes)) if bytes.len() <= MAX_CODE => Ok(Value::Text(text(bytes))),
+            Some(Argument::Text(_)) => Err(Refusal::LongText),
+            _ => Err(Refusal::BadRequest),
+        }
     }
 
     /// The number that the message carries, in its first argument.

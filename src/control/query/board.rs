@@ -296,6 +296,8 @@ pub struct Panel {
     has_other_rows: bool,
     /// The modulated targets on the board.
     modulated: Vec<Target>,
+    /// Those of this frame; kept for its capacity.
+    moved: Vec<Target>,
     /// Seconds since their values were written.
     effective_secs: f64,
 }
@@ -316,6 +318,7 @@ impl Panel {
             fresh: true,
             has_other_rows: false,
             modulated: Vec::new(),
+            moved: Vec::new(),
             effective_secs: 0.0,
         };
         panel.lay_out(layout);
@@ -340,7 +343,7 @@ impl Panel {
     pub fn step(&mut self, snapshot: &Snapshot, dt: f64) {
         let dims = snapshot.dims;
         let table = snapshot.params.table();
-        self.shared.names.publish(table, snapshot.aliases());
+        self.shared.names.publish(table, snapshot.aliases(), snapshot.heard());
         if self.layout.table.version() != table.version() {
             self.lay_out(Arc::new(Layout::new(table)));
             self.has_other_rows = true;
@@ -357,8 +360,10 @@ impl Panel {
             .extend(self.texts.iter().filter(|(i, text)| snapshot.params.text(targets[*i].id) != text).map(|t| t.0));
         let vectors = self.vectors.iter().filter(|(i, list)| snapshot.params.vector(targets[*i].id) != list);
         self.changed.extend(vectors.map(|v| v.0));
-        let modulated = snapshot.params.modulated();
-        let has_other_modulation = self.modulated != modulated;
+        self.moved.clear();
+        self.moved.extend(snapshot.params.moved());
+        let modulated = &self.moved;
+        let has_other_modulation = self.modulated != *modulated;
         let reshaped = self.has_other_rows
             || has_other_modulation
             || self.dims != dims
@@ -388,8 +393,7 @@ impl Panel {
             }
             return;
         }
-        self.modulated.clear();
-        self.modulated.extend_from_slice(modulated);
+        self.modulated.clone_from(&self.moved);
         if std::mem::take(&mut self.fresh) {
             self.changed.clear();
             self.changed.extend(0..targets.len());

@@ -113,6 +113,7 @@ impl Client {
                 site.counts.clone(),
                 site.shared.names.clone(),
                 site.shared.reports.clone(),
+                from.ip().to_canonical().is_loopback(),
             ),
             rate: Rate::new(MAX_MESSAGES_PER_SEC, Instant::now()),
             questions: Rate::new(QUESTIONS_PER_SEC, Instant::now()),

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::control::{Source, Write};
-use crate::params::{Kind, Target, Value};
+use crate::params::{Id, Kind, Target, Value};
 
 /// Longer than a frame of a slow sender, shorter than a sixteenth of a fast bar.
 const PAUSE_SECS: f64 = 0.1;
@@ -24,8 +24,9 @@ impl Repeats {
 
     pub fn is_repeated(&mut self, write: &Write) -> bool {
         let fires = matches!(write.target.id.def().kind, Kind::Text { .. } | Kind::Trigger);
-        let is_remote = matches!(write.source, Source::Osc | Source::Web);
-        if !fires || !is_remote || write.value == Value::Nothing {
+        let is_remote = matches!(write.source, Source::Osc | Source::Web | Source::LocalWeb);
+        // The same line may be evaluated as often as it is sent.
+        if !fires || !is_remote || write.target.id == Id::Eval || write.value == Value::Nothing {
             return false;
         }
         let last = self.last.insert(write.target, (self.now, write.value.clone()));

@@ -32,6 +32,8 @@ pub enum Kind {
     Picture,
     Preset,
     Effects,
+    /// Live code: it comes with its preset and is not loaded, but its faults are reported like theirs.
+    Code,
 }
 
 /// A name, or a path if that is allowed, as written.
