@@ -514,10 +514,10 @@ impl Show {
         if entries == self.effects.wanted() {
             return;
         }
-        match self.effects.want(entries.clone(), &mut self.params) {
+        match self.effects.want(entries, &mut self.params) {
             Ok(()) => {
                 self.controls.follow(self.params.table());
-                self.load_effects(entries);
+                self.load_effects(self.effects.wanted().to_vec());
             }
             Err(error) => self.status.notice(format!("the effects stay as they are: {error}")),
         }

@@ -20,12 +20,14 @@ pub(super) struct Checker<'a> {
     reading: &'a Reading<'a>,
     /// Extended by the rows of the file itself.
     extended: Option<Arc<Table>>,
+    /// Starts of addresses that belong to what is missing at the moment, and are passed over.
+    absent: Vec<String>,
     pub problems: Vec<Problem>,
 }
 
 impl<'a> Checker<'a> {
     pub fn new(text: &'a str, reading: &'a Reading<'a>) -> Self {
-        Checker { text, reading, extended: None, problems: Vec::new() }
+        Checker { text, reading, extended: None, absent: Vec::new(), problems: Vec::new() }
     }
 
     /// Where the files that it names are looked for.
@@ -33,9 +35,14 @@ impl<'a> Checker<'a> {
         self.reading.folders
     }
 
-    /// Whether addresses that are no parameters are passed over.
-    pub fn skips_unknown(&self) -> bool {
-        self.reading.skips_unknown
+    /// Whether this address is passed over if it is no parameter.
+    pub fn skips(&self, address: &str) -> bool {
+        self.reading.skips_unknown || self.absent.iter().any(|start| address.starts_with(start))
+    }
+
+    /// Passes over addresses that start like this, if they are no parameters.
+    pub fn skip(&mut self, start: String) {
+        self.absent.push(start);
     }
 
     /// The parameters that the file may name.
@@ -84,7 +91,7 @@ impl<'a> Checker<'a> {
     /// The parameter at `address`; an unknown one is reported at `span`, unless they are passed over.
     pub fn target(&mut self, address: &str, span: Option<Range<usize>>) -> Option<Target> {
         let target = self.params().resolve(address);
-        if target.is_none() && !self.reading.skips_unknown {
+        if target.is_none() && !self.skips(address) {
             self.report(span, unknown_address(address, self.params()));
         }
         target

@@ -140,6 +140,9 @@ pub(super) fn read(item: Option<&Item>, origin: &Path, folders: &Folders, check:
         // One that is missing or broken is reported when the chain is loaded; the rest plays.
         let file = folders.beside(base, Kind::Effect, &shader).ok();
         let checked = file.as_deref().and_then(|file| load(file).ok());
+        if checked.is_none() {
+            check.skip(format!("/fx/{name}/"));
+        }
         found.push((EffectEntry { name, source: shader, file, shader: checked }, table));
     }
     let rows: Vec<_> =

@@ -312,7 +312,7 @@ fn controls(table: &dyn TableLike, check: &mut Checker) -> Vec<MidiEntry> {
         let Some(options) = check.entry(item, span.clone()) else { continue };
         match MidiEntry::new(control, &options, check.params()) {
             Ok(entry) => controls.push(entry),
-            Err(MappingError::Address { .. }) if check.skips_unknown() => {}
+            Err(MappingError::Address { .. }) if check.skips(&options.to) => {}
             Err(error @ MappingError::Control { .. }) => check.report(span, error.to_string()),
             Err(error) => check.report(item.span().or(span), error.to_string()),
         }
@@ -331,7 +331,7 @@ fn aliases(table: &dyn TableLike, check: &mut Checker) -> Vec<OscEntry> {
         let Some(options) = check.entry(item, span.clone()) else { continue };
         match OscEntry::new(alias, &options, check.params()) {
             Ok(entry) => aliases.push(entry),
-            Err(MappingError::Address { .. }) if check.skips_unknown() => {}
+            Err(MappingError::Address { .. }) if check.skips(&options.to) => {}
             Err(error) => check.report(item.span().or(span), error.to_string()),
         }
     }

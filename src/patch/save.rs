@@ -290,6 +290,7 @@ fn write_effects(document: &mut DocumentMut, chain: &[EffectEntry], params: &Par
     };
     let word = |table: &toml_edit::Table, key: &str| Some(table.get(key)?.as_str()?.to_owned());
     let name_of = |table: &toml_edit::Table| word(table, "name").or_else(|| word(table, "shader"));
+    let defaults = Params::new(params.table().clone());
     let mut tables = toml_edit::ArrayOfTables::new();
     for entry in chain {
         let mut table =
@@ -301,10 +302,10 @@ fn write_effects(document: &mut DocumentMut, chain: &[EffectEntry], params: &Par
             set(&mut table, "name", entry.name.as_str().into());
         }
         for def in entry.shader.iter().flat_map(|shader| shader.rows(&entry.name)) {
-            let row = params.table().row(def.address);
-            let Some(now) = row.and_then(|row| params.value(row)) else { continue };
+            let Some(row) = params.table().row(def.address) else { continue };
+            let Some(now) = params.value(row) else { continue };
             let key = def.address.rsplit('/').next().unwrap_or_default();
-            if table.contains_key(key) || Some(&now) != def.default_value().as_ref() {
+            if table.contains_key(key) || Some(&now) != defaults.value(row).as_ref() {
                 set(&mut table, key, toml(&now));
             }
         }

@@ -317,6 +317,15 @@ fn explain(source: &Source, own: usize, range: Option<std::ops::Range<usize>>, m
         let name = range.and_then(|range| source.text.get(range)).unwrap_or_default();
         return source.error(None, format!("the function {name:?} is missing: fn {name}(uv: vec2f) -> vec4f"));
     }
+    if is_ours && let Err(error) = wgsl::parse_str(&source.text[..own]) {
+        // The text ends too early: what follows it is not to blame.
+        let range = error.labels().find_map(|(span, _)| span.to_range());
+        let last = source.text[..own].trim_end().len().saturating_sub(1);
+        let at = range.map_or(last, |range| range.start.min(last));
+        if !error.message().contains("no definition in scope") {
+            return source.error(Some(at..own), error.message().to_owned());
+        }
+    }
     source.error(range, message)
 }
 
@@ -486,7 +495,7 @@ mod tests {
                 "ripple.wgsl:2:3: ",
             ),
             ("fn time() -> f32 { return 0.0; }\nfn effect(uv: vec2f) -> vec4f { return vec4f(1.0); }", "ripple.wgsl"),
-            ("fn effect(uv: vec2f) -> vec4f {\n    return vec4f(", "ripple.wgsl:"),
+            ("fn effect(uv: vec2f) -> vec4f {\n    return vec4f(", "ripple.wgsl:2:"),
             ("", "ripple.wgsl: the function \"effect\" is missing"),
         ] {
             let error = parse(text).unwrap_err();

@@ -77,7 +77,12 @@ impl Effects {
     ///
     /// # Errors
     /// When the table cannot take the rows; then the chain stays as it was.
-    pub fn want(&mut self, entries: Vec<EffectEntry>, params: &mut Params) -> Result<(), TableError> {
+    pub fn want(&mut self, mut entries: Vec<EffectEntry>, params: &mut Params) -> Result<(), TableError> {
+        // The last good version of a file that is broken at the moment plays on.
+        for entry in entries.iter_mut().filter(|entry| entry.shader.is_none() && entry.file.is_some()) {
+            let same = |known: &&EffectEntry| (&known.name, &known.file) == (&entry.name, &entry.file);
+            entry.shader = self.wanted.iter().find(same).and_then(|known| known.shader.clone());
+        }
         let new: Vec<Def> =
             entries.iter().flat_map(|entry| entry.shader.iter().flat_map(|shader| shader.rows(&entry.name))).collect();
         let kept: Vec<(&str, Value)> =

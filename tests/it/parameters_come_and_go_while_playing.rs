@@ -214,7 +214,7 @@ fn oscquery_clients_are_told_of_paths_that_come_and_go() {
 
     rig.params.remove(&edited);
     waits(&mut rig, &mut client, "PATH_REMOVED", "/fx/kaleidoscope/sides");
-    assert_eq!(get(&rig, "/fx"), serde_json::Value::Null, "nothing lies below it any more");
+    assert_eq!(get(&rig, "/fx/kaleidoscope"), serde_json::Value::Null, "nothing lies below it any more");
     assert_eq!(get(&rig, "/psi?VALUE"), json!({ "VALUE": [0.7] }), "the others are as they were");
 }
 

@@ -43,7 +43,8 @@ type Content = fn(usize) -> Image;
 struct Extreme(&'static str, &'static str, StyleSettings, Content);
 
 fn extremes() -> Vec<Extreme> {
-    let plain = StyleSettings { size: 64, dt_secs: 1.0 / FPS, ..StyleSettings::default() };
+    // The painting everywhere, also where the picture is black.
+    let plain = StyleSettings { size: 64, dark: 0.0, dt_secs: 1.0 / FPS, ..StyleSettings::default() };
     let alone = StyleSettings { feedback: 1.0, ..plain };
     let light = StyleSettings { keep: 1.0, keep_what: Keep::Light, ..plain };
     let painters = |name, settings, content| Extreme("painters8", name, settings, content);
