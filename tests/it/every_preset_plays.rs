@@ -63,7 +63,7 @@ fn every_preset_plays() {
 
 #[test]
 fn the_same_steps_give_the_same_pictures() {
-    let (a, b) = (pictures("1", 3), pictures("1", 3));
+    let (a, b) = (pictures("1", 3, None), pictures("1", 3, None));
     assert!(a.iter().zip(&b).all(|(a, b)| a.rgba == b.rgba));
     assert!(a[0].rgba != a[2].rgba, "the comparison can fail");
 }
