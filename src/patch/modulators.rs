@@ -327,11 +327,11 @@ mod tests {
             ),
             (
                 "[mod]\na = { source = \"envelope\", on = \"note 300\", to = \"/psi\" }",
-                "p.toml:2:30: on takes the name of a signal such as audio.kick, a note such as note 36, or beat; got \"note 300\"".to_owned(),
+                "p.toml:2:33: on takes the name of a signal such as audio.kick, a note such as note 36, or beat; got \"note 300\"".to_owned(),
             ),
             (
                 "[mod]\na = { source = \"steps\", steps = \"1 [0\", to = \"/psi\" }",
-                "p.toml:2:30: the pattern \"1 [0\" has its end at character 5; expected a closing ]".to_owned(),
+                "p.toml:2:33: the pattern \"1 [0\" has its end at character 5; expected a closing ]".to_owned(),
             ),
             (
                 "[mod]\na = { source = \"sine\", beats = 4 }",

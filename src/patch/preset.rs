@@ -449,7 +449,7 @@ mod tests {
         let table = [
             (
                 "nework = \"x\"",
-                "p.toml:1:1: unknown key \"nework\" in a preset, which takes name, description, network, params, midi, osc, osc-out, mod, effects; did you mean \"network\"?",
+                "p.toml:1:1: unknown key \"nework\" in a preset, which takes name, description, network, script, params, midi, osc, osc-out, mod, effects; did you mean \"network\"?",
             ),
             ("[params]\n\"/psy\" = 1", "p.toml:2:1: \"/psy\" is not a parameter; did you mean \"/psi\"?"),
             ("[params]\n  \"/psi\" = 2.5", "p.toml:2:12: /psi takes a number from -1 to 2; got 2.5"),

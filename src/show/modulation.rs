@@ -283,7 +283,8 @@ mod tests {
     fn rows_come_and_go_with_their_preset() {
         let rows = |rig: &Rig| -> Vec<&str> {
             let addresses = rig.params.table().iter().map(|def| def.address);
-            addresses.filter(|address| address.starts_with("/mod/")).collect()
+            let is_row = |address: &&str| address.starts_with("/mod/") && address.matches('/').count() == 3;
+            addresses.filter(is_row).collect()
         };
         let mut rig = Rig::new(BREATHE);
         let breathe = ["/mod/breathe/depth", "/mod/breathe/smooth", "/mod/breathe/seconds", "/mod/breathe/phase"];

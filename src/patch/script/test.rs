@@ -1,9 +1,8 @@
 use super::*;
 use crate::params::Def;
 
-const ROWS: [Def; 9] = [
+const ROWS: [Def; 8] = [
     Def::int("/fx/kaleido/sides", 1, 24, 6),
-    Def::text("/fx/add", "").command(),
     Def::float("/fx/echo/delay", 0.0, 4.0, 1.0),
     Def::float("/bend/1/amount", -1.0, 1.0, 0.0),
     Def::float("/bend/2/amount", -1.0, 1.0, 0.0),
