@@ -618,6 +618,9 @@ impl Show {
                 self.play_preset(*preset, number, |def| def.scope != Scope::Stage);
             }
             (LoadRequest::Effects { .. }, Some(Loaded::Effects { entries, compiled, problems })) => {
+                let is_whole = |name: &str| entries.iter().any(|entry| entry.name == name && entry.shader.is_some());
+                let named = &self.presets.playing().effects;
+                let is_mended = named.iter().any(|entry| entry.shader.is_none() && is_whole(&entry.name));
                 if let Err(error) = self.effects.want(entries, &mut self.params) {
                     return self.status.fault(Some(Kind::Effects), format!("the effects stay as they are: {error}"));
                 }
@@ -626,6 +629,9 @@ impl Show {
                 self.output.set_chain(links);
                 if let Some(line) = problems.into_iter().next() {
                     self.status.fault(Some(Kind::Effects), line);
+                }
+                if is_mended {
+                    self.presets.look_again();
                 }
             }
             _ => {}

@@ -91,3 +91,56 @@ impl Chain {
         self.crossfade.before = at.map(|at| std::mem::take(&mut self.outs[at]));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::effects::style::{StyleLoop, StyleSettings};
+    use crate::engine::canvas::Memory;
+    use crate::engine::plan::Plan;
+    use crate::engine::{Engine, Program};
+    use crate::image::Image;
+    use crate::network::style_transfer::StyleNetwork;
+
+    /// An engine that can run nothing.
+    struct Broken;
+
+    impl Engine for Broken {
+        fn name(&self) -> &'static str {
+            "test"
+        }
+        fn prepare(&self, _: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
+            Err(EngineError::Unavailable { engine: "test", reason: "broken".into() })
+        }
+    }
+
+    /// The first number of a frame of 3 after the chain.
+    fn run(chain: &mut Chain, is_last_resort: bool) -> Result<f32, EngineError> {
+        let mut frame = Surface::from(Image { channels: 3, height: 16, width: 16, data: vec![0.5; 3 * 16 * 16] });
+        let style = StyleSettings { size: 16, ..StyleSettings::default() };
+        let input = crate::effects::input::InputSettings { amount: 0.5, fade: 1.0, serial: 1 };
+        let values = Values { crossfade: 1.0, style, input };
+        chain.run(&mut Memory::default(), &mut frame, &values, Time::default(), [true, is_last_resort])?;
+        Ok(chain.made().unwrap_or(&mut frame).bring()?.data[0])
+    }
+
+    #[test]
+    fn without_effects_the_frame_is_left_as_it_is() {
+        let mut chain = Chain::default();
+        assert_eq!(run(&mut chain, true).expect("runs"), 0.5);
+        assert!(chain.made().is_none() && chain.take_fault().is_none());
+    }
+
+    #[test]
+    fn an_effect_that_fails_is_skipped_and_reported() {
+        let mut chain = Chain::default();
+        let picture = Image { channels: 3, height: 16, width: 16, data: vec![-0.5; 3 * 16 * 16] };
+        chain.input.change(Some(picture), 1);
+        chain.style.change(Some(Box::new(StyleLoop::new(Arc::new(Broken), Arc::new(StyleNetwork::without_layers(3))))));
+        assert!(run(&mut chain, false).is_err(), "it may work elsewhere");
+        assert_eq!(run(&mut chain, true).expect("the others play"), 0.0, "half of the input");
+        assert_eq!(chain.take_fault().expect("a line"), "style left out: the test engine: broken");
+    }
+}

@@ -2,7 +2,6 @@
 //! no code compares words with strings.
 
 pub use crate::image::Fit;
-pub use crate::screen::{Kernel, Layout};
 
 /// An enum whose variants are the words of a [`Kind::Choice`](super::Kind::Choice), in the same order.
 pub trait Choice: Copy + 'static {
@@ -98,11 +97,36 @@ choices! {
         S384 = "384",
         S512 = "512",
     }
+
+    /// How the picture fills the output: `/fit`.
+    Layout {
+        /// The whole picture; the rest is black.
+        Contain = "contain",
+        /// The output is filled; the excess is cropped.
+        Cover = "cover",
+        /// The whole picture; the rest is filled with its mirror image.
+        #[default]
+        Mirror = "mirror",
+        /// Mirrored sectors around the centre.
+        Kaleidoscope = "kaleidoscope",
+        /// The picture side by side with itself.
+        Tile = "tile",
+    }
+
+    /// How the picture is enlarged: `/fit/scaler`.
+    Kernel {
+        /// Along edges on a graphics card, linear in software.
+        #[default]
+        Auto = "auto",
+        /// Along edges, and sharpened.
+        Edge = "edge",
+        /// Exact: Lanczos with three lobes.
+        Lanczos = "lanczos",
+        Linear = "linear",
+    }
 }
 
 words!(Fit { Contain = "contain", Cover = "cover", Mirror = "mirror" });
-words!(Layout { Contain = "contain", Cover = "cover", Mirror = "mirror", Kaleidoscope = "kaleidoscope", Tile = "tile" });
-words!(Kernel { Auto = "auto", Edge = "edge", Lanczos = "lanczos", Linear = "linear" });
 
 impl TimeBase {
     /// How many of these pass per second at `bpm` beats per minute.

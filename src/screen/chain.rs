@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::compiled::{Compiled, FORMAT, FRAME_BYTES, PARAM_BYTES, Pipeline};
 use super::header::What;
 use super::scale::{Scaler, Scaling};
-use super::shader::FIRST_TEXTURE;
+use super::shader::{FIRST_TEXTURE, MOST_TEXTURES};
 use crate::engine::EngineError;
 use crate::engine::gpu::{Device, GpuImage, GpuTexture, Mapped, Ring, unavailable, wait};
 use crate::engine::surface::{Surface, Texture};
@@ -76,7 +76,24 @@ struct Playing {
     last: Option<Pair>,
     textures: Vec<Pair>,
     /// For each step, recently used ones, the newest last.
-    groups: Vec<Vec<(Vec<u32>, wgpu::BindGroup)>>,
+    groups: Vec<Vec<(Key, wgpu::BindGroup)>>,
+}
+
+/// How many textures every effect can read, besides its own.
+const COMMON: usize = (FIRST_TEXTURE - 3) as usize;
+/// The textures that a step reads and the one that it fills, by their ids.
+type Key = [u32; COMMON + MOST_TEXTURES + 1];
+
+/// The textures that a step reads, in the order of their bindings.
+struct Reads<'a> {
+    common: [Plate; COMMON],
+    own: &'a [Pair],
+}
+
+impl Reads<'_> {
+    fn plates(&self) -> impl Iterator<Item = &Plate> {
+        self.common.iter().chain(self.own.iter().map(Pair::front))
+    }
 }
 
 /// Draws pictures at the output's size.
@@ -97,6 +114,8 @@ pub struct Screen {
     sampler: wgpu::Sampler,
     uniforms: wgpu::Buffer,
     words: Vec<u32>,
+    /// Whether each link runs in this picture.
+    active: Vec<bool>,
     ring: Option<Ring>,
     ids: u32,
 }
@@ -132,6 +151,7 @@ impl Screen {
             sampler,
             uniforms,
             words: Vec::new(),
+            active: Vec::new(),
             ring: None,
             ids,
             device,
@@ -204,6 +224,7 @@ impl Screen {
         self.painting = Some(plate(&self.device, size, &mut self.ids));
         (self.network, self.shown, self.ring) = (None, None, None);
         self.pool.clear();
+        self.scaler.forget();
         for playing in &mut self.links {
             playing.last = None;
             playing.textures.clear();
@@ -211,7 +232,7 @@ impl Screen {
         self.forget_groups();
     }
 
-    /// Draws a picture: `painting` enters the chain, `network` is the network's own. `values` are those of the links in order:
+    /// Draws a picture: `painting` enters the chain, `network` is the network's own, empty if that is the same. `values` are those of the links in order:
     /// [`LINK_WORDS`], then as many words as the effect's parameters take. Returns a texture for a window on the same device,
     /// and whether the bytes were sent under `number` ([`Screen::take_pixels`]).
     ///
@@ -246,6 +267,8 @@ impl Screen {
             };
             self.enlarge(&mut encoder, network, scaling, &plate)?;
             self.network = Some(plate);
+        } else {
+            self.network = None;
         }
         let made = self.run_chain(&mut encoder, &plain, values, moment);
         let texture = self.finish(&mut encoder, &made, number);
@@ -281,10 +304,11 @@ impl Screen {
         moment: Moment,
     ) -> Plate {
         let mut links = std::mem::take(&mut self.links);
+        let mut active = std::mem::take(&mut self.active);
         self.words.clear();
+        active.clear();
         // The uniforms of all steps first: they are written once.
         let mut rest = values;
-        let mut active = Vec::with_capacity(links.len());
         for playing in &links {
             let count = words_of(&playing.link.compiled);
             let (own, after) = rest.split_at(rest.len().min(LINK_WORDS + count));
@@ -300,14 +324,14 @@ impl Screen {
         self.device.queue.write_buffer(&self.uniforms, 0, bytemuck::cast_slice(&self.words));
         let mut current = plain.clone();
         let mut slot = 0;
-        for (playing, is_on) in links.iter_mut().zip(active) {
+        for (playing, is_on) in links.iter_mut().zip(&active) {
             let steps = playing.link.compiled.steps.len();
-            if is_on {
+            if *is_on {
                 current = self.run_link(encoder, playing, &current, plain, slot);
             }
             slot += steps;
         }
-        self.links = links;
+        (self.links, self.active) = (links, active);
         current
     }
 
@@ -348,16 +372,17 @@ impl Screen {
         for (i, (step, pipeline)) in shader.steps.iter().zip(&compiled.steps).enumerate() {
             let to = step.to.map_or_else(|| out.clone(), |to| playing.textures[to].back().clone());
             let last = playing.last.as_ref().map(|last| last.front().clone());
+            let black = || self.black.clone();
+            // Without a picture of its own for the network, the picture that enters the chain is the network's.
             let common = [
                 current.clone(),
-                last.unwrap_or_else(|| self.black.clone()),
-                self.shown.clone().unwrap_or_else(|| self.black.clone()),
+                last.unwrap_or_else(black),
+                self.shown.clone().unwrap_or_else(black),
                 plain.clone(),
-                self.network.clone().unwrap_or_else(|| self.black.clone()),
+                self.network.clone().unwrap_or_else(|| plain.clone()),
                 self.palette.clone(),
             ];
-            let own = playing.textures.iter().map(|pair| pair.front().clone());
-            let reads: Vec<Plate> = common.into_iter().chain(own).collect();
+            let reads = Reads { common, own: &playing.textures };
             let group = self.group(&mut playing.groups[i], pipeline, &reads, &to, shader.name.as_str());
             let offset = ((slot + i) as u64 * (FRAME_BYTES + PARAM_BYTES)) as u32;
             let offsets = [offset, offset + FRAME_BYTES as u32];
@@ -407,13 +432,14 @@ impl Screen {
 
     fn group(
         &self,
-        known: &mut Vec<(Vec<u32>, wgpu::BindGroup)>,
+        known: &mut Vec<(Key, wgpu::BindGroup)>,
         pipeline: &Pipeline,
-        reads: &[Plate],
+        reads: &Reads,
         to: &Plate,
         label: &str,
     ) -> wgpu::BindGroup {
-        let key: Vec<u32> = reads.iter().chain([to]).map(|plate| plate.id).collect();
+        let mut key = Key::default();
+        key.iter_mut().zip(reads.plates().chain([to])).for_each(|(key, plate)| *key = plate.id);
         if let Some((_, group)) = known.iter().find(|(other, _)| *other == key) {
             return group.clone();
         }
@@ -429,8 +455,7 @@ impl Screen {
             wgpu::BindGroupEntry { binding: 1, resource: uniform(0, PARAM_BYTES) },
             wgpu::BindGroupEntry { binding: 2, resource: wgpu::BindingResource::Sampler(&self.sampler) },
         ];
-        debug_assert!(reads.len() >= (FIRST_TEXTURE - 3) as usize, "every effect can read these");
-        entries.extend((3..).zip(reads).map(|(binding, plate)| wgpu::BindGroupEntry {
+        entries.extend((3..).zip(reads.plates()).map(|(binding, plate)| wgpu::BindGroupEntry {
             binding,
             resource: wgpu::BindingResource::TextureView(&plate.view),
         }));
@@ -464,8 +489,7 @@ impl Screen {
         }
         let ring = self.ring.as_mut()?;
         let texture = ring.free()?;
-        let view = texture.texture.create_view(&wgpu::TextureViewDescriptor::default());
-        self.scaler.finish(&self.device, encoder, &made.view, &view);
+        self.scaler.finish(&self.device, encoder, &made.view, &texture.view);
         if let Some(number) = number {
             ring.send_texture(&self.device, encoder, &texture, number);
         }

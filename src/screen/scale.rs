@@ -7,26 +7,11 @@ use super::chain::draw;
 use super::compiled::{FORMAT, draw_pipeline};
 use crate::engine::gpu::Device;
 use crate::image::Fit;
+pub use crate::params::{Kernel, Layout};
 
 const SCALE: &str = include_str!("../../shaders/screen/scale.wgsl");
 const DEVELOP: &str = include_str!("../../shaders/screen/develop.wgsl");
 const FINISH: &str = include_str!("../../shaders/screen/finish.wgsl");
-
-/// How the picture fills the output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Layout {
-    /// The whole picture; the rest is black.
-    Contain,
-    /// The output is filled; the excess is cropped.
-    Cover,
-    /// The whole picture; the rest is filled with its mirror image.
-    #[default]
-    Mirror,
-    /// Mirrored sectors around the centre.
-    Kaleidoscope,
-    /// The picture side by side with itself.
-    Tile,
-}
 
 impl Layout {
     /// The nearest one that needs no graphics device.
@@ -37,19 +22,6 @@ impl Layout {
             Layout::Mirror | Layout::Kaleidoscope | Layout::Tile => Fit::Mirror,
         }
     }
-}
-
-/// How the picture is enlarged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Kernel {
-    /// Along edges on a graphics card, linear in software.
-    #[default]
-    Auto,
-    /// Along edges, and sharpened.
-    Edge,
-    /// Exact: Lanczos with three lobes.
-    Lanczos,
-    Linear,
 }
 
 /// How a picture becomes an output.
@@ -123,7 +95,7 @@ impl Uniform {
     }
 }
 
-/// A pass, its uniforms, and what it was last bound to.
+/// A pass, with one pipeline for each variant.
 struct Pass {
     pipelines: Vec<wgpu::RenderPipeline>,
     layout: wgpu::BindGroupLayout,
@@ -136,9 +108,22 @@ pub struct Scaler {
     finish: Pass,
     uniforms: Option<wgpu::Buffer>,
     /// The enlarged picture before it is developed.
-    encoded: Option<(wgpu::TextureView, [u32; 2])>,
+    encoded: Option<Encoded>,
+    /// The pictures that were enlarged, and the ends of the chain that were encoded, with their bind groups; newest last.
+    pictures: Vec<(wgpu::Buffer, wgpu::BindGroup)>,
+    ends: Vec<(wgpu::TextureView, wgpu::BindGroup)>,
     used: u64,
 }
+
+struct Encoded {
+    view: wgpu::TextureView,
+    size: [u32; 2],
+    /// For developing it.
+    group: wgpu::BindGroup,
+}
+
+/// How many bind groups of each kind are kept.
+const MOST_GROUPS: usize = 8;
 
 /// Bytes from one set of uniforms to the next; how many pictures are enlarged per frame.
 const STRIDE: u64 = 256;
@@ -170,6 +155,8 @@ impl Scaler {
             finish: pass(device, "finish", FINISH, &[texture], srgb, &[&[]]),
             uniforms: None,
             encoded: None,
+            pictures: Vec::with_capacity(MOST_GROUPS),
+            ends: Vec::with_capacity(MOST_GROUPS),
             used: 0,
         }
     }
@@ -204,10 +191,6 @@ impl Scaler {
         self.used += 1;
         device.queue.write_buffer(uniforms, at, bytemuck::bytes_of(&uniform));
         device.queue.write_buffer(uniforms, at + STRIDE, bytemuck::bytes_of(&[sharpness, 0.0, 0.0, 0.0]));
-        let encoded = match self.encoded.take().filter(|(_, size)| *size == scaling.size) {
-            Some((view, _)) => view,
-            None => encoded(device, scaling.size),
-        };
         let bound = |layout: &wgpu::BindGroupLayout, second: wgpu::BindingResource| {
             let size = std::num::NonZeroU64::new(STRIDE);
             let first = wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: uniforms, offset: 0, size });
@@ -225,28 +208,61 @@ impl Scaler {
             Kernel::Edge => 2,
             Kernel::Auto | Kernel::Linear => 0,
         };
-        let group = bound(&self.scale.layout, picture.as_entire_binding());
-        draw(encoder, "scale", &self.scale.pipelines[pipeline], &group, &[at as u32], &encoded);
-        let group = bound(&self.develop.layout, wgpu::BindingResource::TextureView(&encoded));
-        draw(encoder, "develop", &self.develop.pipelines[0], &group, &[(at + STRIDE) as u32], to);
-        self.encoded = Some((encoded, scaling.size));
+        let encoded = match self.encoded.take().filter(|encoded| encoded.size == scaling.size) {
+            Some(encoded) => encoded,
+            None => {
+                let view = encoded(device, scaling.size);
+                let group = bound(&self.develop.layout, wgpu::BindingResource::TextureView(&view));
+                Encoded { view, size: scaling.size, group }
+            }
+        };
+        let group = kept(&mut self.pictures, picture, || bound(&self.scale.layout, picture.as_entire_binding()));
+        draw(encoder, "scale", &self.scale.pipelines[pipeline], &group, &[at as u32], &encoded.view);
+        draw(encoder, "develop", &self.develop.pipelines[0], &encoded.group, &[(at + STRIDE) as u32], to);
+        self.encoded = Some(encoded);
+    }
+
+    /// Lets go of everything that belongs to one size of the output.
+    pub fn forget(&mut self) {
+        self.encoded = None;
+        self.ends.clear();
     }
 
     /// Encodes linear light for the window.
     pub fn finish(
-        &self,
+        &mut self,
         device: &Device,
         encoder: &mut wgpu::CommandEncoder,
         from: &wgpu::TextureView,
         to: &wgpu::TextureView,
     ) {
-        let group = device.wgpu.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("finish"),
-            layout: &self.finish.layout,
-            entries: &[wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::TextureView(from) }],
+        let finish = &self.finish;
+        let group = kept(&mut self.ends, from, || {
+            device.wgpu.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some("finish"),
+                layout: &finish.layout,
+                entries: &[wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::TextureView(from) }],
+            })
         });
         draw(encoder, "finish", &self.finish.pipelines[0], &group, &[], to);
     }
+}
+
+/// The bind group of a picture, made when it is first met.
+fn kept<T: Clone + PartialEq>(
+    known: &mut Vec<(T, wgpu::BindGroup)>,
+    picture: &T,
+    make: impl FnOnce() -> wgpu::BindGroup,
+) -> wgpu::BindGroup {
+    if let Some((_, group)) = known.iter().find(|(other, _)| other == picture) {
+        return group.clone();
+    }
+    let group = make();
+    if known.len() == MOST_GROUPS {
+        known.remove(0);
+    }
+    known.push((picture.clone(), group.clone()));
+    group
 }
 
 fn encoded(device: &Device, [width, height]: [u32; 2]) -> wgpu::TextureView {

@@ -5,6 +5,7 @@
 //! effect that loops for ever ends after [`MOST_TURNS`] turns per pixel.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use wgpu::naga::front::wgsl;
@@ -284,7 +285,9 @@ impl Shader {
                 || !header.textures.is_empty()
                 || text_reads(&["time(", "dt(", "beat(", "frame("]),
         };
-        let fingerprint = crate::modulate::source::seed_of(&source.text[..own]);
+        let mut hasher = DefaultHasher::new();
+        source.text[..own].hash(&mut hasher);
+        let fingerprint = hasher.finish();
         let files = source.parts.into_iter().map(|part| part.file).collect();
         let (textures, help) = (header.textures, header.help);
         Ok(Shader { name, help, fields, textures, steps: header.steps, reads, files, module, fingerprint })

@@ -198,6 +198,13 @@ impl Presets {
         self.pending.as_ref().is_some_and(|pending| pending.written.contains(&Target::from(id)))
     }
 
+    /// Reads the current preset's file again: an effect that it names can play now, so its lines mean something.
+    pub fn look_again(&self) {
+        if let Some(watch) = &self.watch {
+            watch.follow(&self.playing);
+        }
+    }
+
     /// The next news from the threads. Never waits.
     pub fn poll(&mut self) -> Option<News> {
         if let Some(saved) = self.saved.pop_front().or_else(|| self.saver.as_mut()?.poll()) {

@@ -120,7 +120,7 @@ pub enum Used {
     Style(Option<Box<StyleLoop>>),
     Input(Option<Surface>),
     Chain(Vec<Link>),
-    Palette,
+    Palette(Box<Palette>),
 }
 
 /// Turns requests into pictures.
@@ -185,11 +185,11 @@ impl Stage {
             self.chain_number = number;
             return Used::Chain(self.screen.as_mut().map_or_else(Vec::new, |screen| screen.set_chain(links)));
         }
-        if let Change::Palette(palette) = &change {
+        if let Change::Palette(palette) = change {
             if let Some(screen) = &mut self.screen {
-                screen.set_palette(palette);
+                screen.set_palette(&palette);
             }
-            return Used::Palette;
+            return Used::Palette(palette);
         }
         self.works_in_memory = false;
         self.composed = None;
@@ -202,7 +202,7 @@ impl Stage {
             Change::Style(style) => Used::Style(self.chain.style.change(style)),
             Change::Input(picture, serial) => Used::Input(self.chain.input.change(picture, serial)),
             Change::Chain(links, _) => Used::Chain(links),
-            Change::Palette(_) => Used::Palette,
+            Change::Palette(palette) => Used::Palette(palette),
         }
     }
 

@@ -46,6 +46,19 @@ impl Rig {
         socket
     }
 
+    /// The events up to the first one that is the last.
+    fn events_until(&self, is_last: impl Fn(&Event) -> bool) -> Vec<Event> {
+        let until = Instant::now() + Duration::from_secs(10);
+        let mut events = Vec::new();
+        while let Ok(event) = self.events.recv_deadline(until) {
+            events.push(event);
+            if events.last().is_some_and(&is_last) {
+                break;
+            }
+        }
+        events
+    }
+
     /// Waits until this many messages have been counted, understood or refused.
     fn wait_for(&self, messages: u64) {
         let until = Instant::now() + Duration::from_secs(10);
@@ -85,9 +98,11 @@ fn unknown_addresses_never_reach_the_show() {
     }
     socket.send(&message("/1/fader", 0.25)).expect("sent");
     rig.wait_for(6001);
-    std::thread::sleep(Duration::from_millis(20));
-    let (notices, events): (Vec<_>, Vec<_>) =
-        rig.events.try_iter().partition(|event| matches!(event, Event::Notice(_)));
+    // A message is counted before its event is in the queue; the last one ends the wait.
+    let (notices, events): (Vec<_>, Vec<_>) = rig
+        .events_until(|event| matches!(event, Event::Unknown { .. }))
+        .into_iter()
+        .partition(|event| matches!(event, Event::Notice(_)));
     let alias = Event::Unknown { address: "/1/fader".to_owned(), value: Value::Float(0.25), source: Source::Osc };
     assert_eq!(events, [alias], "an alias of the preset still plays");
     assert!(!notices.is_empty() && notices.len() <= 2, "{notices:?}");
@@ -109,9 +124,11 @@ fn a_flood_evicts_nobody_elses_messages() {
         rig.wait_for(10 + 1000 * i);
     }
     assert!(Counts::read(&rig.counts.dropped) > 0, "the flood was larger than its lane");
-    std::thread::sleep(Duration::from_millis(20));
     let writes = |id: Id, event: &Event| matches!(event, Event::Write(write) if write.target.id == id);
-    let events: Vec<Event> = rig.events.try_iter().collect();
+    // Messages are handled in order: once the player's next one is here, so is everything before it.
+    player.send(&message("/walk/speed", 0.5)).expect("sent");
+    let mut events = rig.events_until(|event| writes(Id::WalkSpeed, event));
+    events.pop();
     let psi: Vec<&Event> = events.iter().filter(|event| writes(Id::Psi, event)).collect();
     let expected: Vec<Event> = (0..10)
         .map(|i| Value::Float(f64::from(i as f32 / 10.0)))

@@ -151,6 +151,60 @@ fn a_file_is_reloaded_when_it_is_saved_and_values_survive() {
 }
 
 #[test]
+fn an_effect_that_is_mended_takes_its_presets_values() {
+    let Some(device) = device() else { return };
+    let preset =
+        format!("{STILL}[[effects]]\nshader = \"invert\"\namount = 0.25\n[midi]\n\"cc 1\" = \"/fx/invert/mix\"\n");
+    let setup = Rig::with(&[("a", &preset)]).on_screen(device).live();
+    let file = setup.folder().join("fx/invert.wgsl");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "fn effect(").unwrap();
+    let mut rig = setup.reload().start();
+    rig.set_output_size([64, 36]);
+    rig.wait(&[], |show| show.status().notice.is_some_and(|line| line.starts_with("invert.wgsl:1:")));
+    std::fs::write(&file, INVERT).unwrap();
+    let amount = |show: &latent_jockey::show::Show| {
+        show.params().table().row("/fx/invert/amount").map(|row| show.params().base(row))
+    };
+    rig.wait(&[], |show| amount(show) == Some(0.25));
+    assert_eq!(rig.map().iter().filter(|line| format!("{line:?}").contains("/fx/invert/mix")).count(), 1);
+}
+
+#[test]
+fn the_networks_own_picture_can_be_read_with_and_without_painting() {
+    let reads = "fn effect(uv: vec2f) -> vec4f { return network(uv); }";
+    let Some(mut rig) = rig(STILL, &[("own", reads)]) else { return };
+    let plain = mean(&rig);
+    rig.step(0.1, &[text(Id::FxAdd, "own")]);
+    assert!((mean(&rig) - plain).abs() < 0.01, "{plain} {}", mean(&rig));
+    rig.step(0.1, &[text(Id::StyleNetwork, "painters8")]);
+    assert!((mean(&rig) - plain).abs() < 0.01, "not the painting: {plain} {}", mean(&rig));
+    rig.step(0.1, &[text(Id::FxRemove, "own")]);
+    assert!((mean(&rig) - plain).abs() > 0.1, "the painting differs");
+    rig.step(0.1, &[text(Id::StyleNetwork, ""), text(Id::FxAdd, "own")]);
+    assert!((mean(&rig) - plain).abs() < 0.01, "and without it again");
+}
+
+#[test]
+fn a_chain_with_memory_renders_the_same_bytes() {
+    let Some(device) = device() else { return };
+    let preset = Rig::shipped("11-star-engine");
+    let frames = |setup: crate::common::rig::Setup| -> Vec<Vec<u8>> {
+        let mut rig = setup.start();
+        rig.set_output_size([96, 54]);
+        (0..4)
+            .map(|_| {
+                rig.step(0.1, &[]);
+                rig.picture().expect("a picture").rgba.clone()
+            })
+            .collect()
+    };
+    let first = frames(preset.on_screen(device.clone()));
+    assert_eq!(first, frames(Rig::shipped("11-star-engine").on_screen(device)));
+    assert_ne!(first[2], first[3], "it moves");
+}
+
+#[test]
 fn without_a_device_the_effects_are_skipped_with_a_line() {
     let mut rig = Rig::with(&[("a", "[[effects]]\nshader = \"trails\"\n")]).start();
     rig.step(0.1, &[]);

@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use latent_jockey::control::mapping::Mapping;
 use latent_jockey::control::osc::feeds::Feeds;
@@ -143,7 +143,10 @@ fn a_client_that_returns_everything_moves_nothing() {
     assert_eq!(arrived, 0, "echoes were taken for input");
     // A touch of its own.
     sending.send_to(b"/psi\0\0\0\0,f\0\0\x3f\0\0\0", a.server.local_addr()).expect("sent");
-    std::thread::sleep(Duration::from_millis(50));
-    a.frame();
+    let until = Instant::now() + Duration::from_secs(10);
+    while a.psi() != 0.5 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(2));
+        a.frame();
+    }
     assert_eq!(a.psi(), 0.5);
 }

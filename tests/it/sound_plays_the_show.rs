@@ -81,14 +81,19 @@ fn a_track_plays_as_if_it_were_live() {
     let (sender, events) = queue();
     let audio = listen(fixture("audio/song_128_m20.flac").to_str().expect("a path"), sender);
     let (mut signals, mut kicks) = (Signals::default(), 0);
-    let until = Instant::now() + Duration::from_millis(2500);
+    let (started, until) = (Instant::now(), Instant::now() + Duration::from_secs(30));
     while let Ok(event) = events.recv_deadline(until) {
         let Event::Signal { id, value } = event else { panic!("{event:?}") };
         kicks += u32::from(id == signal("audio.kick") && value == 1.0);
         signals.set(id, value);
+        if kicks == 4 {
+            break;
+        }
     }
-    // Five beats; the first tenth of a second reports nothing.
-    assert!((3..=5).contains(&kicks), "{kicks} kicks");
+    assert_eq!(kicks, 4);
+    // Two a second: not read at once, but as fast as it sounds.
+    let took = started.elapsed().as_secs_f64();
+    assert!(took > 1.2, "four kicks of a song at 128 bpm in {took:.2} s");
     assert!(signals.get(signal("audio.bass")) > 0.1);
     let status = audio.status();
     assert_eq!(status.name, "audio");
@@ -96,7 +101,8 @@ fn a_track_plays_as_if_it_were_live() {
         status.open[0].ends_with(" dB song_128_m20.flac") && "▁▂▃▄▅▆▇█".contains(&status.open[0][..3]),
         "{status:?}"
     );
-    assert!((200..=260).contains(&status.received), "{status:?}");
+    // A hundred a second, and no more.
+    assert!((100..=(took * 100.0) as u64 + 60).contains(&status.received), "{status:?} after {took:.2} s");
 }
 
 #[test]
@@ -106,7 +112,10 @@ fn a_busy_show_loses_levels_and_no_notes() {
     sender.send(note.clone(), &Counts::default());
     let audio = listen(fixture("audio/song_128_m20.flac").to_str().expect("a path"), sender);
     // More than its lane of the queue holds.
-    std::thread::sleep(Duration::from_millis(2500));
+    let until = Instant::now() + Duration::from_secs(30);
+    while audio.status().dropped == 0 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let mut batch = Vec::new();
     events.take_waiting(&mut batch);
     assert_eq!(batch[0], note);
@@ -117,13 +126,14 @@ fn a_busy_show_loses_levels_and_no_notes() {
 fn a_source_that_is_missing_is_one_notice() {
     let (sender, events) = queue();
     let audio = listen("no such source", sender);
+    // Longer than it takes to look for it again.
     let told = notices(&events, Duration::from_millis(2500));
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].starts_with("audio: no sound input"), "{told:?}");
     assert!(audio.status().open.is_empty());
     let started = Instant::now();
     drop(audio);
-    assert!(started.elapsed() < Duration::from_millis(500), "stops at once");
+    assert!(started.elapsed() < Duration::from_secs(5), "it stops");
 }
 
 fn notices(events: &Events, wait: Duration) -> Vec<String> {

@@ -25,6 +25,7 @@ const SENDS: usize = 3;
 pub struct GpuTexture {
     pub wgpu: wgpu::Device,
     pub texture: wgpu::Texture,
+    pub view: wgpu::TextureView,
     /// Width and height in pixels.
     pub size: [u32; 2],
 }
@@ -221,7 +222,8 @@ fn texture(device: &Device, size: [u32; 2]) -> GpuTexture {
         usage,
         view_formats: &[],
     });
-    GpuTexture { wgpu: device.wgpu.clone(), texture, size }
+    let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
+    GpuTexture { wgpu: device.wgpu.clone(), view, texture, size }
 }
 
 #[cfg(test)]
