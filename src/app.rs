@@ -32,7 +32,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::control::{Event, Events, QUEUE};
 use crate::engine::gpu::Device;
-use crate::show::Show;
+use crate::show::{Show, whole_micros};
 use crate::thread::panic_message;
 
 /// Options of the windows.
@@ -245,8 +245,9 @@ fn step(
 ) {
     let now = Instant::now();
     let player = &mut *player;
-    let dt = now.duration_since(player.stepped).as_secs_f64().min(LONGEST_FRAME_SECS);
-    player.stepped = now;
+    let passed = whole_micros(now.duration_since(player.stepped));
+    let dt = passed.as_secs_f64().min(LONGEST_FRAME_SECS);
+    player.stepped += passed;
     player.rate.frame(now);
     player.events.take_waiting(&mut player.pending);
 

@@ -8,6 +8,7 @@
 //! too.
 
 pub mod built_in;
+pub mod sources;
 pub mod text;
 
 use std::cmp::Ordering;

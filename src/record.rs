@@ -8,6 +8,7 @@ pub mod frames;
 pub mod recorder;
 pub mod sheet;
 mod sound;
+pub mod take;
 pub mod video;
 
 use std::ffi::OsStr;

@@ -15,13 +15,17 @@ mod modulation;
 mod output;
 pub mod picture;
 mod presets;
+mod repeat;
 mod scripts;
 mod slideshow;
 pub mod stage;
 mod status;
+mod takes;
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::control::mapping::{MidiEntry, OscEntry};
 use crate::control::midi::Profiles;
@@ -37,16 +41,17 @@ use crate::network::Network;
 use crate::params::{Def, Id, Kind as ParamKind, Params, Scope, TableError, Target, Value, Written};
 use crate::patch::effects::EffectEntry;
 use crate::patch::library::Library;
-use crate::patch::locate::LocateError;
+use crate::patch::locate::{LocateError, expand};
 use crate::patch::preset::{Preset, PresetError};
 use crate::patch::saver::{Origin, Saved};
+use crate::record::take::{self, TakeError, Told};
 use crate::screen::chain::MOST_LINKS;
 use crate::screen::{Layout, Screen, Workshop, palette};
 pub use controls::MapLine;
 use controls::{Controls, Taught, Verdict};
 use deck::Decks;
 use effects::Effects;
-use loads::{Context, Kind, Landed, Landing, LoadError, LoadRequest, Loaded, Loads, Named, Place, Progress};
+use loads::{Context, Kind, Landed, Landing, LoadError, LoadRequest, Loaded, Loads, Named, Place, Progress, Recorded};
 use modulation::Modulation;
 use output::{Now, Output};
 pub use output::{Tap, Uploads};
@@ -56,6 +61,7 @@ use slideshow::{Slide, Slideshow};
 pub use stage::Picture;
 use status::Status;
 pub use status::{Summary, printable};
+use takes::Takes;
 
 /// Minimum side of a picture from a file, in pixels: the largest `/style/size`.
 const INPUT_SIDE: usize = 512;
@@ -79,6 +85,8 @@ pub enum ShowError {
     NoNetwork { preset: String },
     #[error("cannot start the {what} thread: {source}")]
     Thread { what: &'static str, source: std::io::Error },
+    #[error(transparent)]
+    Take(#[from] TakeError),
 }
 
 /// Where the pictures are made.
@@ -147,6 +155,9 @@ pub struct Show {
     effects: Effects,
     output: Output,
     status: Status,
+    takes: Takes,
+    /// Whether a take says that an effect's file has changed in this frame.
+    has_new_effects: bool,
     /// Of one event; kept so that playing allocates nothing.
     writes: Vec<Write>,
     /// Modulators that were added while playing, until the next preset.
@@ -163,13 +174,26 @@ impl Show {
     /// # Errors
     /// When the network cannot be played. A style network or a picture that cannot be played costs one line.
     pub fn new(options: Options) -> Result<Self, ShowError> {
+        Show::build(options, None)
+    }
+
+    /// With `recorded`, a show that repeats a take.
+    fn build(options: Options, recorded: Option<Recorded>) -> Result<Self, ShowError> {
         let Options { library, mut preset, network, seed, engine, screen, mode } = options;
         let own = preset.network.clone();
+        let header = takes::header(&preset, network.as_deref(), seed, engine.name(), screen.is_some());
         preset.network = network.or(preset.network);
         let has_other_network = own != preset.network;
         let Some(file) = &preset.network else {
             return Err(ShowError::NoNetwork { preset: preset.name });
         };
+        let thread = |what| move |source| ShowError::Thread { what, source };
+        let mut takes = match mode {
+            Mode::Live => Takes::start(&header).map_err(thread("take"))?,
+            Mode::Offline => Takes::off(),
+        };
+        takes.read_from(&preset.sources);
+        takes.used(file);
         let opened = screen.map(|device| Screen::new(device.clone()).map(|screen| (screen, device)));
         let (opened, without) = match opened.transpose() {
             Ok(opened) => (opened, None),
@@ -177,7 +201,8 @@ impl Show {
         };
         let (screen, workshop) = opened.map(|(screen, device)| (screen, Arc::new(Workshop::new(device)))).unzip();
         let context = Context { engine: engine.clone(), library: library.clone(), workshop };
-        let (network, program) = context.network(file, &Progress::default())?;
+        let place = recorded.as_ref().and_then(|recorded| recorded.places.get(file)).unwrap_or(file);
+        let (network, program) = context.network(place, &Progress::default())?;
         let mut params = Params::default();
         params.set_text(Id::Network, &network.name);
         let mut show = Show {
@@ -192,7 +217,9 @@ impl Show {
             slideshow: Slideshow::default(),
             effects: Effects::default(),
             output: Output::new(program, screen),
-            status: Status::new(mode == Mode::Offline),
+            status: if recorded.is_some() { Status::repeating() } else { Status::new(mode == Mode::Offline) },
+            takes,
+            has_new_effects: false,
             writes: Vec::new(),
             added: Vec::new(),
             coded: Vec::new(),
@@ -201,6 +228,10 @@ impl Show {
             engine,
         };
         without.into_iter().for_each(|line| show.status.notice(line));
+        if let Some(recorded) = recorded {
+            show.loads.repeat(recorded);
+            show.presets.repeat(VecDeque::new());
+        }
         show.loads.begin_with(Kind::Network, file);
         let number = show.presets.library().number(&preset.path);
         show.surround_scripts();
@@ -218,8 +249,8 @@ impl Show {
         show.slideshow.settle();
         show.params.begin();
         show.decks = Decks::new(show.decks.network().clone(), &show.params);
+        show.takes.begin();
         if mode == Mode::Live {
-            let thread = |what| move |source| ShowError::Thread { what, source };
             show.output = show.output.start().map_err(thread("engine"))?;
             show.loads.start().map_err(thread("loader"))?;
             show.presets.start(own).map_err(thread("presets"))?;
@@ -231,6 +262,7 @@ impl Show {
     /// One frame: `events` since the last one, `dt` seconds later.
     pub fn step(&mut self, dt: f64, events: &[Event]) {
         self.begin(dt);
+        self.takes.heard(events);
         self.play(events);
         self.release(dt);
         let is_frozen = self.params.bool(Id::Freeze);
@@ -246,8 +278,25 @@ impl Show {
         if !is_frozen {
             self.walk(dt);
         }
-        self.output.draw(is_frozen, self.brightness(), &mut self.status);
+        let frame = self.loads.frame();
+        self.output.draw(frame, is_frozen, self.brightness(), &mut self.status);
+        self.log(dt, frame);
         self.publish(dt);
+    }
+
+    /// Ends the frame for takes.
+    fn log(&mut self, dt: f64, frame: u64) {
+        while let Some(drawn) = self.output.drew() {
+            self.takes.drew(frame.saturating_sub(drawn));
+        }
+        match self.takes.end(dt) {
+            Some(Told::Started(path)) => self.status.notice(format!("the take {} begins", path.display())),
+            Some(Told::Stopped { path, bytes }) => {
+                self.status.notice(format!("the take {} is complete: {} kB", path.display(), bytes.div_ceil(1000)));
+            }
+            Some(Told::Failed(line)) => self.status.notice(line),
+            None => {}
+        }
     }
 
     fn begin(&mut self, dt: f64) {
@@ -299,11 +348,21 @@ impl Show {
     fn land(&mut self) {
         while let Some(news) = self.presets.poll() {
             match news {
-                News::Changed(result) => self.reload_preset(result),
-                News::Saved(saved) => self.saved(saved),
+                News::Changed(result) => {
+                    if let Ok(preset) = &result {
+                        self.takes.read_from(&preset.sources);
+                        self.takes.news(take::News::Reload(preset.path.to_string_lossy().into_owned()));
+                    }
+                    self.reload_preset(result);
+                }
+                News::Saved(saved) => {
+                    self.takes.saved(&saved);
+                    self.saved(saved);
+                }
             }
         }
-        if self.effects.has_changed() {
+        if self.effects.has_changed() || std::mem::take(&mut self.has_new_effects) {
+            self.takes.news(take::News::Effects);
             self.load_effects(self.effects.wanted().to_vec());
         }
         while self.output.has_room()
@@ -432,6 +491,16 @@ impl Show {
             Id::Eval => self.evaluate(),
             Id::EvalUndo => self.undo_evaluation(),
             Id::Hush => self.hush(),
+            Id::TakeStart => {
+                let name = self.params.text(Id::TakeStart).trim().to_owned();
+                let path = (!name.is_empty()).then(|| expand(Path::new(&name)));
+                self.start_take(path);
+            }
+            Id::TakeStop => {
+                if self.takes.taking().is_none() || !self.takes.stop_take() {
+                    self.status.notice("no take is being written".to_owned());
+                }
+            }
             _ => {}
         }
     }
@@ -577,7 +646,11 @@ impl Show {
     }
 
     /// Swaps in what was loaded, as a whole. A failed load costs one line, and the old one keeps playing.
-    fn take(&mut self, Landed { request, result }: Landed) {
+    fn take(&mut self, Landed { request, file, result }: Landed) {
+        match &result {
+            Ok(loaded) => self.takes.landed(&request, file.as_deref(), Ok(loaded.as_ref())),
+            Err(error) => self.takes.landed(&request, None, Err(&error.headline())),
+        }
         match result {
             Ok(loaded) => {
                 self.status.mended(request.kind());
@@ -617,7 +690,7 @@ impl Show {
                 self.presets.forget_learned();
                 self.play_preset(*preset, number, |def| def.scope != Scope::Stage);
             }
-            (LoadRequest::Effects { .. }, Some(Loaded::Effects { entries, compiled, problems })) => {
+            (LoadRequest::Effects { .. }, Some(Loaded::Effects { entries, compiled, problems, .. })) => {
                 let is_whole = |name: &str| entries.iter().any(|entry| entry.name == name && entry.shader.is_some());
                 let named = &self.presets.playing().effects;
                 let is_mended = named.iter().any(|entry| entry.shader.is_none() && is_whole(&entry.name));
@@ -639,7 +712,11 @@ impl Show {
     }
 
     fn take_failed(&mut self, request: &LoadRequest, error: &LoadError) {
+        let is_known = matches!(error, LoadError::Recorded { .. });
         let error = error.headline();
+        if !is_known {
+            self.status.fail(&error);
+        }
         let network = &self.decks.network().name;
         let line = match request {
             LoadRequest::Network(_) => {
@@ -1022,6 +1099,7 @@ impl Show {
     /// The output's width and height in pixels, from the next picture on; 0 for the picture's own. Without a screen
     /// ([`Options::screen`]), pictures keep the network's size.
     pub fn set_output_size(&mut self, size: [u32; 2]) {
+        self.takes.size(size);
         self.output.set_size(size);
     }
 
@@ -1075,6 +1153,7 @@ impl Show {
 
     /// Whether OSC may only select presets and networks by name, not by path.
     pub fn set_names_only(&mut self, names_only: bool) {
+        self.takes.names_only(names_only);
         self.controls.set_names_only(names_only);
     }
 
@@ -1093,11 +1172,19 @@ impl Show {
         summary.notice = summary.notice.or_else(|| self.controls.takeover_line());
         summary.skipped_pictures = self.output.skipped();
         summary.loading = self.loads.loading();
+        summary.take = self.takes.taking().map(|(path, secs)| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            format!("take {name} {}:{:02}", secs as u64 / 60, secs as u64 % 60)
+        });
         summary
     }
 
     /// Connects devices. From now on the show answers clients, and keeps the devices alive.
     pub fn connect(&mut self, devices: Devices) {
+        let mut sources = devices.profiles.sources().clone();
+        sources.texts.retain(|path, _| !crate::file::is_built_in(path));
+        self.takes.read_from(&sources);
+        self.takes.controllers(devices.profiles.files());
         self.controls.set_profiles(devices.profiles);
         (self.devices, self.listeners) = (devices.devices, devices.listeners);
         devices.taps.into_iter().for_each(|tap| self.output.tap(tap));
@@ -1105,10 +1192,27 @@ impl Show {
         self.publish(0.0);
     }
 
+    /// Writes a take of everything from the next frame on: to a new file, or to `take.take`. Live only.
+    pub fn start_take(&mut self, path: Option<PathBuf>) {
+        if !self.takes.start_take(path) {
+            self.status.notice("takes are written while playing live".to_owned());
+        }
+    }
+
+    /// Whether a take is being written.
+    pub fn is_taking(&self) -> bool {
+        self.takes.taking().is_some()
+    }
+
     /// Shows a line on the HUD, from outside the show.
     pub fn notice(&mut self, line: String) {
         self.status.notice(line);
     }
+}
+
+/// The time between two live frames in whole microseconds: short to write in a take. The rest belongs to the next frame.
+pub fn whole_micros(passed: Duration) -> Duration {
+    Duration::from_micros(u64::try_from(passed.as_micros()).unwrap_or(u64::MAX))
 }
 
 /// The seed `by` steps on, as a 32-bit number.

@@ -1,6 +1,7 @@
 //! `play`: the show, live, in a window or headless.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use crate::control::query::{self, OscHost, QueryServer};
 use crate::control::{self, Absent, Counts, Event, Events, Listen};
 use crate::engine::gpu::Device;
 use crate::patch::folders::Kind;
-use crate::show::{Devices, Mode, Show, Uploads};
+use crate::show::{Devices, Mode, Show, Uploads, whole_micros};
 
 /// The default UDP port for OSC.
 pub const OSC_PORT: u16 = 9000;
@@ -71,6 +72,9 @@ pub struct Options {
     /// Start with the HUD hidden (H toggles it)
     #[arg(long)]
     no_hud: bool,
+    /// Write a take from the first frame on: everything that is played, to be rendered later at any size
+    #[arg(long, value_name = "FILE", value_parser = super::path())]
+    take: Option<PathBuf>,
     /// Quit after this many seconds
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
@@ -199,6 +203,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     devices.plug(lights);
     show.connect(devices);
     show.set_output_size([options.size.0, options.size.1]);
+    if let Some(path) = &options.take {
+        show.start_take(Some(path.clone()));
+    }
     match has_window {
         true => open(show, device, events, options),
         false => headless(show, &events, options.seconds),
@@ -262,8 +269,9 @@ fn headless(mut show: Show, events: &Events, seconds: Option<f64>) -> anyhow::Re
         batch.clear();
         next_events(events, last, &mut batch);
         let now = Instant::now();
-        show.step((now - last).as_secs_f64(), &batch);
-        last = now;
+        let passed = whole_micros(now - last);
+        show.step(passed.as_secs_f64(), &batch);
+        last += passed;
         if now >= next_line {
             next_line += Duration::from_secs(1);
             say!("{}", show.status());

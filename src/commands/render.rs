@@ -1,6 +1,8 @@
-//! `render`: a preset as a video or a folder of pictures, offline and reproducible.
+//! `render`: a preset or a take as a video or a folder of pictures, offline and reproducible.
 
-use std::path::PathBuf;
+mod take;
+
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail, ensure};
@@ -8,12 +10,14 @@ use anyhow::{Context, bail, ensure};
 use crate::audio::Gain;
 use crate::control::audio::Playback;
 use crate::image::fit::Composer;
+use crate::record::take::Take;
 use crate::record::{self, Sink};
 use crate::show::{Mode, Show};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The preset: a name, its number, or a file; or a network's file, as with --network
+    /// The preset: a name, its number, or a file; or a network's file, as with --network; or a take
+    #[arg(value_name = "PRESET|TAKE")]
     preset: String,
     /// A video (.mp4, .mkv, .mov) or a folder for PNGs
     #[arg(long, value_name = "FILE|DIR", value_parser = super::path())]
@@ -23,7 +27,7 @@ pub struct Options {
     seconds: Option<f64>,
     #[arg(long, default_value_t = 30.0, value_name = "F")]
     fps: f64,
-    /// Width and height of the frames [default: the picture's own]
+    /// Width and height of the frames [default: the picture's own; of a take, the size at which it was played]
     #[arg(long, value_parser = super::parse_size, value_name = "WxH")]
     size: Option<(u32, u32)>,
     /// Play this track: what is heard moves the picture as in a show, and the video gets the sound
@@ -35,6 +39,15 @@ pub struct Options {
     /// Milliseconds by which the picture hears the sound earlier (or later, if negative)
     #[arg(long, value_name = "MS", default_value_t = 0.0, allow_negative_numbers = true, requires = "audio")]
     audio_offset: f64,
+    /// Of a take: begin here, in seconds such as 12.5 or as 1:30
+    #[arg(long, value_name = "TIME", value_parser = take::parse_moment)]
+    from: Option<f64>,
+    /// Of a take: end before this time
+    #[arg(long, value_name = "TIME", value_parser = take::parse_moment)]
+    to: Option<f64>,
+    /// Of a take: draw only this many seconds of what leads up to the first frame, where feedback needs it [default: all]
+    #[arg(long, value_name = "S")]
+    run_up: Option<f64>,
     #[command(flatten)]
     overrides: super::Overrides,
 }
@@ -53,6 +66,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         "--audio-offset takes up to a second (1000), got {}",
         options.audio_offset
     );
+    if Take::is_named(Path::new(&options.preset)) {
+        return take::run(options);
+    }
+    let of_takes = [("--from", options.from), ("--to", options.to), ("--run-up", options.run_up)];
+    if let Some((name, _)) = of_takes.iter().find(|(_, given)| given.is_some()) {
+        bail!("{name} is for takes (.take), and {} is a preset", options.preset);
+    }
     let audio = options.audio.as_deref();
     let mut playback = audio.map(|track| Playback::open(track, options.audio_gain.unwrap_or_default())).transpose()?;
     let seconds = match (options.seconds, &playback) {

@@ -4,6 +4,8 @@
 use std::io;
 use std::path::Path;
 
+use super::sources;
+
 /// Maximum size of a text file, in bytes.
 const MOST_BYTES: u64 = 16 << 20;
 
@@ -30,7 +32,12 @@ pub struct NotText {
 /// # Errors
 /// When it cannot be read, or is in another encoding.
 pub fn read(path: &Path) -> Result<String, TextError> {
-    Ok(decode(super::read(path, MOST_BYTES)?)?)
+    let text = match sources::text(path) {
+        Some(text) => text.to_string(),
+        None => decode(super::read(path, MOST_BYTES)?)?,
+    };
+    sources::note_text(path, &text);
+    Ok(text)
 }
 
 /// The text of these bytes, without a byte order mark.

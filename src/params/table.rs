@@ -332,6 +332,8 @@ parameters! {
     FxOrder = D::text("/fx/order", "").command().unlearnable().saving(NOW).help("order of the chain: names of effects, the first one first; those left out follow");
     Blackout = D::float("/blackout", 0.0, 1.0, 0.0).smooth(0.03).stage().saving(Saving::ReadOnly).help("fade to black");
     Freeze = D::boolean("/freeze", false).stage().saving(Saving::ReadOnly).help("hold the picture");
+    TakeStart = D::text("/take/start", "").command().saving(NOW).remote(Remote::Refused).help("write a take: everything that is played from now on, to be rendered later; with or without a file's name");
+    TakeStop = D::trigger("/take/stop").unlearnable().remote(Remote::Refused).help("end the take");
     Panic = D::trigger("/panic").help("reload the preset as saved and turn all modulation off");
 }
 

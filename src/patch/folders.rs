@@ -25,6 +25,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::locate::{LocateError, expand, name_of};
+use crate::file::sources::{self, Query};
 use crate::file::{self, built_in};
 
 /// The environment variable that names the show's folder.
@@ -207,7 +208,9 @@ impl Folders {
     /// # Errors
     /// [`LocateError::Unknown`] with the nearest known name.
     pub fn named(&self, kind: Kind, name: &str) -> Result<PathBuf, LocateError> {
-        find(&self.all(kind), name).ok_or_else(|| self.unknown(kind, name, &[]))
+        looked_up(kind, Path::new(""), name, || {
+            find(&self.all(kind), name).ok_or_else(|| self.unknown(kind, name, &[]))
+        })
     }
 
     /// The file with this name, as a preset in the folder `base` means it: its own first. Never a path.
@@ -215,8 +218,10 @@ impl Folders {
     /// # Errors
     /// [`LocateError::Unknown`] with the nearest known name.
     pub fn beside(&self, base: &Path, kind: Kind, name: &str) -> Result<PathBuf, LocateError> {
-        let own = kind.files_in(&kind.in_place(base));
-        find(&own, name).or_else(|| find(&self.all(kind), name)).ok_or_else(|| self.unknown(kind, name, &own))
+        looked_up(kind, base, name, || {
+            let own = kind.files_in(&kind.in_place(base));
+            find(&own, name).or_else(|| find(&self.all(kind), name)).ok_or_else(|| self.unknown(kind, name, &own))
+        })
     }
 
     /// The file that a preset in the folder `base` names: a name as in [`Folders::beside`], or a path, relative to `base`.
@@ -227,9 +232,11 @@ impl Folders {
         if !is_path(kind, named) {
             return self.beside(base, kind, named);
         }
-        let path = expand(Path::new(named));
-        let path = if file::is_built_in(&path) { path } else { base.join(path) };
-        if file::is_file(&path) { Ok(path) } else { Err(LocateError::NoFile { what: kind.word(), path }) }
+        looked_up(kind, base, named, || {
+            let path = expand(Path::new(named));
+            let path = if file::is_built_in(&path) { path } else { base.join(path) };
+            if file::is_file(&path) { Ok(path) } else { Err(LocateError::NoFile { what: kind.word(), path }) }
+        })
     }
 
     fn unknown(&self, kind: Kind, name: &str, beside: &[PathBuf]) -> LocateError {
@@ -241,6 +248,19 @@ impl Folders {
             known: without_hidden(all.collect()).iter().map(|path| name_of(path)).collect(),
         }
     }
+}
+
+/// The file that a name stood for when a take was played, or else what `look` finds.
+fn looked_up(
+    kind: Kind,
+    base: &Path,
+    name: &str,
+    look: impl FnOnce() -> Result<PathBuf, LocateError>,
+) -> Result<PathBuf, LocateError> {
+    let query = Query { kind: kind.word().to_owned(), base: base.to_owned(), name: name.to_owned() };
+    let path = sources::found(&query).map_or_else(look, Ok)?;
+    sources::note_found(&query, &path);
+    Ok(path)
 }
 
 /// The file of this name, or the first that differs only in case.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::file::text;
+use crate::file::{sources, text};
 use crate::screen::palette::{MOST_COLOURS, parse};
 
 /// The value of `/palette` for what a preset in the folder `base` says: colours or a name as they are, or the colours of a
@@ -38,13 +38,19 @@ fn gimp(line: &str) -> Option<String> {
 }
 
 fn first_row(file: &Path) -> Result<String, String> {
+    if let Some(colours) = sources::text(file) {
+        sources::note_text(file, &colours);
+        return Ok(colours.to_string());
+    }
     let picture = image::open(file).map_err(|error| format!("{}: {error}", file.display()))?.into_rgb8();
     let step = picture.width().div_ceil(MOST_COLOURS as u32).max(1);
     let colours = (0..picture.width()).step_by(step as usize).map(|x| {
         let [r, g, b] = picture.get_pixel(x, 0).0;
         format!("#{r:02x}{g:02x}{b:02x}")
     });
-    Ok(colours.collect::<Vec<_>>().join(" "))
+    let colours = colours.collect::<Vec<_>>().join(" ");
+    sources::note_text(file, &colours);
+    Ok(colours)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use super::{modulators, slips};
 use crate::control::mapping::{MappingError, MidiEntry, OscEntry};
 use crate::control::osc::{self, MAX_OUTS, Out};
 use crate::file::is_built_in;
+use crate::file::sources::{self, Sources};
 use crate::file::text::{self, TextError};
 use crate::modulate::Modulator;
 use crate::params::{Id, Saving, Table, Target, Value};
@@ -54,6 +55,8 @@ pub struct Preset {
     pub modulators: Vec<Modulator>,
     /// The chain of effects; their numbers are among `params`.
     pub effects: Vec<EffectEntry>,
+    /// The texts that it was read from: its own and those of the files that it names.
+    pub sources: Sources,
 }
 
 /// The text of a patch in Luau.
@@ -157,6 +160,12 @@ impl Preset {
     /// # Errors
     /// As [`Preset::parse`].
     pub fn parse_with(text: &str, origin: &Path, reading: &Reading) -> Result<Self, PresetError> {
+        let (parsed, mut sources) = sources::observe(|| Preset::check_with(text, origin, reading));
+        sources.texts.insert(origin.to_owned(), text.into());
+        parsed.map(|preset| Preset { sources, ..preset })
+    }
+
+    fn check_with(text: &str, origin: &Path, reading: &Reading) -> Result<Self, PresetError> {
         let mut check = Checker::new(text, reading);
         if is_script(origin) {
             return of_code(text, origin, check);
@@ -217,6 +226,7 @@ fn read(document: &Document<&str>, origin: &Path, check: &mut Checker) -> Preset
         osc_out: check.table(top, "osc-out").map(|t| outs(t, check)).unwrap_or_default(),
         modulators: modulators.into_iter().map(|(modulator, _)| modulator).collect(),
         effects: effects.entries,
+        sources: Sources::default(),
     }
 }
 

@@ -9,6 +9,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::stage::{Change, Picture, Request, Stage, Used};
 use crate::thread::{Slot, panic_message};
 
+/// How many pictures can be drawn between two frames of the show.
+const DRAWN: usize = 256;
+
 /// A picture, and how long it took.
 #[derive(Clone, Debug, Default)]
 pub struct Drawn {
@@ -29,6 +32,7 @@ pub struct Live {
     pixels: Arc<Slot<Option<Arc<Picture>>>>,
     changes: Sender<Change>,
     used: Receiver<Used>,
+    drew: Receiver<u64>,
     skipped: u64,
     thread: Option<JoinHandle<()>>,
 }
@@ -43,13 +47,14 @@ impl Live {
         let pixels = Arc::new(Slot::default());
         let (changes, new_changes) = bounded(4);
         let (done, used) = bounded(8);
+        let (tell, drew) = bounded(DRAWN);
         let thread = {
             let (requests, drawn, pixels) = (requests.clone(), drawn.clone(), pixels.clone());
             std::thread::Builder::new()
                 .name("engine".to_owned())
-                .spawn(move || engine_thread(stage, &requests, (&drawn, &pixels), &new_changes, &done))?
+                .spawn(move || engine_thread(stage, &requests, (&drawn, &pixels), &new_changes, (&done, &tell)))?
         };
-        Ok(Live { requests, drawn, pixels, changes, used, skipped: 0, thread: Some(thread) })
+        Ok(Live { requests, drawn, pixels, changes, used, drew, skipped: 0, thread: Some(thread) })
     }
 
     /// Requests a picture; a request that the engine did not get to is replaced and counted. `request` receives an old
@@ -72,6 +77,11 @@ impl Live {
         let mut newest = None;
         self.pixels.take(&mut newest);
         newest
+    }
+
+    /// The frame of the next request that was drawn, in order; each once.
+    pub fn drew(&mut self) -> Option<u64> {
+        self.drew.try_recv().ok()
     }
 
     /// Sends a change to the engine.
@@ -103,7 +113,7 @@ fn engine_thread(
     requests: &Slot<Request>,
     (drawn, pixels): (&Slot<Drawn>, &Slot<Option<Arc<Picture>>>),
     changes: &Receiver<Change>,
-    done: &Sender<Used>,
+    (done, tell): (&Sender<Used>, &Sender<u64>),
 ) {
     let mut request = Request::default();
     let mut result = Drawn::default();
@@ -128,7 +138,11 @@ fn engine_thread(
         result.took = started.elapsed();
         (result.picture, result.error) = match drawing {
             Ok(Ok(None)) => continue,
-            Ok(Ok(picture)) => (picture, stage.take_fault()),
+            Ok(Ok(picture)) => {
+                // Full only if the show has stopped.
+                let _ = tell.try_send(request.frame);
+                (picture, stage.take_fault())
+            }
             Ok(Err(error)) => (None, Some(error.to_string())),
             Err(panic) => (None, Some(format!("the engine panicked ({}); please report this", panic_message(&*panic)))),
         };

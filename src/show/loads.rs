@@ -8,9 +8,13 @@
 mod load;
 mod worker;
 
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::file::sources::Sources;
 use crate::patch::preset::Preset;
+use crate::record::take;
 pub use load::{Context, From, Kind, LoadError, LoadRequest, Loaded, Named, Place, PresetQuery, Progress};
 use load::{Identity, Outcome};
 use worker::Worker;
@@ -27,7 +31,20 @@ pub struct Landing {
 /// A request and its result: `None` if that very file is already playing.
 pub struct Landed {
     pub request: LoadRequest,
+    /// The file, if it was loaded.
+    pub file: Option<PathBuf>,
     pub result: Result<Option<Loaded>, LoadError>,
+}
+
+/// What a take says about loads.
+#[derive(Debug, Default)]
+pub struct Recorded {
+    /// What lands in this frame, in order.
+    pub landed: VecDeque<take::Landed>,
+    /// The texts and names of this moment.
+    pub sources: Arc<Sources>,
+    /// Where files are that are not in their old places.
+    pub places: BTreeMap<PathBuf, PathBuf>,
 }
 
 enum State {
@@ -80,13 +97,30 @@ pub struct Loads {
     count: u64,
     frame: u64,
     landings: Vec<Landing>,
+    /// A take that is rendered: its loads land when they landed then.
+    recorded: Option<Recorded>,
 }
 
 impl Loads {
     /// Loads in the step itself until [`Loads::start`].
     pub fn new(context: Context) -> Self {
         let (entries, playing, landings) = (Vec::new(), Vec::new(), Vec::new());
-        Loads { context, workers: None, entries, playing, count: 0, frame: 0, landings }
+        Loads { context, workers: None, entries, playing, count: 0, frame: 0, landings, recorded: None }
+    }
+
+    /// Loads what a take says, in the step itself.
+    pub fn repeat(&mut self, recorded: Recorded) {
+        self.recorded = Some(recorded);
+    }
+
+    /// What the take says.
+    pub fn recorded(&mut self) -> Option<&mut Recorded> {
+        self.recorded.as_mut()
+    }
+
+    /// The number of this frame, from 1.
+    pub fn frame(&self) -> u64 {
+        self.frame
     }
 
     /// Loads on threads from now on.
@@ -200,22 +234,46 @@ impl Loads {
 
     /// The next finished load, or its error. Never waits for a thread; without threads it loads right here.
     pub fn take_ready(&mut self) -> Option<Landed> {
+        if self.recorded.is_some() {
+            return self.take_recorded();
+        }
         self.poll();
         self.dispatch();
         let ready = |entry: &Entry| !entry.is_prepared && matches!(entry.state, State::Ready(_));
         let at = self.entries.iter().position(ready)?;
         let Entry { request, state, .. } = self.entries.remove(at);
         let State::Ready(outcome) = state else { return None };
-        let kind = request.kind();
+        Some(self.arrive(request, outcome))
+    }
+
+    /// What the take says has landed next. What nothing has asked for is passed over.
+    fn take_recorded(&mut self) -> Option<Landed> {
+        loop {
+            let recorded = self.recorded.as_mut()?;
+            let landed = recorded.landed.pop_front()?;
+            let is_it = |entry: &Entry| !entry.is_prepared && Some(entry.request.kind()) == Kind::of_word(&landed.kind);
+            let Some(at) = self.entries.iter().position(is_it) else {
+                tracing::warn!("the take plays a {} that nothing asked for", landed.kind);
+                continue;
+            };
+            let request = self.entries.remove(at).request;
+            let outcome = self.context.repeat(&request, &landed, recorded);
+            return Some(self.arrive(request, outcome));
+        }
+    }
+
+    fn arrive(&mut self, request: LoadRequest, outcome: Outcome) -> Landed {
+        let (kind, mut file) = (request.kind(), None);
         let result = outcome.map(|loaded| {
             loaded.map(|(identity, loaded)| {
+                file = Some(identity.file.clone());
                 self.landings.push(Landing { kind, file: identity.file.clone(), frame: self.frame });
                 self.playing.retain(|playing| playing.kind != kind);
                 self.playing.push(Playing { kind, name: request.name(), identity });
                 loaded
             })
         });
-        Some(Landed { request, result })
+        Landed { request, file, result }
     }
 
     /// Collects what the threads have loaded; drops loads superseded in the meantime.
@@ -263,7 +321,6 @@ impl Loads {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::{Duration, Instant};
 
     use super::*;

@@ -92,6 +92,8 @@ pub struct Output {
     /// Whether the picture of the request changes with time alone.
     is_moving: bool,
     pictures_asked: u64,
+    /// Of a take that is rendered: whether this frame is drawn.
+    directed: Option<bool>,
 }
 
 impl Output {
@@ -114,6 +116,7 @@ impl Output {
             style_serial: 0,
             input_serial: 0,
             pictures_asked: 0,
+            directed: None,
         }
     }
 
@@ -202,6 +205,19 @@ impl Output {
         self.size
     }
 
+    /// Draws the next frame, or not, whether or not its picture differs from the last.
+    pub fn direct(&mut self, draws: bool) {
+        self.directed = Some(draws);
+    }
+
+    /// The frame of the next request that was drawn, in order; each once.
+    pub fn drew(&mut self) -> Option<u64> {
+        match &mut self.maker {
+            Maker::Live(live) => live.drew(),
+            Maker::Offline(_) => None,
+        }
+    }
+
     /// See [`Output::size`].
     pub fn set_size(&mut self, size: [u32; 2]) {
         self.size = size;
@@ -277,12 +293,17 @@ impl Output {
 
     /// Requests a picture, unless it would be the same as the last. A frozen picture is requested again only if a tap needs
     /// its pixels. Takes the newest picture and hands it to the taps.
-    pub fn draw(&mut self, is_frozen: bool, brightness: f32, status: &mut Status) {
+    pub fn draw(&mut self, frame: u64, is_frozen: bool, brightness: f32, status: &mut Status) {
         if is_frozen {
             copy(&self.last, &mut self.request);
         }
-        if self.has_room() && (self.picture.is_some() || !is_frozen) && self.is_new() {
+        self.request.frame = frame;
+        let is_wanted = self.has_room() && (self.picture.is_some() || !is_frozen) && self.is_new();
+        // The engine may skip a request, but a frozen picture is always the last that was asked for.
+        if is_wanted || self.directed.is_some() {
             copy(&self.request, &mut self.last);
+        }
+        if self.directed.unwrap_or(is_wanted) {
             self.submit(status);
         }
         self.collect(status);
@@ -304,6 +325,7 @@ impl Output {
         if serial(&self.pixels) == serial(&self.picture) || self.request.pixels == Pixels::None {
             self.last.pixels = self.request.pixels;
         }
+        self.last.frame = self.request.frame;
         let time = (self.last.at_secs, self.last.beat, self.last.bpm);
         // A style loop and some effects keep moving without new latents; nothing else depends on time.
         if !self.is_moving {
@@ -402,7 +424,7 @@ mod tests {
             let now = Now { secs: self.secs, beat: 0.0, signals, picture };
             let request = self.output.request(&self.params, &Slideshow::default(), &Effects::default(), now);
             (request.generation, request.ws, request.fade) = (generation, ws(resolution), 1.0);
-            self.output.draw(is_frozen, 1.0, &mut self.status);
+            self.output.draw(0, is_frozen, 1.0, &mut self.status);
             self.output.picture().map_or(0, |picture| picture.serial)
         }
     }

@@ -63,6 +63,8 @@ pub struct Presets {
     written: Option<String>,
     /// The copy of the current built-in preset that is being written.
     copy: Option<PathBuf>,
+    /// Of a take that is rendered: what the threads reported in this frame. Nothing is saved then.
+    recorded: Option<VecDeque<News>>,
 }
 
 impl Presets {
@@ -78,7 +80,13 @@ impl Presets {
             saved: VecDeque::new(),
             written: None,
             copy: None,
+            recorded: None,
         }
+    }
+
+    /// Takes the threads' news from a take from now on, and saves nothing.
+    pub fn repeat(&mut self, news: VecDeque<News>) {
+        self.recorded = Some(news);
     }
 
     /// Watches and saves on threads from now on. `network` is the one named in the current preset's file; the show may have
@@ -207,6 +215,9 @@ impl Presets {
 
     /// The next news from the threads. Never waits.
     pub fn poll(&mut self) -> Option<News> {
+        if let Some(recorded) = &mut self.recorded {
+            return recorded.pop_front();
+        }
         if let Some(saved) = self.saved.pop_front().or_else(|| self.saver.as_mut()?.poll()) {
             return Some(News::Saved(saved));
         }
@@ -353,6 +364,9 @@ impl Presets {
     }
 
     fn run(&mut self, job: Job) -> bool {
+        if self.recorded.is_some() {
+            return true;
+        }
         if let Some(saver) = &mut self.saver {
             return saver.save(job);
         }

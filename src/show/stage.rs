@@ -49,6 +49,8 @@ pub enum Pixels {
 /// All inputs of a picture. **Latest value wins.**
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
+    /// The frame of the show that it is from. Makes no difference to the picture.
+    pub frame: u64,
     /// The network that `ws` is for; requests for another one are not drawn.
     pub generation: u64,
     /// `[num_ws, w_dim]`

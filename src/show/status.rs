@@ -41,6 +41,8 @@ pub struct Summary {
     /// The one line that needs attention.
     pub notice: Option<String>,
     pub recording: Option<String>,
+    /// The take that is being written.
+    pub take: Option<String>,
     /// MIDI learn, while it waits for a control.
     pub learning: Option<String>,
     /// What is waiting for its beat.
@@ -72,11 +74,25 @@ pub struct Status {
     /// The first failure offline, where no picture may be missing.
     failure: Option<String>,
     is_offline: bool,
+    /// Whether a take is rendered. What failed when it was played fails again.
+    is_repeating: bool,
 }
 
 impl Status {
     pub fn new(is_offline: bool) -> Self {
         Status { is_offline, ..Status::default() }
+    }
+
+    /// As [`Status::new`], for a take that is rendered.
+    pub fn repeating() -> Self {
+        Status { is_repeating: true, ..Status::default() }
+    }
+
+    /// Notes a failure that was none when the take was played.
+    pub fn fail(&mut self, line: &str) {
+        if self.is_repeating {
+            self.failure.get_or_insert_with(|| line.to_owned());
+        }
     }
 
     pub fn step(&mut self, dt: f64) {
@@ -131,7 +147,7 @@ impl Status {
     /// Reports that something cannot be played. The line disappears when it can ([`Status::mended`]); offline, where nobody
     /// reads it, the first one is kept.
     pub fn fault(&mut self, about: Option<Kind>, line: String) {
-        if self.is_offline {
+        if self.is_offline || (self.is_repeating && about.is_none()) {
             self.failure.get_or_insert_with(|| line.clone());
         }
         self.notice(line);
@@ -223,7 +239,7 @@ impl std::fmt::Display for Summary {
         if !self.last_message.is_empty() {
             write!(f, " · last {}", self.last_message)?;
         }
-        for line in [&self.learning, &self.pending, &self.notice].into_iter().flatten() {
+        for line in [&self.take, &self.learning, &self.pending, &self.notice].into_iter().flatten() {
             write!(f, " · {line}")?;
         }
         Ok(())

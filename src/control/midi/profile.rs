@@ -12,6 +12,7 @@ use super::motor::Motor;
 use super::ports::is_secondary;
 use crate::control::mapping::parse_control;
 use crate::control::mapping::{Control, ControlSpec, MappingError, MidiEntry, MidiOptions, Relative, Takeover};
+use crate::file::sources::{self, Sources};
 use crate::file::text::{self, TextError};
 use crate::params::Table;
 
@@ -105,24 +106,44 @@ impl Light {
 
 /// The known profiles.
 #[derive(Clone, Debug, Default)]
-pub struct Profiles(Vec<(String, Arc<Profile>)>);
+pub struct Profiles {
+    known: Vec<(String, Arc<Profile>)>,
+    /// The files, and what they held.
+    files: Vec<PathBuf>,
+    sources: Sources,
+}
 
 impl Profiles {
     /// The profiles in these files: of two with the same name, the first that is right. A broken file is reported and
     /// skipped.
     pub fn load(files: &[PathBuf]) -> (Self, Vec<ProfileError>) {
+        let ((profiles, problems), sources) = sources::observe(|| Profiles::read(files));
+        (Profiles { files: files.to_vec(), sources, ..profiles }, problems)
+    }
+
+    /// The files that they were read from.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// What the files held.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    fn read(files: &[PathBuf]) -> (Self, Vec<ProfileError>) {
         let mut profiles = Profiles::default();
         let mut problems = Vec::new();
         for file in files {
             let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            if profiles.0.iter().any(|(known, _)| *known == name) {
+            if profiles.known.iter().any(|(known, _)| *known == name) {
                 continue;
             }
             let read = text::read(file)
                 .map_err(|source| ProfileError::Read { path: file.clone(), source })
                 .and_then(|text| Profile::parse(&name, &text));
             match read {
-                Ok(profile) => profiles.0.push((name, Arc::new(profile))),
+                Ok(profile) => profiles.known.push((name, Arc::new(profile))),
                 Err(error) => problems.push(error),
             }
         }
@@ -137,13 +158,13 @@ impl Profiles {
     /// The profile of the controller at a port. Of several, the one that matches more of the name.
     pub fn of_port(&self, port: &str) -> Option<&Arc<Profile>> {
         let port = port.to_lowercase();
-        let known = self.0.iter().filter_map(|(_, profile)| Some((profile.knows(&port)?, profile)));
+        let known = self.known.iter().filter_map(|(_, profile)| Some((profile.knows(&port)?, profile)));
         known.max_by_key(|(letters, _)| *letters).map(|(_, profile)| profile)
     }
 
     /// All profiles, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Profile>> {
-        self.0.iter().map(|(_, profile)| profile)
+        self.known.iter().map(|(_, profile)| profile)
     }
 }
 
@@ -416,8 +437,8 @@ mod test {
     fn every_bundled_profile_is_valid() {
         let (profiles, problems) = Profiles::load(&bundled());
         assert!(problems.is_empty(), "{problems:?}");
-        assert!(profiles.0.len() >= 12, "{}", profiles.0.len());
-        for (name, profile) in &profiles.0 {
+        assert!(profiles.known.len() >= 12, "{}", profiles.known.len());
+        for (name, profile) in &profiles.known {
             let entries = profile.entries();
             assert!(entries.len() >= 8, "{name} plays {} parameters", entries.len());
             let names: std::collections::HashSet<_> = profile.controls.iter().map(|control| &control.name).collect();

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use super::Recorded;
 use crate::effects;
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::{Engine, EngineError, Program};
 use crate::file::State;
+use crate::file::sources::{self, Sources};
 use crate::image::{Fit, Image, file};
 use crate::network::style_transfer::StyleNetwork;
 use crate::network::{self, Network, NetworkError};
@@ -19,6 +21,7 @@ use crate::patch::folders::Kind as Folder;
 use crate::patch::library::Library;
 use crate::patch::locate::LocateError;
 use crate::patch::preset::{Preset, PresetError};
+use crate::record::take::Landed;
 use crate::screen::{Compiled, Workshop};
 use crate::show::picture::{self, LeftOut, PictureError};
 use crate::show::slideshow::Slide;
@@ -34,6 +37,27 @@ pub enum Kind {
     Effects,
     /// Live code: it comes with its preset and is not loaded, but its faults are reported like theirs.
     Code,
+}
+
+impl Kind {
+    const WORDS: [(Kind, &str); 6] = [
+        (Kind::Network, "network"),
+        (Kind::Style, "style"),
+        (Kind::Picture, "picture"),
+        (Kind::Preset, "preset"),
+        (Kind::Effects, "effects"),
+        (Kind::Code, "code"),
+    ];
+
+    /// Its word in a take.
+    pub fn word(self) -> &'static str {
+        Kind::WORDS.iter().find(|(kind, _)| *kind == self).map_or("", |(_, word)| word)
+    }
+
+    /// The kind with this word.
+    pub fn of_word(word: &str) -> Option<Kind> {
+        Kind::WORDS.iter().find(|(_, known)| *known == word).map(|(kind, _)| *kind)
+    }
 }
 
 /// A name, or a path if that is allowed, as written.
@@ -181,6 +205,8 @@ pub enum Loaded {
         compiled: Vec<(String, Arc<Compiled>)>,
         /// One line for each that cannot.
         problems: Vec<String>,
+        /// What they were read from.
+        sources: Sources,
     },
 }
 
@@ -206,6 +232,9 @@ pub enum LoadError {
     Panicked { name: String, panic: String },
     #[error("{name}: the loading thread has ended; please report this")]
     NoThread { name: String },
+    /// It could not be played when the take was played, either.
+    #[error("{line}")]
+    Recorded { line: String },
 }
 
 impl LoadError {
@@ -298,11 +327,7 @@ impl Context {
                 if playing == Some(&identity) {
                     return Ok(None);
                 }
-                let network = StyleNetwork::open(&file)?;
-                progress.set(1);
-                let mut style = Box::new(StyleLoop::new(self.engine.clone(), Arc::new(network)));
-                let failed = |source| LoadError::Engine { file, source };
-                style.prepare(*resolution, *resolution, settings).map_err(failed)?;
+                let style = self.style(&file, *resolution, settings, progress)?;
                 Ok(Some((identity, Loaded::Style(style))))
             }
             LoadRequest::Picture { slide, side } => {
@@ -323,7 +348,11 @@ impl Context {
                 Ok(Some((identity, Loaded::Picture { image, count: pictures.len(), left_out })))
             }
             LoadRequest::Effects { entries, base } => {
-                Ok(Some((Identity::of(Path::new("effects"), None), self.effects(entries, base))))
+                let (mut loaded, read) = sources::observe(|| self.effects(entries, base));
+                if let Loaded::Effects { sources, .. } = &mut loaded {
+                    *sources = read;
+                }
+                Ok(Some((Identity::of(Path::new("effects"), None), loaded)))
             }
             LoadRequest::Preset(query) => {
                 let file = self.preset_file(query)?;
@@ -368,7 +397,56 @@ impl Context {
         if self.workshop.is_none() && !entries.is_empty() {
             problems = vec!["no graphics adapter, not even a software one: the effects are skipped".to_owned()];
         }
-        Loaded::Effects { entries, compiled, problems }
+        Loaded::Effects { entries, compiled, problems, sources: Sources::default() }
+    }
+
+    /// Loads what landed when a take was played: the same file, and the texts of then. `places` says where files are now.
+    pub fn repeat(&self, request: &LoadRequest, landed: &Landed, recorded: &Recorded) -> Outcome {
+        if let Some(line) = &landed.error {
+            return Err(LoadError::Recorded { line: line.clone() });
+        }
+        let file = PathBuf::from(landed.file.clone().unwrap_or_default());
+        let place = recorded.places.get(&file).unwrap_or(&file);
+        let progress = Progress::default();
+        let loaded = match request {
+            LoadRequest::Picture { slide, side } => {
+                let identity = Identity::of(&file, Some((slide.fit, *side)));
+                let image = (!landed.same).then(|| file::read_square(place, *side, slide.fit)).transpose();
+                let (image, count) = (image.map_err(PictureError::from)?, landed.count.unwrap_or(1));
+                return Ok(Some((identity, Loaded::Picture { image, count, left_out: None })));
+            }
+            _ if landed.same => return Ok(None),
+            LoadRequest::Network(_) => {
+                let (network, program) = self.network(place, &progress)?;
+                Loaded::Network { network, program }
+            }
+            LoadRequest::Style { resolution, settings, .. } => {
+                Loaded::Style(self.style(place, *resolution, settings, &progress)?)
+            }
+            LoadRequest::Effects { entries, base } => {
+                sources::answer(&recorded.sources, || self.effects(entries, base))
+            }
+            LoadRequest::Preset(_) => {
+                let preset = Box::new(sources::answer(&recorded.sources, || self.library.read(&file))?);
+                Loaded::Preset { preset, number: landed.number }
+            }
+        };
+        Ok(Some((Identity::of(&file, None), loaded)))
+    }
+
+    fn style(
+        &self,
+        file: &Path,
+        resolution: usize,
+        settings: &StyleSettings,
+        progress: &Progress,
+    ) -> Result<Box<StyleLoop>, LoadError> {
+        let network = StyleNetwork::open(file)?;
+        progress.set(1);
+        let mut style = Box::new(StyleLoop::new(self.engine.clone(), Arc::new(network)));
+        let failed = |source| LoadError::Engine { file: file.to_owned(), source };
+        style.prepare(resolution, resolution, settings).map_err(failed)?;
+        Ok(style)
     }
 
     fn preset_file(&self, query: &PresetQuery) -> Result<PathBuf, LoadError> {

@@ -1,0 +1,443 @@
+//! Writes down what enters the show, frame by frame, for takes.
+//!
+//! Called from [`Show::step`](super::Show::step) in the order of the path. It writes lines into a buffer and hands it to the
+//! thread `take` every second; the thread may be as late as it likes, nothing here waits for it. A frame in which nothing
+//! enters costs a few bytes and no allocation.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::loads::{Kind, LoadRequest, Loaded};
+use crate::control::Event;
+use crate::file::sources::Sources;
+use crate::patch::preset::Preset;
+use crate::patch::saver::{Origin, Saved};
+use crate::record::take::{FORMAT, Header, Landed, News, Note, Recorder, Told, event};
+
+/// How often lines are handed over, in seconds.
+const EVERY_SECS: f64 = 1.0;
+/// Frames in one line.
+const FRAMES: usize = 240;
+/// Lines are handed over when they are this long, in bytes.
+const PIECE: usize = 64 << 10;
+/// If the thread takes nothing, so much is kept before the log ends, in bytes.
+const MOST_KEPT: usize = 64 << 20;
+/// Names of files on their way to the thread.
+const MOST_FILES: usize = 256;
+
+/// What a show is started with.
+pub(super) fn header(
+    preset: &Preset,
+    network: Option<&Path>,
+    seed: Option<u32>,
+    engine: &str,
+    has_screen: bool,
+) -> Header {
+    Header {
+        take: FORMAT,
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        engine: engine.to_owned(),
+        preset: preset.path.to_string_lossy().into_owned(),
+        network: network.map(|network| network.to_string_lossy().into_owned()),
+        seed,
+        screen: has_screen,
+    }
+}
+
+/// The log of a show.
+#[derive(Default)]
+pub(super) struct Takes {
+    recorder: Option<Recorder>,
+    /// Whole lines.
+    lines: Vec<u8>,
+    /// The frames of the current line, `16683,16690`, and their marks.
+    dts: Vec<u8>,
+    drew: Vec<u8>,
+    frames: usize,
+    /// What entered in this frame: members of its line's object.
+    on: Vec<u8>,
+    more: Vec<u8>,
+    landed: Vec<Landed>,
+    news: Vec<News>,
+    /// The frames, counted back from this one, whose pictures have arrived in it.
+    arrived: Vec<u64>,
+    /// Texts and names that are in the log.
+    known: Sources,
+    /// Files and orders that the thread had no room for.
+    waiting: Vec<Note>,
+    since_secs: f64,
+    /// The take that is being written, and for how long.
+    taking: Option<(PathBuf, f64)>,
+    size: [u32; 2],
+}
+
+impl Takes {
+    /// Notes nothing.
+    pub fn off() -> Self {
+        Takes::default()
+    }
+
+    /// Starts the log of a show.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(header: &Header) -> std::io::Result<Self> {
+        let mut head = serde_json::to_vec(header)?;
+        head.push(b'\n');
+        let buffer = || Vec::with_capacity(PIECE + (4 << 10));
+        let mut takes = Takes::off();
+        takes.recorder = Some(Recorder::start(head)?);
+        for part in [&mut takes.lines, &mut takes.dts, &mut takes.drew, &mut takes.on, &mut takes.more] {
+            *part = buffer();
+        }
+        takes.arrived.reserve(64);
+        takes.waiting.reserve(MOST_FILES);
+        Ok(takes)
+    }
+
+    fn is_on(&self) -> bool {
+        self.recorder.is_some()
+    }
+
+    /// The path of the take that is being written, and its length in seconds.
+    pub fn taking(&self) -> Option<(&Path, f64)> {
+        self.taking.as_ref().map(|(path, secs)| (path.as_path(), *secs))
+    }
+
+    /// Notes the events of a frame.
+    pub fn heard(&mut self, events: &[Event]) {
+        if !self.is_on() {
+            return;
+        }
+        for event in events.iter().filter(|event| event::is_played(event)) {
+            if !self.on.is_empty() {
+                self.on.push(b',');
+            }
+            event::write(event, &mut self.on);
+        }
+    }
+
+    /// Notes something that has arrived, and what it was read from.
+    pub fn landed(&mut self, request: &LoadRequest, file: Option<&Path>, result: Result<Option<&Loaded>, &str>) {
+        if !self.is_on() {
+            return;
+        }
+        let kind = request.kind();
+        let mut landed = Landed { kind: kind.word().to_owned(), ..Landed::default() };
+        landed.file = file.map(|file| file.to_string_lossy().into_owned());
+        match result {
+            Err(line) => landed.error = Some(line.to_owned()),
+            Ok(None) => landed.same = true,
+            Ok(Some(Loaded::Picture { image, count, .. })) => {
+                (landed.count, landed.same) = (Some(*count), image.is_none());
+            }
+            Ok(Some(Loaded::Preset { preset, number })) => {
+                landed.number = *number;
+                self.read_from(&preset.sources);
+            }
+            Ok(Some(Loaded::Effects { sources, .. })) => self.read_from(sources),
+            Ok(Some(Loaded::Network { .. } | Loaded::Style(_))) => {}
+        }
+        if let Some(file) = file.filter(|_| matches!(kind, Kind::Network | Kind::Style | Kind::Picture)) {
+            self.used(file);
+        }
+        self.landed.push(landed);
+    }
+
+    /// Notes a network or picture that plays.
+    pub fn used(&mut self, file: &Path) {
+        if self.is_on() && self.waiting.len() < MOST_FILES {
+            self.waiting.push(Note::File(file.to_owned()));
+        }
+    }
+
+    /// Notes texts and names that are not in the log yet.
+    pub fn read_from(&mut self, sources: &Sources) {
+        if !self.is_on() {
+            return;
+        }
+        let mut lines = Vec::new();
+        for (path, text) in &sources.texts {
+            if self.known.texts.get(path) != Some(text) {
+                lines.push(json!({ "text": [path.to_string_lossy(), &**text] }));
+                self.known.texts.insert(path.clone(), text.clone());
+            }
+        }
+        for (query, path) in &sources.found {
+            if self.known.found.get(query) != Some(path) {
+                let base = query.base.to_string_lossy();
+                lines.push(json!({ "found": [query.kind, base, query.name, path.to_string_lossy()] }));
+                self.known.found.insert(query.clone(), path.clone());
+            }
+        }
+        if !lines.is_empty() {
+            self.end_line();
+        }
+        for line in lines {
+            // Writing to memory cannot fail.
+            let _ = writeln!(self.lines, "{line}");
+        }
+    }
+
+    /// Notes that a preset was saved.
+    pub fn saved(&mut self, saved: &Saved) {
+        let Ok(written) = &saved.result else { return };
+        if !self.is_on() {
+            return;
+        }
+        let mut sources = written.preset.sources.clone();
+        sources.texts.insert(written.preset.path.clone(), written.text.as_str().into());
+        self.read_from(&sources);
+        let (from, copy) = match &saved.origin {
+            Origin::Itself => (None, false),
+            Origin::Other(from) => (Some(from), false),
+            Origin::BuiltIn { file, .. } => (Some(file), true),
+        };
+        self.news(News::Saved {
+            file: written.preset.path.to_string_lossy().into_owned(),
+            from: from.map(|from| from.to_string_lossy().into_owned()),
+            copy,
+            number: saved.number,
+            whole: saved.whole,
+        });
+    }
+
+    /// Notes what the show's threads reported.
+    pub fn news(&mut self, news: News) {
+        if self.is_on() {
+            self.news.push(news);
+        }
+    }
+
+    /// Notes the output's size.
+    pub fn size(&mut self, size: [u32; 2]) {
+        if self.is_on() && self.size != size {
+            self.size = size;
+            self.member(format_args!("\"size\":[{},{}]", size[0], size[1]));
+        }
+    }
+
+    /// Notes whether OSC may only give names.
+    pub fn names_only(&mut self, names_only: bool) {
+        if self.is_on() {
+            self.member(format_args!("\"names_only\":{names_only}"));
+        }
+    }
+
+    /// Notes the profiles of controllers.
+    pub fn controllers(&mut self, files: &[PathBuf]) {
+        if self.is_on() {
+            let files: Vec<_> = files.iter().map(|file| file.to_string_lossy()).collect();
+            self.member(format_args!("\"controllers\":{}", json!(files)));
+        }
+    }
+
+    fn member(&mut self, member: std::fmt::Arguments) {
+        let _ = write!(self.more, "{member},");
+    }
+
+    /// Notes that the picture which was asked for this many frames ago has been drawn.
+    pub fn drew(&mut self, frames_ago: u64) {
+        if self.is_on() {
+            self.arrived.push(frames_ago);
+        }
+    }
+
+    /// What came so far belongs to the show's start.
+    pub fn begin(&mut self) {
+        if !self.is_on() {
+            return;
+        }
+        self.open_line();
+        if self.lines.last() == Some(&b',') {
+            self.lines.pop();
+            self.lines.extend_from_slice(b"}\n");
+        } else {
+            // Nothing entered: only the bracket is there.
+            self.lines.pop();
+        }
+        self.lines.extend_from_slice(b"{\"begin\":true}\n");
+    }
+
+    /// Begins a line with what entered.
+    fn open_line(&mut self) {
+        self.lines.push(b'{');
+        if !self.on.is_empty() {
+            self.lines.extend_from_slice(b"\"on\":[");
+            self.lines.append(&mut self.on);
+            self.lines.extend_from_slice(b"],");
+        }
+        if !self.landed.is_empty() {
+            let _ = write!(self.lines, "\"landed\":{},", json!(self.landed));
+            self.landed.clear();
+        }
+        if !self.news.is_empty() {
+            let _ = write!(self.lines, "\"news\":{},", json!(self.news));
+            self.news.clear();
+        }
+        self.lines.append(&mut self.more);
+    }
+
+    /// Writes the frames of the current line.
+    fn end_line(&mut self) {
+        if self.frames == 0 {
+            return;
+        }
+        self.lines.extend_from_slice(b"\"dt\":[");
+        self.lines.append(&mut self.dts);
+        self.lines.push(b']');
+        if self.drew.iter().any(|mark| *mark != b'.') {
+            self.lines.extend_from_slice(b",\"drew\":\"");
+            self.lines.append(&mut self.drew);
+            self.lines.push(b'"');
+        }
+        self.drew.clear();
+        self.lines.extend_from_slice(b"}\n");
+        self.frames = 0;
+    }
+
+    /// Ends a frame, and returns what the thread has told.
+    pub fn end(&mut self, dt: f64) -> Option<Told> {
+        self.recorder.as_ref()?;
+        let has_entered =
+            !(self.on.is_empty() && self.more.is_empty() && self.landed.is_empty() && self.news.is_empty());
+        if has_entered || self.frames >= FRAMES {
+            self.end_line();
+        }
+        if self.frames == 0 {
+            self.open_line();
+        } else {
+            self.dts.push(b',');
+        }
+        self.frames += 1;
+        write_dt(dt, &mut self.dts);
+        self.mark();
+        self.since_secs += dt;
+        if let Some((_, secs)) = &mut self.taking {
+            *secs += dt;
+        }
+        if self.since_secs >= EVERY_SECS || self.lines.len() >= PIECE {
+            self.since_secs = 0.0;
+            self.hand_over();
+        } else if !self.waiting.is_empty() {
+            self.hand_waiting();
+        }
+        let told = self.recorder.as_ref()?.told()?;
+        match &told {
+            Told::Started(path) => self.taking = Some((path.clone(), 0.0)),
+            Told::Stopped { .. } | Told::Failed(_) => self.taking = None,
+        }
+        Some(told)
+    }
+
+    /// The marks of this frame: `.` for no picture, `1` for one that was asked for a frame ago, `+` before a further one.
+    fn mark(&mut self) {
+        if self.arrived.is_empty() {
+            self.drew.push(b'.');
+        }
+        for (i, ago) in self.arrived.drain(..).enumerate() {
+            if i > 0 {
+                self.drew.push(b'+');
+            }
+            let _ = match u32::try_from(ago).ok().and_then(|ago| char::from_digit(ago, 36)) {
+                Some(digit) => write!(self.drew, "{digit}"),
+                None => write!(self.drew, "({ago})"),
+            };
+        }
+    }
+
+    /// Hands the lines to the thread, or keeps them until it has room.
+    fn hand_over(&mut self) {
+        self.end_line();
+        if self.lines.is_empty() || !self.hand_waiting() {
+            return self.keep();
+        }
+        let Some(recorder) = &self.recorder else { return };
+        let spare = recorder.spare().unwrap_or_else(|| Vec::with_capacity(PIECE + (4 << 10)));
+        if let Err(Note::Lines(lines)) = recorder.hand(Note::Lines(std::mem::replace(&mut self.lines, spare))) {
+            self.lines = lines;
+            self.keep();
+        }
+    }
+
+    fn keep(&mut self) {
+        if self.lines.len() > MOST_KEPT {
+            tracing::error!("the thread take does not keep up; there will be no takes of this show");
+            *self = Takes::off();
+        }
+    }
+
+    /// Whether everything that waited is handed over.
+    fn hand_waiting(&mut self) -> bool {
+        let Some(recorder) = &self.recorder else { return false };
+        while !self.waiting.is_empty() {
+            let note = self.waiting.remove(0);
+            if let Err(note) = recorder.hand(note) {
+                self.waiting.insert(0, note);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Starts a take with the next frame. False where nothing is noted.
+    pub fn start_take(&mut self, path: Option<PathBuf>) -> bool {
+        self.order(Note::Start(path))
+    }
+
+    /// Ends the take.
+    pub fn stop_take(&mut self) -> bool {
+        self.order(Note::Stop)
+    }
+
+    /// Lines that were written before an order are handed over before it.
+    fn order(&mut self, note: Note) -> bool {
+        if !self.is_on() {
+            return false;
+        }
+        self.end_line();
+        let lines = std::mem::take(&mut self.lines);
+        if !lines.is_empty() {
+            self.waiting.push(Note::Lines(lines));
+        }
+        self.waiting.push(note);
+        self.hand_waiting();
+        true
+    }
+}
+
+impl Drop for Takes {
+    fn drop(&mut self) {
+        self.end_line();
+        if let Some(recorder) = &mut self.recorder {
+            let mut rest = std::mem::take(&mut self.waiting);
+            rest.push(Note::Lines(std::mem::take(&mut self.lines)));
+            recorder.finish(rest);
+        }
+    }
+}
+
+/// Whole microseconds, as live frames have; otherwise seconds in quotes.
+fn write_dt(dt: f64, out: &mut Vec<u8>) {
+    let micros = (dt * 1e6).round();
+    let is_whole = (0.0..1e12).contains(&micros) && std::time::Duration::from_micros(micros as u64).as_secs_f64() == dt;
+    let _ = if is_whole { write!(out, "{micros}") } else { write!(out, "\"{dt:?}\"") };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_last_whole_microseconds_or_are_exact() {
+        for (dt, expected) in
+            [(0.016683, "16683"), (0.0, "0"), (1.0, "1000000"), (1.0 / 60.0, "\"0.016666666666666666\"")]
+        {
+            let mut out = Vec::new();
+            write_dt(dt, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+}

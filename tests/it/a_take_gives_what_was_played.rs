@@ -1,0 +1,181 @@
+//! Does a take, rendered again, give what was played: the same bytes each time, and the pictures that the audience saw?
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::common::rig::{Folder, Rig, bang, number, text, write_by};
+use latent_jockey::control::{Event, Source};
+use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::params::{Id, Value};
+use latent_jockey::patch::library::Library;
+use latent_jockey::record::take::Take;
+use latent_jockey::show::{Picture, Show};
+
+const PRESET: &str = r#"
+network = "NETWORK"
+[params]
+"/seed" = 3
+"/walk/speed" = 2.0
+[mod]
+breathe = { source = "sine", seconds = 0.7, to = "/psi", depth = 0.4 }
+"#;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn preset(network: &str) -> String {
+    PRESET.replace("NETWORK", &fixture(network).display().to_string())
+}
+
+/// Plays a frame of a fixed length, and waits until its picture is there: the same pictures on a slow machine.
+fn play(rig: &mut Rig, dt: f64, events: &[Event]) -> Arc<Picture> {
+    let end = Instant::now() + Duration::from_secs(60);
+    let before = rig.show.picture().map(|picture| picture.serial);
+    rig.show.step(dt, events);
+    while rig.show.picture().map(|picture| picture.serial) == before {
+        assert!(Instant::now() < end, "no picture: {}", rig.show.status());
+        std::thread::sleep(Duration::from_millis(1));
+        // Collects the picture, and asks for no other.
+        rig.show.step(0.0, &[]);
+    }
+    rig.show.picture().expect("a picture").clone()
+}
+
+/// The finished take of a show.
+fn finish(rig: Rig, path: &Path) -> Take {
+    drop(rig.show);
+    Take::read(path).expect("a take")
+}
+
+/// The picture after each frame.
+fn repeated(take: &Take) -> Vec<Option<Arc<Picture>>> {
+    let places = take.locate().expect("all files");
+    let mut show = of_take(take, places);
+    let pictures = take.frames.iter().map(|frame| {
+        show.repeat(frame, frame.is_drawn);
+        assert_eq!(show.failure(), None);
+        show.picture().map(|picture| Arc::new((**picture).clone()))
+    });
+    pictures.collect()
+}
+
+fn of_take(take: &Take, places: BTreeMap<PathBuf, PathBuf>) -> Show {
+    Show::of_take(take, places, Library::default(), Arc::new(Cpu::default()), None).expect("a show")
+}
+
+/// In dB; infinite for the same picture.
+fn psnr(a: &Picture, b: &Picture) -> f64 {
+    assert_eq!(a.rgba.len(), b.rgba.len());
+    let sum: f64 = a.rgba.iter().zip(&b.rgba).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
+    10.0 * (255.0f64.powi(2) * a.rgba.len() as f64 / sum).log10()
+}
+
+/// Busy playing: knobs, a fade to another network, presets and their reload, live code where there is any, a flood.
+fn performance(rig: &mut Rig) -> Vec<Arc<Picture>> {
+    let other = fixture("sg2_32.safetensors");
+    let second = rig.folder().join("b.toml");
+    let mut seen = Vec::new();
+    for frame in 0..80 {
+        let x = f64::from(frame) / 80.0;
+        let mut events = vec![number(Id::Psi, f64::from(x as f32)), number(Id::WalkSpeed, 3.0 * x)];
+        match frame {
+            5 => events.push(number(Id::NetworkFade, 0.5)),
+            8 => events.push(text(Id::Network, &other)),
+            20 => events.push(bang(Id::SeedNext)),
+            25 => events.push(text(Id::Preset, "b")),
+            33 => std::fs::write(&second, preset("sg2_16_p2.pkl").replace("seconds = 0.7", "seconds = 0.3")).unwrap(),
+            50 => events.push(write_by(Source::Key, Id::WalkKind, Value::Text("loop".into()))),
+            55 => (0..2000).for_each(|i| events.push(number(Id::Psi, f64::from(i) / 2000.0))),
+            60 => events.push(bang(Id::Panic)),
+            70 => events.push(write_by(Source::Key, Id::Freeze, Value::Bool(true))),
+            75 => events.push(write_by(Source::Key, Id::Freeze, Value::Bool(false))),
+            _ => {}
+        }
+        if cfg!(feature = "luau") && frame == 40 {
+            events.push(text(Id::Eval, "psi = 0.5 + 0.4 * sine(0.5)\nz[2] = noise(1)"));
+        }
+        seen.push(if (70..75).contains(&frame) {
+            rig.show.step(0.04, &events);
+            rig.show.picture().expect("a picture").clone()
+        } else {
+            play(rig, 0.04, &events)
+        });
+        std::thread::sleep(Duration::from_millis(15));
+    }
+    seen.into_iter().map(|picture| Arc::new((*picture).clone())).collect()
+}
+
+#[test]
+fn what_was_played_is_rendered_again() {
+    let (folder, text) = (Folder::new(), preset("sg2_16_p2.pkl"));
+    let path = folder.join("show.take");
+    let mut rig = Rig::with(&[("a", &text), ("b", &text)]).live().start();
+    rig.show.start_take(Some(path.clone()));
+    let seen = performance(&mut rig);
+    let reloaded = rig.show.params().text(Id::Preset).to_owned();
+    assert_eq!(reloaded, "b");
+    let presets = rig.folder().to_owned();
+    let take = finish(rig, &path);
+    assert!(!presets.exists(), "the presets are gone: their texts come from the take");
+    let landed: Vec<String> = take
+        .frames
+        .iter()
+        .filter_map(|frame| frame.more.as_ref())
+        .flat_map(|more| {
+            more.landed.iter().map(|landed| landed.kind.clone()).chain(more.news.iter().map(|_| "news".into()))
+        })
+        .collect();
+    for kind in ["network", "preset", "news"] {
+        assert!(landed.iter().any(|known| known == kind), "{kind} is missing: {landed:?}");
+    }
+    let (once, again) = (repeated(&take), repeated(&take));
+    let bytes = |pictures: &[Option<Arc<Picture>>]| -> Vec<Option<Vec<u8>>> {
+        pictures.iter().map(|picture| picture.as_ref().map(|picture| picture.rgba.clone())).collect()
+    };
+    assert!(bytes(&once) == bytes(&again), "the same bytes each time");
+    // Live, a picture is seen some frames after it was asked for; here it is there at once.
+    let drawn: Vec<Arc<Picture>> =
+        take.frames.iter().zip(&once).filter(|(frame, _)| frame.is_drawn).filter_map(|(_, p)| p.clone()).collect();
+    let mut next = 0;
+    for (i, picture) in seen.iter().enumerate() {
+        let Some(at) = drawn[next..].iter().position(|other| other.serial == picture.serial) else {
+            panic!("picture {} of frame {i} was not drawn again", picture.serial);
+        };
+        next += at;
+        assert_eq!((picture.width, picture.height), (drawn[next].width, drawn[next].height), "frame {i}");
+        let psnr = psnr(picture, &drawn[next]);
+        assert!(psnr > 40.0, "frame {i}: {psnr:.1} dB");
+    }
+    assert!(drawn.windows(2).filter(|pair| pair[0].rgba != pair[1].rgba).count() > 60, "the picture moves");
+}
+
+#[test]
+fn a_take_that_begins_in_the_middle_goes_on_from_there() {
+    let (folder, text) = (Folder::new(), preset("sg2_16_p2.pkl"));
+    let path = folder.join("late.take");
+    let mut rig = Rig::with(&[("a", &text)]).live().start();
+    for frame in 0..10 {
+        play(&mut rig, 0.05, &[number(Id::Psi, f64::from(frame) / 8.0)]);
+    }
+    let start = write_by(Source::Key, Id::TakeStart, Value::Text(path.display().to_string()));
+    play(&mut rig, 0.05, &[start]);
+    for _ in 0..5 {
+        play(&mut rig, 0.05, &[]);
+    }
+    rig.wait(&[], |show| show.is_taking());
+    let line = rig.show.status().take.expect("it is shown");
+    assert!(line.starts_with("take late.take 0:"), "{line}");
+    rig.wait(&[bang(Id::TakeStop)], |show| !show.is_taking());
+    let last = play(&mut rig, 0.05, &[number(Id::Psi, 0.25)]);
+    let take = finish(rig, &path);
+    assert!(take.start >= 10 && take.frames.len() > take.start + 5, "{} of {}", take.start, take.frames.len());
+    assert!(take.secs() < 0.6, "what leads up to it is no part of it");
+    let pictures = repeated(&take);
+    let end = pictures.last().unwrap().as_ref().unwrap();
+    assert!(end.rgba != last.rgba, "it has ended before");
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert!(!written.contains("/take/"), "a take starts no takes");
+}
