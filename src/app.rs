@@ -92,6 +92,11 @@ impl Player {
     fn learning(&mut self) -> bool {
         self.show.get_mut().unwrap_or_else(PoisonError::into_inner).is_learning()
     }
+
+    /// Whether a take is being written.
+    fn is_taking(&mut self) -> bool {
+        self.show.get_mut().unwrap_or_else(PoisonError::into_inner).is_taking()
+    }
 }
 
 /// Frames per second over the last half second, slow enough to read.

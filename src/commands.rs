@@ -29,6 +29,7 @@ pub mod play;
 pub mod render;
 pub mod shader;
 pub mod style;
+pub mod take;
 
 use std::fmt::Arguments;
 use std::io::{self, Write};

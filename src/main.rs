@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use latent_jockey::commands::{
-    self, bench, convert, doctor, eval, generate, inspect, params, play, render, shader, style,
+    self, bench, convert, doctor, eval, generate, inspect, params, play, render, shader, style, take,
 };
 use latent_jockey::show::printable;
 
@@ -21,7 +21,7 @@ struct Cli {
 enum Command {
     /// Play live: a window, every MIDI port, OSC on UDP 9000 (the default command)
     Play(play::Options),
-    /// Render a preset offline to a video or PNGs, reproducibly
+    /// Render a preset or a take offline to a video or PNGs, reproducibly
     Render(render::Options),
     /// Render stills from seeds, with a contact sheet
     Generate(generate::Options),
@@ -41,6 +41,8 @@ enum Command {
     Shader(shader::Options),
     /// Print the table of parameters
     Params(params::Options),
+    /// Look into takes, and make them complete
+    Take(take::Options),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Some(Command::Doctor) => doctor::run(),
         Some(Command::Shader(options)) => shader::run(&options),
         Some(Command::Params(options)) => params::run(&options),
+        Some(Command::Take(options)) => take::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

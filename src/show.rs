@@ -453,6 +453,10 @@ impl Show {
 
     /// Performs the action of a trigger or a string.
     fn answer(&mut self, id: Id) {
+        // Live code in a take that is rendered may ask for it again.
+        if self.loads.recorded().is_some() && take::event::is_beside(id) {
+            return;
+        }
         match id {
             Id::SeedNext => self.step_seed(1.0),
             Id::SeedPrev => self.step_seed(-1.0),
@@ -496,11 +500,7 @@ impl Show {
                 let path = (!name.is_empty()).then(|| expand(Path::new(&name)));
                 self.start_take(path);
             }
-            Id::TakeStop => {
-                if self.takes.taking().is_none() || !self.takes.stop_take() {
-                    self.status.notice("no take is being written".to_owned());
-                }
-            }
+            Id::TakeStop => self.stop_take(),
             _ => {}
         }
     }
@@ -1196,6 +1196,12 @@ impl Show {
     pub fn start_take(&mut self, path: Option<PathBuf>) {
         if !self.takes.start_take(path) {
             self.status.notice("takes are written while playing live".to_owned());
+        }
+    }
+
+    fn stop_take(&mut self) {
+        if self.takes.taking().is_none() || !self.takes.stop_take() {
+            self.status.notice("no take is being written".to_owned());
         }
     }
 

@@ -32,9 +32,24 @@ fn playing_allocates_nothing() {
         }
         assert_eq!(times, 0, "{name} allocates {times} times in 24 frames");
     }
+    the_log_of_a_live_show_allocates_nothing();
     #[cfg(feature = "luau")]
     bindings_allocate_nothing();
     assert!(counting::times(|| drop(std::hint::black_box(vec![1]))) > 0, "the allocator counts");
+}
+
+/// What enters a live show is noted for takes in buffers that come back.
+fn the_log_of_a_live_show_allocates_nothing() {
+    let mut show = Rig::shipped("6-flowers").live().start();
+    let mut play = |frames: u32| {
+        (0..frames).for_each(|frame| show.step(0.1, &[number(Id::Psi, f64::from(frame % 8) / 16.0)]));
+    };
+    play(400);
+    let mut times = counting::times_here(|| play(100));
+    if times > 0 {
+        times = counting::times_here(|| play(100));
+    }
+    assert_eq!(times, 0, "the frames of a live show allocate {times} times in 100");
 }
 
 /// 600 bindings of live code: waves, patterns, envelopes, smoothing and delays.

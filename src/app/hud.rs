@@ -198,6 +198,7 @@ fn notes(painter: &Painter, status: &Summary) {
         (&status.pending, "on the beat: ", COOL),
         (&status.loading, "loading ", COOL),
         (&status.recording, "● recording ", RED),
+        (&status.take, "● ", RED),
     ];
     let mut bottom = screen.max.y - size;
     for (text, before, colour) in notes {

@@ -21,6 +21,7 @@ pub(super) const OWN: &[(&str, &str)] = &[
     ("?  F1", "this list"),
     ("Esc", "close the list, leave full screen"),
     ("Ctrl S", "save the preset"),
+    ("Ctrl T", "begin or end a take"),
     ("Ctrl Q", "quit"),
 ];
 
@@ -33,6 +34,7 @@ pub(super) enum Own {
     List,
     Map,
     Save,
+    Take,
     Escape,
     Quit,
 }
@@ -43,6 +45,7 @@ fn own(key: &Logical, command: bool) -> Option<Own> {
         Logical::Character(c) if command => match c.to_ascii_lowercase().as_str() {
             "q" => Some(Own::Quit),
             "s" => Some(Own::Save),
+            "t" => Some(Own::Take),
             _ => None,
         },
         Logical::Character(c) => match c.to_ascii_lowercase().as_str() {
@@ -113,6 +116,10 @@ pub(super) fn read_keys(
                 Own::List => player.list_shown = !player.list_shown,
                 Own::Map => player.map_shown = !player.map_shown,
                 Own::Save => player.pending.push(asked(Id::PresetSave)),
+                Own::Take => {
+                    let id = if player.is_taking() { Id::TakeStop } else { Id::TakeStart };
+                    player.pending.push(asked(id));
+                }
                 Own::Output => player.output_wanted = !player.output_wanted,
                 Own::Quit => {
                     exit.write(AppExit::Success);
@@ -163,6 +170,7 @@ mod test {
         assert_eq!(own(&character("q"), true), Some(Own::Quit));
         assert_eq!(own(&character("q"), false), None);
         assert_eq!((own(&character("s"), true), own(&character("m"), false)), (Some(Own::Save), Some(Own::Map)));
+        assert_eq!((own(&character("t"), true), own(&character("t"), false)), (Some(Own::Take), None));
         for binding in BINDINGS {
             let key = match binding.key {
                 Key::Char(c) => character(&c.to_string()),

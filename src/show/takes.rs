@@ -429,6 +429,55 @@ fn write_dt(dt: f64, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::{Source, Write, midi};
+    use crate::params::{Id, Value};
+    use crate::record::take::Take;
+
+    /// Bytes of a take of an hour at 60 frames a second, of which each but every tenth is drawn.
+    fn an_hour(mut events: impl FnMut(u64) -> Vec<Event>) -> u64 {
+        let folder = std::env::temp_dir().join(format!("latent-jockey-hour-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("hour.take");
+        let mut takes = Takes::start(&header(&Preset::default(), None, None, "cpu", false)).unwrap();
+        takes.begin();
+        takes.start_take(Some(path.clone()));
+        let mut rng = crate::control::test_rng(5);
+        for frame in 0..216_000 {
+            let dt = std::time::Duration::from_micros(16_600 + rng() % 150);
+            takes.heard(&events(frame));
+            if frame % 10 > 0 {
+                takes.drew(1 + rng() % 2);
+            }
+            takes.end(dt.as_secs_f64());
+        }
+        drop(takes);
+        let take = Take::read(&path).unwrap();
+        assert_eq!(take.frames.len(), 216_000);
+        let bytes = std::fs::metadata(&path).unwrap().len();
+        std::fs::remove_dir_all(folder).unwrap();
+        bytes
+    }
+
+    #[test]
+    #[allow(clippy::print_stderr, reason = "the figures are of interest")]
+    fn a_minute_takes_tens_of_kilobytes() {
+        let write = |id: Id, value| Event::Write(Write { target: id.into(), value, source: Source::Osc });
+        let idle = an_hour(|_| Vec::new()) / 60;
+        let busy = an_hour(|frame| {
+            // A fader that is moved all the time, a beat of notes, a knob now and then.
+            let mut events = vec![write(Id::Psi, Value::Float(f64::from((frame as f32 / 700.0).sin())))];
+            if frame % 30 == 0 {
+                events.push(Event::Midi(midi::parse(&[0x90, 36, 100], 0, frame * 16_667).unwrap()));
+            }
+            if frame % 100 < 20 {
+                events.push(write(Id::WalkSpeed, Value::Float(frame as f64 / 216_000.0)));
+            }
+            events
+        }) / 60;
+        eprintln!("a minute of a take: {idle} bytes idle, {busy} bytes busy");
+        assert!(idle < 32_000, "{idle} bytes a minute");
+        assert!(busy < 250_000, "{busy} bytes a minute");
+    }
 
     #[test]
     fn frames_last_whole_microseconds_or_are_exact() {

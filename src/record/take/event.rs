@@ -12,7 +12,7 @@ use crate::control::keys::Key;
 use crate::control::midi::{Data, Kind, Message};
 use crate::control::{Event, Source, Write};
 use crate::modulate::SignalId;
-use crate::params::{Table, Value};
+use crate::params::{Id, Table, Value};
 
 const SOURCES: [(Source, &str); 7] = [
     (Source::Osc, "osc"),
@@ -25,12 +25,17 @@ const SOURCES: [(Source, &str); 7] = [
 ];
 
 /// Addresses that act on files beside the show: a take that is played again must not repeat them.
-const BESIDE: [&str; 4] = ["/take/", "/record/", "/snapshot", "/stream/"];
+const BESIDE: [&str; 4] = ["/take/", "/record/", "/snapshot", "/stream"];
+
+/// Whether a parameter acts on files beside the show.
+pub fn is_beside(id: Id) -> bool {
+    BESIDE.iter().any(|prefix| id.def().address.starts_with(prefix))
+}
 
 /// Whether an event belongs into a take: it can change what is seen.
 pub fn is_played(event: &Event) -> bool {
     match event {
-        Event::Write(write) => !BESIDE.iter().any(|prefix| write.target.id.def().address.starts_with(prefix)),
+        Event::Write(write) => !is_beside(write.target.id),
         Event::Notice(_) => false,
         _ => true,
     }
@@ -255,7 +260,7 @@ pub fn read(json: &Json, table: &Table) -> Option<Event> {
 mod tests {
     use super::*;
     use crate::control::midi;
-    use crate::params::{Id, Target};
+    use crate::params::Target;
 
     fn written(event: &Event) -> String {
         let mut out = Vec::new();

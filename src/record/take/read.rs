@@ -250,11 +250,15 @@ impl Take {
         if problems.is_empty() { Ok(places) } else { Err(TakeError::Files { path: self.path.clone(), problems }) }
     }
 
+    /// The folder of the copies that go with the take.
+    pub fn bundled(&self) -> PathBuf {
+        self.path.with_extension(format!("{ENDING}-files"))
+    }
+
     /// Where the copy of a file lies that goes with the take: see [`bundle`](Take::bundle).
     fn copy_of(&self, used: &FileUsed) -> PathBuf {
         let name = Path::new(&used.path).file_name().unwrap_or_default();
-        let folder = self.path.with_extension(format!("{ENDING}-files"));
-        folder.join(used.hash.get(..12).unwrap_or("unknown")).join(name)
+        self.bundled().join(used.hash.get(..12).unwrap_or("unknown")).join(name)
     }
 
     /// Copies every file that the take needs into the folder beside it; what ships with the program too, as another version
