@@ -86,7 +86,8 @@ fn performance(rig: &mut Rig) -> Vec<Arc<Picture>> {
             8 => events.push(text(Id::Network, &other)),
             20 => events.push(bang(Id::SeedNext)),
             25 => events.push(text(Id::Preset, "b")),
-            33 => std::fs::write(&second, preset("sg2_16_p2.pkl").replace("seconds = 0.7", "seconds = 0.3")).unwrap(),
+            33 => std::fs::write(&second, preset("sg2_16_p2.pkl").replace("seconds = 0.7", "seconds = 0.3"))
+                .expect("it is written"),
             50 => events.push(write_by(Source::Key, Id::WalkKind, Value::Text("loop".into()))),
             55 => (0..2000).for_each(|i| events.push(number(Id::Psi, f64::from(i) / 2000.0))),
             60 => events.push(bang(Id::Panic)),

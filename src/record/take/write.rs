@@ -1,7 +1,7 @@
 //! The thread `take`: keeps what has entered the show so far, and writes it to a file when a take is started.
 //!
 //! A take that begins in the middle of a show needs everything since the show's start, because live code and feedback have
-//! no state that could be written down. So the log is always kept, compressed in memory (about a megabyte an hour without
+//! no state that could be written down. So the log is always kept, compressed in memory (a few megabytes an hour without
 //! sound), and a take holds it whole, with a mark where it begins. The show hands over a piece every second and never waits:
 //! what the thread does not take stays with the show.
 
