@@ -37,7 +37,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::audio::Gain;
@@ -48,6 +48,7 @@ use crate::engine::{Engine, EngineError};
 use crate::patch::library::Library;
 use crate::patch::locate;
 use crate::patch::preset::Preset;
+use crate::record::take::Take;
 use crate::show::{Mode, Show};
 
 /// Prints a line where somebody may read it.
@@ -224,6 +225,21 @@ impl Overrides {
         let (engine, device) = self.engine.build_with_window();
         let show = self.show_by(engine, device.clone(), preset, Mode::Live)?;
         Ok((show, device.filter(|device| device.is_shared())))
+    }
+
+    /// The live show that a take or a snapshot leads to, as [`Overrides::show_in_window`]; with the take, and how many of its
+    /// frames have been played.
+    fn resume(&self, file: &Path, has_window: bool) -> anyhow::Result<(Show, Option<Arc<Device>>, Take, usize)> {
+        let name = file.display();
+        ensure!(self.network.is_none(), "--network does not go with {name}, which holds what was played");
+        ensure!(self.seed.is_none(), "--seed does not go with {name}, which holds what was played");
+        let take = Take::read(file)?;
+        let places = take.locate()?;
+        let (engine, device) =
+            if has_window { self.engine.build_with_window() } else { self.engine.build_with_screen() };
+        let frames = take.picture.unwrap_or(take.start).min(take.frames.len());
+        let show = Show::resume(&take, frames, places, Library::open()?, (engine, device.clone()))?;
+        Ok((show, device.filter(|device| device.is_shared()), take, frames))
     }
 
     fn show_by(

@@ -7,6 +7,7 @@
 pub mod frames;
 pub mod recorder;
 pub mod sheet;
+pub mod snapshot;
 mod sound;
 pub mod take;
 pub mod video;

@@ -18,6 +18,7 @@ mod presets;
 mod repeat;
 mod scripts;
 mod slideshow;
+mod snapshots;
 pub mod stage;
 mod status;
 mod takes;
@@ -44,6 +45,7 @@ use crate::patch::library::Library;
 use crate::patch::locate::{LocateError, expand};
 use crate::patch::preset::{Preset, PresetError};
 use crate::patch::saver::{Origin, Saved};
+use crate::record::snapshot::Still;
 use crate::record::take::{self, TakeError, Told};
 use crate::screen::chain::MOST_LINKS;
 use crate::screen::{Layout, Screen, Workshop, palette};
@@ -56,8 +58,10 @@ use modulation::Modulation;
 use output::{Now, Output};
 pub use output::{Tap, Uploads};
 use presets::{News, Presets};
+use repeat::Player;
 use scripts::Scripts;
 use slideshow::{Slide, Slideshow};
+use snapshots::Snapshots;
 pub use stage::Picture;
 use status::Status;
 pub use status::{Summary, printable};
@@ -156,6 +160,9 @@ pub struct Show {
     output: Output,
     status: Status,
     takes: Takes,
+    snapshots: Snapshots,
+    /// A take that is played, while others play along.
+    player: Option<Player>,
     /// Whether a take says that an effect's file has changed in this frame.
     has_new_effects: bool,
     /// Of one event; kept so that playing allocates nothing.
@@ -200,7 +207,7 @@ impl Show {
             Err(error) => (None, Some(format!("{error}; the effects are off"))),
         };
         let (screen, workshop) = opened.map(|(screen, device)| (screen, Arc::new(Workshop::new(device)))).unzip();
-        let context = Context { engine: engine.clone(), library: library.clone(), workshop };
+        let context = Context { engine: engine.clone(), library: library.clone(), workshop, sources: None };
         let place = recorded.as_ref().and_then(|recorded| recorded.places.get(file)).unwrap_or(file);
         let (network, program) = context.network(place, &Progress::default())?;
         let mut params = Params::default();
@@ -219,6 +226,8 @@ impl Show {
             output: Output::new(program, screen),
             status: if recorded.is_some() { Status::repeating() } else { Status::new(mode == Mode::Offline) },
             takes,
+            snapshots: Snapshots::default(),
+            player: None,
             has_new_effects: false,
             writes: Vec::new(),
             added: Vec::new(),
@@ -259,8 +268,17 @@ impl Show {
         Ok(show)
     }
 
-    /// One frame: `events` since the last one, `dt` seconds later.
+    /// One frame: `events` since the last one, `dt` seconds later. While a take plays ([`Show::play_take`]), its frames that
+    /// are due; the events join the first.
     pub fn step(&mut self, dt: f64, events: &[Event]) {
+        if self.player.is_some() {
+            self.step_player(dt, events);
+        } else {
+            self.frame(dt, events);
+        }
+    }
+
+    fn frame(&mut self, dt: f64, events: &[Event]) {
         self.begin(dt);
         self.takes.heard(events);
         self.play(events);
@@ -286,17 +304,44 @@ impl Show {
 
     /// Ends the frame for takes.
     fn log(&mut self, dt: f64, frame: u64) {
-        while let Some(drawn) = self.output.drew() {
+        while let Some((drawn, serial)) = self.output.drew() {
             self.takes.drew(frame.saturating_sub(drawn));
+            self.snapshots.drew(serial, drawn);
         }
-        match self.takes.end(dt) {
+        let told = self.takes.end(dt);
+        if self.snapshots.is_due(dt, self.params.get(Id::SnapshotEvery)) {
+            self.want_snapshot(None);
+        }
+        self.snap();
+        match told {
             Some(Told::Started(path)) => self.status.notice(format!("the take {} begins", path.display())),
             Some(Told::Stopped { path, bytes }) => {
                 self.status.notice(format!("the take {} is complete: {} kB", path.display(), bytes.div_ceil(1000)));
             }
-            Some(Told::Failed(line)) => self.status.notice(line),
+            Some(Told::Failed(line) | Told::Still(Err(line))) => self.status.notice(line),
+            Some(Told::Still(Ok(path))) => self.status.notice(format!("saved {}", path.display())),
             None => {}
         }
+    }
+
+    fn want_snapshot(&mut self, path: Option<PathBuf>) {
+        let serial = self.output.picture().map_or(0, |picture| picture.serial);
+        self.snapshots.want(path, serial);
+        self.output.want_pixels(true);
+    }
+
+    /// Hands over the picture for a snapshot, once its pixels are here.
+    fn snap(&mut self) {
+        if !self.snapshots.is_wanting() {
+            return;
+        }
+        let Some(picture) = self.output.pixels().cloned() else { return };
+        let Some((path, frames)) = self.snapshots.take(picture.serial) else { return };
+        self.output.want_pixels(false);
+        let shape = [picture.width, picture.height];
+        let output = Some(self.output.size()).filter(|size| !size.contains(&0)).unwrap_or(shape);
+        let (rgba, fit, brightness) = (picture.rgba.clone(), self.fit(), self.brightness());
+        self.takes.still(Still { path, rgba, picture: shape, output, fit, brightness, frames });
     }
 
     fn begin(&mut self, dt: f64) {
@@ -501,6 +546,10 @@ impl Show {
                 self.start_take(path);
             }
             Id::TakeStop => self.stop_take(),
+            Id::Snapshot => {
+                let name = self.params.text(Id::Snapshot).trim().to_owned();
+                self.want_snapshot((!name.is_empty()).then(|| expand(Path::new(&name))));
+            }
             _ => {}
         }
     }

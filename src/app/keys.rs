@@ -22,6 +22,7 @@ pub(super) const OWN: &[(&str, &str)] = &[
     ("Esc", "close the list, leave full screen"),
     ("Ctrl S", "save the preset"),
     ("Ctrl T", "begin or end a take"),
+    ("F12", "save a snapshot"),
     ("Ctrl Q", "quit"),
 ];
 
@@ -35,6 +36,7 @@ pub(super) enum Own {
     Map,
     Save,
     Take,
+    Snapshot,
     Escape,
     Quit,
 }
@@ -58,6 +60,7 @@ fn own(key: &Logical, command: bool) -> Option<Own> {
         },
         Logical::F11 => Some(Own::Fullscreen),
         Logical::F1 => Some(Own::List),
+        Logical::F12 => Some(Own::Snapshot),
         Logical::Escape => Some(Own::Escape),
         _ => None,
     }
@@ -116,6 +119,7 @@ pub(super) fn read_keys(
                 Own::List => player.list_shown = !player.list_shown,
                 Own::Map => player.map_shown = !player.map_shown,
                 Own::Save => player.pending.push(asked(Id::PresetSave)),
+                Own::Snapshot => player.pending.push(asked(Id::Snapshot)),
                 Own::Take => {
                     let id = if player.is_taking() { Id::TakeStop } else { Id::TakeStart };
                     player.pending.push(asked(id));

@@ -1,10 +1,12 @@
 //! `play`: the show, live, in a window or headless.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+
+use anyhow::ensure;
 
 use crate::audio::Gain;
 use crate::audio::listen::Input;
@@ -15,6 +17,9 @@ use crate::control::query::{self, OscHost, QueryServer};
 use crate::control::{self, Absent, Counts, Event, Events, Listen};
 use crate::engine::gpu::Device;
 use crate::patch::folders::Kind;
+use crate::patch::locate;
+use crate::record::snapshot;
+use crate::record::take::Take;
 use crate::show::{Devices, Mode, Show, Uploads, whole_micros};
 
 /// The default UDP port for OSC.
@@ -22,7 +27,9 @@ pub const OSC_PORT: u16 = 9000;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The preset: a name, its number, or a file; or a network's file, as with --network
+    /// The preset: a name, its number, or a file; or a network's file, as with --network; or a take, which plays while you
+    /// play along; or a snapshot (.png), which leads to its picture
+    #[arg(value_name = "PRESET|TAKE|PNG")]
     preset: Option<String>,
     #[command(flatten)]
     overrides: super::Overrides,
@@ -75,6 +82,9 @@ pub struct Options {
     /// Write a take from the first frame on: everything that is played, to be rendered later at any size
     #[arg(long, value_name = "FILE", value_parser = super::path())]
     take: Option<PathBuf>,
+    /// Play the take again when it ends
+    #[arg(long = "loop")]
+    loops: bool,
     /// Quit after this many seconds
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
@@ -129,9 +139,20 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     let preset = options.preset.as_deref();
     let has_window = has_window(options);
-    let (mut show, device) = match has_window {
-        true => options.overrides.show_in_window(preset)?,
-        false => (options.overrides.show(preset, Mode::Live)?, None),
+    let file = preset.map(|named| locate::expand(Path::new(named)));
+    let is_png = |file: &PathBuf| file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(snapshot::ENDING));
+    let led = file.filter(|file| Take::is_named(file) || is_png(file));
+    ensure!(led.is_some() || !options.loops, "--loop is for takes (.take)");
+    let (mut show, device) = match (&led, has_window) {
+        (Some(file), _) => {
+            let (mut show, device, take, frames) = options.overrides.resume(file, has_window)?;
+            if take.picture.is_none() {
+                show.play_take(take, frames, options.loops);
+            }
+            (show, device.filter(|_| has_window))
+        }
+        (None, true) => options.overrides.show_in_window(preset)?,
+        (None, false) => (options.overrides.show(preset, Mode::Live)?, None),
     };
     let controllers = show.library().folders().all(Kind::Controller);
     show.set_names_only(options.listen.is_some_and(|ip| !ip.is_loopback()));

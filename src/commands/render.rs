@@ -48,6 +48,9 @@ pub struct Options {
     /// Of a take: draw only this many seconds of what leads up to the first frame, where feedback needs it [default: all]
     #[arg(long, value_name = "S")]
     run_up: Option<f64>,
+    /// Of a take: draw every frame of the video, also where the engine was too slow for it live. Feedback may go another way
+    #[arg(long)]
+    smooth: bool,
     #[command(flatten)]
     overrides: super::Overrides,
 }
@@ -73,6 +76,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some((name, _)) = of_takes.iter().find(|(_, given)| given.is_some()) {
         bail!("{name} is for takes (.take), and {} is a preset", options.preset);
     }
+    ensure!(!options.smooth, "--smooth is for takes (.take), and {} is a preset", options.preset);
     let audio = options.audio.as_deref();
     let mut playback = audio.map(|track| Playback::open(track, options.audio_gain.unwrap_or_default())).transpose()?;
     let seconds = match (options.seconds, &playback) {

@@ -334,6 +334,8 @@ parameters! {
     Freeze = D::boolean("/freeze", false).stage().saving(Saving::ReadOnly).help("hold the picture");
     TakeStart = D::text("/take/start", "").command().saving(NOW).remote(Remote::Refused).help("write a take: everything that is played from now on, to be rendered later; with or without a file's name");
     TakeStop = D::trigger("/take/stop").unlearnable().remote(Remote::Refused).help("end the take");
+    Snapshot = D::text("/snapshot", "").command().saving(NOW).remote(Remote::Refused).help("save the picture as a PNG that leads back to it when it is played; with or without a file's name");
+    SnapshotEvery = D::float("/snapshot/every", 0.0, 86_400.0, 0.0).unit("s").stage().unlearnable().saving(Saving::ReadOnly).remote(Remote::Refused).help("save a snapshot every so many seconds: a time lapse; 0 saves none");
     Panic = D::trigger("/panic").help("reload the preset as saved and turn all modulation off");
 }
 

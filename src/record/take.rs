@@ -127,4 +127,6 @@ pub(crate) struct Line {
     /// The take begins with the next frame; what came before leads up to it.
     #[serde(default)]
     start: bool,
+    /// In a snapshot: how many frames lead up to its picture.
+    picture: Option<usize>,
 }

@@ -32,7 +32,7 @@ pub struct Live {
     pixels: Arc<Slot<Option<Arc<Picture>>>>,
     changes: Sender<Change>,
     used: Receiver<Used>,
-    drew: Receiver<u64>,
+    drew: Receiver<(u64, u64)>,
     skipped: u64,
     thread: Option<JoinHandle<()>>,
 }
@@ -79,8 +79,8 @@ impl Live {
         newest
     }
 
-    /// The frame of the next request that was drawn, in order; each once.
-    pub fn drew(&mut self) -> Option<u64> {
+    /// The frame of the next request that was drawn, and its picture's serial number; in order, each once.
+    pub fn drew(&mut self) -> Option<(u64, u64)> {
         self.drew.try_recv().ok()
     }
 
@@ -113,7 +113,7 @@ fn engine_thread(
     requests: &Slot<Request>,
     (drawn, pixels): (&Slot<Drawn>, &Slot<Option<Arc<Picture>>>),
     changes: &Receiver<Change>,
-    (done, tell): (&Sender<Used>, &Sender<u64>),
+    (done, tell): (&Sender<Used>, &Sender<(u64, u64)>),
 ) {
     let mut request = Request::default();
     let mut result = Drawn::default();
@@ -140,7 +140,8 @@ fn engine_thread(
             Ok(Ok(None)) => continue,
             Ok(Ok(picture)) => {
                 // Full only if the show has stopped.
-                let _ = tell.try_send(request.frame);
+                let serial = picture.as_ref().map_or(0, |picture| picture.serial);
+                let _ = tell.try_send((request.frame, serial));
                 (picture, stage.take_fault())
             }
             Ok(Err(error)) => (None, Some(error.to_string())),

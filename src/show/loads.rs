@@ -113,6 +113,16 @@ impl Loads {
         self.recorded = Some(recorded);
     }
 
+    /// Loads on threads from now on, as [`Loads::start`]; the take has been repeated as far as wanted.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn go_on(&mut self, sources: Sources) -> std::io::Result<()> {
+        self.recorded = None;
+        self.context.sources = Some(Arc::new(sources)).filter(|sources| !sources.texts.is_empty());
+        self.start()
+    }
+
     /// What the take says.
     pub fn recorded(&mut self) -> Option<&mut Recorded> {
         self.recorded.as_mut()
@@ -343,7 +353,7 @@ mod tests {
     }
 
     fn loads() -> Loads {
-        Loads::new(Context { engine: Arc::new(Broken), library: Library::default(), workshop: None })
+        Loads::new(Context { engine: Arc::new(Broken), library: Library::default(), workshop: None, sources: None })
     }
 
     fn named(name: &str) -> Named {

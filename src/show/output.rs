@@ -94,6 +94,8 @@ pub struct Output {
     pictures_asked: u64,
     /// Of a take that is rendered: whether this frame is drawn.
     directed: Option<bool>,
+    /// Whether somebody besides the taps wants pixels.
+    wants_pixels: bool,
 }
 
 impl Output {
@@ -117,6 +119,7 @@ impl Output {
             input_serial: 0,
             pictures_asked: 0,
             directed: None,
+            wants_pixels: false,
         }
     }
 
@@ -129,7 +132,7 @@ impl Output {
             Maker::Offline(stage) => Maker::Live(Live::start(*stage)?),
             live @ Maker::Live(_) => live,
         };
-        Ok(Output { maker, ..self })
+        Ok(Output { maker, directed: None, ..self })
     }
 
     /// Adds a tap, which gets each finished picture from now on.
@@ -205,13 +208,18 @@ impl Output {
         self.size
     }
 
+    /// Whether pixels are wanted, whatever the taps want.
+    pub fn want_pixels(&mut self, are_wanted: bool) {
+        self.wants_pixels = are_wanted;
+    }
+
     /// Draws the next frame, or not, whether or not its picture differs from the last.
     pub fn direct(&mut self, draws: bool) {
         self.directed = Some(draws);
     }
 
-    /// The frame of the next request that was drawn, in order; each once.
-    pub fn drew(&mut self) -> Option<u64> {
+    /// The frame of the next request that was drawn, and its picture's serial number; in order, each once. Live only.
+    pub fn drew(&mut self) -> Option<(u64, u64)> {
         match &mut self.maker {
             Maker::Live(live) => live.drew(),
             Maker::Offline(_) => None,
@@ -318,7 +326,7 @@ impl Output {
     fn is_new(&mut self) -> bool {
         self.request.pixels = match self.maker {
             Maker::Offline(_) => Pixels::Now,
-            Maker::Live(_) if self.taps.iter().any(|tap| tap.wants()) => Pixels::Later,
+            Maker::Live(_) if self.wants_pixels || self.taps.iter().any(|tap| tap.wants()) => Pixels::Later,
             Maker::Live(_) => Pixels::None,
         };
         let serial = |picture: &Option<Arc<Picture>>| picture.as_ref().map(|picture| picture.serial);

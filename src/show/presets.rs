@@ -84,6 +84,20 @@ impl Presets {
         }
     }
 
+    /// As [`Presets::start`], after a take has been repeated.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn go_on(&mut self) -> std::io::Result<()> {
+        self.recorded = None;
+        self.start(self.playing.network.clone())
+    }
+
+    /// The take that was played has ended: files are watched and saved again.
+    pub fn go_on_watching(&mut self) -> bool {
+        self.recorded.take().is_some()
+    }
+
     /// Takes the threads' news from a take from now on, and saves nothing.
     pub fn repeat(&mut self, news: VecDeque<News>) {
         self.recorded = Some(news);

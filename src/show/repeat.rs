@@ -3,6 +3,9 @@
 //!
 //! The texts of presets, patches and effects come from the take; networks and pictures from their files, or from the copies
 //! beside the take. Saving a preset again is passed over.
+//!
+//! [`Show::resume`] repeats the beginning of a take as fast as it can and plays on live from there: from a snapshot, or to
+//! play the rest of the take while somebody plays along. Then what the take requests lands when it is loaded.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -10,16 +13,50 @@ use std::sync::Arc;
 
 use super::loads::Recorded;
 use super::presets;
+use super::status::Status;
+use super::takes::Takes;
 use super::{Mode, Options, Show, ShowError};
 use crate::control::Event;
+use crate::control::keys::Key;
 use crate::control::midi::Profiles;
 use crate::engine::Engine;
 use crate::engine::gpu::Device as Graphics;
 use crate::file::sources::{self, Sources};
+use crate::params::{Id, Scope};
 use crate::patch::library::Library;
+use crate::patch::preset::Preset;
 use crate::patch::save::Written;
 use crate::patch::saver::{Origin, Saved};
 use crate::record::take::{Frame, More, News, Take, event};
+
+/// How much of what feeds back is drawn before a show goes on, in seconds.
+const RUN_UP_SECS: f64 = 60.0;
+/// Frames of a take in one frame of the show that plays it.
+const MOST_FRAMES: usize = 8;
+/// The longest time that a take is late.
+const LONGEST_SECS: f64 = 0.25;
+
+/// A take that is playing.
+pub(super) struct Player {
+    take: Take,
+    /// Its first frame, and the next one.
+    first: usize,
+    next: usize,
+    /// Seconds since the last one.
+    owed_secs: f64,
+    loops: bool,
+    /// With which it begins.
+    preset: Preset,
+}
+
+/// Whether an event is given to the show once more: nothing is learned or saved twice.
+fn is_repeated(event: &Event) -> bool {
+    match event {
+        Event::Write(write) => ![Id::PresetSave, Id::Learn, Id::LearnCancel, Id::LearnUndo].contains(&write.target.id),
+        Event::Key(key) => ![Key::Char('l'), Key::Char('u')].contains(key),
+        _ => true,
+    }
+}
 
 impl Show {
     /// The show of a take, before its first frame. `places` says where its files are: see [`Take::locate`].
@@ -41,12 +78,103 @@ impl Show {
         Show::build(Options { library, preset, network, seed, engine, screen, mode: Mode::Offline }, Some(recorded))
     }
 
+    /// A live show that goes on where the first `frames` frames of a take lead. Of what feeds back, only the last
+    /// [`RUN_UP_SECS`] are drawn.
+    ///
+    /// # Errors
+    /// As [`Show::of_take`], and when a thread cannot be started.
+    pub fn resume(
+        take: &Take,
+        frames: usize,
+        places: BTreeMap<PathBuf, PathBuf>,
+        library: Library,
+        (engine, screen): (Arc<dyn Engine>, Option<Arc<Graphics>>),
+    ) -> Result<Show, ShowError> {
+        let mut show = Show::of_take(take, places, library, engine, screen)?;
+        let lead = &take.frames[..frames.min(take.frames.len())];
+        let last_drawn = lead.iter().rposition(|frame| frame.is_drawn);
+        let is_remembered = take.remembers(lead.len());
+        let mut left_secs: f64 = lead.iter().map(|frame| frame.dt).sum();
+        for (i, frame) in lead.iter().enumerate() {
+            left_secs -= frame.dt;
+            let draws = frame.is_drawn && is_remembered && left_secs < RUN_UP_SECS || Some(i) == last_drawn;
+            show.repeat(frame, draws);
+        }
+        let thread = |what| move |source| ShowError::Thread { what, source };
+        let files = take.files.iter().map(|used| PathBuf::from(&used.path));
+        let sources = if lead.len() < take.frames.len() { take.sources() } else { Sources::default() };
+        show.takes = Takes::go_on(&take.header, take.history(lead.len()), files).map_err(thread("take"))?;
+        show.loads.go_on(sources).map_err(thread("loader"))?;
+        show.presets.go_on().map_err(thread("presets"))?;
+        show.effects.start().map_err(thread("watch files"))?;
+        show.status = Status::new(false);
+        let output = show.output.start().map_err(thread("engine"))?;
+        Ok(Show { output, ..show })
+    }
+
+    /// Plays the rest of a take from [`Show::resume`], and again if it `loops`: what is played meanwhile comes on top.
+    pub fn play_take(&mut self, take: Take, frames: usize, loops: bool) {
+        let preset = self.presets.playing().clone();
+        self.presets.repeat(VecDeque::new());
+        self.player = Some(Player { take, first: frames, next: frames, owed_secs: 0.0, loops, preset });
+    }
+
+    /// Whether a take is playing.
+    pub fn is_playing_take(&self) -> bool {
+        self.player.is_some()
+    }
+
+    /// The frames of the take that are due, `dt` seconds later.
+    pub(super) fn step_player(&mut self, dt: f64, events: &[Event]) {
+        let Some(mut player) = self.player.take() else { return };
+        player.owed_secs += dt;
+        let mut events = events;
+        // After a long pause it does not catch up.
+        for _ in 0..MOST_FRAMES {
+            let Some(frame) = player.take.frames.get(player.next) else {
+                if !player.loops {
+                    break;
+                }
+                player.next = player.first;
+                let number = self.presets.number();
+                self.play_preset(player.preset.clone(), number, |def| def.scope != Scope::Stage);
+                self.decks.restart();
+                continue;
+            };
+            if frame.dt > player.owed_secs {
+                break;
+            }
+            player.owed_secs -= frame.dt;
+            player.next += 1;
+            let mut all = Vec::new();
+            if let Some(more) = &frame.more {
+                let sources = Arc::new(more.sources.clone());
+                let news = more.news.iter().filter_map(|news| self.news_of(news, &sources)).collect();
+                self.presets.repeat(news);
+                let table = self.params.table();
+                all.extend(more.events.iter().filter_map(|json| event::read(json, table)).filter(is_repeated));
+            }
+            all.extend_from_slice(std::mem::take(&mut events));
+            self.frame(frame.dt, &all);
+        }
+        if !events.is_empty() {
+            // A hand does not wait for the take.
+            self.frame(0.0, events);
+        }
+        player.owed_secs = player.owed_secs.min(LONGEST_SECS);
+        if player.loops || player.next < player.take.frames.len() {
+            self.player = Some(player);
+        } else if self.presets.go_on_watching() {
+            self.status.notice(format!("the take {} has ended", player.take.path.display()));
+        }
+    }
+
     /// Repeats one frame of [`Show::of_take`]. Its picture is made if it `draws`; otherwise the last one stays.
     pub fn repeat(&mut self, frame: &Frame, draws: bool) {
         self.output.direct(draws);
         match &frame.more {
             Some(more) => self.repeat_more(frame.dt, more),
-            None => self.step(frame.dt, &[]),
+            None => self.frame(frame.dt, &[]),
         }
     }
 
@@ -71,7 +199,7 @@ impl Show {
         self.presets.repeat(news);
         let table = self.params.table().clone();
         let events: Vec<Event> = more.events.iter().filter_map(|json| event::read(json, &table)).collect();
-        self.step(dt, &events);
+        self.frame(dt, &events);
     }
 
     fn news_of(&self, news: &News, sources: &Arc<Sources>) -> Option<presets::News> {

@@ -14,6 +14,7 @@ use crate::control::Event;
 use crate::file::sources::Sources;
 use crate::patch::preset::Preset;
 use crate::patch::saver::{Origin, Saved};
+use crate::record::snapshot::Still;
 use crate::record::take::{FORMAT, Header, Landed, News, Note, Recorder, Told, event};
 
 /// How often lines are handed over, in seconds.
@@ -95,6 +96,23 @@ impl Takes {
         takes.arrived.reserve(64);
         takes.waiting.reserve(MOST_FILES);
         Ok(takes)
+    }
+
+    /// Starts the log of a show that goes on where a take has led it.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn go_on(header: &Header, history: Vec<u8>, files: impl Iterator<Item = PathBuf>) -> std::io::Result<Self> {
+        let mut takes = Takes::start(header)?;
+        takes.waiting.push(Note::Lines(history));
+        takes.waiting.extend(files.map(Note::File));
+        takes.hand_waiting();
+        Ok(takes)
+    }
+
+    /// Writes a picture, and what leads up to it. False where nothing is noted.
+    pub fn still(&mut self, still: Still) -> bool {
+        self.order(Note::Still(Box::new(still)))
     }
 
     fn is_on(&self) -> bool {
@@ -328,6 +346,7 @@ impl Takes {
         match &told {
             Told::Started(path) => self.taking = Some((path.clone(), 0.0)),
             Told::Stopped { .. } | Told::Failed(_) => self.taking = None,
+            Told::Still(_) => {}
         }
         Some(told)
     }

@@ -180,3 +180,101 @@ fn a_take_that_begins_in_the_middle_goes_on_from_there() {
     let written = std::fs::read_to_string(&path).unwrap();
     assert!(!written.contains("\"/take/st"), "a take starts no takes");
 }
+
+/// A live show that goes on from a file, and the take in it.
+fn resumed(file: &Path) -> (Show, Take, usize) {
+    let take = Take::read(file).expect("a take");
+    let frames = take.picture.unwrap_or(take.start);
+    let engine = Arc::new(Cpu::default());
+    let places = take.locate().expect("all files");
+    let show = Show::resume(&take, frames, places, Library::default(), (engine, None)).expect("a show");
+    (show, take, frames)
+}
+
+#[test]
+fn a_snapshot_leads_back_to_its_picture() {
+    let (folder, text) = (Folder::new(), preset("sg2_16_p2.pkl"));
+    let path = folder.join("still.png");
+    let mut rig = Rig::with(&[("a", &text)]).live().start();
+    rig.show.set_output_size([48, 32]);
+    for frame in 0..12 {
+        play(&mut rig, 0.05, &[number(Id::Psi, f64::from(frame) / 8.0), bang(Id::SeedNext)]);
+    }
+    let seen = Arc::new((*play(&mut rig, 0.05, &[])).clone());
+    let snap = write_by(Source::Key, Id::Snapshot, Value::Text(path.display().to_string()));
+    rig.show.step(0.0, &[snap]);
+    let is_saved = |show: &Show| show.status().notice.is_some_and(|line| line.starts_with("saved "));
+    let end = Instant::now() + Duration::from_secs(30);
+    while !is_saved(&rig.show) {
+        assert!(Instant::now() < end, "{}", rig.show.status());
+        std::thread::sleep(Duration::from_millis(2));
+        rig.show.step(0.0, &[]);
+    }
+    play(&mut rig, 0.05, &[number(Id::Psi, -0.5)]);
+    let values = [Id::Seed, Id::WalkSpeed].map(|id| rig.base(id));
+    drop(rig);
+    let still = image::open(&path).expect("a picture").into_rgb8();
+    assert_eq!(still.dimensions(), (48, 32), "as large as the output");
+
+    let (show, take, frames) = resumed(&path);
+    assert!(frames >= 13 && take.picture == Some(frames), "{frames}");
+    assert_eq!([Id::Seed, Id::WalkSpeed].map(|id| show.params().base(id)), values);
+    assert_eq!(show.params().base(Id::Psi), f64::from(11.0f32 / 8.0), "and not what came after it");
+    let picture = show.picture().expect("a picture");
+    assert!(picture.rgba == seen.rgba, "{:.1} dB", psnr(picture, &seen));
+    let mut broken = std::fs::read(&path).expect("bytes");
+    let plain = folder.join("plain.png");
+    still.save(&plain).expect("it is written");
+    assert!(Take::read(&plain).expect_err("no take").to_string().contains("this picture holds no take"));
+    broken.truncate(200);
+    std::fs::write(&plain, broken).expect("it is written");
+    assert!(Take::read(&plain).is_err());
+}
+
+#[test]
+fn a_take_plays_while_others_play_along() {
+    let (folder, text) = (Folder::new(), preset("sg2_16_p2.pkl"));
+    let (first, second) = (folder.join("one.take"), folder.join("two.take"));
+    let mut rig = Rig::with(&[("a", &text)]).live().start();
+    for _ in 0..3 {
+        play(&mut rig, 0.05, &[bang(Id::SeedNext)]);
+    }
+    rig.show.start_take(Some(first.clone()));
+    for frame in 0..10 {
+        play(&mut rig, 0.05, &[number(Id::Psi, f64::from(frame) / 8.0), number(Id::NoiseGain, 0.5)]);
+    }
+    let seed = rig.base(Id::Seed);
+    drop(rig);
+
+    let (mut show, take, frames) = resumed(&first);
+    assert_eq!(show.params().base(Id::Seed), seed, "what leads up to it has been played");
+    assert_eq!(show.params().base(Id::NoiseGain), 1.0, "the rest has not");
+    show.play_take(take.clone(), frames, false);
+    show.start_take(Some(second.clone()));
+    // Twice as many frames as in the take, half as long; a hand on a knob.
+    for frame in 0..19 {
+        let hand = (frame == 6).then(|| number(Id::WalkRadius, 0.25));
+        show.step(0.025, hand.as_slice());
+        assert!(show.is_playing_take(), "frame {frame}");
+    }
+    (0..4).for_each(|_| show.step(0.025, &[]));
+    assert!(!show.is_playing_take(), "it has ended");
+    let ends = |show: &Show| [Id::Psi, Id::NoiseGain, Id::WalkRadius].map(|id| show.params().base(id));
+    assert_eq!(ends(&show), [9.0 / 8.0, 0.5, 0.25]);
+    drop(show);
+
+    let both = Take::read(&second).expect("a take");
+    let places = both.locate().expect("all files");
+    let mut again = of_take(&both, places);
+    both.frames.iter().for_each(|frame| again.repeat(frame, false));
+    assert_eq!(ends(&again), [9.0 / 8.0, 0.5, 0.25], "the new take holds both");
+
+    let (mut show, take, frames) = resumed(&first);
+    show.play_take(take, frames, true);
+    let mut psi = Vec::new();
+    for _ in 0..40 {
+        show.step(0.025, &[]);
+        psi.push(show.params().base(Id::Psi));
+    }
+    assert!(show.is_playing_take() && psi.iter().filter(|psi| **psi == 0.125).count() > 2, "again and again: {psi:?}");
+}

@@ -14,7 +14,7 @@ use crate::image::fit::Composer;
 use crate::patch::library::Library;
 use crate::patch::locate;
 use crate::record::Sink;
-use crate::record::take::{Landed, Take};
+use crate::record::take::Take;
 use crate::show::Show;
 
 /// A time in seconds, such as 12.5, or as 1:30 or 1:02:03.5.
@@ -63,15 +63,6 @@ fn times(take: &Take) -> Vec<f64> {
         .collect();
     let start = times[take.start];
     times.into_iter().map(|time| time - start).collect()
-}
-
-/// Whether what was drawn before these frames can be seen in them: a style loop, effects, or the still of a broken fade.
-fn remembers(take: &Take, before: usize) -> bool {
-    let counts = |landed: &Landed| {
-        !landed.same && landed.error.is_none() && ["network", "style", "effects"].contains(&landed.kind.as_str())
-    };
-    let frames = take.frames[..before].iter().filter_map(|frame| frame.more.as_ref());
-    std::iter::once(&take.prelude).chain(frames.map(|more| &**more)).any(|more| more.landed.iter().any(counts))
 }
 
 /// The size at which a take was played when it began.
@@ -123,7 +114,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     let middle = |i: usize| times.get(i + 1).map_or(f64::INFINITY, |next| (times[i] + next) / 2.0);
     let begin = (0..times.len()).find(|i| first_at < middle(*i)).unwrap_or(0);
     let last_drawn = take.frames[..=begin].iter().rposition(|frame| frame.is_drawn);
-    let run_up = options.run_up.unwrap_or(if remembers(&take, begin) { f64::INFINITY } else { 0.0 });
+    let run_up = options.run_up.unwrap_or(if take.remembers(begin) { f64::INFINITY } else { 0.0 });
     let stop = super::super::interrupted();
     let bar = super::super::progress(part.end - part.first);
     bar.set_message(if begin > 0 { "leading up to it" } else { "" });
@@ -134,7 +125,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
             break;
         }
         let leads_up = i < begin && Some(i) != last_drawn && times[i] < first_at - run_up;
-        show.repeat(frame, frame.is_drawn && !leads_up);
+        let is_seen = i >= begin && (next as f64) / options.fps < middle(i);
+        show.repeat(frame, if options.smooth && i >= begin { is_seen } else { frame.is_drawn && !leads_up });
         if let Some(failure) = show.failure() {
             bail!("at {:.2} s: {failure}", times[i]);
         }

@@ -12,6 +12,7 @@ use super::event::read_float;
 use super::{ENDING, FORMAT, FileUsed, Header, Landed, Line, News};
 use crate::file;
 use crate::file::sources::{Query, Sources};
+use crate::record::snapshot;
 
 /// The largest take that is read, in bytes: days of playing.
 const MOST_BYTES: u64 = 4 << 30;
@@ -32,6 +33,8 @@ pub enum TakeError {
     Format { path: PathBuf, found: u32, program: String },
     #[error("{}:{line}: {message}", path.display())]
     Line { path: PathBuf, line: usize, message: String },
+    #[error("{}: this picture holds no take: it is no snapshot, or another program has saved it", path.display())]
+    NoSnapshot { path: PathBuf },
     #[error("{}: the take holds no frames", path.display())]
     Empty { path: PathBuf },
     /// All of them, before anything is rendered.
@@ -90,6 +93,10 @@ pub struct Take {
     pub files: Vec<FileUsed>,
     /// Whether the last line was cut off.
     pub is_cut: bool,
+    /// In a snapshot: how many frames lead up to its picture.
+    pub picture: Option<usize>,
+    /// The lines, without the header.
+    lines: Vec<u8>,
 }
 
 impl Take {
@@ -105,7 +112,11 @@ impl Take {
     /// off.
     pub fn read(path: &Path) -> Result<Take, TakeError> {
         let bytes = file::read(path, MOST_BYTES).map_err(|source| TakeError::Read { path: path.to_owned(), source })?;
-        Take::parse(&bytes, path)
+        if !snapshot::is_png(&bytes) {
+            return Take::parse(&bytes, path);
+        }
+        let text = snapshot::take_in(&bytes).ok_or_else(|| TakeError::NoSnapshot { path: path.to_owned() })?;
+        Take::parse(text.as_bytes(), path)
     }
 
     /// As [`Take::read`], from the contents of the file.
@@ -123,7 +134,8 @@ impl Take {
             return Err(TakeError::Format { path: path.to_owned(), found: format as u32, program });
         }
         let header: Header = serde_json::from_value(head).map_err(|_| no_take())?;
-        let mut take = Take { path: path.to_owned(), header, ..Take::default() };
+        let lines_of = bytes[first.len()..].to_vec();
+        let mut take = Take { path: path.to_owned(), header, lines: lines_of, ..Take::default() };
         let mut pending = More::default();
         for (i, text) in lines {
             if text.trim_ascii().is_empty() {
@@ -153,6 +165,7 @@ impl Take {
             pending.sources.found.insert(Query { kind, base: base.into(), name }, path.into());
         }
         self.files.extend(line.file);
+        self.picture = line.picture.or(self.picture);
         pending.events.extend(line.on);
         pending.landed.extend(line.landed);
         pending.news.extend(line.news);
@@ -216,6 +229,51 @@ impl Take {
             frame += 1;
         }
         Ok(())
+    }
+
+    /// Whether what was drawn before a frame can be seen in it: a style loop, effects, or the still of a broken fade.
+    pub fn remembers(&self, before: usize) -> bool {
+        let counts = |landed: &Landed| {
+            let kind = landed.kind.as_str();
+            !landed.same && landed.error.is_none() && ["network", "style", "effects"].contains(&kind)
+        };
+        let frames = self.frames[..before].iter().filter_map(|frame| frame.more.as_ref());
+        std::iter::once(&self.prelude).chain(frames.map(|more| &**more)).any(|more| more.landed.iter().any(counts))
+    }
+
+    /// The lines of the first `frames` frames, for a show that goes on from there: without marks and files, which it writes
+    /// itself.
+    pub fn history(&self, frames: usize) -> Vec<u8> {
+        let (mut kept, mut count) = (Vec::new(), 0);
+        for text in self.lines.split_inclusive(|b| *b == b'\n') {
+            let Ok(mut line) = serde_json::from_slice::<serde_json::Map<String, Json>>(text) else { continue };
+            if ["start", "file", "picture"].iter().any(|key| line.contains_key(*key)) {
+                continue;
+            }
+            let own = line.get("dt").and_then(Json::as_array).map_or(0, Vec::len);
+            if count + own <= frames {
+                kept.extend_from_slice(text);
+                count += own;
+                continue;
+            }
+            if let Some(dt) = line.get_mut("dt").and_then(Json::as_array_mut).filter(|_| count < frames) {
+                dt.truncate(frames - count);
+                kept.extend(serde_json::to_vec(&line).unwrap_or_default());
+                kept.push(b'\n');
+            }
+            break;
+        }
+        kept
+    }
+
+    /// The newest text of each file, and all names.
+    pub fn sources(&self) -> Sources {
+        let mut all = self.prelude.sources.clone();
+        for more in self.frames.iter().filter_map(|frame| frame.more.as_ref()) {
+            all.texts.extend(more.sources.texts.clone());
+            all.found.extend(more.sources.found.clone());
+        }
+        all
     }
 
     /// Its length in seconds, without what leads up to it.

@@ -18,6 +18,7 @@ use flate2::write::DeflateEncoder;
 use super::read::hash;
 use super::{ENDING, FileUsed};
 use crate::file;
+use crate::record::snapshot::{self, Still};
 
 /// Pieces and orders on their way to the thread.
 const NOTES: usize = 16;
@@ -37,6 +38,8 @@ pub enum Note {
     /// number.
     Start(Option<PathBuf>),
     Stop,
+    /// Writes a picture, and everything that leads up to it.
+    Still(Box<Still>),
 }
 
 /// What the thread tells the show.
@@ -49,6 +52,8 @@ pub enum Told {
     },
     /// The take has ended; what is written stays.
     Failed(String),
+    /// A snapshot was written, or why not.
+    Still(Result<PathBuf, String>),
 }
 
 /// The thread `take`. It ends with its recorder, after what was handed over is written.
@@ -163,6 +168,27 @@ struct Played {
     used: Option<FileUsed>,
 }
 
+impl Played {
+    /// Its line in a take.
+    fn line(&mut self) -> io::Result<Vec<u8>> {
+        let used = self.used.get_or_insert_with(|| {
+            let path = &self.path;
+            let whole = Some(path).filter(|path| path.is_relative() && !file::is_built_in(path));
+            let whole = whole.and_then(|path| std::path::absolute(path).ok());
+            FileUsed {
+                path: path.to_string_lossy().into_owned(),
+                whole: whole.map(|path| path.to_string_lossy().into_owned()),
+                bytes: self.state.bytes(),
+                // A file that is gone already will be missed when the take is played.
+                hash: hash(path).unwrap_or_default(),
+            }
+        });
+        let mut line = serde_json::to_vec(&serde_json::json!({ "file": used }))?;
+        line.push(b'\n');
+        Ok(line)
+    }
+}
+
 struct Open {
     file: File,
     path: PathBuf,
@@ -213,6 +239,7 @@ impl Desk {
                 }
             }
             Note::Stop => self.stop(),
+            Note::Still(still) => Some(Told::Still(self.still(still))),
         }
     }
 
@@ -242,6 +269,23 @@ impl Desk {
         Ok(path)
     }
 
+    fn still(&mut self, still: &Still) -> Result<PathBuf, String> {
+        let path = still.path.as_deref().unwrap_or(Path::new("snapshot"));
+        let wanted = if path.extension().is_none() { path.with_extension(snapshot::ENDING) } else { path.to_owned() };
+        let failed = |path: &Path, error: &io::Error| format!("cannot write {}: {error}", path.display());
+        let mut text = self.head.clone();
+        let written = self.log.write_to(&mut text).and_then(|_| {
+            self.files.iter_mut().try_for_each(|played| text.write_all(&played.line()?))?;
+            writeln!(text, "{{\"picture\":{}}}", still.frames)
+        });
+        written.map_err(|error| failed(&wanted, &error))?;
+        let text = String::from_utf8(text).map_err(|error| format!("the log is broken: {error}"))?;
+        let (file, path) = free_name(&wanted).map_err(|error| failed(&wanted, &error))?;
+        let mut out = io::BufWriter::new(file);
+        still.write(text, &mut out).and_then(|()| out.flush()).map_err(|error| failed(&path, &error))?;
+        Ok(path)
+    }
+
     fn stop(&mut self) -> Option<Told> {
         let open = self.open.take()?;
         Some(match open.file.sync_all() {
@@ -256,28 +300,7 @@ impl Desk {
         let Some(open) = open else { return Ok(()) };
         while let Some(played) = files.get_mut(open.named) {
             open.named += 1;
-            let used = match &played.used {
-                Some(used) => used.clone(),
-                None => {
-                    // A file that is gone already will be missed when the take is played.
-                    let hash = hash(&played.path).unwrap_or_default();
-                    let path = &played.path;
-                    let whole = Some(path).filter(|path| path.is_relative() && !file::is_built_in(path));
-                    let whole = whole.and_then(|path| std::path::absolute(path).ok());
-                    played
-                        .used
-                        .insert(FileUsed {
-                            path: path.to_string_lossy().into_owned(),
-                            whole: whole.map(|path| path.to_string_lossy().into_owned()),
-                            bytes: played.state.bytes(),
-                            hash,
-                        })
-                        .clone()
-                }
-            };
-            let mut line = serde_json::to_vec(&serde_json::json!({ "file": used }))?;
-            line.push(b'\n');
-            open.write(&line)?;
+            open.write(&played.line()?)?;
         }
         Ok(())
     }

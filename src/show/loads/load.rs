@@ -268,6 +268,8 @@ pub struct Context {
     pub library: Library,
     /// Compiles effects from files; `None` without a graphics device.
     pub workshop: Option<Arc<Workshop>>,
+    /// The texts of a take that is playing, which come before those on the disk.
+    pub sources: Option<Arc<Sources>>,
 }
 
 impl Context {
@@ -460,7 +462,10 @@ impl Context {
 
     /// As [`Context::load`]; a panic becomes an error.
     pub fn load_whole(&self, request: &LoadRequest, playing: Option<&Identity>, progress: &Progress) -> Outcome {
-        let loading = std::panic::AssertUnwindSafe(|| self.load(request, playing, progress));
+        let loading = std::panic::AssertUnwindSafe(|| match &self.sources {
+            Some(sources) => sources::answer(sources, || self.load(request, playing, progress)),
+            None => self.load(request, playing, progress),
+        });
         std::panic::catch_unwind(loading)
             .unwrap_or_else(|panic| Err(LoadError::Panicked { name: request.label(), panic: panic_message(&*panic) }))
     }
@@ -481,7 +486,7 @@ mod tests {
         }
         std::fs::write(library.join("networks/c.pth"), "").unwrap();
         let library_of = Library::scan(&library).unwrap();
-        let context = Context { engine: Arc::new(Cpu::new(1)), library: library_of, workshop: None };
+        let context = Context { engine: Arc::new(Cpu::new(1)), library: library_of, workshop: None, sources: None };
         let found = |name: &str, may_be_path: bool, base: &Path| {
             context.network_file(&Named { name: name.to_owned(), may_be_path, base: base.to_owned() }).ok()
         };
