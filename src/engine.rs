@@ -10,6 +10,7 @@ pub mod fallback;
 pub mod gpu;
 pub mod pass;
 pub mod plan;
+pub mod score;
 pub mod surface;
 
 use std::sync::Arc;

@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::plan::Plan;
+use latent_jockey::engine::score::Discriminator;
 use latent_jockey::engine::surface::Surface;
 use latent_jockey::engine::{Engine, Inputs};
 use latent_jockey::image::Image;
 use latent_jockey::latent::mapping::Scratch;
 use latent_jockey::network::Network;
 use latent_jockey::network::checkpoint::Checkpoint;
-use latent_jockey::network::discriminator::Discriminator;
 use latent_jockey::network::style_transfer::StyleNetwork;
 
 const MAX_TIME: Duration = Duration::from_secs(2);

@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 
+use crate::engine::score::Discriminator;
 use crate::network::canonical::{self, Precision};
 use crate::network::checkpoint::{Checkpoint, TensorRef};
-use crate::network::discriminator::Discriminator;
 use crate::network::style_transfer::StyleNetwork;
 use crate::network::{self, Network, NetworkError};
 use crate::patch::locate;

@@ -7,12 +7,12 @@ use image::RgbaImage;
 use safetensors::SafeTensors;
 
 use super::EngineOptions;
+use crate::engine::score::Discriminator;
 use crate::engine::{Inputs, Noise, NoiseMode, Program};
 use crate::image::Image;
 use crate::image::convert::rgba8_from_image;
 use crate::latent::mapping::Scratch;
 use crate::latent::seed::z_from_seed;
-use crate::network::discriminator::Discriminator;
 use crate::network::{self, Network};
 use crate::patch::locate;
 use crate::record::sheet;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::EngineOptions;
+use crate::engine::score::Discriminator;
 use crate::engine::surface::Surface;
 use crate::engine::{Engine, EngineError, Inputs, Program};
 use crate::image::Image;
 use crate::network::checkpoint::Checkpoint;
-use crate::network::discriminator::Discriminator;
 use crate::network::style_transfer::StyleNetwork;
 use crate::network::{self, Network, NetworkError};
 use crate::patch::locate;

@@ -3,9 +3,9 @@
 
 use crate::common::{Expected, fixture};
 use latent_jockey::commands::convert::convert;
+use latent_jockey::engine::score::Discriminator;
 use latent_jockey::image::Image;
 use latent_jockey::network::canonical::Precision;
-use latent_jockey::network::discriminator::Discriminator;
 
 /// Network, file, architecture.
 const FILES: &[(&str, &str, &str)] = &[
