@@ -1,7 +1,7 @@
 //! Movement: easing curves, smooth wandering, and sources that move parameters.
 //!
 //! Pure: time and signals in, numbers out. No clock, no I/O, nothing that can fail, and no allocation once a modulator is
-//! built. Others decide what follows the curves ([`crate::latent::walk`]); the show decides which routes are active.
+//! built. Others decide what follows the curves (the walks in `latent`); the show decides which routes are active.
 
 pub mod bindings;
 pub mod ease;

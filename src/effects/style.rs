@@ -7,6 +7,7 @@
 //! which takes some milliseconds.
 
 pub mod balance;
+pub mod clean;
 pub mod dark;
 pub mod painter;
 mod settings;

@@ -302,6 +302,7 @@ parameters! {
     StyleEvery = D::int("/style/every", 1, 16, 1).help("paint every n-th picture and fade between paintings");
     StyleKeep = D::float("/style/keep", 0.0, 1.0, 0.0).smooth(0.08).help("how much of the picture's own colour, or light, the painting keeps");
     StyleKeepWhat = D::choice("/style/keep/what", Keep::WORDS, Keep::Colour as usize).help("whether /style/keep keeps colour or light");
+    StyleClean = D::float("/style/clean", 0.0, 1.0, 1.0).smooth(0.15).help("takes the fine weave of 4 pixels, which style networks leave on flat areas, out of the painting; 0 leaves it");
     StyleDark = D::float("/style/dark", 0.0, 1.0, 1.0).smooth(0.15).help("leaves dark, flat parts of the picture unpainted, where style networks make stripes; 0 paints everywhere");
     FeedbackZoom = D::float("/feedback/zoom", 0.5, 1.5, 1.12).unit("a second").smooth(0.15).knob(7).help("zoom of the painting as it feeds back: above 1 zooms in, below 1 out");
     FeedbackRotate = D::float("/feedback/rotate", -180.0, 180.0, 0.0).unit("degrees a second").smooth(0.15).knob(8).help("clockwise rotation of the painting as it feeds back");

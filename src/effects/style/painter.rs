@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::StyleSettings;
 use super::balance::Balance;
+use super::clean::Clean;
 use super::dark::Dark;
 use crate::engine::canvas::Canvas;
 use crate::engine::pass::{Pass, Threads, Work};
@@ -121,6 +122,7 @@ pub struct Paintings {
     since: Option<u32>,
     /// Seconds since the last painting.
     elapsed: f32,
+    clean: Clean,
     dark: Dark,
 }
 
@@ -233,7 +235,7 @@ impl Painter {
         paintings: &mut Paintings,
         settings: &StyleSettings,
     ) -> Result<(), EngineError> {
-        let Paintings { content, canvas, painting, before, spare, since, elapsed, .. } = paintings;
+        let Paintings { content, canvas, painting, before, spare, since, elapsed, clean, .. } = paintings;
         let shape @ [_, height, width] = content.shape();
         let is_first = since.is_none();
         let share = match settings.passes {
@@ -264,6 +266,7 @@ impl Painter {
         if settings.passes > 0 {
             // Networks stay within these limits; this is for NaNs.
             self.balance.limit(place, canvas)?;
+            clean.clean(place, canvas, settings.clean)?;
         }
         self.balance.keep(place, canvas, content, settings.keep, settings.keep_what)?;
         if share > 0.0 && settings.passes > 0 {

@@ -28,6 +28,8 @@ pub struct StyleSettings {
     /// 0 to 1.
     pub keep: f32,
     pub keep_what: Keep,
+    /// 1 takes the networks' lattice out of the painting, 0 leaves it.
+    pub clean: f32,
     /// 1 leaves dark, flat parts of the picture unpainted, 0 paints everywhere.
     pub dark: f32,
     /// Scale of the last painting per second; 1 is no zoom.
@@ -69,6 +71,7 @@ impl StyleSettings {
             every: whole(Id::StyleEvery).max(1) as u32,
             keep: float(Id::StyleKeep),
             keep_what: params.get_choice(Id::StyleKeepWhat),
+            clean: float(Id::StyleClean),
             dark: float(Id::StyleDark),
             zoom: float(Id::FeedbackZoom),
             rotate: float(Id::FeedbackRotate),
