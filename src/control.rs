@@ -39,6 +39,8 @@ pub enum Source {
     /// The same, from this machine: may also evaluate code.
     LocalWeb,
     Midi,
+    /// The tempo that is heard.
+    Audio,
     Key,
     Preset,
     /// Live code.

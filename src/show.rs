@@ -447,11 +447,7 @@ impl Show {
         let latent = &self.decks.network().mapping;
         let snapshot = Snapshot {
             params: &self.params,
-            feeds: Feeds {
-                beat: self.controls.clock().beat().floor() as i32,
-                fps: self.status.fps(),
-                audio: self.modulation.heard(),
-            },
+            feeds: Feeds { beat: self.controls.clock().beat(), fps: self.status.fps(), audio: self.modulation.heard() },
             mapping: self.controls.mapping(),
             preset: self.presets.number(),
             dims: Dims { z: latent.z_dim, w: latent.w_dim, styles: self.output.styles() },
@@ -506,8 +502,8 @@ impl Show {
             Id::SeedNext => self.step_seed(1.0),
             Id::SeedPrev => self.step_seed(-1.0),
             Id::WalkRestart => self.decks.restart(),
-            Id::Tap => {
-                if let Some(bpm) = self.controls.tap() {
+            Id::Tap | Id::TempoHalf | Id::TempoDouble | Id::TempoEarlier | Id::TempoLater | Id::TempoBar => {
+                if let Some(bpm) = self.controls.play_tempo(id, self.params.base(Id::Tempo)) {
                     self.set(Id::Tempo, Value::Float(bpm));
                 }
             }
@@ -1215,6 +1211,7 @@ impl Show {
         summary.engine = self.output.engine().unwrap_or_else(|| self.engine.name()).to_owned();
         summary.preset.clone_from(&self.presets.playing().name);
         summary.bpm = self.params.get(Id::Tempo);
+        summary.tempo_from = self.controls.clock().leader().word();
         summary.beat = self.controls.clock().beat();
         summary.learning = self.controls.learning_line();
         summary.pending = self.controls.pending(&self.params).or_else(|| self.scripts.pending());

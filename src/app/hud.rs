@@ -83,7 +83,7 @@ fn rows(status: &Summary, params: &Params, window_fps: f32) -> Vec<Row> {
         row("preset", status.preset.clone()),
         row("seed", format!("{:<10}  psi {:>5.2}", params.int(Id::Seed), params.get(Id::Psi))),
         row("walk", format!("{:<10}  {:>+5.2} {per}", params.choice(Id::WalkKind), params.get(Id::WalkSpeed))),
-        row("tempo", format!("{:>5.1} bpm", status.bpm)),
+        row("tempo", format!("{:>5.1} bpm{:>22}", status.bpm, status.tempo_from)),
     ];
     rows.extend(status.devices.iter().map(|device| row(device.name, ports(&device.open))));
     rows.extend([

@@ -1,15 +1,19 @@
-//! Tempo and beat: tapped, or followed from a MIDI clock.
+//! Tempo and beat: tapped, or followed from a MIDI clock or the sound.
 //!
-//! [`Clock`] counts the beats of the show; [`MidiClock`] derives the tempo from another machine's pulses. Both are
-//! pure: times are inputs (`dt` of the frame, the driver's time stamps), so a replay gives the same beats.
+//! [`Clock`] counts the beats of the show; [`MidiClock`] derives the tempo from another machine's pulses, [`HeardClock`]
+//! from what is heard. All are pure: times are inputs (`dt` of the frame, the driver's time stamps), so a replay gives the
+//! same beats.
 
 mod follow;
+mod heard;
 
 pub use follow::MidiClock;
+pub use heard::HeardClock;
 
 use super::midi;
 use super::{Source, Write};
-use crate::params::{Id, Value};
+use crate::modulate::SignalId;
+use crate::params::{Id, TempoSource, Value};
 
 /// Taps further apart than this start a new measurement.
 const TAP_RESET_SECS: f64 = 2.0;
@@ -17,6 +21,31 @@ const TAP_RESET_SECS: f64 = 2.0;
 const TAPS: usize = 7;
 /// Tempos accepted from taps or a MIDI clock, in beats per minute.
 const BPM: std::ops::RangeInclusive<f64> = 20.0..=400.0;
+/// How far one nudge moves the beat.
+const NUDGE_BEATS: f64 = 1.0 / 32.0;
+/// Beats of a bar.
+const BAR: f64 = 4.0;
+
+/// What sets the tempo at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Leader {
+    /// The show's own `/tempo`.
+    #[default]
+    Own,
+    Midi,
+    Audio,
+}
+
+impl Leader {
+    /// For the HUD.
+    pub fn word(self) -> &'static str {
+        match self {
+            Leader::Own => "",
+            Leader::Midi => "MIDI clock",
+            Leader::Audio => "heard",
+        }
+    }
+}
 
 /// The show's beat, and what sets its tempo.
 #[derive(Clone, Debug, Default)]
@@ -28,32 +57,84 @@ pub struct Clock {
     /// Intervals between the last taps in seconds, oldest first.
     intervals: Vec<f64>,
     midi: MidiClock,
-    /// Beats by which the MIDI clock is ahead of ours; caught up gradually.
+    heard: HeardClock,
+    /// Who may lead.
+    source: TempoSource,
+    /// Who led in the last step.
+    leader: Leader,
+    /// Beats by which the leader is ahead of ours; caught up gradually.
     behind: f64,
+    /// Our beat less the leader's: by nudging, and by saying where the bar begins.
+    offset: f64,
 }
 
 impl Clock {
-    /// Advances by `dt` seconds at `bpm` beats per minute. While a MIDI clock runs, the beat is pulled towards its
-    /// beat; while that is stopped, the beat stands still.
-    pub fn step(&mut self, dt: f64, bpm: f64) {
+    /// Advances by `dt` seconds at `bpm` beats per minute. While another clock leads, the beat is pulled towards its beat;
+    /// while a MIDI clock is stopped, the beat stands still.
+    pub fn step(&mut self, dt: f64, bpm: f64, source: TempoSource) {
         /// Time constant of the pull towards the other clock: slow enough to hide jumps, fast enough to remove drift.
         const PULL_SECS: f64 = 0.3;
         self.secs += dt;
         self.midi.step(dt);
-        if self.midi.is_stopped() {
-            return;
-        }
-        if !self.midi.is_running() {
+        self.heard.step(dt);
+        self.source = source;
+        let leader = self.leader();
+        if leader != std::mem::replace(&mut self.leader, leader) {
             self.behind = 0.0;
+            self.offset = 0.0;
+            self.tell_again();
+        }
+        match leader {
+            Leader::Midi if self.midi.is_stopped() => return,
+            Leader::Midi => {}
+            Leader::Audio => self.behind = self.heard.ahead_of(self.beat - self.offset),
+            Leader::Own => self.behind = 0.0,
         }
         let pull = self.behind * (1.0 - (-dt / PULL_SECS).exp());
         self.behind -= pull;
         self.beat = (self.beat + dt * bpm / 60.0 + pull).max(0.0);
     }
 
-    /// Makes a running MIDI clock report its tempo again.
+    /// The first that may lead and has something to say: a MIDI clock, the sound, the show itself.
+    pub fn leader(&self) -> Leader {
+        let has_midi = self.midi.is_running() || self.midi.is_stopped();
+        match self.source {
+            TempoSource::Auto | TempoSource::Midi if has_midi => Leader::Midi,
+            TempoSource::Auto | TempoSource::Audio if self.heard.is_certain() => Leader::Audio,
+            _ => Leader::Own,
+        }
+    }
+
+    /// Makes the other clocks report their tempo again.
     pub fn tell_again(&mut self) {
         self.midi.tell_again();
+        self.heard.tell_again();
+    }
+
+    /// Half or twice the tempo: returns the new one where it is the show's own, and `None` where a leader will tell it.
+    pub fn scale(&mut self, by: f64, bpm: f64) -> Option<f64> {
+        if self.leader() == Leader::Audio {
+            self.heard.scale(by);
+            return None;
+        }
+        Some(bpm * by).filter(|bpm| BPM.contains(bpm))
+    }
+
+    /// Moves the beat a little, and keeps it there if another clock leads.
+    pub fn nudge(&mut self, by: f64) {
+        self.shift(by * NUDGE_BEATS);
+    }
+
+    /// Makes the beat nearest to this moment the first of a bar.
+    pub fn begin_bar(&mut self) {
+        let beat = self.beat.round();
+        self.shift((beat / BAR).round() * BAR - beat);
+    }
+
+    fn shift(&mut self, by: f64) {
+        let from = self.beat;
+        self.beat = (self.beat + by).max(0.0);
+        self.offset += self.beat - from;
     }
 
     /// A tap at the time of the last step. From the second tap on, returns the tempo in beats per minute: from the
@@ -85,17 +166,24 @@ impl Clock {
     /// other messages.
     pub fn midi(&mut self, message: &midi::Message, out: &mut Vec<Write>) {
         let heard = self.midi.message(message);
+        if self.leader() != Leader::Midi {
+            return;
+        }
         match heard.beat {
             Some(beat) if heard.jumped => {
                 self.beat = beat;
-                self.behind = 0.0;
+                (self.behind, self.offset) = (0.0, 0.0);
             }
-            Some(beat) => self.behind = beat - self.beat,
+            Some(beat) => self.behind = beat + self.offset - self.beat,
             None => {}
         }
-        if let Some(bpm) = heard.bpm {
-            let value = Value::Float(bpm.clamp(*BPM.start(), *BPM.end()));
-            out.push(Write { target: Id::Tempo.into(), value, source: Source::Midi });
+        out.extend(heard.bpm.map(|bpm| tempo(bpm, Source::Midi)));
+    }
+
+    /// Follows the signals of the sound, and appends a write to `/tempo` when the tempo has changed. Ignores other signals.
+    pub fn signal(&mut self, id: SignalId, value: f64, out: &mut Vec<Write>) {
+        if self.heard.signal(id, value) && self.leader() == Leader::Audio {
+            out.extend(self.heard.news().map(|bpm| tempo(bpm, Source::Audio)));
         }
     }
 
@@ -103,6 +191,10 @@ impl Clock {
     pub fn beat(&self) -> f64 {
         self.beat
     }
+}
+
+fn tempo(bpm: f64, source: Source) -> Write {
+    Write { target: Id::Tempo.into(), value: Value::Float(bpm.clamp(*BPM.start(), *BPM.end())), source }
 }
 
 #[cfg(test)]
@@ -113,7 +205,7 @@ mod test {
         let mut clock = Clock::default();
         let mut bpm = None;
         for &at in at {
-            clock.step(at - clock.secs, 120.0);
+            clock.step(at - clock.secs, 120.0, TempoSource::Auto);
             bpm = clock.tap();
         }
         bpm
@@ -150,7 +242,7 @@ mod test {
                 let Value::Float(told) = write.value else { panic!("{write:?}") };
                 bpm = told;
             });
-            clock.step(1.0 / 60.0, bpm);
+            clock.step(1.0 / 60.0, bpm, TempoSource::Auto);
             assert!(clock.beat() >= last && clock.beat() - last < 0.1, "a jump at frame {frame}");
             last = clock.beat();
         }
@@ -162,7 +254,59 @@ mod test {
     #[test]
     fn beats_are_counted() {
         let mut clock = Clock::default();
-        (0..600).for_each(|_| clock.step(1.0 / 60.0, 90.0));
+        (0..600).for_each(|_| clock.step(1.0 / 60.0, 90.0, TempoSource::Auto));
         assert!((clock.beat() - 15.0).abs() < 1e-9);
+    }
+
+    /// Plays music of 128 bpm from `secs` on, in frames of 1/60 s, as loud as it is `certain`; returns the tempo after them.
+    fn listen(clock: &mut Clock, frames: u32, from: f64, certain: f64, source: TempoSource) -> f64 {
+        let ids = ["audio.bpm", "audio.phase", "audio.confidence"].map(|name| SignalId::intern(name).unwrap());
+        let (mut bpm, mut out) = (100.0, Vec::new());
+        for frame in 0..frames {
+            let phase = ((from + f64::from(frame) / 60.0) * 128.0 / 60.0).fract();
+            for (id, value) in ids.into_iter().zip([(128.0 - 60.0) / 120.0, phase, certain]) {
+                clock.signal(id, value, &mut out);
+            }
+            for write in out.drain(..) {
+                let Value::Float(told) = write.value else { panic!("{write:?}") };
+                bpm = told;
+            }
+            clock.step(1.0 / 60.0, bpm, source);
+        }
+        bpm
+    }
+
+    #[test]
+    fn the_beat_follows_the_music_and_goes_on_without_it() {
+        let mut clock = Clock::default();
+        let bpm = listen(&mut clock, 600, 0.0, 0.9, TempoSource::Auto);
+        assert_eq!(clock.leader(), Leader::Audio);
+        assert!((bpm - 128.0).abs() < 0.5, "{bpm}");
+        let phase = 10.0 * 128.0 / 60.0;
+        let apart = clock.beat() - phase;
+        assert!((apart - apart.round()).abs() < 0.03, "{} {phase}", clock.beat());
+        assert_eq!(listen(&mut clock, 60, 10.0, 0.1, TempoSource::Auto), 100.0, "uncertain: its own tempo");
+        assert_eq!(clock.leader(), Leader::Own);
+        assert_eq!(listen(&mut Clock::default(), 60, 0.0, 0.9, TempoSource::Tap), 100.0, "not asked for");
+    }
+
+    #[test]
+    fn half_a_tempo_a_nudge_and_a_bar_stay_while_another_clock_leads() {
+        let mut clock = Clock::default();
+        listen(&mut clock, 600, 0.0, 0.9, TempoSource::Audio);
+        assert_eq!(clock.scale(0.5, 128.0), None, "the sound leads");
+        let bpm = listen(&mut clock, 600, 10.0, 0.9, TempoSource::Audio);
+        assert!((bpm - 64.0).abs() < 0.5, "{bpm}");
+        (0..4).for_each(|_| clock.nudge(1.0));
+        listen(&mut clock, 600, 20.0, 0.9, TempoSource::Audio);
+        let apart = (clock.beat() - 30.0 * 64.0 / 60.0 - 4.0 * NUDGE_BEATS) * 2.0;
+        assert!((apart - apart.round()).abs() < 0.03, "{}", clock.beat());
+
+        let mut own = Clock::default();
+        assert_eq!(own.scale(2.0, 100.0), Some(200.0));
+        assert_eq!(own.scale(2.0, 300.0), None, "too fast");
+        own.step(3.1, 120.0, TempoSource::Auto);
+        own.begin_bar();
+        assert!((own.beat() - 8.2).abs() < 1e-9, "{}", own.beat());
     }
 }

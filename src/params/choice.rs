@@ -71,6 +71,17 @@ choices! {
         Beats = "beats",
     }
 
+    /// What may set the tempo: `/tempo/source`.
+    TempoSource {
+        /// A MIDI clock while one runs, else the beat that is heard while it is certain, else the show's own.
+        #[default]
+        Auto = "auto",
+        /// The show's own: taps and `/tempo`.
+        Tap = "tap",
+        Midi = "midi",
+        Audio = "audio",
+    }
+
     /// Where per-layer noise comes from: `/noise/mode`.
     NoiseKind {
         #[default]
@@ -170,6 +181,7 @@ mod tests {
         check(&[WalkKind::Hold, WalkKind::Drift, WalkKind::Loop, WalkKind::Line]);
         check(&[Ease::Linear, Ease::Smooth, Ease::Hold]);
         check(&[TimeBase::Seconds, TimeBase::Beats]);
+        check(&[TempoSource::Auto, TempoSource::Tap, TempoSource::Midi, TempoSource::Audio]);
         check(&[NoiseKind::Const, NoiseKind::Random, NoiseKind::None]);
         check(&[Keep::Colour, Keep::Light]);
         check(&[Fit::Contain, Fit::Cover, Fit::Mirror]);

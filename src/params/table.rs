@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::Value;
-use super::choice::{Choice, Ease, Fit, Keep, Kernel, Layout, NoiseKind, StyleSize, TimeBase, WalkKind};
+use super::choice::{Choice, Ease, Fit, Keep, Kernel, Layout, NoiseKind, StyleSize, TempoSource, TimeBase, WalkKind};
 
 /// What a parameter holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -309,6 +309,12 @@ parameters! {
     FeedbackX = D::float("/feedback/x", -1.0, 1.0, 0.0).unit("widths a second").smooth(0.15).help("horizontal drift of the painting as it feeds back; positive goes right");
     FeedbackY = D::float("/feedback/y", -1.0, 1.0, 0.0).unit("heights a second").smooth(0.15).help("vertical drift of the painting as it feeds back; positive goes down");
     Tempo = D::float("/tempo", 20.0, 400.0, 120.0).unit("bpm").stage().help("beats per minute");
+    TempoSource = D::choice("/tempo/source", TempoSource::WORDS, TempoSource::Auto as usize).stage().help("what sets the tempo; auto follows a MIDI clock, else the beat that is heard, else taps");
+    TempoHalf = D::trigger("/tempo/half").help("half the tempo, also of what is heard");
+    TempoDouble = D::trigger("/tempo/double").help("twice the tempo, also of what is heard");
+    TempoEarlier = D::trigger("/tempo/earlier").help("moves the beat forward by a thirty-second of a beat, so that the next one comes earlier");
+    TempoLater = D::trigger("/tempo/later").help("moves the beat back by a thirty-second of a beat");
+    TempoBar = D::trigger("/tempo/bar").help("a bar begins at the beat nearest to now");
     Tap = D::trigger("/tap").help("tap the tempo");
     Learn = D::text("/learn", "").command().saving(NOW).remote(Remote::NoFiles).help("map the next control that is moved to this address; without an address, to the parameter that changed last");
     LearnCancel = D::trigger("/learn/cancel").unlearnable().help("stop learning");

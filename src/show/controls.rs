@@ -77,9 +77,18 @@ impl Controls {
         self.mapping.follow(table);
     }
 
-    /// The tempo after a tap, if it gives one.
-    pub fn tap(&mut self) -> Option<f64> {
-        self.clock.tap()
+    /// Does what a trigger of the tempo says, at `bpm` beats per minute; returns the new tempo if that is the show's own.
+    pub fn play_tempo(&mut self, id: Id, bpm: f64) -> Option<f64> {
+        match id {
+            Id::Tap => return self.clock.tap(),
+            Id::TempoHalf => return self.clock.scale(0.5, bpm),
+            Id::TempoDouble => return self.clock.scale(2.0, bpm),
+            Id::TempoEarlier => self.clock.nudge(1.0),
+            Id::TempoLater => self.clock.nudge(-1.0),
+            Id::TempoBar => self.clock.begin_bar(),
+            _ => {}
+        }
+        None
     }
 
     /// Sets the current preset's mappings, aliases and receivers.
@@ -93,7 +102,7 @@ impl Controls {
         self.mapping.set_heard(addresses);
     }
 
-    /// A different preset is playing: a running MIDI clock reports its tempo again.
+    /// A different preset is playing: a clock that leads reports its tempo again.
     pub fn repeat_tempo(&mut self) {
         self.clock.tell_again();
     }
@@ -117,8 +126,8 @@ impl Controls {
                 self.connect_port(*port, name, *open);
             }
             Event::Notice(line) => status.notice(line.clone()),
-            // A value without a target: modulation follows it.
-            Event::Signal { .. } => {}
+            // A value without a target: modulation follows it, and the tempo what is heard.
+            Event::Signal { id, value } => self.clock.signal(*id, *value, writes),
             Event::Midi(message) if self.learning.is_waiting() => {
                 self.clock.midi(message, writes);
                 self.learning.message(message);
@@ -198,7 +207,7 @@ impl Controls {
     /// Advances the frame's time: the beat, and MIDI learn. Returns what has been learned.
     pub fn step(&mut self, dt: f64, params: &Params, status: &mut Status) -> Option<Taught> {
         self.repeats.step(dt);
-        self.clock.step(dt, params.get(Id::Tempo));
+        self.clock.step(dt, params.get(Id::Tempo), params.get_choice(Id::TempoSource));
         self.learning.step(dt, &self.controllers, params.table(), status)
     }
 

@@ -29,6 +29,8 @@ pub struct Summary {
     /// What is loading.
     pub loading: Option<String>,
     pub bpm: f64,
+    /// What sets the tempo; empty for the show itself.
+    pub tempo_from: &'static str,
     /// Beats since the start.
     pub beat: f64,
     pub devices: Vec<DeviceStatus>,

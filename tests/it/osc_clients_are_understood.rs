@@ -310,7 +310,7 @@ fn questions_are_answered_and_changes_reported() {
     let aliases: Vec<OscEntry> =
         ranged.iter().map(|(address, options)| OscEntry::new(address, options, Table::built_in()).unwrap()).collect();
     let mapping = Mapping::new(&[], &aliases);
-    let mut feeds = Feeds { beat: 7, fps: 24.5, ..Feeds::default() };
+    let mut feeds = Feeds { beat: 7.2, fps: 24.5, ..Feeds::default() };
     // Frames continue until an answer arrives.
     let heard = |feedback: &mut Feedback, (params, feeds): (&Params, Feeds)| {
         let mut buffer = [0; 65_536];
@@ -380,7 +380,7 @@ fn questions_are_answered_and_changes_reported() {
     params.write(Id::ZVector.into(), &Value::List(vec![1.0, 2.0])).unwrap();
     let z = vec![OscType::Float(1.0), OscType::Float(2.0)];
     assert_eq!(heard(&mut feedback, (&params, feeds)), [("/z".to_owned(), z)]);
-    feeds.beat = 8;
+    feeds.beat = 8.0;
     assert_eq!(heard(&mut feedback, (&params, feeds)), [said("/beat", OscType::Int(8))]);
 
     // It expires unless renewed; renewing does not add a second subscription.

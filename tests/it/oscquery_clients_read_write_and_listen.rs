@@ -53,7 +53,7 @@ impl Stage {
                 self.params.write(write.target, &write.value).expect("a sensible write");
             }
         }
-        let feeds = Feeds { beat: 1, fps: 30.0, ..Feeds::default() };
+        let feeds = Feeds { beat: 1.0, fps: 30.0, ..Feeds::default() };
         let snapshot = Snapshot { params: &self.params, feeds, mapping: &self.mapping, preset: None, dims: DIMS };
         self.panel.step(&snapshot, 0.02);
     }

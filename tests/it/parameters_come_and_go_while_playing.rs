@@ -70,7 +70,7 @@ impl Rig {
         self.mapping.follow(self.params.table());
         let snapshot = Snapshot {
             params: &self.params,
-            feeds: Feeds { beat: 1, fps: 30.0, ..Feeds::default() },
+            feeds: Feeds { beat: 1.0, fps: 30.0, ..Feeds::default() },
             mapping: &self.mapping,
             preset: None,
             dims: Dims { z: 8, w: 8, styles: 0 },

@@ -75,8 +75,8 @@ impl Feed {
 /// The values of the feeds in this frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Feeds {
-    /// Whole beats since the start.
-    pub beat: i32,
+    /// Beats since the start; clients get whole ones.
+    pub beat: f64,
     /// Pictures per second.
     pub fps: f32,
     /// What is heard, 0 to 1, in the order of [`OUTPUTS`].
@@ -96,13 +96,13 @@ impl Default for Heard {
 impl Feeds {
     /// Differs from every value, so that all are sent.
     pub fn unsent() -> Self {
-        Feeds { beat: -1, fps: -1.0, audio: Heard([f32::NAN; COUNT]) }
+        Feeds { beat: -1.0, fps: -1.0, audio: Heard([f32::NAN; COUNT]) }
     }
 
     /// As an OSC argument.
     pub fn value(&self, feed: Feed) -> OscType {
         match feed {
-            Feed::Beat => OscType::Int(self.beat),
+            Feed::Beat => OscType::Int(self.beat.floor() as i32),
             Feed::Fps => OscType::Float(self.fps),
             Feed::Audio(_) => OscType::Float(self.number(feed) as f32),
         }
@@ -111,7 +111,7 @@ impl Feeds {
     /// As a number that changes whenever the feed does.
     pub fn number(&self, feed: Feed) -> f64 {
         match feed {
-            Feed::Beat => f64::from(self.beat),
+            Feed::Beat => self.beat.floor(),
             Feed::Fps => f64::from(self.fps),
             Feed::Audio(i) => {
                 let i = usize::from(i);

@@ -501,7 +501,7 @@ pub(super) mod test {
     pub fn board_of(params: &Params, aliases: Vec<OscEntry>) -> Board {
         let shared = shared();
         let mapping = Mapping::new(&[], &aliases);
-        let feeds = Feeds { beat: 3, fps: 25.0, ..Feeds::default() };
+        let feeds = Feeds { beat: 3.9, fps: 25.0, ..Feeds::default() };
         Panel::new(shared.clone()).step(&Snapshot { params, feeds, mapping: &mapping, preset: None, dims: DIMS }, 0.0);
         shared.board().clone()
     }
