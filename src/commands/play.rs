@@ -11,7 +11,7 @@ use anyhow::ensure;
 use crate::audio::Gain;
 use crate::audio::listen::Input;
 use crate::control::audio::AudioIn;
-use crate::control::midi::{MidiInputs, MidiOutputs, PortRule, Profiles};
+use crate::control::midi::{MidiClockOut, MidiInputs, MidiOutputs, PortRule, Profiles};
 use crate::control::osc::{self, OscServer, Out};
 use crate::control::query::{self, OscHost, QueryServer};
 use crate::control::{self, Absent, Counts, Event, Events, Listen};
@@ -57,6 +57,9 @@ pub struct Options {
     /// Skip MIDI ports whose names contain this (repeatable)
     #[arg(long, value_name = "NAME")]
     midi_except: Vec<String>,
+    /// Send the beat as a MIDI clock to outputs whose names contain this (repeatable)
+    #[arg(long, value_name = "NAME")]
+    midi_clock: Vec<String>,
     /// Listen to a sound input: `default`, a part of its name, or a sound file that is played as if it were live. `none`
     /// listens to nothing; `doctor` lists the inputs
     #[arg(long, value_name = "DEVICE|FILE|none")]
@@ -217,6 +220,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         Some(Ok(audio)) => devices.plug(audio),
         Some(Err(())) => devices.plug(Absent("audio")),
         None => {}
+    }
+    if !options.midi_clock.is_empty() {
+        let rule = PortRule::new(&options.midi_clock, &options.midi_except);
+        match MidiClockOut::start(rule, sender.clone(), midi_counts.clone()) {
+            Ok(clock) => devices.plug(clock),
+            Err(error) => show.notice(format!("cannot start the MIDI clock thread: {error}")),
+        }
     }
     let midi = MidiInputs::start(rule.clone(), sender.clone(), midi_counts.clone());
     let lights = MidiOutputs::start(&midi, profiles, rule, sender, midi_counts);

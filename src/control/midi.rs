@@ -6,6 +6,7 @@
 //! outputs sent, so that only hands become events.
 //! What a message moves is decided by [`mapping`](super::mapping); without any MIDI system the show goes on.
 
+mod clock_out;
 mod inputs;
 mod link;
 mod motor;
@@ -21,6 +22,7 @@ use super::{Counts, Event, EventSender};
 use link::Link;
 use split::Splitter;
 
+pub use clock_out::MidiClockOut;
 pub use inputs::{MidiInputs, PortNames, ports};
 pub use outputs::{Board, MidiOutputs, Panel};
 pub use ports::PortRule;

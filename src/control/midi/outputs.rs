@@ -186,7 +186,7 @@ impl Lamps {
             let is_open = self.open.iter().any(|open| open.identity == identity);
             let profile = self.profiles.of_port(&identity.name).filter(|profile| profile.has_lights());
             let Some(profile) = profile.filter(|_| !is_open) else { continue };
-            match connect(&found.port) {
+            match connect(&found.port, "lights") {
                 Ok(connection) => {
                     let count = profile.controls.len();
                     let (shown, moved) = (vec![None; count], vec![0; count]);
@@ -279,13 +279,14 @@ impl Open {
     }
 }
 
-fn list(client: &MidiOutput) -> Vec<Listed<MidiOutputPort>> {
+pub(super) fn list(client: &MidiOutput) -> Vec<Listed<MidiOutputPort>> {
     let listed =
         |port: MidiOutputPort| Some(Listed { name: client.port_name(&port).ok()?, system_id: port.id(), port });
     client.ports().into_iter().filter_map(listed).collect()
 }
 
-fn connect(port: &MidiOutputPort) -> Result<MidiOutputConnection, String> {
+/// Opens a port; ours is called `name`.
+pub(super) fn connect(port: &MidiOutputPort, name: &str) -> Result<MidiOutputConnection, String> {
     let client = MidiOutput::new(CLIENT).map_err(|error| error.to_string())?;
-    client.connect(port, "lights").map_err(|error| error.to_string())
+    client.connect(port, name).map_err(|error| error.to_string())
 }

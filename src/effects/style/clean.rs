@@ -167,6 +167,6 @@ mod tests {
         let edge = |x: usize, _: usize| if x < 21 { -0.7 } else { 0.7 };
         assert!(distance(&cleaned(1.0, edge), 0, edge) < 1e-6);
         let strokes = |x: usize, y: usize| 0.2 * ((x as f32 + 0.6 * y as f32) / 6.5 * std::f32::consts::TAU).sin();
-        assert!(distance(&cleaned(1.0, strokes), 8, strokes) < 0.03);
+        assert!(distance(&cleaned(1.0, strokes), 8, strokes) < 0.04, "a fifth at most");
     }
 }

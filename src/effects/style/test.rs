@@ -28,7 +28,7 @@ impl Program for Negative {
 }
 
 fn plain() -> StyleSettings {
-    StyleSettings { size: 16, feedback: 0.0, zoom: 1.0, ..StyleSettings::default() }
+    StyleSettings { size: 16, feedback: 0.0, zoom: 1.0, clean: 0.0, ..StyleSettings::default() }
 }
 
 fn negative() -> StyleLoop {
