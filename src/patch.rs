@@ -10,7 +10,7 @@ pub mod effects;
 pub mod folders;
 pub mod library;
 pub mod locate;
-mod modulators;
+pub mod modulators;
 mod palette;
 pub mod preset;
 pub mod save;

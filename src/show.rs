@@ -37,12 +37,13 @@ use crate::effects::style::StyleSettings;
 use crate::engine::Engine;
 use crate::engine::gpu::Device as Graphics;
 pub use crate::image::Fit;
-use crate::modulate::{Modulator, Time};
+use crate::modulate::Time;
 use crate::network::Network;
 use crate::params::{Def, Id, Kind as ParamKind, Params, Scope, TableError, Target, Value, Written};
 use crate::patch::effects::EffectEntry;
 use crate::patch::library::Library;
 use crate::patch::locate::{LocateError, expand};
+use crate::patch::modulators::Edits;
 use crate::patch::preset::{Preset, PresetError};
 use crate::patch::saver::{Origin, Saved};
 use crate::record::snapshot::Still;
@@ -167,8 +168,8 @@ pub struct Show {
     has_new_effects: bool,
     /// Of one event; kept so that playing allocates nothing.
     writes: Vec<Write>,
-    /// Modulators that were added while playing, until the next preset.
-    added: Vec<Modulator>,
+    /// What was changed in the preset's modulators while it plays.
+    edits: Edits,
     /// Of live code, in one frame; kept likewise.
     coded: Vec<(Target, Value)>,
     /// Seconds of the show so far, not counting frozen ones.
@@ -230,7 +231,7 @@ impl Show {
             player: None,
             has_new_effects: false,
             writes: Vec::new(),
-            added: Vec::new(),
+            edits: Edits::default(),
             coded: Vec::new(),
             secs: 0.0,
             params,
@@ -524,6 +525,7 @@ impl Show {
             Id::PresetPrev => self.step_preset(-1),
             Id::PresetSave => self.save_preset(),
             Id::Learn => self.controls.learn(&self.params, &mut self.status),
+            Id::LearnAudio => self.controls.learn_audio(&self.params, &mut self.status),
             Id::LearnCancel => self.controls.cancel_learning(&mut self.status),
             Id::LearnUndo => self.undo_learning(),
             Id::Palette => match palette::parse(self.params.text(id)) {
@@ -797,7 +799,7 @@ impl Show {
     fn play_preset(&mut self, preset: Preset, number: Option<usize>, reset: impl Fn(&Def) -> bool) {
         let network = preset.network.clone().filter(|_| !self.presets.holds(Id::Network));
         self.scripts.change_preset();
-        self.added.clear();
+        self.edits.clear();
         let writes = self.presets.play(preset, number, &self.params);
         self.params.write_defaults(reset);
         self.controls.repeat_tempo();
@@ -939,9 +941,7 @@ impl Show {
     /// Starts the preset's modulators; their knobs become rows of the table.
     fn play_modulators(&mut self) {
         let preset = self.presets.playing();
-        let is_replaced = |name: &str| self.added.iter().any(|added| added.name == name);
-        let own = preset.modulators.iter().filter(|modulator| !is_replaced(&modulator.name));
-        let modulators: Vec<Modulator> = own.chain(&self.added).cloned().collect();
+        let modulators = self.edits.applied(&preset.modulators);
         if let Err(error) = self.modulation.play(&modulators, &mut self.params) {
             self.status.notice(format!("preset {}: modulation is off: {error}", preset.name));
         }
@@ -960,12 +960,11 @@ impl Show {
             }
         };
         let names: Vec<&str> = preset.modulators.iter().map(|modulator| modulator.name.as_str()).collect();
-        if names.is_empty() || self.added.len() + names.len() > MAX_ADDED {
+        if names.is_empty() || self.edits.len() + names.len() > MAX_ADDED {
             return self.status.refuse(&format!("/mod/add takes one to {MAX_ADDED} entries of [mod]"));
         }
         self.status.notice(format!("added {}", names.join(", ")));
-        self.added.retain(|added| !names.contains(&added.name.as_str()));
-        self.added.extend(preset.modulators.iter().cloned());
+        self.edits.add(&preset.modulators);
         self.play_modulators();
         let write = |(target, value): (Target, Value)| Write { target, value, source: Source::Preset };
         let values = preset.params.into_iter().filter_map(|(target, value)| {
@@ -976,15 +975,11 @@ impl Show {
         self.write_all(values);
     }
 
-    /// Removes a modulator that was added.
+    /// Removes a modulator, whether it was added or is the preset's own.
     fn remove_modulator(&mut self) {
         let name = self.params.text(Id::ModRemove).trim().to_owned();
-        let count = self.added.len();
-        self.added.retain(|added| added.name != name);
-        if self.added.len() == count {
-            let names: Vec<&str> = self.added.iter().map(|added| added.name.as_str()).collect();
-            let known = if names.is_empty() { "none was".to_owned() } else { names.join(", ") };
-            return self.status.refuse(&format!("no modulator \"{name}\" was added while playing; {known}"));
+        if let Err(line) = self.edits.remove(&name, &self.presets.playing().modulators) {
+            return self.status.refuse(&format!("/mod/remove: {line}"));
         }
         self.play_modulators();
         self.status.notice(format!("removed {name}"));
@@ -1085,7 +1080,8 @@ impl Show {
         }
         let network = self.decks.network().path.clone();
         let effects = self.effects.wanted();
-        let is_saved = self.presets.save(self.params.text(Id::PresetSave), &self.params, network, effects);
+        let name = self.params.text(Id::PresetSave);
+        let is_saved = self.presets.save(name, &self.params, network, effects, &self.edits);
         self.tell_saving(is_saved);
     }
 
@@ -1108,6 +1104,7 @@ impl Show {
                     _ => {}
                 }
                 self.presets.take_saved(written, &saved.origin, saved.number);
+                self.edits.settle(&self.presets.playing().modulators);
                 self.set_map();
             }
             Err(error) if saved.whole => self.status.notice(error.to_string()),

@@ -120,6 +120,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(Key::Backspace, Action::Fire(Id::Panic), "panic: back to the preset as loaded"),
     bind(Key::Char('0'), Action::Fire(Id::Panic), "panic, too"),
     bind(Key::Char('l'), Action::Fire(Id::Learn), "learn: map a control to what moved last"),
+    bind(Key::Char('a'), Action::Fire(Id::LearnAudio), "audio: let the sound move what moved last"),
     bind(Key::Char('u'), Action::Fire(Id::LearnUndo), "undo learn"),
     bind(Key::Char('m'), Action::Window, "show the mapping"),
     bind(Key::Char('h'), Action::Window, "show or hide the HUD"),

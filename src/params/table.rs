@@ -317,10 +317,11 @@ parameters! {
     TempoBar = D::trigger("/tempo/bar").help("a bar begins at the beat nearest to now");
     Tap = D::trigger("/tap").help("tap the tempo");
     Learn = D::text("/learn", "").command().saving(NOW).remote(Remote::NoFiles).help("map the next control that is moved to this address; without an address, to the parameter that changed last");
+    LearnAudio = D::trigger("/learn/audio").unlearnable().help("let the sound move the parameter that changed last: then 1 to 9 choose bass, mid, high, level, kick, snare, hat, onset or beat; the same again ends it");
     LearnCancel = D::trigger("/learn/cancel").unlearnable().help("stop learning");
     LearnUndo = D::trigger("/learn/undo").unlearnable().remote(Remote::NoFiles).help("undo the last learned mapping");
-    ModAdd = D::text("/mod/add", "").command().saving(NOW).help("add a modulator until the next preset, as an entry of [mod]: sway = { source = \"sine\", beats = 8, to = \"/psi\" }");
-    ModRemove = D::text("/mod/remove", "").command().saving(NOW).help("remove a modulator that was added while playing, by its name");
+    ModAdd = D::text("/mod/add", "").command().saving(NOW).help("add a modulator, as an entry of [mod]: sway = { source = \"sine\", beats = 8, to = \"/psi\" }");
+    ModRemove = D::text("/mod/remove", "").command().saving(NOW).help("remove a modulator, by its name");
     Eval = D::text("/eval", "").command().saving(NOW).remote(Remote::Local).help("evaluate live code; a first line such as --@ drift.luau:12 bar gives file, line, and beat or bar to wait for");
     EvalResult = D::text("/eval/result", "").command().saving(NOW).remote(Remote::Refused).help("what came of the last evaluation: its number, then ok and what it printed, or file, line and error");
     EvalUndo = D::trigger("/eval/undo").remote(Remote::Local).help("take back the last evaluation");

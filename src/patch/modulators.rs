@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use toml_edit::{Item, TableLike};
+use toml_edit::{Array, InlineTable, Item, TableLike};
 
 use super::check::{Checker, describe, did_you_mean, key_span};
 use crate::modulate::modulator::{PREFIX, is_name};
@@ -24,6 +24,108 @@ const KEYS: [&str; 7] = ["source", "to", "depth", "curve", "smooth", "polarity",
 
 /// An entry, and its numbers for the knobs of [`Modulator::knobs`].
 pub(super) type Entry = (Modulator, Vec<f64>);
+
+/// What was changed in a preset's modulators while it plays: added (or put in the place of one with the same name), and
+/// removed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Edits {
+    added: Vec<Modulator>,
+    removed: Vec<String>,
+}
+
+impl Edits {
+    /// How many were added.
+    pub fn len(&self) -> usize {
+        self.added.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty()
+    }
+
+    pub fn clear(&mut self) {
+        *self = Edits::default();
+    }
+
+    pub fn add(&mut self, modulators: &[Modulator]) {
+        for new in modulators {
+            self.removed.retain(|name| *name != new.name);
+            self.added.retain(|old| old.name != new.name);
+            self.added.push(new.clone());
+        }
+    }
+
+    /// Removes the modulator of this name, whether it was added or is one of the preset's `own`.
+    ///
+    /// # Errors
+    /// With a message when there is none.
+    pub fn remove(&mut self, name: &str, own: &[Modulator]) -> Result<(), String> {
+        let playing = self.applied(own);
+        if !playing.iter().any(|modulator| modulator.name == name) {
+            let names: Vec<&str> = playing.iter().map(|modulator| modulator.name.as_str()).collect();
+            let known = if names.is_empty() { "there is none".to_owned() } else { names.join(", ") };
+            return Err(format!("no modulator \"{name}\" plays; {known}"));
+        }
+        self.added.retain(|added| added.name != name);
+        if own.iter().any(|modulator| modulator.name == name) {
+            self.removed.push(name.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Forgets what `own` has by now, as after saving.
+    pub fn settle(&mut self, own: &[Modulator]) {
+        self.added.retain(|added| !own.contains(added));
+        self.removed.retain(|name| own.iter().any(|modulator| modulator.name == *name));
+    }
+
+    /// The preset's own modulators as edited.
+    pub fn applied(&self, own: &[Modulator]) -> Vec<Modulator> {
+        let stays = |modulator: &&Modulator| {
+            let name = &modulator.name;
+            !self.removed.contains(name) && !self.added.iter().any(|added| added.name == *name)
+        };
+        own.iter().filter(stays).chain(&self.added).cloned().collect()
+    }
+
+    /// Brings `[mod]` up to date, except for the numbers.
+    pub(super) fn write(&self, table: &mut dyn TableLike) {
+        for name in &self.removed {
+            table.remove(name);
+        }
+        for modulator in &self.added {
+            table.insert(&modulator.name, toml_edit::value(entry_toml(modulator)));
+        }
+    }
+}
+
+/// An entry of `[mod]`, with only those numbers that say which knob of a group it uses.
+fn entry_toml(modulator: &Modulator) -> InlineTable {
+    let mut entry = InlineTable::new();
+    entry.insert("source", modulator.word.as_str().into());
+    if let Some(key) = modulator.kind.text {
+        entry.insert(key.name, modulator.text.as_str().into());
+    }
+    for (group, &chosen) in modulator.kind.knobs.iter().zip(&modulator.chosen).filter(|(group, _)| group.len() > 1) {
+        entry.insert(group[chosen].name, group[chosen].default.into());
+    }
+    let targets: Vec<String> = modulator.to.iter().map(Target::to_string).collect();
+    match &targets[..] {
+        [only] => entry.insert("to", only.as_str().into()),
+        several => entry.insert("to", several.iter().map(String::as_str).collect::<Array>().into()),
+    };
+    if modulator.polarity != modulator.kind.polarity {
+        entry.insert("polarity", Polarity::WORDS[modulator.polarity as usize].into());
+    }
+    if modulator.curve != Response::default() {
+        entry.insert("curve", Response::WORDS[modulator.curve as usize].into());
+    }
+    // TOML has signed numbers.
+    if let Some(seed) = modulator.seed.and_then(|seed| i64::try_from(seed).ok()) {
+        entry.insert("seed", seed.into());
+    }
+    entry
+}
 
 /// Reads `[mod]`. Sources come first: modulators may move each other's knobs, in any order in the file.
 ///

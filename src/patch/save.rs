@@ -15,6 +15,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value as Toml,
 use super::effects::EffectEntry;
 use super::folders::{Folders, Kind, is_script};
 use super::locate::name_of;
+use super::modulators::Edits;
 use super::preset::{Preset, PresetError, Reading, read_text};
 use crate::control::mapping::{ControlSpec, MidiEntry, MidiOptions, parse_control};
 use crate::file::{self, is_built_in};
@@ -52,6 +53,8 @@ pub struct Saving<'a> {
     pub midi: Option<&'a [MidiEntry]>,
     /// The chain of effects; `None` leaves it unchanged.
     pub effects: Option<&'a [EffectEntry]>,
+    /// What was changed in the modulators; `None` leaves them unchanged.
+    pub modulators: Option<&'a Edits>,
 }
 
 /// A preset that was saved.
@@ -133,8 +136,14 @@ impl Saving<'_> {
         if let Some(now) = self.params {
             in_table(&mut document, "params", |params| write_params(params, now));
         }
-        if let Some(now) = self.params.filter(|_| !before.modulators.is_empty()) {
-            in_table(&mut document, "mod", |entries| write_modulators(entries, &before.modulators, now));
+        let none = Edits::default();
+        let edits = self.modulators.unwrap_or(&none);
+        let modulators = edits.applied(&before.modulators);
+        if let Some(now) = self.params.filter(|_| !(modulators.is_empty() && edits.is_empty())) {
+            in_table(&mut document, "mod", |entries| {
+                edits.write(entries);
+                write_modulators(entries, &modulators, now);
+            });
         }
         if let (Some(now), Some(chain)) = (self.params, self.effects) {
             write_effects(&mut document, chain, now);
@@ -402,6 +411,7 @@ mod tests {
             network: None,
             midi: None,
             effects: None,
+            modulators: None,
         }
         .over(old, Path::new("presets/p.toml"))
         .unwrap()
@@ -435,6 +445,7 @@ mod tests {
                 network: Some(&network),
                 midi: None,
                 effects: None,
+                modulators: None,
             };
             saving.over(old, &folder.join("p.toml")).unwrap()
         };
@@ -460,6 +471,7 @@ mod tests {
                 network: None,
                 midi: Some(midi),
                 effects: None,
+                modulators: None,
             }
             .over(old, path)
             .unwrap()
@@ -495,6 +507,7 @@ mod tests {
             network: Some(&network),
             midi: Some(&[]),
             effects: None,
+            modulators: None,
         };
         let saved = saving.to(&new, Some(&old)).unwrap().preset;
         assert_eq!((saved.name.as_str(), saved.path.as_path()), ("dawn", new.as_path()));

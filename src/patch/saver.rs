@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::effects::EffectEntry;
 use super::library::Library;
 use super::locate::name_of;
+use super::modulators::Edits;
 use super::save::{SaveError, Saving, Written};
 use crate::control::mapping::MidiEntry;
 use crate::params::{Params, Table};
@@ -43,6 +44,8 @@ pub struct Job {
     pub midi: Option<Vec<MidiEntry>>,
     /// The chain of effects; `None` leaves it as in the file.
     pub effects: Option<Vec<EffectEntry>>,
+    /// What was changed in the modulators; `None` leaves them as in the file.
+    pub modulators: Option<Edits>,
     /// A new preset must not take the name of another one.
     pub library: Library,
 }
@@ -74,6 +77,7 @@ impl Job {
             network: self.network.as_deref(),
             midi: self.midi.as_deref(),
             effects: self.effects.as_deref(),
+            modulators: self.modulators.as_ref(),
         };
         match &self.origin {
             Origin::Itself => saving.to(&self.path, None),

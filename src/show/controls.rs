@@ -128,6 +128,9 @@ impl Controls {
             Event::Notice(line) => status.notice(line.clone()),
             // A value without a target: modulation follows it, and the tempo what is heard.
             Event::Signal { id, value } => self.clock.signal(*id, *value, writes),
+            Event::Key(key) if self.learning.hears_sound() => {
+                self.learning.choose_sound(*key, params, status, writes);
+            }
             Event::Midi(message) if self.learning.is_waiting() => {
                 self.clock.midi(message, writes);
                 self.learning.message(message);
@@ -234,6 +237,11 @@ impl Controls {
     /// Handles `/learn`: waits for a control, or stops waiting if called again without an address.
     pub fn learn(&mut self, params: &Params, status: &mut Status) {
         self.learning.begin(params.text(Id::Learn), params.table(), status);
+    }
+
+    /// Handles `/learn/audio`: waits for the number of a sound, or stops waiting.
+    pub fn learn_audio(&mut self, params: &Params, status: &mut Status) {
+        self.learning.begin_audio(params.table(), status);
     }
 
     pub fn cancel_learning(&mut self, status: &mut Status) {

@@ -16,6 +16,7 @@ use crate::params::{Id, Params, Target, Value};
 use crate::patch::effects::EffectEntry;
 use crate::patch::folders::{HOME_VARIABLE, is_script};
 use crate::patch::library::Library;
+use crate::patch::modulators::Edits;
 use crate::patch::preset::{Preset, PresetError};
 use crate::patch::save::Written;
 use crate::patch::saver::{Job, Origin, Saved, Saver};
@@ -315,6 +316,7 @@ impl Presets {
         params: &Params,
         network: PathBuf,
         effects: &[EffectEntry],
+        modulators: &Edits,
     ) -> Result<bool, String> {
         let name = name.trim();
         let is_code = is_script(&self.playing.path);
@@ -334,6 +336,7 @@ impl Presets {
             params: Some(Box::new(params.clone())),
             network: Some(network),
             effects: Some(effects.to_vec()),
+            modulators: Some(modulators.clone()),
             ..job
         }))
     }
@@ -348,6 +351,7 @@ impl Presets {
             network: None,
             midi: Some(self.learned.own(&self.playing.midi).to_vec()),
             effects: None,
+            modulators: None,
             library: self.library.clone(),
         }
     }
@@ -485,7 +489,10 @@ mod tests {
     fn only_valid_names_are_accepted() {
         let mut presets = presets();
         for wrong in ["a/b", ".hidden", "a:b", "a\nb"] {
-            assert!(presets.save(wrong, &Params::default(), PathBuf::new(), &[]).is_err(), "{wrong:?}");
+            assert!(
+                presets.save(wrong, &Params::default(), PathBuf::new(), &[], &Edits::default()).is_err(),
+                "{wrong:?}"
+            );
         }
     }
 }

@@ -155,6 +155,28 @@ fn saving_keeps_the_modulators_and_their_comments() {
 }
 
 #[test]
+fn what_is_added_and_removed_while_playing_is_saved() {
+    let mut rig = Rig::new("edits");
+    let text = |text: &str| Value::Text(text.to_owned());
+    rig.write("/mod/remove", text("hit"));
+    rig.write("/mod/add", text("sway = { source = \"sine\", beats = 8, to = \"/noise/gain\", depth = 0.4 }"));
+    assert!(rig.show.params().table().resolve("/mod/hit/depth").is_none(), "the preset's own is removed too");
+    assert_eq!(rig.modulators(), modulators(PRESET), "not saved yet");
+    rig.write("/mod/sway/depth", Value::Float(0.25));
+    rig.write("/preset/save", Value::Nothing);
+    let saved = rig.modulators();
+    assert!(!saved.contains("[mod.hit]") && saved.contains("# in and out"), "{saved}");
+    let line = saved.lines().find(|line| line.starts_with("sway")).expect("the new one");
+    assert_eq!(line, "sway = { source = \"sine\", beats = 8, to = \"/noise/gain\", depth = 0.25 }");
+    // What was saved is the preset's own: it stays after a panic, and can be removed.
+    rig.write("/panic", Value::Nothing);
+    assert_eq!(rig.show.params().base(rig.target("/mod/sway/depth").id), 0.25);
+    rig.write("/mod/remove", text("sway"));
+    rig.write("/preset/save", Value::Nothing);
+    assert!(!rig.text().contains("sway"), "{}", rig.text());
+}
+
+#[test]
 fn the_same_frames_give_the_same_bytes() {
     let play = |name: &str| {
         let mut rig = Rig::new(name);

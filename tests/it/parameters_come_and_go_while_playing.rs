@@ -262,6 +262,7 @@ fn presets_name_and_save_new_rows() {
         network: None,
         midi: None,
         effects: None,
+        modulators: None,
     };
     saving.to(&file, None).expect("saved");
     let saved = std::fs::read_to_string(&file).expect("the preset");

@@ -1,13 +1,32 @@
-//! MIDI learn: maps the next control that is moved to a parameter.
+//! Learning: maps the next control that is moved to a parameter, or lets the sound move it.
 
 use std::sync::Arc;
 
 use super::super::status::Status;
+use crate::control::keys::Key;
 use crate::control::learn::{Heard, Learn, Moved};
 use crate::control::mapping::{MidiEntry, MidiOptions, Mode};
 use crate::control::midi::{Message, Profile};
 use crate::control::{Source, Write};
-use crate::params::{Id, Kind, Remote, Table, Target};
+use crate::modulate::modulator::PREFIX;
+use crate::params::{Id, Kind, Params, Remote, Table, Target, Value};
+
+/// The sounds that keys 1 to 9 choose: the signal is `audio.` and the word, and whether it is a hit.
+const SOUNDS: [(&str, bool); 9] = [
+    ("bass", false),
+    ("mid", false),
+    ("high", false),
+    ("level", false),
+    ("kick", true),
+    ("snare", true),
+    ("hat", true),
+    ("onset", true),
+    ("beat", true),
+];
+/// How far a sound moves a parameter at first, as a share of its range.
+const DEPTH: f64 = 0.3;
+/// Levels are smoothed this much at first, in seconds.
+const SMOOTH_SECS: f64 = 0.1;
 
 struct Session {
     target: Target,
@@ -30,6 +49,8 @@ pub struct Taught {
 #[derive(Default)]
 pub struct Learning {
     session: Option<Session>,
+    /// The parameter that waits for a sound.
+    sounding: Option<Target>,
     /// The parameter that a player moved last.
     moved: Option<Target>,
     /// The last client that asked to learn or to save may not write files.
@@ -74,8 +95,43 @@ impl Learning {
         self.session = Some(Session { target, learn: Learn::default(), turn_back: false, saves });
     }
 
+    /// Whether a sound is to be chosen by a key.
+    pub fn hears_sound(&self) -> bool {
+        self.sounding.is_some()
+    }
+
+    /// Waits for a sound for the parameter that changed last; or stops waiting.
+    pub fn begin_audio(&mut self, table: &Table, status: &mut Status) {
+        if self.sounding.take().is_some() {
+            return status.notice("no sound chosen".to_owned());
+        }
+        self.session = None;
+        let can_move =
+            |target: &Target| target.id.def().default_number().is_some() && table.current(target.id).is_some();
+        self.sounding = Some(self.moved.filter(can_move).unwrap_or(Id::Psi.into()));
+    }
+
+    /// Takes a key while a sound is to be chosen: a number makes a modulator, or removes the one that it has made before.
+    pub fn choose_sound(&mut self, key: Key, params: &Params, status: &mut Status, writes: &mut Vec<Write>) {
+        let Some(target) = self.sounding else { return };
+        let by = match key {
+            Key::Up => -1,
+            Key::Down => 1,
+            Key::Char(digit @ '1'..='9') => {
+                self.sounding = None;
+                return writes.push(sound_write(SOUNDS[digit as usize - '1' as usize], target, params.table()));
+            }
+            _ => {
+                self.sounding = None;
+                return status.notice("no sound chosen".to_owned());
+            }
+        };
+        let can_move = |id: &Id| id.def().learnable && id.def().default_number().is_some();
+        self.sounding = next_of(&params.table().ids().filter(can_move).collect::<Vec<_>>(), target.id, by);
+    }
+
     pub fn cancel(&mut self, status: &mut Status) {
-        if self.session.take().is_some() {
+        if self.session.take().is_some() | self.sounding.take().is_some() {
             status.notice("nothing learned".to_owned());
         }
     }
@@ -84,8 +140,7 @@ impl Learning {
     pub fn choose(&mut self, by: isize, table: &Table) {
         let Some(session) = &mut self.session else { return };
         let all: Vec<Id> = table.ids().filter(|id| id.def().learnable).collect();
-        let here = all.iter().position(|&id| id == session.target.id).unwrap_or(0) as isize;
-        session.target = all[(here + by).rem_euclid(all.len() as isize) as usize].into();
+        session.target = next_of(&all, session.target.id, by).unwrap_or(session.target);
     }
 
     /// Takes a message, which then has no other effect.
@@ -125,6 +180,11 @@ impl Learning {
 
     /// The HUD's line while waiting.
     pub fn line(&self) -> Option<String> {
+        if let Some(target) = self.sounding {
+            let sounds = SOUNDS.iter().enumerate().map(|(i, (word, _))| format!("{} {word}", i + 1));
+            let sounds = sounds.collect::<Vec<_>>().join("  ");
+            return Some(format!("sound moves {target}: {sounds} (up, down: another parameter; A: cancel)"));
+        }
         let session = self.session.as_ref()?;
         Some(if session.turn_back {
             format!("learn {}: now turn it the other way", session.target)
@@ -132,6 +192,28 @@ impl Learning {
             format!("learn {}: move a control (up, down: another parameter; L: cancel)", session.target)
         })
     }
+}
+
+/// The id `by` places on from `here`, around the end.
+fn next_of(all: &[Id], here: Id, by: isize) -> Option<Target> {
+    let place = all.iter().position(|&id| id == here).unwrap_or(0) as isize;
+    let count = isize::try_from(all.len()).ok().filter(|count| *count > 0)?;
+    all.get((place + by).rem_euclid(count) as usize).map(|id| (*id).into())
+}
+
+/// Adds a modulator that follows a sound, or removes it if it is there.
+fn sound_write((word, is_hit): (&str, bool), target: Target, table: &Table) -> Write {
+    // A name is made of letters, digits, - and _.
+    let name: String = format!("{word}{}", target.to_string().replace('/', "-")).chars().take(32).collect();
+    let is_there = table.resolve(&format!("{PREFIX}{name}/depth")).is_some();
+    let (id, text) = if is_there {
+        (Id::ModRemove, name)
+    } else {
+        let smooth = if is_hit { 0.0 } else { SMOOTH_SECS };
+        let entry = format!("source = \"audio.{word}\", to = \"{target}\", depth = {DEPTH}, smooth = {smooth:?}");
+        (Id::ModAdd, format!("{name} = {{ {entry} }}"))
+    };
+    Write { target: id.into(), value: Value::Text(text), source: Source::Key }
 }
 
 /// The mapping of a moved control to `target`, or why it is not possible.
@@ -183,6 +265,30 @@ mod tests {
             .expect("it is learned");
         assert!(taught.saves && taught.line.contains("plays /noise/gain"), "{}", taught.line);
         assert!(!learning.is_waiting());
+    }
+
+    #[test]
+    fn a_sound_is_chosen_by_its_number_and_again_to_end_it() {
+        let (mut learning, mut status, mut params) = (Learning::default(), Status::default(), Params::default());
+        learning.note(&Write { target: Id::NoiseGain.into(), value: Value::Float(1.0), source: Source::Osc }, true);
+        let mut choose = |learning: &mut Learning, params: &Params, keys: &[Key]| {
+            let mut writes = Vec::new();
+            learning.begin_audio(params.table(), &mut status);
+            assert!(learning.line().is_some_and(|line| line.contains("1 bass") && line.contains("9 beat")));
+            keys.iter().for_each(|key| learning.choose_sound(*key, params, &mut status, &mut writes));
+            assert!(!learning.hears_sound());
+            writes.pop().map(|write| (write.target.id, write.value))
+        };
+        let text = |text: &str| Value::Text(text.to_owned());
+        let kick = "kick-noise-gain = { source = \"audio.kick\", to = \"/noise/gain\", depth = 0.3, smooth = 0.0 }";
+        assert_eq!(choose(&mut learning, &params, &[Key::Char('5')]), Some((Id::ModAdd, text(kick))));
+        let row = crate::params::Def::float("/mod/kick-noise-gain/depth", -1.0, 1.0, 0.3);
+        params.replace(&[], &[row]).unwrap();
+        let again = choose(&mut learning, &params, &[Key::Char('5')]);
+        assert_eq!(again, Some((Id::ModRemove, text("kick-noise-gain"))));
+        let other = choose(&mut learning, &params, &[Key::Down, Key::Char('1')]).unwrap();
+        assert!(other.1 != text(kick) && format!("{:?}", other.1).contains("audio.bass"), "{other:?}");
+        assert_eq!(choose(&mut learning, &params, &[Key::Char('x')]), None);
     }
 
     #[test]
