@@ -258,10 +258,10 @@ mod test {
         assert!((clock.beat() - 15.0).abs() < 1e-9);
     }
 
-    /// Plays music of 128 bpm from `secs` on, in frames of 1/60 s, as loud as it is `certain`; returns the tempo after them.
-    fn listen(clock: &mut Clock, frames: u32, from: f64, certain: f64, source: TempoSource) -> f64 {
+    /// Plays music of 128 bpm from `from` seconds on, in frames of 1/60 s, heard as surely as `certain`. `bpm` is the tempo.
+    fn listen(clock: &mut Clock, bpm: &mut f64, frames: u32, from: f64, certain: f64) {
         let ids = ["audio.bpm", "audio.phase", "audio.confidence"].map(|name| SignalId::intern(name).unwrap());
-        let (mut bpm, mut out) = (100.0, Vec::new());
+        let mut out = Vec::new();
         for frame in 0..frames {
             let phase = ((from + f64::from(frame) / 60.0) * 128.0 / 60.0).fract();
             for (id, value) in ids.into_iter().zip([(128.0 - 60.0) / 120.0, phase, certain]) {
@@ -269,39 +269,57 @@ mod test {
             }
             for write in out.drain(..) {
                 let Value::Float(told) = write.value else { panic!("{write:?}") };
-                bpm = told;
+                *bpm = told;
             }
-            clock.step(1.0 / 60.0, bpm, source);
+            clock.step(1.0 / 60.0, *bpm, clock.source);
         }
-        bpm
+    }
+
+    fn clock(source: TempoSource) -> Clock {
+        Clock { source, ..Clock::default() }
     }
 
     #[test]
     fn the_beat_follows_the_music_and_goes_on_without_it() {
-        let mut clock = Clock::default();
-        let bpm = listen(&mut clock, 600, 0.0, 0.9, TempoSource::Auto);
+        let (mut clock, mut bpm) = (clock(TempoSource::Auto), 100.0);
+        listen(&mut clock, &mut bpm, 600, 0.0, 0.9);
         assert_eq!(clock.leader(), Leader::Audio);
         assert!((bpm - 128.0).abs() < 0.5, "{bpm}");
-        let phase = 10.0 * 128.0 / 60.0;
-        let apart = clock.beat() - phase;
-        assert!((apart - apart.round()).abs() < 0.03, "{} {phase}", clock.beat());
-        assert_eq!(listen(&mut clock, 60, 10.0, 0.1, TempoSource::Auto), 100.0, "uncertain: its own tempo");
-        assert_eq!(clock.leader(), Leader::Own);
-        assert_eq!(listen(&mut Clock::default(), 60, 0.0, 0.9, TempoSource::Tap), 100.0, "not asked for");
+        let apart = clock.beat() - 10.0 * 128.0 / 60.0;
+        assert!((apart - apart.round()).abs() < 0.03, "{apart}");
+        listen(&mut clock, &mut bpm, 60, 10.25, 0.1);
+        assert_eq!(clock.leader(), Leader::Own, "no longer certain");
+        let apart = clock.beat() - 11.0 * 128.0 / 60.0;
+        assert!((apart - apart.round()).abs() < 0.03, "it goes on at its tempo: {apart}");
+    }
+
+    #[test]
+    fn only_the_chosen_source_leads() {
+        let (mut own, mut bpm) = (clock(TempoSource::Tap), 100.0);
+        listen(&mut own, &mut bpm, 60, 0.0, 0.9);
+        assert_eq!((own.leader(), bpm), (Leader::Own, 100.0));
+        let mut heard = clock(TempoSource::Audio);
+        listen(&mut heard, &mut bpm, 60, 0.0, 0.9);
+        let start = midi::Message { port: 0, channel: 0, kind: midi::Kind::Start, at_us: 0 };
+        heard.midi(&start, &mut Vec::new());
+        assert!(heard.leader() == Leader::Audio && heard.beat() > 1.0, "a MIDI clock does not jump in");
     }
 
     #[test]
     fn half_a_tempo_a_nudge_and_a_bar_stay_while_another_clock_leads() {
-        let mut clock = Clock::default();
-        listen(&mut clock, 600, 0.0, 0.9, TempoSource::Audio);
+        let (mut clock, mut bpm) = (clock(TempoSource::Audio), 100.0);
+        listen(&mut clock, &mut bpm, 600, 0.0, 0.9);
         assert_eq!(clock.scale(0.5, 128.0), None, "the sound leads");
-        let bpm = listen(&mut clock, 600, 10.0, 0.9, TempoSource::Audio);
+        listen(&mut clock, &mut bpm, 600, 10.0, 0.9);
         assert!((bpm - 64.0).abs() < 0.5, "{bpm}");
         (0..4).for_each(|_| clock.nudge(1.0));
-        listen(&mut clock, 600, 20.0, 0.9, TempoSource::Audio);
+        listen(&mut clock, &mut bpm, 600, 20.0, 0.9);
         let apart = (clock.beat() - 30.0 * 64.0 / 60.0 - 4.0 * NUDGE_BEATS) * 2.0;
-        assert!((apart - apart.round()).abs() < 0.03, "{}", clock.beat());
+        assert!((apart - apart.round()).abs() < 0.05, "{apart}");
+    }
 
+    #[test]
+    fn the_shows_own_tempo_and_bar_are_set_at_once() {
         let mut own = Clock::default();
         assert_eq!(own.scale(2.0, 100.0), Some(200.0));
         assert_eq!(own.scale(2.0, 300.0), None, "too fast");

@@ -1,8 +1,10 @@
 //! The screen: the picture enlarged to the output's size, then a chain of effects, then bytes for the window and the taps.
 //!
 //! Runs on the engine's thread. Allocates only when sizes or the chain change. An effect that reads its own last output has
-//! two textures of its own; the others share a few. Nothing waits for the device, except [`Screen::read`].
+//! two textures of its own; the others share a few. A picture waits until the device has at most [`AHEAD`] others to draw:
+//! on a slow device they would pile up, each with its memory and its delay.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::compiled::{Compiled, FORMAT, FRAME_BYTES, PARAM_BYTES, Pipeline};
@@ -15,6 +17,8 @@ use crate::engine::surface::{Surface, Texture};
 
 /// How many effects a chain may have.
 pub const MOST_LINKS: usize = 40;
+/// How many pictures the device may have before it when one is begun.
+pub const AHEAD: usize = 2;
 /// How many words of 32 bits the parameters of one effect take, at most.
 pub const MOST_WORDS: usize = PARAM_BYTES as usize / 4;
 /// Words of a link before its parameters: whether it is enabled, and its mix.
@@ -117,6 +121,8 @@ pub struct Screen {
     /// Whether each link runs in this picture.
     active: Vec<bool>,
     ring: Option<Ring>,
+    /// The pictures that the device may still be drawing, the oldest first.
+    in_flight: VecDeque<wgpu::SubmissionIndex>,
     ids: u32,
 }
 
@@ -153,6 +159,7 @@ impl Screen {
             words: Vec::new(),
             active: Vec::new(),
             ring: None,
+            in_flight: VecDeque::with_capacity(AHEAD),
             ids,
             device,
         })
@@ -256,6 +263,9 @@ impl Screen {
                 "an output of {width}x{height} is not possible; it takes up to {most}x{most}"
             )));
         }
+        while self.in_flight.len() >= AHEAD {
+            wait(&self.device, self.in_flight.pop_front())?;
+        }
         self.resize(scaling.size);
         let mut encoder = self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let plain = self.painting.clone().ok_or_else(|| unavailable("no texture".to_owned()))?;
@@ -272,7 +282,7 @@ impl Screen {
         }
         let made = self.run_chain(&mut encoder, &plain, values, moment);
         let texture = self.finish(&mut encoder, &made, number);
-        self.device.queue.submit([encoder.finish()]);
+        self.in_flight.push_back(self.device.queue.submit([encoder.finish()]));
         if let Some(ring) = &mut self.ring {
             ring.submitted(true);
         }

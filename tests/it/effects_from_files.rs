@@ -1,12 +1,16 @@
 //! Effects from files: they come with a preset, by OSC and with a saved file, and a mistake never takes the picture away.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use latent_jockey::control::Event;
 use latent_jockey::engine::gpu::Device;
+use latent_jockey::engine::surface::Surface;
+use latent_jockey::image::Image;
 use latent_jockey::params::{Id, Value};
 use latent_jockey::patch::folders::{Folders, Kind};
-use latent_jockey::screen::Workshop;
+use latent_jockey::screen::chain::AHEAD;
+use latent_jockey::screen::{Kernel, Moment, Scaling, Screen, Workshop};
 
 use crate::common::rig::{Rig, text, write_by};
 use crate::common::skip_gpu;
@@ -262,4 +266,21 @@ fn a_saved_preset_has_its_chain() {
     assert!(saved.contains("[[effects]]\nshader = \"half\"\nmix = 0.5\n"), "{saved}");
     assert!(saved.contains("[[effects]]\nshader = \"invert\"\nname = \"invert-2\"\nlift = 0.25\n"), "{saved}");
     assert!(saved.find("half").unwrap() < saved.find("inverts").unwrap(), "{saved}");
+}
+
+#[test]
+fn pictures_do_not_pile_up_on_a_slow_device() {
+    let Some(device) = device() else { return };
+    let mut screen = Screen::new(device.clone()).expect("a screen");
+    let picture = Image { channels: 3, height: 64, width: 64, data: vec![0.25; 3 * 64 * 64] };
+    let scaling = Scaling { size: [1920, 1080], kernel: Kernel::Lanczos, ..Scaling::default() };
+    let drawn = Arc::new(AtomicUsize::new(0));
+    for asked in 0..12 {
+        let (mut painting, mut network) = (Surface::from(picture.clone()), Surface::default());
+        screen.draw([&mut painting, &mut network], &scaling, &[], Moment::default(), None).expect("a picture");
+        let waiting = asked - drawn.load(Ordering::Relaxed);
+        assert!(waiting <= AHEAD, "{waiting} pictures before the one that was asked for last");
+        let drawn = drawn.clone();
+        device.queue.on_submitted_work_done(move || drop(drawn.fetch_add(1, Ordering::Relaxed)));
+    }
 }

@@ -118,7 +118,7 @@ mod tests {
         assert!((clock.news().unwrap() - 64.0).abs() < 1e-9);
         clock.step(1.0);
         assert!(!clock.is_certain(), "nothing arrives any more");
-        assert!(!clock.signal(SignalId::intern("sensor").unwrap(), 1.0));
+        assert!(!clock.signal(SignalId::intern("hand.sensor").unwrap(), 1.0));
     }
 
     #[test]
