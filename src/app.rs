@@ -97,6 +97,11 @@ impl Player {
     fn is_taking(&mut self) -> bool {
         self.show.get_mut().unwrap_or_else(PoisonError::into_inner).is_taking()
     }
+
+    /// Whether what is shown is being recorded.
+    fn recording(&mut self) -> bool {
+        self.show.get_mut().unwrap_or_else(PoisonError::into_inner).is_recording()
+    }
 }
 
 /// Frames per second over the last half second, slow enough to read.

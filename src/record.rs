@@ -1,14 +1,19 @@
 //! Recording: pictures become video files and folders of PNGs.
 //!
 //! [`Sink`] takes frames (laid out by [`crate::image::fit`]), [`recorder`] does so on its own thread for a live show, and
-//! [`sheet`] arranges stills on a contact sheet. Nothing here knows about the show, networks or time: a frame's time is its
-//! position in the sequence.
+//! [`sheet`] arranges stills on a contact sheet. Nothing here knows about the show or networks: a frame's time is its
+//! position in the sequence, which [`pace`] derives from the show's steps.
 
+pub mod codec;
+pub mod feed;
 pub mod frames;
+pub mod jpegs;
+pub mod pace;
 pub mod recorder;
 pub mod sheet;
 pub mod snapshot;
 mod sound;
+pub mod stream;
 pub mod take;
 pub mod video;
 
@@ -17,11 +22,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use frames::PngFolder;
+use jpegs::JpegVideo;
 pub use sound::add_sound;
-use video::{Effort, VideoError, VideoSettings, VideoWriter};
+use video::{Effort, Sound, VideoError, VideoSettings, VideoWriter};
 
-/// Extensions of the supported video formats.
-pub const VIDEO_ENDINGS: &[&str] = &["mp4", "mov", "mkv"];
+use crate::params::Codec;
 
 /// Why a recording could not start or continue.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +37,7 @@ pub enum RecordError {
     Write { path: PathBuf, source: std::io::Error },
     #[error("a frame of {width}x{height} has {expected} bytes; got {found}")]
     FrameSize { width: u32, height: u32, expected: usize, found: usize },
-    #[error("{}: \"{ending}\" is not a video extension; use .mp4, .mov, .mkv, or a folder for PNGs", path.display())]
+    #[error("{}: \"{ending}\" is not a video extension; use .mp4, .mov, .mkv, .webm, .gif, .webp, or a folder for PNGs", path.display())]
     Ending { path: PathBuf, ending: String },
     #[error("the record thread: {0}")]
     Thread(String),
@@ -43,50 +48,93 @@ pub enum RecordError {
 pub enum Sink {
     Video(VideoWriter),
     Pngs(PngFolder),
+    /// What a live show is recorded to without ffmpeg.
+    Jpegs(JpegVideo),
 }
 
 impl Sink {
-    /// Opens `out` for frames of `width` x `height`: a video for .mp4, .mov and .mkv, a folder of PNGs for a path
-    /// without an extension. Without ffmpeg, a video becomes a folder next to it. The string is a remark for the player
-    /// if the output differs from what was requested.
+    /// Opens `out` for frames of `width` x `height`: a video by its ending (see [`codec::ENDINGS`]), a folder of PNGs for a
+    /// path without one. Without ffmpeg, a video becomes a folder next to it. The string is a remark for the player if the
+    /// output differs from what was requested.
     ///
     /// # Errors
     /// When `out` cannot be written, has a different extension, or the size is not possible for a video.
     pub fn open(out: &Path, width: u32, height: u32, fps: f64) -> Result<(Self, Option<String>), RecordError> {
-        Sink::open_with(out, VideoSettings { width, height, fps, effort: Effort::Best })
+        Sink::open_with(out, VideoSettings::new(width, height, fps), None)
     }
 
-    /// As [`Sink::open`], with all settings.
+    /// As [`Sink::open`], with all settings. Live, an existing file is left alone and the new one is numbered, odd sizes grow
+    /// ([`Sink::size`]), and without ffmpeg a video is a file of JPEGs.
     ///
     /// # Errors
     /// As [`Sink::open`].
-    pub fn open_with(out: &Path, settings: VideoSettings) -> Result<(Self, Option<String>), RecordError> {
-        Sink::open_by(OsStr::new(video::FFMPEG), out, settings)
+    pub fn open_with(
+        out: &Path,
+        settings: VideoSettings,
+        sound: Option<&Sound>,
+    ) -> Result<(Self, Option<String>), RecordError> {
+        Sink::open_by(OsStr::new(video::FFMPEG), out, settings, sound)
     }
 
-    fn open_by(ffmpeg: &OsStr, out: &Path, settings: VideoSettings) -> Result<(Self, Option<String>), RecordError> {
-        let ending = out.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
-        let pngs = |folder: &Path| PngFolder::create(folder, settings.width, settings.height);
-        match ending {
-            _ if out.is_dir() => pngs(out).map(|(folder, remark)| (Sink::Pngs(folder), remark)),
-            None => pngs(out).map(|(folder, remark)| (Sink::Pngs(folder), remark)),
-            Some(ending) if VIDEO_ENDINGS.contains(&ending.as_str()) => {
-                match VideoWriter::start_by(ffmpeg, out, &settings) {
-                    Err(RecordError::Video(VideoError::NoFfmpeg)) => {
-                        let folder = beside(out);
-                        let (sink, remark) = pngs(&folder)?;
-                        let instead = format!("no ffmpeg on the PATH: writing PNGs to {} instead", folder.display());
-                        let remarks: Vec<String> = std::iter::once(instead).chain(remark).collect();
-                        Ok((Sink::Pngs(sink), Some(remarks.join("; "))))
-                    }
-                    started => {
-                        let video = started?;
-                        let remark = video.encoder().remark();
-                        Ok((Sink::Video(video), remark))
-                    }
+    fn open_by(
+        ffmpeg: &OsStr,
+        out: &Path,
+        settings: VideoSettings,
+        sound: Option<&Sound>,
+    ) -> Result<(Self, Option<String>), RecordError> {
+        let is_live = settings.effort == Effort::Live;
+        let (out, codec, renamed) = codec::plan(out, settings.codec)?;
+        let out = if is_live { codec::fresh(&out) } else { out };
+        let settings = VideoSettings { codec, ..settings };
+        let (sink, remark) = if codec == Codec::Png {
+            let (folder, remark) = PngFolder::create(&out, settings.width, settings.height)?;
+            (Sink::Pngs(folder), remark)
+        } else {
+            match VideoWriter::start_by(ffmpeg, &out, &settings, sound) {
+                Err(RecordError::Video(VideoError::NoFfmpeg)) => Sink::without_ffmpeg(&out, &settings)?,
+                started => {
+                    let video = started?;
+                    let remark = video.encoder().remark();
+                    (Sink::Video(video), remark)
                 }
             }
-            Some(ending) => Err(RecordError::Ending { path: out.to_owned(), ending }),
+        };
+        let silent = (sound.is_some() && !matches!(sink, Sink::Video(_))).then(|| "without sound".to_owned());
+        let remarks: Vec<String> = [renamed, remark, silent].into_iter().flatten().collect();
+        Ok((sink, (!remarks.is_empty()).then(|| remarks.join("; "))))
+    }
+
+    fn without_ffmpeg(out: &Path, settings: &VideoSettings) -> Result<(Self, Option<String>), RecordError> {
+        settings.check()?;
+        let VideoSettings { width, height, fps, .. } = *settings;
+        if settings.effort == Effort::Live {
+            let is_mkv = video::container(out) == "matroska";
+            let file = if is_mkv { out.to_owned() } else { codec::fresh(&out.with_extension("mkv")) };
+            let instead = format!("no ffmpeg on the PATH: recording JPEGs to {}", file.display());
+            return Ok((Sink::Jpegs(JpegVideo::create(&file, [width, height], fps)?), Some(instead)));
+        }
+        let folder = beside(out);
+        let (sink, remark) = PngFolder::create(&folder, width, height)?;
+        let instead = format!("no ffmpeg on the PATH: writing PNGs to {} instead", folder.display());
+        let remarks: Vec<String> = std::iter::once(instead).chain(remark).collect();
+        Ok((Sink::Pngs(sink), Some(remarks.join("; "))))
+    }
+
+    /// Width and height of its frames in pixels.
+    pub fn size(&self) -> [u32; 2] {
+        match self {
+            Sink::Video(video) => [video.settings().width, video.settings().height],
+            Sink::Pngs(folder) => folder.size(),
+            Sink::Jpegs(video) => video.size(),
+        }
+    }
+
+    /// The file or folder that is written now.
+    pub fn path(&self) -> &Path {
+        match self {
+            Sink::Video(video) => video.growing(),
+            Sink::Pngs(folder) => folder.path(),
+            Sink::Jpegs(video) => video.path(),
         }
     }
 
@@ -98,6 +146,22 @@ impl Sink {
         match self {
             Sink::Video(video) => video.write(rgba),
             Sink::Pngs(folder) => folder.write(rgba),
+            Sink::Jpegs(video) => video.write(rgba),
+        }
+    }
+
+    /// `count` more frames like the last one, which is given again. A video may have them only once another one is written.
+    ///
+    /// # Errors
+    /// As [`Sink::write`].
+    pub fn repeat(&mut self, count: u64, rgba: &[u8]) -> Result<(), RecordError> {
+        match self {
+            Sink::Video(video) => video.repeat(count, rgba),
+            Sink::Pngs(folder) => folder.repeat(count),
+            Sink::Jpegs(video) => {
+                video.repeat(count);
+                Ok(())
+            }
         }
     }
 
@@ -109,14 +173,7 @@ impl Sink {
         match self {
             Sink::Video(video) => video.finish(),
             Sink::Pngs(folder) => Ok(folder.finish()),
-        }
-    }
-
-    /// Bytes of one frame.
-    pub fn frame_bytes(&self) -> usize {
-        match self {
-            Sink::Video(video) => video.settings().frame_bytes(),
-            Sink::Pngs(folder) => folder.frame_bytes(),
+            Sink::Jpegs(video) => Ok(video.finish()),
         }
     }
 }
@@ -168,15 +225,17 @@ mod tests {
 
     #[test]
     fn an_unknown_extension_is_reported() {
-        let error = Sink::open(Path::new("x.gif"), 16, 16, 30.0).unwrap_err().to_string();
-        assert_eq!(error, "x.gif: \"gif\" is not a video extension; use .mp4, .mov, .mkv, or a folder for PNGs");
+        let error = Sink::open(Path::new("x.avi"), 16, 16, 30.0).unwrap_err().to_string();
+        let takes = ".mp4, .mov, .mkv, .webm, .gif, .webp, or a folder for PNGs";
+        assert_eq!(error, format!("x.avi: \"avi\" is not a video extension; use {takes}"));
     }
 
     #[test]
     fn without_ffmpeg_a_video_becomes_a_folder() {
         let folder = std::env::temp_dir().join(format!("latent-jockey-sink-{}", std::process::id()));
-        let settings = VideoSettings { width: 2, height: 2, fps: 30.0, effort: Effort::Best };
-        let (mut sink, remark) = Sink::open_by(OsStr::new("no-such-ffmpeg"), &folder.join("x.mp4"), settings).unwrap();
+        let settings = VideoSettings::new(2, 2, 30.0);
+        let none = OsStr::new("no-such-ffmpeg");
+        let (mut sink, remark) = Sink::open_by(none, &folder.join("x.mp4"), settings, None).unwrap();
         let instead = folder.join("x-frames");
         assert_eq!(remark.unwrap(), format!("no ffmpeg on the PATH: writing PNGs to {} instead", instead.display()));
         sink.write(&[0; 16]).unwrap();

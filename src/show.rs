@@ -15,6 +15,7 @@ mod modulation;
 mod output;
 pub mod picture;
 mod presets;
+mod recording;
 mod repeat;
 mod scripts;
 mod slideshow;
@@ -46,6 +47,7 @@ use crate::patch::locate::{LocateError, expand};
 use crate::patch::modulators::Edits;
 use crate::patch::preset::{Preset, PresetError};
 use crate::patch::saver::{Origin, Saved};
+pub use crate::record::recorder::Track;
 use crate::record::snapshot::Still;
 use crate::record::take::{self, TakeError, Told};
 use crate::screen::chain::MOST_LINKS;
@@ -56,9 +58,10 @@ use deck::Decks;
 use effects::Effects;
 use loads::{Context, Kind, Landed, Landing, LoadError, LoadRequest, Loaded, Loads, Named, Place, Progress, Recorded};
 use modulation::Modulation;
-use output::{Now, Output};
-pub use output::{Tap, Uploads};
+use output::{Now, Output, Showing};
+pub use output::{Shown, Tap, Uploads};
 use presets::{News, Presets};
+use recording::Recording;
 use repeat::Player;
 use scripts::Scripts;
 use slideshow::{Slide, Slideshow};
@@ -159,6 +162,7 @@ pub struct Show {
     slideshow: Slideshow,
     effects: Effects,
     output: Output,
+    recording: Recording,
     status: Status,
     takes: Takes,
     snapshots: Snapshots,
@@ -230,6 +234,7 @@ impl Show {
             snapshots: Snapshots::default(),
             player: None,
             has_new_effects: false,
+            recording: Recording::default(),
             writes: Vec::new(),
             edits: Edits::default(),
             coded: Vec::new(),
@@ -298,8 +303,10 @@ impl Show {
             self.walk(dt);
         }
         let frame = self.loads.frame();
-        self.output.draw(frame, is_frozen, self.brightness(), &mut self.status);
+        let showing = Showing { brightness: self.brightness(), fit: self.layout(), dt };
+        self.output.draw(frame, is_frozen, showing, &mut self.status);
         self.log(dt, frame);
+        self.recording.step(dt, &mut self.params, &mut self.status);
         self.publish(dt);
     }
 
@@ -477,8 +484,8 @@ impl Show {
             self.scripts.lead(write.source == Source::Script);
         }
         if write.source != Source::Preset {
-            // Code is long; its result says what became of it.
-            if written != Written::Unchanged && id != Id::Eval {
+            // Code is long, and its result says what became of it; an address may hold a key.
+            if written != Written::Unchanged && id != Id::Eval && id != Id::Stream {
                 self.status.message(write);
             }
             self.presets.written(write.target);
@@ -548,8 +555,16 @@ impl Show {
                 let name = self.params.text(Id::Snapshot).trim().to_owned();
                 self.want_snapshot((!name.is_empty()).then(|| expand(Path::new(&name))));
             }
+            Id::RecordStart => self.start_recording(),
+            Id::Stream => self.recording.stream(&self.params, &mut self.output, &mut self.status),
+            Id::RecordStop => self.recording.stop(&mut self.status),
             _ => {}
         }
+    }
+
+    fn start_recording(&mut self) {
+        let order = recording::order(&self.params, &self.presets.playing().name);
+        self.recording.start(order, &mut self.output, &mut self.status);
     }
 
     /// What a string parameter names.
@@ -1130,12 +1145,26 @@ impl Show {
 
     /// How a picture that has not the output's size fills it.
     pub fn fit(&self) -> Fit {
-        let size = self.output.size();
-        match self.output.picture() {
-            // It fits already; a window of another shape shows the whole.
-            Some(picture) if [picture.width, picture.height] == size => Fit::Contain,
-            _ => self.params.get_choice::<Layout>(Id::Fit).plain(),
-        }
+        self.output.picture().map_or(self.layout(), |picture| self.output.fit(picture, self.layout()))
+    }
+
+    fn layout(&self) -> Fit {
+        self.params.get_choice::<Layout>(Id::Fit).plain()
+    }
+
+    /// Whether what is shown is being recorded.
+    pub fn is_recording(&self) -> bool {
+        self.recording.is_running()
+    }
+
+    /// The file that is heard: recordings get its sound.
+    pub fn set_track(&mut self, track: Track) {
+        self.recording.set_track(track);
+    }
+
+    /// Ends the recording and waits for its file; one line for each file that was not finished yet.
+    pub fn end_recording(&mut self) -> Vec<String> {
+        self.recording.end()
     }
 
     /// The output's width and height in pixels, from the next picture on; 0 for the picture's own. Without a screen
@@ -1219,6 +1248,8 @@ impl Show {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             format!("take {name} {}:{:02}", secs as u64 / 60, secs as u64 % 60)
         });
+        summary.recording = self.recording.line().map(str::to_owned);
+        summary.streaming = self.recording.stream_line();
         summary
     }
 

@@ -199,6 +199,7 @@ fn notes(painter: &Painter, status: &Summary) {
         (&status.loading, "loading ", COOL),
         (&status.recording, "● recording ", RED),
         (&status.take, "● ", RED),
+        (&status.streaming, "● streaming to ", RED),
     ];
     let mut bottom = screen.max.y - size;
     for (text, before, colour) in notes {

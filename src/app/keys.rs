@@ -23,6 +23,7 @@ pub(super) const OWN: &[(&str, &str)] = &[
     ("Ctrl S", "save the preset"),
     ("Ctrl T", "begin or end a take"),
     ("F12", "save a snapshot"),
+    ("Ctrl R", "start or stop recording"),
     ("Ctrl Q", "quit"),
 ];
 
@@ -37,6 +38,7 @@ pub(super) enum Own {
     Save,
     Take,
     Snapshot,
+    Record,
     Escape,
     Quit,
 }
@@ -48,6 +50,7 @@ fn own(key: &Logical, command: bool) -> Option<Own> {
             "q" => Some(Own::Quit),
             "s" => Some(Own::Save),
             "t" => Some(Own::Take),
+            "r" => Some(Own::Record),
             _ => None,
         },
         Logical::Character(c) => match c.to_ascii_lowercase().as_str() {
@@ -124,6 +127,10 @@ pub(super) fn read_keys(
                     let id = if player.is_taking() { Id::TakeStop } else { Id::TakeStart };
                     player.pending.push(asked(id));
                 }
+                Own::Record => {
+                    let id = if player.recording() { Id::RecordStop } else { Id::RecordStart };
+                    player.pending.push(asked(id));
+                }
                 Own::Output => player.output_wanted = !player.output_wanted,
                 Own::Quit => {
                     exit.write(AppExit::Success);
@@ -175,6 +182,7 @@ mod test {
         assert_eq!(own(&character("q"), false), None);
         assert_eq!((own(&character("s"), true), own(&character("m"), false)), (Some(Own::Save), Some(Own::Map)));
         assert_eq!((own(&character("t"), true), own(&character("t"), false)), (Some(Own::Take), None));
+        assert_eq!((own(&character("r"), true), own(&character("r"), false)), (Some(Own::Record), None));
         for binding in BINDINGS {
             let key = match binding.key {
                 Key::Char(c) => character(&c.to_string()),

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -63,6 +63,7 @@ pub trait Ear: Send + 'static {
 /// A running thread. Dropping it ends the thread.
 pub struct Listening {
     stop: Arc<AtomicBool>,
+    position: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -71,8 +72,10 @@ impl Listening {
     /// When the system starts no thread.
     pub fn start(input: Input, gain: Gain, ear: impl Ear) -> std::io::Result<Self> {
         let stop = Arc::<AtomicBool>::default();
+        let position = Arc::<AtomicU64>::default();
         let listener = Listener {
             stop: stop.clone(),
+            position: position.clone(),
             analysis: Analysis::new(gain),
             outputs: Outputs::default(),
             ear,
@@ -80,7 +83,12 @@ impl Listening {
             zeros: false,
         };
         let thread = std::thread::Builder::new().name("audio".to_owned()).spawn(move || listener.run(input))?;
-        Ok(Listening { stop, thread: Some(thread) })
+        Ok(Listening { stop, position, thread: Some(thread) })
+    }
+
+    /// Where a track is, in microseconds from its beginning.
+    pub fn position(&self) -> &Arc<AtomicU64> {
+        &self.position
     }
 }
 
@@ -96,6 +104,8 @@ impl Drop for Listening {
 
 struct Listener<E> {
     stop: Arc<AtomicBool>,
+    /// See [`Listening::position`].
+    position: Arc<AtomicU64>,
     analysis: Analysis,
     outputs: Outputs,
     ear: E,
@@ -225,13 +235,15 @@ impl<E: Ear> Listener<E> {
         self.ear.open(Some(&name));
         let (mut samples, mut next) = (Vec::with_capacity(RATE as usize), 0);
         let start = Instant::now();
-        let (mut fed, mut has_sound) = (0, false);
+        let (mut fed, mut played, mut has_sound) = (0, 0, false);
         while self.goes_on() {
             let due = samples_in(start.elapsed()).saturating_sub(fed);
             let count = (samples.len() - next).min(usize::try_from(due).unwrap_or(usize::MAX));
             self.feed(&samples[next..next + count]);
             next += count;
             fed += count as u64;
+            played += count as u64;
+            self.position.store(played * 1_000_000 / u64::from(RATE), Ordering::Relaxed);
             if next < samples.len() {
                 std::thread::sleep(POLL);
                 continue;
@@ -250,7 +262,7 @@ impl<E: Ear> Listener<E> {
                     Ok(_) => return self.silence(format!("audio: {}: no sound in it", path.display())),
                     Err(error) => return self.silence(format!("audio: {error}")),
                 }
-                has_sound = false;
+                (has_sound, played) = (false, 0);
             }
         }
     }

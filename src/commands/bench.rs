@@ -3,6 +3,7 @@
 mod effects;
 mod layers;
 mod painting;
+mod recording;
 mod sound;
 
 use std::path::PathBuf;
@@ -46,6 +47,9 @@ pub struct Options {
     /// Also measure the time from a sound to the picture that shows it
     #[arg(long, conflicts_with_all = ["random", "effects"])]
     audio: bool,
+    /// Only measure what recording costs: the first preset, with and without it in turn
+    #[arg(long, conflicts_with_all = ["random", "effects", "audio", "style"])]
+    record: bool,
     #[command(flatten)]
     engine: EngineOptions,
     /// Duration of each measurement
@@ -58,6 +62,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let (library, mut preset) = super::presets(None)?;
     if options.effects {
         return effects::each(&library, options.seconds);
+    }
+    if options.record {
+        preset.network = options.network.as_deref().map(locate::network).transpose()?.or(preset.network);
+        return recording::cost(preset, library, options);
     }
     let engine = options.engine.build();
     preset.network = options.network.as_deref().map(locate::network).transpose()?.or(preset.network);

@@ -11,7 +11,8 @@ use crate::control::midi::{self, Profiles};
 use crate::engine::gpu;
 use crate::patch::folders::{Folders, Kind};
 use crate::patch::library::Library;
-use crate::record::video::{self, Encoder};
+use crate::record::codec::{self, Encoder};
+use crate::record::video;
 
 /// The state of one thing.
 enum Health {
@@ -35,6 +36,7 @@ pub fn run() -> anyhow::Result<()> {
         ("osc", osc()),
         ("web", web()),
         ("ffmpeg", ffmpeg()),
+        ("codecs", codecs()),
     ];
     let mut bad = 0;
     for (name, health) in checks {
@@ -161,13 +163,30 @@ fn web() -> Health {
 fn ffmpeg() -> Health {
     let version = match Command::new(video::FFMPEG).arg("-version").output() {
         Ok(output) => String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or("found").to_owned(),
-        Err(_) => return Lesser("not found; `render` writes PNGs (install ffmpeg for video)".to_owned()),
+        Err(_) => {
+            return Lesser("not found; shows are recorded as JPEGs, `render` writes PNGs (install ffmpeg)".to_owned());
+        }
     };
     match Encoder::of(OsStr::new(video::FFMPEG)) {
         Ok(encoder) => match encoder.remark() {
-            None => Good(format!("{version}, encoding with {}", encoder.name)),
+            None => Good(version),
             Some(remark) => Lesser(format!("{version}: {remark}")),
         },
         Err(error) => Lesser(format!("{version}: {error}")),
     }
+}
+
+/// The codecs that can be recorded, each with its encoder.
+fn codecs() -> Health {
+    let survey = match codec::survey(OsStr::new(video::FFMPEG)) {
+        Ok(survey) => survey,
+        Err(error) => return Lesser(error.to_string()),
+    };
+    let (there, missing): (Vec<_>, Vec<_>) = survey.into_iter().partition(|(_, encoder)| encoder.is_some());
+    let named = |(codec, encoder): (&str, Option<Encoder>)| match encoder {
+        Some(encoder) if encoder.name != codec => format!("{codec} ({})", encoder.name),
+        _ => codec.to_owned(),
+    };
+    let [there, missing] = [there, missing].map(|codecs| codecs.into_iter().map(named).collect::<Vec<_>>().join(", "));
+    if missing.is_empty() { Good(there) } else { Lesser(format!("{there}; this ffmpeg has none for {missing}")) }
 }

@@ -14,13 +14,15 @@ use crate::control::audio::AudioIn;
 use crate::control::midi::{MidiClockOut, MidiInputs, MidiOutputs, PortRule, Profiles};
 use crate::control::osc::{self, OscServer, Out};
 use crate::control::query::{self, OscHost, QueryServer};
-use crate::control::{self, Absent, Counts, Event, Events, Listen};
+use crate::control::{self, Absent, Counts, Event, Events, Listen, Source, Write};
 use crate::engine::gpu::Device;
+use crate::params::{Choice, Codec, Id, Value};
 use crate::patch::folders::Kind;
 use crate::patch::locate;
 use crate::record::snapshot;
+use crate::record::stream::Target;
 use crate::record::take::Take;
-use crate::show::{Devices, Mode, Show, Uploads, whole_micros};
+use crate::show::{Devices, Mode, Show, Track, Uploads, whole_micros};
 
 /// The default UDP port for OSC.
 pub const OSC_PORT: u16 = 9000;
@@ -67,6 +69,22 @@ pub struct Options {
     /// Loudness of the music in dB of full scale, instead of adapting to it
     #[arg(long, value_name = "DB", value_parser = super::parse_gain, allow_negative_numbers = true)]
     audio_gain: Option<Gain>,
+    /// Record what is shown, from the beginning: a video (.mp4, .mov, .mkv, .webm), a loop (.gif, .webp) or a folder for
+    /// PNGs. An existing file stays, and the new one is numbered
+    #[arg(long, value_name = "FILE|DIR", value_parser = super::path())]
+    record: Option<PathBuf>,
+    /// Codec of recordings [default: what the file's ending suggests]
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(Codec::WORDS))]
+    record_codec: Option<String>,
+    /// Frames per second of recordings [default: 30]
+    #[arg(long, value_name = "F")]
+    record_fps: Option<f64>,
+    /// Size of recordings [default: the output's]
+    #[arg(long, value_name = "WxH", value_parser = super::parse_size)]
+    record_size: Option<(u32, u32)>,
+    /// Stream what is shown: srt://, udp://, tcp://, rtmp://, rtsp://, or a loopback device such as /dev/video2
+    #[arg(long, value_name = "URL")]
+    stream: Option<String>,
     /// Run without a window: OSC and MIDI in, a status line every second, Ctrl-C to quit
     #[arg(long)]
     headless: bool,
@@ -197,8 +215,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let word = options.audio.as_deref().filter(|word| *word != "none");
     let audio = word.map(|word| {
         let input = Input::of(word).map_err(|error| without(error.to_string()))?;
-        AudioIn::start(input, options.audio_gain.unwrap_or_default(), sender.clone(), audio_counts)
-            .map_err(|error| without(format!("cannot start the audio thread: {error}")))
+        let is_track = matches!(input, Input::Track(_));
+        let audio = AudioIn::start(input, options.audio_gain.unwrap_or_default(), sender.clone(), audio_counts)
+            .map_err(|error| without(format!("cannot start the audio thread: {error}")))?;
+        let track = is_track.then(|| Track { path: PathBuf::from(word), position: audio.position().clone() });
+        Ok((audio, track))
     });
     let (profiles, problems) = Profiles::load(&controllers);
     problems.iter().for_each(|problem| without(problem.to_string()));
@@ -216,8 +237,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if has_window && device.is_none() {
         devices.tap(Uploads);
     }
+    let mut track = None;
     match audio {
-        Some(Ok(audio)) => devices.plug(audio),
+        Some(Ok((audio, heard))) => {
+            devices.plug(audio);
+            track = heard;
+        }
         Some(Err(())) => devices.plug(Absent("audio")),
         None => {}
     }
@@ -233,14 +258,42 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     devices.plug(midi);
     devices.plug(lights);
     show.connect(devices);
+    track.into_iter().for_each(|track| show.set_track(track));
     show.set_output_size([options.size.0, options.size.1]);
     if let Some(path) = &options.take {
         show.start_take(Some(path.clone()));
+    }
+    let recording = recording(options)?;
+    if !recording.is_empty() {
+        show.step(0.0, &recording);
     }
     match has_window {
         true => open(show, device, events, options),
         false => headless(show, &events, options.seconds),
     }
+}
+
+/// What the options of recordings write.
+fn recording(options: &Options) -> anyhow::Result<Vec<Event>> {
+    if let Some(fps) = options.record_fps {
+        anyhow::ensure!((1.0..=240.0).contains(&fps), "--record-fps takes 1 to 240, got {fps}");
+    }
+    if let Some(address) = &options.stream {
+        Target::parse(address).map_err(|line| anyhow::anyhow!("--stream: {line}"))?;
+    }
+    let file = options.record.as_deref().map(std::path::absolute).transpose()?;
+    let values = [
+        (Id::RecordFile, file.map(|file| Value::Text(file.display().to_string()))),
+        (Id::RecordCodec, options.record_codec.clone().map(Value::Text)),
+        (Id::RecordFps, options.record_fps.map(Value::Float)),
+        (Id::RecordSize, options.record_size.map(|(width, height)| Value::Text(format!("{width}x{height}")))),
+        (Id::Stream, options.stream.clone().map(Value::Text)),
+        (Id::RecordStart, options.record.as_ref().map(|_| Value::Nothing)),
+    ];
+    let write = |(id, value): (Id, Option<Value>)| {
+        value.map(|value| Event::Write(Write { target: id.into(), value, source: Source::Key }))
+    };
+    Ok(values.into_iter().filter_map(write).collect())
 }
 
 /// Whether there will be a window. Says why not if one was expected.
@@ -308,5 +361,6 @@ fn headless(mut show: Show, events: &Events, seconds: Option<f64>) -> anyhow::Re
             say!("{}", show.status());
         }
     }
+    show.end_recording().iter().for_each(|line| say!("{line}"));
     Ok(())
 }

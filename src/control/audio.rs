@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::osc::feeds;
@@ -69,7 +70,7 @@ impl Default for Heard {
 pub struct AudioIn {
     heard: Arc<Mutex<Heard>>,
     counts: Arc<Counts>,
-    _listening: Listening,
+    listening: Listening,
 }
 
 impl AudioIn {
@@ -86,7 +87,12 @@ impl AudioIn {
             signals: AudioSignals::default(),
             sent: [0.0; COUNT],
         };
-        Ok(AudioIn { heard, counts, _listening: Listening::start(input, gain, ear)? })
+        Ok(AudioIn { heard, counts, listening: Listening::start(input, gain, ear)? })
+    }
+
+    /// Where a track is, in microseconds from its beginning.
+    pub fn position(&self) -> &Arc<AtomicU64> {
+        self.listening.position()
     }
 }
 

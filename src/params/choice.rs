@@ -135,6 +135,28 @@ choices! {
         Lanczos = "lanczos",
         Linear = "linear",
     }
+
+    /// How a recording is encoded: `/record/codec`.
+    Codec {
+        /// What the ending of the file suggests; H.264 where it does not say.
+        #[default]
+        Auto = "auto",
+        H264 = "h264",
+        Hevc = "hevc",
+        Av1 = "av1",
+        /// ProRes 422 HQ.
+        Prores = "prores",
+        /// For playing in VJ programs.
+        Hap = "hap",
+        /// DNxHR HQ.
+        Dnxhr = "dnxhr",
+        /// Lossless.
+        Ffv1 = "ffv1",
+        Gif = "gif",
+        Webp = "webp",
+        /// A folder of PNGs.
+        Png = "png",
+    }
 }
 
 words!(Fit { Contain = "contain", Cover = "cover", Mirror = "mirror" });
@@ -187,6 +209,19 @@ mod tests {
         check(&[Fit::Contain, Fit::Cover, Fit::Mirror]);
         check(&[Layout::Contain, Layout::Cover, Layout::Mirror, Layout::Kaleidoscope, Layout::Tile]);
         check(&[Kernel::Auto, Kernel::Edge, Kernel::Lanczos, Kernel::Linear]);
+        check(&[
+            Codec::Auto,
+            Codec::H264,
+            Codec::Hevc,
+            Codec::Av1,
+            Codec::Prores,
+            Codec::Hap,
+            Codec::Dnxhr,
+            Codec::Ffv1,
+            Codec::Gif,
+            Codec::Webp,
+            Codec::Png,
+        ]);
         let sizes = [StyleSize::S128, StyleSize::S192, StyleSize::S256, StyleSize::S384, StyleSize::S512];
         check(&sizes);
         assert!(sizes.iter().zip(StyleSize::WORDS).all(|(size, word)| size.pixels().to_string() == *word));

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::Value;
-use super::choice::{Choice, Ease, Fit, Keep, Kernel, Layout, NoiseKind, StyleSize, TempoSource, TimeBase, WalkKind};
+use super::choice::{
+    Choice, Codec, Ease, Fit, Keep, Kernel, Layout, NoiseKind, StyleSize, TempoSource, TimeBase, WalkKind,
+};
 
 /// What a parameter holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -338,6 +340,14 @@ parameters! {
     FxAdd = D::text("/fx/add", "").command().unlearnable().saving(NOW).help("add an effect to the end of the chain, by the name of its file");
     FxRemove = D::text("/fx/remove", "").command().unlearnable().saving(NOW).help("remove an effect from the chain");
     FxOrder = D::text("/fx/order", "").command().unlearnable().saving(NOW).help("order of the chain: names of effects, the first one first; those left out follow");
+    RecordStart = D::trigger("/record/start").remote(Remote::Local).help("start recording what is shown");
+    RecordStop = D::trigger("/record/stop").remote(Remote::Local).help("stop recording, and finish the file");
+    RecordFile = D::text("/record/file", "").stage().saving(Saving::ReadOnly).remote(Remote::Refused).help("file of the next recording: .mp4, .mov, .mkv, .webm, .gif, .webp, or a folder for PNGs; empty is a new file in your folder of videos");
+    RecordCodec = D::choice("/record/codec", Codec::WORDS, Codec::Auto as usize).stage().saving(Saving::ReadOnly).help("codec of the next recording; auto is what the file's ending suggests, h264 for most");
+    RecordFps = D::float("/record/fps", 1.0, 240.0, 30.0).unit("per second").stage().saving(Saving::ReadOnly).help("frame rate of the next recording");
+    RecordSize = D::text("/record/size", "").stage().saving(Saving::ReadOnly).remote(Remote::Local).help("width and height of the next recording, such as 1920x1080; empty is the output's");
+    RecordStatus = D::text("/record/status", "").command().unlearnable().saving(NOW).remote(Remote::Refused).help("time, size, dropped frames and file of the current recording");
+    Stream = D::text("/stream", "").command().unlearnable().saving(NOW).remote(Remote::Refused).help("stream what is shown to srt://, udp://, tcp://, rtmp://, rtsp:// or a loopback device such as /dev/video2, with the rate and size of recordings; empty ends it");
     Blackout = D::float("/blackout", 0.0, 1.0, 0.0).smooth(0.03).stage().saving(Saving::ReadOnly).help("fade to black");
     Freeze = D::boolean("/freeze", false).stage().saving(Saving::ReadOnly).help("hold the picture");
     TakeStart = D::text("/take/start", "").command().saving(NOW).remote(Remote::Refused).help("write a take: everything that is played from now on, to be rendered later; with or without a file's name");

@@ -3,8 +3,7 @@
 //! Frames of an earlier recording are overwritten one by one; nothing is ever deleted, and leftovers are reported.
 //! Runs on the calling thread.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -22,6 +21,8 @@ pub struct PngFolder {
     /// The highest existing frame number at the start.
     before: u64,
     rgb: Vec<u8>,
+    /// The last frame's file.
+    png: Vec<u8>,
 }
 
 impl PngFolder {
@@ -45,12 +46,23 @@ impl PngFolder {
                 folder.display()
             )
         });
-        Ok((PngFolder { folder: folder.to_owned(), width, height, frames: 0, before, rgb: Vec::new() }, remark))
+        Ok((
+            PngFolder { folder: folder.to_owned(), width, height, frames: 0, before, rgb: Vec::new(), png: Vec::new() },
+            remark,
+        ))
     }
 
     /// Bytes of one frame.
     pub fn frame_bytes(&self) -> usize {
         self.width as usize * self.height as usize * 4
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn size(&self) -> [u32; 2] {
+        [self.width, self.height]
     }
 
     /// Writes the next frame: sRGB-encoded RGBA. Alpha is dropped: what the audience sees has none.
@@ -61,9 +73,22 @@ impl PngFolder {
         check_frame(self.width, self.height, rgba)?;
         self.rgb.clear();
         self.rgb.extend(rgba.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]));
-        let path = self.folder.join(format!("frame_{:06}.png", self.frames + 1));
-        encode(&path, &self.rgb, self.width, self.height).map_err(|source| RecordError::Write { path, source })?;
-        self.frames += 1;
+        self.png.clear();
+        encode(&mut self.png, &self.rgb, self.width, self.height)
+            .map_err(|source| RecordError::Write { path: self.folder.clone(), source })?;
+        self.repeat(1)
+    }
+
+    /// `count` more frames like the last one.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn repeat(&mut self, count: u64) -> Result<(), RecordError> {
+        for _ in 0..count {
+            let path = self.folder.join(format!("frame_{:06}.png", self.frames + 1));
+            fs::write(&path, &self.png).map_err(|source| RecordError::Write { path, source })?;
+            self.frames += 1;
+        }
         Ok(())
     }
 
@@ -83,15 +108,13 @@ impl PngFolder {
     }
 }
 
-fn encode(path: &Path, rgb: &[u8], width: u32, height: u32) -> std::io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
-    PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Adaptive)
+fn encode(png: &mut Vec<u8>, rgb: &[u8], width: u32, height: u32) -> std::io::Result<()> {
+    PngEncoder::new_with_quality(png, CompressionType::Fast, FilterType::Adaptive)
         .write_image(rgb, width, height, ExtendedColorType::Rgb8)
         .map_err(|error| match error {
             image::ImageError::IoError(error) => error,
             other => std::io::Error::other(other),
-        })?;
-    file.flush()
+        })
 }
 
 /// The number of a frame's file.

@@ -1,10 +1,10 @@
-//! A video: raw frames are piped to an ffmpeg process.
+//! A video: frames are piped to an ffmpeg process.
 //!
 //! ffmpeg runs in its own process group, so that Ctrl-C reaches only us and the file is finished properly. While
 //! it grows, the file is a sequence of fragments that plays up to the last half second even if either process is
-//! killed; finishing turns an .mp4 or .mov into one that every editor opens. The same frames give the same bytes.
-
-mod encoder;
+//! killed; finishing turns an .mp4 or .mov into one that every editor opens. Offline, the same frames give the same bytes,
+//! and the file has its name once it is finished. Live, it has its name from the beginning, and frames that repeat the one
+//! before are left to ffmpeg.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -15,8 +15,10 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+pub use super::codec::Encoder;
+use super::feed::{Content, Feed};
 use super::{RecordError, Summary, check_frame};
-pub use encoder::Encoder;
+use crate::params::Codec;
 
 /// The program, found on the PATH.
 pub const FFMPEG: &str = "ffmpeg";
@@ -34,8 +36,8 @@ pub enum VideoError {
     NoFfmpeg,
     #[error("cannot start ffmpeg: {0}")]
     Start(std::io::Error),
-    #[error("this ffmpeg has no usable video encoder (libx264, libopenh264, mpeg4): install a full ffmpeg")]
-    NoEncoder,
+    #[error("this ffmpeg has no usable encoder for {codec} ({known}): install a full ffmpeg")]
+    NoEncoder { codec: &'static str, known: String },
     #[error("a video takes {what}; got {found}")]
     Settings { what: &'static str, found: String },
     #[error("ffmpeg ended with {status} while writing {}: {said}{}", path.display(), kept_part(part.as_deref()))]
@@ -45,7 +47,7 @@ pub enum VideoError {
 }
 
 impl VideoError {
-    fn start(error: std::io::Error) -> VideoError {
+    pub(super) fn start(error: std::io::Error) -> VideoError {
         if error.kind() == std::io::ErrorKind::NotFound { VideoError::NoFfmpeg } else { VideoError::Start(error) }
     }
 }
@@ -62,36 +64,47 @@ pub enum Effort {
     Best,
     /// For recording a live show: light on the processor.
     Live,
+    /// For a receiver on the network: few delays, and a limited rate.
+    Stream,
 }
 
-/// Size, frame rate and effort of a video.
+/// The sound of a recording: a track that plays again and again, from `at_secs` on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sound {
+    pub track: PathBuf,
+    pub at_secs: f64,
+}
+
+/// Size, frame rate, codec and effort of a video.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VideoSettings {
-    /// Even, 2 to 16,384 pixels.
+    /// 2 to 16,384 pixels; even, unless the codec takes odd sizes or the effort is [`Effort::Live`].
     pub width: u32,
-    /// Even, 2 to 16,384 pixels.
+    /// As the width.
     pub height: u32,
     /// Frames per second, above 0 and at most 1000.
     pub fps: f64,
     pub effort: Effort,
+    pub codec: Codec,
 }
 
 impl VideoSettings {
+    /// With the codec that the file's ending suggests and the best effort.
+    pub fn new(width: u32, height: u32, fps: f64) -> Self {
+        VideoSettings { width, height, fps, effort: Effort::Best, codec: Codec::Auto }
+    }
+
     /// Bytes of one frame.
     pub fn frame_bytes(&self) -> usize {
         self.width as usize * self.height as usize * 4
     }
 
-    fn check(&self) -> Result<(), VideoError> {
+    pub(super) fn check(&self) -> Result<(), VideoError> {
         let VideoSettings { width, height, fps, .. } = *self;
         let in_range = |side: u32| (2..=16_384).contains(&side);
         if !in_range(width) || !in_range(height) {
             let found = format!("{width}x{height}");
             return Err(VideoError::Settings { what: "a width and height from 2 to 16384", found });
-        }
-        if width % 2 == 1 || height % 2 == 1 {
-            let found = format!("{width}x{height} (take {}x{})", width & !1, height & !1);
-            return Err(VideoError::Settings { what: "an even width and height", found });
         }
         if !(fps > 0.0 && fps <= 1000.0) {
             return Err(VideoError::Settings {
@@ -115,9 +128,19 @@ pub struct VideoWriter {
     settings: VideoSettings,
     child: Child,
     /// `None` once the end of the frames was signalled.
-    frames_in: Option<ChildStdin>,
+    frames_in: Option<FramesIn>,
     complaints: Complaints,
+    /// How many frames the video has, with those that repeat the one before.
     frames: u64,
+}
+
+/// How frames get to ffmpeg.
+#[derive(Debug)]
+enum FramesIn {
+    /// One after another.
+    Raw(ChildStdin),
+    /// With their places; what repeats is left out.
+    Timed(Feed<ChildStdin>),
 }
 
 impl VideoWriter {
@@ -127,30 +150,57 @@ impl VideoWriter {
     /// # Errors
     /// [`VideoError::NoFfmpeg`] when there is none, and when the settings are invalid or `out` cannot be written.
     pub fn start(out: &Path, settings: &VideoSettings) -> Result<Self, RecordError> {
-        VideoWriter::start_by(OsStr::new(FFMPEG), out, settings)
+        VideoWriter::start_by(OsStr::new(FFMPEG), out, settings, None)
     }
 
-    pub(super) fn start_by(ffmpeg: &OsStr, out: &Path, settings: &VideoSettings) -> Result<Self, RecordError> {
+    /// As [`VideoWriter::start`], with this ffmpeg, and with the sound of a track. With [`Effort::Live`], an odd size grows to
+    /// the next one that the encoder takes: see [`VideoWriter::settings`].
+    pub(super) fn start_by(
+        ffmpeg: &OsStr,
+        out: &Path,
+        settings: &VideoSettings,
+        sound: Option<&Sound>,
+    ) -> Result<Self, RecordError> {
         settings.check()?;
-        let part = part_of(out);
+        let is_live = settings.effort != Effort::Best;
+        let encoder = Encoder::for_codec(ffmpeg, settings.codec)?;
+        let [width, height] = encoder.padded([settings.width, settings.height]);
+        if !is_live && [width, height] != [settings.width, settings.height] {
+            let VideoSettings { width, height, .. } = *settings;
+            let smaller =
+                [width, height].map(|side| (side / encoder.multiple * encoder.multiple).max(encoder.multiple));
+            let found = format!("{width}x{height} (take {}x{})", smaller[0], smaller[1]);
+            let what =
+                if encoder.multiple == 2 { "an even width and height" } else { "multiples of 4 with this codec" };
+            return Err(VideoError::Settings { what, found }.into());
+        }
+        let settings = VideoSettings { width, height, ..*settings };
+        let part = if is_live { out.to_owned() } else { part_of(out) };
         writable(out, &part).map_err(|source| RecordError::Write { path: out.to_owned(), source })?;
-        let started = Encoder::of(ffmpeg).and_then(|encoder| {
-            let mut command = command(ffmpeg);
-            command.args(arguments(&part, settings, encoder)).stdin(Stdio::piped());
-            Ok((encoder, command.spawn().map_err(VideoError::start)?))
-        });
-        let (encoder, mut child) = started.inspect_err(|_| {
+        let mut command = command(ffmpeg);
+        command.args(arguments(&part, &settings, encoder, sound)).stdin(Stdio::piped());
+        let started = command.spawn().map_err(VideoError::start);
+        let mut child = started.inspect_err(|_| {
             // Leave no empty file behind.
             let _ = fs::remove_file(&part);
         })?;
+        let complaints = Complaints::of(&mut child).map_err(VideoError::Start)?;
+        let frames_in = child.stdin.take();
+        let frames_in = match is_live {
+            false => frames_in.map(FramesIn::Raw),
+            // If it has gone already, the first frame says why.
+            true => frames_in
+                .and_then(|pipe| Feed::new(pipe, Content::Rgba, [width, height], settings.fps).ok())
+                .map(FramesIn::Timed),
+        };
         Ok(VideoWriter {
             ffmpeg: ffmpeg.to_owned(),
             path: out.to_owned(),
             part,
             encoder,
-            settings: *settings,
-            frames_in: child.stdin.take(),
-            complaints: Complaints::of(&mut child).map_err(VideoError::Start)?,
+            settings,
+            frames_in,
+            complaints,
             child,
             frames: 0,
         })
@@ -158,6 +208,11 @@ impl VideoWriter {
 
     pub fn settings(&self) -> &VideoSettings {
         &self.settings
+    }
+
+    /// The file that is written now.
+    pub fn growing(&self) -> &Path {
+        &self.part
     }
 
     /// Its encoder.
@@ -176,12 +231,33 @@ impl VideoWriter {
     /// When the frame has the wrong size, or ffmpeg has ended.
     pub fn write(&mut self, rgba: &[u8]) -> Result<(), RecordError> {
         check_frame(self.settings.width, self.settings.height, rgba)?;
-        let written = self.frames_in.as_mut().map(|frames| frames.write_all(rgba));
-        if matches!(written, Some(Ok(()))) {
-            self.frames += 1;
-            return Ok(());
+        let written = match &mut self.frames_in {
+            Some(FramesIn::Raw(pipe)) => pipe.write_all(rgba),
+            Some(FramesIn::Timed(feed)) => feed.write(self.frames, rgba),
+            None => return Err(self.failed()),
+        };
+        if written.is_err() {
+            return Err(self.failed());
         }
-        Err(self.end().err().unwrap_or_else(|| self.encoder_error("no error".to_owned())).into())
+        self.frames += 1;
+        Ok(())
+    }
+
+    /// `count` more frames like the last one, which is given again. Live, they are in the file once another one is written.
+    ///
+    /// # Errors
+    /// As [`VideoWriter::write`].
+    pub fn repeat(&mut self, count: u64, rgba: &[u8]) -> Result<(), RecordError> {
+        match &self.frames_in {
+            Some(FramesIn::Timed(_)) => self.frames += count,
+            _ => (0..count).try_for_each(|_| self.write(rgba))?,
+        }
+        Ok(())
+    }
+
+    /// Why ffmpeg ended before the frames did.
+    fn failed(&mut self) -> RecordError {
+        self.end().err().unwrap_or_else(|| self.encoder_error("no error".to_owned())).into()
     }
 
     /// Signals the end of the frames, waits for ffmpeg, and finishes the file so that every program opens it.
@@ -196,7 +272,9 @@ impl VideoWriter {
             let _ = fs::remove_file(&self.part);
             return Err(VideoError::NoFrames { path }.into());
         }
-        fs::rename(&self.part, &path).map_err(|source| RecordError::Write { path: path.clone(), source })?;
+        if self.part != path {
+            fs::rename(&self.part, &path).map_err(|source| RecordError::Write { path: path.clone(), source })?;
+        }
         let remark = self.index().err().map(|why| format!("it plays, but some editors may not be able to seek: {why}"));
         let VideoSettings { width, height, fps, .. } = self.settings;
         Ok(Summary { path, frames: self.frames, width, height, seconds: Some(self.frames as f64 / fps), remark })
@@ -223,13 +301,16 @@ impl VideoWriter {
 
     /// Rewrites the fragments of an .mp4 or .mov as a file with a single index at its start.
     fn index(&self) -> Result<(), String> {
-        if container(&self.path) == "matroska" {
+        if !is_fragmented(&self.path) {
             return Ok(());
         }
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let aside = self.path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
         let mut command = command(&self.ffmpeg);
         command.stdin(Stdio::null()).arg("-i").arg(file_url(&self.path)).args(["-c", "copy", "-map_metadata", "-1"]);
+        if self.encoder.name.contains("hevc") || self.encoder.name == "libx265" {
+            command.args(["-tag:v", "hvc1"]);
+        }
         command.args(["-fflags", "+bitexact", "-movflags", "+faststart", "-f", container(&self.path)]);
         let ended = command.arg(file_url(&aside)).output().map_err(|error| error.to_string());
         let indexed = ended.and_then(|output| if output.status.success() { Ok(()) } else { Err(why(&output.stderr)) });
@@ -249,7 +330,7 @@ impl Drop for VideoWriter {
         let ended = self.child.wait();
         if self.frames == 0 {
             let _ = fs::remove_file(&self.part);
-        } else if ended.is_ok_and(|status| status.success()) && self.part.exists() {
+        } else if self.part != self.path && ended.is_ok_and(|status| status.success()) && self.part.exists() {
             // It plays, under the requested name.
             let _ = fs::rename(&self.part, &self.path);
         }
@@ -258,13 +339,13 @@ impl Drop for VideoWriter {
 
 /// The last lines of ffmpeg's standard error, read by a thread, because ffmpeg blocks when nobody reads them.
 #[derive(Debug)]
-struct Complaints {
+pub(super) struct Complaints {
     lines: Arc<Mutex<VecDeque<String>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Complaints {
-    fn of(child: &mut Child) -> std::io::Result<Self> {
+    pub(super) fn of(child: &mut Child) -> std::io::Result<Self> {
         let lines = Arc::new(Mutex::new(VecDeque::with_capacity(KEPT_LINES)));
         let kept = lines.clone();
         let thread = match child.stderr.take() {
@@ -283,7 +364,7 @@ impl Complaints {
     }
 
     /// All of them as one line, once ffmpeg has ended.
-    fn all(&mut self) -> String {
+    pub(super) fn all(&mut self) -> String {
         if let Some(thread) = self.thread.take() {
             // A reader that failed leaves what it had read.
             let _ = thread.join();
@@ -309,26 +390,57 @@ pub(super) fn command(ffmpeg: &OsStr) -> Command {
 }
 
 /// ffmpeg's arguments, after those of [`command`].
-fn arguments(out: &Path, settings: &VideoSettings, encoder: Encoder) -> Vec<OsString> {
-    let VideoSettings { width, height, fps, effort } = *settings;
+fn arguments(out: &Path, settings: &VideoSettings, encoder: Encoder, sound: Option<&Sound>) -> Vec<OsString> {
+    let VideoSettings { width, height, fps, effort, .. } = *settings;
     let keyframes = (fps * 2.0).round().max(1.0).to_string();
     let mut arguments: Vec<OsString> = Vec::new();
     let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
-    add(&["-f", "rawvideo", "-pix_fmt", "rgba", "-s", &format!("{width}x{height}"), "-framerate", &fps.to_string()]);
-    add(&["-i", "pipe:0", "-an"]);
-    add(&encoder.arguments(effort).collect::<Vec<_>>());
+    add(encoder.before());
+    let (flags, rate, fragment) = match effort {
+        Effort::Best => {
+            add(&["-f", "rawvideo", "-pix_fmt", "rgba", "-s", &format!("{width}x{height}")]);
+            add(&["-framerate", &fps.to_string(), "-i", "pipe:0"]);
+            ("bicubic+accurate_rnd+full_chroma_inp+bitexact", None, 500)
+        }
+        Effort::Live | Effort::Stream => {
+            add(&["-fpsprobesize", "0", "-f", "matroska", "-i", "pipe:0"]);
+            ("bicubic", Some(fps), 250)
+        }
+    };
+    match sound {
+        Some(sound) => {
+            add(&["-stream_loop", "-1", "-ss", &format!("{:.6}", sound.at_secs.max(0.0)), "-i"]);
+            arguments.push(file_url(&sound.track));
+            let words = ["-map", "0:v:0", "-map", "1:a:0", "-c:a", audio_codec(out), "-shortest"];
+            arguments.extend(words.iter().map(OsString::from));
+        }
+        None => add(&["-an"]),
+    }
+    let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
     add(&["-g", &keyframes]);
-    add(&["-pix_fmt", "yuv420p", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]);
-    add(&["-vf", "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_inp+bitexact"]);
-    // The number of threads changes the bytes, so it is the same on every machine.
-    add(&["-threads", "8", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1"]);
+    add(&encoder.arguments(effort).collect::<Vec<_>>());
+    add(&["-vf", &encoder.filter(flags, rate)]);
+    if effort == Effort::Best {
+        // The number of threads changes the bytes, so it is the same on every machine.
+        add(&["-threads", "8"]);
+    }
+    add(&["-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1"]);
     add(&["-flush_packets", "1", "-f", container(out)]);
     match container(out) {
-        "matroska" => add(&["-cluster_time_limit", "500"]),
-        _ => add(&["-movflags", "+frag_keyframe+empty_moov+default_base_moof", "-frag_duration", "500000"]),
+        "matroska" | "webm" => add(&["-cluster_time_limit", &fragment.to_string()]),
+        _ if is_fragmented(out) => {
+            let micros = format!("{}000", fragment);
+            add(&["-movflags", "+frag_keyframe+empty_moov+default_base_moof", "-frag_duration", &micros]);
+        }
+        _ => {}
     }
     arguments.push(file_url(out));
     arguments
+}
+
+/// Sound in the format that goes with a container.
+fn audio_codec(out: &Path) -> &'static str {
+    if container(out) == "webm" { "libopus" } else { "aac" }
 }
 
 /// The last line that ffmpeg wrote.
@@ -338,11 +450,19 @@ pub(super) fn why(stderr: &[u8]) -> String {
 
 /// ffmpeg's name for the format of an extension.
 pub(super) fn container(out: &Path) -> &'static str {
-    match out.extension().map(|e| e.to_ascii_lowercase()).as_deref().and_then(OsStr::to_str) {
+    match out.extension().map(OsStr::to_ascii_lowercase).as_deref().and_then(OsStr::to_str) {
         Some("mkv") => "matroska",
         Some("mov") => "mov",
+        Some("webm") => "webm",
+        Some("gif") => "gif",
+        Some("webp") => "webp",
         _ => "mp4",
     }
+}
+
+/// Whether it is written in fragments, which are joined at the end.
+fn is_fragmented(out: &Path) -> bool {
+    matches!(container(out), "mp4" | "mov")
 }
 
 /// A path in a form that ffmpeg never mistakes for an option or a protocol.
@@ -375,9 +495,8 @@ mod tests {
 
     #[test]
     fn invalid_settings_are_reported() {
-        let settings = |width, height, fps| VideoSettings { width, height, fps, effort: Effort::Best };
+        let settings = VideoSettings::new;
         for (settings, message) in [
-            (settings(511, 512, 30.0), "a video takes an even width and height; got 511x512 (take 510x512)"),
             (settings(0, 512, 30.0), "a video takes a width and height from 2 to 16384; got 0x512"),
             (settings(64, 64, 0.0), "a video takes above 0 and at most 1000 frames per second; got 0"),
             (settings(64, 64, f64::NAN), "a video takes above 0 and at most 1000 frames per second; got NaN"),
@@ -389,8 +508,8 @@ mod tests {
     #[test]
     fn without_ffmpeg_nothing_is_left_behind() {
         let out = std::env::temp_dir().join(format!("latent-jockey-no-ffmpeg-{}.mp4", std::process::id()));
-        let settings = VideoSettings { width: 64, height: 64, fps: 30.0, effort: Effort::Best };
-        let error = VideoWriter::start_by(OsStr::new("no-such-ffmpeg"), &out, &settings).unwrap_err();
+        let settings = VideoSettings::new(64, 64, 30.0);
+        let error = VideoWriter::start_by(OsStr::new("no-such-ffmpeg"), &out, &settings, None).unwrap_err();
         assert!(matches!(error, RecordError::Video(VideoError::NoFfmpeg)), "{error}");
         assert!(!out.exists());
     }
@@ -421,7 +540,8 @@ esac
     }
 
     #[cfg(unix)]
-    const SMALL: VideoSettings = VideoSettings { width: 64, height: 64, fps: 30.0, effort: Effort::Best };
+    const SMALL: VideoSettings =
+        VideoSettings { width: 64, height: 64, fps: 30.0, effort: Effort::Best, codec: Codec::Auto };
 
     #[cfg(unix)]
     #[test]
@@ -430,11 +550,12 @@ esac
             ("libx264 libopenh264 mpeg4", "", Some("libx264")),
             ("libopenh264 mpeg4", "", Some("libopenh264")),
             ("libopenh264 mpeg4", "libopenh264", Some("mpeg4")),
-            ("h264_nvenc vp9", "", None),
+            ("h264_nvenc mpeg4", "h264_nvenc", Some("mpeg4")),
+            ("theora vp9", "", None),
         ] {
             let (folder, program) = fake(&format!("choice-{}", listed.len() + broken.len()), listed, broken, 9000, 0);
             let out = folder.join("x.mp4");
-            match (VideoWriter::start_by(program.as_os_str(), &out, &SMALL), expected) {
+            match (VideoWriter::start_by(program.as_os_str(), &out, &SMALL, None), expected) {
                 (Ok(mut writer), Some(name)) => {
                     assert_eq!(writer.encoder().name, name, "{listed}");
                     assert_eq!(writer.encoder().remark().is_some(), name != "libx264");
@@ -445,7 +566,7 @@ esac
                     let encoding = log.lines().find(|line| line.contains("x.part.mp4")).unwrap();
                     assert!(encoding.contains(&format!("-c:v {name} ")), "{encoding}");
                 }
-                (Err(RecordError::Video(VideoError::NoEncoder)), None) => {}
+                (Err(RecordError::Video(VideoError::NoEncoder { .. })), None) => {}
                 (found, _) => panic!("{listed}, {broken}: {found:?}"),
             }
             let left: Vec<_> = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
@@ -461,7 +582,7 @@ esac
             let (folder, program) = fake(&format!("fails-{bytes}"), "libx264", "", bytes, 1);
             let out = folder.join("x.mp4");
             fs::write(&out, "the video of yesterday").unwrap();
-            let mut writer = VideoWriter::start_by(program.as_os_str(), &out, &SMALL).unwrap();
+            let mut writer = VideoWriter::start_by(program.as_os_str(), &out, &SMALL, None).unwrap();
             let frame = vec![0; SMALL.frame_bytes()];
             let error = (0..1000).find_map(|_| writer.write(&frame).err()).expect("the encoder is gone").to_string();
             assert!(error.contains("No space left on device") && error.lines().count() == 1, "{error}");
@@ -473,9 +594,74 @@ esac
         }
     }
 
+    /// An ffmpeg that may write so many kibibytes, if there is one here.
+    #[cfg(unix)]
+    fn limited(folder: &Path, kibibytes: u32) -> Option<PathBuf> {
+        use std::os::unix::fs::PermissionsExt;
+        if Command::new(FFMPEG).arg("-version").output().is_err() {
+            println!("skipped: no ffmpeg");
+            return None;
+        }
+        fs::create_dir_all(folder).unwrap();
+        let program = folder.join("ffmpeg");
+        // In blocks of 512 bytes. The signal would end it without a word, a full disk does not.
+        let script = format!("#!/bin/sh\ntrap '' XFSZ\nulimit -f {}\nexec ffmpeg \"$@\"\n", kibibytes * 2);
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        Some(program)
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_was_written_before_the_disk_was_full_plays() {
+        let folder = std::env::temp_dir().join(format!("latent-jockey-full-{}", std::process::id()));
+        let Some(program) = limited(&folder, 300) else { return };
+        for name in ["x.mp4", "x.mkv", "x.mov"] {
+            let out = folder.join(name);
+            let settings = VideoSettings { effort: Effort::Live, ..SMALL };
+            let mut writer = VideoWriter::start_by(program.as_os_str(), &out, &settings, None).unwrap();
+            let mut grain = 1u32;
+            let error = (0..100_000).find_map(|_| {
+                let mut noise = || {
+                    grain = grain.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (grain >> 24) as u8
+                };
+                let frame: Vec<u8> = (0..SMALL.frame_bytes()).map(|_| noise()).collect();
+                writer.write(&frame).err()
+            });
+            let error = error.expect("the disk is full").to_string();
+            assert!(error.lines().count() == 1 && error.contains(name), "{error}");
+            drop(writer);
+            let played = Command::new(FFMPEG)
+                .args(["-v", "quiet", "-i"])
+                .arg(&out)
+                .args(["-f", "rawvideo", "-pix_fmt", "gray", "pipe:1"])
+                .output()
+                .unwrap();
+            let frames = played.stdout.len() / (64 * 64);
+            assert!(frames >= 10, "{name}: {frames} frames play");
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn odd_sizes_are_refused_offline_and_grow_live() {
+        let (folder, program) = fake("odd", "libx264", "", 9000, 0);
+        let settings = VideoSettings::new(511, 512, 30.0);
+        let out = folder.join("x.mp4");
+        let error = VideoWriter::start_by(program.as_os_str(), &out, &settings, None).unwrap_err().to_string();
+        assert_eq!(error, "a video takes an even width and height; got 511x512 (take 510x512)");
+        let settings = VideoSettings { effort: Effort::Live, ..settings };
+        let writer = VideoWriter::start_by(program.as_os_str(), &out, &settings, None).unwrap();
+        assert_eq!((writer.settings().width, writer.settings().height), (512, 512));
+        drop(writer);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
     #[test]
     fn an_out_that_cannot_be_written_is_named() {
-        let settings = VideoSettings { width: 64, height: 64, fps: 30.0, effort: Effort::Best };
+        let settings = VideoSettings::new(64, 64, 30.0);
         let file = std::env::temp_dir().join(format!("latent-jockey-a-file-{}", std::process::id()));
         fs::write(&file, "").unwrap();
         let out = file.join("x.mp4");

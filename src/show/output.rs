@@ -14,27 +14,58 @@ use crate::control::query::Viewer;
 use crate::effects::input::InputSettings;
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::{Noise, NoiseMode, Program, Transform};
-use crate::image::Image;
+use crate::image::{Fit, Image};
 use crate::modulate::Signals;
 use crate::params::{Id, NoiseKind, Params};
 use crate::screen::palette::Palette;
 use crate::screen::{Link, Scaling, Screen};
+
+/// A picture as a frame shows it.
+pub struct Shown<'a> {
+    /// With its pixels.
+    pub picture: &'a Arc<Picture>,
+    /// 1 for the picture and 0 for black, in linear light.
+    pub brightness: f32,
+    /// How it fills an output of another shape.
+    pub fit: Fit,
+    /// Width and height of the output; 0 for the picture's own.
+    pub output: [u32; 2],
+    /// Seconds since the last frame.
+    pub dt: f64,
+}
 
 /// Receives the pixels of finished pictures. Runs inside the frame: it copies or drops, and never waits.
 pub trait Tap: Send {
     /// Whether it wants the next picture.
     fn wants(&self) -> bool;
 
-    /// A finished picture with its pixels. `brightness` is 1 for the picture and 0 for black, in linear light.
-    fn picture(&mut self, picture: &Arc<Picture>, brightness: f32);
+    /// What this frame shows.
+    fn picture(&mut self, shown: &Shown);
+
+    /// Whether it has ended: it is removed then.
+    fn is_over(&self) -> bool {
+        false
+    }
+}
+
+/// How a frame shows its picture.
+#[derive(Clone, Copy)]
+pub struct Showing {
+    /// 1 for the picture and 0 for black, in linear light.
+    pub brightness: f32,
+    /// How a picture that has not the output's size fills it.
+    pub fit: Fit,
+    /// Seconds since the last frame.
+    pub dt: f64,
 }
 
 impl Tap for Viewer {
     fn wants(&self) -> bool {
         self.is_looked_at()
     }
-    fn picture(&mut self, picture: &Arc<Picture>, brightness: f32) {
-        self.show(picture.width, picture.height, &picture.rgba, picture.serial, brightness);
+    fn picture(&mut self, shown: &Shown) {
+        let Picture { width, height, rgba, serial, .. } = &**shown.picture;
+        self.show(*width, *height, rgba, *serial, shown.brightness);
     }
 }
 
@@ -45,7 +76,7 @@ impl Tap for Uploads {
     fn wants(&self) -> bool {
         true
     }
-    fn picture(&mut self, _: &Arc<Picture>, _: f32) {}
+    fn picture(&mut self, _: &Shown) {}
 }
 
 /// The time of a request.
@@ -135,7 +166,23 @@ impl Output {
         Ok(Output { maker, directed: None, ..self })
     }
 
-    /// Adds a tap, which gets each finished picture from now on.
+    /// Whether it makes the pictures itself.
+    pub fn is_offline(&self) -> bool {
+        matches!(self.maker, Maker::Offline(_))
+    }
+
+    /// The serial number of the newest finished picture; 0 before the first.
+    pub fn newest(&self) -> u64 {
+        self.picture.as_ref().map_or(0, |picture| picture.serial)
+    }
+
+    /// How a picture of that size fills the output, if one of another size does so by `otherwise`.
+    pub fn fit(&self, picture: &Picture, otherwise: Fit) -> Fit {
+        // It fits already; an output of another shape shows the whole.
+        if [picture.width, picture.height] == self.size { Fit::Contain } else { otherwise }
+    }
+
+    /// Adds a tap, which gets each finished picture from now on, until it is over.
     pub fn tap(&mut self, tap: Box<dyn Tap>) {
         self.taps.push(tap);
     }
@@ -226,7 +273,7 @@ impl Output {
         }
     }
 
-    /// See [`Output::size`].
+    /// The output's width and height in pixels; 0 for the picture's own.
     pub fn set_size(&mut self, size: [u32; 2]) {
         self.size = size;
     }
@@ -301,7 +348,8 @@ impl Output {
 
     /// Requests a picture, unless it would be the same as the last. A frozen picture is requested again only if a tap needs
     /// its pixels. Takes the newest picture and hands it to the taps.
-    pub fn draw(&mut self, frame: u64, is_frozen: bool, brightness: f32, status: &mut Status) {
+    pub fn draw(&mut self, frame: u64, is_frozen: bool, showing: Showing, status: &mut Status) {
+        self.taps.retain(|tap| !tap.is_over());
         if is_frozen {
             copy(&self.last, &mut self.request);
         }
@@ -316,8 +364,10 @@ impl Output {
         }
         self.collect(status);
         if let Some(picture) = &self.pixels {
+            let Showing { brightness, fit, dt } = showing;
+            let shown = Shown { picture, brightness, fit: self.fit(picture, fit), output: self.size, dt };
             for tap in self.taps.iter_mut().filter(|tap| tap.wants()) {
-                tap.picture(picture, brightness);
+                tap.picture(&shown);
             }
         }
     }
@@ -432,7 +482,8 @@ mod tests {
             let now = Now { secs: self.secs, beat: 0.0, signals, picture };
             let request = self.output.request(&self.params, &Slideshow::default(), &Effects::default(), now);
             (request.generation, request.ws, request.fade) = (generation, ws(resolution), 1.0);
-            self.output.draw(0, is_frozen, 1.0, &mut self.status);
+            let showing = Showing { brightness: 1.0, fit: Fit::Contain, dt: 0.1 };
+            self.output.draw(0, is_frozen, showing, &mut self.status);
             self.output.picture().map_or(0, |picture| picture.serial)
         }
     }
@@ -475,9 +526,13 @@ mod tests {
         fn wants(&self) -> bool {
             self.0.load(Ordering::Relaxed) > 0
         }
-        fn picture(&mut self, picture: &Arc<Picture>, _: f32) {
+        fn picture(&mut self, shown: &Shown) {
+            let picture = shown.picture;
             assert_eq!(picture.rgba.len() as u32, picture.width * picture.height * 4);
             self.1.fetch_add(1, Ordering::Relaxed);
+        }
+        fn is_over(&self) -> bool {
+            self.0.load(Ordering::Relaxed) > 1
         }
     }
 
@@ -492,5 +547,9 @@ mod tests {
         assert_eq!(player.draw(0, 16, false), 1, "its pixels are already here");
         assert_eq!(player.draw(0, 16, true), 1);
         assert_eq!(got.load(Ordering::Relaxed), 2);
+        assert_eq!(Arc::strong_count(&got), 2);
+        wanted.store(2, Ordering::Relaxed);
+        player.draw(0, 16, false);
+        assert_eq!((got.load(Ordering::Relaxed), Arc::strong_count(&got)), (2, 1), "it was removed");
     }
 }

@@ -42,9 +42,12 @@ pub struct Summary {
     pub skipped_pictures: u64,
     /// The one line that needs attention.
     pub notice: Option<String>,
+    /// Time, size, dropped frames and name.
     pub recording: Option<String>,
     /// The take that is being written.
     pub take: Option<String>,
+    /// Where the stream goes, and its dropped frames.
+    pub streaming: Option<String>,
     /// MIDI learn, while it waits for a control.
     pub learning: Option<String>,
     /// What is waiting for its beat.
@@ -240,6 +243,11 @@ impl std::fmt::Display for Summary {
         write!(f, " · {} received, {} dropped, {} refused", self.received, self.dropped, self.refused)?;
         if !self.last_message.is_empty() {
             write!(f, " · last {}", self.last_message)?;
+        }
+        for (what, line) in [("recording", &self.recording), ("streaming to", &self.streaming)] {
+            if let Some(line) = line {
+                write!(f, " · {what} {line}")?;
+            }
         }
         for line in [&self.take, &self.learning, &self.pending, &self.notice].into_iter().flatten() {
             write!(f, " · {line}")?;

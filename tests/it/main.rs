@@ -13,6 +13,7 @@ mod a_mistake_never_stops_the_show;
 mod a_moved_control_is_learned_and_saved;
 mod a_picture_file_can_be_the_input;
 mod a_preset_leaves_the_stage_alone;
+mod a_show_is_recorded;
 mod a_take_gives_what_was_played;
 mod changes_wait_for_the_beat;
 mod effects_from_files;

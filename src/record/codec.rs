@@ -1,0 +1,476 @@
+//! Codecs by name: which file endings hold them, and which encoders of ffmpeg make them.
+//!
+//! Distributions omit encoders (Fedora, openSUSE and conda ship ffmpeg without libx264), and list some whose library or
+//! hardware is missing, so every one but the usual software encoders is tested with a frame before it is used.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use super::RecordError;
+use super::video::{Effort, FFMPEG, VideoError, command};
+use crate::params::{Choice, Codec};
+
+/// Endings of the videos and animations that can be written.
+pub const ENDINGS: &[&str] = &["mp4", "mov", "mkv", "webm", "gif", "webp"];
+
+/// The endings that hold a codec, the usual one first; none for folders of pictures.
+fn endings(codec: Codec) -> &'static [&'static str] {
+    match codec {
+        Codec::Auto => ENDINGS,
+        Codec::H264 | Codec::Hevc => &["mp4", "mov", "mkv"],
+        Codec::Av1 => &["mp4", "mkv", "webm"],
+        Codec::Prores => &["mov", "mkv"],
+        Codec::Hap | Codec::Dnxhr => &["mov"],
+        Codec::Ffv1 => &["mkv"],
+        Codec::Gif => &["gif"],
+        Codec::Webp => &["webp"],
+        Codec::Png => &[],
+    }
+}
+
+/// The codec for a file of this ending; `None` for endings that are no video's.
+fn usual(ending: &str) -> Option<Codec> {
+    match ending {
+        "mp4" | "mov" | "mkv" => Some(Codec::H264),
+        "webm" => Some(Codec::Av1),
+        "gif" => Some(Codec::Gif),
+        "webp" => Some(Codec::Webp),
+        _ => None,
+    }
+}
+
+/// What is written for a name and a codec: never [`Codec::Auto`]. A name without an ending gets the codec's, and is a
+/// folder of PNGs without a codec. Where the ending does not hold the codec, it is replaced; the string says so.
+///
+/// # Errors
+/// When the ending is not one of [`ENDINGS`].
+pub fn plan(out: &Path, codec: Codec) -> Result<(PathBuf, Codec, Option<String>), RecordError> {
+    let ending = out.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    let known = ending.as_deref().and_then(usual);
+    match (codec, ending) {
+        _ if out.is_dir() => Ok((out.to_owned(), Codec::Png, None)),
+        (Codec::Auto | Codec::Png, None) => Ok((out.to_owned(), Codec::Png, None)),
+        (Codec::Auto, Some(ending)) => match known {
+            Some(codec) => Ok((out.to_owned(), codec, None)),
+            None => Err(RecordError::Ending { path: out.to_owned(), ending }),
+        },
+        (codec, Some(ending)) if endings(codec).contains(&ending.as_str()) => Ok((out.to_owned(), codec, None)),
+        (codec, ending) => {
+            // A dot in a name is not always an ending.
+            let stem = if known.is_some() { out.with_extension("") } else { out.to_owned() };
+            let mut name = stem.into_os_string();
+            match endings(codec).first() {
+                Some(usual) => name.push(format!(".{usual}")),
+                None => name.push("-frames"),
+            }
+            let path = PathBuf::from(name);
+            let word = Codec::WORDS[codec as usize];
+            let remark = ending
+                .filter(|_| known.is_some())
+                .map(|ending| format!("a .{ending} file holds no {word}: writing {}", path.display()));
+            Ok((path, codec, remark))
+        }
+    }
+}
+
+/// A path that does not exist yet: `x.mp4`, otherwise `x-2.mp4` and so on.
+pub fn fresh(path: &Path) -> PathBuf {
+    let is_free = |path: &Path| match path.read_dir() {
+        Ok(mut folder) => folder.next().is_none(),
+        Err(_) => path.symlink_metadata().is_err(),
+    };
+    if is_free(path) {
+        return path.to_owned();
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let ending = path.extension().map(|ending| format!(".{}", ending.to_string_lossy())).unwrap_or_default();
+    let numbered = (2u64..).map(|number| path.with_file_name(format!("{stem}-{number}{ending}")));
+    numbered.into_iter().find(|path| is_free(path)).unwrap_or_else(|| path.to_owned())
+}
+
+/// What an encoder takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Takes {
+    /// BT.709 in this format.
+    Yuv(&'static str),
+    /// The same, uploaded to the card.
+    Uploaded(&'static str),
+    Rgb(&'static str),
+    /// A palette for each picture.
+    Palette,
+}
+
+/// An encoder of ffmpeg, with its options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoder {
+    /// Its name in ffmpeg.
+    pub name: &'static str,
+    best: &'static [&'static str],
+    live: &'static [&'static str],
+    /// For a stream with few delays.
+    stream: &'static [&'static str],
+    takes: Takes,
+    /// Both sides are multiples of this.
+    pub multiple: u32,
+    /// Part of ffmpeg itself, or found wherever it is listed: needs no trial.
+    is_sure: bool,
+}
+
+impl Encoder {
+    const fn new(
+        name: &'static str,
+        takes: Takes,
+        best: &'static [&'static str],
+        live: &'static [&'static str],
+    ) -> Self {
+        Encoder { name, best, live, stream: live, takes, multiple: 2, is_sure: false }
+    }
+
+    const fn sure(self) -> Self {
+        Encoder { is_sure: true, ..self }
+    }
+
+    const fn multiple(self, multiple: u32) -> Self {
+        Encoder { multiple, ..self }
+    }
+
+    const fn stream(self, stream: &'static [&'static str]) -> Self {
+        Encoder { stream, ..self }
+    }
+}
+
+use Encoder as E;
+
+const YUV420: Takes = Takes::Yuv("yuv420p");
+const NV12: Takes = Takes::Yuv("nv12");
+const VAAPI: Takes = Takes::Uploaded("nv12");
+const RATE: &[&str] = &["-b:v", "60M"];
+const LIVE_RATE: &[&str] = &["-b:v", "40M"];
+const STREAM_RATE: &[&str] = &["-b:v", "8M", "-maxrate", "8M", "-bufsize", "4M"];
+
+/// From the best to the one included in every ffmpeg.
+const H264: &[Encoder] = &[
+    E::new(
+        "libx264",
+        YUV420,
+        &["-preset", "medium", "-crf", "14"],
+        // Without frame threads, which would hold the last frames back.
+        &["-preset", "ultrafast", "-tune", "zerolatency", "-crf", "16"],
+    )
+    .stream(&["-preset", "superfast", "-tune", "zerolatency", "-b:v", "8M", "-maxrate", "8M", "-bufsize", "4M"])
+    .sure(),
+    E::new("h264_videotoolbox", YUV420, RATE, &["-b:v", "40M", "-realtime", "1"]).stream(&[
+        "-b:v",
+        "8M",
+        "-realtime",
+        "1",
+    ]),
+    E::new("h264_nvenc", YUV420, RATE, &["-preset", "p3", "-b:v", "40M"])
+        .stream(&["-preset", "p3", "-tune", "ull", "-b:v", "8M", "-maxrate", "8M", "-bufsize", "4M"]),
+    E::new("h264_amf", YUV420, RATE, LIVE_RATE).stream(STREAM_RATE),
+    E::new("h264_qsv", NV12, RATE, LIVE_RATE).stream(STREAM_RATE),
+    E::new("h264_vaapi", VAAPI, RATE, LIVE_RATE).stream(STREAM_RATE),
+    E::new("h264_mf", NV12, RATE, LIVE_RATE).stream(STREAM_RATE),
+    E::new("libopenh264", YUV420, RATE, LIVE_RATE).stream(STREAM_RATE),
+    E::new("mpeg4", YUV420, &["-qscale:v", "2"], &["-qscale:v", "3"]).stream(STREAM_RATE),
+];
+
+const HEVC: &[Encoder] = &[
+    E::new(
+        "libx265",
+        YUV420,
+        &["-preset", "medium", "-crf", "16", "-x265-params", "log-level=error", "-tag:v", "hvc1"],
+        &[
+            "-preset",
+            "ultrafast",
+            "-tune",
+            "zerolatency",
+            "-crf",
+            "18",
+            "-x265-params",
+            "log-level=error",
+            "-tag:v",
+            "hvc1",
+        ],
+    )
+    .sure(),
+    E::new(
+        "hevc_videotoolbox",
+        YUV420,
+        &["-b:v", "60M", "-tag:v", "hvc1"],
+        &["-b:v", "40M", "-realtime", "1", "-tag:v", "hvc1"],
+    ),
+    E::new("hevc_nvenc", YUV420, RATE, &["-preset", "p3", "-b:v", "40M"]),
+    E::new("hevc_amf", YUV420, RATE, LIVE_RATE),
+    E::new("hevc_qsv", NV12, RATE, LIVE_RATE),
+    E::new("hevc_vaapi", VAAPI, RATE, LIVE_RATE),
+];
+
+const AV1: &[Encoder] = &[
+    E::new("libsvtav1", YUV420, &["-preset", "6", "-crf", "20"], &["-preset", "12", "-crf", "30"]).sure(),
+    E::new("av1_nvenc", YUV420, RATE, &["-preset", "p3", "-b:v", "40M"]),
+    E::new("av1_amf", YUV420, RATE, LIVE_RATE),
+    E::new("av1_qsv", NV12, RATE, LIVE_RATE),
+    E::new("librav1e", YUV420, &["-speed", "6", "-qp", "60"], &["-speed", "10", "-qp", "80"]),
+    E::new(
+        "libaom-av1",
+        YUV420,
+        &["-cpu-used", "4", "-crf", "20"],
+        &["-usage", "realtime", "-cpu-used", "9", "-crf", "30", "-row-mt", "1"],
+    ),
+];
+
+// prores_ks takes four times as long.
+const PRORES: &[Encoder] = &[
+    E::new("prores_videotoolbox", Takes::Yuv("yuv422p10le"), &["-profile:v", "hq"], &["-profile:v", "hq"]),
+    E::new("prores_aw", Takes::Yuv("yuv422p10le"), &["-profile:v", "3"], &["-profile:v", "3"]).sure(),
+    E::new("prores_ks", Takes::Yuv("yuv422p10le"), &["-profile:v", "3"], &["-profile:v", "3"]).sure(),
+];
+
+const HAP: &[Encoder] = &[E::new("hap", Takes::Rgb("rgba"), &["-format", "hap_q"], &["-format", "hap"]).multiple(4)];
+const DNXHR: &[Encoder] =
+    &[E::new("dnxhd", Takes::Yuv("yuv422p"), &["-profile:v", "dnxhr_hq"], &["-profile:v", "dnxhr_hq"]).sure()];
+const FFV1: &[Encoder] = &[E::new(
+    "ffv1",
+    Takes::Rgb("bgr0"),
+    &["-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1"],
+    &["-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1", "-coder", "0", "-context", "0"],
+)
+.multiple(1)
+.sure()];
+const GIF: &[Encoder] = &[E::new("gif", Takes::Palette, &[], &[]).multiple(1).sure()];
+const WEBP: &[Encoder] = &[E::new(
+    "libwebp_anim",
+    Takes::Rgb("bgra"),
+    &["-quality", "90", "-loop", "0"],
+    &["-quality", "80", "-compression_level", "1", "-loop", "0"],
+)
+.multiple(1)];
+
+fn candidates(codec: Codec) -> &'static [Encoder] {
+    match codec {
+        Codec::Auto | Codec::H264 => H264,
+        Codec::Hevc => HEVC,
+        Codec::Av1 => AV1,
+        Codec::Prores => PRORES,
+        Codec::Hap => HAP,
+        Codec::Dnxhr => DNXHR,
+        Codec::Ffv1 => FFV1,
+        Codec::Gif => GIF,
+        Codec::Webp => WEBP,
+        Codec::Png => &[],
+    }
+}
+
+/// What was found out about the ffmpeg on the PATH: the names it lists, and the encoder of each codec.
+#[derive(Default)]
+struct Found {
+    names: Vec<String>,
+    encoders: HashMap<Codec, Option<Encoder>>,
+}
+
+static ON_PATH: LazyLock<Mutex<Found>> = LazyLock::new(Mutex::default);
+
+impl Encoder {
+    /// The best encoder for H.264, or what stands in for it: see [`Encoder::for_codec`].
+    ///
+    /// # Errors
+    /// As [`Encoder::for_codec`].
+    pub fn of(ffmpeg: &OsStr) -> Result<Encoder, VideoError> {
+        Encoder::for_codec(ffmpeg, Codec::H264)
+    }
+
+    /// The best encoder for a codec that this ffmpeg has and that works here. The ffmpeg on the PATH is asked once.
+    ///
+    /// # Errors
+    /// [`VideoError::NoFfmpeg`], or [`VideoError::NoEncoder`] if it has none of the known ones.
+    pub fn for_codec(ffmpeg: &OsStr, codec: Codec) -> Result<Encoder, VideoError> {
+        let none = || {
+            let known: Vec<&str> = candidates(codec).iter().map(|encoder| encoder.name).collect();
+            VideoError::NoEncoder { codec: Codec::WORDS[codec as usize], known: known.join(", ") }
+        };
+        if ffmpeg != FFMPEG {
+            return choose(ffmpeg, codec, &listed(ffmpeg)?).ok_or_else(none);
+        }
+        let mut found = ON_PATH.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.names.is_empty() {
+            found.names = listed(ffmpeg)?;
+        }
+        let encoder = match found.encoders.get(&codec) {
+            Some(encoder) => *encoder,
+            None => {
+                let chosen = choose(ffmpeg, codec, &found.names);
+                found.encoders.insert(codec, chosen);
+                chosen
+            }
+        };
+        encoder.ok_or_else(none)
+    }
+
+    /// Whether it can encode a frame.
+    fn works(self, ffmpeg: &OsStr) -> bool {
+        // Hardware refuses small pictures.
+        const WIDTH: usize = 320;
+        const HEIGHT: usize = 240;
+        let mut command = command(ffmpeg);
+        command.args(self.before());
+        command.args(["-f", "rawvideo", "-pix_fmt", "rgba", "-s", &format!("{WIDTH}x{HEIGHT}"), "-i", "pipe:0"]);
+        command.args(self.arguments(Effort::Best)).args(["-vf", &self.filter("", None)]).args(["-f", "null", "-"]);
+        let Ok(mut child) = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn() else { return false };
+        let written = child.stdin.take().map(|mut frames| frames.write_all(&[128; 4 * WIDTH * HEIGHT]));
+        let ended = child.wait();
+        matches!(written, Some(Ok(()))) && ended.is_ok_and(|status| status.success())
+    }
+
+    /// Options in front of the input.
+    pub(super) fn before(self) -> &'static [&'static str] {
+        match self.takes {
+            Takes::Uploaded(_) => &["-vaapi_device", "/dev/dri/renderD128"],
+            _ => &[],
+        }
+    }
+
+    /// Its name and options, for ffmpeg's command line.
+    pub(super) fn arguments(self, effort: Effort) -> impl Iterator<Item = &'static str> {
+        let options = match effort {
+            Effort::Best => self.best,
+            Effort::Live => self.live,
+            Effort::Stream => self.stream,
+        };
+        let tags: &[&str] = match self.takes {
+            Takes::Yuv(_) | Takes::Uploaded(_) => {
+                &["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
+            }
+            _ => &[],
+        };
+        ["-c:v", self.name].into_iter().chain(options.iter().copied()).chain(tags.iter().copied())
+    }
+
+    /// The filter that turns RGBA into what it takes; with `fps`, at a constant rate. `flags` are of the scaler.
+    pub(super) fn filter(self, flags: &str, fps: Option<f64>) -> String {
+        let rate = fps.map(|fps| format!("fps={fps},")).unwrap_or_default();
+        let yuv = |format: &str| {
+            let flags = if flags.is_empty() { String::new() } else { format!(":flags={flags}") };
+            // Converted first: what repeats is converted once.
+            let rate = rate.strip_suffix(',').map(|rate| format!(",{rate}")).unwrap_or_default();
+            format!("scale=out_color_matrix=bt709:out_range=tv{flags},format={format}{rate}")
+        };
+        match self.takes {
+            Takes::Yuv(format) => yuv(format),
+            Takes::Uploaded(format) => yuv(format) + ",hwupload",
+            Takes::Rgb(format) => format!("{rate}format={format}"),
+            Takes::Palette => {
+                format!("{rate}split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1")
+            }
+        }
+    }
+
+    /// One line for the player if H.264 is encoded by something else than usual.
+    pub fn remark(self) -> Option<String> {
+        let name = self.name;
+        (H264.contains(&self) && name != H264[0].name)
+            .then(|| format!("this ffmpeg has no libx264: encoding with {name}; a full ffmpeg makes smaller files"))
+    }
+
+    /// The smallest size that it takes for pictures of this size.
+    pub fn padded(self, size: [u32; 2]) -> [u32; 2] {
+        size.map(|side| side.next_multiple_of(self.multiple))
+    }
+}
+
+/// The names of the encoders that it lists.
+fn listed(ffmpeg: &OsStr) -> Result<Vec<String>, VideoError> {
+    let listed = command(ffmpeg).arg("-encoders").stdin(Stdio::null()).stdout(Stdio::piped()).output();
+    let listed = listed.map_err(VideoError::start)?;
+    let listed = String::from_utf8_lossy(&listed.stdout);
+    // " V....D libx264    libx264 H.264 / AVC …"
+    Ok(listed.lines().filter_map(|line| line.split_whitespace().nth(1)).map(str::to_owned).collect())
+}
+
+fn choose(ffmpeg: &OsStr, codec: Codec, names: &[String]) -> Option<Encoder> {
+    let mut known = candidates(codec).iter().filter(|encoder| names.iter().any(|name| name == encoder.name));
+    known.find(|encoder| encoder.is_sure || encoder.works(ffmpeg)).copied()
+}
+
+/// Every codec that needs ffmpeg, and its encoder here, if there is one: for `doctor`.
+///
+/// # Errors
+/// When there is no ffmpeg.
+pub fn survey(ffmpeg: &OsStr) -> Result<Vec<(&'static str, Option<Encoder>)>, VideoError> {
+    let codecs = [
+        Codec::H264,
+        Codec::Hevc,
+        Codec::Av1,
+        Codec::Prores,
+        Codec::Hap,
+        Codec::Dnxhr,
+        Codec::Ffv1,
+        Codec::Gif,
+        Codec::Webp,
+    ];
+    let found = codecs.map(|codec| match Encoder::for_codec(ffmpeg, codec) {
+        Ok(encoder) => Ok((Codec::WORDS[codec as usize], Some(encoder))),
+        Err(VideoError::NoEncoder { codec, .. }) => Ok((codec, None)),
+        Err(error) => Err(error),
+    });
+    found.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stays_where_its_ending_holds_the_codec() {
+        for (name, codec, path, expected, remark) in [
+            ("x.mp4", Codec::Auto, "x.mp4", Codec::H264, ""),
+            ("x.MKV", Codec::Auto, "x.MKV", Codec::H264, ""),
+            ("x.gif", Codec::Auto, "x.gif", Codec::Gif, ""),
+            ("x.webm", Codec::Auto, "x.webm", Codec::Av1, ""),
+            ("x", Codec::Auto, "x", Codec::Png, ""),
+            ("x.mov", Codec::Prores, "x.mov", Codec::Prores, ""),
+            ("x.mkv", Codec::Hevc, "x.mkv", Codec::Hevc, ""),
+            ("x", Codec::Hap, "x.mov", Codec::Hap, ""),
+            ("set 1.5", Codec::H264, "set 1.5.mp4", Codec::H264, ""),
+            ("x.mp4", Codec::Hap, "x.mov", Codec::Hap, "a .mp4 file holds no hap: writing x.mov"),
+            ("x.mp4", Codec::Ffv1, "x.mkv", Codec::Ffv1, "a .mp4 file holds no ffv1: writing x.mkv"),
+            ("x.mp4", Codec::Png, "x-frames", Codec::Png, "a .mp4 file holds no png: writing x-frames"),
+        ] {
+            let (found, codec, said) = plan(Path::new(name), codec).unwrap();
+            assert_eq!((found.as_path(), codec), (Path::new(path), expected), "{name}");
+            assert_eq!(said.unwrap_or_default(), remark);
+        }
+        let error = plan(Path::new("x.avi"), Codec::Auto).unwrap_err().to_string();
+        assert!(error.contains("x.avi: \"avi\" is not a video extension"), "{error}");
+    }
+
+    #[test]
+    fn an_existing_file_is_never_taken() {
+        let folder = std::env::temp_dir().join(format!("latent-jockey-fresh-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("frames")).unwrap();
+        let file = folder.join("a b.mp4");
+        assert_eq!(fresh(&file), file);
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(fresh(&file), folder.join("a b-2.mp4"));
+        std::fs::write(folder.join("a b-2.mp4"), "").unwrap();
+        assert_eq!(fresh(&file), folder.join("a b-3.mp4"));
+        assert_eq!(fresh(&folder.join("frames")), folder.join("frames"), "an empty folder is free");
+        std::fs::write(folder.join("frames/frame_000001.png"), "").unwrap();
+        assert_eq!(fresh(&folder.join("frames")), folder.join("frames-2"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_repeats_is_converted_once() {
+        let x264 = H264[0];
+        let yuv = "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic,format=yuv420p";
+        assert_eq!(x264.filter("bicubic", None), yuv);
+        assert_eq!(x264.filter("bicubic", Some(29.97)), format!("{yuv},fps=29.97"));
+        assert_eq!(FFV1[0].filter("", Some(30.0)), "fps=30,format=bgr0");
+        assert_eq!((x264.padded([641, 361]), HAP[0].padded([641, 361])), ([642, 362], [644, 364]));
+    }
+}

@@ -1,0 +1,155 @@
+//! Is what a live show shows recorded at a constant frame rate, whatever happens to the output, the encoder or the disk?
+//!
+//! Needs ffmpeg and ffprobe; reports "skipped" without them.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests fail and print as tests do")]
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::common::rig::{Folder, Rig, bang, number, text, write_by};
+use latent_jockey::control::Source;
+use latent_jockey::params::{Id, Value};
+
+fn skipped() -> bool {
+    let missing = ["ffmpeg", "ffprobe"].into_iter().find(|tool| Command::new(tool).arg("-version").output().is_err());
+    if let Some(tool) = missing {
+        println!("skipped: no {tool}");
+    }
+    missing.is_some()
+}
+
+/// Codec, width, height, frame rate and number of frames.
+fn probe(file: &Path) -> String {
+    let entries = "stream=codec_name,width,height,avg_frame_rate,nb_read_frames";
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-count_frames", "-select_streams", "v:0", "-show_entries", entries, "-of", "csv=p=0"])
+        .arg(file)
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn live(size: [u32; 2]) -> Rig {
+    let mut show = Rig::with(&[("a", "")]).live().start();
+    show.set_output_size(size);
+    show
+}
+
+/// Plays until the recording is so many seconds long.
+fn play_until(show: &mut Rig, secs: u64) {
+    let at = |line: &str| {
+        let (minutes, rest) = line.split_once(':')?;
+        Some(minutes.parse::<u64>().ok()? * 60 + rest.get(..2)?.parse::<u64>().ok()?)
+    };
+    show.wait(&[], |show| show.status().recording.is_some_and(|line| at(&line) >= Some(secs)));
+}
+
+/// Stops the recording; returns what was told about it.
+fn stop(show: &mut Rig) -> String {
+    let mut told = String::new();
+    show.wait(&[bang(Id::RecordStop)], |show| {
+        told = show.status().notice.unwrap_or_default();
+        told.starts_with("recorded ") || told.starts_with("the recording has ended")
+    });
+    told
+}
+
+#[test]
+fn a_show_is_recorded() {
+    if skipped() {
+        return;
+    }
+    let folder = Folder::new();
+    let mut show = live([0, 0]);
+    for (name, size, expected) in [
+        ("x.mp4", "64x48", "h264,64,48,25/1"),
+        ("odd size.mkv", "63x47", "h264,64,48,25/1"),
+        ("x.mov", "", "h264,16,16,25/1"),
+    ] {
+        let file = folder.join(name);
+        let order = [text(Id::RecordFile, &file), text(Id::RecordSize, size), number(Id::RecordFps, 25.0)];
+        show.step(0.01, &order);
+        show.wait(&[bang(Id::RecordStart)], |show| show.is_recording());
+        play_until(&mut show, 1);
+        // A size that changes while it is recorded; then none of the output's own.
+        show.set_output_size([40, 20]);
+        play_until(&mut show, 2);
+        show.set_output_size([0, 0]);
+        let told = stop(&mut show);
+        let frames = told.split(": ").nth(1).and_then(|counts| counts.split(' ').next()?.parse::<u32>().ok());
+        let frames = frames.unwrap_or_else(|| panic!("{told}"));
+        assert!((50..100).contains(&frames), "{told}");
+        assert!(told.starts_with(&format!("recorded {}: ", file.display())) && told.contains(" dropped"), "{told}");
+        assert_eq!(probe(&file), format!("{expected},{frames}"), "{name}");
+        assert!(show.status().recording.is_none());
+    }
+    // The same name again: nothing is overwritten.
+    let before = std::fs::read(folder.join("x.mov")).unwrap();
+    show.wait(&[bang(Id::RecordStart)], |show| show.is_recording());
+    play_until(&mut show, 1);
+    assert!(stop(&mut show).contains("x-2.mov"));
+    assert!(std::fs::read(folder.join("x.mov")).unwrap() == before);
+    assert_eq!(std::fs::read_dir(&*folder).unwrap().count(), 4, "nothing else is left");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_killed_encoder_costs_one_line_and_its_file_plays() {
+    if skipped() {
+        return;
+    }
+    let folder = Folder::new();
+    for name in ["x.mp4", "x.mkv"] {
+        let mut show = live([128, 96]);
+        let file = folder.join(name);
+        show.wait(&[text(Id::RecordFile, &file), bang(Id::RecordStart)], |show| show.is_recording());
+        play_until(&mut show, 3);
+        let encoder = process(&file).expect("an encoder");
+        assert!(Command::new("sh").args(["-c", &format!("kill -9 {encoder}")]).status().unwrap().success());
+        show.wait(&[], |show| !show.is_recording());
+        let told = show.notice();
+        assert!(told.starts_with("the recording has ended: ffmpeg ended with ") && told.contains(name), "{told}");
+        assert!(told.lines().count() == 1);
+        let serial = show.picture().unwrap().serial;
+        show.wait(&[], |show| show.picture().unwrap().serial > serial + 2);
+        let frames = probe(&file).rsplit(',').next().and_then(|frames| frames.parse::<u32>().ok());
+        assert!(frames >= Some(30), "{name}: {frames:?} frames play");
+    }
+}
+
+/// The child of this process that was started with this file.
+#[cfg(target_os = "linux")]
+fn process(file: &Path) -> Option<u32> {
+    let name = file.display().to_string();
+    std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
+        let id = entry.file_name().to_str()?.parse().ok()?;
+        let words = std::fs::read(entry.path().join("cmdline")).ok()?;
+        String::from_utf8_lossy(&words).contains(&name).then_some(id)
+    })
+}
+
+#[test]
+fn what_cannot_be_recorded_is_one_line() {
+    let folder = Folder::new();
+    let mut show = live([0, 0]);
+    show.step(0.01, &[bang(Id::RecordStop)]);
+    assert_eq!(show.notice(), "nothing is being recorded; /record/start starts");
+    show.step(0.01, &[text(Id::RecordSize, "huge"), bang(Id::RecordStart)]);
+    assert!(show.notice().contains("\"huge\"") && !show.is_recording(), "{}", show.notice());
+    show.step(0.01, &[text(Id::RecordSize, "")]);
+    for (file, line) in [("x.doc", "\"doc\" is not a video extension"), ("in-the-way/x.mkv", "cannot write")] {
+        std::fs::write(folder.join("in-the-way"), "").unwrap();
+        show.wait(&[text(Id::RecordFile, folder.join(file)), bang(Id::RecordStart)], |show| !show.is_recording());
+        assert!(show.notice().contains(line) && show.notice().lines().count() == 1, "{}", show.notice());
+    }
+    // Other machines may not write files here.
+    let start = write_by(Source::Web, Id::RecordStart, Value::Nothing);
+    let file = write_by(Source::Web, Id::RecordFile, Value::Text("/tmp/x.mkv".to_owned()));
+    show.step(0.01, &[text(Id::RecordFile, ""), file, start]);
+    assert!(!show.is_recording() && show.params().text(Id::RecordFile).is_empty());
+    assert!(show.status().refused >= 2);
+    // Offline there is a file already.
+    let mut offline = Rig::with(&[("a", "")]).start();
+    offline.step(0.1, &[bang(Id::RecordStart)]);
+    assert!(!offline.is_recording() && offline.failure().is_none());
+}
