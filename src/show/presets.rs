@@ -89,9 +89,9 @@ impl Presets {
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub fn go_on(&mut self) -> std::io::Result<()> {
+    pub fn go_on(&mut self, network: Option<PathBuf>) -> std::io::Result<()> {
         self.recorded = None;
-        self.start(self.playing.network.clone())
+        self.start(network)
     }
 
     /// The take that was played has ended: files are watched and saved again.

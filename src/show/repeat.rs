@@ -105,11 +105,22 @@ impl Show {
         let sources = if lead.len() < take.frames.len() { take.sources() } else { Sources::default() };
         show.takes = Takes::go_on(&take.header, take.history(lead.len()), files).map_err(thread("take"))?;
         show.loads.go_on(sources).map_err(thread("loader"))?;
-        show.presets.go_on().map_err(thread("presets"))?;
+        let own = show.own_network(take);
+        show.presets.go_on(own).map_err(thread("presets"))?;
         show.effects.start().map_err(thread("watch files"))?;
         show.status = Status::new(false);
         let output = show.output.start().map_err(thread("engine"))?;
         Ok(Show { output, ..show })
+    }
+
+    /// The network that the current preset's file names, though the take may have been started with another one.
+    fn own_network(&self, take: &Take) -> Option<PathBuf> {
+        let playing = self.presets.playing();
+        if take.header.network.is_none() || playing.path != Path::new(&take.header.preset) {
+            return playing.network.clone();
+        }
+        let sources = Arc::new(take.sources());
+        sources::answer(&sources, || self.library().read(&playing.path)).ok()?.network
     }
 
     /// Plays the rest of a take from [`Show::resume`], and again if it `loops`: what is played meanwhile comes on top.
