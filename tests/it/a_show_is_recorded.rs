@@ -3,6 +3,8 @@
 //! Needs ffmpeg and ffprobe; reports "skipped" without them.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests fail and print as tests do")]
 
+use std::io::Read;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
@@ -152,4 +154,36 @@ fn what_cannot_be_recorded_is_one_line() {
     let mut offline = Rig::with(&[("a", "")]).start();
     offline.step(0.1, &[bang(Id::RecordStart)]);
     assert!(!offline.is_recording() && offline.failure().is_none());
+}
+
+#[test]
+fn a_stream_is_sent_again_once_its_receiver_is_back() {
+    if skipped() {
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    // Takes a little of a transport stream, goes away, and takes some more.
+    let receiver = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut packets = [0; 188 * 40];
+            stream.read_exact(&mut packets).unwrap();
+            assert!(packets.iter().step_by(188).all(|&byte| byte == 0x47), "every packet begins with its mark");
+        }
+    });
+    let mut show = live([64, 48]);
+    let mut told = Vec::new();
+    show.wait(&[text(Id::Stream, &address)], |show| {
+        told.extend(show.status().notice.filter(|line| told.last() != Some(line)));
+        receiver.is_finished()
+    });
+    receiver.join().unwrap();
+    assert_eq!(told[0], format!("streaming to {address}"));
+    assert!(told.iter().any(|line| line.starts_with(&format!("the stream to {address} is lost: "))), "{told:?}");
+    assert_eq!(show.status().streaming.as_deref().and_then(|line| line.split(' ').next()), Some(&*address));
+    show.step(0.01, &[text(Id::Stream, "")]);
+    assert_eq!((show.notice().as_str(), show.status().streaming), ("the stream has ended", None));
+    show.step(0.01, &[text(Id::Stream, "http://x/")]);
+    assert!(show.notice().contains("\"http://x/\"") && show.status().streaming.is_none(), "{}", show.notice());
 }
