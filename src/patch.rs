@@ -3,9 +3,10 @@
 //! [`preset`] reads presets strictly, [`save`] writes them without losing hand-written parts ([`saver`] does so on its own
 //! thread), [`library`] lists them, [`folders`] are where they and
 //! what they name are looked for, [`locate`] knows what a written path means, and [`watch`] notices when the current
-//! preset changes on disk; `script` runs live code. Nothing here touches a running show, which swaps in a whole [`preset::Preset`].
+//! preset changes on disk; `script` runs live code, and [`edit`] is what its editor knows about text. Nothing here touches a running show, which swaps in a whole [`preset::Preset`].
 
 mod check;
+pub mod edit;
 pub mod effects;
 pub mod folders;
 pub mod library;

@@ -63,6 +63,7 @@ pub use output::{Shown, Tap, Uploads};
 use presets::{News, Presets};
 use recording::Recording;
 use repeat::Player;
+pub use scripts::Report;
 use scripts::Scripts;
 use slideshow::{Slide, Slideshow};
 use snapshots::Snapshots;
@@ -176,6 +177,8 @@ pub struct Show {
     edits: Edits,
     /// Of live code, in one frame; kept likewise.
     coded: Vec<(Target, Value)>,
+    /// What came of code in the last step.
+    reports: Vec<Report>,
     /// Seconds of the show so far, not counting frozen ones.
     secs: f64,
 }
@@ -238,6 +241,7 @@ impl Show {
             writes: Vec::new(),
             edits: Edits::default(),
             coded: Vec::new(),
+            reports: Vec::new(),
             secs: 0.0,
             params,
             engine,
@@ -353,6 +357,7 @@ impl Show {
     }
 
     fn begin(&mut self, dt: f64) {
+        self.reports.clear();
         self.params.begin();
         self.status.step(dt);
         self.loads.begin();
@@ -760,6 +765,7 @@ impl Show {
                     return self.status.fault(Some(Kind::Effects), format!("the effects stay as they are: {error}"));
                 }
                 self.controls.follow(self.params.table());
+                self.reports.extend(self.effects.reports(&problems));
                 let links = self.effects.play(compiled, &self.params);
                 self.output.set_chain(links);
                 if let Some(line) = problems.into_iter().next() {
@@ -906,6 +912,7 @@ impl Show {
         self.scripts.bind(time, self.modulation.signals(), &mut self.params);
         self.write_coded();
         if let Some(line) = self.scripts.take_fault() {
+            self.scripts.take_reports(&mut self.reports);
             self.status.fault(Some(Kind::Code), line);
         }
     }
@@ -914,6 +921,7 @@ impl Show {
     fn write_coded(&mut self) {
         let mut coded = std::mem::take(&mut self.coded);
         self.scripts.take_writes(&mut coded);
+        self.scripts.take_reports(&mut self.reports);
         for (target, value) in coded.drain(..) {
             // Code runs again and again: an effect that is there is not added twice.
             if target.id == Id::FxAdd
@@ -1049,7 +1057,11 @@ impl Show {
         let preset = match result {
             Ok(preset) => preset,
             Err(error) => {
-                let line = format!("{}; keeping the last good version", LoadError::from(error).headline());
+                let error = LoadError::from(error).headline();
+                if let Some(code) = &self.presets.playing().script {
+                    self.reports.push(Report { file: code.name(), lines: None, result: Err(error.clone()) });
+                }
+                let line = format!("{error}; keeping the last good version");
                 return self.status.fault(Some(Kind::Preset), line);
             }
         };
@@ -1210,6 +1222,34 @@ impl Show {
     /// The first failure offline, if any: pictures since then are not what was requested.
     pub fn failure(&self) -> Option<&str> {
         self.status.failure()
+    }
+
+    /// What came of code in the last step: evaluations, handlers that failed, patches and effects that were read again.
+    pub fn reports(&self) -> &[Report] {
+        &self.reports
+    }
+
+    /// The requested chain of effects.
+    pub fn effects(&self) -> &[EffectEntry] {
+        self.effects.wanted()
+    }
+
+    /// The names of the styles that play.
+    pub fn styles(&self) -> &[String] {
+        self.scripts.styles()
+    }
+
+    /// The preset from the file `old` has been written to `preset`, with its patch in `code`: that is what plays and is watched
+    /// from now on.
+    pub fn adopt_patch(&mut self, old: &Path, preset: &Path, code: &Path) {
+        self.presets.adopt(old, preset, code);
+    }
+
+    /// Looks for the effects from the file `old` again: there is one of the player's own by now.
+    pub fn find_effect_again(&mut self, old: &Path) {
+        let mut entries = self.effects.wanted().to_vec();
+        entries.iter_mut().filter(|entry| entry.file.as_deref() == Some(old)).for_each(|entry| entry.file = None);
+        self.load_effects(entries);
     }
 
     /// Whether MIDI learn is waiting for a control.

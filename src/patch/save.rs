@@ -362,7 +362,7 @@ fn toml(value: &Value) -> Toml {
 }
 
 /// Writes a temporary file next to `path` and renames it into place. On failure, `path` is unchanged.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     // A symlink stays a symlink: its target is replaced.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());

@@ -22,6 +22,7 @@ use mlua::{Function, Lua, Table as LuaTable, Value as Lu};
 use crate::modulate::expr::Frame;
 use crate::modulate::{Bindings, SignalId, Signals, Time};
 use crate::params::{Id, Kind, Members, Params, Table, Target, Value, nearest_of};
+pub use api::FUNCTIONS;
 use sandbox::Budget;
 use session::{Change, Session};
 
@@ -434,6 +435,13 @@ impl Script {
         self.restore(undo.vars);
         self.writes.extend(undo.values);
         true
+    }
+
+    /// The last evaluation is undone together with the one before it, as a number that is dragged evaluates its line often.
+    pub fn join_undo(&mut self) {
+        if self.undo.len() > 1 {
+            self.undo.pop();
+        }
     }
 
     /// Ends everything: bindings, handlers and mappings.

@@ -15,7 +15,8 @@ use wgpu::naga::{self, Expression, Module, Span, Statement};
 use super::header::{self, Field, What};
 use crate::params::{Def, Saving, intern};
 
-const PRELUDE: &str = include_str!("../../shaders/screen/prelude.wgsl");
+/// What every effect can use, behind its own text.
+pub const PRELUDE: &str = include_str!("../../shaders/screen/prelude.wgsl");
 /// How often the loops of one invocation may turn, all together.
 pub const MOST_TURNS: u32 = 16_384;
 /// What a pixel shows whose loops were ended.

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::scripts::Report;
 use crate::modulate::Signals;
 use crate::params::{Def, Id, Params, TableError, Value};
 use crate::patch::effects::EffectEntry;
@@ -154,6 +155,17 @@ impl Effects {
                 playing.words.copy_from_slice(own);
             }
         }
+    }
+
+    /// What came of reading the files of the requested chain, with these lines for those that are wrong.
+    pub fn reports(&self, problems: &[String]) -> Vec<Report> {
+        let files = self.wanted.iter().filter_map(|entry| entry.file.as_ref()?.file_name());
+        let report = |file: String| {
+            let problem = problems.iter().find(|line| line.strip_prefix(&file).is_some_and(|rest| rest.starts_with(':')));
+            let result = problem.map_or(Ok(Vec::new()), |line| Err(line.clone()));
+            Report { file, lines: None, result }
+        };
+        files.map(|file| report(file.to_string_lossy().into_owned())).collect()
     }
 
     /// Whether no effect runs.

@@ -221,6 +221,19 @@ impl Presets {
         self.pending.as_ref().is_some_and(|pending| pending.written.contains(&Target::from(id)))
     }
 
+    /// The current preset, from the file `old`, is played from `preset` and its patch from `code` from now on. What differs
+    /// there is read like any other change.
+    pub fn adopt(&mut self, old: &Path, preset: &Path, code: &Path) {
+        if self.playing.path != old {
+            return;
+        }
+        preset.clone_into(&mut self.playing.path);
+        if let Some(script) = &mut self.playing.script {
+            code.clone_into(&mut script.path);
+        }
+        self.look_again();
+    }
+
     /// Reads the current preset's file again: an effect that it names can play now, so its lines mean something.
     pub fn look_again(&self) {
         if let Some(watch) = &self.watch {

@@ -8,6 +8,7 @@
 mod machine;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::control::Event;
 use crate::control::mapping::{MidiEntry, OscEntry};
@@ -15,9 +16,23 @@ use crate::modulate::expr::Frame;
 use crate::modulate::source::seed_of;
 use crate::modulate::{SignalId, Signals, Time};
 use crate::params::{Id, Params, Target, Value};
+use crate::patch::edit::notes::place;
 use crate::patch::preset::Code;
 use machine::Machine;
 
+/// What came of a piece of code.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// The name of its file.
+    pub file: String,
+    /// Its lines in the file, from 1; `None` for a whole file. Empty for what failed later, in a handler.
+    pub lines: Option<Range<u32>>,
+    /// What it printed, or the line for the player, which names file and line.
+    pub result: Result<Vec<String>, String>,
+}
+
+/// Most reports between two frames.
+const MAX_REPORTS: usize = 64;
 /// Evaluations that may wait for their beat.
 const MAX_WAITING: usize = 16;
 /// The name of code that does not say where it comes from.
@@ -26,7 +41,7 @@ const LIVE: &str = "live";
 const BAR: f64 = 4.0;
 
 /// A piece of code, and where it comes from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Piece {
     file: String,
     /// Its first line, from 1.
@@ -35,19 +50,25 @@ struct Piece {
     text: String,
     /// It waits for a multiple of this many beats; 0 plays at once.
     every: f64,
+    /// For undo, it counts as one with the evaluation of the same lines before it.
+    is_again: bool,
 }
 
 impl Piece {
-    /// Reads the optional first line `--@ drift.luau:12 bar`: file, line, and `beat`, `bar` or `file`.
+    /// Reads the optional first line `--@ drift.luau:12 bar`: file, line, and `beat`, `bar`, `file` or `again`.
     fn read(code: &str) -> Piece {
-        let mut piece = Piece { file: LIVE.to_owned(), line: 1, is_whole: false, text: code.to_owned(), every: 0.0 };
+        let mut piece = Piece { file: LIVE.to_owned(), line: 1, text: code.to_owned(), ..Piece::default() };
         let Some((head, rest)) = code.strip_prefix("--@").and_then(|rest| rest.split_once('\n')) else { return piece };
         rest.clone_into(&mut piece.text);
+        // A name with spaces stands in quotes, its line behind them.
+        let quoted = head.trim_start().strip_prefix('"').and_then(|rest| rest.split_once('"'));
+        let (name, head) = quoted.map_or((None, head), |(name, rest)| (Some(name), rest));
         for word in head.split_whitespace() {
             match word {
                 "beat" => piece.every = 1.0,
                 "bar" => piece.every = BAR,
                 "file" => piece.is_whole = true,
+                "again" => piece.is_again = true,
                 place => {
                     let (file, line) = place.rsplit_once(':').unwrap_or((place, "1"));
                     match line.parse() {
@@ -56,6 +77,9 @@ impl Piece {
                     }
                 }
             }
+        }
+        if let Some(name) = name {
+            name.clone_into(&mut piece.file);
         }
         // Names from elsewhere are short, and one line.
         piece.file = piece.file.chars().filter(|c| !c.is_control()).take(64).collect();
@@ -86,6 +110,9 @@ pub struct Scripts {
     /// Whether a patch itself has asked for the next preset: then it plays on.
     leads: bool,
     waiting: VecDeque<Piece>,
+    /// Where the last evaluated piece comes from.
+    last: Option<(String, u32)>,
+    reports: Vec<Report>,
     beat: f64,
     /// Number of evaluations.
     count: u64,
@@ -123,8 +150,8 @@ impl Scripts {
         }
         self.playing = Some(file.clone());
         self.is_from_file = true;
-        let (text, every) = (code.text.to_string(), 0.0);
-        self.run(&Piece { file, line: 1, is_whole: true, text, every }, params, time).map(|_| ())
+        let piece = Piece { file, line: 1, is_whole: true, text: code.text.to_string(), ..Piece::default() };
+        self.run(&piece, params, time).map(|_| ())
     }
 
     /// The preset has no patch any more.
@@ -166,9 +193,35 @@ impl Scripts {
     fn run(&mut self, piece: &Piece, params: &mut Params, time: Time) -> Result<Vec<String>, String> {
         self.count += 1;
         self.is_off = false;
-        let machine = self.machine()?;
-        machine.evaluate((&piece.file, piece.line, piece.is_whole), &piece.text, params, time)?;
-        Ok(machine.take_output())
+        let place = (piece.file.clone(), piece.line);
+        let is_again = self.last.replace(place.clone()) == Some(place) && piece.is_again;
+        let result = self.machine().and_then(|machine| {
+            machine.evaluate((&piece.file, piece.line, piece.is_whole), &piece.text, params, time)?;
+            if is_again {
+                machine.join_undo();
+            }
+            Ok(machine.take_output())
+        });
+        let end = piece.line + piece.text.trim_end_matches('\n').matches('\n').count() as u32 + 1;
+        let lines = (!piece.is_whole).then_some(piece.line..end);
+        self.report(Report { file: piece.file.clone(), lines, result: result.clone() });
+        result
+    }
+
+    fn report(&mut self, report: Report) {
+        if self.reports.len() < MAX_REPORTS {
+            self.reports.push(report);
+        }
+    }
+
+    /// Moves what came of code since the last call to `reports`.
+    pub fn take_reports(&mut self, reports: &mut Vec<Report>) {
+        reports.append(&mut self.reports);
+    }
+
+    /// The names of the styles that play.
+    pub fn styles(&self) -> &[String] {
+        &self.styles
     }
 
     /// Takes back the last evaluation. False if there is none.
@@ -240,7 +293,12 @@ impl Scripts {
 
     /// What failed since the last call, each in one line.
     pub fn take_fault(&mut self) -> Option<String> {
-        self.machine.as_mut()?.take_fault()
+        let line = self.machine.as_mut()?.take_fault()?;
+        if let Some((file, number, _)) = place(&line) {
+            let number = number as u32;
+            self.report(Report { file: file.to_owned(), lines: Some(number..number), result: Err(line.clone()) });
+        }
+        Some(line)
     }
 
     /// What handlers printed since the last call.
@@ -337,17 +395,20 @@ mod tests {
             is_whole,
             text: text.to_owned(),
             every,
+            is_again: false,
         };
         let table = [
             ("psi = 1", piece("live", 1, false, "psi = 1", 0.0)),
             ("--@ drift.luau:12 bar\npsi = 1", piece("drift.luau", 12, false, "psi = 1", 4.0)),
             ("--@ drift.luau file\npsi = 1\n", piece("drift.luau", 1, true, "psi = 1\n", 0.0)),
             ("--@ beat\n", piece("live", 1, false, "", 1.0)),
+            ("--@ \"my drift.luau\":12 bar\nx", piece("my drift.luau", 12, false, "x", 4.0)),
             ("--@ a:b.luau:3\nx", piece("a:b.luau", 3, false, "x", 0.0)),
             ("-- a comment\nx", piece("live", 1, false, "-- a comment\nx", 0.0)),
         ];
         for (code, expected) in table {
             assert_eq!(Piece::read(code), expected, "{code:?}");
         }
+        assert!(Piece::read("--@ drift.luau:3 again\nx").is_again);
     }
 }

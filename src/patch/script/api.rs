@@ -10,6 +10,7 @@ use crate::modulate::lfo::Wave;
 use crate::modulate::pattern::Pattern;
 use crate::modulate::{Binding, Plays, SignalId};
 use crate::params::{Id, Kind, Target, Value, nearest_of};
+use crate::patch::edit::dotted;
 
 /// Name, usage and help of every function, in the order of `help()`.
 pub const FUNCTIONS: [(&str, &str, &str); 36] = [
@@ -455,24 +456,6 @@ pub fn hint_for(session: &session::Session, name: &str) -> String {
     let functions = session.functions.iter().map(|(name, ..)| *name);
     let groups = top_names(session);
     did_you_mean(nearest_of(name, rows.iter().map(String::as_str).chain(functions).chain(groups)))
-}
-
-/// `/walk/speed` as `walk.speed`, `/z/<n>` as `z[n]`, `/bend/1/layer` as `bend[1].layer`.
-pub fn dotted(address: &str) -> String {
-    let mut name = String::new();
-    for part in address.split('/').filter(|part| !part.is_empty()) {
-        if part == "<n>" {
-            name.push_str("[n]");
-        } else if part.bytes().all(|b| b.is_ascii_digit()) {
-            name.push_str(&format!("[{part}]"));
-        } else {
-            if !name.is_empty() {
-                name.push('.');
-            }
-            name.push_str(&part.replace('-', "_"));
-        }
-    }
-    name
 }
 
 /// The rows that a name means: a parameter, or all of a group.

@@ -37,6 +37,10 @@ impl Machine {
         match *self {}
     }
 
+    pub fn join_undo(&mut self) {
+        match *self {}
+    }
+
     pub fn hush(&mut self) {
         match *self {}
     }

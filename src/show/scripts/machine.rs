@@ -52,6 +52,10 @@ impl Machine {
         self.script.undo()
     }
 
+    pub fn join_undo(&mut self) {
+        self.script.join_undo();
+    }
+
     pub fn hush(&mut self) {
         self.script.hush();
     }
