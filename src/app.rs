@@ -4,6 +4,7 @@
 //! here waits for a picture. Everything runs on the main thread. Only this module imports nannou and Bevy: the rest of the
 //! crate builds without a window.
 
+mod editor;
 mod fit;
 mod hud;
 mod keys;
@@ -32,6 +33,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::control::{Event, Events, QUEUE};
 use crate::engine::gpu::Device;
+use crate::params::Id;
 use crate::show::{Show, whole_micros};
 use crate::thread::panic_message;
 
@@ -85,9 +87,27 @@ struct Player {
     list_shown: bool,
     map_shown: bool,
     output_wanted: bool,
+    editor: editor::Editor,
 }
 
 impl Player {
+    /// Shows or hides the editor.
+    fn toggle_editor(&mut self) {
+        let show = self.show.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.editor.toggle(show);
+    }
+
+    /// Whether the audience sees the code.
+    fn shows_code(&mut self) -> bool {
+        self.show.get_mut().unwrap_or_else(PoisonError::into_inner).params().bool(Id::EditorOutput)
+    }
+
+    /// The editor follows what the show has done.
+    fn follow(&mut self) {
+        let show = self.show.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.editor.follow(show);
+    }
+
     /// Whether MIDI learn is waiting for a control.
     fn learning(&mut self) -> bool {
         self.show.get_mut().unwrap_or_else(PoisonError::into_inner).is_learning()
@@ -155,7 +175,7 @@ pub fn display_available() -> Result<(), String> {
 pub fn run(show: Show, card: Option<Arc<Device>>, events: Events, options: Options) -> Result<(), AppError> {
     log();
     let now = Instant::now();
-    let player = Player {
+    let mut player = Player {
         show: Mutex::new(show),
         events,
         pending: Vec::with_capacity(QUEUE),
@@ -166,7 +186,9 @@ pub fn run(show: Show, card: Option<Arc<Device>>, events: Events, options: Optio
         list_shown: false,
         map_shown: false,
         output_wanted: options.output.is_some(),
+        editor: editor::Editor::default(),
     };
+    player.follow();
     // Bevy panics when a driver fails; here that becomes an ordinary error.
     let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| build(player, card, options).run()));
     match played {
@@ -233,7 +255,8 @@ fn build(player: Player, card: Option<Arc<Device>>, options: Options) -> App {
             Update,
             (windows::keep_output, windows::drop_drawings, windows::hide_pointer, windows::quit_when_closed),
         )
-        .add_systems(EguiPrimaryContextPass, hud::paint);
+        .add_systems(EguiPrimaryContextPass, hud::paint)
+        .add_systems(windows::OutputPass, windows::paint_output);
     app
 }
 
@@ -259,6 +282,8 @@ fn step(
     let dt = passed.as_secs_f64().min(LONGEST_FRAME_SECS);
     player.stepped += passed;
     player.rate.frame(now);
+    // For `RUST_LOG=frames=trace`: gaps between frames.
+    tracing::trace!(target: "frames", "{:.2} ms", passed.as_secs_f64() * 1e3);
     player.events.take_waiting(&mut player.pending);
 
     let show = player.show.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -267,6 +292,7 @@ fn step(
     }
     show.step(dt, &player.pending);
     player.pending.clear();
+    player.editor.follow(show);
     *frame = present::Frame { picture: show.shown().cloned(), brightness: show.brightness(), fit: show.fit() };
 
     if player.until.is_some_and(|until| now >= until) {

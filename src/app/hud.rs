@@ -8,7 +8,7 @@ use bevy_egui::egui::epaint::text::{LayoutJob, TextFormat};
 use bevy_egui::egui::{self, Align2, Color32, FontFamily, FontId, Painter, Pos2, Rect, Vec2};
 use bevy_egui::{EguiContexts, egui::LayerId};
 
-use super::{Player, list, map};
+use super::{Player, editor, list, map};
 use crate::params::{Id, Params, Target, TimeBase};
 use crate::show::Summary;
 
@@ -126,7 +126,11 @@ pub(super) fn paint(mut contexts: EguiContexts, mut player: ResMut<Player>) {
     let Ok(ctx) = contexts.ctx_mut() else { return };
     let painter = ctx.layer_painter(LayerId::background());
     let player = &mut *player;
-    if player.list_shown {
+    if player.editor.is_shown() && !player.list_shown {
+        let show = player.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        notes(&painter, &show.status());
+        editor::paint(ctx, &mut player.editor, show.params(), &mut player.pending);
+    } else if player.list_shown {
         list::paint(&painter);
     } else if player.map_shown {
         let show = player.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);

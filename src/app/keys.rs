@@ -18,6 +18,8 @@ pub(super) const OWN: &[(&str, &str)] = &[
     ("F  F11", "full screen"),
     ("O", "output window on or off"),
     ("M", "show the mapping"),
+    ("Ctrl E", "live code: show or hide the editor"),
+    ("Ctrl Shift E", "show the code to the audience too"),
     ("?  F1", "this list"),
     ("Esc", "close the list, leave full screen"),
     ("Ctrl S", "save the preset"),
@@ -39,8 +41,20 @@ pub(super) enum Own {
     Take,
     Snapshot,
     Record,
+    Editor,
     Escape,
     Quit,
+}
+
+impl Own {
+    /// Whether it is not a character that may be typed, or a command of the editor.
+    fn is_heard_while_typing(self, key: &Logical) -> bool {
+        match self {
+            Own::Editor | Own::Escape | Own::Take | Own::Quit => true,
+            Own::Save => false,
+            _ => matches!(key, Logical::F1 | Logical::F11),
+        }
+    }
 }
 
 /// The window's action for a key press, if any. `command` is Ctrl or, on a Mac, Cmd.
@@ -51,6 +65,7 @@ fn own(key: &Logical, command: bool) -> Option<Own> {
             "s" => Some(Own::Save),
             "t" => Some(Own::Take),
             "r" => Some(Own::Record),
+            "e" => Some(Own::Editor),
             _ => None,
         },
         Logical::Character(c) => match c.to_ascii_lowercase().as_str() {
@@ -113,7 +128,10 @@ pub(super) fn read_keys(
         if !input.state.is_pressed() {
             continue;
         }
-        if let Some(own) = own(&input.logical_key, *command) {
+        let own = own(&input.logical_key, *command);
+        // What is typed into the editor plays nothing.
+        let is_typing = player.editor.is_shown();
+        if let Some(own) = own.filter(|own| !is_typing || own.is_heard_while_typing(&input.logical_key)) {
             if input.repeat {
                 continue;
             }
@@ -136,13 +154,20 @@ pub(super) fn read_keys(
                     exit.write(AppExit::Success);
                 }
                 Own::Fullscreen => windows.get_mut(input.window).iter_mut().for_each(windows::toggle_fullscreen),
+                Own::Editor if held.any_pressed([KeyCode::ShiftLeft, KeyCode::ShiftRight]) => {
+                    let value = Value::Bool(!player.shows_code());
+                    let write = Write { target: Id::EditorOutput.into(), value, source: Source::Key };
+                    player.pending.push(Event::Write(write));
+                }
+                Own::Editor => player.toggle_editor(),
                 Own::Escape if player.list_shown => player.list_shown = false,
+                Own::Escape if is_typing => player.editor.escape(),
                 Own::Escape if player.learning() => player.pending.push(asked(Id::LearnCancel)),
                 Own::Escape if player.map_shown => player.map_shown = false,
                 Own::Escape => windows.get_mut(input.window).iter_mut().for_each(windows::leave_fullscreen),
             }
         } else if let Some(key) = played(&input.logical_key)
-            && !*command
+            && !(*command || is_typing)
             && (!input.repeat || repeats(key))
         {
             player.pending.push(Event::Key(key));

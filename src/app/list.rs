@@ -8,7 +8,7 @@ use super::keys::OWN;
 use crate::control::keys::{Action, BINDINGS};
 
 /// Columns of a key's name and of its action, and between the two halves of the list.
-const NAME: usize = 11;
+const NAME: usize = 14;
 const HELP: usize = 42;
 const GAP: usize = 3;
 

@@ -8,12 +8,13 @@ use std::time::Instant;
 use bevy::prelude::*;
 use bevy::render::camera::CameraRenderGraph;
 use bevy::window::{CursorMoved, CursorOptions, MonitorSelection, PresentMode, WindowCloseRequested, WindowMode};
-use bevy_egui::PrimaryEguiContext;
+use bevy::ecs::schedule::ScheduleLabel;
+use bevy_egui::{EguiContext, EguiMultipassSchedule, PrimaryEguiContext};
 use nannou::App as Nannou;
 use nannou::prelude::Draw;
 
 use super::present::{Bare, UnderHud};
-use super::{Options, Player};
+use super::{Options, Player, editor};
 
 /// The window's title, and the program's name for X11 and Wayland.
 const TITLE: &str = "Latent Jockey";
@@ -23,6 +24,14 @@ const POINTER_SECS: f32 = 2.0;
 /// Marks the control window's camera.
 #[derive(Component)]
 pub(super) struct ControlCamera;
+
+/// Marks the output window's camera.
+#[derive(Component)]
+pub(super) struct OutputCamera;
+
+/// When the code on the output window is painted.
+#[derive(ScheduleLabel, Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct OutputPass;
 
 /// The output window and its camera, while they are open.
 #[derive(Resource, Default)]
@@ -69,7 +78,10 @@ pub(super) fn open_control(app: Nannou, options: Res<Options>) {
 pub(super) fn keep_output(app: Nannou, options: Res<Options>, player: Res<Player>, mut output: ResMut<Output>) {
     match output.0 {
         None if player.output_wanted => {
-            let camera = app.command_scope(|mut commands| commands.spawn(camera(CameraRenderGraph::new(Bare))).id());
+            let camera = app.command_scope(|mut commands| {
+                let passes = camera(CameraRenderGraph::new(Bare));
+                commands.spawn((passes, OutputCamera, EguiMultipassSchedule::new(OutputPass))).id()
+            });
             let monitor = existing_monitor(&app, Some(options.output.unwrap_or(1)));
             let window = window("Latent Jockey: output", options.size, monitor);
             output.0 = Some((app.new_window::<()>().window(window).camera(camera).build(), camera));
@@ -112,19 +124,37 @@ pub(super) fn leave_fullscreen(window: &mut Mut<Window>) {
     }
 }
 
-/// Selects the control window's list of passes: egui takes part only while it has something to show.
+/// Paints the code on the output window, if the audience is to see it.
+pub(super) fn paint_output(
+    mut contexts: Query<&mut EguiContext, (With<OutputCamera>, Without<PrimaryEguiContext>)>,
+    mut player: ResMut<Player>,
+) {
+    for mut context in &mut contexts {
+        if player.shows_code() {
+            let player = &mut *player;
+            let show = player.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+            editor::paint_output(context.get_mut(), &mut player.editor, show.params());
+        }
+    }
+}
+
+/// Selects each window's list of passes: egui takes part only while it has something to show.
 pub(super) fn choose_passes(
     mut player: ResMut<Player>,
-    mut cameras: Query<&mut CameraRenderGraph, With<ControlCamera>>,
+    mut cameras: Query<(&mut CameraRenderGraph, Has<ControlCamera>), Or<(With<ControlCamera>, With<OutputCamera>)>>,
 ) {
-    let wanted = if player.hud_shown || player.list_shown || player.map_shown || player.learning() {
+    let is_editing = player.editor.is_shown();
+    let is_for_all = player.shows_code();
+    let control = if is_editing || player.hud_shown || player.list_shown || player.map_shown || player.learning() {
         CameraRenderGraph::new(UnderHud)
     } else {
         CameraRenderGraph::new(Bare)
     };
-    for mut passes in &mut cameras {
-        if passes.0 != wanted.0 {
-            passes.0 = wanted.0;
+    let output = if is_for_all { CameraRenderGraph::new(UnderHud) } else { CameraRenderGraph::new(Bare) };
+    for (mut passes, is_control) in &mut cameras {
+        let wanted = if is_control { control.0 } else { output.0 };
+        if passes.0 != wanted {
+            passes.0 = wanted;
         }
     }
 }

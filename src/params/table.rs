@@ -328,6 +328,7 @@ parameters! {
     EvalResult = D::text("/eval/result", "").command().saving(NOW).remote(Remote::Refused).help("what came of the last evaluation: its number, then ok and what it printed, or file, line and error");
     EvalUndo = D::trigger("/eval/undo").remote(Remote::Local).help("take back the last evaluation");
     Hush = D::trigger("/hush").help("end everything that live code plays");
+    EditorOutput = D::boolean("/editor/output", false).stage().saving(Saving::ReadOnly).help("show the code of the window's editor to the audience too, over the picture on the output window");
     Fit = D::choice("/fit", Layout::WORDS, Layout::Mirror as usize).help("how the picture fills the output: whole with black bars, cropped, whole with mirrored edges, in mirrored sectors, or tiled");
     FitScaler = D::choice("/fit/scaler", Kernel::WORDS, Kernel::Auto as usize).help("how the picture is enlarged: along its edges and sharpened, exactly (Lanczos), or linearly; auto is edge on a graphics card and linear in software");
     FitSharpness = D::float("/fit/sharpness", 0.0, 1.0, 0.4).smooth(0.08).help("sharpening after enlarging along edges");

@@ -161,7 +161,8 @@ impl Effects {
     pub fn reports(&self, problems: &[String]) -> Vec<Report> {
         let files = self.wanted.iter().filter_map(|entry| entry.file.as_ref()?.file_name());
         let report = |file: String| {
-            let problem = problems.iter().find(|line| line.strip_prefix(&file).is_some_and(|rest| rest.starts_with(':')));
+            let problem =
+                problems.iter().find(|line| line.strip_prefix(&file).is_some_and(|rest| rest.starts_with(':')));
             let result = problem.map_or(Ok(Vec::new()), |line| Err(line.clone()));
             Report { file, lines: None, result }
         };

@@ -63,7 +63,8 @@ impl Words {
         let is_hidden = |id: &Id| id.def().address.starts_with("/eval") || *id == Id::Hush;
         self.parameters = table.ids().filter(|id| !is_hidden(id)).map(|id| (dotted(id.def().address), id)).collect();
         self.by_name = self.parameters.iter().cloned().collect();
-        let parts = |name: &str| name.match_indices(['.', '[']).map(|(at, _)| name[..at].to_owned()).collect::<Vec<_>>();
+        let parts =
+            |name: &str| name.match_indices(['.', '[']).map(|(at, _)| name[..at].to_owned()).collect::<Vec<_>>();
         self.groups = self.parameters.iter().flat_map(|(name, _)| parts(name)).collect();
     }
 
@@ -174,7 +175,8 @@ pub fn offer(
         }
         _ => {
             let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '.' && language == Language::Luau;
-            let start = text[..at].rfind(|c| !is_part(c)).map_or(0, |i| i + text[i..].chars().next().map_or(1, char::len_utf8));
+            let start =
+                text[..at].rfind(|c| !is_part(c)).map_or(0, |i| i + text[i..].chars().next().map_or(1, char::len_utf8));
             let typed = &text[start..at];
             // A number such as 0.5 is no name.
             if typed.starts_with(|c: char| c.is_ascii_digit()) {
@@ -186,7 +188,9 @@ pub fn offer(
                 Language::Luau if before.ends_with(':') => {
                     METHODS.iter().map(|(name, usage, help)| Item::new(*name, *usage, *help)).collect()
                 }
-                Language::Luau if typed.is_empty() && is_asked && before.ends_with('=') => playing(text, at, words, now),
+                Language::Luau if typed.is_empty() && is_asked && before.ends_with('=') => {
+                    playing(text, at, words, now)
+                }
                 Language::Luau => of_luau(words, now),
             };
             (typed, start..at, items)
@@ -276,7 +280,8 @@ fn words_for(text: &str, start: usize, call: &str, is_pattern: bool, words: &Wor
     let assigned_to = text[line..start].rfind('=').and_then(|equals| {
         let before = text[line..line + equals].trim_end();
         let is_part = |c: char| c.is_alphanumeric() || "_.[]".contains(c);
-        let from = before.rfind(|c| !is_part(c)).map_or(0, |i| i + before[i..].chars().next().map_or(1, char::len_utf8));
+        let from =
+            before.rfind(|c| !is_part(c)).map_or(0, |i| i + before[i..].chars().next().map_or(1, char::len_utf8));
         words.target(&before[from..])
     });
     let Some(target) = assigned_to else { return Vec::new() };

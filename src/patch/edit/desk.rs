@@ -228,7 +228,9 @@ fn with_imports(from: &Path, text: &str, to: &Path) -> Result<(), String> {
 }
 
 fn imports(text: &str) -> Vec<String> {
-    text.lines().filter_map(|line| Some(line.strip_prefix("//@")?.trim().strip_prefix("import ")?.trim().to_owned())).collect()
+    text.lines()
+        .filter_map(|line| Some(line.strip_prefix("//@")?.trim().strip_prefix("import ")?.trim().to_owned()))
+        .collect()
 }
 
 fn put(file: &Path, text: &str) -> Result<(), String> {

@@ -44,8 +44,30 @@ const LUAU_WORDS: [&str; 22] = [
 ];
 
 const WGSL_WORDS: [&str; 24] = [
-    "alias", "break", "case", "const", "continue", "continuing", "default", "discard", "else", "enable", "false", "fn",
-    "for", "if", "let", "loop", "override", "return", "struct", "switch", "true", "var", "while", "const_assert",
+    "alias",
+    "break",
+    "case",
+    "const",
+    "continue",
+    "continuing",
+    "default",
+    "discard",
+    "else",
+    "enable",
+    "false",
+    "fn",
+    "for",
+    "if",
+    "let",
+    "loop",
+    "override",
+    "return",
+    "struct",
+    "switch",
+    "true",
+    "var",
+    "while",
+    "const_assert",
 ];
 
 const WGSL_TYPES: [&str; 9] = ["f32", "f16", "i32", "u32", "bool", "array", "atomic", "ptr", "sampler"];
@@ -259,13 +281,29 @@ mod tests {
                     ("-- é", Comment),
                 ],
             ),
-            ("walk.speed = bass:range(", &[("walk.speed", Parameter), ("=", Symbol), ("bass", Name), (":", Symbol), ("range", Function), ("(", Symbol)]),
-            ("x = \"a\\\"b\" .. 'c", &[("x", Name), ("=", Symbol), ("\"a\\\"b\"", Text), (".", Symbol), (".", Symbol), ("'c", Text)]),
+            (
+                "walk.speed = bass:range(",
+                &[
+                    ("walk.speed", Parameter),
+                    ("=", Symbol),
+                    ("bass", Name),
+                    (":", Symbol),
+                    ("range", Function),
+                    ("(", Symbol),
+                ],
+            ),
+            (
+                "x = \"a\\\"b\" .. 'c",
+                &[("x", Name), ("=", Symbol), ("\"a\\\"b\"", Text), (".", Symbol), (".", Symbol), ("'c", Text)],
+            ),
             ("\"open\nif", &[("\"open", Text), ("if", Keyword)]),
             ("--[[ a\n\nb ]] end", &[("--[[ a\n\nb ]]", Comment), ("end", Keyword)]),
             ("[==[ ]] ]==]", &[("[==[ ]] ]==]", Text)]),
             ("1e-3 0xff 1..2", &[("1e-3", Number), ("0xff", Number), ("1", Number), (".", Symbol), (".2", Number)]),
-            ("z[3] = a.b", &[("z", Parameter), ("[", Symbol), ("3", Number), ("]", Symbol), ("=", Symbol), ("a.b", Name)]),
+            (
+                "z[3] = a.b",
+                &[("z", Parameter), ("[", Symbol), ("3", Number), ("]", Symbol), ("=", Symbol), ("a.b", Name)],
+            ),
         ];
         for (text, expected) in table {
             let mut found = split(text, Language::Luau);

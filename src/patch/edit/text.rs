@@ -59,7 +59,8 @@ impl<'a> Lines<'a> {
             // Inside of a long string or comment, a line is no end.
             lines.goes_on[line..last].fill(true);
             let word = &text[token.range.clone()];
-            lines.nesting[last] += nesting(word, token.kind, before.map(|t| (&text[t.range.clone()], t.kind)), language);
+            lines.nesting[last] +=
+                nesting(word, token.kind, before.map(|t| (&text[t.range.clone()], t.kind)), language);
             if token.kind != Kind::Comment {
                 lines.goes_on[last] = language == Language::Luau && leads_on(word, token.kind);
                 before = Some(token);
