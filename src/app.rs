@@ -91,10 +91,10 @@ struct Player {
 }
 
 impl Player {
-    /// Shows or hides the editor.
-    fn toggle_editor(&mut self) {
+    /// Shows the editor.
+    fn open_editor(&mut self) {
         let show = self.show.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.editor.toggle(show);
+        self.editor.open(show);
     }
 
     /// Whether the audience sees the code.

@@ -8,11 +8,13 @@ mod look;
 mod output;
 mod paint;
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bevy_egui::egui;
 pub(super) use output::paint as paint_output;
 pub(super) use paint::paint;
 
@@ -88,6 +90,13 @@ struct Flash {
     since: Instant,
 }
 
+/// How bright a line of a document lights up, 0 to 1.
+fn glow(flashes: &[Flash], serial: u64, line: usize) -> f32 {
+    let mine = flashes.iter().filter(|flash| flash.serial == serial && flash.lines.contains(&line));
+    let left = mine.map(|flash| 1.0 - flash.since.elapsed().as_secs_f32() / FLASH.as_secs_f32());
+    0.85 * left.fold(0.0, f32::max)
+}
+
 /// What can be typed, and what of it is chosen.
 struct Popup {
     offer: Offer,
@@ -111,14 +120,14 @@ pub(super) struct Editor {
     words: Words,
     desk: Option<Desk>,
     popup: Option<Popup>,
-    /// Names are asked for in the next frame.
-    is_asked: bool,
+    /// What was typed and has not been handled.
+    typed: VecDeque<egui::Event>,
     flashes: Vec<Flash>,
     /// A line of the editor's own, and since when.
     line: Option<(String, Instant)>,
     scrub: Option<Scrub>,
     /// The last galley, and where it was painted.
-    painted: Option<(Arc<bevy_egui::egui::Galley>, bevy_egui::egui::Pos2)>,
+    painted: Option<(Arc<egui::Galley>, egui::Pos2)>,
     /// Scrolls to the cursor in this frame.
     follows: bool,
     serials: u64,
@@ -134,7 +143,7 @@ impl Default for Editor {
             words: Words::default(),
             desk: None,
             popup: None,
-            is_asked: false,
+            typed: VecDeque::new(),
             flashes: Vec::new(),
             line: None,
             scrub: None,
@@ -150,17 +159,18 @@ impl Editor {
         self.is_shown
     }
 
-    /// Shows it over the picture, or hides it.
-    pub fn toggle(&mut self, show: &Show) {
-        self.is_shown = !self.is_shown;
-        self.popup = None;
-        self.scrub = None;
-        if !self.is_shown {
-            return;
-        }
+    /// Shows it over the picture.
+    pub fn open(&mut self, show: &Show) {
+        self.is_shown = true;
         self.start(show);
         self.current = 0;
         self.follows = true;
+    }
+
+    fn hide(&mut self) {
+        self.is_shown = false;
+        self.popup = None;
+        self.scrub = None;
     }
 
     /// Starts the thread for files, and asks for names.
@@ -176,15 +186,16 @@ impl Editor {
     }
 
     /// Closes the names, or hides the editor.
-    pub fn escape(&mut self) {
-        self.is_shown &= self.popup.take().is_some();
+    fn escape(&mut self) {
+        if self.popup.take().is_none() {
+            self.hide();
+        }
     }
 
-    /// How bright the flash of a line is, 0 to 1.
-    fn glow(&self, document: &Document, line: usize) -> f32 {
-        let mine = self.flashes.iter().filter(|flash| flash.serial == document.serial && flash.lines.contains(&line));
-        let left = mine.map(|flash| 1.0 - flash.since.elapsed().as_secs_f32() / FLASH.as_secs_f32());
-        left.fold(0.0, f32::max)
+    /// Makes the text larger or smaller; by 0, as it was at first.
+    fn resize(&mut self, by: isize) {
+        self.size = if by == 0 { USUAL } else { self.size.saturating_add_signed(by).min(LINES.len() - 1) };
+        self.follows = true;
     }
 
     /// Follows what the show has done in its last step.

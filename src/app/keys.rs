@@ -159,9 +159,10 @@ pub(super) fn read_keys(
                     let write = Write { target: Id::EditorOutput.into(), value, source: Source::Key };
                     player.pending.push(Event::Write(write));
                 }
-                Own::Editor => player.toggle_editor(),
+                // In the editor they come in order with what is typed.
+                Own::Editor | Own::Escape if is_typing && !player.list_shown => {}
+                Own::Editor => player.open_editor(),
                 Own::Escape if player.list_shown => player.list_shown = false,
-                Own::Escape if is_typing => player.editor.escape(),
                 Own::Escape if player.learning() => player.pending.push(asked(Id::LearnCancel)),
                 Own::Escape if player.map_shown => player.map_shown = false,
                 Own::Escape => windows.get_mut(input.window).iter_mut().for_each(windows::leave_fullscreen),

@@ -5,10 +5,10 @@
 
 use std::time::Instant;
 
+use bevy::ecs::schedule::ScheduleLabel;
 use bevy::prelude::*;
 use bevy::render::camera::CameraRenderGraph;
 use bevy::window::{CursorMoved, CursorOptions, MonitorSelection, PresentMode, WindowCloseRequested, WindowMode};
-use bevy::ecs::schedule::ScheduleLabel;
 use bevy_egui::{EguiContext, EguiMultipassSchedule, PrimaryEguiContext};
 use nannou::App as Nannou;
 use nannou::prelude::Draw;

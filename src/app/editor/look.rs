@@ -17,18 +17,18 @@ use crate::patch::edit::{Words, text};
 pub(super) const LINE_HEIGHT: f32 = 1.3;
 /// Size of notes, as a share of the code's.
 const NOTE_SIZE: f32 = 0.85;
-/// Behind code: dark enough to read on white.
-pub(super) const PLATE: Color32 = Color32::from_rgba_premultiplied(7, 8, 10, 214);
+/// Behind code: dark enough to read on white, where light is mixed as light and 4 in 100 of white are still grey.
+pub(super) const PLATE: Color32 = Color32::from_rgba_premultiplied(8, 9, 11, 247);
 /// Behind the line with the cursor.
-const PLATE_HERE: Color32 = Color32::from_rgba_premultiplied(24, 28, 36, 232);
-const PLATE_WRONG: Color32 = Color32::from_rgba_premultiplied(84, 14, 12, 240);
+const PLATE_HERE: Color32 = Color32::from_rgba_premultiplied(30, 35, 46, 250);
+const PLATE_WRONG: Color32 = Color32::from_rgba_premultiplied(104, 16, 14, 250);
 const WRONG: Color32 = Color32::from_rgb(255, 206, 198);
 const RIGHT: Color32 = Color32::from_rgb(158, 222, 170);
 const FLASH: Color32 = Color32::from_rgba_premultiplied(255, 196, 104, 250);
 
 fn colour(kind: Kind) -> Color32 {
     match kind {
-        Kind::Comment => Color32::from_rgb(150, 157, 170),
+        Kind::Comment => Color32::from_rgb(164, 171, 184),
         Kind::Text => Color32::from_rgb(166, 222, 148),
         Kind::Number => WARM,
         Kind::Keyword => Color32::from_rgb(208, 170, 255),
@@ -266,9 +266,13 @@ fn meter(bound: &[Target], from: Pos2, points: f32, params: &Params, painter: &P
     let text_width = text.as_ref().map_or(0.0, |text| text.size().x + points * 0.6);
     let height = points * LINE_HEIGHT;
     let size = vec2(width + text_width + points * 0.8, height);
-    painter.rect_filled(Rect::from_min_size(left - vec2(points * 0.4, height * 0.5), size), 0.0, PLATE);
+    painter.rect_filled(
+        Rect::from_min_size(pos2(from.x, left.y - height * 0.5), size + vec2(left.x - from.x - points * 0.4, 0.0)),
+        0.0,
+        PLATE,
+    );
     let track = [left, left + vec2(width, 0.0)];
-    painter.line_segment(track, Stroke::new((points * 0.12).max(1.0), Color32::from_rgb(92, 98, 110)));
+    painter.line_segment(track, Stroke::new((points * 0.12).max(1.0), Color32::from_rgb(120, 128, 142)));
     for target in bound {
         let x = left.x + width * target.id.def().to_travel(params.get(*target)) as f32;
         let tick = Rect::from_center_size(pos2(x, left.y), Vec2::new((points * 0.22).max(2.0), points * 0.8));

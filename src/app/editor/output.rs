@@ -4,7 +4,7 @@ use bevy_egui::egui::text::CCursor;
 use bevy_egui::egui::{Context, LayerId, Stroke, pos2};
 
 use super::look::{self, Screen, Size};
-use super::{Editor, text};
+use super::{Editor, glow, text};
 use crate::app::hud::{PLAIN, WARM};
 use crate::params::Params;
 
@@ -27,7 +27,7 @@ pub(in crate::app) fn paint(ctx: &Context, editor: &mut Editor, params: &Params)
     let from = pos2(screen.min.x + margin, screen.min.y + margin - hidden);
     let painter = ctx.layer_painter(LayerId::background());
     let here = text::line_of(&document.text, at);
-    let glow = |line: usize| editor.glow(document, line);
+    let glow = |line: usize| glow(&editor.flashes, document.serial, line);
     painter.extend(look::plates(document, Screen::Output, (&galley, from), points, Some(here), glow));
     look::meters(document, (&galley, from), points, params, &painter);
     painter.galley(from, galley, PLAIN);

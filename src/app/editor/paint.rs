@@ -1,18 +1,17 @@
 //! Paints the editor by egui and handles its keys and the pointer.
 //!
-//! Keys are consumed here before egui's text field sees them. The longer chord of a key comes first, as egui ignores
-//! additional modifiers.
+//! What is typed is taken from egui before its text field sees it, and handled in order.
 
 use std::ops::Range;
 
 use bevy_egui::egui::text::{CCursor, CCursorRange};
 use bevy_egui::egui::{
-    Align2, Area, Color32, Context, CursorIcon, Frame, Id, Key, LayerId, Margin, Modifiers, Order, Painter,
+    Align2, Area, Color32, Context, CursorIcon, Event as Input, Frame, Id, Key, LayerId, Margin, Order, Painter,
     PointerButton, Rect, ScrollArea, Sense, Shape, Stroke, TextBuffer, TextEdit, Ui, pos2, vec2,
 };
 
 use super::look::{Screen, Size};
-use super::{Document, Editor, FLASH, LINES, Popup, Scrub, USUAL, look, written};
+use super::{Document, Editor, Popup, Scrub, glow, look, written};
 use crate::app::hud::{DIM, PLAIN, WARM, mono};
 use crate::control::Event;
 use crate::params::{Id as Param, Params, Target, Value};
@@ -78,77 +77,121 @@ fn type_over(ctx: &Context, editor: &mut Editor, range: Range<usize>, with: &str
     }
 }
 
-/// The editor's keys.
+/// Handles what was typed, in its order: a slow frame may hold a whole line, with Enter in it. What only the text field knows
+/// (arrows, the clipboard, undo) is left to it; what comes after that waits for the next frame.
 fn keys(ctx: &Context, editor: &mut Editor, params: &Params, events: &mut Vec<Event>) {
-    let pressed = |modifiers: Modifiers, key: Key| ctx.input_mut(|input| input.consume_key(modifiers, key));
-    let Some(document) = editor.documents.get(editor.current) else { return };
-    let (language, selection) = (document.language, selected(ctx, document));
-    let at = selection.start;
-    if editor.popup.is_some() {
-        choose(ctx, editor);
-    }
-    let document = &editor.documents[editor.current];
-    if pressed(Modifiers::COMMAND | Modifiers::SHIFT, Key::Enter) {
-        let all = 0..document.text.len();
-        editor.popup = None;
-        editor.evaluate(all, "file", events);
-    } else if pressed(Modifiers::COMMAND, Key::Enter) {
-        let range = match selection.is_empty() {
-            true => text::block(&document.text, at, language),
-            false => Some(text::whole_lines(&document.text, selection.clone())),
-        };
-        editor.popup = None;
-        if let Some(range) = range {
-            editor.evaluate(range, "", events);
-        }
-    } else if pressed(Modifiers::ALT, Key::Enter) {
-        let range = text::statement(&document.text, at, language);
-        editor.popup = None;
-        if let Some(range) = range {
-            editor.evaluate(range, "", events);
-        }
-    } else if pressed(Modifiers::NONE, Key::Enter) {
-        let new = format!("\n{}", text::indent_after(&document.text, at, language));
-        editor.popup = None;
-        type_over(ctx, editor, selection, &new);
-    } else if pressed(Modifiers::NONE, Key::Tab) && !ctx.input(|input| input.modifiers.shift) {
-        type_over(ctx, editor, selection, "  ");
-    }
-    if pressed(Modifiers::COMMAND, Key::Period) {
-        events.push(written(Param::Hush, Value::Nothing));
-        editor.say("hush: everything that live code plays has ended".to_owned());
-    }
-    if pressed(Modifiers::COMMAND, Key::U) {
-        events.push(written(Param::EvalUndo, Value::Nothing));
-    }
-    if pressed(Modifiers::COMMAND, Key::S) {
-        editor.save();
-    }
-    if pressed(Modifiers::COMMAND, Key::Space) {
-        editor.is_asked = true;
-        editor.popup = None;
-    }
-    if pressed(Modifiers::COMMAND, Key::Slash) {
-        comment(ctx, editor);
-    }
-    for (key, by) in [(Key::PageDown, 1), (Key::PageUp, editor.documents.len().saturating_sub(1))] {
-        if pressed(Modifiers::COMMAND, key) {
-            open(editor, (editor.current + by) % editor.documents.len().max(1));
+    let is_key = |event: &Input| match event {
+        Input::Key { pressed, .. } => *pressed,
+        Input::Text(_) | Input::Paste(_) | Input::Copy | Input::Cut => true,
+        _ => false,
+    };
+    ctx.input_mut(|input| editor.typed.extend(input.events.extract_if(.., |event| is_key(event))));
+    while let Some(event) = editor.typed.pop_front() {
+        if !key(ctx, editor, &event, params, events) {
+            editor.typed.push_front(event);
+            break;
         }
     }
-    if pressed(Modifiers::COMMAND, Key::Plus) || pressed(Modifiers::COMMAND, Key::Equals) {
-        editor.size = (editor.size + 1).min(LINES.len() - 1);
-        editor.follows = true;
-    } else if pressed(Modifiers::COMMAND, Key::Minus) {
-        editor.size = editor.size.saturating_sub(1);
-        editor.follows = true;
-    } else if pressed(Modifiers::COMMAND, Key::Num0) {
-        editor.size = USUAL;
-        editor.follows = true;
+    let passed = editor.typed.iter().take_while(|event| is_passed(event)).count();
+    let passed: Vec<Input> = editor.typed.drain(..passed).collect();
+    ctx.input_mut(|input| input.events.extend(passed));
+}
+
+/// Whether the text field handles this.
+fn is_passed(event: &Input) -> bool {
+    match event {
+        Input::Key { key, modifiers, .. } => {
+            let is_command = modifiers.command || modifiers.ctrl || modifiers.alt;
+            let moves = [
+                Key::ArrowLeft,
+                Key::ArrowRight,
+                Key::ArrowUp,
+                Key::ArrowDown,
+                Key::Home,
+                Key::End,
+                Key::PageUp,
+                Key::PageDown,
+                Key::Delete,
+            ];
+            let edits = [Key::A, Key::C, Key::X, Key::V, Key::Z, Key::Y, Key::K, Key::W, Key::Backspace];
+            moves.contains(key) || is_command && edits.contains(key) || *key == Key::Tab && modifiers.shift
+        }
+        Input::Paste(_) | Input::Copy | Input::Cut => true,
+        _ => false,
     }
-    if std::mem::take(&mut editor.is_asked) {
-        offer_names(ctx, editor, params, true);
+}
+
+/// Handles a key or a character. False if it is the text field's.
+fn key(ctx: &Context, editor: &mut Editor, event: &Input, params: &Params, events: &mut Vec<Event>) -> bool {
+    let Some(document) = editor.documents.get(editor.current) else { return true };
+    let selection = selected(ctx, document);
+    let (key, modifiers) = match event {
+        Input::Text(new) => {
+            if !new.is_empty() && !new.contains(['\n', '\r']) {
+                type_over(ctx, editor, selection, new);
+                offer_names(ctx, editor, params, false);
+            }
+            return true;
+        }
+        Input::Key { key, modifiers, .. } => (*key, *modifiers),
+        _ => return !is_passed(event),
+    };
+    let is_plain = !(modifiers.command || modifiers.ctrl || modifiers.alt);
+    if is_plain && !modifiers.shift && choose(ctx, editor, key) {
+        return true;
     }
+    let (text, language, at) = (&editor.documents[editor.current].text, document_language(editor), selection.start);
+    let range = match (key, modifiers.command, modifiers.shift, modifiers.alt) {
+        (Key::Enter, true, true, _) => Some((0..text.len(), "file")),
+        (Key::Enter, true, false, _) if !selection.is_empty() => Some((text::whole_lines(text, selection.clone()), "")),
+        (Key::Enter, true, false, _) => text::block(text, at, language).map(|range| (range, "")),
+        (Key::Enter, false, _, true) => text::statement(text, at, language).map(|range| (range, "")),
+        _ => None,
+    };
+    if let Some((range, how)) = range {
+        editor.popup = None;
+        editor.evaluate(range, how, events);
+        return true;
+    }
+    match key {
+        Key::Enter if is_plain => {
+            let new = format!("\n{}", text::indent_after(text, at, language));
+            editor.popup = None;
+            type_over(ctx, editor, selection, &new);
+        }
+        Key::Tab if is_plain && !modifiers.shift => type_over(ctx, editor, selection, "  "),
+        Key::Backspace if is_plain => {
+            let before = text[..at].chars().next_back().map_or(0, char::len_utf8);
+            let gone = if selection.is_empty() { at - before..at } else { selection };
+            type_over(ctx, editor, gone, "");
+            if editor.popup.is_some() {
+                offer_names(ctx, editor, params, false);
+            }
+        }
+        Key::Escape => editor.escape(),
+        Key::E if modifiers.command && !modifiers.shift => editor.hide(),
+        Key::Period if modifiers.command => {
+            events.push(written(Param::Hush, Value::Nothing));
+            editor.say("hush: everything that live code plays has ended".to_owned());
+        }
+        Key::U if modifiers.command => events.push(written(Param::EvalUndo, Value::Nothing)),
+        Key::S if modifiers.command => editor.save(),
+        Key::Space if modifiers.command => offer_names(ctx, editor, params, true),
+        Key::Slash if modifiers.command => comment(ctx, editor),
+        Key::PageDown if modifiers.command => open(editor, (editor.current + 1) % editor.documents.len()),
+        Key::PageUp if modifiers.command => {
+            open(editor, (editor.current + editor.documents.len() - 1) % editor.documents.len());
+        }
+        Key::Plus | Key::Equals if modifiers.command => editor.resize(1),
+        Key::Minus if modifiers.command => editor.resize(-1),
+        Key::Num0 if modifiers.command => editor.resize(0),
+        _ => return !is_passed(event),
+    }
+    true
+}
+
+fn document_language(editor: &Editor) -> Language {
+    editor.documents.get(editor.current).map_or(Language::Luau, |document| document.language)
 }
 
 fn open(editor: &mut Editor, at: usize) {
@@ -171,22 +214,18 @@ fn comment(ctx: &Context, editor: &mut Editor) {
     put_cursor(ctx, &editor.documents[editor.current], at);
 }
 
-/// Moves through the names and takes one.
-fn choose(ctx: &Context, editor: &mut Editor) {
-    let pressed = |key: Key| ctx.input_mut(|input| input.consume_key(Modifiers::NONE, key));
-    let Some(popup) = &mut editor.popup else { return };
+/// Moves through the names, or takes one. False if the key is for something else.
+fn choose(ctx: &Context, editor: &mut Editor, key: Key) -> bool {
+    let Some(popup) = &mut editor.popup else { return false };
     let count = popup.offer.items.len();
-    if pressed(Key::ArrowDown) {
-        popup.chosen = Some(popup.chosen.map_or(0, |chosen| (chosen + 1) % count));
+    match (key, popup.chosen) {
+        (Key::ArrowDown, chosen) => popup.chosen = Some(chosen.map_or(0, |chosen| (chosen + 1) % count)),
+        (Key::ArrowUp, chosen) => popup.chosen = Some(chosen.map_or(count - 1, |chosen| (chosen + count - 1) % count)),
+        (Key::Tab, chosen) => take(ctx, editor, chosen.unwrap_or(0)),
+        (Key::Enter, Some(chosen)) => take(ctx, editor, chosen),
+        _ => return false,
     }
-    if pressed(Key::ArrowUp) {
-        popup.chosen = Some(popup.chosen.map_or(count - 1, |chosen| (chosen + count - 1) % count));
-    }
-    let command = ctx.input(|input| input.modifiers.command || input.modifiers.alt || input.modifiers.shift);
-    let chosen = popup.chosen;
-    if !command && (pressed(Key::Tab) || chosen.is_some() && pressed(Key::Enter)) {
-        take(ctx, editor, chosen.unwrap_or(0));
-    }
+    true
 }
 
 fn take(ctx: &Context, editor: &mut Editor, chosen: usize) {
@@ -317,6 +356,8 @@ fn field(ui: &mut Ui, editor: &mut Editor, params: &Params, points: f32) {
     ui.visuals_mut().selection.bg_fill = Color32::from_rgba_unmultiplied(92, 140, 200, 130);
     ui.visuals_mut().text_cursor.stroke = Stroke::new((points * 0.14).max(2.0), WARM);
     ui.visuals_mut().text_cursor.preview = false;
+    // On stage it must be found at once.
+    ui.visuals_mut().text_cursor.blink = false;
     let height = ui.max_rect().height() - points * 2.6;
     ScrollArea::vertical().id_salt(id).auto_shrink(false).max_height(height).show(ui, |ui| {
         ui.set_clip_rect(ui.clip_rect().expand2(vec2(margin, 0.0)));
@@ -351,11 +392,7 @@ fn field(ui: &mut Ui, editor: &mut Editor, params: &Params, points: f32) {
             document.cursor = text::byte_of(&text, cursor.index);
         }
         let here = cursor.map(|_| text::line_of(&text, document.cursor));
-        let glow = |line: usize| {
-            let mine = flashes.iter().filter(|flash| flash.serial == document.serial && flash.lines.contains(&line));
-            let left = mine.map(|flash| 1.0 - flash.since.elapsed().as_secs_f32() / FLASH.as_secs_f32());
-            0.85 * left.fold(0.0, f32::max)
-        };
+        let glow = |line: usize| glow(flashes, document.serial, line);
         ui.painter().set(below, Shape::Vec(look::plates(document, Screen::Player, (&galley, at), points, here, glow)));
         look::find_assigned(document, words);
         look::meters(document, (&galley, at), points, params, ui.painter());
