@@ -141,20 +141,20 @@ pub(super) fn paint_output(
 /// Selects each window's list of passes: egui takes part only while it has something to show.
 pub(super) fn choose_passes(
     mut player: ResMut<Player>,
-    mut cameras: Query<(&mut CameraRenderGraph, Has<ControlCamera>), Or<(With<ControlCamera>, With<OutputCamera>)>>,
+    mut controls: Query<&mut CameraRenderGraph, With<ControlCamera>>,
+    mut outputs: Query<&mut CameraRenderGraph, (With<OutputCamera>, Without<ControlCamera>)>,
 ) {
     let is_editing = player.editor.is_shown();
-    let is_for_all = player.shows_code();
-    let control = if is_editing || player.hud_shown || player.list_shown || player.map_shown || player.learning() {
-        CameraRenderGraph::new(UnderHud)
-    } else {
-        CameraRenderGraph::new(Bare)
-    };
-    let output = if is_for_all { CameraRenderGraph::new(UnderHud) } else { CameraRenderGraph::new(Bare) };
-    for (mut passes, is_control) in &mut cameras {
-        let wanted = if is_control { control.0 } else { output.0 };
-        if passes.0 != wanted {
-            passes.0 = wanted;
+    let is_on_control = is_editing || player.hud_shown || player.list_shown || player.map_shown || player.learning();
+    choose(controls.iter_mut(), is_on_control);
+    choose(outputs.iter_mut(), player.shows_code());
+}
+
+fn choose<'a>(cameras: impl Iterator<Item = Mut<'a, CameraRenderGraph>>, has_egui: bool) {
+    let wanted = if has_egui { CameraRenderGraph::new(UnderHud) } else { CameraRenderGraph::new(Bare) };
+    for mut passes in cameras {
+        if passes.0 != wanted.0 {
+            passes.0 = wanted.0;
         }
     }
 }
