@@ -122,6 +122,8 @@ pub(super) struct Editor {
     popup: Option<Popup>,
     /// What was typed and has not been handled.
     typed: VecDeque<egui::Event>,
+    /// The key that opened it is still to come.
+    is_opening: bool,
     flashes: Vec<Flash>,
     /// A line of the editor's own, and since when.
     line: Option<(String, Instant)>,
@@ -144,6 +146,7 @@ impl Default for Editor {
             desk: None,
             popup: None,
             typed: VecDeque::new(),
+            is_opening: false,
             flashes: Vec::new(),
             line: None,
             scrub: None,
@@ -161,7 +164,7 @@ impl Editor {
 
     /// Shows it over the picture.
     pub fn open(&mut self, show: &Show) {
-        self.is_shown = true;
+        (self.is_shown, self.is_opening) = (true, true);
         self.start(show);
         self.current = 0;
         self.follows = true;

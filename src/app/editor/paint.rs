@@ -86,6 +86,12 @@ fn keys(ctx: &Context, editor: &mut Editor, params: &Params, events: &mut Vec<Ev
         _ => false,
     };
     ctx.input_mut(|input| editor.typed.extend(input.events.extract_if(.., |event| is_key(event))));
+    if std::mem::take(&mut editor.is_opening) {
+        // What came before it, and the key itself, were the show's.
+        let is_opener = |event: &Input| matches!(event, Input::Key { key: Key::E, modifiers, .. } if modifiers.command);
+        let count = editor.typed.iter().position(is_opener).map_or(0, |at| at + 1);
+        editor.typed.drain(..count);
+    }
     while let Some(event) = editor.typed.pop_front() {
         if !key(ctx, editor, &event, params, events) {
             editor.typed.push_front(event);
