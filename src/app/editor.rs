@@ -14,10 +14,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bevy::input::keyboard::KeyboardInput;
 use bevy_egui::egui;
+use bevy_egui::helpers::{bevy_to_egui_key, bevy_to_egui_physical_key};
 pub(super) use output::paint as paint_output;
 pub(super) use paint::paint;
 
+use super::keys::Chord;
 use crate::control::{Event, Source, Write};
 use crate::params::{Id, Value};
 use crate::patch::edit::complete::Offer;
@@ -122,8 +125,6 @@ pub(super) struct Editor {
     popup: Option<Popup>,
     /// What was typed and has not been handled.
     typed: VecDeque<egui::Event>,
-    /// The key that opened it is still to come.
-    is_opening: bool,
     flashes: Vec<Flash>,
     /// A line of the editor's own, and since when.
     line: Option<(String, Instant)>,
@@ -146,7 +147,6 @@ impl Default for Editor {
             desk: None,
             popup: None,
             typed: VecDeque::new(),
-            is_opening: false,
             flashes: Vec::new(),
             line: None,
             scrub: None,
@@ -164,7 +164,7 @@ impl Editor {
 
     /// Shows it over the picture.
     pub fn open(&mut self, show: &Show) {
-        (self.is_shown, self.is_opening) = (true, true);
+        self.is_shown = true;
         self.start(show);
         self.current = 0;
         self.follows = true;
@@ -172,6 +172,7 @@ impl Editor {
 
     fn hide(&mut self) {
         self.is_shown = false;
+        self.typed.clear();
         self.popup = None;
         self.scrub = None;
     }
@@ -185,6 +186,23 @@ impl Editor {
         }
         if let Some(desk) = &self.desk {
             desk.ask_names();
+        }
+    }
+
+    /// A key was pressed; it is handled when the editor is painted. A slow frame may hold a whole chord, so what is held comes
+    /// with each key.
+    pub fn press(&mut self, input: &KeyboardInput, chord: Chord) {
+        let Chord { command, shift, alt } = chord;
+        let is_mac = cfg!(target_os = "macos");
+        let modifiers = egui::Modifiers { alt, ctrl: command && !is_mac, shift, mac_cmd: command && is_mac, command };
+        let text = input.text.as_ref().filter(|text| !text.is_empty() && !text.contains(char::is_control));
+        if let Some(text) = text.filter(|_| !command && !alt) {
+            self.typed.push_back(egui::Event::Text(text.to_string()));
+        } else if let Some(key) =
+            bevy_to_egui_key(&input.logical_key).or_else(|| bevy_to_egui_physical_key(&input.key_code))
+        {
+            let (physical_key, pressed, repeat) = (None, true, input.repeat);
+            self.typed.push_back(egui::Event::Key { key, physical_key, pressed, repeat, modifiers });
         }
     }
 

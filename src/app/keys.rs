@@ -112,25 +112,42 @@ fn repeats(key: Key) -> bool {
 /// Modifier keys that turn the next key into a command.
 const COMMAND: [KeyCode; 4] = [KeyCode::ControlLeft, KeyCode::ControlRight, KeyCode::SuperLeft, KeyCode::SuperRight];
 
+const SHIFT: [KeyCode; 2] = [KeyCode::ShiftLeft, KeyCode::ShiftRight];
+
+/// What is held while a key is pressed. The right Alt key is for characters.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Chord {
+    pub command: bool,
+    pub shift: bool,
+    pub alt: bool,
+}
+
 /// Passes the show's keys on and handles the window's own.
 pub(super) fn read_keys(
     mut pressed: MessageReader<KeyboardInput>,
     held: Res<ButtonInput<KeyCode>>,
-    mut command: Local<bool>,
+    mut chord: Local<Chord>,
     mut player: ResMut<Player>,
     mut windows: Query<&mut Window>,
     mut exit: MessageWriter<AppExit>,
 ) {
     for input in pressed.read() {
-        if COMMAND.contains(&input.key_code) {
-            *command = input.state.is_pressed();
+        let is_pressed = input.state.is_pressed();
+        match input.key_code {
+            key if COMMAND.contains(&key) => chord.command = is_pressed,
+            key if SHIFT.contains(&key) => chord.shift = is_pressed,
+            KeyCode::AltLeft => chord.alt = is_pressed,
+            _ => {}
         }
-        if !input.state.is_pressed() {
+        if !is_pressed {
             continue;
         }
-        let own = own(&input.logical_key, *command);
+        let own = own(&input.logical_key, chord.command);
         // What is typed into the editor plays nothing.
         let is_typing = player.editor.is_shown();
+        if is_typing && !player.list_shown {
+            player.editor.press(input, *chord);
+        }
         if let Some(own) = own.filter(|own| !is_typing || own.is_heard_while_typing(&input.logical_key)) {
             if input.repeat {
                 continue;
@@ -154,12 +171,12 @@ pub(super) fn read_keys(
                     exit.write(AppExit::Success);
                 }
                 Own::Fullscreen => windows.get_mut(input.window).iter_mut().for_each(windows::toggle_fullscreen),
-                Own::Editor if held.any_pressed([KeyCode::ShiftLeft, KeyCode::ShiftRight]) => {
+                Own::Editor if chord.shift => {
                     let value = Value::Bool(!player.shows_code());
                     let write = Write { target: Id::EditorOutput.into(), value, source: Source::Key };
                     player.pending.push(Event::Write(write));
                 }
-                // In the editor they come in order with what is typed.
+                // These come in order with what else is typed.
                 Own::Editor | Own::Escape if is_typing && !player.list_shown => {}
                 Own::Editor => player.open_editor(),
                 Own::Escape if player.list_shown => player.list_shown = false,
@@ -168,14 +185,16 @@ pub(super) fn read_keys(
                 Own::Escape => windows.get_mut(input.window).iter_mut().for_each(windows::leave_fullscreen),
             }
         } else if let Some(key) = played(&input.logical_key)
-            && !(*command || is_typing)
+            && !(chord.command || is_typing)
             && (!input.repeat || repeats(key))
         {
             player.pending.push(Event::Key(key));
         }
     }
     // Followed in order, as a slow frame may contain a whole chord; a release that another window received is corrected here.
-    *command &= held.any_pressed(COMMAND);
+    chord.command &= held.any_pressed(COMMAND);
+    chord.shift &= held.any_pressed(SHIFT);
+    chord.alt &= held.pressed(KeyCode::AltLeft);
 }
 
 fn asked(id: Id) -> Event {

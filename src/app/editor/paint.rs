@@ -80,18 +80,8 @@ fn type_over(ctx: &Context, editor: &mut Editor, range: Range<usize>, with: &str
 /// Handles what was typed, in its order: a slow frame may hold a whole line, with Enter in it. What only the text field knows
 /// (arrows, the clipboard, undo) is left to it; what comes after that waits for the next frame.
 fn keys(ctx: &Context, editor: &mut Editor, params: &Params, events: &mut Vec<Event>) {
-    let is_key = |event: &Input| match event {
-        Input::Key { pressed, .. } => *pressed,
-        Input::Text(_) | Input::Paste(_) | Input::Copy | Input::Cut => true,
-        _ => false,
-    };
-    ctx.input_mut(|input| editor.typed.extend(input.events.extract_if(.., |event| is_key(event))));
-    if std::mem::take(&mut editor.is_opening) {
-        // What came before it, and the key itself, were the show's.
-        let is_opener = |event: &Input| matches!(event, Input::Key { key: Key::E, modifiers, .. } if modifiers.command);
-        let count = editor.typed.iter().position(is_opener).map_or(0, |at| at + 1);
-        editor.typed.drain(..count);
-    }
+    // The keys come from elsewhere, each with what was held; of the text field's own only the clipboard is kept.
+    ctx.input_mut(|input| input.events.retain(|event| !matches!(event, Input::Key { .. } | Input::Text(_))));
     while let Some(event) = editor.typed.pop_front() {
         if !key(ctx, editor, &event, params, events) {
             editor.typed.push_front(event);
@@ -119,10 +109,9 @@ fn is_passed(event: &Input) -> bool {
                 Key::PageDown,
                 Key::Delete,
             ];
-            let edits = [Key::A, Key::C, Key::X, Key::V, Key::Z, Key::Y, Key::K, Key::W, Key::Backspace];
+            let edits = [Key::A, Key::Z, Key::Y, Key::K, Key::W, Key::Backspace];
             moves.contains(key) || is_command && edits.contains(key) || *key == Key::Tab && modifiers.shift
         }
-        Input::Paste(_) | Input::Copy | Input::Cut => true,
         _ => false,
     }
 }
@@ -382,10 +371,11 @@ fn field(ui: &mut Ui, editor: &mut Editor, params: &Params, points: f32) {
             .lock_focus(true)
             .interactive(!is_scrubbing)
             .layouter(&mut layouter);
-        let output = field.show(ui);
+        // Before it is shown: what is typed right after opening it belongs into it.
         if !ui.memory(|memory| memory.has_focus(id)) {
             ui.memory_mut(|memory| memory.request_focus(id));
         }
+        let output = field.show(ui);
         is_typed = output.response.changed();
         let (galley, at) = (output.galley, output.galley_pos);
         text.clone_into(&mut document.text);
