@@ -52,7 +52,7 @@ impl Own {
         match self {
             Own::Editor | Own::Escape | Own::Take | Own::Quit => true,
             Own::Save => false,
-            _ => matches!(key, Logical::F1 | Logical::F11),
+            _ => matches!(key, Logical::F1 | Logical::F11 | Logical::F12),
         }
     }
 }
