@@ -50,7 +50,7 @@ impl Own {
     /// Whether it is not a character that may be typed, or a command of the editor.
     fn is_heard_while_typing(self, key: &Logical) -> bool {
         match self {
-            Own::Editor | Own::Escape | Own::Take | Own::Quit => true,
+            Own::Editor | Own::Escape | Own::Record | Own::Take | Own::Quit => true,
             Own::Save => false,
             _ => matches!(key, Logical::F1 | Logical::F11 | Logical::F12),
         }
