@@ -369,6 +369,10 @@ impl Takes {
 
     /// Hands the lines to the thread, or keeps them until it has room.
     fn hand_over(&mut self) {
+        // A line goes on while the thread is busy, however long that lasts.
+        if self.recorder.as_ref().is_some_and(|recorder| !recorder.has_room()) {
+            return self.keep();
+        }
         self.end_line();
         if self.lines.is_empty() || !self.hand_waiting() {
             return self.keep();

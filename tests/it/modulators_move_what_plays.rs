@@ -167,7 +167,7 @@ fn what_is_added_and_removed_while_playing_is_saved() {
     let saved = rig.modulators();
     assert!(!saved.contains("[mod.hit]") && saved.contains("# in and out"), "{saved}");
     let line = saved.lines().find(|line| line.starts_with("sway")).expect("the new one");
-    assert_eq!(line, "sway = { source = \"sine\", beats = 8, to = \"/noise/gain\", depth = 0.25 }");
+    assert_eq!(line, "sway = { source = \"sine\", beats = 8.0, to = \"/noise/gain\", depth = 0.25 }");
     // What was saved is the preset's own: it stays after a panic, and can be removed.
     rig.write("/panic", Value::Nothing);
     assert_eq!(rig.show.params().base(rig.target("/mod/sway/depth").id), 0.25);

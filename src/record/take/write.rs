@@ -100,6 +100,11 @@ impl Recorder {
         notes.try_send(note).map_err(TrySendError::into_inner)
     }
 
+    /// Whether something can be handed over at the moment.
+    pub fn has_room(&self) -> bool {
+        self.notes.as_ref().is_some_and(|notes| !notes.is_full())
+    }
+
     /// An empty buffer that was handed over before.
     pub fn spare(&self) -> Option<Vec<u8>> {
         self.spare.try_recv().ok()
