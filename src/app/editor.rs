@@ -10,7 +10,7 @@ mod paint;
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,8 @@ pub(super) struct Document {
     name: String,
     language: Language,
     text: String,
+    /// The built-in effect of which this is a copy, until the chain plays the copy.
+    copy_of: Option<PathBuf>,
     /// As it is on the disk.
     saved: Arc<str>,
     /// As the show last had it; the editor's own text may be newer. For patches.
@@ -246,7 +248,12 @@ impl Editor {
             None => Place::NewPatch { preset: preset.path.clone() },
         };
         let seen = preset.script.as_ref().map(|code| code.text.clone());
-        if self.documents.first().is_none_or(|document| document.place != wanted) {
+        // A new patch has been saved, and its preset is about to be read again.
+        let is_on_its_way = |known: &Place| match (known, &wanted) {
+            (Place::Patch { preset: known, .. }, Place::NewPatch { preset }) => known == preset,
+            _ => false,
+        };
+        if self.documents.first().is_none_or(|document| document.place != wanted && !is_on_its_way(&document.place)) {
             self.open_patch(wanted, seen.clone());
         }
         let document = &mut self.documents[0];
@@ -301,6 +308,7 @@ impl Editor {
             language,
             text: text.as_deref().unwrap_or_default().to_owned(),
             is_loaded: text.is_some(),
+            copy_of: None,
             saved: text.unwrap_or_else(|| Arc::from("")),
             seen,
             notes: Notes::default(),
@@ -311,24 +319,33 @@ impl Editor {
         }
     }
 
-    /// One document for each file of the chain; those that are changed stay.
     fn follow_effects(&mut self, show: &Show) {
-        let files = || show.effects().iter().filter_map(|entry| entry.file.as_deref());
-        let is_played = |document: &Document| files().any(|file| file == document.place.origin());
+        let files = show.effects().iter().filter_map(|entry| entry.file.as_deref());
+        self.follow_files(&files.collect::<Vec<_>>());
+    }
+
+    /// One document for each file of the chain; those that are changed stay.
+    fn follow_files(&mut self, files: &[&Path]) {
+        for document in &mut self.documents {
+            // The chain plays the copy by now.
+            document.copy_of.take_if(|_| files.contains(&document.place.origin()));
+        }
+        let is_of = |document: &Document, file: &Path| {
+            document.place.origin() == file || document.copy_of.as_deref() == Some(file)
+        };
         let serial = self.documents.get(self.current).map(|document| document.serial);
-        let count = self.documents.len();
-        self.documents
-            .retain(|document| document.language == Language::Luau || is_played(document) || document.is_changed());
-        for file in files() {
-            if !self.documents.iter().any(|document| document.place.origin() == file) {
-                let place = Place::Effect { file: file.to_owned() };
+        self.documents.retain(|document| {
+            let is_played = files.iter().any(|file| is_of(document, file));
+            document.language == Language::Luau || is_played || document.is_changed()
+        });
+        for file in files {
+            if !self.documents.iter().any(|document| is_of(document, file)) {
+                let place = Place::Effect { file: (*file).to_owned() };
                 let document = self.document(place, file, Language::Wgsl, None, None);
                 self.documents.push(document);
             }
         }
-        if self.documents.len() != count {
-            self.current = self.documents.iter().position(|document| Some(document.serial) == serial).unwrap_or(0);
-        }
+        self.current = self.documents.iter().position(|document| Some(document.serial) == serial).unwrap_or(0);
     }
 
     /// The text of an effect is read when it is looked at.
@@ -346,7 +363,8 @@ impl Editor {
             (lines.start as usize).saturating_sub(1)..(lines.end as usize).saturating_sub(1)
         });
         document.notes.clear(lines.clone());
-        let last = document.text.matches('\n').count();
+        // A text that has not been read yet may have any line.
+        let last = if document.is_loaded { document.text.matches('\n').count() } else { usize::MAX };
         match &report.result {
             Err(line) => {
                 let found = place(line).filter(|(file, ..)| *file == document.name);
@@ -386,6 +404,7 @@ impl Editor {
             }
             (Place::Effect { file: old }, _) if *old != saved.file => {
                 document.place = Place::Effect { file: saved.file };
+                document.copy_of = Some(old.clone());
                 show.find_effect_again(old);
             }
             _ => {}
@@ -445,8 +464,6 @@ const GREETING: &str =
 
 #[cfg(test)]
 mod test {
-    use std::path::PathBuf;
-
     use super::*;
 
     fn editor(text: &str) -> Editor {
@@ -466,6 +483,25 @@ mod test {
         let code = "--@ \"my drift.luau\":3 bar\nseed = 3\nwalk.speed = 2";
         assert_eq!(events, [written(Id::Eval, Value::Text(code.to_owned()))]);
         assert_eq!(editor.flashes[0].lines, 2..4);
+    }
+
+    #[test]
+    fn an_effect_that_was_copied_keeps_its_document() {
+        let mut editor = editor("");
+        let (old, own) = (Path::new("built-in:fx/a.wgsl"), Path::new("/own/fx/a.wgsl"));
+        editor.follow_files(&[old]);
+        editor.current = 1;
+        let serial = editor.documents[1].serial;
+        editor.documents[1].place = Place::Effect { file: own.to_owned() };
+        editor.documents[1].copy_of = Some(old.to_owned());
+        let serials = |editor: &Editor| editor.documents.iter().map(|d| d.serial).collect::<Vec<_>>();
+        for files in [[old], [own], [own]] {
+            editor.follow_files(&files);
+            assert_eq!((serials(&editor)[1..].to_vec(), editor.current), (vec![serial], 1), "{files:?}");
+        }
+        editor.follow_files(&[old]);
+        assert_ne!(serials(&editor)[1], serial, "another file");
+        assert_eq!(editor.current, 0);
     }
 
     #[test]
