@@ -479,7 +479,7 @@ mod test {
     fn evaluating_sends_the_lines_with_their_place() {
         let mut editor = editor("psi = 1\n\nseed = 3\nwalk.speed = 2");
         let mut events = Vec::new();
-        editor.evaluate(9..31, "bar", &mut events);
+        editor.evaluate(9..32, "bar", &mut events);
         let code = "--@ \"my drift.luau\":3 bar\nseed = 3\nwalk.speed = 2";
         assert_eq!(events, [written(Id::Eval, Value::Text(code.to_owned()))]);
         assert_eq!(editor.flashes[0].lines, 2..4);
