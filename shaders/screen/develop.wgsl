@@ -8,7 +8,7 @@ struct Develop {
     sharpness: f32,
     padding: vec3f,
 }
-@group(0) @binding(0) var<uniform> d: Develop;
+@group(0) @binding(0) var<storage, read> d: Develop;
 @group(0) @binding(1) var encoded: texture_2d<f32>;
 
 struct Corner {

@@ -22,7 +22,8 @@ struct Scale {
     turn: f32,
     padding: vec2f,
 }
-@group(0) @binding(0) var<uniform> s: Scale;
+// Not a uniform: software Vulkan (Mesa 22) compiles shaders anew whenever a uniform that they branch on is written.
+@group(0) @binding(0) var<storage, read> s: Scale;
 @group(0) @binding(1) var<storage, read> pixels: array<f32>;
 
 // 0 linear, 1 Lanczos, 2 edge-adaptive.

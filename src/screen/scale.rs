@@ -133,7 +133,7 @@ impl Scaler {
     pub fn new(device: &wgpu::Device) -> Scaler {
         use wgpu::BindingType as Type;
         let uniform = Type::Buffer {
-            ty: wgpu::BufferBindingType::Uniform,
+            ty: wgpu::BufferBindingType::Storage { read_only: true },
             has_dynamic_offset: true,
             min_binding_size: std::num::NonZeroU64::new(STRIDE),
         };
@@ -175,7 +175,7 @@ impl Scaler {
             device.wgpu.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("scale"),
                 size: SETS * 2 * STRIDE,
-                usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
                 mapped_at_creation: false,
             })
         });
