@@ -11,7 +11,7 @@ struct LjFrame {
     // Width over height of the output; a step's own texture may have another shape.
     aspect: f32,
 }
-@group(0) @binding(0) var<uniform> lj: LjFrame;
+@group(0) @binding(0) var<storage, read> lj: LjFrame;
 @group(0) @binding(2) var lj_sampler: sampler;
 @group(0) @binding(3) var lj_picture: texture_2d<f32>;
 @group(0) @binding(4) var lj_last: texture_2d<f32>;

@@ -650,7 +650,7 @@ fn uniform_buffer(device: &Device, steps: usize) -> wgpu::Buffer {
     device.wgpu.create_buffer(&wgpu::BufferDescriptor {
         label: Some("effects"),
         size: steps as u64 * (FRAME_BYTES + PARAM_BYTES),
-        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
         mapped_at_creation: false,
     })
 }

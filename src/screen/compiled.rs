@@ -115,14 +115,15 @@ pub fn draw_pipeline(
     })
 }
 
-/// Bindings 0 and 1 are uniforms, 2 the sampler, 3 to 8 what every effect can read, then its own textures.
+/// Bindings 0 and 1 are what uniforms would be (software Vulkan, Mesa 22, compiles a shader anew whenever a uniform that it
+/// branches on is written, and keeps the old code), 2 the sampler, 3 to 8 what every effect can read, then its own textures.
 fn layout(device: &wgpu::Device, shader: &Shader, visibility: wgpu::ShaderStages) -> wgpu::BindGroupLayout {
     let entry = |binding, ty| wgpu::BindGroupLayoutEntry { binding, visibility, ty, count: None };
     let uniform = |binding, bytes: u64| {
         entry(
             binding,
             wgpu::BindingType::Buffer {
-                ty: wgpu::BufferBindingType::Uniform,
+                ty: wgpu::BufferBindingType::Storage { read_only: true },
                 has_dynamic_offset: true,
                 min_binding_size: std::num::NonZeroU64::new(bytes),
             },

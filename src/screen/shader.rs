@@ -337,7 +337,7 @@ fn explain(source: &Source, own: usize, range: Option<std::ops::Range<usize>>, m
 fn generated(header: &header::Header) -> String {
     let mut out = format!("\nconst LJ_MOST_TURNS = {MOST_TURNS}u;\nconst LJ_RUNAWAY = {RUNAWAY:.1};\n");
     if header.has_params {
-        out.push_str("@group(0) @binding(1) var<uniform> p: Params;\n");
+        out.push_str("@group(0) @binding(1) var<storage, read> p: Params;\n");
     }
     for (i, texture) in header.textures.iter().enumerate() {
         let (name, binding) = (&texture.name, FIRST_TEXTURE + i as u32);
