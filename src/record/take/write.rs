@@ -75,9 +75,9 @@ impl Recorder {
         let (give_back, spare) = bounded(NOTES);
         let (tell, told) = bounded(NOTES);
         let work = move || {
-            let mut desk = Desk { head, log: Log::default(), files: Vec::new(), open: None };
+            let mut writer = Writer { head, log: Log::default(), files: Vec::new(), open: None };
             for note in inbox {
-                if let Some(told) = desk.take(&note) {
+                if let Some(told) = writer.take(&note) {
                     // Nobody listens when the show is ending.
                     let _ = tell.try_send(told);
                 }
@@ -211,14 +211,14 @@ impl Open {
 }
 
 /// What the thread works with.
-struct Desk {
+struct Writer {
     head: Vec<u8>,
     log: Log,
     files: Vec<Played>,
     open: Option<Open>,
 }
 
-impl Desk {
+impl Writer {
     fn take(&mut self, note: &Note) -> Option<Told> {
         match note {
             Note::Lines(lines) => {
@@ -301,7 +301,7 @@ impl Desk {
 
     /// Names the files that were played and are not in the take yet.
     fn name_files(&mut self) -> io::Result<()> {
-        let Desk { files, open, .. } = self;
+        let Writer { files, open, .. } = self;
         let Some(open) = open else { return Ok(()) };
         while let Some(played) = files.get_mut(open.named) {
             open.named += 1;

@@ -28,7 +28,8 @@ const DEPTH: f64 = 0.3;
 /// Levels are smoothed this much at first, in seconds.
 const SMOOTH_SECS: f64 = 0.1;
 
-struct Session {
+/// A parameter that waits for a control.
+struct Lesson {
     target: Target,
     learn: Learn,
     turn_back: bool,
@@ -48,7 +49,7 @@ pub struct Taught {
 /// The state of MIDI learn.
 #[derive(Default)]
 pub struct Learning {
-    session: Option<Session>,
+    lesson: Option<Lesson>,
     /// The parameter that waits for a sound.
     sounding: Option<Target>,
     /// The parameter that a player moved last.
@@ -59,7 +60,7 @@ pub struct Learning {
 
 impl Learning {
     pub fn is_waiting(&self) -> bool {
-        self.session.is_some()
+        self.lesson.is_some()
     }
 
     pub fn may_save(&self) -> bool {
@@ -79,7 +80,7 @@ impl Learning {
 
     /// Waits for a control for `address`, or for the parameter that changed last; or stops waiting.
     pub fn begin(&mut self, address: &str, table: &Table, status: &mut Status) {
-        if address.is_empty() && self.session.is_some() {
+        if address.is_empty() && self.lesson.is_some() {
             return self.cancel(status);
         }
         let target = match table.resolve(address) {
@@ -92,7 +93,7 @@ impl Learning {
             }
         };
         let saves = self.may_save();
-        self.session = Some(Session { target, learn: Learn::default(), turn_back: false, saves });
+        self.lesson = Some(Lesson { target, learn: Learn::default(), turn_back: false, saves });
     }
 
     /// Whether a sound is to be chosen by a key.
@@ -105,7 +106,7 @@ impl Learning {
         if self.sounding.take().is_some() {
             return status.notice("no sound chosen".to_owned());
         }
-        self.session = None;
+        self.lesson = None;
         let can_move =
             |target: &Target| target.id.def().default_number().is_some() && table.current(target.id).is_some();
         self.sounding = Some(self.moved.filter(can_move).unwrap_or(Id::Psi.into()));
@@ -131,22 +132,22 @@ impl Learning {
     }
 
     pub fn cancel(&mut self, status: &mut Status) {
-        if self.session.take().is_some() | self.sounding.take().is_some() {
+        if self.lesson.take().is_some() | self.sounding.take().is_some() {
             status.notice("nothing learned".to_owned());
         }
     }
 
     /// Selects the parameter `by` places on in the table instead.
     pub fn choose(&mut self, by: isize, table: &Table) {
-        let Some(session) = &mut self.session else { return };
+        let Some(lesson) = &mut self.lesson else { return };
         let all: Vec<Id> = table.ids().filter(|id| id.def().learnable).collect();
-        session.target = next_of(&all, session.target.id, by).unwrap_or(session.target);
+        lesson.target = next_of(&all, lesson.target.id, by).unwrap_or(lesson.target);
     }
 
     /// Takes a message, which then has no other effect.
     pub fn message(&mut self, message: &Message) {
-        if let Some(session) = &mut self.session {
-            session.learn.message(message);
+        if let Some(lesson) = &mut self.lesson {
+            lesson.learn.message(message);
         }
     }
 
@@ -158,20 +159,20 @@ impl Learning {
         table: &Table,
         status: &mut Status,
     ) -> Option<Taught> {
-        let session = self.session.as_mut()?;
-        match session.learn.step(dt) {
+        let lesson = self.lesson.as_mut()?;
+        match lesson.learn.step(dt) {
             Heard::Nothing => None,
             Heard::TurnBack => {
-                session.turn_back = true;
+                lesson.turn_back = true;
                 None
             }
             Heard::GaveUp => {
-                self.session = None;
+                self.lesson = None;
                 status.notice("no control was moved: nothing learned".to_owned());
                 None
             }
             Heard::Moved(moved) => {
-                let Session { target, saves, .. } = self.session.take()?;
+                let Lesson { target, saves, .. } = self.lesson.take()?;
                 let profile = controllers.iter().find(|(port, _)| *port == moved.port).map(|(_, profile)| &**profile);
                 taught(target, &moved, profile, saves, table).map_err(|line| status.notice(line)).ok()
             }
@@ -185,11 +186,11 @@ impl Learning {
             let sounds = sounds.collect::<Vec<_>>().join("  ");
             return Some(format!("sound moves {target}: {sounds} (up, down: another parameter; A: cancel)"));
         }
-        let session = self.session.as_ref()?;
-        Some(if session.turn_back {
-            format!("learn {}: now turn it the other way", session.target)
+        let lesson = self.lesson.as_ref()?;
+        Some(if lesson.turn_back {
+            format!("learn {}: now turn it the other way", lesson.target)
         } else {
-            format!("learn {}: move a control (up, down: another parameter; L: cancel)", session.target)
+            format!("learn {}: move a control (up, down: another parameter; L: cancel)", lesson.target)
         })
     }
 }
