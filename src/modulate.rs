@@ -4,6 +4,7 @@
 //! built. Others decide what follows the curves (the walks in `latent`); the show decides which routes are active.
 
 pub mod bindings;
+pub mod chaos;
 pub mod ease;
 pub mod envelope;
 pub mod expr;
@@ -28,4 +29,5 @@ pub use source::{Source, Time};
 
 /// Every kind of source, in the order of a preset's error message.
 /// A new kind is a file with a [`source::Kind`], and one line here.
-pub static KINDS: &[&source::Kind] = &[&lfo::KIND, &random_walk::KIND, &envelope::KIND, &steps::KIND, &follow::KIND];
+pub static KINDS: &[&source::Kind] =
+    &[&lfo::KIND, &random_walk::KIND, &chaos::KIND, &envelope::KIND, &steps::KIND, &follow::KIND];

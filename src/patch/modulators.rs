@@ -369,7 +369,7 @@ mod tests {
 
     #[test]
     fn each_mistake_names_its_place_and_the_right_word() {
-        let waves = "sine, triangle, saw, square, sample-hold, smooth-random, random-walk, envelope, steps";
+        let waves = "sine, triangle, saw, square, sample-hold, smooth-random, random-walk, chaos, envelope, steps";
         let table = [
             ("mod = 3", "p.toml:1:7: [mod] takes a table; got 3".to_owned()),
             (
