@@ -2,7 +2,7 @@
 //!
 //! It has one document for the playing patch and one for each effect of the chain. Evaluating sends an event like any other
 //! device ([`crate::params::Id::Eval`]); results come back as reports of the show. Files are read and written by
-//! [`Desk`]'s thread. [`paint`] draws all this and handles its keys; [`look`] has the colours. Runs on the main thread.
+//! [`Files`]'s thread. [`paint`] draws all this and handles its keys; [`look`] has the colours. Runs on the main thread.
 
 mod look;
 mod output;
@@ -24,7 +24,7 @@ use super::keys::Chord;
 use crate::control::{Event, Source, Write};
 use crate::params::{Id, Value};
 use crate::patch::edit::complete::Offer;
-use crate::patch::edit::desk::{Desk, Done, Place, Saved};
+use crate::patch::edit::files::{Done, Files, Place, Saved};
 use crate::patch::edit::notes::{Notes, place};
 use crate::patch::edit::{Language, Words, text};
 use crate::show::{Report, Show};
@@ -123,7 +123,7 @@ pub(super) struct Editor {
     current: usize,
     size: usize,
     words: Words,
-    desk: Option<Desk>,
+    files: Option<Files>,
     popup: Option<Popup>,
     /// What was typed and has not been handled.
     typed: VecDeque<egui::Event>,
@@ -146,7 +146,7 @@ impl Default for Editor {
             current: 0,
             size: USUAL,
             words: Words::default(),
-            desk: None,
+            files: None,
             popup: None,
             typed: VecDeque::new(),
             flashes: Vec::new(),
@@ -181,13 +181,13 @@ impl Editor {
 
     /// Starts the thread for files, and asks for names.
     fn start(&mut self, show: &Show) {
-        if self.desk.is_none() {
-            self.desk = Desk::start(show.library().clone())
+        if self.files.is_none() {
+            self.files = Files::start(show.library().clone())
                 .inspect_err(|error| tracing::warn!("cannot start the editor's thread: {error}"))
                 .ok();
         }
-        if let Some(desk) = &self.desk {
-            desk.ask_names();
+        if let Some(files) = &self.files {
+            files.ask_names();
         }
     }
 
@@ -228,7 +228,7 @@ impl Editor {
         for report in show.reports() {
             self.take_report(report);
         }
-        while let Some(done) = self.desk.as_ref().and_then(Desk::poll) {
+        while let Some(done) = self.files.as_ref().and_then(Files::poll) {
             self.take_done(done, show);
         }
         if self.is_shown || show.params().bool(Id::EditorOutput) {
@@ -350,10 +350,10 @@ impl Editor {
 
     /// The text of an effect is read when it is looked at.
     fn load_current(&mut self) {
-        if let (Some(document), Some(desk)) = (self.documents.get_mut(self.current), &self.desk)
+        if let (Some(document), Some(files)) = (self.documents.get_mut(self.current), &self.files)
             && !document.is_loaded
         {
-            document.is_loaded = desk.read(document.place.origin().to_owned());
+            document.is_loaded = files.read(document.place.origin().to_owned());
         }
     }
 
@@ -419,8 +419,8 @@ impl Editor {
 
     /// Saves the current document.
     fn save(&mut self) {
-        let (Some(document), Some(desk)) = (self.documents.get(self.current), &self.desk) else { return };
-        if !desk.save(document.text.clone(), document.place.clone()) {
+        let (Some(document), Some(files)) = (self.documents.get(self.current), &self.files) else { return };
+        if !files.save(document.text.clone(), document.place.clone()) {
             self.say("the disk is slow: please save again".to_owned());
         }
     }

@@ -2,10 +2,10 @@
 //!
 //! [`highlight`] splits code into coloured pieces, [`text`] finds the block, statement or number under the cursor,
 //! [`complete`] offers names, and [`notes`] keeps results and errors at their lines while the text around them changes. All
-//! of these are functions of text, in bytes, and tested as such. [`desk`] reads and writes files on its own thread.
+//! of these are functions of text, in bytes, and tested as such. [`files`] reads and writes files on its own thread.
 
 pub mod complete;
-pub mod desk;
+pub mod files;
 pub mod highlight;
 pub mod notes;
 pub mod text;

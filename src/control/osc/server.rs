@@ -158,9 +158,9 @@ fn open(address: SocketAddr) -> Result<(Arc<UdpSocket>, SocketAddr), OscError> {
 }
 
 /// What the threads share: the intake, and how much each client may request.
-type Desk = Mutex<(Intake, Peers<SocketAddr>)>;
+type Clients = Mutex<(Intake, Peers<SocketAddr>)>;
 
-fn read(socket: &UdpSocket, stopped: &AtomicBool, desk: &Desk, requests: &Sender<(SocketAddr, Request)>) {
+fn read(socket: &UdpSocket, stopped: &AtomicBool, clients: &Clients, requests: &Sender<(SocketAddr, Request)>) {
     let mut buffer = vec![0; DATAGRAM];
     let mut timeout = IDLE;
     let mut wanted = IDLE;
@@ -173,8 +173,8 @@ fn read(socket: &UdpSocket, stopped: &AtomicBool, desk: &Desk, requests: &Sender
             return;
         }
         // The other thread holds it for one datagram at a time.
-        let mut desk = desk.lock().unwrap_or_else(PoisonError::into_inner);
-        let (intake, peers) = &mut *desk;
+        let mut held = clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let (intake, peers) = &mut *held;
         match received {
             Ok((len, from)) => {
                 intake.datagram(&buffer[..len], from, SystemTime::now(), Instant::now(), |request| {
@@ -190,7 +190,7 @@ fn read(socket: &UdpSocket, stopped: &AtomicBool, desk: &Desk, requests: &Sender
                 | ErrorKind::ConnectionReset => {}
                 // The network may come back.
                 _ => {
-                    drop(desk);
+                    drop(held);
                     std::thread::sleep(IDLE);
                     continue;
                 }

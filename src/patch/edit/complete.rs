@@ -4,8 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use super::desk::Names;
 use super::dotted;
+use super::files::Names;
 use super::highlight::{Kind, Language, keywords, tokens};
 use super::text::assigned;
 use crate::params::{Id, Kind as ParamKind, Table, Target};

@@ -76,16 +76,16 @@ pub enum Done {
 }
 
 /// The thread `editor`.
-pub struct Desk {
+pub struct Files {
     jobs: Option<Sender<Job>>,
     results: Receiver<Done>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Desk {
+impl Files {
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(library: Library) -> std::io::Result<Desk> {
+    pub fn start(library: Library) -> std::io::Result<Files> {
         let (jobs, todo) = bounded::<Job>(WAITING);
         let (done, results) = bounded(WAITING);
         let thread = std::thread::Builder::new().name("editor".to_owned()).spawn(move || {
@@ -103,7 +103,7 @@ impl Desk {
                 }
             }
         })?;
-        Ok(Desk { jobs: Some(jobs), results, thread: Some(thread) })
+        Ok(Files { jobs: Some(jobs), results, thread: Some(thread) })
     }
 
     /// Asks for the names of what can be played. False if too much is waiting.
@@ -131,7 +131,7 @@ impl Desk {
     }
 }
 
-impl Drop for Desk {
+impl Drop for Files {
     fn drop(&mut self) {
         self.jobs = None;
         // What is being saved is on disk before the show ends; a full channel of results must not hold it up.
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_is_built_in_is_saved_among_the_players_own() {
-        let own = test_folder("desk-own", &[]);
+        let own = test_folder("files-own", &[]);
         let library = Library::new(Folders::default().with_own(&own));
         let preset = shipped("14-tides.luau");
         let place = Place::Patch { file: preset.clone(), preset };
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_new_patch_is_named_by_its_preset() {
-        let own = test_folder("desk-new", &[]);
+        let own = test_folder("files-new", &[]);
         let library = Library::new(Folders::default().with_own(&own));
         let place = Place::NewPatch { preset: shipped("6-flowers.toml") };
         let done = saved(&library, "psi = 1\n", place.clone());
@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_file_of_the_players_is_saved_in_place() {
-        let own = test_folder("desk-place", &[]);
+        let own = test_folder("files-place", &[]);
         let file = own.join("mine.luau");
         fs::write(&file, "psi = 0\n").unwrap();
         let library = Library::new(Folders::default());
@@ -308,13 +308,13 @@ mod tests {
 
     #[test]
     fn the_thread_reads_and_lists() {
-        let desk = Desk::start(Library::new(Folders::default())).unwrap();
-        assert!(desk.ask_names() && desk.read(shipped("14-tides.luau")) && desk.read(shipped("nothing.luau")));
-        let Done::Names(names) = desk.results.recv().unwrap() else { panic!("names") };
+        let files = Files::start(Library::new(Folders::default())).unwrap();
+        assert!(files.ask_names() && files.read(shipped("14-tides.luau")) && files.read(shipped("nothing.luau")));
+        let Done::Names(names) = files.results.recv().unwrap() else { panic!("names") };
         assert!(names.presets.contains(&"tides".to_owned()) && names.effects.contains(&"trails".to_owned()));
-        let Done::Read { text: Ok(text), .. } = desk.results.recv().unwrap() else { panic!("a text") };
+        let Done::Read { text: Ok(text), .. } = files.results.recv().unwrap() else { panic!("a text") };
         assert!(text.contains("tide"));
-        let Done::Read { text: Err(line), .. } = desk.results.recv().unwrap() else { panic!("no text") };
+        let Done::Read { text: Err(line), .. } = files.results.recv().unwrap() else { panic!("no text") };
         assert!(line.contains("nothing.luau"), "{line}");
     }
 }
