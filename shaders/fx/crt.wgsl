@@ -1,8 +1,8 @@
 //! A picture tube: scan lines, a mask of red, green and blue phosphor, a curved front
 
 struct Params {
-    lines: f32,  // 80..540 = 240: scan lines from top to bottom
-    scan: f32,   // 0..1 = 0.6: how dark it is between them
+    lines: f32,  // 80..540 = 180: scan lines from top to bottom
+    scan: f32,   // 0..1 = 0.7: how dark it is between them
     mask: f32,   // 0..1 = 0.45: how much of the phosphor's colours is seen
     curve: f32,  // 0..1 = 0.25: how far the front bulges
     glow: f32,   // 0..2 = 0.6: light that spreads in the glass
