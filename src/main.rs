@@ -20,7 +20,7 @@ struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Play live: a window, every MIDI port, OSC on UDP 9000 (the default command)
-    Play(play::Options),
+    Play(Box<play::Options>),
     /// Render a preset or a take offline to a video or PNGs, reproducibly
     Render(render::Options),
     /// Render stills from seeds, with a contact sheet

@@ -13,7 +13,9 @@ mod table;
 mod value;
 
 pub(crate) use choice::words;
-pub use choice::{Choice, Codec, Ease, Keep, Kernel, Layout, NoiseKind, StyleSize, TempoSource, TimeBase, WalkKind};
+pub use choice::{
+    Choice, Codec, Ease, Keep, Kernel, Layout, NoiseKind, RecordWhat, StyleSize, TempoSource, TimeBase, WalkKind,
+};
 pub use store::Params;
 pub use table::{
     Curve, Def, Id, Kind, MAX_DIM, Members, Remote, STYLE_KNOBS, Saving, Scope, SharedTable, Table, TableError, Target,

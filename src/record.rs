@@ -1,18 +1,22 @@
-//! Recording: pictures become video files and folders of PNGs.
+//! Recording: pictures become video files and folders of pictures.
 //!
 //! [`Sink`] takes frames (laid out by [`crate::image::fit`]), [`recorder`] does so on its own thread for a live show, and
 //! [`sheet`] arranges stills on a contact sheet. Nothing here knows about the show or networks: a frame's time is its
 //! position in the sequence, which [`pace`] derives from the show's steps.
 
 pub mod codec;
+mod exr;
 pub mod feed;
+mod framer;
 pub mod frames;
 pub mod jpegs;
+pub mod names;
 pub mod pace;
 pub mod recorder;
 pub mod sheet;
 pub mod snapshot;
 mod sound;
+mod soundtrack;
 pub mod stream;
 pub mod take;
 pub mod video;
@@ -21,10 +25,10 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use frames::PngFolder;
+use frames::{Kind, PictureFolder};
 use jpegs::JpegVideo;
 pub use sound::add_sound;
-use video::{Effort, Sound, VideoError, VideoSettings, VideoWriter};
+use video::{Effort, VideoError, VideoSettings, VideoWriter};
 
 use crate::params::Codec;
 
@@ -43,11 +47,11 @@ pub enum RecordError {
     Thread(String),
 }
 
-/// Where frames go: a video, or a folder of PNGs.
+/// Where frames go: a video, or a folder of pictures.
 #[derive(Debug)]
 pub enum Sink {
     Video(VideoWriter),
-    Pngs(PngFolder),
+    Pictures(PictureFolder),
     /// What a live show is recorded to without ffmpeg.
     Jpegs(JpegVideo),
 }
@@ -60,7 +64,7 @@ impl Sink {
     /// # Errors
     /// When `out` cannot be written, has a different extension, or the size is not possible for a video.
     pub fn open(out: &Path, width: u32, height: u32, fps: f64) -> Result<(Self, Option<String>), RecordError> {
-        Sink::open_with(out, VideoSettings::new(width, height, fps), None)
+        Sink::open_with(out, VideoSettings::new(width, height, fps))
     }
 
     /// As [`Sink::open`], with all settings. Live, an existing file is left alone and the new one is numbered, odd sizes grow
@@ -68,30 +72,31 @@ impl Sink {
     ///
     /// # Errors
     /// As [`Sink::open`].
-    pub fn open_with(
-        out: &Path,
-        settings: VideoSettings,
-        sound: Option<&Sound>,
-    ) -> Result<(Self, Option<String>), RecordError> {
-        Sink::open_by(OsStr::new(video::FFMPEG), out, settings, sound)
+    pub fn open_with(out: &Path, settings: VideoSettings) -> Result<(Self, Option<String>), RecordError> {
+        Sink::open_by(OsStr::new(video::FFMPEG), out, settings)
     }
 
-    fn open_by(
+    fn open_by(ffmpeg: &OsStr, out: &Path, settings: VideoSettings) -> Result<(Self, Option<String>), RecordError> {
+        let is_live = settings.effort == Effort::Live;
+        let (out, codec, renamed) = codec::plan(out, settings.codec)?;
+        let out = if is_live { names::fresh(&out) } else { out };
+        Sink::open_planned(ffmpeg, &out, VideoSettings { codec, ..settings }, renamed)
+    }
+
+    /// As [`Sink::open_with`], for a path and a codec from [`codec::plan`], with what that has to say.
+    pub(crate) fn open_planned(
         ffmpeg: &OsStr,
         out: &Path,
         settings: VideoSettings,
-        sound: Option<&Sound>,
+        renamed: Option<String>,
     ) -> Result<(Self, Option<String>), RecordError> {
-        let is_live = settings.effort == Effort::Live;
-        let (out, codec, renamed) = codec::plan(out, settings.codec)?;
-        let out = if is_live { codec::fresh(&out) } else { out };
-        let settings = VideoSettings { codec, ..settings };
-        let (sink, remark) = if codec == Codec::Png {
-            let (folder, remark) = PngFolder::create(&out, settings.width, settings.height)?;
-            (Sink::Pngs(folder), remark)
+        let (sink, remark) = if codec::is_folder(settings.codec) {
+            let kind = if settings.codec == Codec::Exr { Kind::Exr } else { Kind::Png };
+            let (folder, remark) = PictureFolder::create(out, kind, settings.width, settings.height)?;
+            (Sink::Pictures(folder), remark)
         } else {
-            match VideoWriter::start_by(ffmpeg, &out, &settings, sound) {
-                Err(RecordError::Video(VideoError::NoFfmpeg)) => Sink::without_ffmpeg(&out, &settings)?,
+            match VideoWriter::start_by(ffmpeg, out, &settings) {
+                Err(RecordError::Video(VideoError::NoFfmpeg)) => Sink::without_ffmpeg(out, &settings)?,
                 started => {
                     let video = started?;
                     let remark = video.encoder().remark();
@@ -99,7 +104,7 @@ impl Sink {
                 }
             }
         };
-        let silent = (sound.is_some() && !matches!(sink, Sink::Video(_))).then(|| "without sound".to_owned());
+        let silent = (settings.sound && !codec::has_sound(settings.codec)).then(|| "without sound".to_owned());
         let remarks: Vec<String> = [renamed, remark, silent].into_iter().flatten().collect();
         Ok((sink, (!remarks.is_empty()).then(|| remarks.join("; "))))
     }
@@ -109,22 +114,22 @@ impl Sink {
         let VideoSettings { width, height, fps, .. } = *settings;
         if settings.effort == Effort::Live {
             let is_mkv = video::container(out) == "matroska";
-            let file = if is_mkv { out.to_owned() } else { codec::fresh(&out.with_extension("mkv")) };
+            let file = if is_mkv { out.to_owned() } else { names::fresh(&out.with_extension("mkv")) };
             let instead = format!("no ffmpeg on the PATH: recording JPEGs to {}", file.display());
-            return Ok((Sink::Jpegs(JpegVideo::create(&file, [width, height], fps)?), Some(instead)));
+            return Ok((Sink::Jpegs(JpegVideo::create(&file, [width, height], fps, settings.sound)?), Some(instead)));
         }
         let folder = beside(out);
-        let (sink, remark) = PngFolder::create(&folder, width, height)?;
+        let (sink, remark) = PictureFolder::create(&folder, Kind::Png, width, height)?;
         let instead = format!("no ffmpeg on the PATH: writing PNGs to {} instead", folder.display());
         let remarks: Vec<String> = std::iter::once(instead).chain(remark).collect();
-        Ok((Sink::Pngs(sink), Some(remarks.join("; "))))
+        Ok((Sink::Pictures(sink), Some(remarks.join("; "))))
     }
 
     /// Width and height of its frames in pixels.
     pub fn size(&self) -> [u32; 2] {
         match self {
             Sink::Video(video) => [video.settings().width, video.settings().height],
-            Sink::Pngs(folder) => folder.size(),
+            Sink::Pictures(folder) => folder.size(),
             Sink::Jpegs(video) => video.size(),
         }
     }
@@ -133,7 +138,7 @@ impl Sink {
     pub fn path(&self) -> &Path {
         match self {
             Sink::Video(video) => video.growing(),
-            Sink::Pngs(folder) => folder.path(),
+            Sink::Pictures(folder) => folder.path(),
             Sink::Jpegs(video) => video.path(),
         }
     }
@@ -145,7 +150,7 @@ impl Sink {
     pub fn write(&mut self, rgba: &[u8]) -> Result<(), RecordError> {
         match self {
             Sink::Video(video) => video.write(rgba),
-            Sink::Pngs(folder) => folder.write(rgba),
+            Sink::Pictures(folder) => folder.write(rgba),
             Sink::Jpegs(video) => video.write(rgba),
         }
     }
@@ -157,11 +162,24 @@ impl Sink {
     pub fn repeat(&mut self, count: u64, rgba: &[u8]) -> Result<(), RecordError> {
         match self {
             Sink::Video(video) => video.repeat(count, rgba),
-            Sink::Pngs(folder) => folder.repeat(count),
+            Sink::Pictures(folder) => folder.repeat(count),
             Sink::Jpegs(video) => {
                 video.repeat(count);
                 Ok(())
             }
+        }
+    }
+
+    /// Writes the sound while the frame at `place`, counted from 0, is shown: left and right in turn at
+    /// [`RATE`](crate::audio::RATE). It may come a few seconds later than the frame. Pictures have none.
+    ///
+    /// # Errors
+    /// When the disk or the encoder fails.
+    pub fn write_sound(&mut self, place: u64, samples: &[f32]) -> Result<(), RecordError> {
+        match self {
+            Sink::Video(video) => video.write_sound(place, samples),
+            Sink::Pictures(_) => Ok(()),
+            Sink::Jpegs(video) => video.write_sound(place, samples),
         }
     }
 
@@ -172,7 +190,7 @@ impl Sink {
     pub fn finish(self) -> Result<Summary, RecordError> {
         match self {
             Sink::Video(video) => video.finish(),
-            Sink::Pngs(folder) => Ok(folder.finish()),
+            Sink::Pictures(folder) => Ok(folder.finish()),
             Sink::Jpegs(video) => Ok(video.finish()),
         }
     }
@@ -235,7 +253,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("latent-jockey-sink-{}", std::process::id()));
         let settings = VideoSettings::new(2, 2, 30.0);
         let none = OsStr::new("no-such-ffmpeg");
-        let (mut sink, remark) = Sink::open_by(none, &folder.join("x.mp4"), settings, None).unwrap();
+        let (mut sink, remark) = Sink::open_by(none, &folder.join("x.mp4"), settings).unwrap();
         let instead = folder.join("x-frames");
         assert_eq!(remark.unwrap(), format!("no ffmpeg on the PATH: writing PNGs to {} instead", instead.display()));
         sink.write(&[0; 16]).unwrap();

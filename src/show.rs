@@ -6,9 +6,11 @@
 //! files and saving have threads, and `step` never waits for them; offline ([`Mode::Offline`]) each step makes its own
 //! picture, and what it requests lands in the same step.
 
+mod clean;
 mod controls;
 mod deck;
 mod effects;
+mod frames;
 mod live;
 pub mod loads;
 mod modulation;
@@ -29,6 +31,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audio::history::History;
 use crate::control::mapping::{MidiEntry, OscEntry};
 use crate::control::midi::Profiles;
 use crate::control::osc::feeds::Feeds;
@@ -47,7 +50,6 @@ use crate::patch::locate::{LocateError, expand};
 use crate::patch::modulators::Edits;
 use crate::patch::preset::{Preset, PresetError};
 use crate::patch::saver::{Origin, Saved};
-pub use crate::record::recorder::Track;
 use crate::record::snapshot::Still;
 use crate::record::take::{self, TakeError, Told};
 use crate::screen::chain::MOST_LINKS;
@@ -320,7 +322,8 @@ impl Show {
             self.takes.drew(frame.saturating_sub(drawn));
             self.snapshots.drew(serial, drawn);
         }
-        let told = self.takes.end(dt);
+        self.recording.step_take(&mut self.takes);
+        let told = self.takes.end(dt).filter(|told| !self.recording.hears(told));
         if self.snapshots.is_due(dt, self.params.get(Id::SnapshotEvery)) {
             self.want_snapshot(None);
         }
@@ -568,8 +571,8 @@ impl Show {
     }
 
     fn start_recording(&mut self) {
-        let order = recording::order(&self.params, &self.presets.playing().name);
-        self.recording.start(order, &mut self.output, &mut self.status);
+        let orders = recording::orders(&self.params, &self.presets.playing().name);
+        self.recording.start(orders, &mut self.output, &mut self.status);
     }
 
     /// What a string parameter names.
@@ -1169,9 +1172,9 @@ impl Show {
         self.recording.is_running()
     }
 
-    /// The file that is heard: recordings get its sound.
-    pub fn set_track(&mut self, track: Track) {
-        self.recording.set_track(track);
+    /// What is heard: recordings get its sound.
+    pub fn set_sound(&mut self, sound: Arc<History>) {
+        self.recording.set_sound(sound);
     }
 
     /// Ends the recording and waits for its file; one line for each file that was not finished yet.

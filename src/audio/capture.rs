@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::RATE;
+use super::sides::left_and_right;
 use super::sources::Source;
 
 /// Seconds of sound that fit into the ring.
@@ -20,7 +21,8 @@ const RING_SECS: usize = 1;
 /// A source that is being recorded. Dropping it closes the source.
 pub struct Capture {
     stream: Stream,
-    samples: Consumer<f32>,
+    /// The mean of all channels, and the first two.
+    samples: Consumer<(f32, [f32; 2])>,
     failures: Receiver<Error>,
     dropped: Arc<AtomicU64>,
     rate: u32,
@@ -67,8 +69,9 @@ impl Capture {
         self.dropped.swap(0, Ordering::Relaxed)
     }
 
-    /// Calls `each` with the mono samples that have arrived; how many there were.
-    pub fn take(&mut self, mut each: impl FnMut(&[f32])) -> usize {
+    /// Calls `each` with the samples that have arrived: the mean of all channels, and the first two of them. How many there
+    /// were.
+    pub fn take(&mut self, mut each: impl FnMut(&[(f32, [f32; 2])])) -> usize {
         let count = self.samples.slots();
         let Ok(chunk) = self.samples.read_chunk(count) else { return 0 };
         let (first, second) = chunk.as_slices();
@@ -119,7 +122,7 @@ fn config(source: &Source) -> Result<SupportedStreamConfig, Error> {
 /// What the callback needs.
 struct Input {
     config: StreamConfig,
-    producer: Producer<f32>,
+    producer: Producer<(f32, [f32; 2])>,
     dropped: Arc<AtomicU64>,
     report: Sender<Error>,
 }
@@ -149,7 +152,8 @@ impl Input {
             let frames = data.len() / channels;
             let count = frames.min(producer.slots());
             if let Ok(chunk) = producer.write_chunk_uninit(count) {
-                chunk.fill_from_iter(data.chunks_exact(channels).map(mean));
+                let sides = |frame: &[T]| left_and_right(frame).map(|sample| sample.to_sample::<f32>());
+                chunk.fill_from_iter(data.chunks_exact(channels).map(|frame| (mean(frame), sides(frame))));
             }
             dropped.fetch_add((frames - count) as u64, Ordering::Relaxed);
         };

@@ -5,13 +5,15 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::capture::Capture;
+use super::history::History;
 use super::outputs::{Outputs, Values};
 use super::resample::Resample;
+use super::sides::Sides;
 use super::sources::{Source, Wanted};
 use super::track::{Track, TrackError};
 use super::{Analysis, Features, Gain, HOP, RATE};
@@ -63,7 +65,7 @@ pub trait Ear: Send + 'static {
 /// A running thread. Dropping it ends the thread.
 pub struct Listening {
     stop: Arc<AtomicBool>,
-    position: Arc<AtomicU64>,
+    history: Arc<History>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -72,10 +74,12 @@ impl Listening {
     /// When the system starts no thread.
     pub fn start(input: Input, gain: Gain, ear: impl Ear) -> std::io::Result<Self> {
         let stop = Arc::<AtomicBool>::default();
-        let position = Arc::<AtomicU64>::default();
+        let history = Arc::<History>::default();
         let listener = Listener {
             stop: stop.clone(),
-            position: position.clone(),
+            history: history.clone(),
+            sides: Vec::with_capacity(RATE as usize),
+            mono: Vec::with_capacity(RATE as usize),
             analysis: Analysis::new(gain),
             outputs: Outputs::default(),
             ear,
@@ -83,12 +87,12 @@ impl Listening {
             zeros: false,
         };
         let thread = std::thread::Builder::new().name("audio".to_owned()).spawn(move || listener.run(input))?;
-        Ok(Listening { stop, position, thread: Some(thread) })
+        Ok(Listening { stop, history, thread: Some(thread) })
     }
 
-    /// Where a track is, in microseconds from its beginning.
-    pub fn position(&self) -> &Arc<AtomicU64> {
-        &self.position
+    /// What has been heard lately.
+    pub fn history(&self) -> &Arc<History> {
+        &self.history
     }
 }
 
@@ -104,8 +108,10 @@ impl Drop for Listening {
 
 struct Listener<E> {
     stop: Arc<AtomicBool>,
-    /// See [`Listening::position`].
-    position: Arc<AtomicU64>,
+    history: Arc<History>,
+    /// What has just been heard, left and right, and its mean.
+    sides: Vec<[f32; 2]>,
+    mono: Vec<f32>,
     analysis: Analysis,
     outputs: Outputs,
     ear: E,
@@ -138,6 +144,15 @@ impl<E: Ear> Listener<E> {
     fn feed(&mut self, samples: &[f32]) {
         let Listener { analysis, outputs, ear, .. } = self;
         analysis.feed(samples, |features| ear.hear(&outputs.hop(features), features));
+    }
+
+    /// Keeps what has just been heard for recordings.
+    fn remember(&mut self, sides: &mut Sides) {
+        self.sides.clear();
+        sides.take(&mut self.sides);
+        if !self.sides.is_empty() {
+            self.history.push(&self.sides, Instant::now());
+        }
     }
 
     /// Feeds silence in step with the time for a while, so that everything fades.
@@ -183,7 +198,7 @@ impl<E: Ear> Listener<E> {
 
     /// Listens to an open source until it stops.
     fn follow(&mut self, source: &Source, mut capture: Capture) {
-        let Some(mut resample) = Resample::new(capture.rate()) else {
+        let (Some(mut resample), Some(mut sides)) = (Resample::new(capture.rate()), Sides::new(capture.rate())) else {
             return self.complain(format!("audio: {source}: cannot use {} samples per second", capture.rate()));
         };
         self.analysis.reopen();
@@ -194,7 +209,16 @@ impl<E: Ear> Listener<E> {
             if !self.goes_on() {
                 return capture.close();
             }
-            let count = capture.take(|samples| resample.feed(samples, |samples| self.feed(samples)));
+            self.mono.clear();
+            let mono = &mut self.mono;
+            let count = capture.take(|samples| {
+                mono.extend(samples.iter().map(|(mean, _)| mean));
+                sides.feed(samples.iter().map(|(_, sides)| *sides));
+            });
+            self.remember(&mut sides);
+            let mono = std::mem::take(&mut self.mono);
+            resample.feed(&mono, |samples| self.feed(samples));
+            self.mono = mono;
             self.ear.lost(capture.dropped());
             if count > 0 {
                 last = Instant::now();
@@ -229,40 +253,44 @@ impl<E: Ear> Listener<E> {
     }
 
     /// Plays a track as if it were live.
-    fn rehearse(&mut self, mut track: Track) {
+    fn rehearse(&mut self, track: Track) {
+        let mut track = track.with_sides();
         let path = track.path().to_owned();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.ear.open(Some(&name));
         let (mut samples, mut next) = (Vec::with_capacity(RATE as usize), 0);
         let start = Instant::now();
-        let (mut fed, mut played, mut has_sound) = (0, 0, false);
+        let (mut sides, mut fed, mut has_sound) = (Vec::with_capacity(RATE as usize), 0, false);
         while self.goes_on() {
             let due = samples_in(start.elapsed()).saturating_sub(fed);
             let count = (samples.len() - next).min(usize::try_from(due).unwrap_or(usize::MAX));
             self.feed(&samples[next..next + count]);
+            if let Some(now) = sides.get(next..next + count).filter(|now| !now.is_empty()) {
+                self.history.push(now, start + time_of(fed + count as u64));
+            }
             next += count;
             fed += count as u64;
-            played += count as u64;
-            self.position.store(played * 1_000_000 / u64::from(RATE), Ordering::Relaxed);
             if next < samples.len() {
                 std::thread::sleep(POLL);
                 continue;
             }
             samples.clear();
+            sides.clear();
             next = 0;
             let more = track.read(&mut samples).unwrap_or_else(|error| {
                 self.complain(format!("audio: {error}"));
                 false
             });
+            track.take_sides(&mut sides);
             has_sound |= more;
             if !more {
                 match Track::open(&path) {
                     // A track without any sound would start again forever.
-                    Ok(from_start) if has_sound => track = from_start,
+                    Ok(from_start) if has_sound => track = from_start.with_sides(),
                     Ok(_) => return self.silence(format!("audio: {}: no sound in it", path.display())),
                     Err(error) => return self.silence(format!("audio: {error}")),
                 }
-                (has_sound, played) = (false, 0);
+                has_sound = false;
             }
         }
     }
@@ -275,6 +303,11 @@ impl<E: Ear> Listener<E> {
             self.fade(RETRY);
         }
     }
+}
+
+/// How long so many samples last.
+fn time_of(samples: u64) -> Duration {
+    Duration::from_secs_f64(samples as f64 / f64::from(RATE))
 }
 
 /// How many samples a time has.

@@ -17,6 +17,7 @@ use symphonia::core::packet::Packet;
 
 use super::RATE;
 use super::resample::{RATES, Resample};
+use super::sides::{Sides, left_and_right};
 
 /// Samples that an AAC encoder puts in front; files say so in a way that the reader does not understand.
 const AAC_PRIMING: u64 = 1024;
@@ -44,6 +45,8 @@ pub struct Track {
     resample: Resample,
     interleaved: Vec<f32>,
     mono: Vec<f32>,
+    /// Left and right, if they are wanted too.
+    sides: Option<Sides>,
     /// Samples at the front that are not sound.
     skip: u64,
     /// Samples read at the file's rate.
@@ -83,10 +86,23 @@ impl Track {
             format,
             interleaved: Vec::new(),
             mono: Vec::new(),
+            sides: None,
             skip,
             read: 0,
             finished: false,
         })
+    }
+
+    /// Also reads left and right: see [`Track::take_sides`].
+    #[must_use]
+    pub fn with_sides(mut self) -> Self {
+        self.sides = Sides::new(self.rate);
+        self
+    }
+
+    /// Moves left and right of the samples read since the last call to `to`, for [`Track::with_sides`].
+    pub fn take_sides(&mut self, to: &mut Vec<[f32; 2]>) {
+        self.sides.iter_mut().for_each(|sides| sides.take(to));
     }
 
     /// The length in seconds, if the file says so.
@@ -115,6 +131,7 @@ impl Track {
                 Ok(None) => {
                     self.finished = true;
                     self.resample.finish(|fresh| samples.extend_from_slice(fresh));
+                    self.sides.iter_mut().for_each(Sides::finish);
                 }
                 Err(error) => return Err(self.broken(&error)),
             }
@@ -141,6 +158,8 @@ impl Track {
             Err(Error::DecodeError(_)) => {
                 self.mono.resize(usize::try_from(packet.dur.get()).unwrap_or(0).min(RATE as usize), 0.0);
                 self.count();
+                let silence = std::iter::repeat_n([0.0; 2], self.mono.len());
+                self.sides.iter_mut().for_each(|sides| sides.feed(silence.clone()));
                 return Ok(());
             }
             Err(error) => return Err(self.broken(&error)),
@@ -152,16 +171,19 @@ impl Track {
             return Err(self.broken(&format!("from here on {found} samples per second instead of {}", self.rate)));
         }
         self.mono.extend(self.interleaved.chunks_exact(channels).map(mean));
-        self.count();
+        let skipped = self.count();
+        let frames = self.interleaved.chunks_exact(channels).skip(skipped);
+        self.sides.iter_mut().for_each(|sides| sides.feed(frames.clone().map(left_and_right)));
         Ok(())
     }
 
-    /// Counts what was read, and removes what is not sound.
-    fn count(&mut self) {
+    /// Counts what was read, and removes what is not sound: so many samples.
+    fn count(&mut self) -> usize {
         let skipped = self.skip.min(self.mono.len() as u64);
         self.skip -= skipped;
         self.mono.drain(..skipped as usize);
         self.read += self.mono.len() as u64;
+        skipped as usize
     }
 
     fn broken(&self, why: &dyn std::fmt::Display) -> TrackError {

@@ -16,13 +16,13 @@ use crate::control::osc::{self, OscServer, Out};
 use crate::control::query::{self, OscHost, QueryServer};
 use crate::control::{self, Absent, Counts, Event, Events, Listen, Source, Write};
 use crate::engine::gpu::Device;
-use crate::params::{Choice, Codec, Id, Value};
+use crate::params::{Choice, Codec, Id, RecordWhat, Value};
 use crate::patch::folders::Kind;
 use crate::patch::locate;
 use crate::record::snapshot;
 use crate::record::stream::Target;
 use crate::record::take::Take;
-use crate::show::{Devices, Mode, Show, Track, Uploads, whole_micros};
+use crate::show::{Devices, Mode, Show, Uploads, whole_micros};
 
 /// The default UDP port for OSC.
 pub const OSC_PORT: u16 = 9000;
@@ -70,12 +70,15 @@ pub struct Options {
     #[arg(long, value_name = "DB", value_parser = super::parse_gain, allow_negative_numbers = true)]
     audio_gain: Option<Gain>,
     /// Record what is shown, from the beginning: a video (.mp4, .mov, .mkv, .webm), a loop (.gif, .webp) or a folder for
-    /// PNGs. An existing file stays, and the new one is numbered
+    /// PNGs. An existing file stays, and the new one is numbered. A take is written beside it, unless /record/take is off
     #[arg(long, value_name = "FILE|DIR", value_parser = super::path())]
     record: Option<PathBuf>,
     /// Codec of recordings [default: what the file's ending suggests]
     #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(Codec::WORDS))]
     record_codec: Option<String>,
+    /// What recordings hold: the output, the network's picture before all effects, or both in a file each [default: output]
+    #[arg(long, value_name = "WHAT", value_parser = clap::builder::PossibleValuesParser::new(RecordWhat::WORDS))]
+    record_what: Option<String>,
     /// Frames per second of recordings [default: 30]
     #[arg(long, value_name = "F")]
     record_fps: Option<f64>,
@@ -215,11 +218,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let word = options.audio.as_deref().filter(|word| *word != "none");
     let audio = word.map(|word| {
         let input = Input::of(word).map_err(|error| without(error.to_string()))?;
-        let is_track = matches!(input, Input::Track(_));
-        let audio = AudioIn::start(input, options.audio_gain.unwrap_or_default(), sender.clone(), audio_counts)
-            .map_err(|error| without(format!("cannot start the audio thread: {error}")))?;
-        let track = is_track.then(|| Track { path: PathBuf::from(word), position: audio.position().clone() });
-        Ok((audio, track))
+        AudioIn::start(input, options.audio_gain.unwrap_or_default(), sender.clone(), audio_counts)
+            .map_err(|error| without(format!("cannot start the audio thread: {error}")))
     });
     let (profiles, problems) = Profiles::load(&controllers);
     problems.iter().for_each(|problem| without(problem.to_string()));
@@ -237,11 +237,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if has_window && device.is_none() {
         devices.tap(Uploads);
     }
-    let mut track = None;
     match audio {
-        Some(Ok((audio, heard))) => {
+        Some(Ok(audio)) => {
+            show.set_sound(audio.history().clone());
             devices.plug(audio);
-            track = heard;
         }
         Some(Err(())) => devices.plug(Absent("audio")),
         None => {}
@@ -258,7 +257,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     devices.plug(midi);
     devices.plug(lights);
     show.connect(devices);
-    track.into_iter().for_each(|track| show.set_track(track));
     show.set_output_size([options.size.0, options.size.1]);
     if let Some(path) = &options.take {
         show.start_take(Some(path.clone()));
@@ -285,6 +283,7 @@ fn recording(options: &Options) -> anyhow::Result<Vec<Event>> {
     let values = [
         (Id::RecordFile, file.map(|file| Value::Text(file.display().to_string()))),
         (Id::RecordCodec, options.record_codec.clone().map(Value::Text)),
+        (Id::RecordWhat, options.record_what.clone().map(Value::Text)),
         (Id::RecordFps, options.record_fps.map(Value::Float)),
         (Id::RecordSize, options.record_size.map(|(width, height)| Value::Text(format!("{width}x{height}")))),
         (Id::Stream, options.stream.clone().map(Value::Text)),

@@ -5,11 +5,11 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::osc::feeds;
 use super::{Counts, Device, DeviceStatus, Event, EventSender, Lane};
+use crate::audio::history::History;
 use crate::audio::listen::{Ear, Input, Listening};
 use crate::audio::outputs::{COUNT, OUTPUTS, Outputs, Values};
 use crate::audio::track::TrackError;
@@ -90,9 +90,9 @@ impl AudioIn {
         Ok(AudioIn { heard, counts, listening: Listening::start(input, gain, ear)? })
     }
 
-    /// Where a track is, in microseconds from its beginning.
-    pub fn position(&self) -> &Arc<AtomicU64> {
-        self.listening.position()
+    /// What has been heard lately.
+    pub fn history(&self) -> &Arc<History> {
+        self.listening.history()
     }
 }
 

@@ -80,6 +80,11 @@ impl Chain {
         Some(&mut self.outs[self.last?])
     }
 
+    /// The network's picture in the last run, before all effects but the fade between two networks.
+    pub fn clean<'a>(&'a mut self, frame: &'a mut Surface) -> &'a mut Surface {
+        if self.crossfade.has_mixed { &mut self.outs[0] } else { frame }
+    }
+
     /// The effect that was skipped in the last picture, and why.
     pub fn take_fault(&mut self) -> Option<String> {
         self.fault.take()

@@ -91,6 +91,21 @@ pub trait Canvas: Send {
         Ok(None)
     }
 
+    /// Sends the bytes of a picture that is not presented; they arrive later under that number, see [`Canvas::take_sent`].
+    ///
+    /// # Errors
+    /// See [`Canvas`].
+    fn send(&mut self, surface: &mut Surface, number: u64) -> Result<(), EngineError> {
+        let _ = (surface, number);
+        Ok(())
+    }
+
+    /// As [`Canvas::take_pixels`], for pictures that were sent.
+    fn take_sent(&mut self, rgba: &mut Vec<u8>) -> Option<([u32; 2], u64)> {
+        let _ = rgba;
+        None
+    }
+
     /// Reads the newest picture that has arrived since the last call, as RGBA; returns its width and height, and its number.
     /// Never waits.
     fn take_pixels(&mut self, rgba: &mut Vec<u8>) -> Option<([u32; 2], u64)> {

@@ -156,6 +156,19 @@ choices! {
         Webp = "webp",
         /// A folder of PNGs.
         Png = "png",
+        /// A folder of OpenEXR files.
+        Exr = "exr",
+    }
+
+    /// What a recording holds: `/record/what`.
+    RecordWhat {
+        /// What the audience sees.
+        #[default]
+        Output = "output",
+        /// The network's picture, before all effects.
+        Network = "network",
+        /// Each in a file of its own.
+        Both = "both",
     }
 }
 
@@ -221,7 +234,9 @@ mod tests {
             Codec::Gif,
             Codec::Webp,
             Codec::Png,
+            Codec::Exr,
         ]);
+        check(&[RecordWhat::Output, RecordWhat::Network, RecordWhat::Both]);
         let sizes = [StyleSize::S128, StyleSize::S192, StyleSize::S256, StyleSize::S384, StyleSize::S512];
         check(&sizes);
         assert!(sizes.iter().zip(StyleSize::WORDS).all(|(size, word)| size.pixels().to_string() == *word));

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::Value;
 use super::choice::{
-    Choice, Codec, Ease, Fit, Keep, Kernel, Layout, NoiseKind, StyleSize, TempoSource, TimeBase, WalkKind,
+    Choice, Codec, Ease, Fit, Keep, Kernel, Layout, NoiseKind, RecordWhat, StyleSize, TempoSource, TimeBase, WalkKind,
 };
 
 /// What a parameter holds.
@@ -343,8 +343,10 @@ parameters! {
     FxOrder = D::text("/fx/order", "").command().unlearnable().saving(NOW).help("order of the chain: names of effects, the first one first; those left out follow");
     RecordStart = D::trigger("/record/start").remote(Remote::Local).help("start recording what is shown");
     RecordStop = D::trigger("/record/stop").remote(Remote::Local).help("stop recording, and finish the file");
-    RecordFile = D::text("/record/file", "").stage().saving(Saving::ReadOnly).remote(Remote::Refused).help("file of the next recording: .mp4, .mov, .mkv, .webm, .gif, .webp, or a folder for PNGs; empty is a new file in your folder of videos");
+    RecordFile = D::text("/record/file", "").stage().saving(Saving::ReadOnly).remote(Remote::Refused).help("file of the next recording: .mp4, .mov, .mkv, .webm, .gif, .webp, or a folder for pictures; empty is a new file in your folder of videos");
     RecordCodec = D::choice("/record/codec", Codec::WORDS, Codec::Auto as usize).stage().saving(Saving::ReadOnly).help("codec of the next recording; auto is what the file's ending suggests, h264 for most");
+    RecordWhat = D::choice("/record/what", RecordWhat::WORDS, RecordWhat::Output as usize).stage().saving(Saving::ReadOnly).help("what the next recording holds: the output, the network's picture before all effects, or both in a file each");
+    RecordTake = D::boolean("/record/take", true).stage().saving(Saving::ReadOnly).help("write a take beside the next recording");
     RecordFps = D::float("/record/fps", 1.0, 240.0, 30.0).unit("per second").stage().saving(Saving::ReadOnly).help("frame rate of the next recording");
     RecordSize = D::text("/record/size", "").stage().saving(Saving::ReadOnly).remote(Remote::Local).help("width and height of the next recording, such as 1920x1080; empty is the output's");
     RecordStatus = D::text("/record/status", "").command().unlearnable().saving(NOW).remote(Remote::Refused).help("time, size, dropped frames and file of the current recording");

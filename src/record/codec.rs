@@ -28,8 +28,13 @@ fn endings(codec: Codec) -> &'static [&'static str] {
         Codec::Ffv1 => &["mkv"],
         Codec::Gif => &["gif"],
         Codec::Webp => &["webp"],
-        Codec::Png => &[],
+        Codec::Png | Codec::Exr => &[],
     }
+}
+
+/// Whether it is a folder of pictures.
+pub fn is_folder(codec: Codec) -> bool {
+    endings(codec).is_empty()
 }
 
 /// The codec for a file of this ending; `None` for endings that are no video's.
@@ -52,6 +57,8 @@ pub fn plan(out: &Path, codec: Codec) -> Result<(PathBuf, Codec, Option<String>)
     let ending = out.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
     let known = ending.as_deref().and_then(usual);
     match (codec, ending) {
+        (Codec::Exr, None) => Ok((out.to_owned(), Codec::Exr, None)),
+        (Codec::Exr, _) if out.is_dir() => Ok((out.to_owned(), Codec::Exr, None)),
         _ if out.is_dir() => Ok((out.to_owned(), Codec::Png, None)),
         (Codec::Auto | Codec::Png, None) => Ok((out.to_owned(), Codec::Png, None)),
         (Codec::Auto, Some(ending)) => match known {
@@ -77,19 +84,9 @@ pub fn plan(out: &Path, codec: Codec) -> Result<(PathBuf, Codec, Option<String>)
     }
 }
 
-/// A path that does not exist yet: `x.mp4`, otherwise `x-2.mp4` and so on.
-pub fn fresh(path: &Path) -> PathBuf {
-    let is_free = |path: &Path| match path.read_dir() {
-        Ok(mut folder) => folder.next().is_none(),
-        Err(_) => path.symlink_metadata().is_err(),
-    };
-    if is_free(path) {
-        return path.to_owned();
-    }
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let ending = path.extension().map(|ending| format!(".{}", ending.to_string_lossy())).unwrap_or_default();
-    let numbered = (2u64..).map(|number| path.with_file_name(format!("{stem}-{number}{ending}")));
-    numbered.into_iter().find(|path| is_free(path)).unwrap_or_else(|| path.to_owned())
+/// Whether files of this codec can have sound.
+pub fn has_sound(codec: Codec) -> bool {
+    !matches!(codec, Codec::Gif | Codec::Webp | Codec::Png | Codec::Exr)
 }
 
 /// What an encoder takes.
@@ -262,7 +259,7 @@ fn candidates(codec: Codec) -> &'static [Encoder] {
         Codec::Ffv1 => FFV1,
         Codec::Gif => GIF,
         Codec::Webp => WEBP,
-        Codec::Png => &[],
+        Codec::Png | Codec::Exr => &[],
     }
 }
 
@@ -434,6 +431,7 @@ mod tests {
             ("x", Codec::Auto, "x", Codec::Png, ""),
             ("x.mov", Codec::Prores, "x.mov", Codec::Prores, ""),
             ("x.mkv", Codec::Hevc, "x.mkv", Codec::Hevc, ""),
+            ("x", Codec::Exr, "x", Codec::Exr, ""),
             ("x", Codec::Hap, "x.mov", Codec::Hap, ""),
             ("set 1.5", Codec::H264, "set 1.5.mp4", Codec::H264, ""),
             ("x.mp4", Codec::Hap, "x.mov", Codec::Hap, "a .mp4 file holds no hap: writing x.mov"),
@@ -446,22 +444,6 @@ mod tests {
         }
         let error = plan(Path::new("x.avi"), Codec::Auto).unwrap_err().to_string();
         assert!(error.contains("x.avi: \"avi\" is not a video extension"), "{error}");
-    }
-
-    #[test]
-    fn an_existing_file_is_never_taken() {
-        let folder = std::env::temp_dir().join(format!("latent-jockey-fresh-{}", std::process::id()));
-        std::fs::create_dir_all(folder.join("frames")).unwrap();
-        let file = folder.join("a b.mp4");
-        assert_eq!(fresh(&file), file);
-        std::fs::write(&file, "").unwrap();
-        assert_eq!(fresh(&file), folder.join("a b-2.mp4"));
-        std::fs::write(folder.join("a b-2.mp4"), "").unwrap();
-        assert_eq!(fresh(&file), folder.join("a b-3.mp4"));
-        assert_eq!(fresh(&folder.join("frames")), folder.join("frames"), "an empty folder is free");
-        std::fs::write(folder.join("frames/frame_000001.png"), "").unwrap();
-        assert_eq!(fresh(&folder.join("frames")), folder.join("frames-2"));
-        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A folder of PNGs: frame_000001.png, frame_000002.png, and so on.
+//! A folder of pictures: frame_000001.png (or .exr), frame_000002.png, and so on.
 //!
 //! Frames of an earlier recording are overwritten one by one; nothing is ever deleted, and leftovers are reported.
 //! Runs on the calling thread.
@@ -9,11 +9,30 @@ use std::path::{Path, PathBuf};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::{RecordError, Summary, check_frame};
+use super::{RecordError, Summary, check_frame, exr};
 
-/// Writes numbered PNGs into one folder.
+/// What each picture is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// sRGB, 8 bits each.
+    Png,
+    /// Linear light, half floats.
+    Exr,
+}
+
+impl Kind {
+    fn ending(self) -> &'static str {
+        match self {
+            Kind::Png => "png",
+            Kind::Exr => "exr",
+        }
+    }
+}
+
+/// Writes numbered pictures into one folder.
 #[derive(Debug)]
-pub struct PngFolder {
+pub struct PictureFolder {
+    kind: Kind,
     folder: PathBuf,
     width: u32,
     height: u32,
@@ -22,15 +41,15 @@ pub struct PngFolder {
     before: u64,
     rgb: Vec<u8>,
     /// The last frame's file.
-    png: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
-impl PngFolder {
+impl PictureFolder {
     /// Creates the folder, and its parents, if missing. The string is a remark about existing frames.
     ///
     /// # Errors
     /// When the folder cannot be created or read, or the frames would be empty.
-    pub fn create(folder: &Path, width: u32, height: u32) -> Result<(Self, Option<String>), RecordError> {
+    pub fn create(folder: &Path, kind: Kind, width: u32, height: u32) -> Result<(Self, Option<String>), RecordError> {
         let wrong = |source| RecordError::Write { path: folder.to_owned(), source };
         if width == 0 || height == 0 {
             let reason = format!("a frame of {width}x{height} has no pixels");
@@ -39,7 +58,7 @@ impl PngFolder {
         fs::create_dir_all(folder).map_err(wrong)?;
         let listing = fs::read_dir(folder).map_err(wrong)?;
         let before =
-            listing.flatten().filter_map(|entry| number(&entry.file_name().to_string_lossy())).max().unwrap_or(0);
+            listing.flatten().filter_map(|entry| number(&entry.file_name().to_string_lossy(), kind)).max().unwrap_or(0);
         let remark = (before > 0).then(|| {
             format!(
                 "{} holds frames up to {before} from an earlier recording, which will be overwritten",
@@ -47,7 +66,16 @@ impl PngFolder {
             )
         });
         Ok((
-            PngFolder { folder: folder.to_owned(), width, height, frames: 0, before, rgb: Vec::new(), png: Vec::new() },
+            PictureFolder {
+                kind,
+                folder: folder.to_owned(),
+                width,
+                height,
+                frames: 0,
+                before,
+                rgb: Vec::new(),
+                bytes: Vec::new(),
+            },
             remark,
         ))
     }
@@ -71,11 +99,17 @@ impl PngFolder {
     /// When the frame has the wrong size, or writing fails.
     pub fn write(&mut self, rgba: &[u8]) -> Result<(), RecordError> {
         check_frame(self.width, self.height, rgba)?;
-        self.rgb.clear();
-        self.rgb.extend(rgba.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]));
-        self.png.clear();
-        encode(&mut self.png, &self.rgb, self.width, self.height)
-            .map_err(|source| RecordError::Write { path: self.folder.clone(), source })?;
+        let PictureFolder { bytes, rgb, width, height, .. } = self;
+        bytes.clear();
+        let encoded = match self.kind {
+            Kind::Png => {
+                rgb.clear();
+                rgb.extend(rgba.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]));
+                encode(bytes, rgb, *width, *height)
+            }
+            Kind::Exr => exr::encode(bytes, rgba, *width, *height),
+        };
+        encoded.map_err(|source| RecordError::Write { path: self.folder.clone(), source })?;
         self.repeat(1)
     }
 
@@ -85,8 +119,8 @@ impl PngFolder {
     /// When writing fails.
     pub fn repeat(&mut self, count: u64) -> Result<(), RecordError> {
         for _ in 0..count {
-            let path = self.folder.join(format!("frame_{:06}.png", self.frames + 1));
-            fs::write(&path, &self.png).map_err(|source| RecordError::Write { path, source })?;
+            let path = self.folder.join(format!("frame_{:06}.{}", self.frames + 1, self.kind.ending()));
+            fs::write(&path, &self.bytes).map_err(|source| RecordError::Write { path, source })?;
             self.frames += 1;
         }
         Ok(())
@@ -118,8 +152,8 @@ fn encode(png: &mut Vec<u8>, rgb: &[u8], width: u32, height: u32) -> std::io::Re
 }
 
 /// The number of a frame's file.
-fn number(file: &str) -> Option<u64> {
-    file.strip_prefix("frame_")?.strip_suffix(".png")?.parse().ok()
+fn number(file: &str, kind: Kind) -> Option<u64> {
+    file.strip_prefix("frame_")?.strip_suffix(kind.ending())?.strip_suffix('.')?.parse().ok()
 }
 
 #[cfg(test)]
@@ -129,14 +163,14 @@ mod tests {
     #[test]
     fn frames_are_numbered_and_overwritten() {
         let folder = std::env::temp_dir().join(format!("latent-jockey-frames-{}/deep", std::process::id()));
-        let (mut first, remark) = PngFolder::create(&folder, 2, 1).unwrap();
+        let (mut first, remark) = PictureFolder::create(&folder, Kind::Png, 2, 1).unwrap();
         assert_eq!(remark, None);
         for level in [10, 20, 30] {
             first.write(&[level, 0, 0, 0, 0, level, 0, 255]).unwrap();
         }
         assert!(matches!(first.write(&[0; 4]), Err(RecordError::FrameSize { expected: 8, found: 4, .. })));
         assert_eq!((first.frames, first.finish().remark), (3, None));
-        let (mut second, remark) = PngFolder::create(&folder, 2, 1).unwrap();
+        let (mut second, remark) = PictureFolder::create(&folder, Kind::Png, 2, 1).unwrap();
         assert!(remark.unwrap().ends_with("holds frames up to 3 from an earlier recording, which will be overwritten"));
         second.write(&[40, 0, 0, 255, 0, 40, 0, 255]).unwrap();
         assert_eq!(second.finish().remark.unwrap(), "frames 2 to 3 are from an earlier recording");
@@ -149,9 +183,14 @@ mod tests {
     fn a_file_in_the_way_is_named() {
         let file = std::env::temp_dir().join(format!("latent-jockey-in-the-way-{}", std::process::id()));
         fs::write(&file, "").unwrap();
-        let error = PngFolder::create(&file, 2, 2).unwrap_err().to_string();
+        let error = PictureFolder::create(&file, Kind::Exr, 2, 2).unwrap_err().to_string();
         assert!(error.starts_with(&format!("cannot write {}: ", file.display())), "{error}");
-        assert!(PngFolder::create(&file, 0, 2).unwrap_err().to_string().ends_with("a frame of 0x2 has no pixels"));
+        assert!(
+            PictureFolder::create(&file, Kind::Png, 0, 2)
+                .unwrap_err()
+                .to_string()
+                .ends_with("a frame of 0x2 has no pixels")
+        );
         fs::remove_file(file).unwrap();
     }
 }

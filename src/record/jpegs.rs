@@ -23,6 +23,7 @@ pub struct JpegVideo {
     feed: Feed<BufWriter<File>>,
     size: [u32; 2],
     fps: f64,
+    has_sound: bool,
     frames: u64,
     rgb: Vec<u8>,
     jpeg: Vec<u8>,
@@ -33,14 +34,23 @@ impl JpegVideo {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn create(path: &Path, size: [u32; 2], fps: f64) -> Result<Self, RecordError> {
+    pub fn create(path: &Path, size: [u32; 2], fps: f64, has_sound: bool) -> Result<Self, RecordError> {
         let wrong = |source| RecordError::Write { path: path.to_owned(), source };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(wrong)?;
         }
         let file = BufWriter::new(File::create(path).map_err(wrong)?);
-        let feed = Feed::new(file, Content::Jpeg, size, fps).map_err(wrong)?;
-        Ok(JpegVideo { path: path.to_owned(), feed, size, fps, frames: 0, rgb: Vec::new(), jpeg: Vec::new() })
+        let feed = Feed::new(file, Content::Jpeg, size, fps, has_sound).map_err(wrong)?;
+        Ok(JpegVideo {
+            path: path.to_owned(),
+            feed,
+            size,
+            fps,
+            has_sound,
+            frames: 0,
+            rgb: Vec::new(),
+            jpeg: Vec::new(),
+        })
     }
 
     pub fn path(&self) -> &Path {
@@ -68,6 +78,18 @@ impl JpegVideo {
         self.feed.write(self.frames, &self.jpeg).and_then(|()| self.feed.flush()).map_err(wrong)?;
         self.frames += 1;
         Ok(())
+    }
+
+    /// Writes the sound while the frame at `place` is shown: see [`Feed::write_sound`].
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn write_sound(&mut self, place: u64, samples: &[f32]) -> Result<(), RecordError> {
+        if !self.has_sound {
+            return Ok(());
+        }
+        let written = self.feed.write_sound(place, samples);
+        written.map_err(|source| RecordError::Write { path: self.path.clone(), source })
     }
 
     /// `count` more frames like the last one, which stays visible.

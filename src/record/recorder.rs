@@ -8,18 +8,21 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
 use super::codec::{self, Encoder};
+use super::framer::Framer;
+use super::names::{self, Beside};
 use super::pace::Pace;
-use super::video::{Effort, FFMPEG, Sound, VideoError, VideoSettings};
+use super::soundtrack::Soundtrack;
+use super::video::{Effort, FFMPEG, VideoError, VideoSettings};
 use super::{RecordError, Sink, Summary};
+use crate::audio::history::History;
 use crate::image::Fit;
-use crate::image::fit::Composer;
 use crate::params::Codec;
 
 /// Maximum number of waiting frames.
@@ -30,6 +33,9 @@ const LONGEST_SECS: f64 = 0.25;
 
 /// How often the thread looks whether the recording has ended.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
+
+/// Sound that is this late in coming is left out.
+const SOUND_SECS: f64 = 0.5;
 
 /// Interval at which what was written is forced onto the disk, in case of a power cut.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -53,14 +59,6 @@ pub struct Look {
     pub brightness: f32,
 }
 
-/// A track that is heard, and where it is.
-#[derive(Clone, Debug)]
-pub struct Track {
-    pub path: PathBuf,
-    /// Microseconds from its beginning.
-    pub position: Arc<AtomicU64>,
-}
-
 /// What to record.
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -72,7 +70,21 @@ pub struct Order {
     pub fps: f64,
     /// Width and height; `None` for those of the output when it begins.
     pub size: Option<[u32; 2]>,
-    pub track: Option<Track>,
+    /// What is heard.
+    pub sound: Option<Arc<History>>,
+    pub part: Part,
+    /// What else is written: names are chosen so that they go together.
+    pub beside: Beside,
+}
+
+/// Which picture is recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// What the audience sees.
+    #[default]
+    Output,
+    /// The network's own, beside the recording of the output.
+    Network,
 }
 
 impl Order {
@@ -101,6 +113,8 @@ pub(super) struct Shared {
     frames: AtomicU64,
     repeated: AtomicU64,
     dropped: AtomicU64,
+    /// The name of the recording; its parts are called after it.
+    name: OnceLock<PathBuf>,
     /// Size of the file.
     bytes: AtomicU64,
     path: Mutex<PathBuf>,
@@ -145,10 +159,12 @@ pub(super) fn frames(fps: f64, longest_secs: f64, from: u64) -> (FrameSender, Re
 pub(super) struct Shot {
     /// In the recording, from 0.
     pub(super) place: u64,
-    frame: Arc<dyn Frame>,
-    look: Look,
+    pub(super) frame: Arc<dyn Frame>,
+    pub(super) look: Look,
     /// The output's width and height; 0 for the picture's own.
     output: [u32; 2],
+    /// When it was shown.
+    at: Instant,
 }
 
 impl Shot {
@@ -176,11 +192,15 @@ impl FrameSender {
         self.is_over || self.shared.is_stopped()
     }
 
+    /// Whether this picture can begin the recording.
+    pub fn is_ready<F: Frame>(&self, frame: &F) -> bool {
+        self.shared.is_ready.load(Ordering::Acquire) && frame.serial() >= self.from
+    }
+
     /// Takes the picture shown in this frame, `dt` seconds after the last one, on an output of that width and height (0 for
     /// the picture's own). Neither waits nor allocates.
     pub fn frame<F: Frame + 'static>(&mut self, dt: f64, look: Look, output: [u32; 2], frame: &Arc<F>) {
-        let is_early = !self.shared.is_ready.load(Ordering::Acquire) || frame.serial() < self.from;
-        if is_early || self.is_over() {
+        if !self.is_ready(&**frame) || self.is_over() {
             return;
         }
         let seen = (frame.serial(), look);
@@ -189,7 +209,7 @@ impl FrameSender {
         self.shared.frames.store(self.pace.frames(), Ordering::Relaxed);
         self.shared.repeated.store(self.pace.repeated(), Ordering::Relaxed);
         let Some(due) = due else { return };
-        match self.shots.try_send(Shot { place: due.place, frame: frame.clone(), look, output }) {
+        match self.shots.try_send(Shot { place: due.place, frame: frame.clone(), look, output, at: Instant::now() }) {
             Ok(()) => self.sent = Some(seen),
             Err(TrySendError::Full(_)) => {
                 self.shared.dropped.fetch_add(u64::from(is_new), Ordering::Relaxed);
@@ -230,6 +250,11 @@ impl Recorder {
         self.shared.stop();
     }
 
+    /// The name of the recording, once it is chosen.
+    pub fn name(&self) -> Option<&Path> {
+        self.shared.name.get().map(PathBuf::as_path)
+    }
+
     /// A line for the player: what is written instead of what was asked for.
     pub fn take_note(&self) -> Option<String> {
         self.shared.note.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -251,13 +276,12 @@ impl Recorder {
         thread.join().unwrap_or_else(|_| Err(RecordError::Thread("panicked".to_owned())))
     }
 
-    /// Time, size, dropped frames and name, for the HUD: `1:23  45.6 MB  3 dropped  show.mp4`.
+    /// Appends time, size, dropped frames and name, for the HUD: `1:23  45.6 MB  3 dropped  show.mp4`.
     pub fn write_line(&self, line: &mut String) {
         use std::fmt::Write;
         let secs = (self.shared.count(|shared| &shared.frames) as f64 / self.fps) as u64;
         let megabytes = self.shared.count(|shared| &shared.bytes) as f64 / 1e6;
         let dropped = self.shared.count(|shared| &shared.dropped);
-        line.clear();
         // Writing to a string cannot fail.
         let _ = write!(line, "{}:{:02}  {megabytes:.1} MB", secs / 60, secs % 60);
         if dropped > 0 {
@@ -289,34 +313,43 @@ impl Drop for Recorder {
 }
 
 fn run(order: &Order, shots: &Receiver<Shot>, shared: &Shared) -> Result<Summary, RecordError> {
-    let out = order.out();
     // Looking for the encoder takes a moment, in which no frame should be missed.
-    let (_, codec, _) = codec::plan(&out, order.codec)?;
-    if codec != Codec::Png {
+    let (planned, codec, renamed) = codec::plan(&order.out(), order.codec)?;
+    if !codec::is_folder(codec) {
         match Encoder::for_codec(FFMPEG.as_ref(), codec) {
             Ok(_) | Err(VideoError::NoFfmpeg) => {}
             Err(error) => return Err(error.into()),
         }
     }
+    // Nothing is written before all parts have their names.
+    let name = order.beside.fresh(&planned);
+    let out = if order.part == Part::Network && order.beside.network { names::network_of(&name) } else { name.clone() };
+    out.clone_into(&mut shared.path.lock().unwrap_or_else(PoisonError::into_inner));
+    // Set once: here.
+    let _ = shared.name.set(name);
     shared.set_ready();
     let Some(first) = next(shots, shared) else { return Err(VideoError::NoFrames { path: out }.into()) };
     let size = order.size.unwrap_or_else(|| first.size());
-    let sound = order
-        .track
-        .as_ref()
-        .map(|track| Sound { track: track.path.clone(), at_secs: track.position.load(Ordering::Relaxed) as f64 / 1e6 });
-    let settings =
-        VideoSettings { width: size[0], height: size[1], fps: order.fps, effort: Effort::Live, codec: order.codec };
-    let (sink, note) = Sink::open_with(&out, settings, sound.as_ref())?;
+    let sound = order.sound.clone().map(|history| Soundtrack::new(history, order.fps, first.at));
+    let settings = VideoSettings {
+        width: size[0],
+        height: size[1],
+        fps: order.fps,
+        effort: Effort::Live,
+        codec,
+        sound: sound.is_some(),
+    };
+    let (sink, note) = Sink::open_planned(FFMPEG.as_ref(), &out, settings, renamed)?;
     *shared.note.lock().unwrap_or_else(PoisonError::into_inner) = note;
     sink.path().clone_into(&mut shared.path.lock().unwrap_or_else(PoisonError::into_inner));
-    write(sink, size, first, shots, shared)
+    write(sink, size, sound, first, shots, shared)
 }
 
 /// Writes frames until the recording ends.
 fn write(
     sink: Sink,
     size: [u32; 2],
+    sound: Option<Soundtrack>,
     first: Shot,
     shots: &Receiver<Shot>,
     shared: &Shared,
@@ -327,7 +360,7 @@ fn write(
         let keeper = std::thread::Builder::new().name("record disk".to_owned());
         // Without the thread, a power cut costs a few seconds more.
         let keeper = keeper.spawn_scoped(scope, || keep_on_disk(&path, &shared.bytes, &done)).ok();
-        let written = write_frames(sink, size, first, shots, shared);
+        let written = write_frames(sink, size, sound, first, shots, shared);
         done.store(true, Ordering::Relaxed);
         if let Some(keeper) = &keeper {
             keeper.thread().unpark();
@@ -347,6 +380,7 @@ fn write(
 fn write_frames(
     mut sink: Sink,
     size: [u32; 2],
+    mut sound: Option<Soundtrack>,
     first: Shot,
     shots: &Receiver<Shot>,
     shared: &Shared,
@@ -361,6 +395,10 @@ fn write_frames(
         framer.take(&shot);
         sink.write(framer.bytes())?;
         count = shot.place + 1;
+        if let Some(sound) = &mut sound {
+            sound.follow(shot.place, shot.at);
+            write_sound(&mut sink, sound, count)?;
+        }
         match next(shots, shared) {
             Some(next) => shot = next,
             None => break,
@@ -372,7 +410,39 @@ fn write_frames(
         sink.repeat(frames - count - 1, framer.bytes())?;
         sink.write(framer.bytes())?;
     }
+    if let Some(sound) = &mut sound {
+        write_rest(&mut sink, sound, frames.max(count))?;
+    }
     sink.finish()
+}
+
+/// Writes the sound of the frames before `count` as far as it has been heard.
+fn write_sound(sink: &mut Sink, sound: &mut Soundtrack, count: u64) -> Result<(), RecordError> {
+    let mut samples = Vec::new();
+    while sound.place() < count {
+        let (place, is_late) = (sound.place(), sound.is_late(count, SOUND_SECS));
+        if !sound.piece(is_late, &mut samples) {
+            break;
+        }
+        sink.write_sound(place, &samples)?;
+    }
+    Ok(())
+}
+
+/// Writes the sound of all frames; the last of it is still on its way.
+fn write_rest(sink: &mut Sink, sound: &mut Soundtrack, count: u64) -> Result<(), RecordError> {
+    let started = Instant::now();
+    while sound.place() < count && started.elapsed().as_secs_f64() < SOUND_SECS {
+        write_sound(sink, sound, count)?;
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let mut samples = Vec::new();
+    while sound.place() < count {
+        let place = sound.place();
+        sound.piece(true, &mut samples);
+        sink.write_sound(place, &samples)?;
+    }
+    Ok(())
 }
 
 /// The next frame; `None` at the end of the recording.
@@ -399,69 +469,10 @@ fn keep_on_disk(path: &Path, bytes: &AtomicU64, done: &AtomicBool) {
     }
 }
 
-/// Brings pictures to the size of a recording.
-pub(super) struct Framer {
-    size: [u32; 2],
-    /// What the encoder takes: a little larger where it takes no odd sizes.
-    padded: [u32; 2],
-    composer: Composer,
-    /// The picture, if it is taken as it is.
-    direct: Option<Arc<dyn Frame>>,
-    buffer: Vec<u8>,
-}
-
-impl Framer {
-    pub(super) fn new(size: [u32; 2], padded: [u32; 2]) -> Self {
-        Framer { size, padded, composer: Composer::new(size[0], size[1]), direct: None, buffer: Vec::new() }
-    }
-
-    pub(super) fn take(&mut self, shot: &Shot) {
-        let Framer { size, padded, composer, direct, buffer } = self;
-        let [width, height] = shot.frame.size();
-        let is_whole = shot.frame.rgba().len() == width as usize * height as usize * 4;
-        let is_plain = [width, height] == *size && shot.look.brightness >= 1.0 && is_whole;
-        *direct = (is_plain && size == padded).then(|| shot.frame.clone());
-        if direct.is_some() {
-            return;
-        }
-        let pixels = match is_plain {
-            true => shot.frame.rgba(),
-            false => composer.compose(shot.frame.rgba(), width, height, shot.look.fit, shot.look.brightness),
-        };
-        pad(pixels, *size, *padded, buffer);
-    }
-
-    pub(super) fn padded(&self) -> [u32; 2] {
-        self.padded
-    }
-
-    /// The frame, of the padded size.
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.direct.as_ref().map_or(&self.buffer, |frame| frame.rgba())
-    }
-}
-
-/// Repeats the last column and row up to a larger size.
-fn pad(rgba: &[u8], [width, height]: [u32; 2], [to_width, to_height]: [u32; 2], out: &mut Vec<u8>) {
-    out.clear();
-    if width == 0 || height == 0 {
-        return out.resize(to_width as usize * to_height as usize * 4, 0);
-    }
-    for row in rgba.chunks_exact(width as usize * 4) {
-        out.extend_from_slice(row);
-        let last = &row[row.len() - 4..];
-        (width..to_width).for_each(|_| out.extend_from_slice(last));
-    }
-    let line = to_width as usize * 4;
-    for _ in height..to_height {
-        out.extend_from_within(out.len() - line..);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::frames::PngFolder;
+    use crate::record::frames::{Kind, PictureFolder};
 
     #[derive(Clone)]
     struct Grey {
@@ -496,7 +507,16 @@ mod tests {
     }
 
     fn order(file: &Path) -> Order {
-        Order { file: file.to_owned(), name: "x".to_owned(), codec: Codec::Auto, fps: 10.0, size: None, track: None }
+        Order {
+            file: file.to_owned(),
+            name: "x".to_owned(),
+            codec: Codec::Auto,
+            fps: 10.0,
+            size: None,
+            sound: None,
+            part: Part::Output,
+            beside: Beside::default(),
+        }
     }
 
     fn wait_until(mut is_so: impl FnMut() -> bool) {
@@ -572,9 +592,9 @@ mod tests {
         assert_eq!(shared.count(|shared| &shared.dropped), 10 - QUEUE as u64);
         shared.is_stopped.store(true, Ordering::Release);
         let folder = folder("drops");
-        let sink = Sink::Pngs(PngFolder::create(&folder, 2, 2).unwrap().0);
+        let sink = Sink::Pictures(PictureFolder::create(&folder, Kind::Png, 2, 2).unwrap().0);
         let first = next(&receiver, &shared).unwrap();
-        let summary = write(sink, [2, 2], first, &receiver, &shared).unwrap();
+        let summary = write(sink, [2, 2], None, first, &receiver, &shared).unwrap();
         assert_eq!(levels(&folder), [0, 1, 2, 3, 4, 5, 5, 5, 5, 5], "it keeps its length");
         assert_eq!(summary.remark.as_deref(), Some("0 repeated, 4 dropped"));
         sender.is_over = false;
@@ -606,27 +626,21 @@ mod tests {
     }
 
     #[test]
-    fn odd_sizes_are_padded_with_their_edge() {
-        let rgba: Vec<u8> = (1..=3).flat_map(|level| [level; 4]).collect();
-        let mut out = Vec::new();
-        pad(&rgba, [3, 1], [4, 2], &mut out);
-        let levels: Vec<u8> = out.iter().step_by(4).copied().collect();
-        assert_eq!(levels, [1, 2, 3, 3, 1, 2, 3, 3]);
-    }
-
-    #[test]
     fn the_hud_shows_time_size_and_drops() {
         let (recorder, sender) = Recorder::start(order(Path::new("/nowhere/x.mkv")), 0).unwrap();
         let shared = &recorder.shared;
         shared.frames.store(833, Ordering::Relaxed);
         shared.bytes.store(45_600_000, Ordering::Relaxed);
-        let mut line = "old".to_owned();
-        recorder.write_line(&mut line);
-        assert_eq!(line, "1:23  45.6 MB");
+        *shared.path.lock().unwrap() = PathBuf::new();
+        let line = || {
+            let mut line = String::new();
+            recorder.write_line(&mut line);
+            line
+        };
+        assert_eq!(line(), "1:23  45.6 MB");
         shared.dropped.store(3, Ordering::Relaxed);
         *shared.path.lock().unwrap() = "/a/show.mp4".into();
-        recorder.write_line(&mut line);
-        assert_eq!(line, "1:23  45.6 MB  3 dropped  show.mp4");
+        assert_eq!(line(), "1:23  45.6 MB  3 dropped  show.mp4");
         drop(sender);
     }
 }

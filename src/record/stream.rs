@@ -14,7 +14,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::RecordError;
 use super::codec::Encoder;
 use super::feed::{Content, Feed};
-use super::recorder::{FrameSender, Framer, LOOK, Shared, Shot, frames, next};
+use super::framer::Framer;
+use super::recorder::{FrameSender, LOOK, Shared, Shot, frames, next};
 use super::video::{Complaints, Effort, FFMPEG, command};
 use crate::params::Codec;
 
@@ -290,7 +291,7 @@ fn connect(
     let pipe = child.stdin.take().ok_or_else(|| failed(std::io::Error::other("no pipe")))?;
     *line.child() = Some(child);
     // If it has gone already, its complaints say why.
-    Ok((Feed::new(pipe, Content::Rgba, size, *fps).ok(), complaints))
+    Ok((Feed::new(pipe, Content::Rgba, size, *fps, false).ok(), complaints))
 }
 
 /// Waits and drops what comes meanwhile. `false` at the end of the stream.

@@ -15,6 +15,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use super::codec;
 pub use super::codec::Encoder;
 use super::feed::{Content, Feed};
 use super::{RecordError, Summary, check_frame};
@@ -68,13 +69,6 @@ pub enum Effort {
     Stream,
 }
 
-/// The sound of a recording: a track that plays again and again, from `at_secs` on.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sound {
-    pub track: PathBuf,
-    pub at_secs: f64,
-}
-
 /// Size, frame rate, codec and effort of a video.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VideoSettings {
@@ -86,12 +80,14 @@ pub struct VideoSettings {
     pub fps: f64,
     pub effort: Effort,
     pub codec: Codec,
+    /// Whether sound comes along with the frames; not with [`Effort::Best`], or where [`codec::has_sound`] says no.
+    pub sound: bool,
 }
 
 impl VideoSettings {
     /// With the codec that the file's ending suggests and the best effort.
     pub fn new(width: u32, height: u32, fps: f64) -> Self {
-        VideoSettings { width, height, fps, effort: Effort::Best, codec: Codec::Auto }
+        VideoSettings { width, height, fps, effort: Effort::Best, codec: Codec::Auto, sound: false }
     }
 
     /// Bytes of one frame.
@@ -150,17 +146,12 @@ impl VideoWriter {
     /// # Errors
     /// [`VideoError::NoFfmpeg`] when there is none, and when the settings are invalid or `out` cannot be written.
     pub fn start(out: &Path, settings: &VideoSettings) -> Result<Self, RecordError> {
-        VideoWriter::start_by(OsStr::new(FFMPEG), out, settings, None)
+        VideoWriter::start_by(OsStr::new(FFMPEG), out, settings)
     }
 
-    /// As [`VideoWriter::start`], with this ffmpeg, and with the sound of a track. With [`Effort::Live`], an odd size grows to
+    /// As [`VideoWriter::start`], with this ffmpeg. With [`Effort::Live`], an odd size grows to
     /// the next one that the encoder takes: see [`VideoWriter::settings`].
-    pub(super) fn start_by(
-        ffmpeg: &OsStr,
-        out: &Path,
-        settings: &VideoSettings,
-        sound: Option<&Sound>,
-    ) -> Result<Self, RecordError> {
+    pub(super) fn start_by(ffmpeg: &OsStr, out: &Path, settings: &VideoSettings) -> Result<Self, RecordError> {
         settings.check()?;
         let is_live = settings.effort != Effort::Best;
         let encoder = Encoder::for_codec(ffmpeg, settings.codec)?;
@@ -174,11 +165,12 @@ impl VideoWriter {
                 if encoder.multiple == 2 { "an even width and height" } else { "multiples of 4 with this codec" };
             return Err(VideoError::Settings { what, found }.into());
         }
-        let settings = VideoSettings { width, height, ..*settings };
+        let sound = settings.sound && is_live && codec::has_sound(settings.codec);
+        let settings = VideoSettings { width, height, sound, ..*settings };
         let part = if is_live { out.to_owned() } else { part_of(out) };
         writable(out, &part).map_err(|source| RecordError::Write { path: out.to_owned(), source })?;
         let mut command = command(ffmpeg);
-        command.args(arguments(&part, &settings, encoder, sound)).stdin(Stdio::piped());
+        command.args(arguments(&part, &settings, encoder)).stdin(Stdio::piped());
         let started = command.spawn().map_err(VideoError::start);
         let mut child = started.inspect_err(|_| {
             // Leave no empty file behind.
@@ -190,7 +182,7 @@ impl VideoWriter {
             false => frames_in.map(FramesIn::Raw),
             // If it has gone already, the first frame says why.
             true => frames_in
-                .and_then(|pipe| Feed::new(pipe, Content::Rgba, [width, height], settings.fps).ok())
+                .and_then(|pipe| Feed::new(pipe, Content::Rgba, [width, height], settings.fps, sound).ok())
                 .map(FramesIn::Timed),
         };
         Ok(VideoWriter {
@@ -253,6 +245,18 @@ impl VideoWriter {
             _ => (0..count).try_for_each(|_| self.write(rgba))?,
         }
         Ok(())
+    }
+
+    /// Writes the sound while the frame at `place` is shown: see [`Feed::write_sound`].
+    ///
+    /// # Errors
+    /// When ffmpeg has ended.
+    pub fn write_sound(&mut self, place: u64, samples: &[f32]) -> Result<(), RecordError> {
+        let written = match &mut self.frames_in {
+            Some(FramesIn::Timed(feed)) if self.settings.sound => feed.write_sound(place, samples),
+            _ => return Ok(()),
+        };
+        written.map_err(|_| self.failed())
     }
 
     /// Why ffmpeg ended before the frames did.
@@ -390,8 +394,8 @@ pub(super) fn command(ffmpeg: &OsStr) -> Command {
 }
 
 /// ffmpeg's arguments, after those of [`command`].
-fn arguments(out: &Path, settings: &VideoSettings, encoder: Encoder, sound: Option<&Sound>) -> Vec<OsString> {
-    let VideoSettings { width, height, fps, effort, .. } = *settings;
+fn arguments(out: &Path, settings: &VideoSettings, encoder: Encoder) -> Vec<OsString> {
+    let VideoSettings { width, height, fps, effort, codec, sound } = *settings;
     let keyframes = (fps * 2.0).round().max(1.0).to_string();
     let mut arguments: Vec<OsString> = Vec::new();
     let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
@@ -408,15 +412,12 @@ fn arguments(out: &Path, settings: &VideoSettings, encoder: Encoder, sound: Opti
         }
     };
     match sound {
-        Some(sound) => {
-            add(&["-stream_loop", "-1", "-ss", &format!("{:.6}", sound.at_secs.max(0.0)), "-i"]);
-            arguments.push(file_url(&sound.track));
-            let words = ["-map", "0:v:0", "-map", "1:a:0", "-c:a", audio_codec(out), "-shortest"];
-            arguments.extend(words.iter().map(OsString::from));
+        true => {
+            add(&["-map", "0:v:0", "-map", "0:a:0"]);
+            add(audio_codec(out, codec));
         }
-        None => add(&["-an"]),
+        false => add(&["-an"]),
     }
-    let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
     add(&["-g", &keyframes]);
     add(&encoder.arguments(effort).collect::<Vec<_>>());
     add(&["-vf", &encoder.filter(flags, rate)]);
@@ -438,9 +439,13 @@ fn arguments(out: &Path, settings: &VideoSettings, encoder: Encoder, sound: Opti
     arguments
 }
 
-/// Sound in the format that goes with a container.
-fn audio_codec(out: &Path) -> &'static str {
-    if container(out) == "webm" { "libopus" } else { "aac" }
+/// The sound that goes with a video: as it is for editing, otherwise compressed.
+fn audio_codec(out: &Path, codec: Codec) -> &'static [&'static str] {
+    match codec {
+        Codec::Prores | Codec::Dnxhr | Codec::Hap | Codec::Ffv1 => &["-c:a", "pcm_s24le"],
+        _ if container(out) == "webm" => &["-c:a", "libopus", "-b:a", "192k"],
+        _ => &["-c:a", "aac", "-b:a", "256k"],
+    }
 }
 
 /// The last line that ffmpeg wrote.
@@ -509,7 +514,7 @@ mod tests {
     fn without_ffmpeg_nothing_is_left_behind() {
         let out = std::env::temp_dir().join(format!("latent-jockey-no-ffmpeg-{}.mp4", std::process::id()));
         let settings = VideoSettings::new(64, 64, 30.0);
-        let error = VideoWriter::start_by(OsStr::new("no-such-ffmpeg"), &out, &settings, None).unwrap_err();
+        let error = VideoWriter::start_by(OsStr::new("no-such-ffmpeg"), &out, &settings).unwrap_err();
         assert!(matches!(error, RecordError::Video(VideoError::NoFfmpeg)), "{error}");
         assert!(!out.exists());
     }
@@ -541,7 +546,7 @@ esac
 
     #[cfg(unix)]
     const SMALL: VideoSettings =
-        VideoSettings { width: 64, height: 64, fps: 30.0, effort: Effort::Best, codec: Codec::Auto };
+        VideoSettings { width: 64, height: 64, fps: 30.0, effort: Effort::Best, codec: Codec::Auto, sound: false };
 
     #[cfg(unix)]
     #[test]
@@ -555,7 +560,7 @@ esac
         ] {
             let (folder, program) = fake(&format!("choice-{}", listed.len() + broken.len()), listed, broken, 9000, 0);
             let out = folder.join("x.mp4");
-            match (VideoWriter::start_by(program.as_os_str(), &out, &SMALL, None), expected) {
+            match (VideoWriter::start_by(program.as_os_str(), &out, &SMALL), expected) {
                 (Ok(mut writer), Some(name)) => {
                     assert_eq!(writer.encoder().name, name, "{listed}");
                     assert_eq!(writer.encoder().remark().is_some(), name != "libx264");
@@ -582,7 +587,7 @@ esac
             let (folder, program) = fake(&format!("fails-{bytes}"), "libx264", "", bytes, 1);
             let out = folder.join("x.mp4");
             fs::write(&out, "the video of yesterday").unwrap();
-            let mut writer = VideoWriter::start_by(program.as_os_str(), &out, &SMALL, None).unwrap();
+            let mut writer = VideoWriter::start_by(program.as_os_str(), &out, &SMALL).unwrap();
             let frame = vec![0; SMALL.frame_bytes()];
             let error = (0..1000).find_map(|_| writer.write(&frame).err()).expect("the encoder is gone").to_string();
             assert!(error.contains("No space left on device") && error.lines().count() == 1, "{error}");
@@ -619,7 +624,7 @@ esac
         for name in ["x.mp4", "x.mkv", "x.mov"] {
             let out = folder.join(name);
             let settings = VideoSettings { effort: Effort::Live, ..SMALL };
-            let mut writer = VideoWriter::start_by(program.as_os_str(), &out, &settings, None).unwrap();
+            let mut writer = VideoWriter::start_by(program.as_os_str(), &out, &settings).unwrap();
             let mut grain = 1u32;
             let error = (0..100_000).find_map(|_| {
                 let mut noise = || {
@@ -650,10 +655,10 @@ esac
         let (folder, program) = fake("odd", "libx264", "", 9000, 0);
         let settings = VideoSettings::new(511, 512, 30.0);
         let out = folder.join("x.mp4");
-        let error = VideoWriter::start_by(program.as_os_str(), &out, &settings, None).unwrap_err().to_string();
+        let error = VideoWriter::start_by(program.as_os_str(), &out, &settings).unwrap_err().to_string();
         assert_eq!(error, "a video takes an even width and height; got 511x512 (take 510x512)");
         let settings = VideoSettings { effort: Effort::Live, ..settings };
-        let writer = VideoWriter::start_by(program.as_os_str(), &out, &settings, None).unwrap();
+        let writer = VideoWriter::start_by(program.as_os_str(), &out, &settings).unwrap();
         assert_eq!((writer.settings().width, writer.settings().height), (512, 512));
         drop(writer);
         fs::remove_dir_all(folder).unwrap();

@@ -25,11 +25,19 @@ pub struct Drawn {
     pub notice: Option<String>,
 }
 
+/// What the thread hands over: the newest of each.
+#[derive(Default)]
+struct Results {
+    drawn: Slot<Drawn>,
+    /// With its pixels, where they come later.
+    pixels: Slot<Option<Arc<Picture>>>,
+    clean: Slot<Option<Arc<Picture>>>,
+}
+
 /// A stage on its own thread. Neither side waits for the other.
 pub struct Live {
     requests: Arc<Slot<Request>>,
-    drawn: Arc<Slot<Drawn>>,
-    pixels: Arc<Slot<Option<Arc<Picture>>>>,
+    results: Arc<Results>,
     changes: Sender<Change>,
     used: Receiver<Used>,
     drew: Receiver<(u64, u64)>,
@@ -43,18 +51,17 @@ impl Live {
     /// # Errors
     /// When the thread cannot be started.
     pub fn start(stage: Stage) -> std::io::Result<Self> {
-        let (requests, drawn) = (Arc::new(Slot::default()), Arc::new(Slot::default()));
-        let pixels = Arc::new(Slot::default());
+        let (requests, results) = (Arc::new(Slot::default()), Arc::<Results>::default());
         let (changes, new_changes) = bounded(4);
         let (done, used) = bounded(8);
         let (tell, drew) = bounded(DRAWN);
         let thread = {
-            let (requests, drawn, pixels) = (requests.clone(), drawn.clone(), pixels.clone());
+            let (requests, results) = (requests.clone(), results.clone());
             std::thread::Builder::new()
                 .name("engine".to_owned())
-                .spawn(move || engine_thread(stage, &requests, (&drawn, &pixels), &new_changes, (&done, &tell)))?
+                .spawn(move || engine_thread(stage, &requests, &results, &new_changes, (&done, &tell)))?
         };
-        Ok(Live { requests, drawn, pixels, changes, used, drew, skipped: 0, thread: Some(thread) })
+        Ok(Live { requests, results, changes, used, drew, skipped: 0, thread: Some(thread) })
     }
 
     /// Requests a picture; a request that the engine did not get to is replaced and counted. `request` receives an old
@@ -69,13 +76,20 @@ impl Live {
     pub fn newest(&mut self, drawn: &mut Drawn) -> bool {
         // What the engine no longer needs is freed here, not on its thread.
         while self.used.try_recv().is_ok() {}
-        self.drawn.take(drawn)
+        self.results.drawn.take(drawn)
     }
 
     /// The newest picture whose pixels have come down since the last call.
     pub fn newest_pixels(&mut self) -> Option<Arc<Picture>> {
         let mut newest = None;
-        self.pixels.take(&mut newest);
+        self.results.pixels.take(&mut newest);
+        newest
+    }
+
+    /// The newest clean picture that was made since the last call.
+    pub fn newest_clean(&mut self) -> Option<Arc<Picture>> {
+        let mut newest = None;
+        self.results.clean.take(&mut newest);
         newest
     }
 
@@ -111,7 +125,7 @@ impl Drop for Live {
 fn engine_thread(
     mut stage: Stage,
     requests: &Slot<Request>,
-    (drawn, pixels): (&Slot<Drawn>, &Slot<Option<Arc<Picture>>>),
+    results: &Results,
     changes: &Receiver<Change>,
     (done, tell): (&Sender<Used>, &Sender<(u64, u64)>),
 ) {
@@ -128,7 +142,11 @@ fn engine_thread(
         // A picture or two later, whether or not another is asked for.
         let mut arrived = stage.take_pixels();
         if arrived.is_some() {
-            pixels.put(&mut arrived);
+            results.pixels.put(&mut arrived);
+        }
+        let mut arrived = stage.take_clean();
+        if arrived.is_some() {
+            results.clean.put(&mut arrived);
         }
         if !is_asked {
             continue;
@@ -147,10 +165,14 @@ fn engine_thread(
             Ok(Err(error)) => (None, Some(error.to_string())),
             Err(panic) => (None, Some(format!("the engine panicked ({}); please report this", panic_message(&*panic)))),
         };
+        let mut made = stage.take_clean();
+        if made.is_some() {
+            results.clean.put(&mut made);
+        }
         result.engine = stage.engine();
         // A notice that came back was not read in time.
         result.notice = stage.take_notice().or(result.notice);
-        drawn.put(&mut result);
+        results.drawn.put(&mut result);
         // The buffer that came back holds an older picture; release it, so that the pool can refill it.
         result.picture = None;
     }

@@ -42,6 +42,16 @@ pub trait Tap: Send {
     /// What this frame shows.
     fn picture(&mut self, shown: &Shown);
 
+    /// Whether it wants the clean picture too: the network's own, before all effects.
+    fn wants_clean(&self) -> bool {
+        false
+    }
+
+    /// The newest clean picture, `dt` seconds after the last frame. Comes before [`Tap::picture`].
+    fn clean(&mut self, picture: &Arc<Picture>, dt: f64) {
+        let _ = (picture, dt);
+    }
+
     /// Whether it has ended: it is removed then.
     fn is_over(&self) -> bool {
         false
@@ -107,6 +117,9 @@ pub struct Output {
     picture: Option<Arc<Picture>>,
     /// The newest with pixels, which may be a little older.
     pixels: Option<Arc<Picture>>,
+    /// The network's own, while a tap wants it; and the serial number of the last one.
+    clean: Option<Arc<Picture>>,
+    clean_serial: u64,
     taps: Vec<Box<dyn Tap>>,
     /// How many styles the style network has; `None` without one.
     styles: Option<usize>,
@@ -144,6 +157,8 @@ impl Output {
             drawn: Drawn::default(),
             picture: None,
             pixels: None,
+            clean: None,
+            clean_serial: 0,
             taps: Vec::new(),
             styles: None,
             style_serial: 0,
@@ -176,6 +191,11 @@ impl Output {
         self.picture.as_ref().map_or(0, |picture| picture.serial)
     }
 
+    /// The serial number of the next clean picture, or of the one that is seen now.
+    pub fn next_clean(&self) -> u64 {
+        self.clean.as_ref().map_or(self.clean_serial + 1, |picture| picture.serial)
+    }
+
     /// How a picture of that size fills the output, if one of another size does so by `otherwise`.
     pub fn fit(&self, picture: &Picture, otherwise: Fit) -> Fit {
         // It fits already; an output of another shape shows the whole.
@@ -185,6 +205,18 @@ impl Output {
     /// Adds a tap, which gets each finished picture from now on, until it is over.
     pub fn tap(&mut self, tap: Box<dyn Tap>) {
         self.taps.push(tap);
+    }
+
+    /// Removes all taps.
+    pub fn give_taps(&mut self) -> Vec<Box<dyn Tap>> {
+        std::mem::take(&mut self.taps)
+    }
+
+    /// Numbers the pictures from here on. Before [`Output::start`].
+    pub fn number_from(&mut self, serial: u64) {
+        if let Maker::Offline(stage) = &mut self.maker {
+            stage.number_from(serial);
+        }
     }
 
     /// The newest finished picture.
@@ -363,8 +395,12 @@ impl Output {
             self.submit(status);
         }
         self.collect(status);
+        let Showing { brightness, fit, dt } = showing;
+        if let Some(clean) = &self.clean {
+            self.clean_serial = clean.serial;
+            self.taps.iter_mut().filter(|tap| tap.wants_clean()).for_each(|tap| tap.clean(clean, dt));
+        }
         if let Some(picture) = &self.pixels {
-            let Showing { brightness, fit, dt } = showing;
             let shown = Shown { picture, brightness, fit: self.fit(picture, fit), output: self.size, dt };
             for tap in self.taps.iter_mut().filter(|tap| tap.wants()) {
                 tap.picture(&shown);
@@ -379,6 +415,10 @@ impl Output {
             Maker::Live(_) if self.wants_pixels || self.taps.iter().any(|tap| tap.wants()) => Pixels::Later,
             Maker::Live(_) => Pixels::None,
         };
+        self.request.clean = self.taps.iter().any(|tap| tap.wants_clean());
+        if !self.request.clean {
+            self.clean = None;
+        }
         let serial = |picture: &Option<Arc<Picture>>| picture.as_ref().map(|picture| picture.serial);
         if serial(&self.pixels) == serial(&self.picture) || self.request.pixels == Pixels::None {
             self.last.pixels = self.request.pixels;
@@ -417,6 +457,9 @@ impl Output {
         let Maker::Live(live) = &mut self.maker else { return };
         if let Some(pixels) = live.newest_pixels() {
             self.pixels = Some(pixels);
+        }
+        if let Some(clean) = live.newest_clean().filter(|_| self.last.clean) {
+            self.clean = Some(clean);
         }
         if !live.newest(&mut self.drawn) {
             return;

@@ -1,32 +1,25 @@
-//! What is recorded of the show. The thread of a recording does the work (see [`crate::record::recorder`]); here it starts
+//! What is recorded of the show. The threads of a recording do the work (see [`crate::record::recorder`]); here it starts
 //! and stops, and what becomes of it is told.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::frames::Frames;
 use super::output::{Output, Shown, Tap};
-use super::stage::Picture;
 use super::status::Status;
-use crate::params::{Codec, Id, Params};
+use super::takes::Takes;
+use crate::audio::history::History;
+use crate::params::{Codec, Id, Params, RecordWhat};
 use crate::patch::locate;
-use crate::record::recorder::{Frame, FrameSender, Look, Order, Recorder, Track};
+use crate::record::names::{self, Beside};
+use crate::record::recorder::{FrameSender, Look, Order, Part, Recorder};
 use crate::record::stream::{self, Streamer, Target};
+use crate::record::take::Told;
 
 /// How often the status of a recording is published.
 const STATUS_EVERY_SECS: f64 = 1.0;
 
-impl Frame for Picture {
-    fn size(&self) -> [u32; 2] {
-        [self.width, self.height]
-    }
-    fn rgba(&self) -> &[u8] {
-        &self.rgba
-    }
-    fn serial(&self) -> u64 {
-        self.serial
-    }
-}
-
+/// A stream.
 impl Tap for FrameSender {
     fn wants(&self) -> bool {
         !FrameSender::is_over(self)
@@ -40,62 +33,143 @@ impl Tap for FrameSender {
     }
 }
 
+/// The take of a recording.
+#[derive(Debug, Default)]
+enum OwnTake {
+    /// There is none, or it is somebody else's.
+    #[default]
+    None,
+    /// It begins once the recording has a name; it may replace that of a recording which has failed.
+    Wanted {
+        replaces: bool,
+    },
+    Asked,
+    Running(PathBuf),
+    /// The recording was stopped.
+    Ends,
+}
+
 /// The running recording, and those whose files are being finished.
 #[derive(Default)]
 pub struct Recording {
-    running: Option<Recorder>,
+    /// What is seen, the network's picture, or both.
+    running: Vec<Recorder>,
     ended: Vec<Recorder>,
+    take: OwnTake,
     /// Time, size and so on of the running one.
     line: String,
     since_line: f64,
-    /// What is heard, if that is a file: recordings get its sound.
-    track: Option<Track>,
+    /// What is heard: recordings get its sound.
+    sound: Option<Arc<History>>,
     stream: Option<Streamer>,
     /// Streams that are ending.
     old_streams: Vec<Streamer>,
 }
 
 impl Recording {
-    pub fn set_track(&mut self, track: Track) {
-        self.track = Some(track);
+    pub fn set_sound(&mut self, sound: Arc<History>) {
+        self.sound = Some(sound);
+    }
+
+    /// Another show goes on, with another log: a running recording gets a second take, from here on.
+    pub fn take_over(&mut self) {
+        if matches!(self.take, OwnTake::Asked | OwnTake::Running(_)) {
+            self.take = OwnTake::Wanted { replaces: false };
+        }
     }
 
     pub fn is_running(&self) -> bool {
-        self.running.is_some()
+        !self.running.is_empty()
     }
 
     /// Starts a recording of what `output` shows from now on.
-    pub fn start(&mut self, order: Result<Order, String>, output: &mut Output, status: &mut Status) {
+    pub fn start(&mut self, orders: Result<Vec<Order>, String>, output: &mut Output, status: &mut Status) {
         if output.is_offline() {
             return status.notice("a live show can be recorded; `render` writes a file of its own".to_owned());
         }
         if self.is_running() {
             return status.notice("already recording; /record/stop finishes the file".to_owned());
         }
-        let started = order.and_then(|order| {
-            let order = Order { track: self.track.clone(), ..order };
-            Recorder::start(order, output.newest()).map_err(|error| format!("cannot record: {error}"))
-        });
-        match started {
-            Ok((recorder, sender)) => {
-                output.tap(Box::new(sender));
-                recorder.write_line(&mut self.line);
-                (self.running, self.since_line) = (Some(recorder), STATUS_EVERY_SECS);
+        match orders.and_then(|orders| self.start_each(orders, output)) {
+            Ok((recorders, frames, has_take)) => {
+                output.tap(Box::new(frames));
+                (self.running, self.since_line) = (recorders, STATUS_EVERY_SECS);
+                self.write_line();
+                if has_take {
+                    let replaces = matches!(self.take, OwnTake::Asked | OwnTake::Running(_));
+                    self.take = OwnTake::Wanted { replaces };
+                }
                 status.notice("recording".to_owned());
             }
             Err(line) => status.notice(line),
         }
     }
 
+    fn start_each(&self, orders: Vec<Order>, output: &Output) -> Result<(Vec<Recorder>, Frames, bool), String> {
+        let (mut recorders, mut seen, mut clean) = (Vec::new(), None, None);
+        let mut has_take = false;
+        for order in orders {
+            let order = Order { sound: self.sound.clone(), ..order };
+            has_take |= order.beside.take;
+            let (sender, from) = match order.part {
+                Part::Output => (&mut seen, output.newest()),
+                Part::Network => (&mut clean, output.next_clean()),
+            };
+            let (recorder, started) =
+                Recorder::start(order, from).map_err(|error| format!("cannot record: {error}"))?;
+            *sender = Some(started);
+            recorders.push(recorder);
+        }
+        Ok((recorders, Frames::new(seen, clean), has_take))
+    }
+
     /// Ends the recording; its file is finished meanwhile.
     pub fn stop(&mut self, status: &mut Status) {
-        match self.running.take() {
-            Some(recorder) => {
-                recorder.stop();
-                status.notice("finishing the recording".to_owned());
-                self.ended.push(recorder);
+        if self.running.is_empty() {
+            return status.notice("nothing is being recorded; /record/start starts".to_owned());
+        }
+        self.running.iter().for_each(Recorder::stop);
+        self.ended.append(&mut self.running);
+        self.take = match self.take {
+            OwnTake::None | OwnTake::Wanted { replaces: false } => OwnTake::None,
+            _ => OwnTake::Ends,
+        };
+        status.notice("finishing the recording".to_owned());
+    }
+
+    /// Begins and ends the take of a recording. A take that somebody else has begun goes on.
+    pub fn step_take(&mut self, takes: &mut Takes) {
+        match self.take {
+            OwnTake::Wanted { replaces } => {
+                let Some(name) = self.running.first().and_then(Recorder::name) else { return };
+                let is_free = replaces || !takes.is_busy();
+                let is_asked = is_free && takes.start_take(Some(names::take_of(name)));
+                self.take = if is_asked { OwnTake::Asked } else { OwnTake::None };
             }
-            None => status.notice("nothing is being recorded; /record/start starts".to_owned()),
+            OwnTake::Ends => {
+                takes.stop_take();
+                self.take = OwnTake::None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Follows what the thread tells about takes. Whether nobody needs to hear it, as it belongs to the recording.
+    pub fn hears(&mut self, told: &Told) -> bool {
+        match (told, &self.take) {
+            (Told::Started(path), OwnTake::Asked) => {
+                self.take = OwnTake::Running(path.clone());
+                true
+            }
+            (Told::Started(path), OwnTake::Running(own)) if path != own => {
+                self.take = OwnTake::None;
+                false
+            }
+            (Told::Stopped { .. } | Told::Failed(_), OwnTake::Asked | OwnTake::Running(_)) => {
+                self.take = OwnTake::None;
+                false
+            }
+            _ => false,
         }
     }
 
@@ -136,36 +210,52 @@ impl Recording {
 
     /// Tells what has become of recordings and of the stream, and updates `/record/status`.
     pub fn step(&mut self, dt: f64, params: &mut Params, status: &mut Status) {
-        self.ended.retain_mut(|recorder| !has_ended(recorder, status));
+        self.ended.retain_mut(|recorder| !has_ended(recorder, "", status));
         self.old_streams.retain(|stream| !stream.has_ended());
         if let Some(note) = self.stream.as_ref().and_then(Streamer::take_note) {
             status.notice(note);
         }
         self.stream.take_if(|stream| stream.has_ended());
-        self.running.take_if(|recorder| has_ended(recorder, status));
-        let Some(running) = &self.running else {
+        let goes_on = if matches!(self.take, OwnTake::Running(_)) { "; its take goes on" } else { "" };
+        self.running.retain_mut(|recorder| !has_ended(recorder, goes_on, status));
+        if self.running.is_empty() {
             if !self.line.is_empty() {
                 self.line.clear();
                 params.set_text(Id::RecordStatus, "");
             }
             return;
-        };
+        }
         self.since_line += dt;
         if self.since_line >= STATUS_EVERY_SECS {
             self.since_line = 0.0;
-            running.write_line(&mut self.line);
+            self.write_line();
             params.set_text(Id::RecordStatus, &self.line);
+        }
+    }
+
+    fn write_line(&mut self) {
+        self.line.clear();
+        for (i, recorder) in self.running.iter().enumerate() {
+            if i > 0 {
+                self.line.push_str("  +  ");
+            }
+            recorder.write_line(&mut self.line);
         }
     }
 
     /// Time, size, dropped frames and name of the running recording.
     pub fn line(&self) -> Option<&str> {
-        self.running.as_ref().map(|_| self.line.as_str())
+        self.is_running().then_some(self.line.as_str())
     }
 
     /// Ends all recordings and waits for their files; a line for each.
     pub fn end(&mut self) -> Vec<String> {
-        let all = self.running.take().into_iter().chain(self.ended.drain(..));
+        if matches!(self.take, OwnTake::Asked | OwnTake::Running(_)) {
+            self.take = OwnTake::Ends;
+        }
+        // All end at once, then each is waited for.
+        self.running.iter().for_each(Recorder::stop);
+        let all = self.running.drain(..).chain(self.ended.drain(..));
         let line = |mut recorder: Recorder| match recorder.end() {
             Ok(summary) => format!("recorded {summary}"),
             Err(error) => format!("the recording has ended: {error}"),
@@ -175,31 +265,43 @@ impl Recording {
 }
 
 /// Tells what there is to say about a recording; whether it has ended.
-fn has_ended(recorder: &mut Recorder, status: &mut Status) -> bool {
+fn has_ended(recorder: &mut Recorder, failed: &str, status: &mut Status) -> bool {
     if let Some(note) = recorder.take_note() {
         status.notice(note);
     }
     match recorder.poll() {
         Some(Ok(summary)) => status.notice(format!("recorded {summary}")),
-        Some(Err(error)) => status.notice(format!("the recording has ended: {error}")),
+        Some(Err(error)) => status.notice(format!("the recording has ended: {error}{failed}")),
         None => return false,
     }
     true
 }
 
-/// The next recording, by the parameters. A file without a name is called `name`.
+/// The next recording, by the parameters: one file, or two. Without `/record/file` it is called `name`.
 ///
 /// # Errors
 /// One line, when `/record/size` is no size.
-pub fn order(params: &Params, name: &str) -> Result<Order, String> {
-    Ok(Order {
+pub fn orders(params: &Params, name: &str) -> Result<Vec<Order>, String> {
+    let what = params.get_choice::<RecordWhat>(Id::RecordWhat);
+    let parts: &[Part] = match what {
+        RecordWhat::Output => &[Part::Output],
+        RecordWhat::Network => &[Part::Network],
+        RecordWhat::Both => &[Part::Output, Part::Network],
+    };
+    let beside = Beside { take: params.bool(Id::RecordTake), network: what == RecordWhat::Both };
+    let size = size(params)?;
+    let order = |part: &Part| Order {
         file: locate::expand(Path::new(params.text(Id::RecordFile).trim())),
         name: name.to_owned(),
         codec: params.get_choice::<Codec>(Id::RecordCodec),
         fps: params.get(Id::RecordFps),
-        size: size(params)?,
-        track: None,
-    })
+        // Of two files, the network's keeps its own size.
+        size: size.filter(|_| what != RecordWhat::Both || *part == Part::Output),
+        sound: None,
+        part: *part,
+        beside,
+    };
+    Ok(parts.iter().map(order).collect())
 }
 
 fn size(params: &Params) -> Result<Option<[u32; 2]>, String> {
@@ -214,9 +316,6 @@ fn parse_size(text: &str) -> Result<[u32; 2], String> {
     Ok([number(width)?, number(height)?])
 }
 
-/// So that a picture can go to the thread as it is.
-const _: fn(&Arc<Picture>) = |picture| drop::<Arc<dyn Frame>>(picture.clone());
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,18 +324,32 @@ mod tests {
     #[test]
     fn the_next_recording_follows_the_parameters() {
         let mut params = Params::default();
-        let plain = order(&params, "a preset").unwrap();
+        let plain = &orders(&params, "a preset").unwrap()[0];
         assert_eq!((plain.file.as_os_str().len(), plain.name.as_str()), (0, "a preset"));
         assert_eq!((plain.codec, plain.fps, plain.size), (Codec::Auto, 30.0, None));
-        for (id, value) in [(Id::RecordFile, "/a/b.mov"), (Id::RecordCodec, "hap"), (Id::RecordSize, "1920 x 1080")] {
+        assert_eq!((plain.part, plain.beside), (Part::Output, Beside { take: true, network: false }));
+        let set = |params: &mut Params, id: Id, value: &str| {
             params.write(id.into(), &Value::Text(value.to_owned())).unwrap();
+        };
+        for (id, value) in [(Id::RecordFile, "/a/b.mov"), (Id::RecordCodec, "hap"), (Id::RecordSize, "1920 x 1080")] {
+            set(&mut params, id, value);
         }
-        let own = order(&params, "").unwrap();
+        let own = &orders(&params, "").unwrap()[0];
         assert_eq!((own.file.as_path(), own.codec), (Path::new("/a/b.mov"), Codec::Hap));
         assert_eq!(own.size, Some([1920, 1080]));
+        set(&mut params, Id::RecordWhat, "both");
+        params.write(Id::RecordTake.into(), &Value::Bool(false)).unwrap();
+        let both = orders(&params, "").unwrap();
+        assert_eq!(both.iter().map(|order| order.part).collect::<Vec<_>>(), [Part::Output, Part::Network]);
+        assert_eq!(both.iter().map(|order| order.size).collect::<Vec<_>>(), [Some([1920, 1080]), None]);
+        assert!(both.iter().all(|order| order.beside == Beside { take: false, network: true }));
+        set(&mut params, Id::RecordWhat, "network");
+        let network = orders(&params, "").unwrap();
+        assert_eq!((network.len(), network[0].size), (1, Some([1920, 1080])));
+        assert!(network[0].part == Part::Network && !network[0].beside.network);
         for wrong in ["1920", "1920x", "8x8", "-1x20", "20000x20000"] {
-            params.write(Id::RecordSize.into(), &Value::Text(wrong.to_owned())).unwrap();
-            assert!(order(&params, "").unwrap_err().contains(wrong), "{wrong}");
+            set(&mut params, Id::RecordSize, wrong);
+            assert!(orders(&params, "").unwrap_err().contains(wrong), "{wrong}");
         }
     }
 }

@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use super::clean::Clean;
 use crate::effects::chain::Chain;
 use crate::effects::input::InputSettings;
 use crate::effects::style::{StyleLoop, StyleSettings};
@@ -80,6 +81,8 @@ pub struct Request {
     /// See [`Screen::draw`].
     pub chain_values: Vec<u32>,
     pub pixels: Pixels,
+    /// Whether the network's picture before all effects is wanted too: [`Stage::take_clean`].
+    pub clean: bool,
 }
 
 impl Request {
@@ -148,6 +151,7 @@ pub struct Stage {
     serial: u64,
     /// The newest picture whose pixels have arrived and have not been taken yet.
     pixels: Option<Arc<Picture>>,
+    clean: Clean,
     /// Enlarges the picture and runs the effects from files.
     screen: Option<Screen>,
     /// The number of the chain that the screen runs.
@@ -178,7 +182,14 @@ impl Stage {
             pool: Vec::new(),
             serial: 0,
             pixels: None,
+            clean: Clean::default(),
         }
+    }
+
+    /// Numbers the pictures from here on.
+    pub fn number_from(&mut self, serial: u64) {
+        self.serial = serial;
+        self.clean.number_from(serial);
     }
 
     /// Makes a change as a whole, and returns what is no longer needed.
@@ -253,6 +264,14 @@ impl Stage {
         self.pixels.take()
     }
 
+    /// The newest clean picture that was made since the last call. Never waits.
+    pub fn take_clean(&mut self) -> Option<Arc<Picture>> {
+        if let Some((_, canvas)) = &mut self.device {
+            self.clean.collect(&mut **canvas);
+        }
+        self.clean.take()
+    }
+
     /// Collects pixels that have arrived.
     fn collect_pixels(&mut self) {
         let mut arrived = None;
@@ -306,7 +325,10 @@ impl Stage {
             return Ok(None);
         }
         let is_same = self.chain.style.is_none()
-            && self.composed.as_ref().is_some_and(|composed| request.has_same_picture(composed));
+            && self
+                .composed
+                .as_ref()
+                .is_some_and(|composed| request.has_same_picture(composed) && (composed.clean || !request.clean));
         if !is_same && let Err(error) = self.compose(request, time) {
             self.screen = Some(screen);
             return Err(error);
@@ -339,24 +361,26 @@ impl Stage {
             }
         }
         if !is_made {
-            let Stage { scene, before, frame, chain, values, memory, .. } = self;
-            compose(memory, [Some(scene), before.as_mut()], frame, chain, (request, values, time), true)?;
+            self.compose_in_memory(request, time)?;
         }
         let composed = self.composed.get_or_insert_default();
         composed.ws.clone_from(&request.ws);
         composed.ws_before.clone_from(&request.ws_before);
         (composed.generation, composed.fade, composed.noise) = (request.generation, request.fade, request.noise);
-        (composed.transform, composed.input) = (request.transform, request.input);
+        (composed.transform, composed.input, composed.clean) = (request.transform, request.input, request.clean);
         (composed.style, composed.style_serial) = (request.style, request.style_serial);
         Ok(())
     }
 
     fn compose_only(&mut self, place: &Arc<dyn Place>, request: &Request, time: Time) -> Result<(), EngineError> {
         self.canvas_of(place)?;
-        let Stage { scene, before, frame, chain, values, device, .. } = self;
+        let Stage { scene, before, frame, chain, values, device, clean, .. } = self;
         let Some((_, canvas)) = device else { return Ok(()) };
         canvas.begin();
         compose(&mut **canvas, [Some(scene), before.as_mut()], frame, chain, (request, values, time), false)?;
+        if request.clean {
+            clean.send(&mut **canvas, chain.clean(frame))?;
+        }
         canvas.finish()
     }
 
@@ -400,9 +424,14 @@ impl Stage {
     }
 
     fn draw_in_memory(&mut self, request: &Request, time: Time) -> Result<Arc<Picture>, EngineError> {
-        let Stage { scene, before, frame, chain, values, memory, .. } = self;
-        compose(memory, [Some(scene), before.as_mut()], frame, chain, (request, values, time), true)?;
+        self.compose_in_memory(request, time)?;
         self.develop()
+    }
+
+    fn compose_in_memory(&mut self, request: &Request, time: Time) -> Result<(), EngineError> {
+        let Stage { scene, before, frame, chain, values, memory, clean, .. } = self;
+        compose(memory, [Some(scene), before.as_mut()], frame, chain, (request, values, time), true)?;
+        if request.clean { clean.keep(chain.clean(frame)) } else { Ok(()) }
     }
 
     /// The device on which everything for this picture runs; `None` if something runs elsewhere.
@@ -457,10 +486,13 @@ impl Stage {
         time: Time,
     ) -> Result<Arc<Picture>, EngineError> {
         self.canvas_of(place)?;
-        let Stage { scene, before, frame, chain, values, device, .. } = self;
+        let Stage { scene, before, frame, chain, values, device, clean, .. } = self;
         let Some((_, canvas)) = device else { return self.develop() };
         canvas.begin();
         compose(&mut **canvas, [Some(scene), before.as_mut()], frame, chain, (request, values, time), false)?;
+        if request.clean {
+            clean.send(&mut **canvas, chain.clean(frame))?;
+        }
         let made = chain.made().unwrap_or(frame);
         if request.pixels == Pixels::Now {
             canvas.finish()?;
@@ -501,7 +533,7 @@ fn compose(
     (request, values, time): (&Request, &Values, Time),
     is_last_resort: bool,
 ) -> Result<(), EngineError> {
-    let is_fresh = chain.input.network_share(&values.input) > 0.0;
+    let is_fresh = request.clean || chain.input.network_share(&values.input) > 0.0;
     if let Some(scene) = scene.filter(|_| is_fresh) {
         let (noise, transform) = (request.noise, request.transform);
         let inputs = |ws| Inputs { ws, noise, transform, ..Inputs::default() };
@@ -514,7 +546,7 @@ fn compose(
 }
 
 /// A picture filled by `fill`, reusing a free one of the pool with its old contents.
-fn publish(pool: &mut Vec<Arc<Picture>>, fill: impl FnOnce(&mut Picture)) -> Arc<Picture> {
+pub(super) fn publish(pool: &mut Vec<Arc<Picture>>, fill: impl FnOnce(&mut Picture)) -> Arc<Picture> {
     let free = pool.iter_mut().position(|picture| Arc::get_mut(picture).is_some());
     let index = free.unwrap_or_else(|| {
         pool.push(Arc::default());

@@ -71,6 +71,8 @@ pub(super) struct Takes {
     since_secs: f64,
     /// The take that is being written, and for how long.
     taking: Option<(PathBuf, f64)>,
+    /// Whether one was asked for that the thread has not begun yet.
+    is_asked: bool,
     size: [u32; 2],
 }
 
@@ -122,6 +124,11 @@ impl Takes {
     /// The path of the take that is being written, and its length in seconds.
     pub fn taking(&self) -> Option<(&Path, f64)> {
         self.taking.as_ref().map(|(path, secs)| (path.as_path(), *secs))
+    }
+
+    /// Whether a take is being written, or is about to be.
+    pub fn is_busy(&self) -> bool {
+        self.is_asked || self.taking.is_some()
     }
 
     /// Notes the events of a frame.
@@ -343,6 +350,7 @@ impl Takes {
             self.hand_waiting();
         }
         let told = self.recorder.as_ref()?.told()?;
+        self.is_asked &= matches!(told, Told::Still(_));
         match &told {
             Told::Started(path) => self.taking = Some((path.clone(), 0.0)),
             Told::Stopped { .. } | Told::Failed(_) => self.taking = None,
@@ -407,7 +415,8 @@ impl Takes {
 
     /// Starts a take with the next frame. False where nothing is noted.
     pub fn start_take(&mut self, path: Option<PathBuf>) -> bool {
-        self.order(Note::Start(path))
+        self.is_asked = self.order(Note::Start(path));
+        self.is_asked
     }
 
     /// Ends the take.

@@ -8,9 +8,11 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::rig::{Folder, Rig, bang, number, text, write_by};
+use crate::common::rig::{Folder, Rig, bang, number, text, write, write_by};
 use latent_jockey::control::Source;
 use latent_jockey::params::{Id, Value};
+use latent_jockey::record::take::Take;
+use latent_jockey::show::Show;
 
 fn skipped() -> bool {
     let missing = ["ffmpeg", "ffprobe"].into_iter().find(|tool| Command::new(tool).arg("-version").output().is_err());
@@ -63,10 +65,11 @@ fn a_show_is_recorded() {
     }
     let folder = Folder::new();
     let mut show = live([0, 0]);
-    for (name, size, expected) in [
-        ("x.mp4", "64x48", "h264,64,48,25/1"),
-        ("odd size.mkv", "63x47", "h264,64,48,25/1"),
-        ("x.mov", "", "h264,16,16,25/1"),
+    // "x.mov" is numbered as "x.mp4" has its take already.
+    for (name, written, size, expected) in [
+        ("x.mp4", "x.mp4", "64x48", "h264,64,48,25/1"),
+        ("odd size.mkv", "odd size.mkv", "63x47", "h264,64,48,25/1"),
+        ("x.mov", "x-2.mov", "", "h264,16,16,25/1"),
     ] {
         let file = folder.join(name);
         let order = [text(Id::RecordFile, &file), text(Id::RecordSize, size), number(Id::RecordFps, 25.0)];
@@ -81,17 +84,93 @@ fn a_show_is_recorded() {
         let frames = told.split(": ").nth(1).and_then(|counts| counts.split(' ').next()?.parse::<u32>().ok());
         let frames = frames.unwrap_or_else(|| panic!("{told}"));
         assert!((50..100).contains(&frames), "{told}");
+        let file = folder.join(written);
         assert!(told.starts_with(&format!("recorded {}: ", file.display())) && told.contains(" dropped"), "{told}");
         assert_eq!(probe(&file), format!("{expected},{frames}"), "{name}");
         assert!(show.status().recording.is_none());
     }
     // The same name again: nothing is overwritten.
-    let before = std::fs::read(folder.join("x.mov")).unwrap();
+    let before = std::fs::read(folder.join("x-2.mov")).unwrap();
     show.wait(&[bang(Id::RecordStart)], |show| show.is_recording());
     play_until(&mut show, 1);
-    assert!(stop(&mut show).contains("x-2.mov"));
-    assert!(std::fs::read(folder.join("x.mov")).unwrap() == before);
-    assert_eq!(std::fs::read_dir(&*folder).unwrap().count(), 4, "nothing else is left");
+    assert!(stop(&mut show).contains("x-3.mov"));
+    assert!(std::fs::read(folder.join("x-2.mov")).unwrap() == before);
+    // Each has its take, from the frame on in which it began.
+    drop(show);
+    let mut names: Vec<String> =
+        std::fs::read_dir(&*folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let all = ["odd size.mkv", "odd size.take", "x-2.mov", "x-2.take", "x-3.mov", "x-3.take", "x.mp4", "x.take"];
+    assert_eq!(names, all, "nothing else is left");
+    for (name, secs) in [("x.take", 2.0), ("x-2.take", 2.0), ("x-3.take", 1.0)] {
+        let take = Take::read(&folder.join(name)).unwrap();
+        let played: f64 = take.frames[take.start..].iter().map(|frame| frame.dt).sum();
+        assert!((secs - 0.5..secs + 2.0).contains(&played), "{name}: {played} s");
+    }
+}
+
+#[test]
+fn a_take_that_runs_already_goes_on_and_none_is_written_if_none_is_wanted() {
+    if skipped() {
+        return;
+    }
+    let folder = Folder::new();
+    let mut show = live([32, 32]);
+    show.wait(&[text(Id::TakeStart, folder.join("mine.take"))], |show| show.is_taking());
+    show.wait(&[text(Id::RecordFile, folder.join("a.mkv")), bang(Id::RecordStart)], |show| show.is_recording());
+    play_until(&mut show, 1);
+    stop(&mut show);
+    assert!(show.is_taking(), "it is not the recording's");
+    show.wait(&[bang(Id::TakeStop)], |show| !show.is_taking());
+    let none = [text(Id::RecordFile, folder.join("b.mkv")), write(Id::RecordTake, Value::Bool(false))];
+    show.step(0.01, &none);
+    show.wait(&[bang(Id::RecordStart)], |show| show.is_recording());
+    play_until(&mut show, 1);
+    assert!(!show.is_taking());
+    stop(&mut show);
+    assert_eq!(std::fs::read_dir(&*folder).unwrap().count(), 3, "mine.take, a.mkv and b.mkv");
+}
+
+/// The first pixel of each frame.
+fn first_pixels(file: &Path) -> Vec<[u8; 3]> {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(file)
+        .args(["-vf", "crop=1:1:0:0", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
+        .output()
+        .unwrap();
+    output.stdout.as_chunks::<3>().0.to_vec()
+}
+
+#[test]
+fn the_clean_picture_is_recorded_beside_the_output() {
+    if skipped() {
+        return;
+    }
+    let folder = Folder::new();
+    // All that is seen is a picture of one colour, over the network's.
+    let mut blue = image::RgbImage::new(16, 16);
+    blue.pixels_mut().for_each(|pixel| pixel.0 = [0, 0, 255]);
+    let picture = folder.join("blue.png");
+    blue.save(&picture).unwrap();
+    let mut show = live([48, 32]);
+    let order = [text(Id::Input, &picture), number(Id::InputAmount, 1.0), number(Id::InputFade, 0.0)];
+    let middle = |show: &Show| show.picture().and_then(|picture| picture.rgba.as_chunks::<4>().0.get(100).copied());
+    show.wait(&order, |show| middle(show).is_some_and(|[r, _, b, _]| r < 5 && b > 250));
+    let file = folder.join("x.mkv");
+    let codec = write(Id::RecordCodec, Value::Text("ffv1".to_owned()));
+    let what = write(Id::RecordWhat, Value::Text("both".to_owned()));
+    show.step(0.01, &[text(Id::RecordFile, &file), codec, what, write(Id::RecordTake, Value::Bool(false))]);
+    show.wait(&[bang(Id::RecordStart)], |show| show.is_recording());
+    play_until(&mut show, 1);
+    show.wait(&[bang(Id::RecordStop)], |show| !show.is_recording());
+    let told = show.end_recording();
+    drop(show);
+    let [seen, clean] = [file, folder.join("x-network.mkv")].map(|file| (probe(&file), first_pixels(&file)));
+    assert!(seen.0.starts_with("ffv1,48,32,30/1,") && clean.0.starts_with("ffv1,16,16,30/1,"), "{seen:?} {clean:?}");
+    assert_eq!(seen.1.len(), clean.1.len(), "{told:?}");
+    assert!(seen.1.iter().all(|[r, _, b]| *r < 5 && *b > 250), "{:?}", seen.1);
+    assert!(clean.1.iter().any(|[r, g, _]| *r > 20 || *g > 20), "it is not blue: {:?}", clean.1);
 }
 
 #[cfg(target_os = "linux")]
@@ -101,7 +180,7 @@ fn a_killed_encoder_costs_one_line_and_its_file_plays() {
         return;
     }
     let folder = Folder::new();
-    for name in ["x.mp4", "x.mkv"] {
+    for name in ["x.mp4", "y.mkv"] {
         let mut show = live([128, 96]);
         let file = folder.join(name);
         show.wait(&[text(Id::RecordFile, &file), bang(Id::RecordStart)], |show| show.is_recording());

@@ -142,6 +142,8 @@ pub struct GpuCanvas {
     /// A picture resized along one axis.
     half_done: Surface,
     ring: Option<Ring>,
+    /// For pictures that are not presented.
+    sent: Option<Ring>,
     made: u64,
 }
 
@@ -172,6 +174,7 @@ impl GpuCanvas {
             tables: Vec::with_capacity(TABLES),
             half_done: Surface::default(),
             ring: None,
+            sent: None,
             made: 0,
         })
     }
@@ -473,6 +476,31 @@ impl Canvas for GpuCanvas {
         self.ring = Some(ring);
         submitted?;
         Ok(texture.map(|texture| Texture { size, inner: texture }))
+    }
+
+    fn send(&mut self, surface: &mut Surface, number: u64) -> Result<(), EngineError> {
+        if surface.is_empty() {
+            return Ok(());
+        }
+        let [channels, height, width] = surface.shape();
+        let size = [width as u32, height as u32];
+        let buffer = self.buffer(surface)?;
+        if self.sent.as_ref().is_none_or(|ring| ring.size() != size) {
+            self.bound.clear();
+            self.sent = Some(Ring::to_send(&self.device, size)?);
+        }
+        let Some(mut ring) = self.sent.take() else { return Ok(()) };
+        let uniforms = [channels, width, height * width, ring.pitch() / 4].map(|n| n as u32);
+        let asked = self.dispatch(&SHOWN, [Some(&buffer), ring.rgba(), None, None], &uniforms, each(height * width));
+        ring.send(&self.device.clone(), self.encoder(), number);
+        let submitted = asked.and_then(|()| self.submit());
+        ring.submitted(submitted.is_ok());
+        self.sent = Some(ring);
+        submitted
+    }
+
+    fn take_sent(&mut self, rgba: &mut Vec<u8>) -> Option<([u32; 2], u64)> {
+        self.sent.as_mut()?.take(&self.device, rgba)
     }
 
     fn take_pixels(&mut self, rgba: &mut Vec<u8>) -> Option<([u32; 2], u64)> {

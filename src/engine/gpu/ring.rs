@@ -75,6 +75,16 @@ impl Ring {
         Ok(Some(Ring { rgba: Some(rgba), ..Ring::with_textures(device, size, count) }))
     }
 
+    /// A ring that only reads back pictures of this width and height.
+    ///
+    /// # Errors
+    /// When the card does not allow a buffer of that size.
+    pub fn to_send(device: &Device, size: [u32; 2]) -> Result<Ring, EngineError> {
+        let bytes = u64::from(pitch_of(size[0])) * u64::from(size[1]);
+        let rgba = make_buffer(device, "clean", bytes, &mut 0)?;
+        Ok(Ring { rgba: Some(rgba), ..Ring::with_textures(device, size, 0) })
+    }
+
     /// A ring whose textures are drawn to, for pictures of this width and height. Without a window one texture is enough.
     pub fn to_draw(device: &Device, size: [u32; 2]) -> Ring {
         Ring::with_textures(device, size, if device.is_shared() { TEXTURES } else { 1 })

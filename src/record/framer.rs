@@ -1,0 +1,80 @@
+//! Brings pictures to the size of a recording or a stream: fitted, dimmed, and padded where an encoder takes no odd sizes. Runs
+//! on the thread that feeds the encoder.
+
+use std::sync::Arc;
+
+use super::recorder::{Frame, Shot};
+use crate::image::fit::Composer;
+
+/// Brings pictures to the size of a recording.
+pub(super) struct Framer {
+    size: [u32; 2],
+    /// What the encoder takes: a little larger where it takes no odd sizes.
+    padded: [u32; 2],
+    composer: Composer,
+    /// The picture, if it is taken as it is.
+    direct: Option<Arc<dyn Frame>>,
+    buffer: Vec<u8>,
+}
+
+impl Framer {
+    pub(super) fn new(size: [u32; 2], padded: [u32; 2]) -> Self {
+        Framer { size, padded, composer: Composer::new(size[0], size[1]), direct: None, buffer: Vec::new() }
+    }
+
+    pub(super) fn take(&mut self, shot: &Shot) {
+        let Framer { size, padded, composer, direct, buffer } = self;
+        let [width, height] = shot.frame.size();
+        let is_whole = shot.frame.rgba().len() == width as usize * height as usize * 4;
+        let is_plain = [width, height] == *size && shot.look.brightness >= 1.0 && is_whole;
+        *direct = (is_plain && size == padded).then(|| shot.frame.clone());
+        if direct.is_some() {
+            return;
+        }
+        let pixels = match is_plain {
+            true => shot.frame.rgba(),
+            false => composer.compose(shot.frame.rgba(), width, height, shot.look.fit, shot.look.brightness),
+        };
+        pad(pixels, *size, *padded, buffer);
+    }
+
+    pub(super) fn padded(&self) -> [u32; 2] {
+        self.padded
+    }
+
+    /// The frame, of the padded size.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.direct.as_ref().map_or(&self.buffer, |frame| frame.rgba())
+    }
+}
+
+/// Repeats the last column and row up to a larger size.
+fn pad(rgba: &[u8], [width, height]: [u32; 2], [to_width, to_height]: [u32; 2], out: &mut Vec<u8>) {
+    out.clear();
+    if width == 0 || height == 0 {
+        return out.resize(to_width as usize * to_height as usize * 4, 0);
+    }
+    for row in rgba.chunks_exact(width as usize * 4) {
+        out.extend_from_slice(row);
+        let last = &row[row.len() - 4..];
+        (width..to_width).for_each(|_| out.extend_from_slice(last));
+    }
+    let line = to_width as usize * 4;
+    for _ in height..to_height {
+        out.extend_from_within(out.len() - line..);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_sizes_are_padded_with_their_edge() {
+        let rgba: Vec<u8> = (1..=3).flat_map(|level| [level; 4]).collect();
+        let mut out = Vec::new();
+        pad(&rgba, [3, 1], [4, 2], &mut out);
+        let levels: Vec<u8> = out.iter().step_by(4).copied().collect();
+        assert_eq!(levels, [1, 2, 3, 3, 1, 2, 3, 3]);
+    }
+}
