@@ -4,6 +4,7 @@
 //! here waits for a picture. Everything runs on the main thread. Only this module imports nannou and Bevy: the rest of the
 //! crate builds without a window.
 
+mod arrivals;
 mod editor;
 mod fit;
 mod hud;
@@ -50,6 +51,8 @@ pub struct Options {
     pub hud: bool,
     /// Ends the show after this many seconds.
     pub seconds: Option<f64>,
+    /// What starts recordings and streams, once the output has its size.
+    pub first: Vec<Event>,
 }
 
 /// Why the window could not be opened, or closed with an error.
@@ -68,6 +71,10 @@ const LOG_FILTER: &str = "warn,show=info,bevy=error,bevy_render=error,bevy_winit
 
 /// A frame never counts as longer than this, so that the show does not jump after a pause.
 const LONGEST_FRAME_SECS: f64 = 0.25;
+/// An output that has had a size for this long keeps it.
+const SETTLED: Duration = Duration::from_millis(500);
+/// A window that is not seen has none: recordings begin without.
+const MOST_SETTLING: Duration = Duration::from_secs(5);
 /// Frame interval with a software driver, whose passes take time away from the cpu engine.
 const SOFTWARE_FRAME: Duration = Duration::from_micros(33_333);
 
@@ -87,6 +94,8 @@ struct Player {
     list_shown: bool,
     map_shown: bool,
     output_wanted: bool,
+    arrivals: arrivals::Arrivals,
+    settling: Settling,
     editor: editor::Editor,
 }
 
@@ -118,9 +127,42 @@ impl Player {
         self.show.get_mut().unwrap_or_else(PoisonError::into_inner).is_taking()
     }
 
+    /// Goes to a snapshot or a take.
+    fn arrive(&mut self, file: std::path::PathBuf) {
+        let show = self.show.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.arrivals.prepare(file, show);
+    }
+
     /// Whether what is shown is being recorded.
     fn recording(&mut self) -> bool {
         self.show.get_mut().unwrap_or_else(PoisonError::into_inner).is_recording()
+    }
+}
+
+/// A window gets its size after it has opened: full screen, or from a window manager that tiles. A recording that began
+/// before would keep the size that was asked for.
+#[derive(Debug)]
+struct Settling {
+    /// What waits for it.
+    events: Vec<Event>,
+    size: Option<[u32; 2]>,
+    since: Instant,
+    opened: Instant,
+}
+
+impl Settling {
+    /// Releases the events once the size has been the same for a while.
+    fn step(&mut self, size: Option<[u32; 2]>, now: Instant, pending: &mut Vec<Event>) {
+        if self.events.is_empty() {
+            return;
+        }
+        if self.size != size {
+            (self.size, self.since) = (size, now);
+        }
+        let is_settled = size.is_some() && now.duration_since(self.since) >= SETTLED;
+        if is_settled || now.duration_since(self.opened) >= MOST_SETTLING {
+            pending.append(&mut self.events);
+        }
     }
 }
 
@@ -186,6 +228,8 @@ pub fn run(show: Show, card: Option<Arc<Device>>, events: Events, options: Optio
         list_shown: false,
         map_shown: false,
         output_wanted: options.output.is_some(),
+        arrivals: arrivals::Arrivals::default(),
+        settling: Settling { events: options.first.clone(), size: None, since: now, opened: now },
         editor: editor::Editor::default(),
     };
     player.follow();
@@ -287,9 +331,12 @@ fn step(
     player.events.take_waiting(&mut player.pending);
 
     let show = player.show.get_mut().unwrap_or_else(PoisonError::into_inner);
-    if let Some(size) = output.size(&windows) {
+    player.arrivals.step(show);
+    let size = output.size(&windows);
+    if let Some(size) = size {
         show.set_output_size(size);
     }
+    player.settling.step(size, now, &mut player.pending);
     show.step(dt, &player.pending);
     player.pending.clear();
     player.editor.follow(show);
@@ -375,6 +422,33 @@ mod display {
 #[cfg(test)]
 mod test {
     use super::*;
+
+    #[test]
+    fn a_recording_waits_for_the_size_of_the_output() {
+        let start = Instant::now();
+        let mut settling =
+            Settling { events: vec![Event::Notice(String::new())], size: None, since: start, opened: start };
+        let mut pending = Vec::new();
+        let mut at = |settling: &mut Settling, millis, size| {
+            settling.step(size, start + Duration::from_millis(millis), &mut pending);
+            pending.len()
+        };
+        let (small, large) = (Some([1280, 720]), Some([1920, 1080]));
+        for (millis, size, released) in [
+            (0, None, 0),
+            (20, small, 0),
+            (400, small, 0),
+            (450, large, 0),
+            (900, large, 0),
+            (960, large, 1),
+            (2000, small, 1),
+        ] {
+            assert_eq!(at(&mut settling, millis, size), released, "after {millis} ms");
+        }
+        let mut unseen =
+            Settling { events: vec![Event::Notice(String::new())], size: None, since: start, opened: start };
+        assert_eq!((at(&mut unseen, 4000, None), at(&mut unseen, 5000, None)), (1, 2));
+    }
 
     #[test]
     fn the_rate_is_counted_over_half_a_second() {

@@ -24,6 +24,7 @@ mod slideshow;
 mod snapshots;
 pub mod stage;
 mod status;
+mod takeover;
 mod takes;
 
 use std::collections::VecDeque;
@@ -153,6 +154,8 @@ impl Devices {
 /// A running show.
 pub struct Show {
     engine: Arc<dyn Engine>,
+    /// What draws at the output's size.
+    graphics: Option<Arc<Graphics>>,
     devices: Vec<Box<dyn Device>>,
     listeners: Vec<Box<dyn Listener>>,
     controls: Controls,
@@ -211,6 +214,7 @@ impl Show {
         };
         takes.read_from(&preset.sources);
         takes.used(file);
+        let graphics = screen.clone();
         let opened = screen.map(|device| Screen::new(device.clone()).map(|screen| (screen, device)));
         let (opened, without) = match opened.transpose() {
             Ok(opened) => (opened, None),
@@ -247,6 +251,7 @@ impl Show {
             secs: 0.0,
             params,
             engine,
+            graphics,
         };
         without.into_iter().for_each(|line| show.status.notice(line));
         if let Some(recorded) = recorded {

@@ -7,7 +7,7 @@ use bevy::input::keyboard::{Key as Logical, KeyboardInput};
 use bevy::prelude::*;
 use bevy::window::FileDragAndDrop;
 
-use super::{Player, windows};
+use super::{Player, arrivals, windows};
 use crate::control::keys::{self, Action, BINDINGS, Key};
 use crate::control::{Event, Source, Write};
 use crate::params::{Id, Value};
@@ -201,10 +201,13 @@ fn asked(id: Id) -> Event {
     Event::Write(Write { target: id.into(), value: Value::Nothing, source: Source::Key })
 }
 
-/// A file dropped on a window is a network to load.
+/// A file dropped on a window is a network to load, or a snapshot or take to go to.
 pub(super) fn read_drops(mut dropped: MessageReader<FileDragAndDrop>, mut player: ResMut<Player>) {
     for drop in dropped.read() {
-        if let FileDragAndDrop::DroppedFile { path_buf, .. } = drop {
+        let FileDragAndDrop::DroppedFile { path_buf, .. } = drop else { continue };
+        if arrivals::leads(path_buf) {
+            player.arrive(path_buf.clone());
+        } else {
             player.pending.push(keys::dropped(path_buf));
         }
     }

@@ -262,13 +262,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         show.start_take(Some(path.clone()));
     }
     let recording = recording(options)?;
+    if has_window {
+        return open(show, device, events, options, recording);
+    }
     if !recording.is_empty() {
         show.step(0.0, &recording);
     }
-    match has_window {
-        true => open(show, device, events, options),
-        false => headless(show, &events, options.seconds),
-    }
+    headless(show, &events, options.seconds)
 }
 
 /// What the options of recordings write.
@@ -311,20 +311,27 @@ fn has_window(options: &Options) -> bool {
 }
 
 #[cfg(feature = "window")]
-fn open(show: Show, device: Option<Arc<Device>>, events: Events, options: &Options) -> anyhow::Result<()> {
+fn open(
+    show: Show,
+    device: Option<Arc<Device>>,
+    events: Events,
+    options: &Options,
+    first: Vec<Event>,
+) -> anyhow::Result<()> {
     let window = crate::app::Options {
         fullscreen: options.fullscreen,
         output: options.output,
         size: options.size,
         hud: !options.no_hud,
         seconds: options.seconds,
+        first,
     };
     Ok(crate::app::run(show, device, events, window)?)
 }
 
 /// Without the feature `window`, [`has_window`] is false.
 #[cfg(not(feature = "window"))]
-fn open(show: Show, _: Option<Arc<Device>>, events: Events, options: &Options) -> anyhow::Result<()> {
+fn open(show: Show, _: Option<Arc<Device>>, events: Events, options: &Options, _: Vec<Event>) -> anyhow::Result<()> {
     headless(show, &events, options.seconds)
 }
 

@@ -64,6 +64,20 @@ impl Controls {
         self.names_only = names_only;
     }
 
+    pub fn profiles(&self) -> &Arc<Profiles> {
+        &self.profiles
+    }
+
+    /// See [`Controls::set_names_only`].
+    pub fn names_only(&self) -> bool {
+        self.names_only
+    }
+
+    /// Takes over the controllers that are open.
+    pub fn take_ports(&mut self, other: &mut Controls) {
+        self.controllers = std::mem::take(&mut other.controllers);
+    }
+
     pub fn mapping(&self) -> &Mapping {
         &self.mapping
     }

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::loads::Recorded;
 use super::presets;
@@ -35,6 +36,10 @@ const RUN_UP_SECS: f64 = 60.0;
 const MOST_FRAMES: usize = 8;
 /// The longest time that a take is late.
 const LONGEST_SECS: f64 = 0.25;
+
+/// Shows that have gone on from a take, and how many bits the numbers of their pictures have.
+static SHOWS: AtomicU64 = AtomicU64::new(1);
+const PICTURES_BITS: u32 = 40;
 
 /// A take that is playing.
 pub(super) struct Player {
@@ -109,6 +114,8 @@ impl Show {
         show.presets.go_on(own).map_err(thread("presets"))?;
         show.effects.start().map_err(thread("watch files"))?;
         show.status = Status::new(false);
+        // Outputs that it takes over from another show see newer pictures.
+        show.output.number_from(SHOWS.fetch_add(1, Ordering::Relaxed) << PICTURES_BITS);
         let output = show.output.start().map_err(thread("engine"))?;
         Ok(Show { output, ..show })
     }

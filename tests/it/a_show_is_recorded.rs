@@ -173,6 +173,40 @@ fn the_clean_picture_is_recorded_beside_the_output() {
     assert!(clean.1.iter().any(|[r, g, _]| *r > 20 || *g > 20), "it is not blue: {:?}", clean.1);
 }
 
+#[test]
+fn a_recording_goes_on_when_another_show_takes_over() {
+    if skipped() {
+        return;
+    }
+    let folder = Folder::new();
+    let mut show = live([32, 32]);
+    show.wait(&[text(Id::TakeStart, folder.join("a.take"))], |show| show.is_taking());
+    (0..20).for_each(|_| show.step(0.01, &[number(Id::Seed, 7.0)]));
+    show.wait(&[bang(Id::TakeStop)], |show| !show.is_taking());
+    show.wait(&[text(Id::RecordFile, folder.join("x.mkv")), bang(Id::RecordStart)], |show| show.is_recording());
+    play_until(&mut show, 1);
+    assert!(show.is_taking());
+    // As when a take is dropped on the window.
+    let take = Take::read(&folder.join("a.take")).unwrap();
+    let (count, places) = (take.frames.len(), take.locate().unwrap());
+    let library = show.library().clone();
+    let mut new = Show::resume(&take, count, places, library, show.machinery()).unwrap();
+    new.take_over(&mut show);
+    let old = std::mem::replace(&mut show.show, new);
+    drop(old);
+    assert_eq!(show.base(Id::Seed), 7.0);
+    play_until(&mut show, 2);
+    assert!(show.is_taking(), "a second take begins here");
+    let told = stop(&mut show);
+    drop(show);
+    assert!(told.contains("x.mkv"), "{told}");
+    let frames = probe(&folder.join("x.mkv")).rsplit(',').next().and_then(|frames| frames.parse::<u32>().ok());
+    assert!(frames >= Some(60), "{frames:?}");
+    for name in ["x.take", "x-2.take"] {
+        assert!(Take::read(&folder.join(name)).is_ok(), "{name}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_killed_encoder_costs_one_line_and_its_file_plays() {
