@@ -18,6 +18,7 @@
 //! | [`thread`] | shared between threads: the newest item; panics in one line |
 //! | [`mod@image`] | a picture in memory: fit, bytes and floats, resizing, files |
 //! | [`audio`] | sound in: levels, drums, pitch, beat and tempo, a hundred times a second |
+//! | [`footage`] | video files, cameras, screens and streams become pictures, by ffmpeg |
 //! | [`params`] | the table of parameters, each defined once |
 //! | [`control`] | events from devices become writes to parameters |
 //! | [`patch`] | presets: checked as a whole, saved, and watched for changes |
@@ -40,6 +41,7 @@ pub mod control;
 pub mod effects;
 pub mod engine;
 pub mod file;
+pub mod footage;
 pub mod image;
 pub mod latent;
 pub mod modulate;

@@ -10,7 +10,9 @@ mod clean;
 mod controls;
 mod deck;
 mod effects;
+mod films;
 mod frames;
+mod input;
 mod live;
 pub mod loads;
 mod modulation;
@@ -59,6 +61,7 @@ pub use controls::MapLine;
 use controls::{Controls, Taught, Verdict};
 use deck::Decks;
 use effects::Effects;
+use films::Films;
 use loads::{Context, Kind, Landed, Landing, LoadError, LoadRequest, Loaded, Loads, Named, Place, Progress, Recorded};
 use modulation::Modulation;
 use output::{Now, Output, Showing};
@@ -166,6 +169,7 @@ pub struct Show {
     loads: Loads,
     decks: Decks,
     slideshow: Slideshow,
+    films: Films,
     effects: Effects,
     output: Output,
     recording: Recording,
@@ -221,7 +225,13 @@ impl Show {
             Err(error) => (None, Some(format!("{error}; the effects are off"))),
         };
         let (screen, workshop) = opened.map(|(screen, device)| (screen, Arc::new(Workshop::new(device)))).unzip();
-        let context = Context { engine: engine.clone(), library: library.clone(), workshop, sources: None };
+        let context = Context {
+            engine: engine.clone(),
+            library: library.clone(),
+            workshop,
+            sources: None,
+            is_live: mode == Mode::Live,
+        };
         let place = recorded.as_ref().and_then(|recorded| recorded.places.get(file)).unwrap_or(file);
         let (network, program) = context.network(place, &Progress::default())?;
         let mut params = Params::default();
@@ -236,6 +246,7 @@ impl Show {
             loads: Loads::new(context),
             decks: Decks::new(network, &params),
             slideshow: Slideshow::default(),
+            films: Films::default(),
             effects: Effects::default(),
             output: Output::new(program, screen),
             status: if recorded.is_some() { Status::repeating() } else { Status::new(mode == Mode::Offline) },
@@ -450,12 +461,13 @@ impl Show {
         if self.decks.step(dt, &self.params) {
             self.output.end_fade();
         }
-        self.slideshow.fade(dt, &self.params);
+        self.move_input(dt);
         let now = Now {
             secs: self.secs,
             beat: self.controls.clock().beat(),
             signals: self.modulation.signals(),
             picture: self.decks.network().picture_size(),
+            moments: self.films.moments(),
         };
         let request = self.output.request(&self.params, &self.slideshow, &self.effects, now);
         self.effects.remember(&request.chain_values);
@@ -626,7 +638,7 @@ impl Show {
         self.loads.stop(Kind::Picture);
         self.status.mended(Kind::Picture);
         if self.slideshow.stop() {
-            self.output.set_input(None);
+            self.play_input(None, false);
         }
     }
 
@@ -752,14 +764,11 @@ impl Show {
                 self.scripts.set_styles(names, self.params.text(Id::StyleNetwork));
                 self.output.set_style(Some(style));
             }
-            (LoadRequest::Picture { slide, .. }, Some(Loaded::Picture { image, count, left_out })) => {
+            (LoadRequest::Picture { slide, .. }, Some(Loaded::Picture { content, count, left_out })) => {
                 if let Some(line) = left_out {
                     self.status.notice(format!("{}: {line}", slide.place.name));
                 }
-                self.slideshow.landed(slide, count, image.is_some());
-                if image.is_some() {
-                    self.output.set_input(image);
-                }
+                self.input_landed(slide, content, count);
             }
             (LoadRequest::Preset(_), Some(Loaded::Preset { preset, number })) => {
                 self.presets.forget_learned();

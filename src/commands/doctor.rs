@@ -9,6 +9,7 @@ use super::play::OSC_PORT;
 use crate::audio::sources::sources;
 use crate::control::midi::{self, Profiles};
 use crate::engine::gpu;
+use crate::footage::source;
 use crate::patch::folders::{Folders, Kind};
 use crate::patch::library::Library;
 use crate::record::codec::{self, Encoder};
@@ -33,6 +34,7 @@ pub fn run() -> anyhow::Result<()> {
         ("display", display()),
         ("midi", midi_ports()),
         ("audio", audio()),
+        ("cameras", cameras()),
         ("osc", osc()),
         ("web", web()),
         ("ffmpeg", ffmpeg()),
@@ -146,6 +148,16 @@ fn audio() -> Health {
     Good(named.collect::<Vec<_>>().join(", "))
 }
 
+/// The cameras, each with the name that `/input` takes.
+fn cameras() -> Health {
+    let cameras = source::cameras(OsStr::new(video::FFMPEG));
+    if cameras.is_empty() {
+        return Lesser("no camera; plug one in at any time".to_owned());
+    }
+    let named = cameras.iter().map(|camera| format!("camera:{} ({})", camera.name, camera.device));
+    Good(named.collect::<Vec<_>>().join(", "))
+}
+
 fn osc() -> Health {
     match UdpSocket::bind(("127.0.0.1", OSC_PORT)) {
         Ok(_) => Good(format!("UDP port {OSC_PORT} is free")),
@@ -164,7 +176,10 @@ fn ffmpeg() -> Health {
     let version = match Command::new(video::FFMPEG).arg("-version").output() {
         Ok(output) => String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or("found").to_owned(),
         Err(_) => {
-            return Lesser("not found; shows are recorded as JPEGs, `render` writes PNGs (install ffmpeg)".to_owned());
+            return Lesser(
+                "not found; shows are recorded as JPEGs, `render` writes PNGs, no videos and cameras (install ffmpeg)"
+                    .to_owned(),
+            );
         }
     };
     match Encoder::of(OsStr::new(video::FFMPEG)) {

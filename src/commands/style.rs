@@ -16,6 +16,7 @@ use image::RgbaImage;
 
 use crate::effects::style::{Keep, StyleLoop, StyleSettings};
 use crate::engine::cpu::Cpu;
+use crate::footage::clip::is_clip;
 use crate::image::Image;
 use crate::image::convert::byte_from_float;
 use crate::image::file;
@@ -113,7 +114,9 @@ fn place(image: &Path) -> anyhow::Result<PathBuf> {
 
 /// The pictures to paint over, in natural order.
 fn pictures(image: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let found = picture::pictures_of(image)?;
+    let mut found = picture::pictures_of(image)?;
+    found.retain(|file| !is_clip(file));
+    ensure!(!found.is_empty(), "{} holds no pictures; style takes no videos", image.display());
     let repeated = found.windows(2).find(|pair| pair[0].file_stem() == pair[1].file_stem());
     if let Some([a, b]) = repeated {
         bail!("{} and {} would go into the same folder", a.display(), b.display());

@@ -125,7 +125,7 @@ mod tests {
     fn run(chain: &mut Chain, is_last_resort: bool) -> Result<f32, EngineError> {
         let mut frame = Surface::from(Image { channels: 3, height: 16, width: 16, data: vec![0.5; 3 * 16 * 16] });
         let style = StyleSettings { size: 16, ..StyleSettings::default() };
-        let input = crate::effects::input::InputSettings { amount: 0.5, fade: 1.0, serial: 1 };
+        let input = crate::effects::input::InputSettings { amount: 0.5, fade: 1.0, serial: 1, ..Default::default() };
         let values = Values { crossfade: 1.0, style, input };
         chain.run(&mut Memory::default(), &mut frame, &values, Time::default(), [true, is_last_resort])?;
         Ok(chain.made().unwrap_or(&mut frame).bring()?.data[0])
@@ -142,7 +142,7 @@ mod tests {
     fn an_effect_that_fails_is_skipped_and_reported() {
         let mut chain = Chain::default();
         let picture = Image { channels: 3, height: 16, width: 16, data: vec![-0.5; 3 * 16 * 16] };
-        chain.input.change(Some(picture), 1);
+        chain.input.change(Some(picture.into()), 1);
         chain.style.change(Some(Box::new(StyleLoop::new(Arc::new(Broken), Arc::new(StyleNetwork::without_layers(3))))));
         assert!(run(&mut chain, false).is_err(), "it may work elsewhere");
         assert_eq!(run(&mut chain, true).expect("the others play"), 0.0, "half of the input");

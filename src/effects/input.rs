@@ -1,14 +1,25 @@
-//! Pictures from files, mixed with the network's picture.
+//! Pictures and videos, mixed with the network's picture.
 //!
-//! [`Input`] holds the current picture and the previous one, which it fades from. It allocates only when a size changes.
-//! Files are read elsewhere, on the loader's thread.
+//! [`Input`] holds the current picture and the previous one, which it fades from; either may move. It allocates only when a
+//! size changes. Files are read elsewhere: on the loader's thread, or by the threads of a [`Footage`].
 
 use super::blend::Blend;
 use super::{Effect, Time, Values};
 use crate::engine::EngineError;
 use crate::engine::canvas::Canvas;
 use crate::engine::surface::Surface;
+use crate::footage::Footage;
 use crate::image::Image;
+use crate::image::convert::float_from_byte;
+
+/// Where something that moves is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// The number of its picture.
+    pub frame: u64,
+    /// Whether that picture is there; until it is, another one is shown.
+    pub is_there: bool,
+}
 
 /// How the input is mixed into one picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -19,13 +30,78 @@ pub struct InputSettings {
     pub fade: f32,
     /// Identifies the newest picture; see [`Input::change`].
     pub serial: u64,
+    /// Of the newest picture and of the previous one, if they move.
+    pub moments: [Moment; 2],
+    /// Whether exactly these pictures are waited for: offline.
+    pub waits: bool,
+}
+
+/// What can be mixed in.
+#[derive(Debug)]
+pub enum Content {
+    /// `[3, S, S]`
+    Still(Image),
+    Moving(Footage),
+}
+
+impl From<Image> for Content {
+    fn from(image: Image) -> Content {
+        Content::Still(image)
+    }
+}
+
+/// A picture that is mixed in.
+#[derive(Debug, Default)]
+pub struct Shown {
+    /// Empty until something that moves has its first picture.
+    surface: Surface,
+    footage: Option<Footage>,
+    /// The number of the picture in `surface`.
+    frame: Option<u64>,
+}
+
+impl From<Content> for Shown {
+    fn from(content: Content) -> Shown {
+        match content {
+            Content::Still(image) => Shown { surface: image.into(), ..Shown::default() },
+            Content::Moving(footage) => Shown { footage: Some(footage), ..Shown::default() },
+        }
+    }
+}
+
+impl Shown {
+    fn is_seen(&self) -> bool {
+        !self.surface.is_empty()
+    }
+
+    /// Brings the picture of this moment.
+    fn move_to(&mut self, moment: Moment, waits: bool) {
+        let Some(footage) = &self.footage else { return };
+        if self.frame == Some(moment.frame) && footage.length().is_some() {
+            return;
+        }
+        let Some((frame, bytes)) = footage.read(moment.frame, waits).filter(|(frame, _)| self.frame != Some(*frame))
+        else {
+            return;
+        };
+        self.frame = Some(frame);
+        let side = footage.side();
+        let image = self.surface.write([3, side, side]);
+        let plane = side * side;
+        let (red, rest) = image.data.split_at_mut(plane);
+        let (green, blue) = rest.split_at_mut(plane);
+        let pixels = bytes.as_chunks::<3>().0.iter();
+        for (((pixel, red), green), blue) in pixels.zip(red).zip(green).zip(blue) {
+            [*red, *green, *blue] = pixel.map(float_from_byte);
+        }
+    }
 }
 
 /// The current picture, and the one it fades from.
 #[derive(Debug, Default)]
 pub struct Input {
-    now: Option<Surface>,
-    before: Option<Surface>,
+    now: Option<Shown>,
+    before: Option<Shown>,
     /// The visible share of the previous picture when the newest arrived.
     before_share: f32,
     serial: u64,
@@ -35,34 +111,38 @@ pub struct Input {
 }
 
 impl Input {
-    /// Starts fading to a picture `[3, S, S]`, or to none; returns a surface that is no longer needed. Requests with a
-    /// smaller `serial` still show the previous state.
-    pub fn change(&mut self, picture: Option<Image>, serial: u64) -> Option<Surface> {
+    /// Starts fading to a picture, or to none; returns one that is no longer needed. Requests with a smaller `serial` still
+    /// show the previous state.
+    pub fn change(&mut self, content: Option<Content>, serial: u64) -> Option<Shown> {
         self.serial = serial;
         self.before_share = if self.faded < 1.0 { self.hold() } else { 1.0 };
         self.faded = 0.0;
         let gone = std::mem::replace(&mut self.before, self.now.take());
-        self.now = picture.map(Surface::from);
+        self.now = content.map(Shown::from);
         gone
     }
 
-    /// In the middle of a fade: replaces the newest picture by the mix that was last visible. Returns its share; the rest is
-    /// the network's.
+    /// In the middle of a fade: replaces the newest picture by the mix that was last visible, which no longer moves. Returns
+    /// its share; the rest is the network's.
     fn hold(&mut self) -> f32 {
         let (new, old) = (self.faded, (1.0 - self.faded) * self.before_share);
         match (&mut self.now, &mut self.before) {
-            (Some(now), Some(before)) if now.shape() == before.shape() && new + old > 0.0 => {
+            (Some(now), Some(before))
+                if now.is_seen() && now.surface.shape() == before.surface.shape() && new + old > 0.0 =>
+            {
                 let (a, b) = (new / (new + old), old / (new + old));
                 // Both came from files, so they are in memory too.
-                if let (Ok(now), Ok(before)) = (now.image_mut(), before.bring()) {
+                if let (Ok(now), Ok(before)) = (now.surface.image_mut(), before.surface.bring()) {
                     now.data.iter_mut().zip(&before.data).for_each(|(now, before)| *now = a * *now + b * before);
                 }
+                now.footage = None;
                 new + old
             }
             // Different size: cut.
-            (Some(_), Some(_)) => 1.0,
-            (Some(_), None) => new,
-            (None, _) => {
+            (Some(now), Some(_)) if now.is_seen() => 1.0,
+            (Some(now), None) if now.is_seen() => new,
+            // What has no picture yet was not seen.
+            _ => {
                 self.now = self.before.take();
                 old
             }
@@ -72,8 +152,9 @@ impl Input {
     /// The shares of the newest and the previous picture; the network's is the remainder to 1.
     fn shares(&self, settings: &InputSettings) -> [f32; 2] {
         let fade = if settings.serial < self.serial { 0.0 } else { settings.fade.clamp(0.0, 1.0) };
-        let share =
-            |picture: &Option<Surface>, share: f32| if picture.is_some() { share * settings.amount } else { 0.0 };
+        let share = |shown: &Option<Shown>, share: f32| {
+            if shown.as_ref().is_some_and(Shown::is_seen) { share * settings.amount } else { 0.0 }
+        };
         [share(&self.now, fade), share(&self.before, (1.0 - fade) * self.before_share)]
     }
 
@@ -83,6 +164,20 @@ impl Input {
         // The two shares of a fade add up to 1, up to rounding.
         let left = 1.0 - now - before;
         if left < 1e-6 { 0.0 } else { left }
+    }
+
+    /// Brings the pictures of this moment; called before shares are known.
+    pub fn prepare(&mut self, settings: &InputSettings) {
+        // An older request is for what was there before.
+        if settings.serial < self.serial || settings.amount <= 0.0 {
+            return;
+        }
+        let is_fading = settings.fade < 1.0;
+        for (shown, moment) in [(&mut self.now, 0), (&mut self.before, 1)] {
+            if let Some(shown) = shown.as_mut().filter(|_| moment == 0 || is_fading) {
+                shown.move_to(settings.moments[moment], settings.waits);
+            }
+        }
     }
 }
 
@@ -107,13 +202,15 @@ impl Effect for Input {
         }
         let shares = self.shares(settings);
         self.faded = if settings.serial < self.serial { 0.0 } else { settings.fade };
-        let Some(first) = self.now.as_ref().or(self.before.as_ref()) else { return Ok(false) };
-        let [_, height, width] = first.shape();
+        let is_seen = |shown: &&Shown| shown.is_seen();
+        let first = self.now.as_ref().filter(is_seen).or(self.before.as_ref().filter(is_seen));
+        let Some(first) = first else { return Ok(false) };
+        let [_, height, width] = first.surface.shape();
         // Missing ones have no share.
-        let mut nothing = [Surface::default(), Surface::default()];
+        let mut nothing = [Shown::default(), Shown::default()];
         let [a, b] = &mut nothing;
         let (now, before) = (self.now.as_mut().unwrap_or(a), self.before.as_mut().unwrap_or(b));
-        let parts = [(now, shares[0]), (before, shares[1]), (frame, rest)];
+        let parts = [(&mut now.surface, shares[0]), (&mut before.surface, shares[1]), (frame, rest)];
         self.blend.sum(canvas, parts, [3, height, width], out)?;
         Ok(true)
     }
@@ -131,31 +228,37 @@ mod test {
     }
 
     /// The input with a network's picture of 8 x 8, all of it −0.5.
+    /// What a footage shows at this place.
+    fn at(frame: u64) -> Moment {
+        Moment { frame, is_there: true }
+    }
+
     fn mix(input: &mut Input, channels: usize, settings: InputSettings) -> Image {
         let (mut frame, mut out) = (Surface::from(plain(channels, 8, -0.5)), Surface::default());
         let values = Values { input: settings, ..Values::default() };
         let canvas = &mut Memory::default();
+        input.prepare(&settings);
         let has_mixed = input.process(canvas, &mut frame, &mut out, &values, Time::default()).expect("memory has room");
         if has_mixed { out } else { frame }.into_image()
     }
 
     fn mixed(input: &mut Input, amount: f32, fade: f32, serial: u64) -> f32 {
-        mix(input, 3, InputSettings { amount, fade, serial }).data[50]
+        mix(input, 3, InputSettings { amount, fade, serial, ..InputSettings::default() }).data[50]
     }
 
     #[test]
     fn amount_and_fade_mix_network_and_pictures() {
         let mut input = Input::default();
-        let alone = InputSettings { amount: 1.0, fade: 1.0, serial: 0 };
+        let alone = InputSettings { amount: 1.0, fade: 1.0, ..InputSettings::default() };
         assert_eq!(input.network_share(&alone), 1.0, "no picture yet");
-        assert!(input.change(Some(plain(3, 16, 0.5)), 1).is_none());
+        assert!(input.change(Some(plain(3, 16, 0.5).into()), 1).is_none());
         for (amount, fade, expected) in
             [(1.0, 1.0, 0.5), (0.0, 1.0, -0.5), (0.5, 1.0, 0.0), (1.0, 0.0, -0.5), (1.0, 0.5, 0.0)]
         {
             assert!((mixed(&mut input, amount, fade, 1) - expected).abs() < 1e-5, "{amount} {fade}");
         }
         mixed(&mut input, 1.0, 1.0, 1);
-        assert!(input.change(Some(plain(3, 16, 0.9)), 2).is_none());
+        assert!(input.change(Some(plain(3, 16, 0.9).into()), 2).is_none());
         assert!((mixed(&mut input, 1.0, 0.25, 2) - 0.6).abs() < 1e-5);
         // A request from before the change does not show it.
         assert!((mixed(&mut input, 1.0, 1.0, 1) - 0.5).abs() < 1e-5);
@@ -164,37 +267,67 @@ mod test {
     #[test]
     fn a_change_in_the_middle_of_a_fade_continues_from_there() {
         let mut input = Input::default();
-        input.change(Some(plain(3, 16, 0.0)), 1);
+        input.change(Some(plain(3, 16, 0.0).into()), 1);
         mixed(&mut input, 1.0, 1.0, 1);
-        input.change(Some(plain(3, 16, 0.8)), 2);
+        input.change(Some(plain(3, 16, 0.8).into()), 2);
         assert!((mixed(&mut input, 1.0, 0.5, 2) - 0.4).abs() < 1e-5);
         assert!(input.change(None, 3).is_some(), "the oldest is returned");
         assert!((mixed(&mut input, 1.0, 0.0, 3) - 0.4).abs() < 1e-5);
-        let gone = InputSettings { amount: 1.0, fade: 1.0, serial: 3 };
+        let gone = InputSettings { amount: 1.0, fade: 1.0, serial: 3, ..InputSettings::default() };
         assert_eq!(input.network_share(&gone), 1.0);
     }
 
     #[test]
     fn a_change_in_the_middle_of_the_first_fade_continues_from_there() {
         let mut input = Input::default();
-        input.change(Some(plain(3, 16, 1.0)), 1);
+        input.change(Some(plain(3, 16, 1.0).into()), 1);
         let seen = mixed(&mut input, 1.0, 0.25, 1);
         // Another picture, then none.
-        input.change(Some(plain(3, 16, 0.5)), 2);
+        input.change(Some(plain(3, 16, 0.5).into()), 2);
         assert!((mixed(&mut input, 1.0, 0.0, 2) - seen).abs() < 1e-6);
         let seen = mixed(&mut input, 1.0, 0.5, 2);
         input.change(None, 3);
         assert!((mixed(&mut input, 1.0, 0.0, 3) - seen).abs() < 1e-6);
         let seen = mixed(&mut input, 1.0, 0.5, 3);
-        input.change(Some(plain(3, 16, -1.0)), 4);
+        input.change(Some(plain(3, 16, -1.0).into()), 4);
         assert!((mixed(&mut input, 1.0, 0.0, 4) - seen).abs() < 1e-6);
     }
 
     #[test]
     fn a_grey_network_is_mixed_as_grey() {
         let mut input = Input::default();
-        input.change(Some(plain(3, 16, 0.5)), 1);
-        let out = mix(&mut input, 1, InputSettings { amount: 0.5, fade: 1.0, serial: 1 });
+        input.change(Some(plain(3, 16, 0.5).into()), 1);
+        let out = mix(&mut input, 1, InputSettings { amount: 0.5, fade: 1.0, serial: 1, ..InputSettings::default() });
         assert!(out.data.len() == 3 * 256 && out.data.iter().all(|v| v.abs() < 1e-6));
+    }
+
+    #[test]
+    fn what_moves_goes_on_moving_while_it_fades() {
+        let mut input = Input::default();
+        let clip = Footage::of_colours(16, 10.0, &[[255, 0, 0], [0, 255, 0]]);
+        input.change(Some(Content::Moving(clip)), 1);
+        let settings = InputSettings { amount: 1.0, fade: 1.0, serial: 1, ..InputSettings::default() };
+        let red = |input: &mut Input, settings: InputSettings| mix(input, 3, settings).data[50];
+        let mut seen = [0, 1, 0].map(|frame| red(&mut input, InputSettings { moments: [at(frame); 2], ..settings }));
+        assert_eq!(seen, [1.0, -1.0, 1.0]);
+        input.change(Some(plain(3, 16, 0.0).into()), 2);
+        seen = [0, 1, 0].map(|frame| {
+            red(&mut input, InputSettings { fade: 0.5, serial: 2, moments: [at(9), at(frame)], ..settings })
+        });
+        assert_eq!(seen, [0.5, -0.5, 0.5], "half of it");
+        // The mix is held when something else comes.
+        input.change(None, 3);
+        let held = InputSettings { fade: 0.0, serial: 3, moments: [at(1); 2], ..settings };
+        assert_eq!(red(&mut input, held), 0.5);
+    }
+
+    #[test]
+    fn what_has_no_picture_yet_does_not_darken_anything() {
+        let mut input = Input::default();
+        input.change(Some(plain(3, 16, 0.5).into()), 1);
+        assert_eq!(mixed(&mut input, 1.0, 1.0, 1), 0.5);
+        input.change(Some(Content::Moving(Footage::of_colours(16, 10.0, &[]))), 2);
+        assert_eq!(mixed(&mut input, 1.0, 0.0, 2), 0.5);
+        assert_eq!(mixed(&mut input, 1.0, 1.0, 2), -0.5, "the network");
     }
 }

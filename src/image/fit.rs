@@ -173,7 +173,7 @@ fn add(sum: &mut Linear, pixel: &Linear, weight: f32) {
 }
 
 /// Which of `len` positions is visible at `x` when they start at `start` and are mirrored at both ends.
-fn reflected(x: usize, start: usize, len: usize) -> usize {
+pub(crate) fn reflected(x: usize, start: usize, len: usize) -> usize {
     let period = 2 * len as i64;
     let place = (x as i64 - start as i64).rem_euclid(period);
     place.min(period - 1 - place) as usize

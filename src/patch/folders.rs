@@ -23,6 +23,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use super::locate::{LocateError, expand, name_of};
 use crate::file::sources::{self, Query};
@@ -37,6 +38,10 @@ pub const HOME_VARIABLE: &str = "LATENT_JOCKEY_HOME";
 /// Extension of patches in Luau, which play like presets.
 const SCRIPT_ENDING: &str = "luau";
 
+/// Extensions of pictures and of videos, which play like them.
+static PICTURES: LazyLock<Vec<&str>> =
+    LazyLock::new(|| [crate::image::file::ENDINGS, crate::footage::clip::ENDINGS].concat());
+
 /// Whether a path is that of a patch in Luau.
 pub fn is_script(path: &Path) -> bool {
     path.extension().and_then(OsStr::to_str).is_some_and(|ending| ending.eq_ignore_ascii_case(SCRIPT_ENDING))
@@ -48,7 +53,7 @@ pub enum Kind {
     Preset,
     /// Generators and style networks.
     Network,
-    /// Pictures, and folders of pictures.
+    /// Pictures and videos, and folders of them.
     Picture,
     /// Profiles of MIDI controllers.
     Controller,
@@ -91,7 +96,7 @@ impl Kind {
             Kind::Preset => &["toml"],
             Kind::Controller => &["toml"],
             Kind::Network => &["safetensors", "pkl", "pt", "pth", "ckpt", "model", "bin"],
-            Kind::Picture => crate::image::file::ENDINGS,
+            Kind::Picture => &PICTURES,
             Kind::Effect => &["wgsl"],
         }
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::file::sources::Sources;
 use crate::patch::preset::Preset;
 use crate::record::take;
-pub use load::{Context, From, Kind, LoadError, LoadRequest, Loaded, Named, Place, PresetQuery, Progress};
+pub use load::{Arrived, Context, From, Kind, LoadError, LoadRequest, Loaded, Named, Place, PresetQuery, Progress};
 use load::{Identity, Outcome};
 use worker::Worker;
 
@@ -119,6 +119,7 @@ impl Loads {
     /// When a thread cannot be started.
     pub fn go_on(&mut self, sources: Sources) -> std::io::Result<()> {
         self.recorded = None;
+        self.context.is_live = true;
         self.context.sources = Some(Arc::new(sources)).filter(|sources| !sources.texts.is_empty());
         self.start()
     }
@@ -353,7 +354,13 @@ mod tests {
     }
 
     fn loads() -> Loads {
-        Loads::new(Context { engine: Arc::new(Broken), library: Library::default(), workshop: None, sources: None })
+        Loads::new(Context {
+            engine: Arc::new(Broken),
+            library: Library::default(),
+            workshop: None,
+            sources: None,
+            is_live: false,
+        })
     }
 
     fn named(name: &str) -> Named {
@@ -413,18 +420,18 @@ mod tests {
         let mut loads = loads();
         let mut land = || {
             loads.request(request());
-            let Ok(Some(Loaded::Picture { image, .. })) = loads.take_ready().unwrap().result else {
+            let Ok(Some(Loaded::Picture { content, .. })) = loads.take_ready().unwrap().result else {
                 panic!("a picture")
             };
-            image.is_some()
+            matches!(content, Arrived::New(_))
         };
         assert!(land() && !land());
         save(32);
         assert!(land() && !land());
         loads.stop(Kind::Picture);
         loads.request(request());
-        let Ok(Some(Loaded::Picture { image, .. })) = loads.take_ready().unwrap().result else { panic!("a picture") };
-        assert!(image.is_some(), "it was no longer playing");
+        let Ok(Some(Loaded::Picture { content, .. })) = loads.take_ready().unwrap().result else { panic!("a picture") };
+        assert!(matches!(content, Arrived::New(_)), "it was no longer playing");
         std::fs::remove_dir_all(folder).unwrap();
     }
 

@@ -11,10 +11,10 @@ use super::slideshow::Slideshow;
 use super::stage::{Change, Picture, Pixels, Request, Scene, Stage};
 use super::status::Status;
 use crate::control::query::Viewer;
-use crate::effects::input::InputSettings;
+use crate::effects::input::{Content, InputSettings, Moment};
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::{Noise, NoiseMode, Program, Transform};
-use crate::image::{Fit, Image};
+use crate::image::Fit;
 use crate::modulate::Signals;
 use crate::params::{Id, NoiseKind, Params};
 use crate::screen::palette::Palette;
@@ -98,6 +98,8 @@ pub struct Now<'a> {
     pub signals: &'a Signals,
     /// Height and width of the network's picture.
     pub picture: [usize; 2],
+    /// Where the inputs are that move: the newest and the previous one.
+    pub moments: [Moment; 2],
 }
 
 /// Where the pictures are made.
@@ -264,10 +266,10 @@ impl Output {
         self.change(Change::Style(style));
     }
 
-    /// Mixes this picture in from the next one; `None` for no input.
-    pub fn set_input(&mut self, image: Option<Image>) {
+    /// Mixes this in from the next picture on; `None` for no input.
+    pub fn set_input(&mut self, content: Option<Content>) {
         self.input_serial += 1;
-        self.change(Change::Input(image, self.input_serial));
+        self.change(Change::Input(content, self.input_serial));
     }
 
     /// Runs these effects from the next picture.
@@ -352,7 +354,9 @@ impl Output {
             p.get(Id::TransformScale),
         );
         let amount = p.get(Id::InputAmount) as f32;
-        request.input = InputSettings { amount, fade: slideshow.faded(), serial: self.input_serial };
+        let waits = matches!(self.maker, Maker::Offline(_));
+        let (fade, serial, moments) = (slideshow.faded(), self.input_serial, now.moments);
+        request.input = InputSettings { amount, fade, serial, moments, waits };
         // Without painting, its knobs change no picture.
         request.style = if self.styles.is_some() { StyleSettings::from_params(p) } else { StyleSettings::default() };
         request.style_serial = self.style_serial;
@@ -522,7 +526,7 @@ mod tests {
         fn draw(&mut self, generation: u64, resolution: usize, is_frozen: bool) -> u64 {
             self.secs += 0.1;
             let (signals, picture) = (&Signals::default(), [resolution; 2]);
-            let now = Now { secs: self.secs, beat: 0.0, signals, picture };
+            let now = Now { secs: self.secs, beat: 0.0, signals, picture, moments: Default::default() };
             let request = self.output.request(&self.params, &Slideshow::default(), &Effects::default(), now);
             (request.generation, request.ws, request.fade) = (generation, ws(resolution), 1.0);
             let showing = Showing { brightness: 1.0, fit: Fit::Contain, dt: 0.1 };

@@ -1,9 +1,10 @@
-//! The pictures of a folder. Accesses the disk: runs on the loader's thread or before a show starts.
+//! The pictures and videos of a folder. Accesses the disk: runs on the loader's thread or before a show starts.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::file;
+use crate::footage::FootageError;
 use crate::image::file::{ENDINGS, FileError};
 use crate::patch::folders::Kind;
 use crate::patch::locate::{self, LocateError};
@@ -13,13 +14,19 @@ use crate::patch::locate::{self, LocateError};
 pub enum PictureError {
     #[error(transparent)]
     Folder(#[from] LocateError),
-    #[error("{} holds no pictures ({}){}", folder.display(), ENDINGS.join(", "), left_out_of(folder))]
+    #[error("{} holds no pictures ({}) or videos{}", folder.display(), ENDINGS.join(", "), left_out_of(folder))]
     Empty { folder: PathBuf },
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Footage(#[from] FootageError),
+    #[error("{name} is live: a render cannot wait for it; record it first, and play the file")]
+    Live { name: String },
+    #[error("cameras, screens and addresses can only be named from this machine (keys, presets or OSC); got {name}")]
+    Remote { name: String },
 }
 
-/// The pictures of a folder in natural order, without hidden ones; for a file, just that file.
+/// The pictures and videos of a folder in natural order, without hidden ones; for a file, just that file.
 ///
 /// # Errors
 /// When the folder cannot be read or holds no pictures.
@@ -47,7 +54,7 @@ impl LeftOut {
         for file in file::list(folder).ok()?.into_iter().filter(|path| file::is_file(path)) {
             all += 1;
             let ending = file.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-            if !ENDINGS.contains(&ending.as_str()) {
+            if !Kind::Picture.ends(&file) {
                 *counts.entry(ending).or_default() += 1;
             }
         }
@@ -68,7 +75,7 @@ impl LeftOut {
 
 impl std::fmt::Display for LeftOut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}; supported: {}", self.headline(), ENDINGS.join(", "))
+        write!(f, "{}; supported: {} and videos", self.headline(), ENDINGS.join(", "))
     }
 }
 
@@ -85,15 +92,18 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("latent-jockey-input-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         assert!(
-            pictures_of(&folder).unwrap_err().to_string().ends_with("holds no pictures (png, jpg, jpeg, jfif, webp)")
+            pictures_of(&folder)
+                .unwrap_err()
+                .to_string()
+                .ends_with("holds no pictures (png, jpg, jpeg, jfif, webp) or videos")
         );
-        for file in ["10.png", "2.jpg", ".hidden.png", "c.txt"] {
+        for file in ["10.png", "2.jpg", "3.MP4", ".hidden.png", "c.txt"] {
             std::fs::write(folder.join(file), "").unwrap();
         }
         let names: Vec<_> = pictures_of(&folder).unwrap().iter().map(|p| p.file_name().unwrap().to_owned()).collect();
-        assert_eq!(names, ["2.jpg", "10.png"]);
+        assert_eq!(names, ["2.jpg", "3.MP4", "10.png"]);
         assert_eq!(pictures_of(&folder.join("10.png")).unwrap(), [folder.join("10.png")]);
-        assert!(LeftOut::of(&folder).unwrap().headline() == "1 of 3 files left out (1 .txt)");
+        assert!(LeftOut::of(&folder).unwrap().headline() == "1 of 4 files left out (1 .txt)");
         std::fs::remove_dir_all(&folder).unwrap();
         std::fs::create_dir_all(&folder).unwrap();
         assert_eq!(LeftOut::of(&folder), None);

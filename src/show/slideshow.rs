@@ -51,6 +51,11 @@ impl Slideshow {
         Some(wanted.clone())
     }
 
+    /// Whether this is what plays, perhaps fitted otherwise.
+    pub fn is_playing(&self, slide: &Slide) -> bool {
+        self.playing.as_ref().is_some_and(|playing| (&playing.place, playing.index) == (&slide.place, slide.index))
+    }
+
     /// Stops. False if nothing was playing.
     pub fn stop(&mut self) -> bool {
         self.fade = 0.0;

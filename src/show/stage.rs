@@ -11,13 +11,12 @@ use std::sync::Arc;
 
 use super::clean::Clean;
 use crate::effects::chain::Chain;
-use crate::effects::input::InputSettings;
+use crate::effects::input::{self, InputSettings};
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::effects::{Time, Values};
 use crate::engine::canvas::{Canvas, Memory};
 use crate::engine::surface::{self, Place, Surface, Texture};
 use crate::engine::{EngineError, Inputs, Noise, Program, Transform};
-use crate::image::Image;
 use crate::image::convert::rgba8_from_image;
 use crate::screen::palette::Palette;
 use crate::screen::{Link, Moment, Scaling, Screen};
@@ -112,8 +111,8 @@ pub enum Change {
     EndFade,
     /// `None` paints nothing.
     Style(Option<Box<StyleLoop>>),
-    /// A picture `[3, S, S]` to mix in, or none, and its serial; see [`input::Input::change`].
-    Input(Option<Image>, u64),
+    /// What to mix in, or nothing, and its serial; see [`input::Input::change`].
+    Input(Option<input::Content>, u64),
     /// The effects from files, and the number of this chain.
     Chain(Vec<Link>, u64),
     Palette(Box<Palette>),
@@ -123,7 +122,7 @@ pub enum Change {
 pub enum Used {
     Scenes([Option<Scene>; 2]),
     Style(Option<Box<StyleLoop>>),
-    Input(Option<Surface>),
+    Input(Option<input::Shown>),
     Chain(Vec<Link>),
     Palette(Box<Palette>),
 }
@@ -213,7 +212,7 @@ impl Stage {
             Change::Scene { scene, fades } => Used::Scenes(self.change_scene(scene, fades)),
             Change::EndFade => Used::Scenes([self.end_fade(), None]),
             Change::Style(style) => Used::Style(self.chain.style.change(style)),
-            Change::Input(picture, serial) => Used::Input(self.chain.input.change(picture, serial)),
+            Change::Input(content, serial) => Used::Input(self.chain.input.change(content, serial)),
             Change::Chain(links, _) => Used::Chain(links),
             Change::Palette(palette) => Used::Palette(palette),
         }
@@ -301,6 +300,7 @@ impl Stage {
         self.pool.iter_mut().filter_map(Arc::get_mut).for_each(|picture| picture.texture = None);
         self.collect_pixels();
         (self.values.crossfade, self.values.input, self.values.style) = (request.fade, request.input, request.style);
+        self.chain.input.prepare(&request.input);
         let dt_secs = (request.at_secs - self.last_secs).max(0.0) as f32;
         let time = Time { secs: request.at_secs, dt_secs };
         let picture = match self.draw_on_screen(request, time)? {

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::loads::{Kind, LoadRequest, Loaded};
+use super::loads::{Arrived, Kind, LoadRequest, Loaded};
 use crate::control::Event;
 use crate::file::sources::Sources;
+use crate::footage::Source;
 use crate::patch::preset::Preset;
 use crate::patch::saver::{Origin, Saved};
 use crate::record::snapshot::Still;
@@ -155,8 +156,8 @@ impl Takes {
         match result {
             Err(line) => landed.error = Some(line.to_owned()),
             Ok(None) => landed.same = true,
-            Ok(Some(Loaded::Picture { image, count, .. })) => {
-                (landed.count, landed.same) = (Some(*count), image.is_none());
+            Ok(Some(Loaded::Picture { content, count, .. })) => {
+                (landed.count, landed.same) = (Some(*count), matches!(content, Arrived::Same));
             }
             Ok(Some(Loaded::Preset { preset, number })) => {
                 landed.number = *number;
@@ -165,13 +166,16 @@ impl Takes {
             Ok(Some(Loaded::Effects { sources, .. })) => self.read_from(sources),
             Ok(Some(Loaded::Network { .. } | Loaded::Style(_))) => {}
         }
-        if let Some(file) = file.filter(|_| matches!(kind, Kind::Network | Kind::Style | Kind::Picture)) {
+        // A camera is no file.
+        let is_file = |file: &&Path| file.to_str().and_then(Source::parse).is_none();
+        let has_file = matches!(kind, Kind::Network | Kind::Style | Kind::Picture);
+        if let Some(file) = file.filter(|_| has_file).filter(is_file) {
             self.used(file);
         }
         self.landed.push(landed);
     }
 
-    /// Notes a network or picture that plays.
+    /// Notes a network, picture or video that plays.
     pub fn used(&mut self, file: &Path) {
         if self.is_on() && self.waiting.len() < MOST_FILES {
             self.waiting.push(Note::File(file.to_owned()));

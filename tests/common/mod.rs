@@ -82,3 +82,15 @@ pub fn engines() -> Vec<(Precision, Gpu)> {
     };
     [Precision::F32, Precision::F16].into_iter().filter_map(make).collect()
 }
+
+/// Whether a test is skipped for want of ffmpeg; says so, and how many were before it.
+#[allow(clippy::print_stderr, reason = "what is skipped is said")]
+pub fn skip_ffmpeg() -> bool {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let is_there = |tool: &&str| std::process::Command::new(tool).arg("-version").output().is_ok();
+    let missing = ["ffmpeg", "ffprobe"].into_iter().find(|tool| !is_there(tool));
+    if let Some(tool) = missing {
+        eprintln!("skipped (video, number {}): no {tool}", COUNT.fetch_add(1, Ordering::Relaxed) + 1);
+    }
+    missing.is_some()
+}

@@ -116,18 +116,18 @@ fn pictures_from_files_enter_alike() {
             let what = format!("{amount}, {fade}, {channels} colours");
             compare(&what, 3e-6, &[noise(5, channels, 32, 32)], &|canvas, surfaces, to| {
                 let mut input = Input::default();
-                let settings = InputSettings { amount, fade: 1.0, serial: 1 };
+                let settings = InputSettings { amount, fade: 1.0, serial: 1, ..InputSettings::default() };
                 let mut mix = |input: &mut Input, settings| {
                     let values = Values { input: settings, ..Values::default() };
                     let mixed = input.process(canvas, &mut surfaces[0], to, &values, Time::default());
                     assert!(mixed.expect("mixes"));
                 };
-                input.change(Some(noise(6, 3, 48, 48)), 1);
+                input.change(Some(noise(6, 3, 48, 48).into()), 1);
                 mix(&mut input, settings);
-                input.change(Some(noise(7, 3, 48, 48)), 2);
+                input.change(Some(noise(7, 3, 48, 48).into()), 2);
                 mix(&mut input, InputSettings { fade, serial: 2, ..settings });
                 // A third one, in the middle of the fade.
-                input.change(Some(noise(8, 3, 40, 40)), 3);
+                input.change(Some(noise(8, 3, 40, 40).into()), 3);
                 mix(&mut input, InputSettings { fade: 0.5, serial: 3, ..settings });
             });
         }

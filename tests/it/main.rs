@@ -15,6 +15,8 @@ mod a_picture_file_can_be_the_input;
 mod a_preset_leaves_the_stage_alone;
 mod a_show_is_recorded;
 mod a_take_gives_what_was_played;
+mod a_video_can_be_the_input;
+mod cameras_and_streams_come_and_go;
 mod changes_wait_for_the_beat;
 mod effects_from_files;
 mod effects_on_the_card_agree_with_the_processor;

@@ -54,7 +54,7 @@ impl Player {
     fn new(engine: Arc<dyn Engine>, painter: Arc<dyn Engine>) -> Player {
         let program = engine.prepare(plan(0)).expect("prepares");
         let style = StyleSettings { size: 64, a: 3, feedback: 0.6, ..StyleSettings::default() };
-        let input = InputSettings { amount: 0.0, fade: 1.0, serial: 0 };
+        let input = InputSettings { fade: 1.0, ..InputSettings::default() };
         let request = Request { fade: 1.0, style, input, ..Request::default() };
         let stage = Stage::new(Scene { generation: 0, program }, None);
         Player { engine, painter, stage, request, networks: [0, 0] }
@@ -94,8 +94,8 @@ impl Player {
         let data = z_from_seed(seed, 3 * 48 * 48).iter().map(|x| x * 0.4).collect();
         let picture = Image { channels: 3, height: 48, width: 48, data };
         let serial = self.request.input.serial + 1;
-        self.stage.change(Change::Input(Some(picture), serial));
-        self.request.input = InputSettings { amount, fade, serial };
+        self.stage.change(Change::Input(Some(picture.into()), serial));
+        self.request.input = InputSettings { amount, fade, serial, ..InputSettings::default() };
     }
 }
 

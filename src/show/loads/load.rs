@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::Recorded;
 use crate::effects;
+use crate::effects::input::Content;
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::{Engine, EngineError, Program};
 use crate::file::State;
 use crate::file::sources::{self, Sources};
-use crate::image::{Fit, Image, file};
+use crate::footage::{Source, clip, live};
+use crate::image::{Fit, file};
 use crate::network::style_transfer::StyleNetwork;
 use crate::network::{self, Network, NetworkError};
 use crate::patch::effects::{self as effects_of, EffectEntry};
@@ -187,9 +189,8 @@ pub enum Loaded {
         program: Box<dyn Program>,
     },
     Style(Box<StyleLoop>),
-    /// No image if that very picture is already playing, from another place.
     Picture {
-        image: Option<Image>,
+        content: Arrived,
         count: usize,
         /// Of a folder's first picture: which files are not read.
         left_out: Option<String>,
@@ -208,6 +209,16 @@ pub enum Loaded {
         /// What they were read from.
         sources: Sources,
     },
+}
+
+/// What has come for the input.
+#[derive(Debug)]
+pub enum Arrived {
+    New(Content),
+    /// That very file is already playing, from another place.
+    Same,
+    /// It was live when the take was played, and nobody has it now.
+    Gone,
 }
 
 /// The result of a request; `None` if that very file is already playing.
@@ -270,6 +281,8 @@ pub struct Context {
     pub workshop: Option<Arc<Workshop>>,
     /// The texts of a take that is playing, which come before those on the disk.
     pub sources: Option<Arc<Sources>>,
+    /// Whether the show plays live: then cameras and streams can be seen.
+    pub is_live: bool,
 }
 
 impl Context {
@@ -333,6 +346,9 @@ impl Context {
                 Ok(Some((identity, Loaded::Style(style))))
             }
             LoadRequest::Picture { slide, side } => {
+                if let Some(source) = Source::parse(&slide.place.name) {
+                    return self.live(&source, slide, *side, playing);
+                }
                 let place = self.picture_place(&slide.place)?;
                 let pictures = picture::pictures_of(&place)?;
                 let left_out = Some(&place).filter(|_| slide.index == 0).and_then(|place| LeftOut::of(place));
@@ -342,12 +358,11 @@ impl Context {
                 let left_out = left_out.map(|left_out| left_out.headline());
                 let at = slide.index.rem_euclid(pictures.len() as i64) as usize;
                 let identity = Identity::of(&pictures[at], Some((slide.fit, *side)));
-                let image = if playing == Some(&identity) {
-                    None
-                } else {
-                    Some(file::read_square(&pictures[at], *side, slide.fit).map_err(PictureError::from)?)
+                let content = match playing == Some(&identity) {
+                    true => Arrived::Same,
+                    false => Arrived::New(content(&pictures[at], *side, slide.fit)?),
                 };
-                Ok(Some((identity, Loaded::Picture { image, count: pictures.len(), left_out })))
+                Ok(Some((identity, Loaded::Picture { content, count: pictures.len(), left_out })))
             }
             LoadRequest::Effects { entries, base } => {
                 let (mut loaded, read) = sources::observe(|| self.effects(entries, base));
@@ -363,6 +378,23 @@ impl Context {
                 Ok(Some((Identity::of(&file, None), Loaded::Preset { preset, number })))
             }
         }
+    }
+
+    /// Opens a camera, a screen or a stream, unless it is playing.
+    fn live(&self, source: &Source, slide: &Slide, side: usize, playing: Option<&Identity>) -> Outcome {
+        let name = source.name();
+        if !slide.place.may_be_path {
+            return Err(PictureError::Remote { name }.into());
+        }
+        if !self.is_live {
+            return Err(PictureError::Live { name }.into());
+        }
+        let identity = Identity::of(Path::new(&slide.place.name), Some((slide.fit, side)));
+        let content = match playing == Some(&identity) {
+            true => Arrived::Same,
+            false => Arrived::New(Content::Moving(live::open(source, side, slide.fit).map_err(PictureError::from)?)),
+        };
+        Ok(Some((identity, Loaded::Picture { content, count: 1, left_out: None })))
     }
 
     /// Reads and compiles a chain. An effect whose file is broken keeps its last good version.
@@ -413,9 +445,14 @@ impl Context {
         let loaded = match request {
             LoadRequest::Picture { slide, side } => {
                 let identity = Identity::of(&file, Some((slide.fit, *side)));
-                let image = (!landed.same).then(|| file::read_square(place, *side, slide.fit)).transpose();
-                let (image, count) = (image.map_err(PictureError::from)?, landed.count.unwrap_or(1));
-                return Ok(Some((identity, Loaded::Picture { image, count, left_out: None })));
+                let source = Source::parse(&landed.file.clone().unwrap_or_default());
+                let content = match source {
+                    _ if landed.same => Arrived::Same,
+                    Some(_) => Arrived::Gone,
+                    None => Arrived::New(content(place, *side, slide.fit)?),
+                };
+                let count = landed.count.unwrap_or(1);
+                return Ok(Some((identity, Loaded::Picture { content, count, left_out: None })));
             }
             _ if landed.same => return Ok(None),
             LoadRequest::Network(_) => {
@@ -471,6 +508,14 @@ impl Context {
     }
 }
 
+/// Reads a picture, or opens a video, for a square of `side` pixels.
+fn content(file: &Path, side: usize, fit: Fit) -> Result<Content, PictureError> {
+    Ok(match clip::is_clip(file) {
+        true => Content::Moving(clip::open(file, side, fit)?),
+        false => Content::Still(file::read_square(file, side, fit)?),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -486,7 +531,13 @@ mod tests {
         }
         std::fs::write(library.join("networks/c.pth"), "").unwrap();
         let library_of = Library::scan(&library).unwrap();
-        let context = Context { engine: Arc::new(Cpu::new(1)), library: library_of, workshop: None, sources: None };
+        let context = Context {
+            engine: Arc::new(Cpu::new(1)),
+            library: library_of,
+            workshop: None,
+            sources: None,
+            is_live: false,
+        };
         let found = |name: &str, may_be_path: bool, base: &Path| {
             context.network_file(&Named { name: name.to_owned(), may_be_path, base: base.to_owned() }).ok()
         };
