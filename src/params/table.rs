@@ -341,6 +341,7 @@ parameters! {
     FitZoom = D::float("/fit/zoom", 0.25, 8.0, 1.0).smooth(0.08).help("enlarges the picture in the output");
     FitSectors = D::int("/fit/sectors", 2, 32, 6).help("number of sectors of /fit kaleidoscope");
     FitTurn = D::float("/fit/turn", -1.0, 1.0, 0.0).unit("turns").smooth(0.08).help("rotates the sectors of /fit kaleidoscope");
+    FlashLimit = D::boolean("/flash/limit", true).stage().saving(Saving::ReadOnly).help("for photosensitive people: damps the picture where it would flash more than three times a second");
     Palette = D::text("/palette", "ember").unlearnable().help("colours for effects that use a palette: a list such as #0b0410 #d9501e #ffeeb0, or ember, ocean, aurora, neon, mono, rainbow");
     FxAdd = D::text("/fx/add", "").command().unlearnable().saving(NOW).help("add an effect to the end of the chain, by the name of its file");
     FxRemove = D::text("/fx/remove", "").command().unlearnable().saving(NOW).help("remove an effect from the chain");
