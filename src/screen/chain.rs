@@ -606,6 +606,19 @@ impl Screen {
     }
 }
 
+impl Drop for Screen {
+    /// Waits for the pictures that the device is still drawing: wgpu gives up after six seconds, and then frees what a slow
+    /// device still reads.
+    fn drop(&mut self) {
+        if self.device.fault().is_none()
+            && let Some(newest) = self.in_flight.pop_back()
+        {
+            // Nobody is left to tell.
+            let _ = wait(&self.device, Some(newest));
+        }
+    }
+}
+
 /// The values of an effect that runs with its defaults, as [`Screen::draw`] takes them.
 pub fn default_values(compiled: &Compiled) -> Vec<u32> {
     let mut values = vec![1, 1.0f32.to_bits()];
