@@ -14,6 +14,7 @@ mod a_moved_control_is_learned_and_saved;
 mod a_picture_file_can_be_the_input;
 mod a_preset_leaves_the_stage_alone;
 mod a_show_is_recorded;
+mod a_take_follows_timecode;
 mod a_take_gives_what_was_played;
 mod a_video_can_be_the_input;
 mod cameras_and_streams_come_and_go;
@@ -27,6 +28,8 @@ mod files_may_change_while_they_are_read;
 mod flashes_are_limited;
 mod foreign_networks_are_named;
 mod half_precision_stays_close_to_pytorch;
+#[cfg(feature = "link")]
+mod link_peers_share_a_tempo;
 mod listening_agrees_with_the_prototype;
 mod listening_hears_what_was_played;
 mod live_code_plays;
