@@ -8,6 +8,7 @@ pub mod canvas;
 pub mod cpu;
 pub mod fallback;
 pub mod gpu;
+pub mod memo;
 pub mod pass;
 pub mod plan;
 pub mod score;

@@ -9,6 +9,7 @@ use super::style::Style;
 use super::{Effect, Time, Values};
 use crate::engine::EngineError;
 use crate::engine::canvas::Canvas;
+use crate::engine::memo::{Memo, MemoError};
 use crate::engine::surface::Surface;
 
 /// The effects in the order in which they run.
@@ -88,6 +89,29 @@ impl Chain {
     /// The effect that was skipped in the last picture, and why.
     pub fn take_fault(&mut self) -> Option<String> {
         self.fault.take()
+    }
+
+    /// Notes a picture that is not made, so that what comes after it goes the same way; what is painted is not noted.
+    pub fn pass_over(&mut self, values: &Values) {
+        self.input.pass_over(&values.input);
+        if self.input.network_share(&values.input) > 0.0 {
+            self.crossfade.pass_over(values.crossfade);
+        }
+    }
+
+    /// Whether pictures that were made before can be seen in the next one.
+    pub fn remembers(&self) -> bool {
+        self.crossfade.before.is_some() || !self.style.is_none()
+    }
+
+    /// What it remembers.
+    ///
+    /// # Errors
+    /// As [`Memo::surface`], and when another kind of style loop is playing.
+    pub fn memo(&mut self, memo: &mut Memo) -> Result<(), MemoError> {
+        self.crossfade.memo(memo, &mut self.outs[0])?;
+        self.input.memo(memo)?;
+        self.style.memo(memo)
     }
 
     /// From now on fades from the crossfade's last result, as a still.

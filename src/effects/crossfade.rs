@@ -4,6 +4,7 @@ use super::blend::Blend;
 use super::{Effect, Time, Values};
 use crate::engine::EngineError;
 use crate::engine::canvas::Canvas;
+use crate::engine::memo::{Memo, MemoError};
 use crate::engine::surface::Surface;
 
 /// Fades from the picture of another network, or from a still.
@@ -14,6 +15,23 @@ pub struct Crossfade {
     /// Whether the last picture was a mix.
     pub has_mixed: bool,
     blend: Blend,
+}
+
+impl Crossfade {
+    /// Notes a picture that is not made.
+    pub fn pass_over(&mut self, share: f32) {
+        self.has_mixed = self.before.is_some() && share < 1.0;
+    }
+
+    /// What it remembers; `mixture` is its last result.
+    ///
+    /// # Errors
+    /// As [`Memo::surface`].
+    pub fn memo(&mut self, memo: &mut Memo, mixture: &mut Surface) -> Result<(), MemoError> {
+        memo.optional(&mut self.before)?;
+        memo.bool(&mut self.has_mixed)?;
+        if self.has_mixed { memo.surface(mixture) } else { Ok(()) }
+    }
 }
 
 impl Effect for Crossfade {

@@ -7,6 +7,7 @@ use super::blend::Blend;
 use super::{Effect, Time, Values};
 use crate::engine::EngineError;
 use crate::engine::canvas::Canvas;
+use crate::engine::memo::{Memo, MemoError};
 use crate::engine::surface::Surface;
 use crate::footage::Footage;
 use crate::image::Image;
@@ -72,6 +73,28 @@ impl From<Content> for Shown {
 impl Shown {
     fn is_seen(&self) -> bool {
         !self.surface.is_empty()
+    }
+
+    /// What is remembered of one that need not be there.
+    fn memo(shown: &mut Option<Shown>, memo: &mut Memo) -> Result<(), MemoError> {
+        let mut is_there = shown.is_some();
+        memo.bool(&mut is_there)?;
+        if !is_there {
+            *shown = None;
+            return Ok(());
+        }
+        let shown = shown.get_or_insert_default();
+        memo.surface(&mut shown.surface)?;
+        let (mut has_frame, mut frame) = (shown.frame.is_some(), shown.frame.unwrap_or_default());
+        memo.bool(&mut has_frame)?;
+        memo.u64(&mut frame)?;
+        shown.frame = has_frame.then_some(frame);
+        let mut moves = shown.footage.is_some();
+        memo.bool(&mut moves)?;
+        if !moves {
+            shown.footage = None;
+        }
+        Ok(())
     }
 
     /// Brings the picture of this moment.
@@ -158,6 +181,31 @@ impl Input {
         [share(&self.now, fade), share(&self.before, (1.0 - fade) * self.before_share)]
     }
 
+    /// Notes a picture that is shown with these settings.
+    fn note(&mut self, settings: &InputSettings) {
+        self.faded = if settings.serial < self.serial { 0.0 } else { settings.fade };
+    }
+
+    /// Notes a picture that is not made. What moves is brought all the same: a fade may stop in the middle.
+    pub fn pass_over(&mut self, settings: &InputSettings) {
+        self.prepare(settings);
+        if self.network_share(settings) < 1.0 {
+            self.note(settings);
+        }
+    }
+
+    /// What it remembers.
+    ///
+    /// # Errors
+    /// As [`Memo::surface`].
+    pub fn memo(&mut self, memo: &mut Memo) -> Result<(), MemoError> {
+        Shown::memo(&mut self.now, memo)?;
+        Shown::memo(&mut self.before, memo)?;
+        memo.f32(&mut self.before_share)?;
+        memo.f32(&mut self.faded)?;
+        memo.u64(&mut self.serial)
+    }
+
     /// The visible share of the network's picture, 0 to 1; at 0 it need not be drawn.
     pub fn network_share(&self, settings: &InputSettings) -> f32 {
         let [now, before] = self.shares(settings);
@@ -201,7 +249,7 @@ impl Effect for Input {
             return Ok(false);
         }
         let shares = self.shares(settings);
-        self.faded = if settings.serial < self.serial { 0.0 } else { settings.fade };
+        self.note(settings);
         let is_seen = |shown: &&Shown| shown.is_seen();
         let first = self.now.as_ref().filter(is_seen).or(self.before.as_ref().filter(is_seen));
         let Some(first) = first else { return Ok(false) };

@@ -20,6 +20,7 @@ pub use settings::{Keep, StyleSettings};
 use super::blend::Blend;
 use super::{Effect, Time, Values};
 use crate::engine::canvas::{Canvas, Memory};
+use crate::engine::memo::{Memo, MemoError};
 use crate::engine::surface::{Place, Surface};
 use crate::engine::{Engine, EngineError};
 use crate::image::Image;
@@ -47,6 +48,15 @@ impl Style {
 
     pub fn is_none(&self) -> bool {
         self.painting.is_none()
+    }
+
+    /// What it remembers.
+    ///
+    /// # Errors
+    /// As [`Memo::surface`], and when there is a loop here and none there, or the other way round.
+    pub fn memo(&mut self, memo: &mut Memo) -> Result<(), MemoError> {
+        memo.same("the style loop", &self.painting.is_some())?;
+        self.painting.as_mut().map_or(Ok(()), |style| style.paintings.memo(memo))
     }
 
     /// Whether everything in the loop runs on that device.

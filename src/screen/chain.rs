@@ -4,11 +4,12 @@
 //! two textures of its own; the others share a few. A picture waits until the device has at most [`AHEAD`] others to draw:
 //! on a slow device they would pile up, each with its memory and its delay.
 
+mod memo;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::compiled::{Compiled, FORMAT, FRAME_BYTES, PARAM_BYTES, Pipeline};
-use super::flash::Flash;
 use super::header::What;
 use super::scale::{Scaler, Scaling};
 use super::shader::{FIRST_TEXTURE, MOST_TEXTURES};
@@ -49,10 +50,10 @@ pub struct Moment {
 
 /// A texture of the chain; `id` distinguishes it in the keys of bind groups.
 #[derive(Clone, Debug)]
-pub struct Plate {
-    pub view: wgpu::TextureView,
-    pub id: u32,
-    pub size: [u32; 2],
+struct Plate {
+    view: wgpu::TextureView,
+    id: u32,
+    size: [u32; 2],
 }
 
 /// Two textures that take turns: one has the contents, the other is filled next.
@@ -117,7 +118,6 @@ pub struct Screen {
     palette: Plate,
     black: Plate,
     sampler: wgpu::Sampler,
-    flash: Flash,
     uniforms: wgpu::Buffer,
     words: Vec<u32>,
     /// Whether each link runs in this picture.
@@ -132,7 +132,7 @@ impl Screen {
     /// # Errors
     /// When the device rejects the built-in shaders.
     pub fn new(device: Arc<Device>) -> Result<Screen, EngineError> {
-        let ((scaler, flash), error) = device.watched(|| (Scaler::new(&device.wgpu), Flash::new(&device)));
+        let (scaler, error) = device.watched(|| Scaler::new(&device.wgpu));
         if let Some(error) = error {
             return Err(unavailable(crate::engine::gpu::first_line(&error)));
         }
@@ -157,7 +157,6 @@ impl Screen {
             palette,
             black,
             sampler,
-            flash,
             uniforms,
             words: Vec::new(),
             active: Vec::new(),
@@ -233,7 +232,6 @@ impl Screen {
         self.size = size;
         self.painting = Some(plate(&self.device, size, &mut self.ids));
         (self.network, self.shown, self.ring) = (None, None, None);
-        self.flash.forget();
         self.pool.clear();
         self.scaler.forget();
         for playing in &mut self.links {
@@ -272,7 +270,7 @@ impl Screen {
         }
         self.resize(scaling.size);
         let mut encoder = self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        let plain = self.entry(scaling.limits_flashes).ok_or_else(|| unavailable("no texture".to_owned()))?;
+        let plain = self.painting.clone().ok_or_else(|| unavailable("no texture".to_owned()))?;
         self.enlarge(&mut encoder, painting, scaling, &plain)?;
         if self.reads_network() && !network.is_empty() {
             let plate = match self.network.take() {
@@ -285,7 +283,6 @@ impl Screen {
             self.network = None;
         }
         let made = self.run_chain(&mut encoder, &plain, values, moment);
-        self.limit_flashes(&mut encoder, &made, moment.dt, scaling.limits_flashes);
         let texture = self.finish(&mut encoder, &made, number);
         self.in_flight.push_back(self.device.queue.submit([encoder.finish()]));
         if let Some(ring) = &mut self.ring {
@@ -294,28 +291,6 @@ impl Screen {
         self.shown = Some(made);
         let texture = texture.filter(|_| self.device.is_shared());
         Ok(texture.map(|inner| Texture { size: inner.size, inner }))
-    }
-
-    /// Where the picture enters the chain. What was shown last is kept for damping: without effects that is where the last
-    /// picture entered.
-    fn entry(&mut self, limits_flashes: bool) -> Option<Plate> {
-        let plain = self.painting.clone()?;
-        if !limits_flashes || self.shown.as_ref().is_none_or(|shown| shown.id != plain.id) {
-            return Some(plain);
-        }
-        let other = self.free(&plain, &plain);
-        self.pool.retain(|plate| plate.id != other.id);
-        self.pool.push(plain);
-        self.painting = Some(other.clone());
-        Some(other)
-    }
-
-    fn limit_flashes(&mut self, encoder: &mut wgpu::CommandEncoder, made: &Plate, dt: f32, limits_flashes: bool) {
-        if !limits_flashes {
-            return self.flash.forget();
-        }
-        let before = self.shown.as_ref().unwrap_or(made);
-        self.flash.look(&self.device, encoder, [made, before], dt);
     }
 
     fn enlarge(
@@ -527,7 +502,6 @@ impl Screen {
         let ring = self.ring.as_mut()?;
         let texture = ring.free()?;
         self.scaler.finish(&self.device, encoder, &made.view, &texture.view);
-        self.flash.cover(encoder, &texture.view);
         if let Some(number) = number {
             ring.send_texture(&self.device, encoder, &texture, number);
         }
@@ -582,6 +556,12 @@ impl Screen {
 
     /// Whether a texture holds this number anywhere.
     fn holds(&self, plate: &Plate, number: f32) -> Result<bool, EngineError> {
+        let wanted = half::f16::from_f32(number).to_bits().to_le_bytes();
+        Ok(self.halves(plate)?.as_chunks::<2>().0.contains(&wanted))
+    }
+
+    /// The numbers of a texture: RGBA in 16 bits each, rows from top to bottom.
+    fn halves(&self, plate: &Plate) -> Result<Vec<u8>, EngineError> {
         let [width, height] = plate.size;
         let pitch = (width * 8).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
         let bytes = u64::from(pitch) * u64::from(height);
@@ -600,22 +580,7 @@ impl Screen {
             return Err(unavailable("a picture cannot be read".to_owned()));
         }
         let view = through.buffer.get_mapped_range(..);
-        let wanted = half::f16::from_f32(number).to_bits().to_le_bytes();
-        let rows = view.chunks_exact(pitch as usize);
-        Ok(rows.into_iter().any(|row| row[..width as usize * 8].as_chunks::<2>().0.contains(&wanted)))
-    }
-}
-
-impl Drop for Screen {
-    /// Waits for the pictures that the device is still drawing: wgpu gives up after six seconds, and then frees what a slow
-    /// device still reads.
-    fn drop(&mut self) {
-        if self.device.fault().is_none()
-            && let Some(newest) = self.in_flight.pop_back()
-        {
-            // Nobody is left to tell.
-            let _ = wait(&self.device, Some(newest));
-        }
+        Ok(view.chunks_exact(pitch as usize).flat_map(|row| &row[..width as usize * 8]).copied().collect())
     }
 }
 

@@ -13,6 +13,7 @@ use super::status::Status;
 use crate::control::query::Viewer;
 use crate::effects::input::{Content, InputSettings, Moment};
 use crate::effects::style::{StyleLoop, StyleSettings};
+use crate::engine::memo::{Memo, MemoError};
 use crate::engine::{Noise, NoiseMode, Program, Transform};
 use crate::image::Fit;
 use crate::modulate::Signals;
@@ -140,6 +141,8 @@ pub struct Output {
     pictures_asked: u64,
     /// Of a take that is rendered: whether this frame is drawn.
     directed: Option<bool>,
+    /// Whether it is noted as drawn instead.
+    passes_over: bool,
     /// Whether somebody besides the taps wants pixels.
     wants_pixels: bool,
 }
@@ -167,6 +170,7 @@ impl Output {
             input_serial: 0,
             pictures_asked: 0,
             directed: None,
+            passes_over: false,
             wants_pixels: false,
         }
     }
@@ -296,7 +300,41 @@ impl Output {
 
     /// Draws the next frame, or not, whether or not its picture differs from the last.
     pub fn direct(&mut self, draws: bool) {
-        self.directed = Some(draws);
+        (self.directed, self.passes_over) = (Some(draws), false);
+    }
+
+    /// Notes the next frame as one that was drawn, without drawing it: see [`Stage::pass_over`].
+    pub fn pass_over(&mut self) {
+        (self.directed, self.passes_over) = (Some(false), true);
+    }
+
+    /// Offline: whether pictures that were drawn before can be seen in the next one.
+    pub fn remembers(&self) -> bool {
+        matches!(&self.maker, Maker::Offline(stage) if stage.remembers())
+    }
+
+    /// Offline: what it remembers of the pictures that were drawn, and the newest one.
+    ///
+    /// # Errors
+    /// As [`Stage::memo`].
+    pub fn memo(&mut self, memo: &mut Memo) -> Result<(), MemoError> {
+        let Maker::Offline(stage) = &mut self.maker else { return Ok(()) };
+        stage.memo(memo)?;
+        let mut picture = self.picture.as_ref().map(|picture| Picture { texture: None, ..(**picture).clone() });
+        let mut is_there = picture.is_some();
+        memo.bool(&mut is_there)?;
+        if is_there {
+            let picture = picture.get_or_insert_default();
+            memo.u32(&mut picture.width)?;
+            memo.u32(&mut picture.height)?;
+            memo.u64(&mut picture.serial)?;
+            memo.bytes(&mut picture.rgba)?;
+        }
+        if memo.gives_back() {
+            self.picture = picture.filter(|_| is_there).map(Arc::new);
+            self.pixels.clone_from(&self.picture);
+        }
+        Ok(())
     }
 
     /// The frame of the next request that was drawn, and its picture's serial number; in order, each once. Live only.
@@ -369,7 +407,6 @@ impl Output {
             zoom: p.get(Id::FitZoom) as f32,
             sectors: p.get(Id::FitSectors) as f32,
             turn: p.get(Id::FitTurn) as f32,
-            limits_flashes: p.bool(Id::FlashLimit),
         };
         // A picture that is shown as it is needs no screen.
         let [height, width] = now.picture.map(|side| side as u32);
@@ -398,6 +435,10 @@ impl Output {
         }
         if self.directed.unwrap_or(is_wanted) {
             self.submit(status);
+        } else if let Maker::Offline(stage) = &mut self.maker
+            && self.passes_over
+        {
+            stage.pass_over(&self.request);
         }
         self.collect(status);
         let Showing { brightness, fit, dt } = showing;

@@ -7,6 +7,8 @@
 //! `engine` thread ([`Live`](super::live::Live)), which takes the newest request and publishes the newest picture; offline
 //! it is called directly. Knows nothing of parameters, devices or windows.
 
+mod memo;
+
 use std::sync::Arc;
 
 use super::clean::Clean;

@@ -8,6 +8,7 @@ use super::balance::Balance;
 use super::clean::Clean;
 use super::dark::Dark;
 use crate::engine::canvas::Canvas;
+use crate::engine::memo::{Memo, MemoError};
 use crate::engine::pass::{Pass, Threads, Work};
 use crate::engine::surface::{self, Place, Surface};
 use crate::engine::{Engine, EngineError, Inputs, Program};
@@ -142,6 +143,23 @@ impl Paintings {
         self.before = painting.clone().into();
         self.since = Some(u32::MAX - 1);
         self.elapsed = 0.0;
+    }
+
+    /// What it remembers; the rest is made anew in each frame.
+    ///
+    /// # Errors
+    /// As [`Memo::surface`].
+    pub fn memo(&mut self, memo: &mut Memo) -> Result<(), MemoError> {
+        let (mut has_painted, mut since) = (self.since.is_some(), self.since.unwrap_or_default());
+        memo.bool(&mut has_painted)?;
+        memo.u32(&mut since)?;
+        memo.f32(&mut self.elapsed)?;
+        self.since = has_painted.then_some(since);
+        if has_painted {
+            memo.surface(&mut self.painting)?;
+            memo.surface(&mut self.before)?;
+        }
+        Ok(())
     }
 
     /// Moves the paintings to where the loop runs.
