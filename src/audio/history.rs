@@ -62,6 +62,11 @@ impl History {
         self.arrived(written, nanos(now.saturating_duration_since(self.epoch)));
     }
 
+    /// How much was heard, in seconds.
+    pub fn secs(&self) -> f64 {
+        self.written.load(Ordering::Relaxed) as f64 / f64::from(RATE)
+    }
+
     /// Notes that sample `written` was heard at `now`.
     fn arrived(&self, written: u64, now: i64) {
         let zero = now - nanos_of(written as f64) as i64;

@@ -33,6 +33,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         What::Check(which) => {
             let take = Take::read(&which.file)?;
             take.locate()?;
+            let tracks = take.files.iter().filter(|used| used.sound);
+            tracks.filter_map(|used| take.find(used).err()).for_each(|line| warn!("without its sound: {line}"));
             say!("{}", summary(&take));
         }
         What::Bundle(which) => {
@@ -73,6 +75,7 @@ fn dump(take: &Take) {
         at += frame.dt;
         let Some(more) = &frame.more else { continue };
         let time = format!("{at:10.3} frame {i}");
+        more.heard.iter().for_each(|(path, secs)| report!("{time} heard {} at {secs:.2} s", path.display()));
         more.size.iter().for_each(|size| report!("{time} size {}x{}", size[0], size[1]));
         more.sources.texts.iter().for_each(|(path, text)| {
             report!("{time} text {} ({} bytes)", path.display(), text.len());

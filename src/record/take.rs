@@ -96,6 +96,9 @@ pub struct FileUsed {
     pub bytes: u64,
     /// SHA-256 in hexadecimal digits.
     pub hash: String,
+    /// Whether it is a track that was heard: without it, the pictures are the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sound: bool,
 }
 
 /// One line of a take.
@@ -116,6 +119,8 @@ pub(crate) struct Line {
     size: Option<[u32; 2]>,
     names_only: Option<bool>,
     controllers: Option<Vec<String>>,
+    /// The track that is heard, and where it is, in seconds.
+    heard: Option<(String, f64)>,
     /// Path and text.
     text: Option<[String; 2]>,
     /// Kind, folder, name and file.

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::chase::{self, Chase, Step};
 use super::loads::Recorded;
 use super::presets;
 use super::status::Status;
@@ -21,9 +20,9 @@ use super::{Mode, Options, Show, ShowError};
 use crate::control::Event;
 use crate::control::keys::Key;
 use crate::control::midi::Profiles;
-use crate::control::timecode::Carrier;
 use crate::engine::Engine;
 use crate::engine::gpu::Device as Graphics;
+use crate::engine::memo::{Memo, MemoError};
 use crate::file::sources::{self, Sources};
 use crate::params::{Id, Scope};
 use crate::patch::library::Library;
@@ -54,8 +53,6 @@ pub(super) struct Player {
     loops: bool,
     /// With which it begins.
     preset: Preset,
-    /// Its time is another machine's.
-    chase: Option<Chase>,
 }
 
 /// Whether an event is given to the show once more: nothing is learned or saved twice.
@@ -107,12 +104,15 @@ impl Show {
         for (i, frame) in lead.iter().enumerate() {
             left_secs -= frame.dt;
             let draws = frame.is_drawn && is_remembered && left_secs < RUN_UP_SECS || Some(i) == last_drawn;
-            show.repeat(frame, draws);
+            if frame.is_drawn && !draws {
+                show.pass_over(frame);
+            } else {
+                show.repeat(frame, draws);
+            }
         }
         let thread = |what| move |source| ShowError::Thread { what, source };
-        let files = take.files.iter().map(|used| PathBuf::from(&used.path));
         let sources = if lead.len() < take.frames.len() { take.sources() } else { Sources::default() };
-        show.takes = Takes::go_on(&take.header, take.history(lead.len()), files).map_err(thread("take"))?;
+        show.takes = Takes::go_on(&take.header, take.history(lead.len()), &take.files).map_err(thread("take"))?;
         show.loads.go_on(sources).map_err(thread("loader"))?;
         let own = show.own_network(take);
         show.presets.go_on(own).map_err(thread("presets"))?;
@@ -138,16 +138,7 @@ impl Show {
     pub fn play_take(&mut self, take: Take, frames: usize, loops: bool) {
         let preset = self.presets.playing().clone();
         self.presets.repeat(VecDeque::new());
-        self.player = Some(Player { take, first: frames, next: frames, owed_secs: 0.0, loops, preset, chase: None });
-    }
-
-    /// Lets the take that plays follow timecode: it begins at `start_secs`, in seconds since 00:00:00:00.
-    pub fn chase(&mut self, carrier: Carrier, start_secs: f64) {
-        let Some(player) = &mut self.player else { return };
-        let chase = Chase::new(carrier, start_secs);
-        self.status.notice(chase.waiting());
-        self.controls.set_chasing();
-        player.chase = Some(chase);
+        self.player = Some(Player { take, first: frames, next: frames, owed_secs: 0.0, loops, preset });
     }
 
     /// Whether a take is playing.
@@ -159,30 +150,17 @@ impl Show {
     pub(super) fn step_player(&mut self, dt: f64, events: &[Event]) {
         let Some(mut player) = self.player.take() else { return };
         player.owed_secs += dt;
-        let mut most = MOST_FRAMES;
-        if let Some(chase) = &mut player.chase {
-            most = chase::MOST_FRAMES;
-            let step = chase.step(dt, events);
-            chase.take_line().into_iter().for_each(|line| self.status.notice(line));
-            match step {
-                Step::Wait => player.owed_secs = 0.0,
-                Step::Play { owed_secs, again } => {
-                    player.owed_secs = owed_secs;
-                    if again {
-                        self.rewind(&mut player);
-                    }
-                }
-            }
-        }
-        let owed_secs = player.owed_secs;
         let mut events = events;
         // After a long pause it does not catch up.
-        for _ in 0..most {
+        for _ in 0..MOST_FRAMES {
             let Some(frame) = player.take.frames.get(player.next) else {
-                if !player.loops || player.chase.is_some() {
+                if !player.loops {
                     break;
                 }
-                self.rewind(&mut player);
+                player.next = player.first;
+                let number = self.presets.number();
+                self.play_preset(player.preset.clone(), number, |def| def.scope != Scope::Stage);
+                self.decks.restart();
                 continue;
             };
             if frame.dt > player.owed_secs {
@@ -192,14 +170,12 @@ impl Show {
             player.next += 1;
             let mut all = Vec::new();
             if let Some(more) = &frame.more {
+                more.heard.iter().for_each(|(path, secs)| self.takes.heard_track(path, *secs));
                 let sources = Arc::new(more.sources.clone());
                 let news = more.news.iter().filter_map(|news| self.news_of(news, &sources)).collect();
                 self.presets.repeat(news);
                 let table = self.params.table();
-                let recorded = more.events.iter().filter_map(|json| event::read(json, table)).filter(is_repeated);
-                // While timecode is chased, there is no other.
-                let is_chasing = player.chase.is_some();
-                all.extend(recorded.filter(|event| !is_chasing || !matches!(event, Event::Timecode(_))));
+                all.extend(more.events.iter().filter_map(|json| event::read(json, table)).filter(is_repeated));
             }
             all.extend_from_slice(std::mem::take(&mut events));
             self.frame(frame.dt, &all);
@@ -207,17 +183,6 @@ impl Show {
         if !events.is_empty() {
             // A hand does not wait for the take.
             self.frame(0.0, events);
-        }
-        if let Some(chase) = &mut player.chase {
-            let (played, is_over) = (owed_secs - player.owed_secs, player.next == player.take.frames.len());
-            let line = chase.played(played, if is_over { 0.0 } else { player.owed_secs });
-            line.into_iter().for_each(|line| self.status.notice(line));
-            if played == 0.0 {
-                // The show stands, but its lines do not stay for ever.
-                self.status.step(dt);
-            }
-            self.player = Some(player);
-            return;
         }
         player.owed_secs = player.owed_secs.min(LONGEST_SECS);
         if player.loops || player.next < player.take.frames.len() {
@@ -227,17 +192,35 @@ impl Show {
         }
     }
 
-    /// Lets a take begin again, with its first preset as it was loaded.
-    fn rewind(&mut self, player: &mut Player) {
-        player.next = player.first;
-        let number = self.presets.number();
-        self.play_preset(player.preset.clone(), number, |def| def.scope != Scope::Stage);
-        self.decks.restart();
-    }
-
     /// Repeats one frame of [`Show::of_take`]. Its picture is made if it `draws`; otherwise the last one stays.
     pub fn repeat(&mut self, frame: &Frame, draws: bool) {
         self.output.direct(draws);
+        self.repeat_as_directed(frame);
+    }
+
+    /// Repeats one frame whose picture was drawn, without drawing it. What comes after it goes the same way, as long as the
+    /// show does not [remember](Show::remembers) its pictures.
+    pub fn pass_over(&mut self, frame: &Frame) {
+        self.output.pass_over();
+        self.repeat_as_directed(frame);
+    }
+
+    /// Of [`Show::of_take`]: whether what was drawn before can be seen in the next picture, by a style loop, effects that
+    /// feed back, or a fade.
+    pub fn remembers(&self) -> bool {
+        self.output.remembers()
+    }
+
+    /// Of [`Show::of_take`]: what it remembers of its pictures. Everything else follows from the take: a show that has
+    /// [passed over](Show::pass_over) the same frames goes on from there once this is given back.
+    ///
+    /// # Errors
+    /// When a device is lost, and when it is given back to another show.
+    pub fn memo(&mut self, memo: &mut Memo) -> Result<(), MemoError> {
+        self.output.memo(memo)
+    }
+
+    fn repeat_as_directed(&mut self, frame: &Frame) {
         match &frame.more {
             Some(more) => self.repeat_more(frame.dt, more),
             None => self.frame(frame.dt, &[]),

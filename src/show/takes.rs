@@ -6,18 +6,23 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::json;
 
+use super::Show;
 use super::loads::{Arrived, Kind, LoadRequest, Loaded};
+use crate::audio::history::History;
 use crate::control::Event;
 use crate::file::sources::Sources;
 use crate::footage::Source;
 use crate::patch::preset::Preset;
 use crate::patch::saver::{Origin, Saved};
 use crate::record::snapshot::Still;
-use crate::record::take::{FORMAT, Header, Landed, News, Note, Recorder, Told, event};
+use crate::record::take::{FORMAT, FileUsed, Header, Landed, News, Note, Recorder, Told, event};
 
+/// A track is noted again where it is so far from where the log says, in seconds: it is told in steps of a hundredth.
+const HEARD_SLACK_SECS: f64 = 0.05;
 /// How often lines are handed over, in seconds.
 const EVERY_SECS: f64 = 1.0;
 /// Frames in one line.
@@ -75,6 +80,9 @@ pub(super) struct Takes {
     /// Whether one was asked for that the thread has not begun yet.
     is_asked: bool,
     size: [u32; 2],
+    /// What is heard, and where the log says it is by now, in seconds.
+    track: Option<(PathBuf, Arc<History>)>,
+    heard_secs: Option<f64>,
 }
 
 impl Takes {
@@ -105,10 +113,14 @@ impl Takes {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn go_on(header: &Header, history: Vec<u8>, files: impl Iterator<Item = PathBuf>) -> std::io::Result<Self> {
+    pub fn go_on(header: &Header, history: Vec<u8>, files: &[FileUsed]) -> std::io::Result<Self> {
         let mut takes = Takes::start(header)?;
         takes.waiting.push(Note::Lines(history));
-        takes.waiting.extend(files.map(Note::File));
+        let note = |used: &FileUsed| {
+            let path = PathBuf::from(&used.path);
+            if used.sound { Note::Track(path) } else { Note::File(path) }
+        };
+        takes.waiting.extend(files.iter().map(note));
         takes.hand_waiting();
         Ok(takes)
     }
@@ -179,6 +191,38 @@ impl Takes {
     pub fn used(&mut self, file: &Path) {
         if self.is_on() && self.waiting.len() < MOST_FILES {
             self.waiting.push(Note::File(file.to_owned()));
+        }
+    }
+
+    /// Notes which track is heard from now on; `sound` says how much of it.
+    fn set_track(&mut self, path: PathBuf, sound: Arc<History>) {
+        if self.is_on() {
+            self.waiting.push(Note::Track(path.clone()));
+            (self.track, self.heard_secs) = (Some((path, sound)), None);
+        }
+    }
+
+    /// Notes where a track is, unless one of the show's own is heard.
+    pub fn heard_track(&mut self, path: &Path, at_secs: f64) {
+        if self.is_on() && self.track.is_none() {
+            if self.heard_secs.is_none() {
+                self.waiting.push(Note::Track(path.to_owned()));
+            }
+            self.heard_secs = Some(at_secs);
+            self.member(format_args!("\"heard\":{}", json!([path.to_string_lossy(), at_secs])));
+        }
+    }
+
+    /// Notes where the track is, if it is not where the log says.
+    fn listen(&mut self, dt: f64) {
+        let Some((path, sound)) = &self.track else { return };
+        let at_secs = sound.secs();
+        let expected = self.heard_secs.map(|secs| secs + dt);
+        self.heard_secs = expected;
+        if expected.is_none_or(|secs| (secs - at_secs).abs() > HEARD_SLACK_SECS) {
+            self.heard_secs = Some(at_secs);
+            let path = path.to_string_lossy().into_owned();
+            self.member(format_args!("\"heard\":{}", json!([path, at_secs])));
         }
     }
 
@@ -330,6 +374,7 @@ impl Takes {
     /// Ends a frame, and returns what the thread has told.
     pub fn end(&mut self, dt: f64) -> Option<Told> {
         self.recorder.as_ref()?;
+        self.listen(dt);
         let has_entered =
             !(self.on.is_empty() && self.more.is_empty() && self.landed.is_empty() && self.news.is_empty());
         if has_entered || self.frames >= FRAMES {
@@ -455,6 +500,13 @@ impl Drop for Takes {
     }
 }
 
+impl Show {
+    /// The file that is heard, and its sound: takes name it, so that videos of them get it.
+    pub fn set_track(&mut self, path: PathBuf, sound: Arc<History>) {
+        self.takes.set_track(path, sound);
+    }
+}
+
 /// Whole microseconds, as live frames have; otherwise seconds in quotes.
 fn write_dt(dt: f64, out: &mut Vec<u8>) {
     let micros = (dt * 1e6).round();
@@ -464,7 +516,10 @@ fn write_dt(dt: f64, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+    use crate::audio::RATE;
     use crate::control::{Source, Write, midi};
     use crate::params::{Id, Value};
     use crate::record::take::Take;
@@ -513,6 +568,36 @@ mod tests {
         eprintln!("a minute of a take: {idle} bytes idle, {busy} bytes busy");
         assert!(idle < 32_000, "{idle} bytes a minute");
         assert!(busy < 250_000, "{busy} bytes a minute");
+    }
+
+    #[test]
+    fn a_track_is_noted_where_it_is() {
+        let folder = std::env::temp_dir().join(format!("latent-jockey-heard-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("heard.take");
+        let mut takes = Takes::start(&header(&Preset::default(), None, None, "cpu", false)).unwrap();
+        let sound = Arc::new(History::default());
+        let hear = |secs: f64| sound.push(&vec![[0.0; 2]; (secs * f64::from(RATE)).round() as usize], Instant::now());
+        hear(2.0);
+        takes.begin();
+        takes.set_track("a.flac".into(), sound.clone());
+        takes.start_take(Some(path.clone()));
+        for frame in 0..100 {
+            if frame == 60 {
+                hear(0.5);
+            }
+            takes.end(0.02);
+            // Told in steps.
+            if frame % 2 == 1 {
+                hear(0.04);
+            }
+        }
+        drop(takes);
+        let take = Take::read(&path).unwrap();
+        let heard = take.frames.iter().filter_map(|frame| frame.more.as_ref()?.heard.clone());
+        assert_eq!(heard.collect::<Vec<_>>(), [("a.flac".into(), 2.0), ("a.flac".into(), 3.7)]);
+        assert!(take.files.iter().any(|used| used.sound && used.path == "a.flac"), "{:?}", take.files);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

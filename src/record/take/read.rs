@@ -77,6 +77,8 @@ pub struct More {
     pub names_only: Option<bool>,
     /// The profiles of controllers.
     pub controllers: Option<Vec<PathBuf>>,
+    /// The track that is heard, and where it is in this frame, in seconds. It goes on from there.
+    pub heard: Option<(PathBuf, f64)>,
 }
 
 /// A take, read as a whole.
@@ -171,6 +173,7 @@ impl Take {
         pending.news.extend(line.news);
         pending.size = line.size.or(pending.size);
         pending.names_only = line.names_only.or(pending.names_only);
+        pending.heard = line.heard.map(|(path, secs)| (path.into(), secs)).or(pending.heard.take());
         if let Some(controllers) = line.controllers {
             pending.controllers = Some(controllers.into_iter().map(PathBuf::from).collect());
         }
@@ -288,24 +291,62 @@ impl Take {
     /// [`TakeError::Files`], which names every file that is missing or has changed.
     pub fn locate(&self) -> Result<BTreeMap<PathBuf, PathBuf>, TakeError> {
         let (mut places, mut problems) = (BTreeMap::new(), Vec::new());
-        for used in &self.files {
+        for used in self.files.iter().filter(|used| !used.sound) {
             let path = PathBuf::from(&used.path);
-            let places_of = [Some(path.clone()), used.whole.as_ref().map(PathBuf::from), Some(self.copy_of(used))];
-            let mut problem = None;
-            let found = places_of.into_iter().flatten().find(|place| match check(place, used) {
-                Ok(()) => true,
-                Err(line) => {
-                    problem.get_or_insert(line);
-                    false
-                }
-            });
-            match (found, problem) {
-                (Some(place), _) if place == path => {}
-                (Some(place), _) => drop(places.insert(path, place)),
-                (None, problem) => problems.extend(problem),
+            match self.find(used) {
+                Ok(place) if place == path => {}
+                Ok(place) => drop(places.insert(path, place)),
+                Err(problem) => problems.push(problem),
             }
         }
         if problems.is_empty() { Ok(places) } else { Err(TakeError::Files { path: self.path.clone(), problems }) }
+    }
+
+    /// Where a file is that the take needs: where it was, or among the copies that go with the take.
+    ///
+    /// # Errors
+    /// One line, when it is not there, or has changed.
+    pub fn find(&self, used: &FileUsed) -> Result<PathBuf, String> {
+        let places =
+            [Some(PathBuf::from(&used.path)), used.whole.as_ref().map(PathBuf::from), Some(self.copy_of(used))];
+        let mut problem = None;
+        for place in places.into_iter().flatten() {
+            match check(&place, used) {
+                Ok(()) => return Ok(place),
+                Err(line) => drop(problem.get_or_insert(line)),
+            }
+        }
+        Err(problem.unwrap_or_default())
+    }
+
+    /// The track that was heard longest in some frames, and where it would be at the first frame of all, in seconds;
+    /// `times` are those of the frames.
+    pub fn track(&self, frames: std::ops::Range<usize>, times: &[f64]) -> Option<(&Path, f64)> {
+        let noted = |(i, frame): (usize, &Frame)| {
+            let (path, at) = frame.more.as_ref()?.heard.clone()?;
+            Some((i, path, at))
+        };
+        let all: Vec<_> = self.frames.iter().enumerate().filter_map(noted).collect();
+        let (begin, end) = (*times.get(frames.start)?, *times.get(frames.end.checked_sub(1)?)?);
+        let mut longest: Option<(f64, usize)> = None;
+        for (n, (i, ..)) in all.iter().enumerate() {
+            let until = all.get(n + 1).map_or(f64::INFINITY, |(next, ..)| times[*next]);
+            let secs = until.min(end) - times[*i].max(begin);
+            if longest.is_none_or(|(known, _)| secs > known) {
+                longest = Some((secs, n));
+            }
+        }
+        let (i, _, at) = &all[longest?.1];
+        let path = &self.frames[*i].more.as_ref()?.heard.as_ref()?.0;
+        Some((path, at - times[*i]))
+    }
+
+    /// Stands for everything that is in the take.
+    pub fn fingerprint(&self) -> String {
+        let mut sum = Sha256::new();
+        sum.update(serde_json::to_vec(&self.header).unwrap_or_default());
+        sum.update(&self.lines);
+        digits(sum)
     }
 
     /// The folder of the copies that go with the take.
@@ -325,28 +366,36 @@ impl Take {
     /// # Errors
     /// As [`Take::locate`], and when a copy cannot be written.
     pub fn bundle(&self) -> Result<usize, TakeError> {
-        let places = self.locate()?;
+        self.locate()?;
+        let mut count = 0;
         for used in &self.files {
-            let path = PathBuf::from(&used.path);
-            let (from, to) = (places.get(&path).unwrap_or(&path), self.copy_of(used));
+            let from = match self.find(used) {
+                Ok(from) => from,
+                // A track that is gone costs no picture.
+                Err(_) if used.sound => continue,
+                Err(problem) => return Err(TakeError::Files { path: self.path.clone(), problems: vec![problem] }),
+            };
+            let to = self.copy_of(used);
+            count += 1;
             let written = || -> io::Result<()> {
                 std::fs::create_dir_all(to.parent().unwrap_or(Path::new("")))?;
-                std::fs::write(&to, file::read(from, u64::MAX)?)
+                std::fs::write(&to, file::read(&from, u64::MAX)?)
             };
             if check(&to, used).is_err() {
                 written().map_err(|source| TakeError::Read { path: to.clone(), source })?;
             }
         }
-        Ok(self.files.len())
+        Ok(count)
     }
 }
 
 impl More {
     fn is_empty(&self) -> bool {
-        let More { events, landed, news, sources, size, names_only, controllers } = self;
+        let More { events, landed, news, sources, size, names_only, controllers, heard } = self;
         let has_sources = !sources.texts.is_empty() || !sources.found.is_empty();
         let has_list = !events.is_empty() || !landed.is_empty() || !news.is_empty();
-        !(has_sources || has_list || size.is_some() || names_only.is_some() || controllers.is_some())
+        let has_option = size.is_some() || names_only.is_some() || controllers.is_some() || heard.is_some();
+        !(has_sources || has_list || has_option)
     }
 }
 
@@ -379,7 +428,12 @@ pub(super) fn hash(path: &Path) -> io::Result<String> {
             sum.update(&part[..count]);
         }
     }
-    Ok(sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(digits(sum))
+}
+
+/// A checksum in hexadecimal digits.
+fn digits(sum: Sha256) -> String {
+    sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -408,6 +462,20 @@ mod tests {
         let more = take.frames[2].more.as_ref().unwrap();
         assert_eq!((more.events.len(), more.size), (1, Some([4, 5])));
         assert!(take.frames[3].more.is_none() && (take.secs() - 0.06).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_track_that_was_heard_longest_goes_with_the_pictures() {
+        let take = parse(concat!(
+            "{\"heard\":[\"a.flac\",0.0],\"dt\":[0,1000000]}\n{\"heard\":[\"a.flac\",0.5],\"dt\":[1000000,1000000]}\n",
+            "{\"dt\":[1000000]}\n{\"heard\":[\"b.flac\",9.0],\"dt\":[1000000,1000000]}\n"
+        ))
+        .unwrap();
+        let times = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        assert_eq!(take.track(0..7, &times), Some((Path::new("a.flac"), -1.5)));
+        assert_eq!(take.track(0..2, &times), Some((Path::new("a.flac"), 0.0)));
+        assert_eq!(take.track(5..7, &times), Some((Path::new("b.flac"), 4.0)));
+        assert_eq!(parse("{\"dt\":[1000]}\n").unwrap().track(0..1, &times), None);
     }
 
     #[test]
@@ -447,6 +515,7 @@ mod tests {
             whole: None,
             bytes: 3,
             hash: hash(path).unwrap(),
+            sound: false,
         };
         [&a, &b].iter().for_each(|path| std::fs::write(path, "abc").unwrap());
         let files = vec![used(&a), used(&b)];
@@ -460,6 +529,10 @@ mod tests {
         assert_eq!((places.len(), std::fs::read(&places[&b]).unwrap()), (2, b"abc".to_vec()));
         std::fs::remove_dir_all(folder.join("x.take-files")).unwrap();
         let error = take.locate().unwrap_err().to_string();
+        let mut silent = take.clone();
+        silent.files.iter_mut().for_each(|used| used.sound = true);
+        assert!(silent.locate().is_ok(), "a track costs no picture");
+        assert_eq!(silent.bundle().unwrap(), 0);
         let (a, b) = (a.display(), b.display());
         assert!(error.ends_with(&format!("{a} is not there; {b} has other contents")), "{error}");
         std::fs::write(folder.join("b.pkl"), "longer").unwrap();

@@ -34,6 +34,8 @@ pub enum Note {
     Lines(Vec<u8>),
     /// A network or a picture was played.
     File(PathBuf),
+    /// A track was heard.
+    Track(PathBuf),
     /// Writes everything so far and from now on to a new file, `take.take` unless named. If there is one already, it gets a
     /// number.
     Start(Option<PathBuf>),
@@ -169,6 +171,7 @@ impl Log {
 struct Played {
     path: PathBuf,
     state: file::State,
+    sound: bool,
     /// `None` until a take needs it.
     used: Option<FileUsed>,
 }
@@ -186,6 +189,7 @@ impl Played {
                 bytes: self.state.bytes(),
                 // A file that is gone already will be missed when the take is played.
                 hash: hash(path).unwrap_or_default(),
+                sound: self.sound,
             }
         });
         let mut line = serde_json::to_vec(&serde_json::json!({ "file": used }))?;
@@ -227,8 +231,8 @@ impl Writer {
                 let written = open.write(lines);
                 self.check(written)
             }
-            Note::File(path) => {
-                self.played(path);
+            Note::File(path) | Note::Track(path) => {
+                self.played(path, matches!(note, Note::Track(_)));
                 let written = self.name_files();
                 self.check(written)
             }
@@ -248,10 +252,10 @@ impl Writer {
         }
     }
 
-    fn played(&mut self, path: &Path) {
+    fn played(&mut self, path: &Path, sound: bool) {
         let state = file::state(path);
         if !self.files.iter().any(|played| played.path == path && played.state == state) {
-            self.files.push(Played { path: path.to_owned(), state, used: None });
+            self.files.push(Played { path: path.to_owned(), state, sound, used: None });
         }
     }
 
