@@ -11,7 +11,6 @@ mod hud;
 mod keys;
 mod list;
 mod map;
-mod meters;
 mod present;
 mod recover;
 mod windows;

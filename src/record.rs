@@ -12,11 +12,13 @@ pub mod frames;
 pub mod jpegs;
 pub mod names;
 pub mod pace;
+pub mod pieces;
 pub mod recorder;
 pub mod sheet;
 pub mod snapshot;
 mod sound;
 mod soundtrack;
+pub mod states;
 pub mod stream;
 pub mod take;
 pub mod video;
@@ -27,7 +29,7 @@ use std::path::{Path, PathBuf};
 
 use frames::{Kind, PictureFolder};
 use jpegs::JpegVideo;
-pub use sound::add_sound;
+pub use sound::{Heard, add_sound};
 use video::{Effort, VideoError, VideoSettings, VideoWriter};
 
 use crate::params::Codec;
@@ -213,6 +215,16 @@ pub struct Summary {
     pub seconds: Option<f64>,
     /// A remark for the player.
     pub remark: Option<String>,
+}
+
+impl Summary {
+    /// Adds to the remark.
+    pub fn add_remark(&mut self, remark: &str) {
+        self.remark = Some(match self.remark.take() {
+            Some(before) => format!("{before}; {remark}"),
+            None => remark.to_owned(),
+        });
+    }
 }
 
 impl fmt::Display for Summary {

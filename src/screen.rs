@@ -5,7 +5,6 @@
 
 pub mod chain;
 pub mod compiled;
-mod flash;
 pub mod header;
 pub mod palette;
 pub mod scale;

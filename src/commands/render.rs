@@ -1,16 +1,21 @@
 //! `render`: a preset or a take as a video or a folder of pictures, offline and reproducible.
 
+mod frames;
+mod lead;
 mod take;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail, ensure};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::audio::Gain;
 use crate::control::audio::Playback;
 use crate::image::fit::Composer;
+use crate::params::{Choice, Codec};
 use crate::record::take::Take;
+use crate::record::video::VideoSettings;
 use crate::record::{self, Sink};
 use crate::show::{Mode, Show};
 
@@ -19,9 +24,12 @@ pub struct Options {
     /// The preset: a name, its number, or a file; or a network's file, as with --network; or a take
     #[arg(value_name = "PRESET|TAKE")]
     preset: String,
-    /// A video (.mp4, .mkv, .mov) or a folder for PNGs
-    #[arg(long, value_name = "FILE|DIR", value_parser = super::path())]
-    out: PathBuf,
+    /// A video (.mp4, .mov, .mkv, .webm, .gif, .webp) or a folder for PNGs
+    #[arg(long, value_name = "FILE|DIR", value_parser = super::path(), required_unless_present = "checkpoint_every")]
+    out: Option<PathBuf>,
+    /// How it is encoded [default: what the file's ending suggests]
+    #[arg(long, value_name = "NAME", value_parser = codec(), requires = "out")]
+    codec: Option<Codec>,
     /// Length [default: the track's, or 10 seconds]
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
@@ -30,7 +38,8 @@ pub struct Options {
     /// Width and height of the frames [default: the picture's own; of a take, the size at which it was played]
     #[arg(long, value_parser = super::parse_size, value_name = "WxH")]
     size: Option<(u32, u32)>,
-    /// Play this track: what is heard moves the picture as in a show, and the video gets the sound
+    /// Play this track: what is heard moves the picture as in a show, and the video gets the sound. Of a take: only the
+    /// sound, from the take's beginning, instead of the track that was heard
     #[arg(long, value_name = "FILE")]
     audio: Option<PathBuf>,
     /// Loudness of the music in dB of full scale, instead of adapting to it
@@ -40,10 +49,10 @@ pub struct Options {
     #[arg(long, value_name = "MS", default_value_t = 0.0, allow_negative_numbers = true, requires = "audio")]
     audio_offset: f64,
     /// Of a take: begin here, in seconds such as 12.5 or as 1:30
-    #[arg(long, value_name = "TIME", value_parser = take::parse_moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     from: Option<f64>,
     /// Of a take: end before this time
-    #[arg(long, value_name = "TIME", value_parser = take::parse_moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     to: Option<f64>,
     /// Of a take: draw only this many seconds of what leads up to the first frame, where feedback needs it [default: all]
     #[arg(long, value_name = "S")]
@@ -51,8 +60,47 @@ pub struct Options {
     /// Of a take: draw every frame of the video, also where the engine was too slow for it live. Feedback may go another way
     #[arg(long)]
     smooth: bool,
+    /// Of a take: render only this part, such as 3/16, for several machines or processes. --join joins them
+    #[arg(long, value_name = "N/PARTS", value_parser = parse_part, requires = "out", conflicts_with = "join")]
+    part: Option<(u64, u64)>,
+    /// Of a take: join the parts that were rendered, and render nothing
+    #[arg(long, requires = "out", conflicts_with = "restart")]
+    join: bool,
+    /// Of a take: begin again, where a rendering was stopped
+    #[arg(long, requires = "out")]
+    restart: bool,
+    /// Of a take: keep what style loops and effects remember every so often, so that parts can begin there. Without --out,
+    /// only that
+    #[arg(long, value_name = "S", value_parser = parse_interval)]
+    checkpoint_every: Option<f64>,
     #[command(flatten)]
     overrides: super::Overrides,
+}
+
+impl Options {
+    fn codec(&self) -> Codec {
+        self.codec.unwrap_or(Codec::Auto)
+    }
+}
+
+/// A codec by its name.
+fn codec() -> impl TypedValueParser<Value = Codec> {
+    PossibleValuesParser::new(Codec::WORDS).map(|word| Codec::from_word(&word).unwrap_or(Codec::Auto))
+}
+
+/// `3/16`: the third of sixteen parts.
+fn parse_part(text: &str) -> Result<(u64, u64), String> {
+    let wrong = || format!("expected a part such as 3/16, from 1/16 to 16/16, got {text:?}");
+    let (number, parts) = text.split_once('/').ok_or_else(wrong)?;
+    let number_of = |text: &str| text.trim().parse::<u64>().ok();
+    let (number, parts) = number_of(number).zip(number_of(parts)).ok_or_else(wrong)?;
+    if (1..=parts).contains(&number) { Ok((number, parts)) } else { Err(wrong()) }
+}
+
+/// Seconds, at least a hundredth.
+fn parse_interval(text: &str) -> Result<f64, String> {
+    let secs = text.trim().parse().ok().filter(|secs: &f64| (0.01..=86_400.0).contains(secs));
+    secs.ok_or_else(|| format!("expected 0.01 to 86400 seconds, got {text:?}"))
 }
 
 /// Length without `--seconds` and without a track.
@@ -72,11 +120,20 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if Take::is_named(Path::new(&options.preset)) {
         return take::run(options);
     }
-    let of_takes = [("--from", options.from), ("--to", options.to), ("--run-up", options.run_up)];
-    if let Some((name, _)) = of_takes.iter().find(|(_, given)| given.is_some()) {
+    let of_takes = [
+        ("--from", options.from.is_some()),
+        ("--to", options.to.is_some()),
+        ("--run-up", options.run_up.is_some()),
+        ("--smooth", options.smooth),
+        ("--part", options.part.is_some()),
+        ("--join", options.join),
+        ("--restart", options.restart),
+        ("--checkpoint-every", options.checkpoint_every.is_some()),
+    ];
+    if let Some((name, _)) = of_takes.iter().find(|(_, is_given)| *is_given) {
         bail!("{name} is for takes (.take), and {} is a preset", options.preset);
     }
-    ensure!(!options.smooth, "--smooth is for takes (.take), and {} is a preset", options.preset);
+    let out = options.out.as_deref().context("--out is missing")?;
     let audio = options.audio.as_deref();
     let mut playback = audio.map(|track| Playback::open(track, options.audio_gain.unwrap_or_default())).transpose()?;
     let seconds = match (options.seconds, &playback) {
@@ -91,7 +148,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     show.set_output_size([width, height]);
     // The first frame is at time 0.
     show.step(0.0, &[]);
-    let (mut sink, remark) = Sink::open(&options.out, width, height, options.fps)?;
+    let settings = VideoSettings { codec: options.codec(), ..VideoSettings::new(width, height, options.fps) };
+    let (mut sink, remark) = Sink::open_with(out, settings)?;
     if let Some(remark) = remark {
         warn!("{remark}");
     }
@@ -126,4 +184,43 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     say!("{summary}");
     Ok(())
+}
+
+/// A time in seconds, such as 12.5, or as 1:30 or 1:02:03.5.
+fn parse_moment(text: &str) -> Result<f64, String> {
+    let wrong = || format!("expected a time in seconds such as 12.5, or as 1:30, got {text:?}");
+    let parts: Vec<&str> = text.trim().split(':').collect();
+    let (last, before) = parts.split_last().ok_or_else(wrong)?;
+    let mut secs: f64 = last.parse().ok().filter(|s: &f64| s.is_finite() && *s >= 0.0).ok_or_else(wrong)?;
+    if before.len() > 2 || (!before.is_empty() && secs >= 60.0) {
+        return Err(wrong());
+    }
+    for (part, unit) in before.iter().rev().zip([60.0, 3600.0]) {
+        secs += part.parse::<u32>().map(f64::from).map_err(|_| wrong())? * unit;
+    }
+    Ok(secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_seconds_or_minutes() {
+        for (text, secs) in [("0", 0.0), ("12.5", 12.5), ("1:30", 90.0), ("1:02:03.5", 3723.5), ("90", 90.0)] {
+            assert_eq!(parse_moment(text), Ok(secs), "{text}");
+        }
+        for wrong in ["", "-1", "a", "1:60", "1:2:3:4", "1:-3", "inf", "1.5:00"] {
+            assert!(parse_moment(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn parts_are_numbered_from_one() {
+        assert_eq!((parse_part("3/16"), parse_part("1/1")), (Ok((3, 16)), Ok((1, 1))));
+        for wrong in ["", "3", "0/4", "5/4", "-1/4", "1/0", "a/b", "1/2/3"] {
+            assert!(parse_part(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse_interval("0").is_err() && parse_interval("nan").is_err() && parse_interval("0.5").is_ok());
+    }
 }

@@ -73,17 +73,13 @@ choices! {
 
     /// What may set the tempo: `/tempo/source`.
     TempoSource {
-        /// An Ableton Link session with others in it, else a MIDI clock while one runs, else the beat that is heard while it
-        /// is certain, else the show's own.
+        /// A MIDI clock while one runs, else the beat that is heard while it is certain, else the show's own.
         #[default]
         Auto = "auto",
         /// The show's own: taps and `/tempo`.
         Tap = "tap",
         Midi = "midi",
         Audio = "audio",
-        Link = "link",
-        /// The beat is where the timecode is, at the show's own tempo.
-        Timecode = "timecode",
     }
 
     /// Where per-layer noise comes from: `/noise/mode`.
@@ -220,8 +216,7 @@ mod tests {
         check(&[WalkKind::Hold, WalkKind::Drift, WalkKind::Loop, WalkKind::Line]);
         check(&[Ease::Linear, Ease::Smooth, Ease::Hold]);
         check(&[TimeBase::Seconds, TimeBase::Beats]);
-        let followed = [TempoSource::Midi, TempoSource::Audio, TempoSource::Link, TempoSource::Timecode];
-        check(&[&[TempoSource::Auto, TempoSource::Tap], &followed[..]].concat());
+        check(&[TempoSource::Auto, TempoSource::Tap, TempoSource::Midi, TempoSource::Audio]);
         check(&[NoiseKind::Const, NoiseKind::Random, NoiseKind::None]);
         check(&[Keep::Colour, Keep::Light]);
         check(&[Fit::Contain, Fit::Cover, Fit::Mirror]);

@@ -93,6 +93,11 @@ impl PictureFolder {
         [self.width, self.height]
     }
 
+    /// Goes on after the first `frames` frames, which another one has written.
+    pub fn go_to(&mut self, frames: u64) {
+        self.frames = frames;
+    }
+
     /// Writes the next frame: sRGB-encoded RGBA. Alpha is dropped: what the audience sees has none.
     ///
     /// # Errors

@@ -2,14 +2,27 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::{Deserialize, Serialize};
 
 use super::Summary;
-use super::video::{FFMPEG, command, container, file_url, why};
+use super::video::{FFMPEG, audio_codec, command, container, file_url, why};
+use crate::params::Codec;
 
-/// Adds a track to a finished video, both from their beginning, and as long as the video. The pictures are not encoded
-/// again. If that fails, the video stays as it is, and the summary says why.
+/// A track that goes with a video that is rendered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Heard {
+    pub track: PathBuf,
+    /// Where it is at the first frame; negative if it begins later.
+    pub at_secs: f64,
+    /// Whether it begins again when it ends; otherwise silence follows.
+    pub loops: bool,
+}
+
+/// Adds a track to a finished video, both from their beginning, and as long as the video. The pictures are not encoded again.
+/// If that fails, the video stays as it is, and the summary says why.
 pub fn add_sound(summary: &mut Summary, track: &Path) {
     let remark = match summary.seconds {
         None => Some("pictures have no sound".to_owned()),
@@ -17,7 +30,29 @@ pub fn add_sound(summary: &mut Summary, track: &Path) {
             .err()
             .map(|why| format!("without the sound of {}: {why}", track.display())),
     };
-    summary.remark = [summary.remark.take(), remark].into_iter().flatten().reduce(|a, b| format!("{a}; {b}"));
+    remark.iter().for_each(|remark| summary.add_remark(remark));
+}
+
+/// The track as an input of ffmpeg, the second one.
+pub(super) fn input(command: &mut Command, heard: &Heard) {
+    if heard.loops {
+        command.args(["-stream_loop", "-1"]);
+    }
+    command.arg("-i").arg(file_url(&heard.track));
+}
+
+/// How it is written with a video `out` of `secs` seconds. The same bytes on every machine with the same ffmpeg.
+pub(super) fn output(command: &mut Command, heard: &Heard, codec: &[&str], secs: f64) {
+    // Not -ss, after which a track that is played again goes back in time.
+    let begin = if heard.at_secs < 0.0 {
+        format!("adelay=delays={:.3}:all=1", -heard.at_secs * 1000.0)
+    } else {
+        format!("atrim=start={:.6},asetpts=PTS-STARTPTS", heard.at_secs)
+    };
+    // A short track ends in silence, not with the video.
+    let filter = format!("{begin},apad");
+    command.args(["-map", "1:a:0"]).args(codec).args(["-af", &filter]);
+    command.args(["-t", &format!("{secs:.6}"), "-threads", "1", "-flags:a", "+bitexact"]);
 }
 
 /// # Errors
@@ -28,8 +63,8 @@ fn mux(ffmpeg: &OsStr, video: &Path, track: &Path, secs: f64) -> Result<(), Stri
     let mut command = command(ffmpeg);
     command.stdin(Stdio::null()).arg("-i").arg(file_url(video)).arg("-i").arg(file_url(track));
     // A short track ends in silence, not with the video.
-    command.args(["-map", "0:v:0", "-map", "1:a:0", "-c:v", "copy", "-c:a", "aac", "-b:a", "256k", "-af", "apad"]);
-    command.args(["-t", &format!("{secs:.6}"), "-map_metadata", "-1", "-map_chapters", "-1"]);
+    command.args(["-map", "0:v:0", "-map", "1:a:0", "-c:v", "copy"]).args(audio_codec(video, Codec::Auto));
+    command.args(["-af", "apad", "-t", &format!("{secs:.6}"), "-map_metadata", "-1", "-map_chapters", "-1"]);
     // The same bytes on every machine with the same ffmpeg.
     command.args(["-threads", "1", "-fflags", "+bitexact", "-flags:a", "+bitexact"]);
     if container(video) != "matroska" {

@@ -95,6 +95,18 @@ impl VideoSettings {
         self.width as usize * self.height as usize * 4
     }
 
+    /// Whether an encoder takes pictures of this size as they are.
+    pub(super) fn check_size(&self, encoder: Encoder) -> Result<(), VideoError> {
+        let VideoSettings { width, height, .. } = *self;
+        if encoder.padded([width, height]) == [width, height] {
+            return Ok(());
+        }
+        let smaller = [width, height].map(|side| (side / encoder.multiple * encoder.multiple).max(encoder.multiple));
+        let found = format!("{width}x{height} (take {}x{})", smaller[0], smaller[1]);
+        let what = if encoder.multiple == 2 { "an even width and height" } else { "multiples of 4 with this codec" };
+        Err(VideoError::Settings { what, found })
+    }
+
     pub(super) fn check(&self) -> Result<(), VideoError> {
         let VideoSettings { width, height, fps, .. } = *self;
         let in_range = |side: u32| (2..=16_384).contains(&side);
@@ -156,14 +168,8 @@ impl VideoWriter {
         let is_live = settings.effort != Effort::Best;
         let encoder = Encoder::for_codec(ffmpeg, settings.codec)?;
         let [width, height] = encoder.padded([settings.width, settings.height]);
-        if !is_live && [width, height] != [settings.width, settings.height] {
-            let VideoSettings { width, height, .. } = *settings;
-            let smaller =
-                [width, height].map(|side| (side / encoder.multiple * encoder.multiple).max(encoder.multiple));
-            let found = format!("{width}x{height} (take {}x{})", smaller[0], smaller[1]);
-            let what =
-                if encoder.multiple == 2 { "an even width and height" } else { "multiples of 4 with this codec" };
-            return Err(VideoError::Settings { what, found }.into());
+        if !is_live {
+            settings.check_size(encoder)?;
         }
         let sound = settings.sound && is_live && codec::has_sound(settings.codec);
         let settings = VideoSettings { width, height, sound, ..*settings };
@@ -312,7 +318,7 @@ impl VideoWriter {
         let aside = self.path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
         let mut command = command(&self.ffmpeg);
         command.stdin(Stdio::null()).arg("-i").arg(file_url(&self.path)).args(["-c", "copy", "-map_metadata", "-1"]);
-        if self.encoder.name.contains("hevc") || self.encoder.name == "libx265" {
+        if is_hevc(self.encoder) {
             command.args(["-tag:v", "hvc1"]);
         }
         command.args(["-fflags", "+bitexact", "-movflags", "+faststart", "-f", container(&self.path)]);
@@ -440,7 +446,7 @@ fn arguments(out: &Path, settings: &VideoSettings, encoder: Encoder) -> Vec<OsSt
 }
 
 /// The sound that goes with a video: as it is for editing, otherwise compressed.
-fn audio_codec(out: &Path, codec: Codec) -> &'static [&'static str] {
+pub(super) fn audio_codec(out: &Path, codec: Codec) -> &'static [&'static str] {
     match codec {
         Codec::Prores | Codec::Dnxhr | Codec::Hap | Codec::Ffv1 => &["-c:a", "pcm_s24le"],
         _ if container(out) == "webm" => &["-c:a", "libopus", "-b:a", "192k"],
@@ -465,8 +471,13 @@ pub(super) fn container(out: &Path) -> &'static str {
     }
 }
 
+/// Whether its .mp4 or .mov needs the tag by which players know HEVC.
+pub(super) fn is_hevc(encoder: Encoder) -> bool {
+    encoder.name.contains("hevc") || encoder.name == "libx265"
+}
+
 /// Whether it is written in fragments, which are joined at the end.
-fn is_fragmented(out: &Path) -> bool {
+pub(super) fn is_fragmented(out: &Path) -> bool {
     matches!(container(out), "mp4" | "mov")
 }
 

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::common::rig::{Folder, Rig, bang, number, text, write_by};
+use crate::common::skip_gpu;
 use latent_jockey::control::{Event, Source};
 use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::engine::gpu::Device;
 use latent_jockey::params::{Id, Value};
 use latent_jockey::patch::library::Library;
 use latent_jockey::record::take::Take;
-use latent_jockey::show::{Picture, Show};
+use latent_jockey::show::{Devices, Picture, Show, Uploads};
 
 const PRESET: &str = r#"
 network = "NETWORK"
@@ -78,6 +80,13 @@ fn performance(rig: &mut Rig) -> Vec<Arc<Picture>> {
     let other = fixture("sg2_32.safetensors");
     let second = rig.folder().join("b.toml");
     let mut seen = Vec::new();
+    // What loads takes as long as it takes: meanwhile the show plays on.
+    let has_arrived = |asked: i32, show: &Show| match asked {
+        8 => show.network().path.ends_with("sg2_32.safetensors"),
+        25 => show.preset().name == "b",
+        33 => show.status().notice.is_some_and(|line| line.contains("reloaded")),
+        _ => true,
+    };
     for frame in 0..80 {
         let x = f64::from(frame) / 80.0;
         let mut events = vec![number(Id::Psi, f64::from(x as f32)), number(Id::WalkSpeed, 3.0 * x)];
@@ -104,7 +113,12 @@ fn performance(rig: &mut Rig) -> Vec<Arc<Picture>> {
         } else {
             play(rig, 0.04, &events)
         });
-        std::thread::sleep(Duration::from_millis(15));
+        let end = Instant::now() + Duration::from_secs(60);
+        while !has_arrived(frame, &rig.show) {
+            assert!(Instant::now() < end, "what frame {frame} asked for never arrives: {}", rig.show.status());
+            seen.push(play(rig, 0.04, &[]));
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
     seen.into_iter().map(|picture| Arc::new((*picture).clone())).collect()
 }
@@ -277,4 +291,141 @@ fn a_take_plays_while_others_play_along() {
         psi.push(show.params().base(Id::Psi));
     }
     assert!(show.is_playing_take() && psi.iter().filter(|psi| **psi == 0.125).count() > 2, "again and again: {psi:?}");
+}
+
+/// A style loop, an effect that films its own output, and one more.
+const BUSY: &str = r#"
+network = "NETWORK"
+[params]
+"/seed" = 3
+"/walk/speed" = 2.0
+"/style/network" = "STYLE"
+"/style/size" = "128"
+"/style/feedback" = 0.5
+[mod]
+breathe = { source = "sine", seconds = 0.7, to = "/psi", depth = 0.4 }
+[[effects]]
+shader = "feedback"
+[[effects]]
+shader = "slit_scan"
+"#;
+
+/// What is played in a frame of a busy minute.
+fn busy(rig: &Rig, frame: u32) -> Vec<Event> {
+    let mut events = vec![
+        number(Id::Psi, f64::from((frame as f32 / 50.0).sin())),
+        number(Id::WalkSpeed, f64::from(frame % 300) / 100.0),
+        number(Id::StyleBlend, f64::from(frame % 77) / 77.0),
+    ];
+    let networks = ["sg2_32.safetensors", "sg2_16_p2.pkl", "sg3r_32.pkl"];
+    let preset = rig.folder().join("b.toml");
+    let text_of = |secs: &str| {
+        let busy = BUSY.replace("STYLE", &fixture("style/painters8.safetensors").display().to_string());
+        busy.replace("NETWORK", &fixture("sg2_32.safetensors").display().to_string()).replace("seconds = 0.7", secs)
+    };
+    match frame % 300 {
+        20 => events.push(number(Id::NetworkFade, 0.8)),
+        25 => events.push(text(Id::Network, fixture(networks[frame as usize / 300 % 3]))),
+        80 => (0..3000).for_each(|i| events.push(number(Id::Psi, f64::from(i) / 3000.0))),
+        120 => events.push(text(Id::Preset, if (frame / 300).is_multiple_of(2) { "b" } else { "a" })),
+        170 => std::fs::write(preset, text_of(&format!("seconds = 0.{}", 3 + frame / 300))).expect("it is written"),
+        220 => events.push(bang(Id::Panic)),
+        250 => events.push(bang(Id::SeedNext)),
+        _ => {}
+    }
+    if cfg!(feature = "luau") && frame % 300 == 200 {
+        events.push(text(Id::Eval, "psi = 0.5 + 0.4 * sine(0.5)\nz[2] = noise(1)"));
+    }
+    events
+}
+
+#[test]
+#[ignore = "takes some minutes: cargo test --test it a_busy_minute -- --ignored --nocapture"]
+#[allow(clippy::print_stderr, reason = "the figures are of interest")]
+fn a_busy_minute_is_rendered_as_it_was_seen() {
+    let folder = Folder::new();
+    let path = folder.join("busy.take");
+    let text = BUSY.replace("NETWORK", &fixture("sg2_16_p2.pkl").display().to_string());
+    let text = text.replace("STYLE", &fixture("style/painters8.safetensors").display().to_string());
+    let Ok(device) = Device::open(false).map(Arc::new).map_err(skip_gpu) else { return };
+    let mut rig = Rig::with(&[("a", &text), ("b", &text)]).live().on_screen(device.clone()).start();
+    let mut devices = Devices::new(Arc::default());
+    devices.tap(Uploads);
+    rig.show.connect(devices);
+    rig.show.set_output_size([128, 72]);
+    rig.show.start_take(Some(path.clone()));
+    let (mut seen, mut last): (Vec<Arc<Picture>>, _) = (Vec::new(), Instant::now());
+    let begun = Instant::now();
+    let mut frame = 0;
+    while begun.elapsed() < Duration::from_secs(60) {
+        let events = busy(&rig, frame);
+        frame += 1;
+        std::thread::sleep(Duration::from_millis(16).saturating_sub(last.elapsed()));
+        let passed = latent_jockey::show::whole_micros(last.elapsed());
+        last += passed;
+        rig.show.step(passed.as_secs_f64(), &events);
+        let Some(picture) = rig.show.shown().filter(|picture| !picture.rgba.is_empty()) else { continue };
+        if seen.last().is_none_or(|last| last.serial < picture.serial) {
+            seen.push(Arc::new((**picture).clone()));
+        }
+    }
+    let take = finish(rig, &path);
+    let places = take.locate().expect("all files");
+    let library = Library::default();
+    let mut show = Show::of_take(&take, places, library, Arc::new(Cpu::default()), Some(device)).expect("a show");
+    let (mut worst, mut squares, mut compared) = (f64::INFINITY, 0.0, 0u32);
+    let mut next = seen.iter().peekable();
+    for frame in &take.frames {
+        show.repeat(frame, frame.is_drawn);
+        assert_eq!(show.failure(), None);
+        let Some(picture) = show.picture().filter(|_| frame.is_drawn) else { continue };
+        let is_missing = next.peek().is_some_and(|seen| seen.serial < picture.serial);
+        assert!(!is_missing, "a picture before {} was seen and is not drawn again", picture.serial);
+        if let Some(seen) = next.next_if(|seen| seen.serial == picture.serial) {
+            let psnr = psnr(seen, picture);
+            (worst, compared) = (worst.min(psnr), compared + 1);
+            squares += 255.0f64.powi(2) / 10f64.powf(psnr / 10.0);
+        }
+    }
+    let mean = 10.0 * (255.0f64.powi(2) / (squares / f64::from(compared))).log10();
+    let bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
+    eprintln!(
+        "a busy minute: {frame} frames, {compared} pictures compared, PSNR {mean:.1} dB overall, {worst:.1} dB at worst; {bytes} bytes"
+    );
+    assert!(compared > 100 && compared as usize == seen.len(), "{compared} of {} compared", seen.len());
+    assert!(mean > 40.0 && worst > 40.0, "{mean:.1} dB, {worst:.1} dB at worst");
+}
+
+#[test]
+fn a_take_is_cut_as_text() {
+    let (folder, text) = (Folder::new(), preset("sg2_16_p2.pkl"));
+    let (path, cut) = (folder.join("long.take"), folder.join("cut.take"));
+    let mut rig = Rig::with(&[("a", &text)]).live().start();
+    rig.show.start_take(Some(path.clone()));
+    for frame in 0..30 {
+        play(&mut rig, 0.05, &[number(Id::Psi, f64::from(frame) / 32.0)]);
+    }
+    let take = finish(rig, &path);
+    let (secs, frames) = (take.secs(), take.frames.len());
+    // The lines of a passage are taken out, as an editor does it: each frame in which a knob was moved begins one.
+    let written = std::fs::read_to_string(&path).expect("a take");
+    let is_of = |line: &str, psi: f32| line.contains(&format!("[\"/psi\",{psi:?}]"));
+    let lines: Vec<&str> = written.lines().collect();
+    let at = |frame: u8| lines.iter().position(|line| is_of(line, f32::from(frame) / 32.0)).expect("a line");
+    let (begin, end) = (at(10), at(20));
+    let kept = lines[..begin].iter().chain(&lines[end..]).map(|line| format!("{line}\n"));
+    std::fs::write(&cut, kept.collect::<String>()).expect("it is written");
+    let short = Take::read(&cut).expect("a take");
+    assert!((secs - short.secs() - 0.5).abs() < 1e-6, "{secs} {}", short.secs());
+    assert!(short.frames.len() + 10 <= frames, "{} of {frames}", short.frames.len());
+    let mut show = of_take(&short, short.locate().expect("all files"));
+    let mut psi = Vec::new();
+    for frame in &short.frames {
+        show.repeat(frame, false);
+        psi.push(show.params().base(Id::Psi));
+    }
+    psi.dedup();
+    let passage = |psi: &[f64]| psi.iter().any(|psi| (10.0 / 32.0..19.5 / 32.0).contains(psi));
+    assert!(!passage(&psi) && psi.last() == Some(&(29.0 / 32.0)), "{psi:?}");
+    assert!(repeated(&short).last().is_some_and(Option::is_some), "and it is drawn");
 }
