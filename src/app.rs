@@ -11,6 +11,7 @@ mod hud;
 mod keys;
 mod list;
 mod map;
+mod meters;
 mod present;
 mod recover;
 mod windows;

@@ -19,7 +19,9 @@ pub mod osc;
 pub mod query;
 mod queue;
 mod rate;
+pub mod session;
 pub mod tally;
+pub mod timecode;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -41,6 +43,8 @@ pub enum Source {
     Midi,
     /// The tempo that is heard.
     Audio,
+    /// The tempo of a shared session.
+    Session,
     Key,
     Preset,
     /// Live code.
@@ -78,6 +82,10 @@ pub enum Event {
         id: SignalId,
         value: f64,
     },
+    /// News of a tempo that is shared with others.
+    Session(session::Session),
+    /// A reading of timecode.
+    Timecode(timecode::Stamp),
     /// One line for the HUD and the log: a port appeared or disappeared, a datagram was invalid.
     Notice(String),
 }

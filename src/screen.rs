@@ -5,6 +5,7 @@
 
 pub mod chain;
 pub mod compiled;
+mod flash;
 pub mod header;
 pub mod palette;
 pub mod scale;

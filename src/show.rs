@@ -6,6 +6,7 @@
 //! files and saving have threads, and `step` never waits for them; offline ([`Mode::Offline`]) each step makes its own
 //! picture, and what it requests lands in the same step.
 
+mod chase;
 mod clean;
 mod controls;
 mod deck;
@@ -39,7 +40,7 @@ use crate::control::mapping::{MidiEntry, OscEntry};
 use crate::control::midi::Profiles;
 use crate::control::osc::feeds::Feeds;
 use crate::control::query::Dims;
-use crate::control::{Device, Event, Listener, Snapshot, Source, Write};
+use crate::control::{Device, Event, Listener, Snapshot, Source, Write, timecode};
 use crate::effects::style::StyleSettings;
 use crate::engine::Engine;
 use crate::engine::gpu::Device as Graphics;
@@ -318,6 +319,7 @@ impl Show {
         self.land();
         let moved_by = if is_frozen { 0.0 } else { dt };
         let time = self.modulation.begin(moved_by, self.controls.clock().beat());
+        self.modulation.set_timecode(self.controls.clock().timecode_secs());
         self.run_scripts(time);
         self.modulation.step(time, &mut self.params);
         self.params.step(dt);
@@ -474,18 +476,27 @@ impl Show {
         self.decks.fill(&self.params, request);
     }
 
+    fn feeds(&self) -> Feeds {
+        let clock = self.controls.clock();
+        let timecode = clock.timecode_secs().unwrap_or(0.0);
+        Feeds { beat: clock.beat(), timecode, fps: self.status.fps(), audio: self.modulation.heard() }
+    }
+
     /// Publishes this frame's values to all listeners.
     fn publish(&mut self, dt: f64) {
         self.presets.library().tables().publish(self.params.table());
         let latent = &self.decks.network().mapping;
         let snapshot = Snapshot {
             params: &self.params,
-            feeds: Feeds { beat: self.controls.clock().beat(), fps: self.status.fps(), audio: self.modulation.heard() },
+            feeds: self.feeds(),
             mapping: self.controls.mapping(),
             preset: self.presets.number(),
             dims: Dims { z: latent.z_dim, w: latent.w_dim, styles: self.output.styles() },
         };
         self.listeners.iter_mut().for_each(|listener| listener.publish(&snapshot, dt));
+        if let Some(bpm) = self.controls.take_new_tempo(self.params.base(Id::Tempo)) {
+            self.listeners.iter_mut().for_each(|listener| listener.tempo(bpm));
+        }
     }
 
     fn write(&mut self, write: &Write) {
@@ -1296,6 +1307,8 @@ impl Show {
         summary.bpm = self.params.get(Id::Tempo);
         summary.tempo_from = self.controls.clock().leader().word();
         summary.beat = self.controls.clock().beat();
+        summary.heard = self.modulation.heard();
+        summary.timecode = self.controls.clock().timecode_secs().map(timecode::follow::clock);
         summary.learning = self.controls.learning_line();
         summary.pending = self.controls.pending(&self.params).or_else(|| self.scripts.pending());
         summary.notice = summary.notice.or_else(|| self.controls.takeover_line());

@@ -39,7 +39,8 @@ fn across_small(uv: vec2f) -> vec4f {
     let s = spread(4.0);
     var sum = vec4f(0.0);
     var weights = 0.0;
-    for (var i = -5; i <= 5; i++) {
+    // To four times the spread: what is left out would show as a square around a star.
+    for (var i = -8; i <= 8; i++) {
         let weight = exp(-0.5 * f32(i * i) * 0.25);
         sum += small(uv + vec2f(f32(i) * 0.5 * s * pixel().x, 0.0)) * weight;
         weights += weight;
@@ -51,7 +52,7 @@ fn down_small(uv: vec2f) -> vec4f {
     let s = spread(4.0);
     var sum = vec4f(0.0);
     var weights = 0.0;
-    for (var i = -5; i <= 5; i++) {
+    for (var i = -8; i <= 8; i++) {
         let weight = exp(-0.5 * f32(i * i) * 0.25);
         sum += small_across(uv + vec2f(0.0, f32(i) * 0.5 * s * pixel().y)) * weight;
         weights += weight;
@@ -72,9 +73,9 @@ fn across_wide(uv: vec2f) -> vec4f {
     let s = spread(24.0);
     var sum = vec4f(0.0);
     var weights = 0.0;
-    for (var i = -8; i <= 8; i++) {
-        let weight = exp(-0.5 * f32(i * i) * 0.1);
-        sum += wide(uv + vec2f(f32(i) * 0.316 * s * pixel().x, 0.0)) * weight;
+    for (var i = -10; i <= 10; i++) {
+        let weight = exp(-0.5 * f32(i * i) * 0.16);
+        sum += wide(uv + vec2f(f32(i) * 0.4 * s * pixel().x, 0.0)) * weight;
         weights += weight;
     }
     return sum / weights;
@@ -84,9 +85,9 @@ fn down_wide(uv: vec2f) -> vec4f {
     let s = spread(24.0);
     var sum = vec4f(0.0);
     var weights = 0.0;
-    for (var i = -8; i <= 8; i++) {
-        let weight = exp(-0.5 * f32(i * i) * 0.1);
-        sum += wide_across(uv + vec2f(0.0, f32(i) * 0.316 * s * pixel().y)) * weight;
+    for (var i = -10; i <= 10; i++) {
+        let weight = exp(-0.5 * f32(i * i) * 0.16);
+        sum += wide_across(uv + vec2f(0.0, f32(i) * 0.4 * s * pixel().y)) * weight;
         weights += weight;
     }
     return sum / weights;
@@ -99,28 +100,33 @@ fn soft_wide(uv: vec2f) -> vec4f {
 
 // How blurred this place is, 0 to 1.
 fn blurred_here(uv: vec2f, now: vec3f) -> f32 {
+    // From dark to light the blur changes slowly: a quick change would draw outlines.
     let grey = encode(vec3f(clamp(luma(now), 0.0, 1.0))).r;
     let half_width = p.width * 0.5;
     switch p.focus {
         case 1u: { return smoothstep(half_width, half_width + 0.25, abs(uv.y - p.place)); }
         case 2u: { return smoothstep(half_width, half_width + 0.35, length((uv - vec2f(0.5, p.place)) * vec2f(aspect(), 1.0))); }
-        case 3u: { return 1.0 - smoothstep(p.width - 0.15, p.width + 0.15, grey); }
-        case 4u: { return smoothstep(p.width - 0.15, p.width + 0.15, grey); }
+        case 3u: { return 1.0 - smoothstep(p.width - 0.3, p.width + 0.3, grey); }
+        case 4u: { return smoothstep(p.width - 0.3, p.width + 0.3, grey); }
         default: { return 1.0; }
     }
 }
 
 fn effect(uv: vec2f) -> vec4f {
     let now = picture(uv).rgb;
-    let amount = blurred_here(uv, now);
+    let fine = small_blurred(uv);
+    let fine_colour = fine.rgb / max(fine.a, 1e-4);
+    let share = blurred_here(uv, now);
+    let amount = share * share;
     // Three pictures of rising softness; what is wanted lies between two of them.
     let pixels = p.size * 0.6 * resolution().y * amount;
-    let fine = small_blurred(uv);
     let wide_one = soft_wide(uv);
-    let fine_colour = fine.rgb / max(fine.a, 1e-4);
     let wide_colour = wide_one.rgb / max(wide_one.a, 1e-4);
     // Half-size pixels begin to show what the full size cannot at about one pixel.
     let a = smoothstep(0.0, min(2.0, p.size * 0.6 * resolution().y + 1e-3), pixels);
     let b = smoothstep(4.0, 10.0, pixels);
-    return vec4f(mix(mix(now, fine_colour, a), wide_colour, b), 1.0);
+    let mixed = mix(mix(now, fine_colour, a), wide_colour, b);
+    // The glow lies over bright places too: without it they would look dark at their borders.
+    let glow = mix(fine_colour, wide_colour, b) * p.glow;
+    return vec4f(select(mixed, max(mixed, glow), p.focus == 3u), 1.0);
 }

@@ -70,7 +70,13 @@ fn effect(uv: vec2f) -> vec4f {
     let now = picture(uv).rgb * p.picture;
     var back = hsv(safe(fed(uv).rgb));
     // Where the loop is bright already, it gains no more: shapes stay, and nothing ends in white.
-    var gain = min(p.gain, 0.4 / max(mean(uv).r, 1e-3));
+    let around = mean(uv).r;
+    var gain = min(p.gain, 0.4 / max(around, 1e-3));
+    // What only adds light would fill the picture with fog: what is even fades, shapes stay.
+    if p.blend == BLEND_ADD || p.blend == BLEND_SCREEN || p.blend == BLEND_LIGHTEN {
+        gain = min(gain, 0.16 / max(around, 1e-3));
+        back.z = max(back.z - 0.4 * around, 0.0) * 1.2;
+    }
     // Darken and multiply only take light away. So that the loop does not end in black, light grows back in them.
     if p.blend == BLEND_DARKEN || p.blend == BLEND_MULTIPLY {
         gain = 1.25;

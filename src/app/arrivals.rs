@@ -34,7 +34,8 @@ impl Arrivals {
         let machinery = show.machinery();
         show.notice(format!("preparing {}", file.display()));
         let work = move || {
-            let prepared = prepare(&file, machinery).map_err(|line| format!("{line}; the show plays on"));
+            let one_line = |error: String| error.lines().next().unwrap_or_default().to_owned();
+            let prepared = prepare(&file, machinery).map_err(|error| format!("{}; the show plays on", one_line(error)));
             // Nobody waits for it when the show has ended.
             let _ = send.send(prepared);
         };

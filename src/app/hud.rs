@@ -8,6 +8,7 @@ use bevy_egui::egui::epaint::text::{LayoutJob, TextFormat};
 use bevy_egui::egui::{self, Align2, Color32, FontFamily, FontId, Painter, Pos2, Rect, Vec2};
 use bevy_egui::{EguiContexts, egui::LayerId};
 
+use super::meters::{self, meters};
 use super::{Player, editor, list, map};
 use crate::params::{Id, Params, Target, TimeBase};
 use crate::show::Summary;
@@ -26,8 +27,8 @@ pub(super) const PANEL: Color32 = Color32::from_rgba_premultiplied(8, 8, 10, 208
 pub(super) const DIM: Color32 = Color32::from_rgb(160, 164, 172);
 pub(super) const PLAIN: Color32 = Color32::from_rgb(232, 234, 238);
 pub(super) const WARM: Color32 = Color32::from_rgb(255, 186, 84);
-const COOL: Color32 = Color32::from_rgb(126, 200, 255);
-const RED: Color32 = Color32::from_rgb(255, 92, 82);
+pub(super) const COOL: Color32 = Color32::from_rgb(126, 200, 255);
+pub(super) const RED: Color32 = Color32::from_rgb(255, 92, 82);
 
 /// One line: its label, its text, and whether it needs attention.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,7 +86,13 @@ fn rows(status: &Summary, params: &Params, window_fps: f32) -> Vec<Row> {
         row("walk", format!("{:<10}  {:>+5.2} {per}", params.choice(Id::WalkKind), params.get(Id::WalkSpeed))),
         row("tempo", format!("{:>5.1} bpm{:>22}", status.bpm, status.tempo_from)),
     ];
-    rows.extend(status.devices.iter().map(|device| row(device.name, ports(&device.open))));
+    rows.extend(status.timecode.iter().map(|timecode| row("timecode", timecode.clone())));
+    for device in &status.devices {
+        rows.push(row(device.name, ports(&device.open)));
+        if device.name == "audio" && !device.open.is_empty() {
+            rows.push(row(meters::LABEL, meters::NAMES.to_owned()));
+        }
+    }
     rows.extend([
         row("last", status.last_message.clone()),
         Row {
@@ -170,6 +177,9 @@ fn panel(painter: &Painter, status: &Summary, rows: &[Row]) {
     painter.rect_filled(inner.expand2(margin), size * 0.6, PANEL);
     for (line, row) in rows.iter().enumerate() {
         let at = inner.min + Vec2::new(0.0, cell.y * line as f32);
+        if row.label == meters::LABEL {
+            meters(painter, at + Vec2::new(cell.x * LABEL as f32, 0.0), cell, &status.heard);
+        }
         let mut job = LayoutJob::default();
         let text = if row.warm { WARM } else { PLAIN };
         job.append(&fitted(row.label, LABEL), 0.0, TextFormat::simple(mono(size), DIM));

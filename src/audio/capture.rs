@@ -30,27 +30,35 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Starts recording.
+    /// Starts recording `channel`, from 0, or the mean of all.
     ///
     /// # Errors
     /// One line, for the player.
-    pub fn open(source: &Source) -> Result<Self, String> {
+    pub fn open(source: &Source, channel: Option<usize>) -> Result<Self, String> {
         let config = config(source).map_err(|error| reason(&error))?;
+        if let Some(channel) = channel.filter(|channel| *channel >= usize::from(config.channels())) {
+            return Err(format!("it has {} channels, and no channel {}", config.channels(), channel + 1));
+        }
         let small = BufferSize::Fixed(config.sample_rate() / 200);
         // Not every system lets us choose.
-        Capture::open_with(source, &config, small)
-            .or_else(|_| Capture::open_with(source, &config, BufferSize::Default))
+        Capture::open_with(source, &config, small, channel)
+            .or_else(|_| Capture::open_with(source, &config, BufferSize::Default, channel))
             .map_err(|error| reason(&error))
     }
 
-    fn open_with(source: &Source, supported: &SupportedStreamConfig, buffer_size: BufferSize) -> Result<Self, Error> {
+    fn open_with(
+        source: &Source,
+        supported: &SupportedStreamConfig,
+        buffer_size: BufferSize,
+        channel: Option<usize>,
+    ) -> Result<Self, Error> {
         let config = StreamConfig { buffer_size, ..supported.config() };
         let (producer, samples) = RingBuffer::new(RING_SECS * config.sample_rate as usize);
         let (report, failures) = bounded(4);
         let dropped = Arc::<AtomicU64>::default();
         let (rate, channels) = (config.sample_rate, config.channels);
-        let stream =
-            Input { config, producer, dropped: dropped.clone(), report }.build(source, supported.sample_format())?;
+        let stream = Input { config, channel, producer, dropped: dropped.clone(), report }
+            .build(source, supported.sample_format())?;
         stream.play()?;
         Ok(Capture { stream, samples, failures, dropped, rate, channels })
     }
@@ -83,10 +91,7 @@ impl Capture {
 
     /// Why the source has stopped, if it has.
     pub fn failure(&self) -> Option<String> {
-        let ends = |error: &Error| {
-            !matches!(error.kind(), ErrorKind::DeviceChanged | ErrorKind::Xrun | ErrorKind::RealtimeDenied)
-        };
-        self.failures.try_iter().find(ends).map(|error| reason(&error))
+        self.failures.try_iter().find(is_over).map(|error| reason(&error))
     }
 
     /// Closes the source.
@@ -95,8 +100,13 @@ impl Capture {
     }
 }
 
+/// Whether a stream has ended with an error.
+pub(super) fn is_over(error: &Error) -> bool {
+    !matches!(error.kind(), ErrorKind::DeviceChanged | ErrorKind::Xrun | ErrorKind::RealtimeDenied)
+}
+
 /// One line for an error.
-fn reason(error: &Error) -> String {
+pub(super) fn reason(error: &Error) -> String {
     match error.kind() {
         ErrorKind::DeviceNotAvailable => "it is gone".to_owned(),
         ErrorKind::PermissionDenied => "the system does not permit it".to_owned(),
@@ -122,6 +132,7 @@ fn config(source: &Source) -> Result<SupportedStreamConfig, Error> {
 /// What the callback needs.
 struct Input {
     config: StreamConfig,
+    channel: Option<usize>,
     producer: Producer<(f32, [f32; 2])>,
     dropped: Arc<AtomicU64>,
     report: Sender<Error>,
@@ -146,14 +157,16 @@ impl Input {
     where
         f32: FromSample<T>,
     {
-        let Input { config, mut producer, dropped, report } = self;
+        let Input { config, channel, mut producer, dropped, report } = self;
         let channels = usize::from(config.channels.max(1));
         let callback = move |data: &[T], _: &_| {
             let frames = data.len() / channels;
             let count = frames.min(producer.slots());
             if let Ok(chunk) = producer.write_chunk_uninit(count) {
                 let sides = |frame: &[T]| left_and_right(frame).map(|sample| sample.to_sample::<f32>());
-                chunk.fill_from_iter(data.chunks_exact(channels).map(|frame| (mean(frame), sides(frame))));
+                let mono =
+                    |frame: &[T]| channel.map_or_else(|| mean(frame), |channel| frame[channel].to_sample::<f32>());
+                chunk.fill_from_iter(data.chunks_exact(channels).map(|frame| (mono(frame), sides(frame))));
             }
             dropped.fetch_add((frames - count) as u64, Ordering::Relaxed);
         };

@@ -10,7 +10,7 @@ use super::pitch::{HIGHEST_HZ, LOWEST_HZ};
 use super::{HOP_SECS, bands::NARROW};
 
 /// Time constant of a hit's fall, seconds.
-const FALL_SECS: f64 = 0.12;
+pub(super) const FALL_SECS: f64 = 0.12;
 
 /// How a number from 0 to 1 is to be read.
 #[derive(Clone, Copy, Debug, PartialEq)]

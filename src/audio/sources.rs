@@ -42,7 +42,7 @@ pub fn sources() -> Vec<Source> {
 }
 
 /// Keeps ALSA from writing to the terminal on behalf of this thread.
-fn quietly() {
+pub(super) fn quietly() {
     #[cfg(target_os = "linux")]
     if let Ok(output) = alsa::Output::local_error_handler() {
         drop(output);
@@ -50,7 +50,7 @@ fn quietly() {
 }
 
 /// Sound systems, the most convenient first.
-fn hosts() -> Vec<HostId> {
+pub(super) fn hosts() -> Vec<HostId> {
     let mut hosts = cpal::available_hosts();
     let rank = |host: &HostId| ["pulseaudio", "jack"].iter().position(|name| host.to_string() == *name).unwrap_or(9);
     hosts.sort_by_key(rank);

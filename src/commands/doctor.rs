@@ -35,6 +35,7 @@ pub fn run() -> anyhow::Result<()> {
         ("midi", midi_ports()),
         ("audio", audio()),
         ("cameras", cameras()),
+        ("link", link()),
         ("osc", osc()),
         ("web", web()),
         ("ffmpeg", ffmpeg()),
@@ -156,6 +157,22 @@ fn cameras() -> Health {
     }
     let named = cameras.iter().map(|camera| format!("camera:{} ({})", camera.name, camera.device));
     Good(named.collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(feature = "link")]
+fn link() -> Health {
+    /// Peers find each other within two seconds.
+    const PATIENCE: std::time::Duration = std::time::Duration::from_millis(2500);
+    match crate::control::session::link::peers(PATIENCE) {
+        0 => Good("nobody else in the Link session of this network".to_owned()),
+        1 => Good("1 peer in the Link session of this network".to_owned()),
+        peers => Good(format!("{peers} peers in the Link session of this network")),
+    }
+}
+
+#[cfg(not(feature = "link"))]
+fn link() -> Health {
+    Lesser(crate::control::session::ABSENT.to_owned())
 }
 
 fn osc() -> Health {

@@ -8,13 +8,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-use crate::audio::Gain;
 use crate::audio::listen::Input;
+use crate::audio::{Gain, offset};
 use crate::control::audio::AudioIn;
 use crate::control::midi::{MidiClockOut, MidiInputs, MidiOutputs, PortRule, Profiles};
 use crate::control::osc::{self, OscServer, Out};
 use crate::control::query::{self, OscHost, QueryServer};
-use crate::control::{self, Absent, Counts, Event, Events, Listen, Source, Write};
+#[cfg(feature = "link")]
+use crate::control::session::link::LinkSession;
+use crate::control::timecode::ltc::{self, LtcIn};
+use crate::control::timecode::{self, Carrier};
+use crate::control::{self, Absent, Counts, Event, EventSender, Events, Listen, Source, Write};
 use crate::engine::gpu::Device;
 use crate::params::{Choice, Codec, Id, RecordWhat, Value};
 use crate::patch::folders::Kind;
@@ -62,10 +66,22 @@ pub struct Options {
     /// Send the beat as a MIDI clock to outputs whose names contain this (repeatable)
     #[arg(long, value_name = "NAME")]
     midi_clock: Vec<String>,
+    /// Join the Ableton Link session of this network: tempo and bar are shared (needs a build with the feature `link`)
+    #[arg(long)]
+    link: bool,
+    /// Start and stop with the Link session, too: while it is stopped, the beat stands still
+    #[arg(long, requires = "link")]
+    link_start_stop: bool,
     /// Listen to a sound input: `default`, a part of its name, or a sound file that is played as if it were live. `none`
     /// listens to nothing; `doctor` lists the inputs
     #[arg(long, value_name = "DEVICE|FILE|none")]
     audio: Option<String>,
+    /// Do not play the sound file aloud
+    #[arg(long, requires = "audio")]
+    audio_silent: bool,
+    /// How much earlier the picture hears the sound, in milliseconds, or later if negative: /audio/offset
+    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = parse_offset)]
+    audio_offset: Option<f64>,
     /// Loudness of the music in dB of full scale, instead of adapting to it
     #[arg(long, value_name = "DB", value_parser = super::parse_gain, allow_negative_numbers = true)]
     audio_gain: Option<Gain>,
@@ -109,6 +125,15 @@ pub struct Options {
     /// Play the take again when it ends
     #[arg(long = "loop")]
     loops: bool,
+    /// Of a take: follow timecode instead of the clock, from MIDI (mtc) or from a sound input (ltc)
+    #[arg(long, value_name = "mtc|ltc", value_parser = clap::builder::PossibleValuesParser::new(Carrier::WORDS), conflicts_with = "loops")]
+    chase: Option<String>,
+    /// The timecode at which the take begins, such as 01:00:00:00 [default: 0]
+    #[arg(long, value_name = "TIME", value_parser = timecode::parse_start, requires = "chase")]
+    chase_start: Option<f64>,
+    /// Read linear timecode from a sound input or a file, and of one of its channels: `scarlett:2`
+    #[arg(long, value_name = "INPUT[:CHANNEL]")]
+    ltc: Option<String>,
     /// Quit after this many seconds
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
@@ -167,11 +192,16 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let is_png = |file: &PathBuf| file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(snapshot::ENDING));
     let led = file.filter(|file| Take::is_named(file) || is_png(file));
     ensure!(led.is_some() || !options.loops, "--loop is for takes (.take)");
+    let chase = options.chase.as_deref().and_then(Carrier::from_word);
+    let is_take = led.as_ref().is_some_and(|file| !is_png(file));
+    ensure!(is_take || chase.is_none(), "--chase is for takes (.take); for presets there is /tempo/source timecode");
+    ensure!(chase != Some(Carrier::Ltc) || options.ltc.is_some(), "--chase ltc needs the input: --ltc INPUT");
     let (mut show, device) = match (&led, has_window) {
         (Some(file), _) => {
             let (mut show, device, take, frames) = options.overrides.resume(file, has_window)?;
             if take.picture.is_none() {
                 show.play_take(take, frames, options.loops);
+                chase.into_iter().for_each(|carrier| show.chase(carrier, options.chase_start.unwrap_or(0.0)));
             }
             (show, device.filter(|_| has_window))
         }
@@ -217,8 +247,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     let word = options.audio.as_deref().filter(|word| *word != "none");
     let audio = word.map(|word| {
-        let input = Input::of(word).map_err(|error| without(error.to_string()))?;
-        let track = matches!(input, Input::Track(_)).then(|| PathBuf::from(word));
+        let mut input = Input::of(word).map_err(|error| without(error.to_string()))?;
+        let mut track = None;
+        if let Input::Track { aloud, .. } = &mut input {
+            *aloud = !options.audio_silent;
+            track = Some(PathBuf::from(word));
+        }
         let audio = AudioIn::start(input, options.audio_gain.unwrap_or_default(), sender.clone(), audio_counts)
             .map_err(|error| without(format!("cannot start the audio thread: {error}")))?;
         Ok((audio, track))
@@ -255,6 +289,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             Err(error) => show.notice(format!("cannot start the MIDI clock thread: {error}")),
         }
     }
+    if let Some(word) = &options.ltc {
+        listen_to_timecode(word, &mut show, &mut devices, &sender);
+    }
+    if options.link {
+        join_session(options, &mut show, &mut devices, &sender);
+    }
     let midi = MidiInputs::start(rule.clone(), sender.clone(), midi_counts.clone());
     let lights = MidiOutputs::start(&midi, profiles, rule, sender, midi_counts);
     devices.plug(midi);
@@ -264,18 +304,53 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(path) = &options.take {
         show.start_take(Some(path.clone()));
     }
-    let recording = recording(options)?;
+    let first = first_writes(options)?;
     if has_window {
-        return open(show, device, events, options, recording);
+        return open(show, device, events, options, first);
     }
-    if !recording.is_empty() {
-        show.step(0.0, &recording);
+    if !first.is_empty() {
+        show.step(0.0, &first);
     }
     headless(show, &events, options.seconds)
 }
 
-/// What the options of recordings write.
-fn recording(options: &Options) -> anyhow::Result<Vec<Event>> {
+/// Reads linear timecode.
+fn listen_to_timecode(word: &str, show: &mut Show, devices: &mut Devices, events: &EventSender) {
+    let (word, channel) = ltc::parse_input(word);
+    let started = Input::of(word).map_err(|error| error.to_string()).and_then(|input| {
+        LtcIn::start(input, channel, events.clone(), Arc::default()).map_err(|error| error.to_string())
+    });
+    match started {
+        Ok(ltc) => devices.plug(ltc),
+        Err(line) => {
+            warn!("ltc: {line}");
+            show.notice(format!("ltc: {line}"));
+            devices.plug(Absent("ltc"));
+        }
+    }
+}
+
+/// Joins the session of this network, if this build can.
+#[cfg(feature = "link")]
+fn join_session(options: &Options, _: &mut Show, devices: &mut Devices, events: &EventSender) {
+    devices.plug(LinkSession::join(options.link_start_stop, events.clone(), Arc::default()));
+}
+
+#[cfg(not(feature = "link"))]
+fn join_session(_: &Options, show: &mut Show, _: &mut Devices, _: &EventSender) {
+    warn!("{}", control::session::ABSENT);
+    show.notice(control::session::ABSENT.to_owned());
+}
+
+/// Milliseconds that `/audio/offset` takes.
+fn parse_offset(text: &str) -> Result<f64, String> {
+    let most = offset::MOST_MS;
+    let value = text.parse().ok().filter(|ms: &f64| ms.abs() <= most);
+    value.ok_or_else(|| format!("expected milliseconds from -{most} to {most}"))
+}
+
+/// What options write into parameters.
+fn first_writes(options: &Options) -> anyhow::Result<Vec<Event>> {
     if let Some(fps) = options.record_fps {
         anyhow::ensure!((1.0..=240.0).contains(&fps), "--record-fps takes 1 to 240, got {fps}");
     }
@@ -284,6 +359,7 @@ fn recording(options: &Options) -> anyhow::Result<Vec<Event>> {
     }
     let file = options.record.as_deref().map(std::path::absolute).transpose()?;
     let values = [
+        (Id::AudioOffset, options.audio_offset.map(Value::Float)),
         (Id::RecordFile, file.map(|file| Value::Text(file.display().to_string()))),
         (Id::RecordCodec, options.record_codec.clone().map(Value::Text)),
         (Id::RecordWhat, options.record_what.clone().map(Value::Text)),

@@ -5,16 +5,19 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::osc::feeds;
-use super::{Counts, Device, DeviceStatus, Event, EventSender, Lane};
+use super::{Counts, Device, DeviceStatus, Event, EventSender, Lane, Listener, Snapshot};
 use crate::audio::history::History;
 use crate::audio::listen::{Ear, Input, Listening};
+use crate::audio::offset::Offset;
 use crate::audio::outputs::{COUNT, OUTPUTS, Outputs, Values};
 use crate::audio::track::TrackError;
-use crate::audio::{Analysis, Features, Gain, HOP, HOP_SECS, Track};
+use crate::audio::{Analysis, Features, Gain, HOP, HOP_SECS, RATE, Track};
 use crate::modulate::{SignalId, Signals};
+use crate::params::Id;
 
 /// The signals of all outputs.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +73,8 @@ impl Default for Heard {
 pub struct AudioIn {
     heard: Arc<Mutex<Heard>>,
     counts: Arc<Counts>,
+    /// Milliseconds by which the show hears earlier.
+    offset: Arc<AtomicI32>,
     listening: Listening,
 }
 
@@ -80,14 +85,22 @@ impl AudioIn {
     /// When the system starts no thread.
     pub fn start(input: Input, gain: Gain, events: EventSender, counts: Arc<Counts>) -> io::Result<Self> {
         let heard = Arc::<Mutex<Heard>>::default();
-        let ear = Sender {
-            heard: heard.clone(),
-            counts: counts.clone(),
-            events: events.on(Lane::Audio),
-            signals: AudioSignals::default(),
-            sent: [0.0; COUNT],
+        let offset = Arc::<AtomicI32>::default();
+        let ear = Hearing {
+            analysis: Analysis::new(gain),
+            outputs: Outputs::default(),
+            is_track: matches!(input, Input::Track { .. }),
+            offset: offset.clone(),
+            moved: Offset::default(),
+            sender: Sender {
+                heard: heard.clone(),
+                counts: counts.clone(),
+                events: events.on(Lane::Audio),
+                signals: AudioSignals::default(),
+                sent: [0.0; COUNT],
+            },
         };
-        Ok(AudioIn { heard, counts, listening: Listening::start(input, gain, ear)? })
+        Ok(AudioIn { heard, counts, offset, listening: Listening::start("audio", input, None, ear)? })
     }
 
     /// What has been heard lately.
@@ -103,6 +116,19 @@ impl Device for AudioIn {
         let open = heard.source.as_ref().map(|source| format!("{} {source}", meters(&heard)));
         DeviceStatus::new("audio", open.into_iter().collect(), &self.counts)
     }
+
+    fn listener(&mut self) -> Option<Box<dyn Listener>> {
+        Some(Box::new(OffsetTeller(self.offset.clone())))
+    }
+}
+
+/// Tells the thread what `/audio/offset` says.
+struct OffsetTeller(Arc<AtomicI32>);
+
+impl Listener for OffsetTeller {
+    fn publish(&mut self, snapshot: &Snapshot, _: f64) {
+        self.0.store(snapshot.params.get(Id::AudioOffset).round() as i32, Ordering::Relaxed);
+    }
 }
 
 /// Level, bass, mid and high as bars, the tempo if it is certain, and the loudness.
@@ -116,6 +142,61 @@ fn meters(heard: &Heard) -> String {
     if heard.rms > 0.0 { line + &format!(" {:.0} dB", 20.0 * heard.rms.log10()) } else { line + " silent" }
 }
 
+/// Analyses samples, for the show.
+struct Hearing {
+    analysis: Analysis,
+    outputs: Outputs,
+    /// A track can be heard before it sounds.
+    is_track: bool,
+    offset: Arc<AtomicI32>,
+    moved: Offset,
+    sender: Sender,
+}
+
+impl Hearing {
+    fn offset_ms(&self) -> f64 {
+        f64::from(self.offset.load(Ordering::Relaxed))
+    }
+}
+
+impl Ear for Hearing {
+    fn feed(&mut self, samples: &[f32]) {
+        let ms = self.offset_ms();
+        let ms = if self.is_track { ms.min(0.0) } else { ms };
+        let Hearing { analysis, outputs, moved, sender, .. } = self;
+        analysis.feed(samples, |features| {
+            let values = outputs.hop(features);
+            sender.hear(&moved.hop(&values, ms), &values, features);
+        });
+    }
+
+    fn begin(&mut self) {
+        self.analysis.reopen();
+    }
+
+    fn is_deaf(&self) -> bool {
+        self.analysis.features().no_signal
+    }
+
+    fn lead(&self) -> u64 {
+        if self.is_track { (self.offset_ms().max(0.0) / 1e3 * f64::from(RATE)) as u64 } else { 0 }
+    }
+
+    fn say(&mut self, line: String) {
+        self.sender.events.send(Event::Notice(line), &self.sender.counts);
+    }
+
+    fn open(&mut self, source: Option<&str>) {
+        self.sender.heard.lock().unwrap_or_else(PoisonError::into_inner).source = source.map(str::to_owned);
+    }
+
+    fn lost(&mut self, samples: u64) {
+        if samples > 0 {
+            Counts::add(&self.sender.counts.dropped);
+        }
+    }
+}
+
 /// Sends what is heard to the show.
 struct Sender {
     heard: Arc<Mutex<Heard>>,
@@ -126,10 +207,11 @@ struct Sender {
     sent: Values,
 }
 
-impl Ear for Sender {
-    fn hear(&mut self, values: &Values, features: &Features) {
+impl Sender {
+    /// `moved` are the values for the show, `values` those of this moment, for the meters.
+    fn hear(&mut self, moved: &Values, values: &Values, features: &Features) {
         let mut has_changed = false;
-        self.signals.changes(&mut self.sent, values, |event| {
+        self.signals.changes(&mut self.sent, moved, |event| {
             has_changed = true;
             self.events.send(event, &self.counts);
         });
@@ -140,20 +222,6 @@ impl Ear for Sender {
         if let Ok(mut heard) = self.heard.try_lock() {
             heard.values = *values;
             (heard.bpm, heard.confidence, heard.rms) = (features.bpm, features.confidence, features.rms);
-        }
-    }
-
-    fn say(&mut self, line: String) {
-        self.events.send(Event::Notice(line), &self.counts);
-    }
-
-    fn open(&mut self, source: Option<&str>) {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).source = source.map(str::to_owned);
-    }
-
-    fn lost(&mut self, samples: u64) {
-        if samples > 0 {
-            Counts::add(&self.counts.dropped);
         }
     }
 }

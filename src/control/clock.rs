@@ -1,16 +1,20 @@
 //! Tempo and beat: tapped, or followed from a MIDI clock or the sound.
 //!
 //! [`Clock`] counts the beats of the show; [`MidiClock`] derives the tempo from another machine's pulses, [`HeardClock`]
-//! from what is heard. All are pure: times are inputs (`dt` of the frame, the driver's time stamps), so a replay gives the
-//! same beats.
+//! from what is heard, [`SessionClock`] from a session that others share. It also keeps the time of the timecode. All are
+//! pure: times are inputs (`dt` of the frame, the driver's time stamps), so a replay gives the same beats.
 
 mod follow;
 mod heard;
+mod session;
 
 pub use follow::MidiClock;
 pub use heard::HeardClock;
+pub use session::SessionClock;
 
 use super::midi;
+use super::session::Session;
+use super::timecode::{Follow, Stamp};
 use super::{Source, Write};
 use crate::modulate::SignalId;
 use crate::params::{Id, TempoSource, Value};
@@ -34,6 +38,9 @@ pub enum Leader {
     Own,
     Midi,
     Audio,
+    /// Ableton Link.
+    Session,
+    Timecode,
 }
 
 impl Leader {
@@ -43,6 +50,8 @@ impl Leader {
             Leader::Own => "",
             Leader::Midi => "MIDI clock",
             Leader::Audio => "heard",
+            Leader::Session => "Link",
+            Leader::Timecode => "timecode",
         }
     }
 }
@@ -58,6 +67,10 @@ pub struct Clock {
     intervals: Vec<f64>,
     midi: MidiClock,
     heard: HeardClock,
+    session: SessionClock,
+    timecode: Follow,
+    /// Whether a hand has set the tempo that others share, since they were last told.
+    has_new_tempo: bool,
     /// Who may lead.
     source: TempoSource,
     /// Who led in the last step.
@@ -70,13 +83,14 @@ pub struct Clock {
 
 impl Clock {
     /// Advances by `dt` seconds at `bpm` beats per minute. While another clock leads, the beat is pulled towards its beat;
-    /// while a MIDI clock is stopped, the beat stands still.
+    /// while a MIDI clock or a session is stopped, the beat stands still.
     pub fn step(&mut self, dt: f64, bpm: f64, source: TempoSource) {
         /// Time constant of the pull towards the other clock: slow enough to hide jumps, fast enough to remove drift.
         const PULL_SECS: f64 = 0.3;
         self.secs += dt;
         self.midi.step(dt);
         self.heard.step(dt);
+        self.timecode.step(dt);
         self.source = source;
         let leader = self.leader();
         if leader != std::mem::replace(&mut self.leader, leader) {
@@ -85,20 +99,40 @@ impl Clock {
             self.tell_again();
         }
         match leader {
-            Leader::Midi if self.midi.is_stopped() => return,
+            Leader::Midi if self.midi.is_stopped() => return self.session.step(dt),
             Leader::Midi => {}
             Leader::Audio => self.behind = self.heard.ahead_of(self.beat - self.offset),
+            Leader::Session if self.session.is_stopped() => return self.session.step(dt),
+            Leader::Session => self.follow_session(),
+            Leader::Timecode => {
+                self.beat = (self.timecode.secs().unwrap_or(0.0) * bpm / 60.0 + self.offset).max(0.0);
+                return self.session.step(dt);
+            }
             Leader::Own => self.behind = 0.0,
         }
+        self.session.step(dt);
         let pull = self.behind * (1.0 - (-dt / PULL_SECS).exp());
         self.behind -= pull;
         self.beat = (self.beat + dt * bpm / 60.0 + pull).max(0.0);
     }
 
-    /// The first that may lead and has something to say: a MIDI clock, the sound, the show itself.
+    /// Goes to the place in the bar where the others are: smoothly if that is near, else at once, and forward.
+    fn follow_session(&mut self) {
+        /// Beats that are caught up without a jump.
+        const NEAR: f64 = 0.25;
+        self.behind = self.session.ahead_of(self.beat - self.offset);
+        if self.behind.abs() > NEAR {
+            self.beat += self.behind.rem_euclid(BAR);
+            self.behind = 0.0;
+        }
+    }
+
+    /// The first that may lead and has something to say: a session, a MIDI clock, the sound, the show itself.
     pub fn leader(&self) -> Leader {
         let has_midi = self.midi.is_running() || self.midi.is_stopped();
         match self.source {
+            TempoSource::Timecode if self.timecode.secs().is_some() => Leader::Timecode,
+            TempoSource::Auto | TempoSource::Link if self.session.leads() => Leader::Session,
             TempoSource::Auto | TempoSource::Midi if has_midi => Leader::Midi,
             TempoSource::Auto | TempoSource::Audio if self.heard.is_certain() => Leader::Audio,
             _ => Leader::Own,
@@ -109,15 +143,27 @@ impl Clock {
     pub fn tell_again(&mut self) {
         self.midi.tell_again();
         self.heard.tell_again();
+        self.session.tell_again();
     }
 
     /// Half or twice the tempo: returns the new one where it is the show's own, and `None` where a leader will tell it.
     pub fn scale(&mut self, by: f64, bpm: f64) -> Option<f64> {
-        if self.leader() == Leader::Audio {
-            self.heard.scale(by);
-            return None;
+        match self.leader() {
+            Leader::Audio => self.heard.scale(by),
+            Leader::Session => self.session.scale(by),
+            _ => return Some(bpm * by).filter(|bpm| BPM.contains(bpm)),
         }
-        Some(bpm * by).filter(|bpm| BPM.contains(bpm))
+        None
+    }
+
+    /// Notes that a hand has set the tempo.
+    pub fn set_by_hand(&mut self) {
+        self.has_new_tempo |= self.leader() == Leader::Session;
+    }
+
+    /// What others who share the tempo should play, if a hand has set it to `bpm` here since the last call.
+    pub fn take_new_tempo(&mut self, bpm: f64) -> Option<f64> {
+        std::mem::take(&mut self.has_new_tempo).then(|| self.session.shared(bpm))
     }
 
     /// Moves the beat a little, and keeps it there if another clock leads.
@@ -185,6 +231,35 @@ impl Clock {
         if self.heard.signal(id, value) && self.leader() == Leader::Audio {
             out.extend(self.heard.news().map(|bpm| tempo(bpm, Source::Audio)));
         }
+    }
+
+    /// Takes news of a shared session, and appends a write to `/tempo` when its tempo has changed. A session that starts
+    /// begins the show's first bar.
+    pub fn session(&mut self, session: Session, out: &mut Vec<Write>) {
+        let has_started = self.session.hear(session);
+        if self.leader() != Leader::Session {
+            return;
+        }
+        if has_started {
+            self.beat = self.session.in_bar();
+            (self.behind, self.offset) = (0.0, 0.0);
+        }
+        out.extend(self.session.news().map(|bpm| tempo(bpm, Source::Session)));
+    }
+
+    /// Takes a reading of timecode.
+    pub fn timecode(&mut self, stamp: Stamp) {
+        self.timecode.hear(stamp);
+    }
+
+    /// The time of the timecode.
+    pub fn timecode_mut(&mut self) -> &mut Follow {
+        &mut self.timecode
+    }
+
+    /// Seconds of timecode since 00:00:00:00; `None` before there is any.
+    pub fn timecode_secs(&self) -> Option<f64> {
+        self.timecode.secs()
     }
 
     /// Beats since the start; the fraction is the position within a beat.
@@ -316,6 +391,104 @@ mod test {
         listen(&mut clock, &mut bpm, 600, 20.0, 0.9);
         let apart = (clock.beat() - 30.0 * 64.0 / 60.0 - 4.0 * NUDGE_BEATS) * 2.0;
         assert!((apart - apart.round()).abs() < 0.05, "{apart}");
+    }
+
+    /// A session of two at `bpm`, told of every quarter second from `beat` on, in frames of 1/60 s. Returns its beat.
+    fn join(clock: &mut Clock, bpm: &mut f64, session: Session, frames: u32) -> f64 {
+        let mut out = Vec::new();
+        let mut beat = session.beat;
+        for frame in 0..frames {
+            if frame % 15 == 0 {
+                clock.session(Session { beat, ..session }, &mut out);
+            }
+            for write in out.drain(..) {
+                assert_eq!(write.source, Source::Session);
+                let Value::Float(told) = write.value else { panic!("{write:?}") };
+                *bpm = told;
+            }
+            let before = clock.beat();
+            clock.step(1.0 / 60.0, *bpm, clock.source);
+            assert!(clock.beat() >= before, "back at frame {frame}");
+            beat += session.bpm / 3600.0;
+        }
+        beat
+    }
+
+    /// How far two beats are apart within a bar.
+    fn apart(a: f64, b: f64) -> f64 {
+        let apart = (a - b) / BAR;
+        ((apart - apart.round()) * BAR).abs()
+    }
+
+    #[test]
+    fn a_session_gives_tempo_and_bar_and_comes_before_a_midi_clock() {
+        let (mut clock, mut bpm) = (clock(TempoSource::Auto), 100.0);
+        (0..100).for_each(|_| clock.step(1.0 / 60.0, 100.0, TempoSource::Auto));
+        let start = midi::Message { port: 0, channel: 0, kind: midi::Kind::Start, at_us: 0 };
+        clock.midi(&start, &mut Vec::new());
+        assert_eq!(clock.leader(), Leader::Midi);
+        let session = Session { bpm: 126.5, beat: 31.7, peers: 1, is_playing: true };
+        let beat = join(&mut clock, &mut bpm, session, 300);
+        assert_eq!((clock.leader(), bpm), (Leader::Session, 126.5));
+        assert!(apart(clock.beat(), beat) < 1e-3, "{} {beat}", clock.beat());
+        // Another tempo, and a beat that is a little ahead: no jump.
+        let moved = Session { bpm: 90.0, beat: beat + 0.1, ..session };
+        let before = clock.beat();
+        let beat = join(&mut clock, &mut bpm, moved, 1);
+        assert!(clock.beat() - before < 0.05);
+        let beat = join(&mut clock, &mut bpm, Session { beat, ..moved }, 300);
+        assert!(apart(clock.beat(), beat) < 1e-3 && bpm == 90.0, "{} {beat}", clock.beat());
+        let alone = Session { peers: 0, ..moved };
+        clock.session(alone, &mut Vec::new());
+        assert_ne!(clock.leader(), Leader::Session);
+    }
+
+    #[test]
+    fn a_session_that_stops_holds_the_beat_and_its_start_begins_a_bar() {
+        let (mut clock, mut bpm) = (clock(TempoSource::Link), 120.0);
+        let session = Session { bpm: 120.0, beat: 6.0, peers: 1, is_playing: true };
+        let beat = join(&mut clock, &mut bpm, session, 60);
+        let held = clock.beat();
+        join(&mut clock, &mut bpm, Session { beat, is_playing: false, ..session }, 120);
+        assert!((clock.beat() - held).abs() < 0.02, "{} {held}", clock.beat());
+        let beat = join(&mut clock, &mut bpm, Session { beat: 16.0, ..session }, 60);
+        assert!((clock.beat() - 2.0).abs() < 0.05 && apart(clock.beat(), beat) < 1e-3, "{}", clock.beat());
+    }
+
+    #[test]
+    fn what_a_hand_sets_goes_to_the_session_and_half_the_tempo_stays_here() {
+        let (mut clock, mut bpm) = (clock(TempoSource::Auto), 100.0);
+        clock.set_by_hand();
+        assert_eq!(clock.take_new_tempo(130.0), None, "nobody shares it");
+        let session = Session { bpm: 120.0, beat: 0.0, peers: 2, is_playing: true };
+        join(&mut clock, &mut bpm, session, 60);
+        clock.set_by_hand();
+        assert_eq!(clock.take_new_tempo(130.0), Some(130.0));
+        assert_eq!(clock.take_new_tempo(130.0), None, "told once");
+        assert_eq!(clock.scale(0.5, bpm), None);
+        let beat = join(&mut clock, &mut bpm, Session { beat: 2.0, ..session }, 120);
+        assert!((bpm - 60.0).abs() < 1e-9 && apart(clock.beat(), beat / 2.0) < 1e-3);
+        clock.set_by_hand();
+        assert_eq!(clock.take_new_tempo(65.0), Some(130.0));
+    }
+
+    #[test]
+    fn timecode_sets_the_beat_if_it_is_chosen() {
+        use crate::control::timecode::{Carrier, FrameRate, Motion, Stamp, Timecode};
+        let code = Timecode::parse("00:01:00:00", FrameRate::FPS_25).unwrap();
+        let stamp = Stamp { carrier: Carrier::Mtc, code, motion: Motion::Forward };
+        let mut auto = clock(TempoSource::Auto);
+        auto.timecode(stamp);
+        auto.step(0.5, 120.0, TempoSource::Auto);
+        assert!((auto.beat() - 1.0).abs() < 1e-9 && auto.leader() == Leader::Own);
+        let mut clock = clock(TempoSource::Timecode);
+        clock.step(0.5, 120.0, TempoSource::Timecode);
+        assert!((clock.beat() - 1.0).abs() < 1e-9, "none yet: it goes on by itself");
+        clock.timecode(stamp);
+        clock.step(0.5, 120.0, TempoSource::Timecode);
+        assert!((clock.beat() - 121.0).abs() < 1e-9, "{}", clock.beat());
+        (0..100).for_each(|_| clock.step(0.5, 120.0, TempoSource::Timecode));
+        assert!((clock.beat() - 122.0).abs() < 1e-9, "lost, and held after a second: {}", clock.beat());
     }
 
     #[test]

@@ -88,6 +88,9 @@ pub trait Listener: Send {
     /// An event of this frame, before anything is done about it.
     fn hear(&mut self, _event: &Event) {}
 
+    /// Somebody set the tempo here while others share it: what they should play, in beats per minute.
+    fn tempo(&mut self, _bpm: f64) {}
+
     /// The values at the end of a frame, `dt` seconds after the last.
     fn publish(&mut self, snapshot: &Snapshot, dt: f64);
 }

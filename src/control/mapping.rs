@@ -220,6 +220,7 @@ impl Mapping {
                 }
             }
             Event::Write(_) | Event::Key(_) | Event::Signal { .. } | Event::Notice(_) | Event::MidiPort { .. } => {}
+            Event::Session(_) | Event::Timecode(_) => {}
         }
     }
 

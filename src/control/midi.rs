@@ -10,6 +10,7 @@ mod clock_out;
 mod inputs;
 mod link;
 mod motor;
+mod outlets;
 mod outputs;
 mod ports;
 mod profile;
@@ -18,7 +19,7 @@ mod split;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Counts, Event, EventSender};
+use super::{Counts, Event, EventSender, timecode};
 use link::Link;
 use split::Splitter;
 
@@ -148,6 +149,7 @@ pub fn parse(bytes: &[u8], port: u8, at_us: u64) -> Option<Message> {
 pub struct Port {
     number: u8,
     splitter: Splitter,
+    timecode: timecode::Reader,
     link: Link,
     events: EventSender,
     counts: Arc<Counts>,
@@ -160,13 +162,17 @@ impl Port {
     }
 
     fn linked(number: u8, link: Link, events: EventSender, counts: Arc<Counts>) -> Self {
-        Port { number, splitter: Splitter::default(), link, events, counts }
+        Port { number, splitter: Splitter::default(), timecode: timecode::Reader::default(), link, events, counts }
     }
 
     /// Takes one event of the MIDI system: a message, several, or a part of one. Neither waits nor allocates,
     /// whatever the bytes and however many.
     pub fn receive(&mut self, at_us: u64, bytes: &[u8]) {
-        let Port { number, splitter, link, events, counts } = self;
+        let Port { number, splitter, timecode, link, events, counts } = self;
+        timecode.feed(at_us, bytes, |stamp| {
+            Counts::add(&counts.received);
+            events.send(Event::Timecode(stamp), counts);
+        });
         splitter.feed(bytes, |bytes| {
             let Some(message) = parse(bytes, *number, at_us) else { return };
             if !link.is_echo(&message, Instant::now()) {

@@ -73,13 +73,17 @@ choices! {
 
     /// What may set the tempo: `/tempo/source`.
     TempoSource {
-        /// A MIDI clock while one runs, else the beat that is heard while it is certain, else the show's own.
+        /// An Ableton Link session with others in it, else a MIDI clock while one runs, else the beat that is heard while it
+        /// is certain, else the show's own.
         #[default]
         Auto = "auto",
         /// The show's own: taps and `/tempo`.
         Tap = "tap",
         Midi = "midi",
         Audio = "audio",
+        Link = "link",
+        /// The beat is where the timecode is, at the show's own tempo.
+        Timecode = "timecode",
     }
 
     /// Where per-layer noise comes from: `/noise/mode`.
@@ -216,7 +220,8 @@ mod tests {
         check(&[WalkKind::Hold, WalkKind::Drift, WalkKind::Loop, WalkKind::Line]);
         check(&[Ease::Linear, Ease::Smooth, Ease::Hold]);
         check(&[TimeBase::Seconds, TimeBase::Beats]);
-        check(&[TempoSource::Auto, TempoSource::Tap, TempoSource::Midi, TempoSource::Audio]);
+        let followed = [TempoSource::Midi, TempoSource::Audio, TempoSource::Link, TempoSource::Timecode];
+        check(&[&[TempoSource::Auto, TempoSource::Tap], &followed[..]].concat());
         check(&[NoiseKind::Const, NoiseKind::Random, NoiseKind::None]);
         check(&[Keep::Colour, Keep::Light]);
         check(&[Fit::Contain, Fit::Cover, Fit::Mirror]);

@@ -315,13 +315,14 @@ parameters! {
     FeedbackX = D::float("/feedback/x", -1.0, 1.0, 0.0).unit("widths a second").smooth(0.15).help("horizontal drift of the painting as it feeds back; positive goes right");
     FeedbackY = D::float("/feedback/y", -1.0, 1.0, 0.0).unit("heights a second").smooth(0.15).help("vertical drift of the painting as it feeds back; positive goes down");
     Tempo = D::float("/tempo", 20.0, 400.0, 120.0).unit("bpm").stage().help("beats per minute");
-    TempoSource = D::choice("/tempo/source", TempoSource::WORDS, TempoSource::Auto as usize).stage().help("what sets the tempo; auto follows a MIDI clock, else the beat that is heard, else taps");
+    TempoSource = D::choice("/tempo/source", TempoSource::WORDS, TempoSource::Auto as usize).stage().help("what sets the tempo; auto follows Ableton Link, else a MIDI clock, else the beat that is heard, else taps; timecode counts beats from 00:00:00:00");
     TempoHalf = D::trigger("/tempo/half").help("half the tempo, also of what is heard");
     TempoDouble = D::trigger("/tempo/double").help("twice the tempo, also of what is heard");
     TempoEarlier = D::trigger("/tempo/earlier").help("moves the beat forward by a thirty-second of a beat, so that the next one comes earlier");
     TempoLater = D::trigger("/tempo/later").help("moves the beat back by a thirty-second of a beat");
     TempoBar = D::trigger("/tempo/bar").help("a bar begins at the beat nearest to now");
     Tap = D::trigger("/tap").help("tap the tempo");
+    AudioOffset = D::float("/audio/offset", -500.0, 500.0, 0.0).unit("ms").stage().help("how much earlier the picture hears the sound, or later if negative; of live sound, only the beat can be earlier");
     Learn = D::text("/learn", "").command().saving(NOW).remote(Remote::NoFiles).help("map the next control that is moved to this address; without an address, to the parameter that changed last");
     LearnAudio = D::trigger("/learn/audio").unlearnable().help("let the sound move the parameter that changed last: then 1 to 9 choose bass, mid, high, level, kick, snare, hat, onset or beat; the same again ends it");
     LearnCancel = D::trigger("/learn/cancel").unlearnable().help("stop learning");
@@ -341,6 +342,7 @@ parameters! {
     FitZoom = D::float("/fit/zoom", 0.25, 8.0, 1.0).smooth(0.08).help("enlarges the picture in the output");
     FitSectors = D::int("/fit/sectors", 2, 32, 6).help("number of sectors of /fit kaleidoscope");
     FitTurn = D::float("/fit/turn", -1.0, 1.0, 0.0).unit("turns").smooth(0.08).help("rotates the sectors of /fit kaleidoscope");
+    FlashLimit = D::boolean("/flash/limit", true).stage().saving(Saving::ReadOnly).help("for photosensitive people: damps the picture where it would flash more than three times a second");
     Palette = D::text("/palette", "ember").unlearnable().help("colours for effects that use a palette: a list such as #0b0410 #d9501e #ffeeb0, or ember, ocean, aurora, neon, mono, rainbow");
     FxAdd = D::text("/fx/add", "").command().unlearnable().saving(NOW).help("add an effect to the end of the chain, by the name of its file");
     FxRemove = D::text("/fx/remove", "").command().unlearnable().saving(NOW).help("remove an effect from the chain");

@@ -191,10 +191,12 @@ pub(super) fn typed(target: Target, item: &Item) -> Result<Value, String> {
         Kind::Int { min, max, .. } => {
             value.as_integer().filter(|i| (min..=max).contains(i)).map(Value::Int).ok_or_else(wrong)
         }
-        Kind::Bool { .. } => value
-            .as_bool()
-            .map(Value::Bool)
-            .ok_or_else(|| format!("{target} takes true or false; got {}", describe(item))),
+        Kind::Bool { .. } => {
+            // As the table of parameters and the headers of effects write them.
+            let word = || ["off", "on"].iter().position(|word| value.as_str() == Some(word)).map(|at| at == 1);
+            let switch = value.as_bool().or_else(word).map(Value::Bool);
+            switch.ok_or_else(|| format!("{target} takes true or false; got {}", describe(item)))
+        }
         Kind::Choice { options, .. } => match value.as_str() {
             Some(word) if options.contains(&word) => Ok(Value::Text(word.to_owned())),
             Some(word) => Err(wrong() + &did_you_mean(nearest_of(word, options.iter().copied()))),
@@ -222,6 +224,14 @@ mod tests {
         assert_eq!(position("ab\ncd", 4), (2, 2));
         assert_eq!(position("é = 1", 2), (1, 2));
         assert_eq!(position("ab\n", 99), (2, 1));
+    }
+
+    #[test]
+    fn a_switch_takes_words() {
+        for (word, value) in [("on", Some(true)), ("off", Some(false)), ("of", None)] {
+            let typed = typed(crate::params::Id::Freeze.into(), &toml_edit::value(word));
+            assert_eq!(typed.ok(), value.map(Value::Bool), "{word}");
+        }
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! `networks`, `pictures`, `controllers` and `fx`. Of two files of the same kind and name, the one in the stronger place
 //! is used:
 //!
-//! 1. the show's: the folder named by [`PRESETS_VARIABLE`], or `presets` in the working directory;
+//! 1. the show's: the folder named by [`PRESETS_VARIABLE`], or `presets` in the working directory. One without presets
+//!    brings its effects, networks and the like, but no list of presets;
 //! 2. the player's own: the folder named by [`HOME_VARIABLE`], or `latent-jockey` in the platform's configuration folder
 //!    (`~/.config`, `~/Library/Application Support`, `%APPDATA%`);
 //! 3. the installed: `presets` next to the program, or in a folder above it;
@@ -128,6 +129,8 @@ impl Kind {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folders {
     show: Option<PathBuf>,
+    /// In place of `show`, if that has no presets.
+    bare: Option<PathBuf>,
     own: Option<PathBuf>,
     installed: Option<PathBuf>,
 }
@@ -141,15 +144,12 @@ impl Folders {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let own = set(HOME_VARIABLE).or_else(|| Some(dirs::config_dir()?.join("latent-jockey")));
         let installed = installed();
-        let show = match set(PRESETS_VARIABLE) {
-            Some(named) if named.is_dir() => Some(named),
+        let (show, bare) = match set(PRESETS_VARIABLE) {
+            Some(named) if named.is_dir() => (Some(named), None),
             Some(folder) => return Err(LocateError::NoFolder { folder }),
-            None => Some(PathBuf::from("presets")).filter(|folder| {
-                !Kind::Preset.files_in(folder).is_empty()
-                    && !installed.as_ref().is_some_and(|installed| is_same(installed, folder))
-            }),
+            None => of_working_directory(PathBuf::from("presets"), installed.as_deref()),
         };
-        Ok(Folders { show, own, installed })
+        Ok(Folders { show, bare, own, installed })
     }
 
     /// A show's folder and what is built in.
@@ -179,7 +179,7 @@ impl Folders {
 
     /// All places, strongest first.
     pub fn places(&self) -> impl Iterator<Item = &Path> {
-        let disk = [&self.show, &self.own, &self.installed];
+        let disk = [&self.show, &self.bare, &self.own, &self.installed];
         disk.into_iter().filter_map(|place| place.as_deref()).chain([Path::new(built_in::ROOT)])
     }
 
@@ -285,6 +285,14 @@ pub(super) fn is_path(kind: Kind, named: &str) -> bool {
     named.contains(['/', '\\']) || kind.ends(Path::new(named))
 }
 
+/// The folder as that of a show, or as one without presets; neither if it is the installed one. It need not exist.
+fn of_working_directory(folder: PathBuf, installed: Option<&Path>) -> (Option<PathBuf>, Option<PathBuf>) {
+    if installed.is_some_and(|installed| is_same(installed, &folder)) {
+        return (None, None);
+    }
+    if Kind::Preset.files_in(&folder).is_empty() { (None, Some(folder)) } else { (Some(folder), None) }
+}
+
 /// Whether both are one folder.
 fn is_same(a: &Path, b: &Path) -> bool {
     std::fs::canonicalize(a).ok().is_some_and(|a| std::fs::canonicalize(b).ok() == Some(a))
@@ -325,6 +333,22 @@ mod tests {
         assert_eq!(folders.all(Kind::Network).len(), 10, "with the hidden one");
         let beside = folders.beside(&own, Kind::Network, "a").unwrap();
         assert_eq!(beside, own.join("networks/A.pkl"), "a preset's own come first");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_folder_without_presets_brings_the_rest() {
+        let folder = test_folder("bare", &[]);
+        let presets = folder.join("presets");
+        std::fs::create_dir_all(presets.join("fx")).unwrap();
+        std::fs::write(presets.join("fx/ripple.wgsl"), "").unwrap();
+        let (show, bare) = of_working_directory(presets.clone(), None);
+        let folders = Folders { show, bare, ..Folders::default() };
+        assert_eq!(folders.show(), None, "the presets that ship are listed");
+        assert_eq!(folders.named(Kind::Effect, "ripple").unwrap(), presets.join("fx/ripple.wgsl"));
+        std::fs::write(presets.join("a.toml"), "").unwrap();
+        assert_eq!(of_working_directory(presets.clone(), None), (Some(presets.clone()), None));
+        assert_eq!(of_working_directory(presets.clone(), Some(&presets)), (None, None));
         std::fs::remove_dir_all(folder).unwrap();
     }
 

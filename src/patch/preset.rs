@@ -467,6 +467,7 @@ mod tests {
             ("[params]\n\"/psi\" = \"0.5\"", "p.toml:2:10: /psi takes a number from -1 to 2; got \"0.5\""),
             ("[params]\n\"/psi/cutoff\" = 3.0", "p.toml:2:17: /psi/cutoff takes a whole number from 0 to 64; got 3.0"),
             ("[params]\n\"/freeze\" = 1", "p.toml:2:13: /freeze takes true or false; got 1"),
+            ("[params]\n\"/freeze\" = \"of\"", "p.toml:2:13: /freeze takes true or false; got \"of\""),
             (
                 "[params]\n\"/walk/kind\" = \"drfit\"",
                 "p.toml:2:16: /walk/kind takes one of hold, drift, loop, line; got \"drfit\"; did you mean \"drift\"?",

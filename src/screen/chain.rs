@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::compiled::{Compiled, FORMAT, FRAME_BYTES, PARAM_BYTES, Pipeline};
+use super::flash::Flash;
 use super::header::What;
 use super::scale::{Scaler, Scaling};
 use super::shader::{FIRST_TEXTURE, MOST_TEXTURES};
@@ -50,10 +51,10 @@ pub struct Moment {
 
 /// A texture of the chain; `id` distinguishes it in the keys of bind groups.
 #[derive(Clone, Debug)]
-struct Plate {
-    view: wgpu::TextureView,
-    id: u32,
-    size: [u32; 2],
+pub struct Plate {
+    pub view: wgpu::TextureView,
+    pub id: u32,
+    pub size: [u32; 2],
 }
 
 /// Two textures that take turns: one has the contents, the other is filled next.
@@ -118,6 +119,7 @@ pub struct Screen {
     palette: Plate,
     black: Plate,
     sampler: wgpu::Sampler,
+    flash: Flash,
     uniforms: wgpu::Buffer,
     words: Vec<u32>,
     /// Whether each link runs in this picture.
@@ -132,7 +134,7 @@ impl Screen {
     /// # Errors
     /// When the device rejects the built-in shaders.
     pub fn new(device: Arc<Device>) -> Result<Screen, EngineError> {
-        let (scaler, error) = device.watched(|| Scaler::new(&device.wgpu));
+        let ((scaler, flash), error) = device.watched(|| (Scaler::new(&device.wgpu), Flash::new(&device)));
         if let Some(error) = error {
             return Err(unavailable(crate::engine::gpu::first_line(&error)));
         }
@@ -157,6 +159,7 @@ impl Screen {
             palette,
             black,
             sampler,
+            flash,
             uniforms,
             words: Vec::new(),
             active: Vec::new(),
@@ -232,6 +235,7 @@ impl Screen {
         self.size = size;
         self.painting = Some(plate(&self.device, size, &mut self.ids));
         (self.network, self.shown, self.ring) = (None, None, None);
+        self.flash.forget();
         self.pool.clear();
         self.scaler.forget();
         for playing in &mut self.links {
@@ -270,7 +274,7 @@ impl Screen {
         }
         self.resize(scaling.size);
         let mut encoder = self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        let plain = self.painting.clone().ok_or_else(|| unavailable("no texture".to_owned()))?;
+        let plain = self.entry(scaling.limits_flashes).ok_or_else(|| unavailable("no texture".to_owned()))?;
         self.enlarge(&mut encoder, painting, scaling, &plain)?;
         if self.reads_network() && !network.is_empty() {
             let plate = match self.network.take() {
@@ -283,6 +287,7 @@ impl Screen {
             self.network = None;
         }
         let made = self.run_chain(&mut encoder, &plain, values, moment);
+        self.limit_flashes(&mut encoder, &made, moment.dt, scaling.limits_flashes);
         let texture = self.finish(&mut encoder, &made, number);
         self.in_flight.push_back(self.device.queue.submit([encoder.finish()]));
         if let Some(ring) = &mut self.ring {
@@ -291,6 +296,28 @@ impl Screen {
         self.shown = Some(made);
         let texture = texture.filter(|_| self.device.is_shared());
         Ok(texture.map(|inner| Texture { size: inner.size, inner }))
+    }
+
+    /// Where the picture enters the chain. What was shown last is kept for damping: without effects that is where the last
+    /// picture entered.
+    fn entry(&mut self, limits_flashes: bool) -> Option<Plate> {
+        let plain = self.painting.clone()?;
+        if !limits_flashes || self.shown.as_ref().is_none_or(|shown| shown.id != plain.id) {
+            return Some(plain);
+        }
+        let other = self.free(&plain, &plain);
+        self.pool.retain(|plate| plate.id != other.id);
+        self.pool.push(plain);
+        self.painting = Some(other.clone());
+        Some(other)
+    }
+
+    fn limit_flashes(&mut self, encoder: &mut wgpu::CommandEncoder, made: &Plate, dt: f32, limits_flashes: bool) {
+        if !limits_flashes {
+            return self.flash.forget();
+        }
+        let before = self.shown.as_ref().unwrap_or(made);
+        self.flash.look(&self.device, encoder, [made, before], dt);
     }
 
     fn enlarge(
@@ -502,6 +529,7 @@ impl Screen {
         let ring = self.ring.as_mut()?;
         let texture = ring.free()?;
         self.scaler.finish(&self.device, encoder, &made.view, &texture.view);
+        self.flash.cover(encoder, &texture.view);
         if let Some(number) = number {
             ring.send_texture(&self.device, encoder, &texture, number);
         }
@@ -581,6 +609,19 @@ impl Screen {
         }
         let view = through.buffer.get_mapped_range(..);
         Ok(view.chunks_exact(pitch as usize).flat_map(|row| &row[..width as usize * 8]).copied().collect())
+    }
+}
+
+impl Drop for Screen {
+    /// Waits for the pictures that the device is still drawing: wgpu gives up after six seconds, and then frees what a slow
+    /// device still reads.
+    fn drop(&mut self) {
+        if self.device.fault().is_none()
+            && let Some(newest) = self.in_flight.pop_back()
+        {
+            // Nobody is left to tell.
+            let _ = wait(&self.device, Some(newest));
+        }
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Scaling {
     pub sectors: f32,
     /// Turns the sectors of a kaleidoscope.
     pub turn: f32,
+    /// Whether flashes at the end of the chain are damped.
+    pub limits_flashes: bool,
 }
 
 impl Scaling {

@@ -50,6 +50,8 @@ pub struct Controls {
     controllers: Vec<(u8, Arc<Profile>)>,
     /// Who wrote each string last.
     text_by: HashMap<Id, Source>,
+    /// A take follows the timecode, and tells about it.
+    is_chasing: bool,
     /// OSC is open to the network, so it may only name what is in the library, not paths.
     names_only: bool,
 }
@@ -94,7 +96,13 @@ impl Controls {
     /// Does what a trigger of the tempo says, at `bpm` beats per minute; returns the new tempo if that is the show's own.
     pub fn play_tempo(&mut self, id: Id, bpm: f64) -> Option<f64> {
         match id {
-            Id::Tap => return self.clock.tap(),
+            Id::Tap => {
+                let bpm = self.clock.tap();
+                if bpm.is_some() {
+                    self.clock.set_by_hand();
+                }
+                return bpm;
+            }
             Id::TempoHalf => return self.clock.scale(0.5, bpm),
             Id::TempoDouble => return self.clock.scale(2.0, bpm),
             Id::TempoEarlier => self.clock.nudge(1.0),
@@ -103,6 +111,16 @@ impl Controls {
             _ => {}
         }
         None
+    }
+
+    /// What others who share the tempo should play, if a hand has set it to `bpm` here in this frame.
+    pub fn take_new_tempo(&mut self, bpm: f64) -> Option<f64> {
+        self.clock.take_new_tempo(bpm)
+    }
+
+    /// From now on a take follows the timecode, and tells about it.
+    pub fn set_chasing(&mut self) {
+        self.is_chasing = true;
     }
 
     /// Sets the current preset's mappings, aliases and receivers.
@@ -142,6 +160,8 @@ impl Controls {
             Event::Notice(line) => status.notice(line.clone()),
             // A value without a target: modulation follows it, and the tempo what is heard.
             Event::Signal { id, value } => self.clock.signal(*id, *value, writes),
+            Event::Session(session) => self.clock.session(*session, writes),
+            Event::Timecode(stamp) => self.clock.timecode(*stamp),
             Event::Key(key) if self.learning.hears_sound() => {
                 self.learning.choose_sound(*key, params, status, writes);
             }
@@ -201,6 +221,10 @@ impl Controls {
         if matches!(def.kind, Kind::Text { .. }) {
             self.text_by.insert(id, write.source);
         }
+        let is_hand = !matches!(write.source, Source::Preset | Source::Session | Source::Audio);
+        if id == Id::Tempo && is_hand {
+            self.clock.set_by_hand();
+        }
         self.learning.note(write, !is_untrusted);
         Ok(())
     }
@@ -225,6 +249,9 @@ impl Controls {
     pub fn step(&mut self, dt: f64, params: &Params, status: &mut Status) -> Option<Taught> {
         self.repeats.step(dt);
         self.clock.step(dt, params.get(Id::Tempo), params.get_choice(Id::TempoSource));
+        if let Some(line) = self.clock.timecode_mut().take_line().filter(|_| !self.is_chasing) {
+            status.notice(line);
+        }
         self.learning.step(dt, &self.controllers, params.table(), status)
     }
 

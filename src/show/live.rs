@@ -122,6 +122,10 @@ impl Drop for Live {
     }
 }
 
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
 fn engine_thread(
     mut stage: Stage,
     requests: &Slot<Request>,
@@ -131,6 +135,7 @@ fn engine_thread(
 ) {
     let mut request = Request::default();
     let mut result = Drawn::default();
+    let mut last = Instant::now();
     while !requests.closed() {
         // Short enough that a new network is applied soon, even without requests.
         let is_asked = requests.wait(&mut request, Duration::from_millis(100));
@@ -154,6 +159,10 @@ fn engine_thread(
         let started = Instant::now();
         let drawing = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stage.draw(&request)));
         result.took = started.elapsed();
+        // For `RUST_LOG=pictures=trace`: gaps between pictures, and what they take.
+        let since = last.elapsed();
+        last += since;
+        tracing::trace!(target: "pictures", "{:.2} ms, made in {:.2} ms", ms(since), ms(result.took));
         (result.picture, result.error) = match drawing {
             Ok(Ok(None)) => continue,
             Ok(Ok(picture)) => {

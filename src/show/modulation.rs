@@ -11,6 +11,9 @@ use crate::modulate::envelope;
 use crate::modulate::{Modulator, Routes, SignalId, Signals, Source, Time};
 use crate::params::{Id, Params, TableError};
 
+/// The signal that follows timecode: seconds since 00:00:00:00.
+const TIMECODE: &str = "timecode.secs";
+
 /// What moves the parameters of a running show.
 #[derive(Default)]
 pub(super) struct Modulation {
@@ -22,6 +25,8 @@ pub(super) struct Modulation {
     knobs: Vec<f64>,
     signals: Signals,
     audio: AudioSignals,
+    /// The signal `timecode.secs`, made when there is timecode.
+    timecode: Option<SignalId>,
     /// The notes that envelopes wait for, and the signals of their velocities.
     notes: Vec<(u8, SignalId)>,
     /// Seconds of the show, not counting those when the picture was frozen.
@@ -109,6 +114,17 @@ impl Modulation {
     /// Sets the newest value of a signal.
     pub fn signal(&mut self, id: SignalId, value: f64) {
         self.signals.set(id, value);
+    }
+
+    /// Sets the signal `timecode.secs`, if there is timecode.
+    pub fn set_timecode(&mut self, secs: Option<f64>) {
+        let Some(secs) = secs else { return };
+        if self.timecode.is_none() {
+            self.timecode = SignalId::intern(TIMECODE);
+        }
+        if let Some(id) = self.timecode {
+            self.signals.set(id, secs);
+        }
     }
 
     /// What is heard.

@@ -407,6 +407,7 @@ impl Output {
             zoom: p.get(Id::FitZoom) as f32,
             sectors: p.get(Id::FitSectors) as f32,
             turn: p.get(Id::FitTurn) as f32,
+            limits_flashes: p.bool(Id::FlashLimit),
         };
         // A picture that is shown as it is needs no screen.
         let [height, width] = now.picture.map(|side| side as u32);

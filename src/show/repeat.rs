@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::chase::{self, Chase, Step};
 use super::loads::Recorded;
 use super::presets;
 use super::status::Status;
@@ -20,6 +21,7 @@ use super::{Mode, Options, Show, ShowError};
 use crate::control::Event;
 use crate::control::keys::Key;
 use crate::control::midi::Profiles;
+use crate::control::timecode::Carrier;
 use crate::engine::Engine;
 use crate::engine::gpu::Device as Graphics;
 use crate::engine::memo::{Memo, MemoError};
@@ -53,6 +55,8 @@ pub(super) struct Player {
     loops: bool,
     /// With which it begins.
     preset: Preset,
+    /// Its time is another machine's.
+    chase: Option<Chase>,
 }
 
 /// Whether an event is given to the show once more: nothing is learned or saved twice.
@@ -138,7 +142,16 @@ impl Show {
     pub fn play_take(&mut self, take: Take, frames: usize, loops: bool) {
         let preset = self.presets.playing().clone();
         self.presets.repeat(VecDeque::new());
-        self.player = Some(Player { take, first: frames, next: frames, owed_secs: 0.0, loops, preset });
+        self.player = Some(Player { take, first: frames, next: frames, owed_secs: 0.0, loops, preset, chase: None });
+    }
+
+    /// Lets the take that plays follow timecode: it begins at `start_secs`, in seconds since 00:00:00:00.
+    pub fn chase(&mut self, carrier: Carrier, start_secs: f64) {
+        let Some(player) = &mut self.player else { return };
+        let chase = Chase::new(carrier, start_secs);
+        self.status.notice(chase.waiting());
+        self.controls.set_chasing();
+        player.chase = Some(chase);
     }
 
     /// Whether a take is playing.
@@ -150,17 +163,30 @@ impl Show {
     pub(super) fn step_player(&mut self, dt: f64, events: &[Event]) {
         let Some(mut player) = self.player.take() else { return };
         player.owed_secs += dt;
+        let mut most = MOST_FRAMES;
+        if let Some(chase) = &mut player.chase {
+            most = chase::MOST_FRAMES;
+            let step = chase.step(dt, events);
+            chase.take_line().into_iter().for_each(|line| self.status.notice(line));
+            match step {
+                Step::Wait => player.owed_secs = 0.0,
+                Step::Play { owed_secs, again } => {
+                    player.owed_secs = owed_secs;
+                    if again {
+                        self.rewind(&mut player);
+                    }
+                }
+            }
+        }
+        let owed_secs = player.owed_secs;
         let mut events = events;
         // After a long pause it does not catch up.
-        for _ in 0..MOST_FRAMES {
+        for _ in 0..most {
             let Some(frame) = player.take.frames.get(player.next) else {
-                if !player.loops {
+                if !player.loops || player.chase.is_some() {
                     break;
                 }
-                player.next = player.first;
-                let number = self.presets.number();
-                self.play_preset(player.preset.clone(), number, |def| def.scope != Scope::Stage);
-                self.decks.restart();
+                self.rewind(&mut player);
                 continue;
             };
             if frame.dt > player.owed_secs {
@@ -175,7 +201,10 @@ impl Show {
                 let news = more.news.iter().filter_map(|news| self.news_of(news, &sources)).collect();
                 self.presets.repeat(news);
                 let table = self.params.table();
-                all.extend(more.events.iter().filter_map(|json| event::read(json, table)).filter(is_repeated));
+                let recorded = more.events.iter().filter_map(|json| event::read(json, table)).filter(is_repeated);
+                // While timecode is chased, there is no other.
+                let is_chasing = player.chase.is_some();
+                all.extend(recorded.filter(|event| !is_chasing || !matches!(event, Event::Timecode(_))));
             }
             all.extend_from_slice(std::mem::take(&mut events));
             self.frame(frame.dt, &all);
@@ -184,12 +213,31 @@ impl Show {
             // A hand does not wait for the take.
             self.frame(0.0, events);
         }
+        if let Some(chase) = &mut player.chase {
+            let (played, is_over) = (owed_secs - player.owed_secs, player.next == player.take.frames.len());
+            let line = chase.played(played, if is_over { 0.0 } else { player.owed_secs });
+            line.into_iter().for_each(|line| self.status.notice(line));
+            if played == 0.0 {
+                // The show stands, but its lines do not stay for ever.
+                self.status.step(dt);
+            }
+            self.player = Some(player);
+            return;
+        }
         player.owed_secs = player.owed_secs.min(LONGEST_SECS);
         if player.loops || player.next < player.take.frames.len() {
             self.player = Some(player);
         } else if self.presets.go_on_watching() {
             self.status.notice(format!("the take {} has ended", player.take.path.display()));
         }
+    }
+
+    /// Lets a take begin again, with its first preset as it was loaded.
+    fn rewind(&mut self, player: &mut Player) {
+        player.next = player.first;
+        let number = self.presets.number();
+        self.play_preset(player.preset.clone(), number, |def| def.scope != Scope::Stage);
+        self.decks.restart();
     }
 
     /// Repeats one frame of [`Show::of_take`]. Its picture is made if it `draws`; otherwise the last one stays.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::loads::Kind;
+use crate::control::osc::feeds::Heard;
 use crate::control::tally::{Tally, Told};
 use crate::control::{DeviceStatus, Write};
 use crate::params::Value;
@@ -33,7 +34,11 @@ pub struct Summary {
     pub tempo_from: &'static str,
     /// Beats since the start.
     pub beat: f64,
+    /// Where the timecode is, if there is any.
+    pub timecode: Option<String>,
     pub devices: Vec<DeviceStatus>,
+    /// What the sound does, 0 to 1.
+    pub heard: Heard,
     pub last_message: String,
     pub received: u64,
     pub dropped: u64,
@@ -239,6 +244,9 @@ impl std::fmt::Display for Summary {
         for device in &self.devices {
             let open = if device.open.is_empty() { "none".to_owned() } else { device.open.join(", ") };
             write!(f, " · {} {open}", device.name)?;
+        }
+        if let Some(timecode) = &self.timecode {
+            write!(f, " · timecode {timecode}")?;
         }
         write!(f, " · {} received, {} dropped, {} refused", self.received, self.dropped, self.refused)?;
         if !self.last_message.is_empty() {

@@ -226,6 +226,20 @@ impl Song {
         });
     }
 
+    /// A wide pad of detuned saws, ducked on every beat as by a kick in its side chain.
+    fn pumping_pad(&mut self, beat: f64, secs: f64, gain: f64, notes: &[f64]) {
+        let hz: Vec<f64> = notes.iter().map(|note| 440.0 * 2f64.powf((note - 69.0) / 12.0)).collect();
+        let (beat_secs, mut slow) = (60.0 / self.bpm, 0.0);
+        self.add(beat, secs, gain, move |t, _| {
+            let saw = |hz: f64| 2.0 * (hz * t).fract() - 1.0;
+            let wide: f64 = hz.iter().map(|hz| saw(hz * 0.996) + saw(*hz) + saw(hz * 1.005)).sum();
+            slow += 0.12 * (wide / (3.0 * hz.len() as f64) - slow);
+            let since = t % beat_secs;
+            let duck = 1.0 - 0.85 * (-since / 0.09).exp();
+            slow * duck * (t / 0.2).min(1.0) * ((secs - t) / 0.1).clamp(0.0, 1.0)
+        });
+    }
+
     /// With a short echo, softly clipped.
     fn finish(mut self) -> Vec<f32> {
         for (delay, gain) in [(0.031, 0.18), (0.047, 0.12), (0.079, 0.1)] {
@@ -371,5 +385,39 @@ fn a_shuffle_with_a_walking_bass_is_heard() {
     assert!((score.bpm - 112.0).abs() < 0.5, "{}", score.bpm);
     at_least("beats", score.beat, 0.9);
     at_least("snare", score.snare, 0.8);
+    at_least("onset", score.onset, 0.8);
+}
+
+#[test]
+fn two_step_with_swing_and_a_pumping_pad_is_heard() {
+    let mut song = Song::new(133.0, 22.0);
+    let [mut kick, mut snare, mut hat, mut others] = [const { Vec::new() }; 4];
+    for bar in 0..12 {
+        let root = [50.0, 46.0, 53.0, 48.0][bar as usize % 4];
+        let fill = bar % 4 == 3;
+        let bar = f64::from(4 * bar);
+        // The kick leaves out the third beat; every second sixteenth comes a third late.
+        kick.extend([0.0, 1.58, 2.5].map(|place| song.kick(bar + place, 0.8)));
+        snare.extend([1.0, 3.0].map(|place| song.snare(bar + place, 0.55)));
+        if fill {
+            snare.push(song.snare(bar + 3.58, 0.4));
+        }
+        for eighth in 0..8 {
+            let place = bar + 0.5 * f64::from(eighth);
+            hat.push(song.hat(place, if eighth % 2 == 1 { 0.6 } else { 0.3 }, 0.03));
+            if eighth % 3 == 1 {
+                hat.push(song.hat(place + 0.33, 0.25, 0.015));
+            }
+        }
+        song.pumping_pad(bar, 4.0 * 60.0 / 133.0, 0.35, &[root, root + 7.0, root + 15.0]);
+        others.extend([0.0, 1.58, 2.83].map(|place| song.keys(bar + place, 0.3, 0.45, &[root - 12.0])));
+        for (place, note) in [(0.5, 74.0), (1.33, 77.0), (2.0, 72.0)] {
+            song.voice(bar + place, 0.3, 0.12, note);
+        }
+    }
+    let score = score(song, [&kick, &snare, &hat], &others, 48);
+    println!("{score:?}");
+    assert!((score.bpm - 133.0).abs() < 0.5, "{}", score.bpm);
+    at_least("beats", score.beat, 0.9);
     at_least("onset", score.onset, 0.8);
 }

@@ -161,19 +161,63 @@ mod jack {
     /// The server's name must be in the environment before JACK's library starts: the test binary runs once more.
     #[test]
     fn a_source_comes_and_goes() {
+        run("it_comes_and_goes", "latent-jockey-sound");
+    }
+
+    #[test]
+    fn a_track_sounds_while_there_is_an_output() {
+        run("it_sounds", "latent-jockey-aloud");
+    }
+
+    #[allow(clippy::print_stdout, reason = "what is skipped, and what the child said")]
+    fn run(test: &str, server: &str) {
         if Command::new("jackd").arg("--version").output().is_err() {
             println!("skipped: jackd not found");
             return;
         }
-        let name = format!("{}::it_comes_and_goes", module_path!().split_once("::").expect("a module of the crate").1);
+        let name = format!("{}::{test}", module_path!().split_once("::").expect("a module of the crate").1);
         let output = Command::new(std::env::current_exe().expect("this test"))
             .args(["--exact", &name, "--ignored", "--nocapture"])
-            .env(SERVER, "latent-jockey-sound")
+            .env(SERVER, server)
+            .env("JACK_NO_START_SERVER", "1")
             .output()
             .expect("the test runs");
         let text = String::from_utf8_lossy(&output.stdout);
         println!("{text}{}", String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success() && text.contains("1 passed"), "see above");
+    }
+
+    #[test]
+    #[ignore = "needs its own environment: run by a_track_sounds_while_there_is_an_output"]
+    fn it_sounds() {
+        let name = std::env::var(SERVER).expect("the name of a private server");
+        let server = Server::start(&name);
+        std::thread::sleep(Duration::from_secs(2));
+        let (sender, events) = queue();
+        let track = fixture("audio/click_120.flac");
+        let mut input = Input::of(track.to_str().expect("a path")).expect("a track");
+        let Input::Track { aloud, .. } = &mut input else { panic!("a track") };
+        *aloud = true;
+        let audio = AudioIn::start(input, Gain::Auto, sender, Arc::new(Counts::default())).expect("a thread");
+        let position = || Duration::from_secs_f64(audio.history().written() as f64 / 48_000.0);
+        let until = |what: &str, is_so: &dyn Fn() -> bool| {
+            let end = Instant::now() + Duration::from_secs(20);
+            while !is_so() {
+                assert!(Instant::now() < end, "{what}: at {:?}", position());
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        };
+        until("the output takes nothing", &|| position() > Duration::from_secs(1));
+        assert_eq!(notices(&events, Duration::from_millis(300)), Vec::<String>::new());
+        drop(server);
+        let mut told = Vec::new();
+        while told.is_empty() {
+            told = notices(&events, Duration::from_secs(3));
+        }
+        assert!(told[0].starts_with("audio: the sound output: "), "{told:?}");
+        assert!(told[0].ends_with("only the instrument hears click_120.flac"), "{told:?}");
+        let before = position();
+        until("it stands without an output", &|| position() > before + Duration::from_secs(1));
     }
 
     /// A JACK server; dropping it pulls the plug.

@@ -65,7 +65,12 @@ fn measure(show: &mut Show, track: Track) -> anyhow::Result<(Vec<f64>, Vec<f64>)
     let onset = onset.and_then(|output| SignalId::intern(output.signal)).context("no signal for onsets")?;
     let (mut heard, mut shown) = (Vec::new(), Vec::new());
     let started = Instant::now();
-    let audio = AudioIn::start(Input::Track(Box::new(track)), Gain::Auto, sender, Arc::<Counts>::default())?;
+    let audio = AudioIn::start(
+        Input::Track { track: Box::new(track), aloud: false },
+        Gain::Auto,
+        sender,
+        Arc::<Counts>::default(),
+    )?;
     let end = started + Duration::from_secs_f64(FIRST_SECS + EVERY_SECS * CLICKS as f64);
     let (mut last, mut batch) = (started, Vec::new());
     // Milliseconds since the newest click.

@@ -10,13 +10,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
-use midir::{MidiOutput, MidiOutputConnection};
 
+use super::LOOK_EVERY;
 use super::inputs::PortNames;
-use super::outputs::{connect, list};
-use super::ports::{CLIENT, Identity, PortRule, Register};
-use super::{LOOK_EVERY, has_sequencer};
-use crate::control::{Counts, Device, DeviceStatus, Event, EventSender, Listener, Snapshot};
+use super::outlets::Outlets;
+use super::ports::PortRule;
+use crate::control::{Counts, Device, DeviceStatus, EventSender, Listener, Snapshot};
 use crate::params::Id;
 
 /// Pulses per quarter note.
@@ -107,16 +106,7 @@ impl MidiClockOut {
         let told = Arc::<Mutex<Option<Told>>>::default();
         let names = PortNames::default();
         let (stop, stopped) = bounded::<()>(0);
-        let mut outputs = Outputs {
-            rule,
-            names: names.clone(),
-            events,
-            counts,
-            client: None,
-            register: Register::default(),
-            open: Vec::new(),
-            refusing: Vec::new(),
-        };
+        let mut outlets = Outlets::new(("clock", "no clock for"), rule, names.clone(), events, counts);
         let beat = told.clone();
         let thread = std::thread::Builder::new().name("midi clock".to_owned()).spawn(move || {
             let mut pulses = Pulses::default();
@@ -125,16 +115,16 @@ impl MidiClockOut {
                 if Instant::now() >= next_look {
                     next_look = Instant::now() + LOOK_EVERY;
                     // A machine that has just been plugged in is told where we are, and so are the others.
-                    if outputs.look() {
+                    if outlets.look(|_| Some(())) > 0 {
                         pulses = Pulses::default();
                     }
                 }
                 let told = *beat.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(Told { beat, speed, at }) = told.filter(|_| !outputs.open.is_empty()) {
-                    pulses.advance(beat + speed * at.elapsed().as_secs_f64(), |message| outputs.send(message));
+                if let Some(Told { beat, speed, at }) = told.filter(|_| !outlets.open.is_empty()) {
+                    pulses.advance(beat + speed * at.elapsed().as_secs_f64(), |message| send(&mut outlets, message));
                 }
                 if stopped.recv_timeout(TICK) != Err(RecvTimeoutError::Timeout) {
-                    return outputs.send(&[STOP]);
+                    return send(&mut outlets, &[STOP]);
                 }
             }
         })?;
@@ -173,58 +163,10 @@ impl Listener for Teller {
     }
 }
 
-struct Outputs {
-    rule: PortRule,
-    names: PortNames,
-    events: EventSender,
-    counts: Arc<Counts>,
-    client: Option<MidiOutput>,
-    register: Register,
-    open: Vec<(Identity, String, MidiOutputConnection)>,
-    /// Ports that could not be opened and have been reported.
-    refusing: Vec<Identity>,
-}
-
-impl Outputs {
-    /// Opens outputs that have appeared, and closes those that are gone; `true` if one was opened.
-    fn look(&mut self) -> bool {
-        let client = match self.client.take() {
-            None if !has_sequencer() => None,
-            None => MidiOutput::new(CLIENT).ok(),
-            kept => kept,
-        };
-        let listed = client.as_ref().map(list).unwrap_or_default();
-        self.client = client.filter(|_| !listed.is_empty());
-        let found = self.register.identify(listed.into_iter().filter(|port| self.rule.allows(&port.name)));
-        self.open.retain(|(identity, id, _)| found.iter().any(|f| f.identity == *identity && f.system_id == *id));
-        self.refusing.retain(|identity| found.iter().any(|found| found.identity == *identity));
-        let mut has_opened = false;
-        for found in found {
-            if self.open.iter().any(|(identity, ..)| *identity == found.identity) {
-                continue;
-            }
-            match connect(&found.port, "clock") {
-                Ok(connection) => {
-                    self.open.push((found.identity, found.system_id, connection));
-                    has_opened = true;
-                }
-                Err(error) if !self.refusing.contains(&found.identity) => {
-                    let line = format!("MIDI: no clock for {}: {error}", found.identity);
-                    self.events.send(Event::Notice(line), &self.counts);
-                    self.refusing.push(found.identity);
-                }
-                Err(_) => {}
-            }
-        }
-        self.names.set(self.open.iter().map(|(identity, ..)| identity.to_string()).collect());
-        has_opened
-    }
-
-    /// A message that fails is lost: the machine may just have been unplugged.
-    fn send(&mut self, message: &[u8]) {
-        for (.., connection) in &mut self.open {
-            let _ = connection.send(message);
-        }
+/// Sends a message to every machine. One that fails is lost: the machine may just have been unplugged.
+fn send(outlets: &mut Outlets<()>, message: &[u8]) {
+    for open in &mut outlets.open {
+        let _ = open.connection.send(message);
     }
 }
 

@@ -17,8 +17,8 @@ use crate::control::{Counts, Device, DeviceStatus, Event, EventSender, Lane};
 
 /// A client that has listed nothing for this many scans may have lost its server, so it is replaced.
 const RENEW_AFTER: u32 = 8;
-/// What midir filters out. On CoreMIDI it also drops what follows SysEx, so there it passes everything.
-const IGNORED: Ignore = if cfg!(target_os = "macos") { Ignore::ActiveSense } else { Ignore::SysexAndActiveSense };
+/// What midir filters out. SysEx passes: full frames of timecode are SysEx.
+const IGNORED: Ignore = Ignore::ActiveSense;
 /// Maximum number of open ports.
 const MAX_PORTS: usize = 64;
 

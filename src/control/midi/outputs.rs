@@ -8,16 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
-use midir::{MidiOutput, MidiOutputConnection, MidiOutputPort};
-
+use super::LOOK_EVERY;
 use super::inputs::{MidiInputs, PortNames};
 use super::link::{Link, OpenInput};
-use super::ports::{CLIENT, Identity, Listed, PortRule, Register, pair};
+use super::outlets::{Outlet, Outlets};
+use super::ports::{PortRule, pair};
 use super::profile::{Profile, Profiles};
-use super::{LOOK_EVERY, has_sequencer};
 use crate::control::lights::Lights;
 use crate::control::{Counts, Device, DeviceStatus, Event, EventSender, Listener};
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
 /// Minimum interval between two messages for the same light.
 const TICK: Duration = Duration::from_millis(15);
@@ -88,25 +87,16 @@ impl MidiOutputs {
     ) -> Self {
         let (stop, stopped) = bounded::<()>(0);
         let (board, names) = (Board::default(), PortNames::default());
-        let mut lamps = Lamps {
-            profiles: profiles.clone(),
-            rule,
-            board: board.clone(),
-            client: None,
-            register: Register::default(),
-            open: Vec::new(),
-            refusing: Vec::new(),
-            names: names.clone(),
-            link: inputs.link(),
-            paired: None,
-        };
         let notices = (events.clone(), counts.clone());
+        let outlets = Outlets::new(("lights", "no lights on"), rule, names.clone(), events.clone(), counts.clone());
+        let (link, shared) = (inputs.link(), profiles.clone());
+        let mut lamps = Lamps { profiles: shared, board: board.clone(), outlets, link, paired: None };
         let thread = std::thread::Builder::new().name("midi out".to_owned()).spawn(move || {
             let mut next_look = Instant::now();
             loop {
                 if Instant::now() >= next_look {
                     next_look = Instant::now() + LOOK_EVERY;
-                    lamps.look(&notices);
+                    lamps.look();
                 }
                 lamps.refresh();
                 for output in lamps.link.found(Instant::now()) {
@@ -142,13 +132,11 @@ impl Drop for MidiOutputs {
     }
 }
 
-struct Open {
-    identity: Identity,
-    system_id: String,
+/// The lights of one controller.
+struct Lamp {
     profile: Arc<Profile>,
     /// Number of its input in messages; `None` while that is closed.
     port: Option<u8>,
-    connection: MidiOutputConnection,
     /// What each light shows; `None` if unknown.
     shown: Vec<Option<u16>>,
     moved: Vec<u32>,
@@ -156,59 +144,30 @@ struct Open {
 
 struct Lamps {
     profiles: Arc<Profiles>,
-    rule: PortRule,
     board: Board,
-    client: Option<MidiOutput>,
-    register: Register,
-    open: Vec<Open>,
-    refusing: Vec<Identity>,
-    names: PortNames,
+    outlets: Outlets<Lamp>,
     link: Link,
     /// The version of the inputs that the outputs were paired with; `None` to pair again.
     paired: Option<u64>,
 }
 
 impl Lamps {
-    fn look(&mut self, (events, counts): &(EventSender, Arc<Counts>)) {
-        let client = match self.client.take() {
-            None if !has_sequencer() => None,
-            None => MidiOutput::new(CLIENT).ok(),
-            kept => kept,
-        };
-        let listed = client.as_ref().map(list).unwrap_or_default();
-        // A client without any port may have lost its server, so the next scan makes a new one.
-        self.client = client.filter(|_| !listed.is_empty());
-        let found = self.register.identify(listed.into_iter().filter(|port| self.rule.allows(&port.name)));
-        self.open.retain(|open| found.iter().any(|f| f.identity == open.identity && f.system_id == open.system_id));
-        self.refusing.retain(|identity| found.iter().any(|found| found.identity == *identity));
-        for found in found {
-            let identity = found.identity;
-            let is_open = self.open.iter().any(|open| open.identity == identity);
-            let profile = self.profiles.of_port(&identity.name).filter(|profile| profile.has_lights());
-            let Some(profile) = profile.filter(|_| !is_open) else { continue };
-            match connect(&found.port, "lights") {
-                Ok(connection) => {
-                    let count = profile.controls.len();
-                    let (shown, moved) = (vec![None; count], vec![0; count]);
-                    let (profile, system_id) = (profile.clone(), found.system_id);
-                    let open = Open { identity, system_id, profile, port: None, connection, shown, moved };
-                    std::thread::sleep(SETTLE);
-                    self.open.push(open);
-                    self.pair();
-                    if let Some(open) = self.open.last_mut() {
-                        let profile = open.profile.clone();
-                        profile.hello.iter().for_each(|message| open.send(message, &self.link));
-                    }
-                }
-                Err(error) if !self.refusing.contains(&identity) => {
-                    let text = format!("MIDI: the lights of {identity} cannot be reached: {error}");
-                    events.send(Event::Notice(text), counts);
-                    self.refusing.push(identity);
-                }
-                Err(_) => {}
-            }
+    fn look(&mut self) {
+        let opened = self.outlets.look(|identity| {
+            let profile = self.profiles.of_port(&identity.name).filter(|profile| profile.has_lights())?.clone();
+            let count = profile.controls.len();
+            Some(Lamp { profile, port: None, shown: vec![None; count], moved: vec![0; count] })
+        });
+        if opened == 0 {
+            return;
         }
-        self.names.set(self.open.iter().map(|open| open.identity.to_string()).collect());
+        std::thread::sleep(SETTLE);
+        self.pair();
+        let first = self.outlets.open.len() - opened;
+        for open in &mut self.outlets.open[first..] {
+            let profile = open.of.profile.clone();
+            profile.hello.iter().for_each(|message| open.send(message, &self.link));
+        }
     }
 
     /// Determines which input each output belongs to.
@@ -216,20 +175,21 @@ impl Lamps {
         self.paired = Some(self.link.version());
         let inputs = self.link.inputs();
         let profile_of = |name: &str| self.profiles.of_port(name);
+        let open = &self.outlets.open;
         let fits = |output: usize, input: usize| {
             let profile = inputs.get(input).and_then(|input: &OpenInput| profile_of(&input.identity.name));
-            profile.is_some_and(|profile| Arc::ptr_eq(profile, &self.open[output].profile))
+            profile.is_some_and(|profile| Arc::ptr_eq(profile, &open[output].of.profile))
         };
-        let outputs: Vec<_> = self.open.iter().map(|open| (&open.identity, open.system_id.as_str())).collect();
+        let outputs: Vec<_> = open.iter().map(|open| (&open.identity, open.system_id.as_str())).collect();
         let heard: Vec<_> = inputs.iter().map(|input| (&input.identity, input.system_id.as_str())).collect();
         let pairs = pair(&outputs, &heard, fits);
-        for (open, input) in self.open.iter_mut().zip(pairs) {
+        for (open, input) in self.outlets.open.iter_mut().zip(pairs) {
             let port = input.map(|input| inputs[input].port);
-            if port != open.port {
-                open.port = port;
-                open.shown.fill(None);
+            if port != open.of.port {
+                open.of.port = port;
+                open.of.shown.fill(None);
             }
-            self.link.attach(&open.identity, port, &open.profile);
+            self.link.attach(&open.identity, port, &open.of.profile);
         }
     }
 
@@ -238,25 +198,27 @@ impl Lamps {
         if self.paired != Some(self.link.version()) {
             self.pair();
         }
-        for open in &mut self.open {
-            let Some(panel) = open.port.and_then(|port| self.board.panel(&open.profile, port)) else { continue };
+        for open in &mut self.outlets.open {
+            let lamp = &mut open.of;
+            let Some(panel) = lamp.port.and_then(|port| self.board.panel(&lamp.profile, port)) else { continue };
             for (control, wanted) in panel.wanted.iter().enumerate() {
-                if panel.moved[control] != open.moved[control] {
-                    open.moved[control] = panel.moved[control];
-                    open.shown[control] = None;
+                let lamp = &mut open.of;
+                if panel.moved[control] != lamp.moved[control] {
+                    lamp.moved[control] = panel.moved[control];
+                    lamp.shown[control] = None;
                 }
-                let Some(value) = wanted.filter(|_| open.shown[control] != *wanted) else { continue };
+                let Some(value) = wanted.filter(|_| lamp.shown[control] != *wanted) else { continue };
                 if let Some(light) = &panel.profile.controls[control].light {
+                    lamp.shown[control] = Some(value);
                     open.send(&light.bytes(value), &self.link);
-                    open.shown[control] = Some(value);
                 }
             }
         }
     }
 
     fn put_out(&mut self) {
-        for open in &mut self.open {
-            let profile = open.profile.clone();
+        for open in &mut self.outlets.open {
+            let profile = open.of.profile.clone();
             for light in profile.controls.iter().filter_map(|control| control.light.as_ref()) {
                 if let Some(off) = light.off() {
                     open.send(&light.bytes(off), &self.link);
@@ -269,7 +231,7 @@ impl Lamps {
     }
 }
 
-impl Open {
+impl Outlet<Lamp> {
     /// A message that fails to send is lost: the controller may just have been unplugged.
     fn send(&mut self, message: &[u8], link: &Link) {
         // Recorded first, as it may come back before `send` returns.
@@ -277,16 +239,4 @@ impl Open {
         let _ = self.connection.send(message);
         std::thread::sleep(PACE);
     }
-}
-
-pub(super) fn list(client: &MidiOutput) -> Vec<Listed<MidiOutputPort>> {
-    let listed =
-        |port: MidiOutputPort| Some(Listed { name: client.port_name(&port).ok()?, system_id: port.id(), port });
-    client.ports().into_iter().filter_map(listed).collect()
-}
-
-/// Opens a port; ours is called `name`.
-pub(super) fn connect(port: &MidiOutputPort, name: &str) -> Result<MidiOutputConnection, String> {
-    let client = MidiOutput::new(CLIENT).map_err(|error| error.to_string())?;
-    client.connect(port, name).map_err(|error| error.to_string())
 }

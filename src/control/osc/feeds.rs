@@ -11,17 +11,19 @@ use crate::audio::outputs::{COUNT, OUTPUTS};
 pub enum Feed {
     Beat,
     Fps,
+    Timecode,
     /// What is heard: a place in the list of outputs.
     Audio(u8),
 }
 
 /// The feeds of the show itself.
-const OWN: usize = 2;
+const OWN: usize = 3;
 
 /// Every feed, in the order of [`Feed::index`].
 pub const FEEDS: [Feed; OWN + COUNT] = {
     let mut feeds = [Feed::Beat; OWN + COUNT];
     feeds[1] = Feed::Fps;
+    feeds[2] = Feed::Timecode;
     let mut i = 0;
     while i < COUNT {
         feeds[OWN + i] = Feed::Audio(i as u8);
@@ -35,6 +37,7 @@ impl Feed {
         match self {
             Feed::Beat => "/beat",
             Feed::Fps => "/fps",
+            Feed::Timecode => "/timecode",
             Feed::Audio(i) => OUTPUTS[i as usize].address,
         }
     }
@@ -43,6 +46,7 @@ impl Feed {
         match self {
             Feed::Beat => "beats since the start: a new number on each beat",
             Feed::Fps => "pictures per second, updated once a second",
+            Feed::Timecode => "seconds of the timecode that arrives, from 00:00:00:00",
             Feed::Audio(i) => OUTPUTS[i as usize].help,
         }
     }
@@ -52,16 +56,17 @@ impl Feed {
         match self {
             Feed::Beat => 0,
             Feed::Fps => 1,
+            Feed::Timecode => 2,
             Feed::Audio(i) => OWN + i as usize,
         }
     }
 
-    /// Whether subscribers to `prefix` get it. What is heard changes in every frame, and is sent only to those who ask
-    /// for it.
+    /// Whether subscribers to `prefix` get it. What is heard, and timecode, change in every frame and are sent only to
+    /// those who ask for them.
     pub fn is_sent_to(self, prefix: &str) -> bool {
         match self {
             Feed::Beat | Feed::Fps => true,
-            Feed::Audio(_) => !prefix.is_empty(),
+            Feed::Timecode | Feed::Audio(_) => !prefix.is_empty(),
         }
     }
 
@@ -77,6 +82,8 @@ impl Feed {
 pub struct Feeds {
     /// Beats since the start; clients get whole ones.
     pub beat: f64,
+    /// Seconds since 00:00:00:00; clients get hundredths.
+    pub timecode: f64,
     /// Pictures per second.
     pub fps: f32,
     /// What is heard, 0 to 1, in the order of [`OUTPUTS`].
@@ -96,7 +103,7 @@ impl Default for Heard {
 impl Feeds {
     /// Differs from every value, so that all are sent.
     pub fn unsent() -> Self {
-        Feeds { beat: -1.0, fps: -1.0, audio: Heard([f32::NAN; COUNT]) }
+        Feeds { beat: -1.0, timecode: -1.0, fps: -1.0, audio: Heard([f32::NAN; COUNT]) }
     }
 
     /// As an OSC argument.
@@ -104,7 +111,7 @@ impl Feeds {
         match feed {
             Feed::Beat => OscType::Int(self.beat.floor() as i32),
             Feed::Fps => OscType::Float(self.fps),
-            Feed::Audio(_) => OscType::Float(self.number(feed) as f32),
+            Feed::Timecode | Feed::Audio(_) => OscType::Float(self.number(feed) as f32),
         }
     }
 
@@ -113,6 +120,7 @@ impl Feeds {
         match feed {
             Feed::Beat => self.beat.floor(),
             Feed::Fps => f64::from(self.fps),
+            Feed::Timecode => (self.timecode * 100.0).floor() / 100.0,
             Feed::Audio(i) => {
                 let i = usize::from(i);
                 OUTPUTS[i].shape.natural(f64::from(self.audio.0[i]))
@@ -151,5 +159,8 @@ mod test {
         assert_eq!(feeds.number(feed("/audio/centroid")), 100.0);
         assert!(!feed("/audio/bass").is_sent_to("") && feed("/audio/bass").is_sent_to("/audio"));
         assert!(feed("/beat").is_sent_to(""));
+        feeds.timecode = 3600.256;
+        assert_eq!(feeds.number(feed("/timecode")), 3600.25);
+        assert!(!feed("/timecode").is_sent_to(""));
     }
 }

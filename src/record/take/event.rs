@@ -10,9 +10,11 @@ use serde_json::Value as Json;
 
 use crate::control::keys::Key;
 use crate::control::midi::{Data, Kind, Message};
+use crate::control::session::Session;
+use crate::control::timecode::{self, Carrier, Motion, Stamp, Timecode};
 use crate::control::{Event, Source, Write};
 use crate::modulate::SignalId;
-use crate::params::{Id, Table, Value};
+use crate::params::{Choice, Id, Table, Value};
 
 const SOURCES: [(Source, &str); 7] = [
     (Source::Osc, "osc"),
@@ -162,6 +164,18 @@ pub fn write(event: &Event, out: &mut Vec<u8>) {
             write_text(name, out);
             let _ = write!(out, ",{open}]");
         }
+        Event::Session(Session { bpm, beat, peers, is_playing }) => {
+            out.extend_from_slice(b"[\"session\",");
+            write_float(*bpm, out);
+            out.push(b',');
+            write_float(*beat, out);
+            let _ = write!(out, ",{peers},{is_playing}]");
+        }
+        Event::Timecode(Stamp { carrier, code, motion }) => {
+            let (carrier, motion, rate) = (carrier.word(), motion.word(), code.rate());
+            let _ =
+                write!(out, "[\"timecode\",\"{carrier}\",\"{code}\",\"{}\",\"{motion}\"]", timecode::rate_word(rate));
+        }
         Event::Midi(Message { port, channel, kind, at_us }) => {
             let _ = write!(out, "[\"midi\",{port},{channel},{at_us},");
             let _ = match *kind {
@@ -230,6 +244,24 @@ fn read_midi(parts: &[Json]) -> Option<Message> {
     Some(Message { port: byte(parts.first())?, channel: byte(parts.get(1))?, kind, at_us: parts.get(2)?.as_u64()? })
 }
 
+fn read_session(parts: &[Json]) -> Option<Session> {
+    Some(Session {
+        bpm: read_float(parts.first()?)?,
+        beat: read_float(parts.get(1)?)?,
+        peers: parts.get(2)?.as_u64()?.try_into().ok()?,
+        is_playing: parts.get(3)?.as_bool()?,
+    })
+}
+
+fn read_timecode(parts: &[Json]) -> Option<Stamp> {
+    let word = |i: usize| parts.get(i)?.as_str();
+    Some(Stamp {
+        carrier: Carrier::from_word(word(0)?)?,
+        code: Timecode::parse(word(1)?, timecode::rate_of(word(2)?)?).ok()?,
+        motion: Motion::from_word(word(3)?)?,
+    })
+}
+
 /// The event that an array stands for; addresses are those of `table`, which changes while a show plays. `None` if there is
 /// no such event, or no such address any more.
 pub fn read(json: &Json, table: &Table) -> Option<Event> {
@@ -238,6 +270,8 @@ pub fn read(json: &Json, table: &Table) -> Option<Event> {
     match parts.first()?.as_str()? {
         "key" => Key::from_name(parts.get(1)?.as_str()?).map(Event::Key),
         "midi" => read_midi(&parts[1..]).map(Event::Midi),
+        "session" => read_session(&parts[1..]).map(Event::Session),
+        "timecode" => read_timecode(&parts[1..]).map(Event::Timecode),
         "port" => Some(Event::MidiPort {
             port: byte(parts.get(1))?,
             name: parts.get(2)?.as_str()?.to_owned(),
@@ -298,6 +332,18 @@ mod tests {
                 r#"["take-test.kick","0.1"]"#,
             ),
             (Event::MidiPort { port: 1, name: "a".into(), open: true }, r#"["port",1,"a",true]"#),
+            (
+                Event::Session(Session { bpm: 120.5, beat: 3.1, peers: 2, is_playing: true }),
+                r#"["session",120.5,"3.1",2,true]"#,
+            ),
+            (
+                Event::Timecode(Stamp {
+                    carrier: Carrier::Mtc,
+                    code: Timecode::parse("01:02:03;04", timecode::FrameRate::FPS_29_97_DF).unwrap(),
+                    motion: Motion::Forward,
+                }),
+                r#"["timecode","mtc","01:02:03;04","29.97df","forward"]"#,
+            ),
             (midi(&[0xb2, 21, 64]), r#"["midi",3,2,1234567890123,"cc",21,64]"#),
         ];
         for (event, expected) in &table {
