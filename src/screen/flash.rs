@@ -78,6 +78,17 @@ impl Flash {
         self.memory = None;
     }
 
+    /// Whether it remembers something.
+    pub fn is_watching(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// What it remembers of outputs of this size: its buffers, and the mean of the pictures.
+    pub fn memory(&mut self, device: &Device, size: [u32; 2]) -> ([wgpu::Buffer; 2], wgpu::TextureView) {
+        let memory = self.memory.get_or_insert_with(|| Memory::new(device, size));
+        ([memory.trackers.clone(), memory.state.clone()], memory.mean.clone())
+    }
+
     /// Looks at a picture, `dt` seconds after `before`, and adds it to the mean if they flash.
     pub fn look(&mut self, device: &Device, encoder: &mut wgpu::CommandEncoder, [made, before]: [&Plate; 2], dt: f32) {
         device.queue.write_buffer(&self.dt, 0, bytemuck::bytes_of(&dt));
@@ -151,7 +162,7 @@ fn buffer(device: &Device, bytes: u64) -> wgpu::Buffer {
     device.wgpu.create_buffer(&wgpu::BufferDescriptor {
         label: Some("flash"),
         size: bytes,
-        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
+        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
         mapped_at_creation: false,
     })
 }
@@ -267,6 +278,7 @@ fn damp_pipeline(
 }
 
 fn mean(device: &Device, [width, height]: [u32; 2]) -> wgpu::TextureView {
+    use wgpu::TextureUsages as Usage;
     let texture = device.wgpu.create_texture(&wgpu::TextureDescriptor {
         label: Some("flash"),
         size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
@@ -274,7 +286,7 @@ fn mean(device: &Device, [width, height]: [u32; 2]) -> wgpu::TextureView {
         sample_count: 1,
         dimension: wgpu::TextureDimension::D2,
         format: FORMAT,
-        usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::RENDER_ATTACHMENT,
+        usage: Usage::TEXTURE_BINDING | Usage::RENDER_ATTACHMENT | Usage::COPY_DST | Usage::COPY_SRC,
         view_formats: &[],
     });
     texture.create_view(&wgpu::TextureViewDescriptor::default())

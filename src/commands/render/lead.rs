@@ -10,12 +10,17 @@ use crate::record::states::States;
 use crate::record::take::Take;
 use crate::show::Show;
 
+/// The limit on flashes knows so many seconds: one in which it counts, and one and a half in which it damps.
+const WATCHED_SECS: f64 = 4.0;
+
 /// What is needed to bring a show to a frame.
 pub(super) struct Lead<'a> {
     pub take: &'a Take,
     pub frames: &'a Frames,
     /// The show before its first frame.
     pub start: &'a dyn Fn() -> anyhow::Result<Show>,
+    /// Whether the limit on flashes watches what is drawn.
+    pub watches: bool,
     /// Draws only so many seconds, where the show remembers.
     pub run_up: Option<f64>,
     /// Where states are: those beside the take, then those of the video.
@@ -57,12 +62,19 @@ impl Lead<'_> {
         }
     }
 
+    /// The frame with which drawing begins at the latest, if the picture of frame `shown` is the first that is shown.
+    fn first(&self, shown: usize) -> usize {
+        let times = &self.frames.times;
+        let is_watched = |i: &usize| times[*i] >= times[shown] - WATCHED_SECS;
+        if self.watches { (0..shown).find(is_watched).unwrap_or(shown) } else { shown }
+    }
+
     /// A show that is ready to play on to frame `begin`, whose picture is shown first; `None` if it was stopped.
     ///
     /// # Errors
     /// When the show fails.
     pub fn to(&self, begin: usize, is_stopped: &dyn Fn() -> bool) -> anyhow::Result<Option<Arrived>> {
-        let first = self.frames.last_drawn(begin).unwrap_or(begin);
+        let first = self.first(self.frames.last_drawn(begin).unwrap_or(begin));
         let mut show = (self.start)()?;
         let mut clean = 0;
         for i in 0..first {

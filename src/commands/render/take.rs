@@ -106,6 +106,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
         take: &take,
         frames: &frames,
         start: &start,
+        watches: screen.is_some(),
         run_up: options.run_up,
         states: vec![States::new(&take.path.with_extension("take-states"), &key)],
     };

@@ -1,7 +1,8 @@
 //! What the effects of a chain remember from one picture to the next: their own last outputs, their textures, and the last
-//! output of the chain.
+//! output of the chain; and what the limit on flashes has seen.
 
-use super::{Pair, Pipeline, Plate, Playing, Screen, plate};
+use super::{Mapped, Pair, Pipeline, Plate, Playing, Screen, plate, unavailable, wait};
+use crate::engine::EngineError;
 use crate::engine::memo::{Memo, MemoError};
 
 impl Playing {
@@ -40,8 +41,18 @@ impl Screen {
         let described = links.iter_mut().try_for_each(|playing| self.memo_of(playing, memo));
         self.links = links;
         described?;
+        let mut watches = self.flash.is_watching();
+        memo.bool(&mut watches)?;
+        if watches {
+            let (buffers, mean) = self.flash.memory(&self.device, size);
+            buffers.iter().try_for_each(|buffer| self.buffer(memo, buffer))?;
+            self.plate(memo, &Plate { view: mean, id: 0, size })?;
+        } else {
+            self.flash.forget();
+        }
         let mut shown = self.shown.take();
-        let mut is_shown = shown.is_some() && self.links.iter().any(|playing| playing.link.compiled.shader.reads.shown);
+        let is_read = watches || self.links.iter().any(|playing| playing.link.compiled.shader.reads.shown);
+        let mut is_shown = shown.is_some() && is_read;
         memo.bool(&mut is_shown)?;
         if is_shown {
             let last = shown.get_or_insert_with(|| plate(&self.device, size, &mut self.ids));
@@ -76,6 +87,33 @@ impl Screen {
     fn memo_pair(&self, memo: &mut Memo, pair: &Pair, both: bool) -> Result<(), MemoError> {
         self.plate(memo, pair.front())?;
         if both { self.plate(memo, pair.back()) } else { Ok(()) }
+    }
+
+    fn buffer(&self, memo: &mut Memo, buffer: &wgpu::Buffer) -> Result<(), MemoError> {
+        let mut bytes = if memo.gives_back() { Vec::new() } else { self.bytes_of(buffer)? };
+        memo.bytes(&mut bytes)?;
+        if !memo.gives_back() {
+            return Ok(());
+        }
+        if bytes.len() as u64 != buffer.size() {
+            return Err(MemoError::Short);
+        }
+        self.device.queue.write_buffer(buffer, 0, &bytes);
+        Ok(())
+    }
+
+    fn bytes_of(&self, buffer: &wgpu::Buffer) -> Result<Vec<u8>, EngineError> {
+        let through = Mapped::new(&self.device, "memo", buffer.size(), wgpu::MapMode::Read);
+        let mut encoder = self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(buffer, 0, &through.buffer, 0, buffer.size());
+        self.device.queue.submit([encoder.finish()]);
+        through.map();
+        wait(&self.device, None)?;
+        if !through.arrived() {
+            return Err(unavailable("a buffer cannot be read".to_owned()));
+        }
+        let view = through.buffer.get_mapped_range(..);
+        Ok(view[..buffer.size() as usize].to_vec())
     }
 
     fn plate(&self, memo: &mut Memo, plate: &Plate) -> Result<(), MemoError> {
