@@ -64,7 +64,7 @@ fn take(folder: &Path, preset: &str) -> PathBuf {
     rig.show.set_output_size([64, 36]);
     rig.show.start_take(Some(path.clone()));
     for frame in 0..FRAMES {
-        let mut events = vec![number(Id::WalkSpeed, f64::from(frame % 30) / 10.0)];
+        let mut events = vec![number(Id::WalkSpeed, 0.5 + f64::from(frame % 30) / 10.0)];
         match frame {
             12 => events.push(number(Id::NetworkFade, 1.5)),
             15 => events.push(text(Id::Network, fixture("sg2_32.safetensors"))),
