@@ -344,13 +344,13 @@ mod tests {
         {
             assert_eq!(library.find(query), Ok(own(name)), "{query}");
         }
-        assert_eq!(library.find("starry"), Ok("built-in:/1-starry.toml".into()));
-        assert_eq!(library.number(Path::new("built-in:/1-starry.toml")), None, "the number 1 is the player's");
+        assert_eq!(library.find("vortex"), Ok("built-in:/1-vortex.toml".into()));
+        assert_eq!(library.number(Path::new("built-in:/1-vortex.toml")), None, "the number 1 is the player's");
         assert_eq!(library.number(Path::new("built-in:/2-amber.toml")), Some(2));
         let next = |from: &Path| name_of(&library.neighbour(from, 1).unwrap());
         assert_eq!(
             [next(&own("01-intro")), next(&own("dusk")), next(Path::new("built-in:/2-amber.toml"))],
-            ["dusk", "1-starry", "3-weave"]
+            ["dusk", "1-vortex", "3-weave"]
         );
         assert_eq!(next(Path::new("built-in:/3-weave.toml")), "4-ink", "copied in the meantime");
         fs::remove_dir_all(folder).unwrap();
@@ -361,13 +361,13 @@ mod tests {
         let library = Library::default();
         assert_eq!(library.check().unwrap(), library.files().len());
         let preset = library.load("1").unwrap();
-        assert_eq!(preset.path, Path::new("built-in:/1-starry.toml"));
+        assert_eq!(preset.path, Path::new("built-in:/1-vortex.toml"));
         assert!(preset.network.is_some_and(|network| file::is_built_in(&network)));
         // A show's own list is not mixed with others, but they are found by name.
         let folder = presets("alone", &["mine"]);
         let library = Library::scan(&folder).unwrap();
         assert_eq!((library.names(), library.find("2").is_err()), (vec!["mine".to_owned()], true));
-        assert!(library.find("starry").is_ok());
+        assert!(library.find("vortex").is_ok());
         fs::remove_dir_all(folder).unwrap();
     }
 }

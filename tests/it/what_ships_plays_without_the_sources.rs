@@ -74,7 +74,7 @@ fn what_ships_plays_from_an_empty_folder_and_own_files_win() {
     fs::write(own.join("1-first.toml"), "network = \"mine\"\n").expect("a preset");
     installed.plays(&render("1", "own"));
     assert!(frames("own").is_some() && frames("own") != frames("ships"));
-    installed.plays(&render("starry", "again"));
+    installed.plays(&render("vortex", "again"));
     assert_eq!(frames("again"), frames("ships"), "what ships is still found by name");
     // A network can be given like a preset.
     installed.plays(&render("1", "named").replace("--engine", "--network mine --engine"));
