@@ -631,13 +631,14 @@ mod tests {
         let shared = &recorder.shared;
         shared.frames.store(833, Ordering::Relaxed);
         shared.bytes.store(45_600_000, Ordering::Relaxed);
-        *shared.path.lock().unwrap() = PathBuf::new();
         let line = || {
             let mut line = String::new();
             recorder.write_line(&mut line);
             line
         };
-        assert_eq!(line(), "1:23  45.6 MB");
+        // Its thread names the file.
+        wait_until(|| line().ends_with("x.mkv"));
+        assert_eq!(line(), "1:23  45.6 MB  x.mkv");
         shared.dropped.store(3, Ordering::Relaxed);
         *shared.path.lock().unwrap() = "/a/show.mp4".into();
         assert_eq!(line(), "1:23  45.6 MB  3 dropped  show.mp4");

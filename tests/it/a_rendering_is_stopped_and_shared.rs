@@ -15,13 +15,13 @@ use latent_jockey::params::Id;
 use crate::common::rig::{Folder, Rig, bang, number, text};
 use crate::common::{fixture, skip_gpu};
 
-/// A style loop, and an effect that films its own output.
+/// A style loop (its feedback alone: painting takes long without a graphics card), and an effect that films its own output.
 const PRESET: &str = r#"
 [params]
 "/seed" = 3
 "/walk/speed" = 2.0
 "/style/network" = "STYLE"
-"/style/size" = "128"
+"/style/passes" = 0
 "/style/feedback" = 0.6
 [mod]
 breathe = { source = "smooth-random", seconds = 0.7, to = "/psi", depth = 0.4 }
