@@ -145,6 +145,8 @@ pub struct Stage {
     /// Whether effects have failed on that device and run in memory until something else is loaded.
     works_in_memory: bool,
     notice: Option<String>,
+    /// Why the screen is gone.
+    fault: Option<String>,
     /// Show time of the last request.
     last_secs: f64,
     /// Pictures handed out before; those no longer in use are refilled.
@@ -179,6 +181,7 @@ impl Stage {
             device: None,
             works_in_memory: false,
             notice: None,
+            fault: None,
             last_secs: 0.0,
             pool: Vec::new(),
             serial: 0,
@@ -220,9 +223,9 @@ impl Stage {
         }
     }
 
-    /// The effect that was skipped in the last picture, and why.
+    /// What was left out of the last picture, and why: an effect, or all those from files.
     pub fn take_fault(&mut self) -> Option<String> {
-        self.chain.take_fault()
+        self.fault.take().or_else(|| self.chain.take_fault())
     }
 
     /// The name of the engine that runs the network.
@@ -341,7 +344,7 @@ impl Stage {
                 Ok(Some(picture))
             }
             Err(error) => {
-                self.notice = Some(format!("{error}; the effects from files are off"));
+                self.fault = Some(format!("{error}; the effects from files are off"));
                 Ok(None)
             }
         }
