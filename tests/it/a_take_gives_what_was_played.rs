@@ -373,6 +373,8 @@ fn a_busy_minute_is_rendered_as_it_was_seen() {
     let places = take.locate().expect("all files");
     let library = Library::default();
     let mut show = Show::of_take(&take, places, library, Arc::new(Cpu::default()), Some(device)).expect("a show");
+    // A take is drawn at any size.
+    show.set_output_size([128, 72]);
     let (mut worst, mut squares, mut compared) = (f64::INFINITY, 0.0, 0u32);
     let mut next = seen.iter().peekable();
     for frame in &take.frames {
