@@ -206,7 +206,6 @@ impl<E: Ear> Listener<E> {
                 Ok((source, capture)) => {
                     last = Some(source.id.clone());
                     self.follow(&source, capture);
-                    self.ear.open(None);
                 }
                 Err(_) if last.is_some() => {}
                 Err(line) => self.complain(line),
@@ -226,7 +225,7 @@ impl<E: Ear> Listener<E> {
         let mut flows = false;
         let why = loop {
             if !self.goes_on() {
-                return capture.close();
+                break None;
             }
             self.mono.clear();
             let mono = &mut self.mono;
@@ -249,15 +248,19 @@ impl<E: Ear> Listener<E> {
                 }
                 self.notice_zeros(source);
             } else if last.elapsed() > PATIENCE {
-                break "it sends nothing".to_owned();
+                break Some("it sends nothing".to_owned());
             }
             if let Some(why) = capture.failure() {
-                break why;
+                break Some(why);
             }
             std::thread::sleep(POLL);
         };
         capture.close();
-        self.complain(format!("{source}: {why}; waiting for it"));
+        // Before it is said: who reads the line finds it true.
+        self.ear.open(None);
+        if let Some(why) = why {
+            self.complain(format!("{source}: {why}; waiting for it"));
+        }
     }
 
     /// Says once when there is no signal, and when there is one again.

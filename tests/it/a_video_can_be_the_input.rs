@@ -242,10 +242,9 @@ fn a_take_plays_the_clip_again_and_names_its_file() {
     let mut rig = Rig::with(&[("a", PRESET)]).live().start();
     rig.start_take(Some(path.clone()));
     rig.wait(&[text(Id::Input, &clip)], |show| show.picture().is_some_and(|picture| picture.width == 512));
-    (0..30).for_each(|_| {
-        rig.step(0.05, &[]);
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    });
+    let serial = |show: &Show| show.picture().map_or(0, |picture| picture.serial);
+    let last = serial(&rig) + 24;
+    rig.wait(&[], |show| serial(show) >= last);
     rig.step(0.05, &[number(Id::InputTime, 1.0), number(Id::InputSpeed, 0.0)]);
     rig.wait(&[], |show| pixel(show, 0.5, 0.5)[0] == 105);
     drop(rig);

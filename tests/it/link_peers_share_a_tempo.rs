@@ -176,6 +176,7 @@ fn a_show_that_joins_takes_over_tempo_and_bar() {
         return;
     }
     let mut peer = Peer::new(141.0, false);
+    // Of two sessions that meet, the older one stays, and only time makes one older.
     std::thread::sleep(Duration::from_secs(2));
     let mut stage = Stage::new(93.0, false);
     stage.until("nobody is there", |stage| stage.clock.leader() == Leader::Session);

@@ -151,6 +151,7 @@ fn notices(events: &Events, wait: Duration) -> Vec<String> {
 mod jack {
     use std::process::{Child, Command, Stdio};
 
+    use latent_jockey::audio::aloud::Aloud;
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;
 
@@ -192,7 +193,11 @@ mod jack {
     fn it_sounds() {
         let name = std::env::var(SERVER).expect("the name of a private server");
         let server = Server::start(&name);
-        std::thread::sleep(Duration::from_secs(2));
+        let end = Instant::now() + Duration::from_secs(20);
+        while let Err(why) = Aloud::open() {
+            assert!(Instant::now() < end, "{why}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let (sender, events) = queue();
         let track = fixture("audio/click_120.flac");
         let mut input = Input::of(track.to_str().expect("a path")).expect("a track");
