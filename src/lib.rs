@@ -48,6 +48,7 @@ pub mod modulate;
 pub mod network;
 pub mod params;
 pub mod patch;
+pub mod process;
 pub mod record;
 pub mod screen;
 pub mod show;

@@ -6,6 +6,7 @@
 
 mod follow;
 mod heard;
+mod ratio;
 mod session;
 
 pub use follow::MidiClock;

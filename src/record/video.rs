@@ -389,13 +389,7 @@ pub(super) fn command(ffmpeg: &OsStr) -> Command {
     let mut command = Command::new(ffmpeg);
     command.args(["-hide_banner", "-loglevel", "warning", "-nostdin", "-y"]);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    #[cfg(windows)]
-    {
-        const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
-        std::os::windows::process::CommandExt::creation_flags(&mut command, CREATE_NEW_PROCESS_GROUP);
-    }
+    crate::process::set_apart(&mut command);
     command
 }
 

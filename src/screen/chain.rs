@@ -427,7 +427,7 @@ impl Screen {
             let offsets = [offset, offset + FRAME_BYTES as u32];
             match pipeline {
                 Pipeline::Draw(pipeline, _) => {
-                    draw(encoder, &shader.name, pipeline, &group, &offsets, &to.view);
+                    draw(encoder, &shader.name, pipeline, &group, &offsets, (&to.view, BLACK));
                 }
                 Pipeline::Compute(pipeline, _) => {
                     let [x, y] = step.groups.map_or([1, 1], |groups| groups.of(to.size));
@@ -646,6 +646,9 @@ pub fn words_of(compiled: &Compiled) -> usize {
     compiled.shader.fields.iter().map(|field| field.word + 1).max().unwrap_or(0).min(MOST_WORDS)
 }
 
+/// What a triangle is drawn over: black. The other is [`wgpu::LoadOp::Load`], what the texture holds.
+pub const BLACK: wgpu::LoadOp<wgpu::Color> = wgpu::LoadOp::Clear(wgpu::Color::BLACK);
+
 /// Draws one triangle over the whole of a texture.
 pub fn draw(
     encoder: &mut wgpu::CommandEncoder,
@@ -653,7 +656,7 @@ pub fn draw(
     pipeline: &wgpu::RenderPipeline,
     group: &wgpu::BindGroup,
     offsets: &[u32],
-    to: &wgpu::TextureView,
+    (to, over): (&wgpu::TextureView, wgpu::LoadOp<wgpu::Color>),
 ) {
     let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
         label: Some(label),
@@ -661,7 +664,7 @@ pub fn draw(
             view: to,
             depth_slice: None,
             resolve_target: None,
-            ops: wgpu::Operations { load: wgpu::LoadOp::Clear(wgpu::Color::BLACK), store: wgpu::StoreOp::Store },
+            ops: wgpu::Operations { load: over, store: wgpu::StoreOp::Store },
         })],
         depth_stencil_attachment: None,
         timestamp_writes: None,

@@ -75,8 +75,14 @@ fn build(device: &wgpu::Device, shader: &Shader) -> Vec<Pipeline> {
         None => {
             let layout = layout(device, shader, wgpu::ShaderStages::FRAGMENT);
             let entry = format!("lj_step_{}", step.function);
-            let pipeline =
-                draw_pipeline(device, &shader.name, &layouts(&layout), (&module, "lj_vertex", &entry), FORMAT, &[]);
+            let pipeline = draw_pipeline(
+                device,
+                &shader.name,
+                &layouts(&layout),
+                (&module, "lj_vertex", &entry),
+                (FORMAT, None),
+                &[],
+            );
             Pipeline::Draw(pipeline, layout)
         }
     });
@@ -89,7 +95,7 @@ pub fn draw_pipeline(
     label: &str,
     layout: &wgpu::PipelineLayout,
     (module, vertex, fragment): (&wgpu::ShaderModule, &str, &str),
-    format: wgpu::TextureFormat,
+    (format, blend): (wgpu::TextureFormat, Option<wgpu::BlendState>),
     constants: &[(&str, f64)],
 ) -> wgpu::RenderPipeline {
     device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
@@ -108,7 +114,7 @@ pub fn draw_pipeline(
             module,
             entry_point: Some(fragment),
             compilation_options: wgpu::PipelineCompilationOptions { constants, ..Default::default() },
-            targets: &[Some(wgpu::ColorTargetState { format, blend: None, write_mask: wgpu::ColorWrites::ALL })],
+            targets: &[Some(wgpu::ColorTargetState { format, blend, write_mask: wgpu::ColorWrites::ALL })],
         }),
         multiview_mask: None,
         cache: None,

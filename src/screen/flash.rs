@@ -4,8 +4,8 @@
 //! often, a slow mean of the pictures is shown until they stop. Nothing is read back, and a picture that is not damped keeps
 //! its bytes. What reads the chain's last output sees it undamped.
 
-use super::chain::Plate;
-use super::compiled::FORMAT;
+use super::chain::{Plate, draw};
+use super::compiled::{FORMAT, draw_pipeline};
 use crate::engine::gpu::Device;
 
 const WATCH: &str = include_str!("../../shaders/screen/flash.wgsl");
@@ -102,13 +102,13 @@ impl Flash {
         pass.set_pipeline(&self.decide);
         pass.dispatch_workgroups(1, 1, 1);
         drop(pass);
-        draw_over(encoder, "damp", &self.damp, &damping, &memory.mean);
+        draw(encoder, "damp", &self.damp, &damping, &[], (&memory.mean, wgpu::LoadOp::Load));
     }
 
     /// Covers what is shown with the mean, while the pictures flash.
     pub fn cover(&self, encoder: &mut wgpu::CommandEncoder, to: &wgpu::TextureView) {
         if let Some(memory) = &self.memory {
-            draw_over(encoder, "cover", &self.cover, &memory.cover, to);
+            draw(encoder, "cover", &self.cover, &memory.cover, &[], (to, wgpu::LoadOp::Load));
         }
     }
 }
@@ -253,28 +253,8 @@ fn damp_pipeline(
     format: wgpu::TextureFormat,
     blend: Option<wgpu::BlendState>,
 ) -> wgpu::RenderPipeline {
-    let compilation_options = wgpu::PipelineCompilationOptions::default();
-    device.wgpu.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-        label: Some(fragment),
-        layout: Some(&layout_of_pipeline(device, &damp_layout(device))),
-        vertex: wgpu::VertexState {
-            module,
-            entry_point: Some("vertex"),
-            compilation_options: compilation_options.clone(),
-            buffers: &[],
-        },
-        primitive: wgpu::PrimitiveState::default(),
-        depth_stencil: None,
-        multisample: wgpu::MultisampleState::default(),
-        fragment: Some(wgpu::FragmentState {
-            module,
-            entry_point: Some(fragment),
-            compilation_options,
-            targets: &[Some(wgpu::ColorTargetState { format, blend, write_mask: wgpu::ColorWrites::ALL })],
-        }),
-        multiview_mask: None,
-        cache: None,
-    })
+    let layout = layout_of_pipeline(device, &damp_layout(device));
+    draw_pipeline(&device.wgpu, fragment, &layout, (module, "vertex", fragment), (format, blend), &[])
 }
 
 fn mean(device: &Device, [width, height]: [u32; 2]) -> wgpu::TextureView {
@@ -290,30 +270,4 @@ fn mean(device: &Device, [width, height]: [u32; 2]) -> wgpu::TextureView {
         view_formats: &[],
     });
     texture.create_view(&wgpu::TextureViewDescriptor::default())
-}
-
-/// Draws one triangle over what a texture holds.
-fn draw_over(
-    encoder: &mut wgpu::CommandEncoder,
-    label: &str,
-    pipeline: &wgpu::RenderPipeline,
-    group: &wgpu::BindGroup,
-    to: &wgpu::TextureView,
-) {
-    let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
-        label: Some(label),
-        color_attachments: &[Some(wgpu::RenderPassColorAttachment {
-            view: to,
-            depth_slice: None,
-            resolve_target: None,
-            ops: wgpu::Operations { load: wgpu::LoadOp::Load, store: wgpu::StoreOp::Store },
-        })],
-        depth_stencil_attachment: None,
-        timestamp_writes: None,
-        occlusion_query_set: None,
-        multiview_mask: None,
-    });
-    pass.set_pipeline(pipeline);
-    pass.set_bind_group(0, group, &[]);
-    pass.draw(0..3, 0..1);
 }

@@ -3,7 +3,7 @@
 //! Two passes: `scale.wgsl` finds where in the picture each output pixel lies and resamples, `develop.wgsl` sharpens and
 //! decodes. A third, `finish.wgsl`, encodes the end of the chain.
 
-use super::chain::draw;
+use super::chain::{BLACK, draw};
 use super::compiled::{FORMAT, draw_pipeline};
 use crate::engine::gpu::Device;
 use crate::image::Fit;
@@ -219,8 +219,8 @@ impl Scaler {
             }
         };
         let group = kept(&mut self.pictures, picture, || bound(&self.scale.layout, picture.as_entire_binding()));
-        draw(encoder, "scale", &self.scale.pipelines[pipeline], &group, &[at as u32], &encoded.view);
-        draw(encoder, "develop", &self.develop.pipelines[0], &encoded.group, &[(at + STRIDE) as u32], to);
+        draw(encoder, "scale", &self.scale.pipelines[pipeline], &group, &[at as u32], (&encoded.view, BLACK));
+        draw(encoder, "develop", &self.develop.pipelines[0], &encoded.group, &[(at + STRIDE) as u32], (to, BLACK));
         self.encoded = Some(encoded);
     }
 
@@ -246,7 +246,7 @@ impl Scaler {
                 entries: &[wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::TextureView(from) }],
             })
         });
-        draw(encoder, "finish", &self.finish.pipelines[0], &group, &[], to);
+        draw(encoder, "finish", &self.finish.pipelines[0], &group, &[], (to, BLACK));
     }
 }
 
@@ -313,7 +313,7 @@ fn pass(
     let pipelines = variants
         .iter()
         .map(|constants| {
-            draw_pipeline(device, label, &pipeline_layout, (&module, "vertex", "fragment"), format, constants)
+            draw_pipeline(device, label, &pipeline_layout, (&module, "vertex", "fragment"), (format, None), constants)
         })
         .collect();
     Pass { pipelines, layout }

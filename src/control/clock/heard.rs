@@ -1,5 +1,6 @@
 //! Follows the beat that is heard in the sound: tempo and position within the beat, while they are certain.
 
+use super::ratio::Ratio;
 use crate::audio::beat::CONFIDENT;
 use crate::audio::outputs::{OUTPUTS, Shape};
 use crate::modulate::SignalId;
@@ -8,8 +9,6 @@ use crate::modulate::SignalId;
 const WORTH_TELLING: f64 = 2e-3;
 /// Without news for this long, nothing is heard any more.
 const GAP_SECS: f64 = 0.5;
-/// Most that the tempo can be above or below what is heard: 4 times, a quarter.
-const MOST: f64 = 4.0;
 
 /// The tempo and beat of the sound, as the signals `audio.bpm`, `audio.phase` and `audio.confidence` tell them.
 #[derive(Clone, Debug)]
@@ -21,11 +20,9 @@ pub struct HeardClock {
     /// 0 to 1.
     phase: f64,
     confidence: f64,
-    /// What the tempo is of the one heard: 0.25, 0.5, 1, 2 or 4.
-    factor: f64,
+    ratio: Ratio,
     /// Seconds of the show since the last signal.
     silence_secs: f64,
-    told: Option<f64>,
 }
 
 impl Default for HeardClock {
@@ -37,9 +34,8 @@ impl Default for HeardClock {
             bpm: 0.0,
             phase: 0.0,
             confidence: 0.0,
-            factor: 1.0,
+            ratio: Ratio::default(),
             silence_secs: f64::INFINITY,
-            told: None,
         }
     }
 }
@@ -69,26 +65,24 @@ impl HeardClock {
 
     /// A tempo in beats per minute that has not been reported yet.
     pub fn news(&mut self) -> Option<f64> {
-        let bpm = self.bpm * self.factor;
-        let is_known = self.told.is_some_and(|told| (bpm / told - 1.0).abs() < WORTH_TELLING);
-        (!is_known).then(|| *self.told.insert(bpm))
+        self.ratio.news(self.bpm, WORTH_TELLING)
     }
 
     /// Reports the tempo again, after somebody else has changed it.
     pub fn tell_again(&mut self) {
-        self.told = None;
+        self.ratio.tell_again();
     }
 
     /// Counts half or twice as many beats as are heard.
     pub fn scale(&mut self, by: f64) {
-        self.factor = (self.factor * by).clamp(1.0 / MOST, MOST);
+        self.ratio.scale(by);
     }
 
     /// How far `beat` is behind the one heard, in beats: at most half a beat of the slower one.
     pub fn ahead_of(&self, beat: f64) -> f64 {
         // Beats of the show between two that are certainly beats of both.
-        let period = self.factor.min(1.0);
-        let apart = (self.phase * self.factor - beat) / period;
+        let period = self.ratio.factor().min(1.0);
+        let apart = (self.phase * self.ratio.factor() - beat) / period;
         (apart - apart.round()) * period
     }
 }
@@ -137,6 +131,6 @@ mod tests {
         double.scale(2.0);
         near(double.ahead_of(3.9), 0.1);
         (0..9).for_each(|_| double.scale(2.0));
-        assert_eq!(double.factor, 4.0);
+        assert_eq!(double.ratio.factor(), 4.0);
     }
 }

@@ -1,6 +1,7 @@
 //! Follows a shared session: its tempo, and its beat modulo a bar.
 
 use super::BAR;
+use super::ratio::Ratio;
 use crate::control::session::Session;
 
 /// A relative change of tempo that is too small to report.
@@ -9,22 +10,18 @@ const WORTH_TELLING: f64 = 1e-5;
 const GAP_SECS: f64 = 2.0;
 /// The longest frame that counts as silence, in seconds: a show that hangs hears nothing.
 const FRAME_SECS: f64 = 0.25;
-/// Most that the tempo can be above or below the session's: 4 times, a quarter.
-const MOST: f64 = 4.0;
 
 /// What the show makes of a session.
 #[derive(Clone, Debug)]
 pub struct SessionClock {
     session: Session,
-    /// What the show's tempo is of the session's: 0.25, 0.5, 1, 2 or 4.
-    factor: f64,
+    ratio: Ratio,
     silence_secs: f64,
-    told: Option<f64>,
 }
 
 impl Default for SessionClock {
     fn default() -> Self {
-        SessionClock { session: Session::default(), factor: 1.0, silence_secs: f64::INFINITY, told: None }
+        SessionClock { session: Session::default(), ratio: Ratio::default(), silence_secs: f64::INFINITY }
     }
 }
 
@@ -55,30 +52,28 @@ impl SessionClock {
 
     /// A tempo in beats per minute that has not been reported yet.
     pub fn news(&mut self) -> Option<f64> {
-        let bpm = self.session.bpm * self.factor;
-        let is_known = self.told.is_some_and(|told| (bpm / told - 1.0).abs() < WORTH_TELLING);
-        (!is_known).then(|| *self.told.insert(bpm))
+        self.ratio.news(self.session.bpm, WORTH_TELLING)
     }
 
     /// Reports the tempo again, after somebody else has changed it.
     pub fn tell_again(&mut self) {
-        self.told = None;
+        self.ratio.tell_again();
     }
 
     /// Counts half or twice as many beats as the others do.
     pub fn scale(&mut self, by: f64) {
-        self.factor = (self.factor * by).clamp(1.0 / MOST, MOST);
-        self.told = None;
+        self.ratio.scale(by);
+        self.ratio.tell_again();
     }
 
     /// The session's tempo when the show's is `bpm`.
     pub fn shared(&self, bpm: f64) -> f64 {
-        bpm / self.factor
+        bpm / self.ratio.factor()
     }
 
     /// Where the bar is, in beats of the show, from 0 to 4.
     pub fn in_bar(&self) -> f64 {
-        (self.session.beat * self.factor).rem_euclid(BAR)
+        (self.session.beat * self.ratio.factor()).rem_euclid(BAR)
     }
 
     /// How far `beat` is behind the session's bar, in beats: -2 to 2.
@@ -139,6 +134,6 @@ mod tests {
         assert!((clock.in_bar() - 2.5).abs() < 1e-9);
         assert!((clock.shared(70.0) - 140.0).abs() < 1e-9);
         (0..9).for_each(|_| clock.scale(2.0));
-        assert_eq!(clock.factor, MOST);
+        assert_eq!(clock.ratio.factor(), 4.0);
     }
 }
