@@ -39,6 +39,7 @@ impl LinkSession {
         let follower = Follower {
             link,
             state: SessionState::new(),
+            played: false,
             shares_start,
             told: None,
             peers: peers.clone(),
@@ -69,6 +70,8 @@ struct Follower {
     link: AblLink,
     state: SessionState,
     shares_start: bool,
+    /// Whether the session was playing in the last frame.
+    played: bool,
     /// What the show was told, and when, in Link's microseconds.
     told: Option<(Session, i64)>,
     peers: Arc<AtomicU64>,
@@ -79,12 +82,23 @@ struct Follower {
 impl Follower {
     /// Where the session is at `now`.
     fn session(&self, now: i64) -> Session {
-        let is_started = self.state.is_playing() && now >= self.state.time_for_is_playing();
+        let beat = self.state.beat_at_time(now, QUANTUM);
+        let is_started = self.state.is_playing() && now >= self.state.time_for_is_playing() && beat >= 0.0;
         Session {
             bpm: self.state.tempo(),
-            beat: self.state.beat_at_time(now, QUANTUM),
+            beat,
             peers: u32::try_from(self.link.num_peers()).unwrap_or(u32::MAX),
             is_playing: is_started || !self.shares_start,
+        }
+    }
+
+    /// Counts the beats from the first bar after the others have started: until then they are negative, and the show waits.
+    fn align(&mut self) {
+        let plays = self.state.is_playing();
+        let played = std::mem::replace(&mut self.played, plays);
+        if self.shares_start && plays && !played && self.link.num_peers() > 0 {
+            self.state.request_beat_at_start_playing_time(0.0, QUANTUM);
+            self.link.commit_app_session_state(&self.state);
         }
     }
 
@@ -123,6 +137,7 @@ impl Listener for Follower {
 
     fn publish(&mut self, snapshot: &Snapshot, _: f64) {
         self.link.capture_app_session_state(&mut self.state);
+        self.align();
         let now = self.link.clock_micros();
         let session = self.session(now);
         self.peers.store(session.peers.into(), Ordering::Relaxed);
