@@ -11,6 +11,7 @@ pub mod effects;
 pub mod folders;
 pub mod library;
 pub mod locate;
+mod macros;
 pub mod modulators;
 mod palette;
 pub mod preset;

@@ -16,6 +16,7 @@ mod frames;
 mod input;
 mod live;
 pub mod loads;
+mod macros;
 mod modulation;
 mod output;
 pub mod picture;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audio::history::History;
+use crate::control::mapping::macros::number_of;
 use crate::control::mapping::{MidiEntry, OscEntry};
 use crate::control::midi::Profiles;
 use crate::control::osc::feeds::Feeds;
@@ -64,6 +66,7 @@ use deck::Decks;
 use effects::Effects;
 use films::Films;
 use loads::{Context, Kind, Landed, Landing, LoadError, LoadRequest, Loaded, Loads, Named, Place, Progress, Recorded};
+pub use macros::MacroState;
 use modulation::Modulation;
 use output::{Now, Output, Showing};
 pub use output::{Shown, Tap, Uploads};
@@ -322,6 +325,7 @@ impl Show {
         self.modulation.set_timecode(self.controls.clock().timecode_secs());
         self.run_scripts(time);
         self.modulation.step(time, &mut self.params);
+        self.step_macros();
         self.params.step(dt);
         if !is_frozen {
             self.walk(dt);
@@ -516,6 +520,9 @@ impl Show {
             Ok(written) => written,
             Err(error) => return self.status.refuse(&error.to_string()),
         };
+        if written == Written::Changed && write.source != Source::Preset {
+            self.move_targets(write);
+        }
         if matches!(id, Id::Preset | Id::PresetNext | Id::PresetPrev) {
             self.scripts.lead(write.source == Source::Script);
         }
@@ -854,7 +861,9 @@ impl Show {
         self.controls.repeat_tempo();
         self.play_modulators();
         self.want_effects(self.presets.playing().effects.clone());
+        let moved = macros::moved_by(&writes);
         self.write_all(writes);
+        self.play_macros(moved);
         self.set_map();
         if let Some(file) = network {
             self.loads.request(LoadRequest::Network(Place::File(file)));
@@ -968,6 +977,7 @@ impl Show {
                 _ => value,
             };
             let is_number = matches!(target.id.def().kind, ParamKind::Float { .. } | ParamKind::Int { .. });
+            let is_number = is_number && number_of(target.id).is_none();
             if is_number && self.params.write(target, &value).is_ok() {
                 self.presets.written(target);
             } else {
@@ -1098,7 +1108,9 @@ impl Show {
         self.status.notice(format!("preset {} reloaded", self.presets.playing().name));
         self.play_modulators();
         self.want_effects(self.presets.playing().effects.clone());
+        let moved = macros::moved_by(&reload.writes);
         self.write_all(reload.writes);
+        self.play_macros(moved);
         self.set_map();
         if reload.has_new_code {
             if self.presets.playing().script.is_none() {

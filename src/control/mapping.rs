@@ -9,6 +9,7 @@ mod control;
 mod curve;
 mod entry;
 mod knob;
+pub mod macros;
 mod nrpn;
 
 pub use control::{Control, ControlSpec, parse_control};
@@ -22,6 +23,7 @@ use super::osc::Out;
 use super::{Event, Source, Write};
 use crate::params::{Id, Params, Table, Target};
 use knob::{Action, Memory};
+pub use macros::{MacroEntry, MacroTarget, Macros};
 pub(super) use nrpn::Numbers;
 
 /// What is wrong with an entry of a map.
@@ -76,6 +78,7 @@ pub struct Mapping {
     table_version: u64,
     waiting: Option<(Target, Turn)>,
     numbers: Numbers,
+    macros: Macros,
     /// The ports whose controller has a profile; the default map ignores them.
     profiled: Vec<u8>,
 }
@@ -124,6 +127,7 @@ impl Default for Mapping {
             table_version: Table::built_in().version(),
             waiting: None,
             numbers: Numbers::default(),
+            macros: Macros::default(),
             profiled: Vec::new(),
         }
     }
@@ -160,6 +164,15 @@ impl Mapping {
         if *self.outs != *outs {
             self.outs = outs.into();
         }
+    }
+
+    /// What the macros move.
+    pub fn macros(&self) -> &Macros {
+        &self.macros
+    }
+
+    pub fn macros_mut(&mut self) -> &mut Macros {
+        &mut self.macros
     }
 
     /// The OSC addresses that live code listens to, sorted.

@@ -15,6 +15,8 @@ struct Cell {
     smoothed: f64,
     /// Added to the base's position in the knob's 0..1 travel.
     modulation: f64,
+    /// Added likewise by macros that are modulated.
+    carried: f64,
     /// Replaces the base while a script's signal is bound to it.
     bound: Option<f64>,
     /// Whether it is in [`Params::moving`].
@@ -42,6 +44,8 @@ pub struct Params {
     last_at: HashMap<&'static str, Id>,
     /// The targets modulated in this frame.
     modulated: Vec<Target>,
+    /// The targets that macros have moved in this frame.
+    carried: Vec<Target>,
     /// The targets that scripts have bound.
     bound: Vec<Target>,
 }
@@ -66,6 +70,7 @@ impl Params {
             moving: Vec::with_capacity(MAX_DIM),
             last_at: HashMap::new(),
             modulated: Vec::new(),
+            carried: Vec::new(),
             bound: Vec::new(),
         };
         params.set_table(table);
@@ -84,6 +89,7 @@ impl Params {
             moving: Vec::new(),
             last_at: HashMap::new(),
             modulated: Vec::new(),
+            carried: Vec::new(),
             bound: Vec::new(),
         }
     }
@@ -120,7 +126,8 @@ impl Params {
         }
         let gone = (0..self.first.len()).filter(|&i| !table.has_index(i));
         for (first, count) in gone.filter_map(|i| Some((self.first[i]?, Id::from_index(i).def().count))) {
-            self.cells[first..first + count].iter_mut().for_each(|cell| (cell.modulation, cell.bound) = (0.0, None));
+            let cells = self.cells[first..first + count].iter_mut();
+            cells.for_each(|cell| (cell.modulation, cell.carried, cell.bound) = (0.0, 0.0, None));
         }
     }
 
@@ -158,7 +165,8 @@ impl Params {
             _ => {}
         }
         let default = def.default_number().unwrap_or(0.0);
-        let cell = Cell { base: default, smoothed: default, modulation: 0.0, bound: None, is_moving: false };
+        let cell =
+            Cell { base: default, smoothed: default, modulation: 0.0, carried: 0.0, bound: None, is_moving: false };
         self.cells.extend(std::iter::repeat_n(cell, def.count));
     }
 
@@ -368,6 +376,22 @@ impl Params {
         &self.modulated
     }
 
+    /// Sets what modulated macros add to their targets in this frame, in travel; amounts for one target add up. Allocates
+    /// only for more targets than ever before.
+    pub fn carry(&mut self, amounts: &[(Target, f64)]) {
+        while let Some(target) = self.carried.pop() {
+            if let Some(i) = self.cell(target) {
+                self.cells[i].carried = 0.0;
+            }
+        }
+        for &(target, amount) in amounts.iter().filter(|(_, amount)| amount.is_finite()) {
+            if let Some(i) = self.cell(target).filter(|_| self.table.current(target.id).is_some()) {
+                self.cells[i].carried += amount;
+                self.carried.push(target);
+            }
+        }
+    }
+
     /// Sets the values that scripts' signals have in this frame, each target once. They take the place of the bases, which
     /// stay as they are; a target that is no longer in the list glides back to its base. Allocates only for more targets
     /// than ever before.
@@ -404,10 +428,21 @@ impl Params {
         &self.bound
     }
 
-    /// What modulators or scripts move, each target once.
+    /// What modulators, scripts or modulated macros move, each target once.
     pub fn moved(&self) -> impl Iterator<Item = Target> + '_ {
         let bound = self.bound.iter().filter(|target| !self.modulated.contains(target));
-        self.modulated.iter().chain(bound).copied()
+        let is_new = |(at, target): &(usize, &Target)| {
+            let is_known = self.modulated.contains(target) || self.carried[..*at].contains(target);
+            !is_known && self.cell(**target).is_some_and(|i| self.cells[i].bound.is_none())
+        };
+        let carried = self.carried.iter().enumerate().filter(is_new).map(|(_, target)| target);
+        self.modulated.iter().chain(bound).chain(carried).copied()
+    }
+
+    /// Whether a modulator, a script or a modulated macro moves it.
+    pub fn is_moved(&self, target: Target) -> bool {
+        let is_bound = || self.cell(target).is_some_and(|i| self.cells[i].bound.is_some());
+        self.modulated.contains(&target) || self.carried.contains(&target) || is_bound()
     }
 
     /// The effective value: the smoothed base, or what is bound instead of it, moved along its travel by the modulation, within the range.
@@ -416,11 +451,12 @@ impl Params {
         let Some(i) = self.cell(target) else { return self.base(target) };
         let (cell, def) = (&self.cells[i], target.id.def());
         let unmodulated = cell.bound.unwrap_or(cell.smoothed);
-        if cell.modulation == 0.0 {
+        let modulation = cell.modulation + cell.carried;
+        if modulation == 0.0 {
             let (min, max) = def.range();
             return unmodulated.clamp(min, max);
         }
-        def.from_travel(def.to_travel(unmodulated) + cell.modulation)
+        def.from_travel(def.to_travel(unmodulated) + modulation)
     }
 
     /// The effective value in the parameter's kind, as sent by `/get/effective`. `None` for triggers.

@@ -314,6 +314,14 @@ parameters! {
     FeedbackRotate = D::float("/feedback/rotate", -180.0, 180.0, 0.0).unit("degrees a second").smooth(0.15).knob(8).help("clockwise rotation of the painting as it feeds back");
     FeedbackX = D::float("/feedback/x", -1.0, 1.0, 0.0).unit("widths a second").smooth(0.15).help("horizontal drift of the painting as it feeds back; positive goes right");
     FeedbackY = D::float("/feedback/y", -1.0, 1.0, 0.0).unit("heights a second").smooth(0.15).help("vertical drift of the painting as it feeds back; positive goes down");
+    Macro1 = D::float("/macro/1", 0.0, 1.0, 0.0).help("position of macro 1, which moves /psi unless the preset's [macro] says otherwise");
+    Macro2 = D::float("/macro/2", 0.0, 1.0, 0.0).help("position of macro 2, which moves /walk/speed unless the preset's [macro] says otherwise");
+    Macro3 = D::float("/macro/3", 0.0, 1.0, 0.0).help("position of macro 3, which moves /walk/radius unless the preset's [macro] says otherwise");
+    Macro4 = D::float("/macro/4", 0.0, 1.0, 0.0).help("position of macro 4, which moves /noise/gain unless the preset's [macro] says otherwise");
+    Macro5 = D::float("/macro/5", 0.0, 1.0, 0.0).help("position of macro 5, which moves /style/amount unless the preset's [macro] says otherwise");
+    Macro6 = D::float("/macro/6", 0.0, 1.0, 0.0).help("position of macro 6, which moves /style/feedback unless the preset's [macro] says otherwise");
+    Macro7 = D::float("/macro/7", 0.0, 1.0, 0.0).help("position of macro 7, which moves /feedback/zoom unless the preset's [macro] says otherwise");
+    Macro8 = D::float("/macro/8", 0.0, 1.0, 0.0).help("position of macro 8, which moves /feedback/rotate unless the preset's [macro] says otherwise");
     Tempo = D::float("/tempo", 20.0, 400.0, 120.0).unit("bpm").stage().help("beats per minute");
     TempoSource = D::choice("/tempo/source", TempoSource::WORDS, TempoSource::Auto as usize).stage().help("what sets the tempo; auto follows Ableton Link, else a MIDI clock, else the beat that is heard, else taps; timecode counts beats from 00:00:00:00");
     TempoHalf = D::trigger("/tempo/half").help("half the tempo, also of what is heard");
@@ -370,6 +378,10 @@ parameters! {
 static ADDED: boxcar::Vec<&'static Def> = boxcar::Vec::new();
 
 impl Id {
+    /// `/macro/1` to `/macro/8`.
+    pub const MACROS: [Id; 8] =
+        [Id::Macro1, Id::Macro2, Id::Macro3, Id::Macro4, Id::Macro5, Id::Macro6, Id::Macro7, Id::Macro8];
+
     /// The row, even after it has left the table.
     pub fn def(self) -> &'static Def {
         let row = usize::from(self.0);
@@ -580,15 +592,15 @@ impl Table {
     }
 
     /// The target of an address such as `/psi` or `/z/3`; a leading `/latent-jockey` is ignored.
-    /// `None` if the table has no such address. One hash look-up; does not allocate.
+    /// `None` if the table has no such address. One or two hash look-ups; does not allocate.
     pub fn resolve(&self, address: &str) -> Option<Target> {
         let address = address.strip_prefix("/latent-jockey").filter(|rest| rest.starts_with('/')).unwrap_or(address);
         let (head, last) = address.split_at(address.rfind('/')? + 1);
-        if last.is_empty() || !last.bytes().all(|b| b.is_ascii_digit()) {
+        let is_number = !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit());
+        let Some(&id) = self.by_address.get(head).filter(|_| is_number) else {
             let id = *self.by_address.get(address)?;
             return (!id.def().is_family()).then(|| id.into());
-        }
-        let id = *self.by_address.get(head)?;
+        };
         let index: usize = last.parse().ok()?;
         (index < id.def().count).then_some(Target { id, index: index as u16 })
     }

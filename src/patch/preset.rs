@@ -15,8 +15,8 @@ use super::folders::{Folders, Kind, is_script};
 use super::library::numbered;
 use super::locate::{LocateError, name_of};
 use super::palette;
-use super::{modulators, slips};
-use crate::control::mapping::{MappingError, MidiEntry, OscEntry};
+use super::{macros, modulators, slips};
+use crate::control::mapping::{MacroEntry, MappingError, MidiEntry, OscEntry};
 use crate::control::osc::{self, MAX_OUTS, Out};
 use crate::file::is_built_in;
 use crate::file::sources::{self, Sources};
@@ -26,7 +26,7 @@ use crate::params::{Id, Saving, Table, Target, Value};
 
 /// The top-level keys of a preset.
 const KEYS: &[&str] =
-    &["name", "description", "network", "script", "params", "midi", "osc", "osc-out", "mod", "effects"];
+    &["name", "description", "network", "script", "params", "midi", "osc", "osc-out", "mod", "macro", "effects"];
 
 /// How many problems of one file are listed.
 const TOLD: usize = 8;
@@ -53,6 +53,8 @@ pub struct Preset {
     pub osc_out: Vec<Out>,
     /// What moves parameters by itself; the numbers of their knobs are among `params`.
     pub modulators: Vec<Modulator>,
+    /// What its macros move; those that it does not mention move what they do by default.
+    pub macros: Vec<MacroEntry>,
     /// The chain of effects; their numbers are among `params`.
     pub effects: Vec<EffectEntry>,
     /// The texts that it was read from: its own and those of the files that it names.
@@ -224,6 +226,7 @@ fn read(document: &Document<&str>, origin: &Path, check: &mut Checker) -> Preset
         midi: check.table(top, "midi").map(|t| controls(t, check)).unwrap_or_default(),
         osc: check.table(top, "osc").map(|t| aliases(t, check)).unwrap_or_default(),
         osc_out: check.table(top, "osc-out").map(|t| outs(t, check)).unwrap_or_default(),
+        macros: check.table(top, "macro").map(|t| macros::read(t, check)).unwrap_or_default(),
         modulators: modulators.into_iter().map(|(modulator, _)| modulator).collect(),
         effects: effects.entries,
         sources: Sources::default(),
@@ -459,7 +462,7 @@ mod tests {
         let table = [
             (
                 "nework = \"x\"",
-                "p.toml:1:1: unknown key \"nework\" in a preset, which takes name, description, network, script, params, midi, osc, osc-out, mod, effects; did you mean \"network\"?",
+                "p.toml:1:1: unknown key \"nework\" in a preset, which takes name, description, network, script, params, midi, osc, osc-out, mod, macro, effects; did you mean \"network\"?",
             ),
             ("[params]\n\"/psy\" = 1", "p.toml:2:1: \"/psy\" is not a parameter; did you mean \"/psi\"?"),
             ("[params]\n  \"/psi\" = 2.5", "p.toml:2:12: /psi takes a number from -1 to 2; got 2.5"),

@@ -17,10 +17,11 @@ use super::folders::{Folders, Kind, is_script};
 use super::locate::name_of;
 use super::modulators::Edits;
 use super::preset::{Preset, PresetError, Reading, read_text};
-use crate::control::mapping::{ControlSpec, MidiEntry, MidiOptions, parse_control};
+use crate::control::mapping::macros::{number_of, with_defaults};
+use crate::control::mapping::{ControlSpec, MacroEntry, MidiEntry, MidiOptions, parse_control};
 use crate::file::{self, is_built_in};
 use crate::modulate::Modulator;
-use crate::params::{Params, Saving as Kept, Table, Target, Value, short};
+use crate::params::{Id, Params, Saving as Kept, Table, Target, Value, short};
 
 /// Why a preset was not saved. The file is unchanged.
 #[derive(Debug, thiserror::Error)]
@@ -134,7 +135,8 @@ impl Saving<'_> {
             set(document.as_table_mut(), "network", Toml::from(spelled(network, base, self.folders)));
         }
         if let Some(now) = self.params {
-            in_table(&mut document, "params", |params| write_params(params, now));
+            let macros = with_defaults(&before.macros);
+            in_table(&mut document, "params", |params| write_params(params, now, &macros));
         }
         let none = Edits::default();
         let edits = self.modulators.unwrap_or(&none);
@@ -252,16 +254,25 @@ fn spelled(network: &Path, base: &Path, folders: &Folders) -> String {
     network.strip_prefix(base).map_or_else(|_| whole(), Path::to_owned).to_string_lossy().into_owned()
 }
 
-fn write_params(table: &mut dyn TableLike, params: &Params) {
+/// A macro that moves something goes where its first target is, so only a position that is in the file is kept there. Then its
+/// targets are written too: those that are not in a file go to the position.
+fn write_params(table: &mut dyn TableLike, params: &Params, macros: &[MacroEntry]) {
     let defaults = Params::new(params.table().clone());
     let spellings: Vec<(Target, String)> =
         table.iter().filter_map(|(key, _)| Some((params.table().resolve(key)?, key.to_owned()))).collect();
+    let has = |target: Target| spellings.iter().any(|(known, _)| *known == target);
+    let moves = |entry: &&MacroEntry| has(Id::MACROS[entry.number].into());
+    let moved: Vec<Target> = macros.iter().filter(moves).flat_map(|entry| &entry.to).map(|to| to.target).collect();
+    let follows = |id: Id| number_of(id).is_some_and(|number| !macros[number].to.is_empty());
     for target in params.table().targets().filter(|target| target.id.def().saving == Kept::Saved) {
         let Some(now) = params.value(target) else { continue };
         let spelling = spellings.iter().find(|(t, _)| *t == target).map(|(_, key)| key.as_str());
         match spelling {
             Some(key) => set(table, key, toml(&now)),
-            None if Some(&now) != defaults.value(target).as_ref() => set(table, &target.to_string(), toml(&now)),
+            None if follows(target.id) => {}
+            None if moved.contains(&target) || Some(&now) != defaults.value(target).as_ref() => {
+                set(table, &target.to_string(), toml(&now));
+            }
             None => {}
         }
     }
@@ -431,6 +442,21 @@ mod tests {
         let writes = [("/z/3", Value::Float(-1.0)), ("/blackout", Value::Float(1.0)), ("/freeze", Value::Bool(true))];
         assert_eq!(over("", &writes), "[params]\n\"/z/3\" = -1.0\n");
         assert_eq!(over("[params]\n\"/psi\" = 1\n", &[]), "[params]\n\"/psi\" = 0.7\n");
+    }
+
+    #[test]
+    fn macros_stay_and_are_where_their_targets_are() {
+        let old = "[macro]\n2 = { to = [\"/psi\", \"/walk/speed\"], name = \"rush\" } # mine\n3 = []\n";
+        let at = |n: &str, x| (n.to_owned(), Value::Float(x));
+        let writes = [at("/macro/2", 0.5), at("/psi", 0.5), at("/macro/1", 0.25), at("/macro/3", 0.125)];
+        let writes: Vec<(&str, Value)> = writes.iter().map(|(n, x)| (n.as_str(), x.clone())).collect();
+        assert_eq!(over(old, &writes), format!("{old}\n[params]\n\"/psi\" = 0.5\n\"/macro/3\" = 0.125\n"));
+        let with_position = format!("{old}\n[params]\n\"/macro/2\" = 0.1\n");
+        let saved = over(&with_position, &writes);
+        assert!(
+            saved.ends_with("\"/macro/2\" = 0.5\n\"/psi\" = 0.5\n\"/walk/speed\" = 0.25\n\"/macro/3\" = 0.125\n"),
+            "{saved}"
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::loads::Named;
 use super::status::Status;
 use crate::control::clock::Clock;
-use crate::control::mapping::{Layer, Mapping, MidiEntry, OscEntry};
+use crate::control::mapping::{Layer, MacroEntry, Macros, Mapping, MidiEntry, OscEntry};
 use crate::control::midi::{Profile, Profiles};
 use crate::control::osc::Out;
 use crate::control::{Event, Source, Write, keys};
@@ -82,6 +82,10 @@ impl Controls {
 
     pub fn mapping(&self) -> &Mapping {
         &self.mapping
+    }
+
+    pub fn macros_mut(&mut self) -> &mut Macros {
+        self.mapping.macros_mut()
     }
 
     pub fn clock(&self) -> &Clock {
@@ -310,7 +314,7 @@ impl Controls {
         Some(format!("{target} waits for its knob: turn it {turn}"))
     }
 
-    /// The active mappings: the preset's first, then those of connected controllers, then the default map if a controller
+    /// The active mappings: the preset's macros and mappings first, then those of connected controllers, then the default map if a controller
     /// without a profile is connected.
     pub fn map(&self) -> Vec<MapLine> {
         let line = |(entry, layer, port): (&MidiEntry, Layer, Option<u8>)| {
@@ -329,7 +333,12 @@ impl Controls {
             };
             MapLine { control, to: entry.plays(), by }
         };
-        self.mapping.entries().map(line).collect()
+        let listed = |entry: &MacroEntry| {
+            let to: Vec<String> = entry.to.iter().map(|to| to.target.to_string()).collect();
+            let control = format!("macro {} {}", entry.number + 1, entry.name);
+            MapLine { control, to: to.join(" "), by: "preset".to_owned() }
+        };
+        self.mapping.macros().own().map(listed).chain(self.mapping.entries().map(line)).collect()
     }
 }
 

@@ -34,6 +34,7 @@ mod link_peers_share_a_tempo;
 mod listening_agrees_with_the_prototype;
 mod listening_hears_what_was_played;
 mod live_code_plays;
+mod macros_move_what_plays;
 mod midi_ports_come_and_go;
 mod modulators_move_what_plays;
 mod networks_of_every_format_give_pytorchs_picture;

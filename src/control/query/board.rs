@@ -15,7 +15,7 @@ use tokio::sync::{Notify, watch};
 
 use super::OscHost;
 use super::view::View;
-use crate::control::mapping::OscEntry;
+use crate::control::mapping::{MacroEntry, OscEntry};
 use crate::control::osc::feeds::{FEEDS, Feed, Feeds};
 use crate::control::osc::names::Names;
 use crate::control::osc::reports::Reports;
@@ -106,12 +106,14 @@ pub struct Board {
     pub feeds: Feeds,
     feed_serials: [u64; FEEDS.len()],
     pub aliases: Arc<[OscEntry]>,
+    /// What the macros move.
+    pub macros: Arc<[MacroEntry]>,
     pub dims: Dims,
     /// The modulated targets and their effective values, written every [`EFFECTIVE_EVERY_SECS`].
     effective: Vec<(Target, Value)>,
     /// Incremented with every change.
     pub serial: u64,
-    /// Incremented with every change of the tree: of rows, aliases, dimensions, or the set of modulated targets.
+    /// Incremented with every change of the tree: of rows, aliases, macros, dimensions, or the set of modulated targets.
     pub shape: u64,
 }
 
@@ -120,8 +122,8 @@ impl Board {
         let layout = Arc::new(Layout::new(Table::built_in()));
         let cells = vec![Cell { value: Value::Nothing, serial: 0 }; layout.targets.len()];
         let feed_serials = [0; FEEDS.len()];
-        let (feeds, aliases, dims) = (Feeds::default(), Arc::new([]), Dims::default());
-        Board { layout, cells, feeds, feed_serials, aliases, dims, effective: Vec::new(), serial: 0, shape: 0 }
+        let (feeds, aliases, macros, dims) = (Feeds::default(), Arc::new([]), Arc::new([]), Dims::default());
+        Board { layout, cells, feeds, feed_serials, aliases, macros, dims, effective: Vec::new(), serial: 0, shape: 0 }
     }
 
     /// The current table of parameters.
@@ -288,6 +290,7 @@ pub struct Panel {
     vectors: Vec<(usize, Vec<f32>)>,
     feeds: Feeds,
     aliases: Arc<[OscEntry]>,
+    macros: Arc<[MacroEntry]>,
     dims: Dims,
     changed: Vec<usize>,
     /// The first frame writes everything.
@@ -313,6 +316,7 @@ impl Panel {
             vectors: Vec::new(),
             feeds: Feeds::default(),
             aliases: Arc::new([]),
+            macros: Arc::new([]),
             dims: Dims::default(),
             changed: Vec::new(),
             fresh: true,
@@ -362,12 +366,18 @@ impl Panel {
         self.changed.extend(vectors.map(|v| v.0));
         self.moved.clear();
         self.moved.extend(snapshot.params.moved());
+        let macros = snapshot.mapping.macros();
+        // One whose first target is moved, too.
+        let is_taken_along =
+            |id: &Id| !snapshot.params.is_moved((*id).into()) && macros.moving_of(*id, snapshot.params).is_some();
+        self.moved.extend(Id::MACROS.into_iter().filter(is_taken_along).map(Target::from));
         let modulated = &self.moved;
         let has_other_modulation = self.modulated != *modulated;
         let reshaped = self.has_other_rows
             || has_other_modulation
             || self.dims != dims
-            || !Arc::ptr_eq(&self.aliases, snapshot.aliases());
+            || !Arc::ptr_eq(&self.aliases, snapshot.aliases())
+            || !Arc::ptr_eq(&self.macros, macros.entries());
         self.effective_secs += dt;
         let is_moving = !modulated.is_empty() && self.effective_secs >= EFFECTIVE_EVERY_SECS;
         let is_same = self.changed.is_empty() && !reshaped && self.feeds == snapshot.feeds && !self.fresh;
@@ -382,7 +392,11 @@ impl Panel {
         };
         if is_moving || has_other_modulation {
             board.effective.clear();
-            let values = modulated.iter().map(|&target| Some((target, snapshot.params.effective(target)?)));
+            let value = |target: Target| {
+                let of_macro = macros.moving_of(target.id, snapshot.params).map(Value::Float);
+                of_macro.or_else(|| snapshot.params.effective(target))
+            };
+            let values = modulated.iter().map(|&target| Some((target, value(target)?)));
             board.effective.extend(values.flatten());
             self.effective_secs = 0.0;
         }
@@ -411,6 +425,7 @@ impl Panel {
         }
         (self.feeds, self.dims) = (snapshot.feeds, dims);
         self.aliases.clone_from(snapshot.aliases());
+        self.macros.clone_from(macros.entries());
         self.shared.news.send_modify(|serial| *serial += 1);
     }
 }
@@ -481,6 +496,7 @@ fn write(
         board.shape += 1;
         board.dims = dims;
         board.aliases.clone_from(snapshot.aliases());
+        board.macros.clone_from(snapshot.mapping.macros().entries());
     }
 }
 

@@ -26,11 +26,12 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use super::board::{Board, Place};
 use super::http::{Site, plain};
 use crate::control::Counts;
+use crate::control::mapping::MacroEntry;
 use crate::control::osc::feedback::{bare, effective_address, is_in};
 use crate::control::osc::inbox::Inbox;
 use crate::control::osc::{QUESTIONS_PER_SEC, Request as Question};
 use crate::control::rate::Rate;
-use crate::params::{Members, Table};
+use crate::params::{Id, Members, Table};
 
 /// Longest message from a client, in bytes: the length of a datagram.
 const MAX_MESSAGE: usize = 64 << 10;
@@ -99,6 +100,7 @@ struct Client {
     shape: u64,
     table: Arc<Table>,
     aliases: Vec<String>,
+    macros: Arc<[MacroEntry]>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -106,6 +108,7 @@ impl Client {
     fn new(site: Site, from: SocketAddr, place: OwnedSemaphorePermit) -> Self {
         let board = site.shared.board();
         let (shape, told, aliases, table) = (board.shape, board.serial, aliases(&board), board.table().clone());
+        let macros = board.macros.clone();
         drop(board);
         Client {
             inbox: Inbox::web(
@@ -124,6 +127,7 @@ impl Client {
             shape,
             table,
             aliases,
+            macros,
             site,
             from,
             _place: place,
@@ -294,6 +298,9 @@ impl Client {
             messages.extend(aliases.iter().filter(|new| !self.aliases.contains(new)).map(|a| event("PATH_ADDED", a)));
             messages.extend(aliases.iter().filter(|a| self.aliases.contains(a)).map(|a| event("PATH_CHANGED", a)));
             messages.extend(rows_that_changed(&self.table, board.table()));
+            let macros = board.macros.iter().zip(Id::MACROS).filter(|(entry, _)| !self.macros.contains(entry));
+            messages.extend(macros.map(|(_, id)| event("PATH_CHANGED", id.def().address)));
+            self.macros.clone_from(&board.macros);
             (self.aliases, self.table) = (aliases, board.table().clone());
         }
         for (address, told) in &mut self.listened {

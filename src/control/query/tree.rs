@@ -9,11 +9,23 @@ use serde_json::{Map, Value as Json, json};
 use super::OscHost;
 use super::board::{Board, Place};
 use crate::control::mapping::OscEntry;
+use crate::control::mapping::macros::number_of;
 use crate::params::{Def, Kind};
 
 /// The attributes of a node that can be requested individually.
-pub const ATTRIBUTES: [&str; 10] =
-    ["FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "VALUE", "EFFECTIVE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE"];
+pub const ATTRIBUTES: [&str; 11] = [
+    "FULL_PATH",
+    "CONTENTS",
+    "TYPE",
+    "ACCESS",
+    "VALUE",
+    "EFFECTIVE",
+    "RANGE",
+    "DESCRIPTION",
+    "UNIT",
+    "CLIPMODE",
+    "MACRO",
+];
 
 /// The answer to `?HOST_INFO`.
 pub fn host(name: &str, web: std::net::SocketAddr, osc: Option<OscHost>) -> Json {
@@ -34,8 +46,8 @@ pub fn host(name: &str, web: std::net::SocketAddr, osc: Option<OscHost>) -> Json
         "EXTENSIONS".to_owned(),
         json!({
             "ACCESS": true, "VALUE": true, "RANGE": true, "DESCRIPTION": true, "UNIT": true, "CLIPMODE": true, "HTML": true,
-            // Our extension: the effective value, if modulated.
-            "EFFECTIVE": true,
+            // Our extensions: the effective value, if modulated; what a macro is called and moves.
+            "EFFECTIVE": true, "MACRO": true,
             "TAGS": false, "EXTENDED_TYPE": false, "CRITICAL": false, "OVERLOADS": false,
             "LISTEN": true, "IGNORE": true, "PATH_CHANGED": true, "PATH_ADDED": true, "PATH_REMOVED": true,
             "PATH_RENAMED": false,
@@ -97,6 +109,10 @@ fn describe(board: &Board, place: Place, node: &mut Map<String, Json>) {
             set("TYPE", json!(type_tags(board, target.id.def())));
             set("DESCRIPTION", json!(def.help));
             set_range(def, &mut set);
+            if let Some(entry) = number_of(target.id).and_then(|number| board.macros.get(number)) {
+                let to: Vec<String> = entry.to.iter().map(|to| to.target.to_string()).collect();
+                set("MACRO", json!({ "NAME": entry.name, "TARGETS": to }));
+            }
         }
         Place::Feed(feed) => {
             set("TYPE", json!(if matches!(board.feeds.value(feed), OscType::Int(_)) { "i" } else { "f" }));
@@ -234,6 +250,8 @@ mod test {
         assert_eq!((&at("/beat")["ACCESS"], &at("/beat")["VALUE"]), (&json!(1), &json!([3])));
         assert_eq!((&at("/1/fader")["VALUE"], &at("/1/fader")["ACCESS"]), (&json!([0.25]), &json!(3)));
         assert_eq!((&at("/go")["TYPE"], &at("/go")["ACCESS"]), (&json!("N"), &json!(2)));
+        assert_eq!(at("/macro/2")["MACRO"], json!({ "NAME": "walk speed", "TARGETS": ["/walk/speed"] }));
+        assert!(at("/psi").get("MACRO").is_none());
         assert_eq!(at("/latent-jockey/psi/"), at("/psi"));
         for nowhere in ["/pso", "/ps", "/psi/cutoff/x", "/z/64", "/1/fade"] {
             assert_eq!(node(&board, nowhere), None, "{nowhere}");
