@@ -14,6 +14,7 @@ pub mod names;
 pub mod pace;
 pub mod pieces;
 pub mod recorder;
+pub mod share;
 pub mod sheet;
 pub mod snapshot;
 mod sound;

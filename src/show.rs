@@ -24,6 +24,7 @@ mod presets;
 mod recording;
 mod repeat;
 mod scripts;
+mod sharing;
 mod slideshow;
 mod snapshots;
 pub mod stage;
@@ -601,6 +602,7 @@ impl Show {
             Id::RecordStart => self.start_recording(),
             Id::Stream => self.recording.stream(&self.params, &mut self.output, &mut self.status),
             Id::RecordStop => self.recording.stop(&mut self.status),
+            Id::Share => self.recording.shares.set(&self.params, &mut self.output, &mut self.status),
             _ => {}
         }
     }
@@ -1332,6 +1334,7 @@ impl Show {
         });
         summary.recording = self.recording.line().map(str::to_owned);
         summary.streaming = self.recording.stream_line();
+        summary.sharing = self.recording.shares.line();
         summary
     }
 

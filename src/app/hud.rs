@@ -214,6 +214,7 @@ fn notes(painter: &Painter, status: &Summary) {
         (&status.recording, "● recording ", RED),
         (&status.take, "● ", RED),
         (&status.streaming, "● streaming to ", RED),
+        (&status.sharing, "● sharing ", COOL),
     ];
     let mut bottom = screen.max.y - size;
     for (text, before, colour) in notes {

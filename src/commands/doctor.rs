@@ -13,6 +13,7 @@ use crate::footage::source;
 use crate::patch::folders::{Folders, Kind};
 use crate::patch::library::Library;
 use crate::record::codec::{self, Encoder};
+use crate::record::share::Way;
 use crate::record::video;
 
 /// The state of one thing.
@@ -40,6 +41,7 @@ pub fn run() -> anyhow::Result<()> {
         ("web", web()),
         ("ffmpeg", ffmpeg()),
         ("codecs", codecs()),
+        ("share", shares()),
     ];
     let mut bad = 0;
     for (name, health) in checks {
@@ -221,4 +223,15 @@ fn codecs() -> Health {
     };
     let [there, missing] = [there, missing].map(|codecs| codecs.into_iter().map(named).collect::<Vec<_>>().join(", "));
     if missing.is_empty() { Good(there) } else { Lesser(format!("{there}; this ffmpeg has none for {missing}")) }
+}
+
+/// The ways to give pictures to other programs.
+fn shares() -> Health {
+    let ways = Way::ALL.map(|way| (way, way.available()));
+    let line = ways.each_ref().map(|(way, found)| match found {
+        Ok(there) => format!("{way} ({there})"),
+        Err(why) => format!("no {way}: {why}"),
+    });
+    let line = line.join("; ");
+    if ways.iter().any(|(_, found)| found.is_ok()) { Good(line) } else { Lesser(line) }
 }

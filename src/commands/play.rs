@@ -23,9 +23,9 @@ use crate::engine::gpu::Device;
 use crate::params::{Choice, Codec, Id, RecordWhat, Value};
 use crate::patch::folders::Kind;
 use crate::patch::locate;
-use crate::record::snapshot;
 use crate::record::stream::Target;
 use crate::record::take::Take;
+use crate::record::{share, snapshot};
 use crate::show::{Devices, Mode, Show, Uploads, whole_micros};
 
 /// The default UDP port for OSC.
@@ -104,6 +104,10 @@ pub struct Options {
     /// Stream what is shown: srt://, udp://, tcp://, rtmp://, rtsp://, or a loopback device such as /dev/video2
     #[arg(long, value_name = "URL")]
     stream: Option<String>,
+    /// Give what is shown to other programs: ndi, spout (Windows) or syphon (macOS), with a name if you like: ndi:Stage
+    /// (repeatable)
+    #[arg(long, value_name = "WAY[:NAME]")]
+    share: Vec<String>,
     /// Run without a window: OSC and MIDI in, a status line every second, Ctrl-C to quit
     #[arg(long)]
     headless: bool,
@@ -357,6 +361,8 @@ fn first_writes(options: &Options) -> anyhow::Result<Vec<Event>> {
     if let Some(address) = &options.stream {
         Target::parse(address).map_err(|line| anyhow::anyhow!("--stream: {line}"))?;
     }
+    let shares = options.share.join(", ");
+    share::Target::parse_all(&shares).map_err(|line| anyhow::anyhow!("--share: {line}"))?;
     let file = options.record.as_deref().map(std::path::absolute).transpose()?;
     let values = [
         (Id::AudioOffset, options.audio_offset.map(Value::Float)),
@@ -366,6 +372,7 @@ fn first_writes(options: &Options) -> anyhow::Result<Vec<Event>> {
         (Id::RecordFps, options.record_fps.map(Value::Float)),
         (Id::RecordSize, options.record_size.map(|(width, height)| Value::Text(format!("{width}x{height}")))),
         (Id::Stream, options.stream.clone().map(Value::Text)),
+        (Id::Share, (!shares.is_empty()).then_some(Value::Text(shares))),
         (Id::RecordStart, options.record.as_ref().map(|_| Value::Nothing)),
     ];
     let write = |(id, value): (Id, Option<Value>)| {

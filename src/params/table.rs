@@ -365,6 +365,8 @@ parameters! {
     RecordSize = D::text("/record/size", "").stage().saving(Saving::ReadOnly).remote(Remote::Local).help("width and height of the next recording, such as 1920x1080; empty is the output's");
     RecordStatus = D::text("/record/status", "").command().unlearnable().saving(NOW).remote(Remote::Refused).help("time, size, dropped frames and file of the current recording");
     Stream = D::text("/stream", "").command().unlearnable().saving(NOW).remote(Remote::Refused).help("stream what is shown to srt://, udp://, tcp://, rtmp://, rtsp:// or a loopback device such as /dev/video2, with the rate and size of recordings; empty ends it");
+    Share = D::text("/share", "").command().unlearnable().saving(NOW).remote(Remote::Local).help("give what is shown to other programs: ndi, spout (Windows) or syphon (macOS), each with a name if you like, such as ndi:Stage; several with commas; empty ends it");
+    ShareFps = D::float("/share/fps", 1.0, 240.0, 60.0).unit("per second").stage().saving(Saving::ReadOnly).help("largest number of pictures a second that other programs are given");
     Blackout = D::float("/blackout", 0.0, 1.0, 0.0).smooth(0.03).stage().saving(Saving::ReadOnly).help("fade to black");
     Freeze = D::boolean("/freeze", false).stage().saving(Saving::ReadOnly).help("hold the picture");
     TakeStart = D::text("/take/start", "").command().saving(NOW).remote(Remote::Refused).help("write a take: everything that is played from now on, to be rendered later; with or without a file's name");

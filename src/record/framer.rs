@@ -1,9 +1,9 @@
-//! Brings pictures to the size of a recording or a stream: fitted, dimmed, and padded where an encoder takes no odd sizes. Runs
-//! on the thread that feeds the encoder.
+//! Brings pictures to the size of a recording, a stream or a share: fitted, dimmed, and padded where no odd sizes are taken. Runs
+//! on the thread that feeds the encoder or the other program.
 
 use std::sync::Arc;
 
-use super::recorder::{Frame, Shot};
+use super::recorder::{Frame, Look};
 use crate::image::fit::Composer;
 
 /// Brings pictures to the size of a recording.
@@ -22,20 +22,25 @@ impl Framer {
         Framer { size, padded, composer: Composer::new(size[0], size[1]), direct: None, buffer: Vec::new() }
     }
 
-    pub(super) fn take(&mut self, shot: &Shot) {
+    pub(super) fn take(&mut self, frame: &Arc<dyn Frame>, look: Look) {
         let Framer { size, padded, composer, direct, buffer } = self;
-        let [width, height] = shot.frame.size();
-        let is_whole = shot.frame.rgba().len() == width as usize * height as usize * 4;
-        let is_plain = [width, height] == *size && shot.look.brightness >= 1.0 && is_whole;
-        *direct = (is_plain && size == padded).then(|| shot.frame.clone());
+        let [width, height] = frame.size();
+        let is_whole = frame.rgba().len() == width as usize * height as usize * 4;
+        let is_plain = [width, height] == *size && look.brightness >= 1.0 && is_whole;
+        *direct = (is_plain && size == padded).then(|| frame.clone());
         if direct.is_some() {
             return;
         }
         let pixels = match is_plain {
-            true => shot.frame.rgba(),
-            false => composer.compose(shot.frame.rgba(), width, height, shot.look.fit, shot.look.brightness),
+            true => frame.rgba(),
+            false => composer.compose(frame.rgba(), width, height, look.fit, look.brightness),
         };
         pad(pixels, *size, *padded, buffer);
+    }
+
+    /// Width and height of the picture in it.
+    pub(super) fn size(&self) -> [u32; 2] {
+        self.size
     }
 
     pub(super) fn padded(&self) -> [u32; 2] {

@@ -392,7 +392,7 @@ fn write_frames(
         if shot.place > count {
             sink.repeat(shot.place - count, framer.bytes())?;
         }
-        framer.take(&shot);
+        framer.take(&shot.frame, shot.look);
         sink.write(framer.bytes())?;
         count = shot.place + 1;
         if let Some(sound) = &mut sound {

@@ -230,7 +230,7 @@ fn run(ffmpeg: &OsStr, order: &Order, shots: &Receiver<Shot>, shared: &Shared, l
         let (mut feed, mut complaints) = connect(ffmpeg, order, encoder, framer.padded(), line)?;
         let (start, mut shot) = (first.place, Some(first));
         while let Some(taken) = shot.take() {
-            framer.take(&taken);
+            framer.take(&taken.frame, taken.look);
             let place = taken.place - start;
             let is_sent = feed.as_mut().is_some_and(|feed| feed.write(place, framer.bytes()).is_ok());
             if !is_sent {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::frames::Frames;
 use super::output::{Output, Shown, Tap};
+use super::sharing::Sharing;
 use super::status::Status;
 use super::takes::Takes;
 use crate::audio::history::History;
@@ -64,6 +65,7 @@ pub struct Recording {
     stream: Option<Streamer>,
     /// Streams that are ending.
     old_streams: Vec<Streamer>,
+    pub(super) shares: Sharing,
 }
 
 impl Recording {
@@ -208,7 +210,7 @@ impl Recording {
         Some(if dropped > 0 { format!("{}  {dropped} dropped", stream.name()) } else { stream.name().to_owned() })
     }
 
-    /// Tells what has become of recordings and of the stream, and updates `/record/status`.
+    /// Tells what has become of recordings, of the stream and of the shares, and updates `/record/status`.
     pub fn step(&mut self, dt: f64, params: &mut Params, status: &mut Status) {
         self.ended.retain_mut(|recorder| !has_ended(recorder, "", status));
         self.old_streams.retain(|stream| !stream.has_ended());
@@ -216,6 +218,7 @@ impl Recording {
             status.notice(note);
         }
         self.stream.take_if(|stream| stream.has_ended());
+        self.shares.step(params, status);
         let goes_on = if matches!(self.take, OwnTake::Running(_)) { "; its take goes on" } else { "" };
         self.running.retain_mut(|recorder| !has_ended(recorder, goes_on, status));
         if self.running.is_empty() {

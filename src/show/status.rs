@@ -53,6 +53,8 @@ pub struct Summary {
     pub take: Option<String>,
     /// Where the stream goes, and its dropped frames.
     pub streaming: Option<String>,
+    /// Which other programs get pictures, and the dropped frames.
+    pub sharing: Option<String>,
     /// MIDI learn, while it waits for a control.
     pub learning: Option<String>,
     /// What is waiting for its beat.
@@ -252,7 +254,8 @@ impl std::fmt::Display for Summary {
         if !self.last_message.is_empty() {
             write!(f, " · last {}", self.last_message)?;
         }
-        for (what, line) in [("recording", &self.recording), ("streaming to", &self.streaming)] {
+        let outputs = [("recording", &self.recording), ("streaming to", &self.streaming), ("sharing", &self.sharing)];
+        for (what, line) in outputs {
             if let Some(line) = line {
                 write!(f, " · {what} {line}")?;
             }

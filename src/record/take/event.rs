@@ -26,10 +26,10 @@ const SOURCES: [(Source, &str); 7] = [
     (Source::Script, "script"),
 ];
 
-/// Addresses that act on files beside the show: a take that is played again must not repeat them.
-const BESIDE: [&str; 4] = ["/take/", "/record/", "/snapshot", "/stream"];
+/// Addresses that act on files and programs beside the show: a take that is played again must not repeat them.
+const BESIDE: [&str; 5] = ["/take/", "/record/", "/snapshot", "/stream", "/share"];
 
-/// Whether a parameter acts on files beside the show.
+/// Whether a parameter acts on files and programs beside the show.
 pub fn is_beside(id: Id) -> bool {
     BESIDE.iter().any(|prefix| id.def().address.starts_with(prefix))
 }
