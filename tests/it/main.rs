@@ -45,6 +45,7 @@ mod osc_clients_are_understood;
 mod osc_garbage_never_stops_the_server;
 mod osc_loops_come_to_rest;
 mod oscquery_clients_read_write_and_listen;
+mod other_programs_get_the_picture;
 mod parameters_come_and_go_while_playing;
 mod presets_are_saved_where_they_belong;
 mod presets_reload_however_the_file_changes;

@@ -26,7 +26,7 @@ const LOOK: Look = Look { fit: Fit::Contain, brightness: 1.0 };
 
 /// Every pixel differs from the others; the alpha does not matter.
 fn picture(serial: u64, size: [u32; 2]) -> Arc<Picture> {
-    let pixel = |i: u32| [i as u8 + serial as u8, (i * 7) as u8, (200 - i) as u8, i as u8];
+    let pixel = |i: u32| [(u64::from(i) + serial) as u8, (i * 7) as u8, (200 - i) as u8, i as u8];
     Arc::new(Picture { serial, size, rgba: (0..size[0] * size[1]).flat_map(pixel).collect() })
 }
 
@@ -79,7 +79,7 @@ impl Log {
     }
 }
 
-/// Stands in for another program.
+/// What stands in for another program.
 #[derive(Clone)]
 struct StandIn {
     log: Log,
@@ -93,26 +93,28 @@ struct StandIn {
     patience: usize,
 }
 
-impl Sender for StandIn {
+struct Opened(StandIn);
+
+impl Sender for Opened {
     fn name(&self) -> &'static str {
         "stand-in"
     }
     fn receivers(&mut self) -> Option<u32> {
-        Some(self.receivers.load(Ordering::Relaxed)).filter(|&count| count < u32::MAX)
+        Some(self.0.receivers.load(Ordering::Relaxed)).filter(|&count| count < u32::MAX)
     }
     fn send(&mut self, picture: &Pixels) -> Result<(), String> {
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        let _busy = self.busy.lock().unwrap();
-        self.patience = self.patience.checked_sub(1).ok_or("unplugged")?;
+        self.0.begun.fetch_add(1, Ordering::Relaxed);
+        let _busy = self.0.busy.lock().unwrap();
+        self.0.patience = self.0.patience.checked_sub(1).ok_or("unplugged")?;
         let [width, height] = picture.size;
-        self.log.add(format!("{width}x{height} {} at {}", picture.rgba[0], picture.fps));
+        self.0.log.add(format!("{width}x{height} {} at {}", picture.rgba[0], picture.fps));
         Ok(())
     }
 }
 
-impl Drop for StandIn {
+impl Drop for Opened {
     fn drop(&mut self) {
-        self.log.add("closed".to_owned());
+        self.0.log.add("closed".to_owned());
     }
 }
 
@@ -133,7 +135,7 @@ fn rig(patience: usize) -> Rig {
         let (log, receivers, busy, begun) = (log.clone(), receivers.clone(), busy.clone(), begun.clone());
         StandIn { log, receivers, busy, begun, patience }
     };
-    let open = move || Ok(Box::new(stand_in.clone()) as Box<dyn Sender>);
+    let open = move || Ok(Box::new(Opened(stand_in.clone())) as Box<dyn Sender>);
     let (share, tap) = Share::start_by(target("ndi:x"), 10.0, 5, None, open).unwrap();
     Rig { share, tap, log, receivers, busy, begun }
 }
