@@ -5,6 +5,7 @@
 //! for. A failure is one line: a share that cannot begin ends, and one that is lost is tried again.
 
 mod ndi;
+mod spout;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -61,7 +62,9 @@ impl Way {
     pub fn available(self) -> Result<String, String> {
         match self {
             Way::Ndi => ndi::available(&ndi::places()),
-            Way::Spout if cfg!(windows) => Err("this build cannot send".to_owned()),
+            #[cfg(windows)]
+            Way::Spout => spout::available(),
+            #[cfg(not(windows))]
             Way::Spout => Err("Windows only".to_owned()),
             Way::Syphon if cfg!(target_os = "macos") => Err("this build cannot send".to_owned()),
             Way::Syphon => Err("macOS only".to_owned()),
@@ -72,6 +75,8 @@ impl Way {
     fn open(self, name: &str) -> Result<Box<dyn Sender>, String> {
         match self {
             Way::Ndi => Ok(Box::new(ndi::Sender::open(&ndi::places(), name)?)),
+            #[cfg(windows)]
+            Way::Spout => Ok(Box::new(spout::Sender::open(name)?)),
             other => Err(other.available().err().unwrap_or_default()),
         }
     }

@@ -67,7 +67,11 @@ fn a_mistake_costs_one_line_and_what_is_shared_stays() {
     let mut show = Rig::with(&[("a", "")]).live().start();
     let other = if cfg!(windows) { "syphon" } else { "spout" };
     show.step(0.01, &[text(Id::Share, "laser:x")]);
-    assert!(show.notice().contains("ndi, spout or syphon") && show.notice().ends_with("got \"laser:x\""), "{}", show.notice());
+    assert!(
+        show.notice().contains("ndi, spout or syphon") && show.notice().ends_with("got \"laser:x\""),
+        "{}",
+        show.notice()
+    );
     assert_eq!(show.status().sharing, None);
     // What this system has not ends by itself.
     show.wait(&[text(Id::Share, other)], |show| show.status().notice.is_some_and(|line| line.contains("only")));
@@ -85,5 +89,8 @@ fn a_mistake_costs_one_line_and_what_is_shared_stays() {
 fn the_command_line_refuses_what_is_no_share() {
     let folder = Folder::new();
     let refused = said(&folder, "play 1 --headless --share ndi --share laser");
-    assert!(refused.contains("--share: pictures are shared by ndi, spout or syphon") && refused.contains("\"laser\""), "{refused}");
+    assert!(
+        refused.contains("--share: pictures are shared by ndi, spout or syphon") && refused.contains("\"laser\""),
+        "{refused}"
+    );
 }
