@@ -6,6 +6,7 @@
 
 mod ndi;
 mod spout;
+mod syphon;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -66,7 +67,9 @@ impl Way {
             Way::Spout => spout::available(),
             #[cfg(not(windows))]
             Way::Spout => Err("Windows only".to_owned()),
-            Way::Syphon if cfg!(target_os = "macos") => Err("this build cannot send".to_owned()),
+            #[cfg(target_os = "macos")]
+            Way::Syphon => syphon::available(),
+            #[cfg(not(target_os = "macos"))]
             Way::Syphon => Err("macOS only".to_owned()),
         }
     }
@@ -77,6 +80,8 @@ impl Way {
             Way::Ndi => Ok(Box::new(ndi::Sender::open(&ndi::places(), name)?)),
             #[cfg(windows)]
             Way::Spout => Ok(Box::new(spout::Sender::open(name)?)),
+            #[cfg(target_os = "macos")]
+            Way::Syphon => Ok(Box::new(syphon::Sender::open(name)?)),
             other => Err(other.available().err().unwrap_or_default()),
         }
     }
@@ -406,6 +411,12 @@ fn rest(shared: &Shared, pause: Duration) -> bool {
 /// `path`s for a line.
 fn listed(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Blue, green, red and full alpha of RGBA.
+#[cfg_attr(not(any(windows, target_os = "macos")), allow(dead_code, reason = "for Spout and Syphon"))]
+fn push_bgra(rgba: &[u8], out: &mut Vec<u8>) {
+    out.extend(rgba.as_chunks::<4>().0.iter().flat_map(|&[red, green, blue, _]| [blue, green, red, 255]));
 }
 
 #[cfg(test)]

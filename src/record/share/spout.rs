@@ -105,12 +105,6 @@ fn info(handle: u32, [width, height]: [u32; 2], program: &[u8]) -> [u8; INFO_BYT
     bytes
 }
 
-/// Blue, green, red and full alpha of RGBA.
-fn bgra(rgba: &[u8], out: &mut Vec<u8>) {
-    out.clear();
-    out.extend(rgba.as_chunks::<4>().0.iter().flat_map(|&[red, green, blue, _]| [blue, green, red, 255]));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,13 +156,6 @@ mod tests {
         assert_eq!((name_in(&bytes[20..276]), bytes.len()), (&b"C:\\lj.exe"[..], 280));
         let long = info(1, [1, 1], &[b'x'; 400]);
         assert_eq!((long[20 + 254], long[20 + 255], long[276]), (b'x', 0, 0));
-    }
-
-    #[test]
-    fn a_picture_is_blue_first_and_opaque() {
-        let mut out = vec![9; 3];
-        bgra(&[1, 2, 3, 0, 5, 6, 7, 128], &mut out);
-        assert_eq!(out, [3, 2, 1, 255, 7, 6, 5, 255]);
     }
 
     #[test]

@@ -66,6 +66,13 @@ fn a_target_is_a_way_with_or_without_a_name() {
     }
 }
 
+#[test]
+fn a_picture_can_be_blue_first_and_opaque() {
+    let mut out = Vec::new();
+    push_bgra(&[1, 2, 3, 0, 5, 6, 7, 128], &mut out);
+    assert_eq!(out, [3, 2, 1, 255, 7, 6, 5, 255]);
+}
+
 /// What a stand-in is asked for.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);

@@ -239,7 +239,8 @@ impl Sender {
             (self.texture, self.size) = (texture, size);
             self.tell(handle)?;
         }
-        super::bgra(rgba, &mut self.bgra);
+        self.bgra.clear();
+        super::super::push_bgra(rgba, &mut self.bgra);
         // A receiver that keeps it for so long does without this picture.
         let Some(_held) = Held::take(*self.access) else { return Ok(()) };
         // SAFETY: the bytes are a picture of the texture's size, as the caller has checked; the handle is open.
