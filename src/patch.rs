@@ -1,7 +1,7 @@
 //! Patches: files that are checked as a whole before any of them is played.
 //!
 //! [`preset`] reads presets strictly, [`save`] writes them without losing hand-written parts ([`saver`] does so on its own
-//! thread), [`library`] lists them, [`folders`] are where they and
+//! thread, [`versions`] keeps what was there before), [`library`] lists them, [`folders`] are where they and
 //! what they name are looked for, [`locate`] knows what a written path means, and [`watch`] notices when the current
 //! preset changes on disk; `script` runs live code, and [`edit`] is what its editor knows about text. Nothing here touches a running show, which swaps in a whole [`preset::Preset`].
 
@@ -20,5 +20,6 @@ pub mod saver;
 #[cfg(feature = "luau")]
 pub mod script;
 mod slips;
+pub mod versions;
 pub mod watch;
 pub mod watch_files;

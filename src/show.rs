@@ -533,6 +533,10 @@ impl Show {
                 self.status.message(write);
             }
             self.presets.written(write.target);
+            let is_hand = write.source != Source::Script && id.def().scope != Scope::Stage;
+            if is_hand && !matches!(id, Id::PresetRevert | Id::PresetSave) {
+                self.presets.touched();
+            }
         }
         // At once: a value later in the same packet must win.
         if written == Written::Fired || matches!(id.def().kind, ParamKind::Text { .. }) {
@@ -575,6 +579,7 @@ impl Show {
             Id::PresetNext => self.step_preset(1),
             Id::PresetPrev => self.step_preset(-1),
             Id::PresetSave => self.save_preset(),
+            Id::PresetRevert => self.revert_preset(),
             Id::Learn => self.controls.learn(&self.params, &mut self.status),
             Id::LearnAudio => self.controls.learn_audio(&self.params, &mut self.status),
             Id::LearnCancel => self.controls.cancel_learning(&mut self.status),
@@ -790,9 +795,13 @@ impl Show {
                 }
                 self.input_landed(slide, content, count);
             }
-            (LoadRequest::Preset(_), Some(Loaded::Preset { preset, number })) => {
+            (LoadRequest::Preset(query), Some(Loaded::Preset { preset, number })) => {
                 self.presets.forget_learned();
                 self.play_preset(*preset, number, |def| def.scope != Scope::Stage);
+                if let loads::From::Saved { back, .. } = query.from {
+                    let line = self.presets.reverted(back);
+                    self.status.notice(line);
+                }
             }
             (LoadRequest::Effects { .. }, Some(Loaded::Effects { entries, compiled, problems, .. })) => {
                 let is_whole = |name: &str| entries.iter().any(|entry| entry.name == name && entry.shader.is_some());
@@ -1163,17 +1172,29 @@ impl Show {
         }
     }
 
+    fn revert_preset(&mut self) {
+        match self.presets.revert() {
+            Some(request) => self.loads.request(request),
+            None => self.status.notice("no preset plays that could be brought back".to_owned()),
+        }
+    }
+
     fn saved(&mut self, saved: Saved) {
         match saved.result {
             Ok(written) => {
                 let path = written.preset.path.display();
                 match saved.origin {
-                    Origin::BuiltIn { .. } => self.status.notice(format!("saved as a preset of your own: {path}")),
+                    Origin::Copy(_) => self.status.notice(format!("saved as a preset of your own: {path}")),
                     _ if saved.whole => self.status.notice(format!("saved {path}")),
                     _ => {}
                 }
+                let before = self.edits.applied(&self.presets.playing().modulators);
                 self.presets.take_saved(written, &saved.origin, saved.number);
                 self.edits.settle(&self.presets.playing().modulators);
+                // An editor has changed the file in the meantime.
+                if self.edits.applied(&self.presets.playing().modulators) != before {
+                    self.play_modulators();
+                }
                 self.set_map();
             }
             Err(error) if saved.whole => self.status.notice(error.to_string()),

@@ -119,6 +119,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(Key::Char('9'), Action::Set(Id::Preset, 9), "ninth preset"),
     bind(Key::Backspace, Action::Fire(Id::Panic), "panic: back to the preset as loaded"),
     bind(Key::Char('0'), Action::Fire(Id::Panic), "panic, too"),
+    bind(Key::Char('z'), Action::Fire(Id::PresetRevert), "back to the preset as saved; again: as saved before that"),
     bind(Key::Char('l'), Action::Fire(Id::Learn), "learn: map a control to what moved last"),
     bind(Key::Char('a'), Action::Fire(Id::LearnAudio), "audio: let the sound move what moved last"),
     bind(Key::Char('u'), Action::Fire(Id::LearnUndo), "undo learn"),

@@ -260,6 +260,7 @@ parameters! {
     PresetNext = D::trigger("/preset/next").quantized().help("load the next preset");
     PresetPrev = D::trigger("/preset/prev").quantized().help("load the previous preset");
     PresetSave = D::text("/preset/save", "").command().saving(NOW).remote(Remote::NoFiles).help("save the current settings into the preset, or with a name as a new preset based on it");
+    PresetRevert = D::trigger("/preset/revert").unlearnable().help("bring the preset back as it was saved; again: as it was before it was saved the last time, and so on");
     Quantize = D::float("/quantize", 0.0, 64.0, 0.0).unit("beats").stage().help("presets, seeds and networks change on the next multiple of this many beats; 0 changes at once");
     Seed = D::int("/seed", 0, 4_294_967_295, 0).quantized().help("where the walk starts; numpy's legacy generator, as in every StyleGAN tool");
     SeedNext = D::trigger("/seed/next").quantized().help("next seed");

@@ -145,6 +145,8 @@ impl Folders {
         let own = set(HOME_VARIABLE).or_else(|| Some(dirs::config_dir()?.join("latent-jockey")));
         let installed = installed();
         let (show, bare) = match set(PRESETS_VARIABLE) {
+            // Those that ship are no show's own: what is saved goes to the player's folder and takes their place.
+            Some(named) if installed.as_deref().is_some_and(|installed| is_same(installed, &named)) => (None, None),
             Some(named) if named.is_dir() => (Some(named), None),
             Some(folder) => return Err(LocateError::NoFolder { folder }),
             None => of_working_directory(PathBuf::from("presets"), installed.as_deref()),
@@ -160,6 +162,11 @@ impl Folders {
     /// With this folder as the player's own.
     pub fn with_own(self, folder: &Path) -> Self {
         Folders { own: Some(folder.to_owned()), ..self }
+    }
+
+    /// With this folder as the one next to the program.
+    pub fn with_installed(self, folder: &Path) -> Self {
+        Folders { installed: Some(folder.to_owned()), ..self }
     }
 
     /// The folder of the show, if it brings one: its presets are the whole list.

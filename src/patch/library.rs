@@ -57,6 +57,12 @@ impl Library {
         self.folders.places().next().unwrap_or(Path::new(built_in::ROOT))
     }
 
+    /// Whether a preset ships: it is built in, or lies in the folder next to the program. Accesses the disk.
+    pub fn ships(&self, file: &Path) -> bool {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        file::is_built_in(file) || self.folders.installed().is_some_and(|installed| same_file(installed, folder))
+    }
+
     /// The table that presets are read with. A show publishes its own here, so that presets may name parameters that
     /// were added at run time.
     pub fn tables(&self) -> &SharedTable {

@@ -98,7 +98,7 @@ fn strip_scheme(text: &str) -> Option<&str> {
 }
 
 /// The file's name without folder and extension.
-pub(super) fn name_of(path: &Path) -> String {
+pub(crate) fn name_of(path: &Path) -> String {
     path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
 

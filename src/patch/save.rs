@@ -7,6 +7,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Deserialize;
@@ -17,9 +18,10 @@ use super::folders::{Folders, Kind, is_script};
 use super::locate::name_of;
 use super::modulators::Edits;
 use super::preset::{Preset, PresetError, Reading, read_text};
+use super::versions;
 use crate::control::mapping::macros::{number_of, with_defaults};
 use crate::control::mapping::{ControlSpec, MacroEntry, MidiEntry, MidiOptions, parse_control};
-use crate::file::{self, is_built_in};
+use crate::file::is_built_in;
 use crate::modulate::Modulator;
 use crate::params::{Id, Params, Saving as Kept, Table, Target, Value, short};
 
@@ -30,6 +32,12 @@ pub enum SaveError {
     Write { path: PathBuf, source: std::io::Error },
     #[error("the existing file is not a valid preset and was left unchanged: {0}")]
     Broken(#[from] PresetError),
+    #[error("cannot keep the version before of the preset {}, which stays unchanged: {source}", path.display())]
+    Keep { path: PathBuf, source: std::io::Error },
+    #[error(
+        "{name} ships with the instrument and is not changed; for a copy of your own, set LATENT_JOCKEY_HOME to a folder"
+    )]
+    Ships { name: String },
     #[error("there is a preset {name} already: load it and save it there")]
     Exists { name: String },
     #[error(
@@ -58,6 +66,15 @@ pub struct Saving<'a> {
     pub modulators: Option<&'a Edits>,
 }
 
+/// What the playing preset was read from.
+#[derive(Clone, Debug, Default)]
+pub struct Base {
+    /// Its text: the last one that was good. Of a file that is gone or broken, it is what is saved.
+    pub text: Option<Arc<str>>,
+    /// Whether it is an older version, which comes before what the file says now.
+    pub is_older: bool,
+}
+
 /// A preset that was saved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
@@ -74,46 +91,70 @@ impl Saving<'_> {
     /// # Errors
     /// When the existing file is invalid, or writing fails; either way it stays unchanged.
     pub fn to(&self, path: &Path, from: Option<&Path>) -> Result<Written, SaveError> {
+        self.to_with(path, from, &Base::default())
+    }
+
+    /// As [`Saving::to`]; `base` is what the playing preset was read from.
+    ///
+    /// # Errors
+    /// As [`Saving::to`].
+    pub fn to_with(&self, path: &Path, from: Option<&Path>, base: &Base) -> Result<Written, SaveError> {
         let source = from.unwrap_or(path);
         if is_script(source) {
             // A new preset that plays the patch.
-            let beside = path.parent().and_then(|folder| source.strip_prefix(folder).ok());
-            let whole = || {
-                if is_built_in(source) {
-                    source.to_owned()
-                } else {
-                    std::path::absolute(source).unwrap_or_else(|_| source.to_owned())
-                }
-            };
-            let named = beside.map_or_else(whole, Path::to_owned);
+            let named = path_from(path.parent().unwrap_or(Path::new("")), source);
             let text = format!("script = {}\n", Toml::from(named.to_string_lossy().into_owned()));
             return self.write(path, self.over(&text, path)?);
         }
-        let old = match read_text(source) {
-            Ok(text) => text,
-            Err(PresetError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(PresetError::Read { source, .. }) => return Err(SaveError::Write { path: path.to_owned(), source }),
-            Err(error) => return Err(error.into()),
+        // A copy needs nothing of the file that is not known already.
+        let last = base.text.as_deref().filter(|_| base.is_older || from.is_some());
+        let read = match (base.text.as_deref(), base.is_older) {
+            (Some(text), true) => Ok(text.to_owned()),
+            _ => read_text(source),
         };
-        let mut text = self.over(&old, source)?;
+        let mut text = match read {
+            Ok(old) => match (self.over(&old, source), last) {
+                (Err(_), Some(last)) => self.over(last, source)?,
+                (over, _) => over?,
+            },
+            Err(PresetError::Read { source: error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.over(base.text.as_deref().unwrap_or_default(), source)?
+            }
+            Err(error) => match (last, error) {
+                (Some(last), _) => self.over(last, source)?,
+                (None, PresetError::Read { source, .. }) => {
+                    return Err(SaveError::Write { path: path.to_owned(), source });
+                }
+                (None, error) => return Err(error.into()),
+            },
+        };
         if from.is_some() {
-            text = self.renamed(&text, path);
+            text = self.moved(&self.renamed(&text, path), source, path)?;
         }
         self.write(path, text)
     }
 
-    /// Makes a copy of the built-in preset `from`, with its name.
+    /// Makes a copy of the preset `from` in another folder, with its name.
     ///
     /// # Errors
     /// When writing fails.
-    pub fn copy(&self, from: &Path, path: &Path) -> Result<Written, SaveError> {
-        let text = self.over(&read_text(from)?, from)?;
+    pub fn copy(&self, from: &Path, path: &Path, base: &Base) -> Result<Written, SaveError> {
+        let old = match &base.text {
+            Some(text) => text.to_string(),
+            None => read_text(from)?,
+        };
+        let text = self.moved(&self.over(&old, from)?, from, path)?;
         self.write(path, text)
     }
 
     fn write(&self, path: &Path, text: String) -> Result<Written, SaveError> {
         let preset = Preset::parse_with(&text, path, &self.reading())?;
         let folder = path.parent().unwrap_or(Path::new(""));
+        // Learned mappings are undone in another way.
+        if self.params.is_some() {
+            let kept = versions::keep(path, text.as_bytes());
+            kept.map_err(|source| SaveError::Keep { path: path.to_owned(), source })?;
+        }
         let written = fs::create_dir_all(folder).and_then(|()| replace(path, text.as_bytes()));
         written.map_err(|source| SaveError::Write { path: path.to_owned(), source })?;
         Ok(Written { preset, text })
@@ -168,6 +209,33 @@ impl Saving<'_> {
         }
         document.to_string()
     }
+
+    /// The text of the preset at `from` as one at `path`: its patch and its network are named from there.
+    fn moved(&self, text: &str, from: &Path, path: &Path) -> Result<String, SaveError> {
+        let base = path.parent().unwrap_or(Path::new(""));
+        if from.parent() == Some(base) {
+            return Ok(text.to_owned());
+        }
+        let before = Preset::parse_with(text, from, &self.reading())?;
+        let mut document: DocumentMut = text.parse().expect("a checked preset is TOML");
+        if let Some(code) = &before.script {
+            let named = path_from(base, &code.path);
+            set(document.as_table_mut(), "script", named.to_string_lossy().into_owned().into());
+        }
+        if let Some(network) = &before.network {
+            set(document.as_table_mut(), "network", spelled(network, base, self.folders).into());
+        }
+        Ok(document.to_string())
+    }
+}
+
+/// The path of `file` in a preset of the folder `base`: relative if it lies below, or the whole path.
+fn path_from(base: &Path, file: &Path) -> PathBuf {
+    if is_built_in(file) {
+        return file.to_owned();
+    }
+    let whole = || std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    file.strip_prefix(base).map_or_else(|_| whole(), Path::to_owned)
 }
 
 /// Changes a table of a checked preset, and removes it if it ends up empty.
@@ -247,11 +315,7 @@ fn spelled(network: &Path, base: &Path, folders: &Folders) -> String {
     if folders.beside(base, Kind::Network, &name).is_ok_and(|file| file == network) {
         return name;
     }
-    if file::is_built_in(network) {
-        return network.to_string_lossy().into_owned();
-    }
-    let whole = || std::path::absolute(network).unwrap_or_else(|_| network.to_owned());
-    network.strip_prefix(base).map_or_else(|_| whole(), Path::to_owned).to_string_lossy().into_owned()
+    path_from(base, network).to_string_lossy().into_owned()
 }
 
 /// A macro that moves something goes where its first target is, so only a position that is in the file is kept there. Then its

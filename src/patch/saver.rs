@@ -3,8 +3,9 @@
 //! Jobs run in order and none is dropped; their results are polled. The thread ends with its [`Saver`], after the remaining
 //! jobs.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -13,7 +14,7 @@ use super::effects::EffectEntry;
 use super::library::Library;
 use super::locate::name_of;
 use super::modulators::Edits;
-use super::save::{SaveError, Saving, Written};
+use super::save::{Base, SaveError, Saving, Written};
 use crate::control::mapping::MidiEntry;
 use crate::params::{Params, Table};
 
@@ -27,8 +28,9 @@ pub enum Origin {
     Itself,
     /// Another preset, including comments, under a new name.
     Other(PathBuf),
-    /// The built-in preset of the same name; `again` if the copy may be there already, because this show made it.
-    BuiltIn { file: PathBuf, again: bool },
+    /// The preset of the same name in another place, whose file is not to be changed or cannot be: one that ships, or one
+    /// on a full or read-only disk.
+    Copy(PathBuf),
 }
 
 /// What to write, and where.
@@ -48,7 +50,15 @@ pub struct Job {
     pub modulators: Option<Edits>,
     /// A new preset must not take the name of another one.
     pub library: Library,
+    /// What the playing preset was read from.
+    pub base: Base,
+    /// Where a copy of it goes, if the file must not or cannot be written.
+    pub own: Option<PathBuf>,
+    pub copies: Copies,
 }
+
+/// The copies that this show has made: it saves to them again.
+pub type Copies = Arc<Mutex<BTreeSet<PathBuf>>>;
 
 /// The result of a job.
 #[derive(Debug)]
@@ -64,12 +74,13 @@ pub struct Saved {
 impl Job {
     /// Writes the file.
     pub fn run(self) -> Saved {
-        let result = self.write();
-        let (number, whole) = (self.library.number(&self.path), self.params.is_some());
-        Saved { result, origin: self.origin, number, whole }
+        let (result, origin) = self.write();
+        let file = result.as_ref().map_or(&self.path, |written| &written.preset.path);
+        let (number, whole) = (self.library.number(file), self.params.is_some());
+        Saved { result, origin, number, whole }
     }
 
-    fn write(&self) -> Result<Written, SaveError> {
+    fn write(&self) -> (Result<Written, SaveError>, Origin) {
         let saving = Saving {
             table: &self.table,
             folders: self.library.folders(),
@@ -79,16 +90,47 @@ impl Job {
             effects: self.effects.as_deref(),
             modulators: self.modulators.as_ref(),
         };
-        match &self.origin {
-            Origin::Itself => saving.to(&self.path, None),
-            Origin::Other(from) => match taken(&self.library, &self.path) {
-                Some(error) => Err(error),
-                None => saving.to(&self.path, Some(from)),
+        let own = self.own.as_deref().filter(|own| *own != self.path);
+        match (&self.origin, own) {
+            (Origin::Itself, Some(own)) if self.library.ships(&self.path) => {
+                (self.copy(&saving, &self.path, own), Origin::Copy(self.path.clone()))
+            }
+            (Origin::Itself, _) if self.library.ships(&self.path) => {
+                (Err(SaveError::Ships { name: name_of(&self.path) }), Origin::Itself)
+            }
+            (Origin::Itself, own) => match (saving.to_with(&self.path, None, &self.base), own) {
+                // The disk is full, or may not be written to.
+                (Err(error @ (SaveError::Write { .. } | SaveError::Keep { .. })), Some(own)) => {
+                    match self.copy(&saving, &self.path, own) {
+                        Ok(written) => {
+                            tracing::warn!("{error}");
+                            (Ok(written), Origin::Copy(self.path.clone()))
+                        }
+                        Err(_) => (Err(error), Origin::Itself),
+                    }
+                }
+                (result, _) => (result, Origin::Itself),
             },
-            Origin::BuiltIn { again: true, .. } if self.path.is_file() => saving.to(&self.path, None),
-            Origin::BuiltIn { .. } if self.path.is_file() => Err(SaveError::Exists { name: name_of(&self.path) }),
-            Origin::BuiltIn { file, .. } => saving.copy(file, &self.path),
+            (Origin::Other(from), _) => {
+                let result = match taken(&self.library, &self.path) {
+                    Some(error) => Err(error),
+                    None => saving.to_with(&self.path, Some(from), &self.base),
+                };
+                (result, self.origin.clone())
+            }
+            (Origin::Copy(file), _) => (self.copy(&saving, file, &self.path), self.origin.clone()),
         }
+    }
+
+    /// Copies the preset `file` to `to`, or saves to the copy that this show has made before.
+    fn copy(&self, saving: &Saving, file: &Path, to: &Path) -> Result<Written, SaveError> {
+        let is_ours = self.copies.lock().unwrap_or_else(PoisonError::into_inner).contains(to);
+        if to.is_file() {
+            return if is_ours { saving.to(to, None) } else { Err(SaveError::Exists { name: name_of(to) }) };
+        }
+        let written = saving.copy(file, to, &self.base)?;
+        self.copies.lock().unwrap_or_else(PoisonError::into_inner).insert(to.to_owned());
+        Ok(written)
     }
 }
 
@@ -150,5 +192,114 @@ impl Drop for Saver {
             // Everything requested is on disk before the show ends.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::folders::Folders;
+    use super::super::locate::test_folder;
+    use super::super::preset::Preset;
+    use super::super::versions;
+    use super::*;
+    use crate::params::{Id, Value};
+
+    /// Saves psi = `psi` into the preset `file` as a show would that has read it.
+    fn save(library: &Library, file: &Path, own: &Path, copies: &Copies, psi: f64) -> Saved {
+        let mut params = Params::default();
+        params.write(Id::Psi.into(), &Value::Float(psi)).unwrap();
+        let base = Base { text: fs::read_to_string(file).ok().map(Arc::from), is_older: false };
+        let job = Job {
+            table: params.table().clone(),
+            path: file.to_owned(),
+            origin: Origin::Itself,
+            params: Some(Box::new(params)),
+            network: None,
+            midi: None,
+            effects: None,
+            modulators: None,
+            library: library.clone(),
+            base,
+            own: Some(own.join(file.file_name().unwrap())),
+            copies: copies.clone(),
+        };
+        job.run()
+    }
+
+    fn path(saved: &Saved) -> &Path {
+        &saved.result.as_ref().unwrap().preset.path
+    }
+
+    #[test]
+    fn what_ships_is_never_overwritten() {
+        let folder = test_folder("ships", &[]);
+        let (ships, own) = (folder.join("ships"), folder.join("own"));
+        fs::create_dir_all(&ships).unwrap();
+        let text = "# mine\nscript = \"drift.luau\"\n";
+        fs::write(ships.join("drift.luau"), "-- code\n").unwrap();
+        fs::write(ships.join("a.toml"), text).unwrap();
+        let library = Library::new(Folders::default().with_own(&own).with_installed(&ships));
+        let copies = Copies::default();
+        for psi in [0.25, 0.5] {
+            let saved = save(&library, &ships.join("a.toml"), &own, &copies, psi);
+            assert_eq!(
+                (path(&saved), &saved.origin),
+                (own.join("a.toml").as_path(), &Origin::Copy(ships.join("a.toml")))
+            );
+        }
+        assert_eq!(fs::read_to_string(ships.join("a.toml")).unwrap(), text);
+        let copy = fs::read_to_string(own.join("a.toml")).unwrap();
+        assert!(copy.starts_with("# mine\n") && copy.contains("\"/psi\" = 0.5"), "{copy}");
+        let script = Preset::load(&own.join("a.toml")).unwrap().script.map(|code| code.path);
+        assert_eq!(script, Some(ships.join("drift.luau")), "the patch is found from there");
+        // Another show does not save over that copy.
+        let saved = save(&library, &ships.join("a.toml"), &own, &Copies::default(), 0.75);
+        assert!(matches!(saved.result, Err(SaveError::Exists { .. })), "{saved:?}");
+        let nowhere = Library::new(Folders::default().with_installed(&ships));
+        let saved = save(&nowhere, &ships.join("a.toml"), &ships, &copies, 0.75);
+        assert!(matches!(saved.result, Err(SaveError::Ships { .. })), "{saved:?}");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn where_the_disk_takes_nothing_the_preset_is_saved_among_ones_own() {
+        // A file in the place of the folder of versions stands for a disk that is full or read-only.
+        let folder = test_folder("full", &["a.toml", "backups"]);
+        let (file, own) = (folder.join("a.toml"), folder.join("own"));
+        fs::write(&file, "# mine\n").unwrap();
+        let library = Library::new(Folders::of_show(&folder).with_own(&own));
+        let copies = Copies::default();
+        let saved = save(&library, &file, &own, &copies, 0.25);
+        assert_eq!((path(&saved), &saved.origin), (own.join("a.toml").as_path(), &Origin::Copy(file.clone())));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "# mine\n");
+        // There neither: one line, and nothing is lost.
+        fs::write(folder.join("none"), "").unwrap();
+        let error = save(&library, &file, &folder.join("none"), &copies, 0.5).result.unwrap_err().to_string();
+        assert!(
+            error.starts_with("cannot keep the version before of the preset") && error.contains("a.toml"),
+            "{error}"
+        );
+        assert_eq!(fs::read_to_string(&file).unwrap(), "# mine\n");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_changes_meanwhile_keeps_what_it_says() {
+        let folder = test_folder("meanwhile", &["a.toml"]);
+        let (file, copies) = (folder.join("a.toml"), Copies::default());
+        let library = Library::new(Folders::of_show(&folder));
+        fs::write(&file, "# new\n[osc]\n\"/1/fader1\" = \"/psi\"\n").unwrap();
+        save(&library, &file, &folder, &copies, 0.25).result.unwrap();
+        let saved = fs::read_to_string(&file).unwrap();
+        assert!(saved.starts_with("# new\n[osc]\n") && saved.contains("\"/psi\" = 0.25"), "{saved}");
+        assert!(fs::read_to_string(versions::path(&file, 1)).unwrap().starts_with("# new\n[osc]\n"));
+        // What an editor has left half finished is not written over.
+        fs::write(&file, "[osc\n").unwrap();
+        let saved = save(&library, &file, &folder, &copies, 0.5);
+        assert!(matches!(saved.result, Err(SaveError::Broken(_))), "{saved:?}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "[osc\n");
+        fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -18,8 +18,8 @@ use crate::patch::folders::{HOME_VARIABLE, is_script};
 use crate::patch::library::Library;
 use crate::patch::modulators::Edits;
 use crate::patch::preset::{Preset, PresetError};
-use crate::patch::save::Written;
-use crate::patch::saver::{Job, Origin, Saved, Saver};
+use crate::patch::save::{Base, Written};
+use crate::patch::saver::{Copies, Job, Origin, Saved, Saver};
 use crate::patch::watch::Watch;
 use learned::Learned;
 
@@ -62,8 +62,12 @@ pub struct Presets {
     saved: VecDeque<Saved>,
     /// What the show itself has written last.
     written: Option<String>,
-    /// The copy of the current built-in preset that is being written.
-    copy: Option<PathBuf>,
+    /// The player's own copies of presets that this show has made.
+    copies: Copies,
+    /// How many versions before the file as saved the state was brought back to; `None` if it was not, or was changed since.
+    back: Option<usize>,
+    /// Whether the preset that plays is an older version than its file.
+    is_older: bool,
     /// Of a take that is rendered: what the threads reported in this frame. Nothing is saved then.
     recorded: Option<VecDeque<News>>,
 }
@@ -80,7 +84,9 @@ impl Presets {
             saver: None,
             saved: VecDeque::new(),
             written: None,
-            copy: None,
+            copies: Copies::default(),
+            back: None,
+            is_older: false,
             recorded: None,
         }
     }
@@ -147,6 +153,30 @@ impl Presets {
         self.ask(query)
     }
 
+    /// Requests the current preset as its file says, or if that is what `/preset/revert` has just brought back, as the file
+    /// was before it was saved the last time, and so on. `None` without a file.
+    pub fn revert(&mut self) -> Option<LoadRequest> {
+        let file = Some(&self.playing.path).filter(|file| !file.as_os_str().is_empty())?.clone();
+        let back = self.back.map_or(0, |back| back + 1);
+        Some(self.ask(PresetQuery { from: From::Saved { file, back }, by: 0 }))
+    }
+
+    /// What [`Presets::revert`] has requested plays, `back` versions before the file as saved. Returns the line for the player.
+    pub fn reverted(&mut self, back: usize) -> String {
+        (self.back, self.is_older) = (Some(back), back > 0);
+        let name = &self.playing.name;
+        match back {
+            0 => format!("{name} is back as it was saved; once more for the version before that"),
+            1 => format!("{name} is back as it was before it was saved the last time; save it to keep that"),
+            n => format!("{name} is back as it was {n} times before; save it to keep that"),
+        }
+    }
+
+    /// Notes that a hand has changed something: the next revert begins with the file as saved.
+    pub fn touched(&mut self) {
+        self.back = None;
+    }
+
     fn ask(&mut self, query: PresetQuery) -> LoadRequest {
         self.pending = Some(Pending { query: query.clone(), written: HashSet::new(), seed_steps: 0.0 });
         LoadRequest::Preset(query)
@@ -206,11 +236,11 @@ impl Presets {
             }
         }
         self.number = number;
-        if preset.path != self.playing.path {
-            self.copy = None;
-            if let Some(watch) = &self.watch {
-                watch.follow(&preset);
-            }
+        (self.back, self.is_older) = (None, false);
+        if preset.path != self.playing.path
+            && let Some(watch) = &self.watch
+        {
+            watch.follow(&preset);
         }
         self.playing = preset;
         writes
@@ -281,6 +311,7 @@ impl Presets {
             .chain(changed)
             .map(|(target, value)| Write { target, value, source: Source::Preset })
             .collect();
+        (self.back, self.is_older) = (None, false);
         let network = preset.network.clone().filter(|_| preset.network != self.playing.network);
         let has_new_code = preset.script != self.playing.script;
         self.playing = preset;
@@ -332,6 +363,7 @@ impl Presets {
         modulators: &Edits,
     ) -> Result<bool, String> {
         let name = name.trim();
+        let name = name.strip_suffix(".toml").unwrap_or(name);
         let is_code = is_script(&self.playing.path);
         if is_code && (name.is_empty() || name == self.playing.name) {
             let playing = &self.playing.name;
@@ -366,27 +398,24 @@ impl Presets {
             effects: None,
             modulators: None,
             library: self.library.clone(),
+            base: Base { text: self.playing.sources.texts.get(&self.playing.path).cloned(), is_older: self.is_older },
+            own: self.playing.path.file_name().and_then(|name| Some(self.own().ok()?.join(name))),
+            copies: self.copies.clone(),
         }
     }
 
     /// Where the current preset is saved.
-    fn place(&mut self) -> Result<(PathBuf, Origin), String> {
+    fn place(&self) -> Result<(PathBuf, Origin), String> {
         let file = &self.playing.path;
-        let Some(name) = file.file_name().filter(|_| file::is_built_in(file)) else {
-            return Ok((file.clone(), Origin::Itself));
-        };
-        let path = self.own()?.join(name);
-        let origin = Origin::BuiltIn { file: file.clone(), again: self.copy.as_ref() == Some(&path) };
-        self.copy = Some(path.clone());
-        Ok((path, origin))
+        match file.file_name().filter(|_| file::is_built_in(file)) {
+            Some(name) => Ok((self.own()?.join(name), Origin::Copy(file.clone()))),
+            None => Ok((file.clone(), Origin::Itself)),
+        }
     }
 
-    /// The folder for new presets: the show's, or that of the current preset if it is one of the library's, or else the
-    /// player's own.
+    /// The folder for new presets: the show's, or else the player's own.
     fn folder(&self) -> Result<PathBuf, String> {
-        let folders = self.library.folders();
-        let beside = self.playing.path.parent().filter(|folder| Some(*folder) == folders.installed());
-        folders.show().or(beside).map_or_else(|| self.own(), |folder| Ok(folder.to_owned()))
+        self.library.folders().show().map_or_else(|| self.own(), |folder| Ok(folder.to_owned()))
     }
 
     fn own(&self) -> Result<PathBuf, String> {
@@ -413,7 +442,7 @@ impl Presets {
         let is_from = match origin {
             Origin::Itself => false,
             Origin::Other(from) => *from == self.playing.path,
-            Origin::BuiltIn { file, .. } => *file == self.playing.path && is_newest,
+            Origin::Copy(file) => *file == self.playing.path && is_newest,
         };
         if is_playing || is_from {
             self.written = Some(text);
@@ -429,6 +458,7 @@ impl Presets {
         }
         let playing = std::mem::take(&mut self.playing.midi);
         self.learned.saved(&mut preset.midi, playing);
+        (self.back, self.is_older) = (None, false);
         self.playing = preset;
     }
 }

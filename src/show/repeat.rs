@@ -308,7 +308,7 @@ impl Show {
                 let preset = read(file).ok()?;
                 let origin = match from.as_ref().map(PathBuf::from) {
                     None => Origin::Itself,
-                    Some(file) if *copy => Origin::BuiltIn { file, again: false },
+                    Some(file) if *copy => Origin::Copy(file),
                     Some(from) => Origin::Other(from),
                 };
                 let (number, whole) = (*number, *whole);

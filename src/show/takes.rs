@@ -266,7 +266,7 @@ impl Takes {
         let (from, copy) = match &saved.origin {
             Origin::Itself => (None, false),
             Origin::Other(from) => (Some(from), false),
-            Origin::BuiltIn { file, .. } => (Some(file), true),
+            Origin::Copy(file) => (Some(file), true),
         };
         self.news(News::Saved {
             file: written.preset.path.to_string_lossy().into_owned(),

@@ -65,6 +65,59 @@ fn ones_own_preset_is_not_overwritten_and_without_a_folder_one_line_says_so() {
 }
 
 #[test]
+fn a_preset_comes_back_as_it_was_saved_and_as_it_was_before() {
+    let text_of = "# mine\n[params]\n\"/psi\" = 0.125\n\n[mod]\nsway = { source = \"sine\", beats = 4, to = \"/seed\", depth = 0.0 }\n";
+    let mut rig = Rig::with(&[("a", text_of), ("b", "")]).start();
+    let file = rig.folder().join("a.toml");
+    let revert = |rig: &mut Rig| {
+        rig.step(0.01, &[bang(Id::PresetRevert)]);
+        rig.base(Id::Psi)
+    };
+    rig.step(0.01, &[text(Id::Psi, "0.25"), bang(Id::PresetSave)]);
+    rig.step(0.01, &[text(Id::Psi, "0.5"), bang(Id::PresetSave)]);
+    rig.step(0.01, &[text(Id::Psi, "0.75"), text(Id::ModRemove, "sway")]);
+    assert_eq!(rig.base(Id::Psi), 0.75);
+    assert_eq!(revert(&mut rig), 0.5, "{}", rig.notice());
+    assert!(rig.params().table().row("/mod/sway/depth").is_some(), "its modulators are back too");
+    assert_eq!([revert(&mut rig), revert(&mut rig)], [0.25, 0.125]);
+    assert_eq!(revert(&mut rig), 0.125);
+    assert!(rig.notice().starts_with("no older version of the preset a is kept"), "{}", rig.notice());
+    // Once something has been changed, it begins with the file again.
+    rig.step(0.01, &[text(Id::Psi, "1")]);
+    assert_eq!([revert(&mut rig), revert(&mut rig)], [0.5, 0.25]);
+    // The file is changed only by saving, and then nothing is lost either.
+    assert!(fs::read_to_string(&file).expect("a preset").contains("\"/psi\" = 0.5\n"));
+    rig.step(0.01, &[bang(Id::PresetSave)]);
+    rig.step(0.01, &[]);
+    let saved = fs::read_to_string(&file).expect("a preset");
+    assert!(saved.starts_with("# mine\n") && saved.contains("\"/psi\" = 0.25\n") && saved.contains("sway"), "{saved}");
+    assert_eq!([revert(&mut rig), revert(&mut rig), revert(&mut rig)], [0.25, 0.5, 0.25]);
+    assert_eq!(rig.library().names(), ["a", "b"], "versions are not in the list");
+
+    rig.step(0.01, &[text(Id::Preset, "b"), text(Id::Psi, "1")]);
+    assert_eq!(revert(&mut rig), 0.7, "{}", rig.notice());
+}
+
+#[test]
+fn a_file_that_is_gone_or_broken_loses_nothing() {
+    let mut rig = Rig::with(&[("a", "# mine\n[osc]\n\"/1/fader1\" = \"/psi\"\n")]).start();
+    let file = rig.folder().join("a.toml");
+    fs::remove_file(&file).expect("gone");
+    rig.step(0.01, &[bang(Id::PresetSave)]);
+    rig.step(0.01, &[]);
+    assert!(fs::read_to_string(&file).expect("it is back").contains("# mine\n[osc]\n"));
+    fs::write(&file, "[osc\n").expect("broken");
+    rig.step(0.01, &[bang(Id::PresetSave)]);
+    rig.step(0.01, &[]);
+    assert!(rig.notice().contains("left unchanged"), "{}", rig.notice());
+    rig.step(0.01, &[text(Id::PresetSave, "dusk.toml")]);
+    rig.step(0.01, &[]);
+    let saved = fs::read_to_string(rig.folder().join("dusk.toml")).expect("a new preset");
+    assert!(saved.contains("# mine\n[osc]\n"), "{saved}");
+    assert_eq!(fs::read_to_string(&file).expect("as it was"), "[osc\n");
+}
+
+#[test]
 fn a_file_keeps_what_it_says_of_parameters_that_are_gone() {
     let b = "[params]\n\"/fx/glow/size\" = 0.75 # wide\n\"/psi\" = 0.5\n\n[midi]\n\"cc 21\" = \"/fx/glow/size\" # mine\n\"cc 22\" = \"/psi\"\n\n[osc]\n\"/1/fader1\" = \"/fx/glow/size\"\n";
     let mut rig = Rig::with(&[("a", ""), ("b", b)]).live().start();

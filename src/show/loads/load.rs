@@ -13,6 +13,7 @@ use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::{Engine, EngineError, Program};
 use crate::file::State;
 use crate::file::sources::{self, Sources};
+use crate::file::text::{self, TextError};
 use crate::footage::{Source, clip, live};
 use crate::image::{Fit, file};
 use crate::network::style_transfer::StyleNetwork;
@@ -21,8 +22,9 @@ use crate::patch::effects::{self as effects_of, EffectEntry};
 use crate::patch::folders::Kind as Of;
 use crate::patch::folders::Kind as Folder;
 use crate::patch::library::Library;
-use crate::patch::locate::LocateError;
+use crate::patch::locate::{LocateError, name_of};
 use crate::patch::preset::{Preset, PresetError};
+use crate::patch::versions;
 use crate::record::take::Landed;
 use crate::screen::{Compiled, Workshop};
 use crate::show::picture::{self, LeftOut, PictureError};
@@ -93,6 +95,11 @@ pub enum From {
     /// The file of the current preset.
     Playing(PathBuf),
     Named(Named),
+    /// The current preset as saved, or `back` versions before that.
+    Saved {
+        file: PathBuf,
+        back: usize,
+    },
 }
 
 /// Something that the show wants to play.
@@ -160,7 +167,7 @@ impl LoadRequest {
             LoadRequest::Network(Place::Named(named)) | LoadRequest::Style { named, .. } => Path::new(&named.name),
             LoadRequest::Picture { slide, .. } => Path::new(&slide.place.name),
             LoadRequest::Preset(PresetQuery { from: From::Named(named), .. }) => Path::new(&named.name),
-            LoadRequest::Preset(PresetQuery { from: From::Playing(file), .. }) => file,
+            LoadRequest::Preset(PresetQuery { from: From::Playing(file) | From::Saved { file, .. }, .. }) => file,
             LoadRequest::Effects { .. } => Path::new("effects"),
         };
         path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
@@ -237,6 +244,10 @@ pub enum LoadError {
     Preset(#[from] PresetError),
     #[error(transparent)]
     Locate(#[from] LocateError),
+    #[error("no older version of the preset {name} is kept")]
+    NoVersion { name: String },
+    #[error("cannot read {}: {reason}", file.display())]
+    Version { file: PathBuf, reason: String },
     #[error("there are no presets to go to")]
     NoPresets,
     #[error("{name}: loading panicked ({panic}); please report this")]
@@ -373,8 +384,11 @@ impl Context {
             }
             LoadRequest::Preset(query) => {
                 let file = self.preset_file(query)?;
-                let preset = Box::new(self.library.read(&file)?);
-                let number = self.library.number(&file);
+                let preset = match query.from {
+                    From::Saved { back, .. } if back > 0 => self.version(&file, back)?,
+                    _ => self.library.read(&file)?,
+                };
+                let (preset, number) = (Box::new(preset), self.library.number(&file));
                 Ok(Some((Identity::of(&file, None), Loaded::Preset { preset, number })))
             }
         }
@@ -490,11 +504,23 @@ impl Context {
 
     fn preset_file(&self, query: &PresetQuery) -> Result<PathBuf, LoadError> {
         let from = match &query.from {
-            From::Playing(file) => file.clone(),
+            From::Playing(file) | From::Saved { file, .. } => file.clone(),
             From::Named(named) if named.may_be_path => self.library.find(&named.name)?,
             From::Named(named) => self.library.named(&named.name)?,
         };
         if query.by == 0 { Ok(from) } else { self.library.neighbour(&from, query.by).ok_or(LoadError::NoPresets) }
+    }
+
+    /// A preset as it was before it was saved, `back` times ago.
+    fn version(&self, file: &Path, back: usize) -> Result<Preset, LoadError> {
+        let version = versions::path(file, back);
+        match text::read(&version) {
+            Ok(text) => Ok(self.library.check_text(&text, file)?),
+            Err(TextError::Read(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(LoadError::NoVersion { name: name_of(file) })
+            }
+            Err(error) => Err(LoadError::Version { file: version, reason: error.to_string() }),
+        }
     }
 
     /// As [`Context::load`]; a panic becomes an error.
