@@ -12,6 +12,7 @@ mod keys;
 mod list;
 mod map;
 mod meters;
+mod panel;
 mod present;
 mod recover;
 mod windows;
@@ -98,6 +99,7 @@ struct Player {
     arrivals: arrivals::Arrivals,
     settling: Settling,
     editor: editor::Editor,
+    panel: panel::Panel,
 }
 
 impl Player {
@@ -232,6 +234,7 @@ pub fn run(show: Show, card: Option<Arc<Device>>, events: Events, options: Optio
         arrivals: arrivals::Arrivals::default(),
         settling: Settling { events: options.first.clone(), size: None, since: now, opened: now },
         editor: editor::Editor::default(),
+        panel: panel::Panel::default(),
     };
     player.follow();
     // Bevy panics when a driver fails; here that becomes an ordinary error.

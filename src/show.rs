@@ -24,6 +24,7 @@ mod presets;
 mod recording;
 mod repeat;
 mod scripts;
+mod seen;
 mod sharing;
 mod slideshow;
 mod snapshots;

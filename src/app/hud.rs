@@ -9,7 +9,7 @@ use bevy_egui::egui::{self, Align2, Color32, FontFamily, FontId, Painter, Pos2, 
 use bevy_egui::{EguiContexts, egui::LayerId};
 
 use super::meters::{self, meters};
-use super::{Player, editor, list, map};
+use super::{Player, editor, list, map, panel as pages};
 use crate::params::{Id, Params, Target, TimeBase};
 use crate::show::Summary;
 
@@ -133,7 +133,11 @@ pub(super) fn paint(mut contexts: EguiContexts, mut player: ResMut<Player>) {
     let Ok(ctx) = contexts.ctx_mut() else { return };
     let painter = ctx.layer_painter(LayerId::background());
     let player = &mut *player;
-    if player.editor.is_shown() && !player.list_shown {
+    if player.panel.is_shown() && !player.list_shown && !player.editor.is_shown() {
+        let show = player.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        notes(&painter, &show.status());
+        pages::over(ctx, &mut player.panel, show, &mut player.pending);
+    } else if player.editor.is_shown() && !player.list_shown {
         let show = player.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
         notes(&painter, &show.status());
         editor::paint(ctx, &mut player.editor, show.params(), &mut player.pending);

@@ -18,6 +18,7 @@ pub(super) const OWN: &[(&str, &str)] = &[
     ("F  F11", "full screen"),
     ("O", "output window on or off"),
     ("M", "show the mapping"),
+    ("Ctrl P", "the panel: everything, to be played by hand"),
     ("Ctrl E", "live code: show or hide the editor"),
     ("Ctrl Shift E", "show the code to the audience too"),
     ("?  F1", "this list"),
@@ -42,6 +43,7 @@ pub(super) enum Own {
     Snapshot,
     Record,
     Editor,
+    Panel,
     Escape,
     Quit,
 }
@@ -50,7 +52,7 @@ impl Own {
     /// Whether it is not a character that may be typed, or a command of the editor.
     fn is_heard_while_typing(self, key: &Logical) -> bool {
         match self {
-            Own::Editor | Own::Escape | Own::Record | Own::Take | Own::Quit => true,
+            Own::Editor | Own::Panel | Own::Escape | Own::Record | Own::Take | Own::Quit => true,
             Own::Save => false,
             _ => matches!(key, Logical::F1 | Logical::F11 | Logical::F12),
         }
@@ -66,6 +68,7 @@ fn own(key: &Logical, command: bool) -> Option<Own> {
             "t" => Some(Own::Take),
             "r" => Some(Own::Record),
             "e" => Some(Own::Editor),
+            "p" => Some(Own::Panel),
             _ => None,
         },
         Logical::Character(c) => match c.to_ascii_lowercase().as_str() {
@@ -144,8 +147,9 @@ pub(super) fn read_keys(
         }
         let own = own(&input.logical_key, chord.command);
         // What is typed into the editor plays nothing.
-        let is_typing = player.editor.is_shown();
-        if is_typing && !player.list_shown {
+        let is_editing = player.editor.is_shown();
+        let is_typing = is_editing || player.panel.is_typing();
+        if is_editing && !player.list_shown {
             player.editor.press(input, *chord);
         }
         if let Some(own) = own.filter(|own| !is_typing || own.is_heard_while_typing(&input.logical_key)) {
@@ -177,11 +181,15 @@ pub(super) fn read_keys(
                     player.pending.push(Event::Write(write));
                 }
                 // These come in order with what else is typed.
-                Own::Editor | Own::Escape if is_typing && !player.list_shown => {}
+                Own::Editor | Own::Escape if is_editing && !player.list_shown => {}
                 Own::Editor => player.open_editor(),
+                Own::Panel => player.panel.toggle(),
                 Own::Escape if player.list_shown => player.list_shown = false,
                 Own::Escape if player.learning() => player.pending.push(asked(Id::LearnCancel)),
                 Own::Escape if player.map_shown => player.map_shown = false,
+                // The field lets go of the keys by itself.
+                Own::Escape if player.panel.is_typing() => {}
+                Own::Escape if player.panel.is_shown() => player.panel.toggle(),
                 Own::Escape => windows.get_mut(input.window).iter_mut().for_each(windows::leave_fullscreen),
             }
         } else if let Some(key) = played(&input.logical_key)

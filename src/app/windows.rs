@@ -145,7 +145,8 @@ pub(super) fn choose_passes(
     mut outputs: Query<&mut CameraRenderGraph, (With<OutputCamera>, Without<ControlCamera>)>,
 ) {
     let is_editing = player.editor.is_shown();
-    let is_on_control = is_editing || player.hud_shown || player.list_shown || player.map_shown || player.learning();
+    let is_over = is_editing || player.panel.is_shown() || player.list_shown || player.map_shown;
+    let is_on_control = is_over || player.hud_shown || player.learning();
     choose(controls.iter_mut(), is_on_control);
     choose(outputs.iter_mut(), player.shows_code());
 }

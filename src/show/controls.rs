@@ -298,6 +298,11 @@ impl Controls {
         self.learning.is_waiting()
     }
 
+    /// The parameter that waits for a control.
+    pub fn learns(&self) -> Option<Target> {
+        self.learning.waits_for()
+    }
+
     /// Whether the last client that asked to learn or to save may write files.
     pub fn may_save(&self) -> bool {
         self.learning.may_save()

@@ -63,6 +63,11 @@ impl Learning {
         self.lesson.is_some()
     }
 
+    /// The parameter that waits for a control.
+    pub fn waits_for(&self) -> Option<Target> {
+        self.lesson.as_ref().map(|lesson| lesson.target)
+    }
+
     pub fn may_save(&self) -> bool {
         !self.is_untrusted
     }

@@ -1,0 +1,120 @@
+//! The panel over the picture: pages for everything that can be played by hand.
+//!
+//! A page is drawn by egui from the show's parameters and status, and what is done on it becomes events, as keys do: the
+//! show decides. Only what is in view is laid out. [`look`] has colours, sizes and buttons, [`row`] the row of one
+//! parameter; every page has its file. Runs on the main thread.
+
+mod grip;
+mod list;
+mod look;
+mod parameters;
+mod row;
+mod slider;
+
+use bevy_egui::egui::{Area, Context, Id, Key, Order, Pos2, Rect, Sense, Ui, UiBuilder, pos2, vec2};
+
+use self::grip::{Grip, Hand};
+use self::look::Look;
+use crate::control::{Event, Source, Write};
+use crate::params::{Target, Value};
+use crate::show::Show;
+
+/// A page of the panel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Page {
+    #[default]
+    Parameters,
+}
+
+/// The pages in the order of their tabs, with their names.
+const PAGES: [(Page, &str); 1] = [(Page::Parameters, "parameters")];
+
+/// What the panel remembers between frames.
+#[derive(Default)]
+pub(super) struct Panel {
+    is_shown: bool,
+    page: Page,
+    grip: Grip,
+    parameters: parameters::Parameters,
+}
+
+impl Panel {
+    /// Whether a text field has the keys: then they play nothing.
+    pub fn is_typing(&self) -> bool {
+        self.grip.is_typing
+    }
+
+    pub fn is_shown(&self) -> bool {
+        self.is_shown
+    }
+
+    /// Shows or hides it; a hidden one holds nothing.
+    pub fn toggle(&mut self) {
+        self.is_shown = !self.is_shown;
+        self.grip = Grip::default();
+    }
+}
+
+/// The part of the window's width that the panel takes.
+const WIDTH: f32 = 0.5;
+
+/// Draws the panel over the right half of the window.
+pub(super) fn over(ctx: &Context, panel: &mut Panel, show: &Show, events: &mut Vec<Event>) {
+    let screen = ctx.content_rect();
+    let half = Rect::from_min_max(pos2(screen.max.x - screen.width() * WIDTH, screen.min.y), screen.max);
+    let layer = Area::new(Id::new("panel")).order(Order::Middle).fixed_pos(half.min).constrain(false);
+    layer.show(ctx, |ui| {
+        ui.set_clip_rect(half);
+        ui.set_min_size(half.size());
+        ui.set_max_size(half.size());
+        self::show(ui, panel, show, events);
+    });
+}
+
+/// Draws the panel into all of `ui`, and appends what is done on it to `events`.
+pub(super) fn show(ui: &mut Ui, panel: &mut Panel, show: &Show, events: &mut Vec<Event>) {
+    let area = ui.max_rect();
+    let look = Look::of(ui.ctx().content_rect().size(), area.width());
+    look.dress(ui);
+    // What lies under it gets no clicks.
+    ui.interact(area, ui.id().with("plate"), Sense::CLICK | Sense::DRAG);
+    ui.painter().rect_filled(area, 0.0, look::PLATE);
+    panel.grip.begin();
+    let inner = area.shrink(look.size * 0.8);
+    let bottom = tabs(ui, &mut panel.page, inner, &look);
+    if ui.input(|input| input.modifiers.command && input.key_pressed(Key::F)) {
+        panel.page = Page::Parameters;
+        panel.parameters.search();
+    }
+    let page = Rect::from_min_max(pos2(inner.min.x, bottom + look.size * 0.6), inner.max);
+    let mut hand =
+        Hand { params: show.params(), learns: show.learns(), grip: &mut panel.grip, events, look: &look };
+    let mut ui = ui.new_child(UiBuilder::new().max_rect(page).id_salt(panel.page as usize));
+    ui.shrink_clip_rect(page.expand(2.0));
+    match panel.page {
+        Page::Parameters => parameters::show(&mut ui, &mut panel.parameters, show, &mut hand),
+    }
+}
+
+/// The row of tabs at the top; wraps where the panel is narrow. Returns where it ends.
+fn tabs(ui: &Ui, page: &mut Page, area: Rect, look: &Look) -> f32 {
+    let height = look.row();
+    let mut at: Pos2 = area.min;
+    for (of, name) in PAGES {
+        let width = look.width_of(name) + look.size * 1.6;
+        if at.x + width > area.max.x && at.x > area.min.x {
+            at = pos2(area.min.x, at.y + height + look.gap());
+        }
+        let rect = Rect::from_min_size(at, vec2(width, height));
+        if look.button(ui, rect, ui.id().with(("tab", name)), name, *page == of).clicked() {
+            *page = of;
+        }
+        at.x += width + look.gap();
+    }
+    at.y + height
+}
+
+/// What a hand on the panel writes: the same as a key.
+fn written(target: impl Into<Target>, value: Value) -> Event {
+    Event::Write(Write { target: target.into(), value, source: Source::Key })
+}
