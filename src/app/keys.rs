@@ -19,6 +19,7 @@ pub(super) const OWN: &[(&str, &str)] = &[
     ("O", "output window on or off"),
     ("M", "show the mapping"),
     ("Ctrl P", "the panel: everything, to be played by hand"),
+    ("Ctrl F", "search all parameters"),
     ("Ctrl E", "live code: show or hide the editor"),
     ("Ctrl Shift E", "show the code to the audience too"),
     ("?  F1", "this list"),
@@ -44,6 +45,7 @@ pub(super) enum Own {
     Record,
     Editor,
     Panel,
+    Search,
     Escape,
     Quit,
 }
@@ -52,7 +54,7 @@ impl Own {
     /// Whether it is not a character that may be typed, or a command of the editor.
     fn is_heard_while_typing(self, key: &Logical) -> bool {
         match self {
-            Own::Editor | Own::Panel | Own::Escape | Own::Record | Own::Take | Own::Quit => true,
+            Own::Editor | Own::Panel | Own::Search | Own::Escape | Own::Record | Own::Take | Own::Quit => true,
             Own::Save => false,
             _ => matches!(key, Logical::F1 | Logical::F11 | Logical::F12),
         }
@@ -69,6 +71,7 @@ fn own(key: &Logical, command: bool) -> Option<Own> {
             "r" => Some(Own::Record),
             "e" => Some(Own::Editor),
             "p" => Some(Own::Panel),
+            "f" => Some(Own::Search),
             _ => None,
         },
         Logical::Character(c) => match c.to_ascii_lowercase().as_str() {
@@ -183,7 +186,9 @@ pub(super) fn read_keys(
                 // These come in order with what else is typed.
                 Own::Editor | Own::Escape if is_editing && !player.list_shown => {}
                 Own::Editor => player.open_editor(),
+                Own::Panel | Own::Search if is_editing => {}
                 Own::Panel => player.panel.toggle(),
+                Own::Search => player.panel.search(),
                 Own::Escape if player.list_shown => player.list_shown = false,
                 Own::Escape if player.learning() => player.pending.push(asked(Id::LearnCancel)),
                 Own::Escape if player.map_shown => player.map_shown = false,
@@ -232,8 +237,10 @@ mod test {
             [("h", Own::Hud), ("H", Own::Hud), ("f", Own::Fullscreen), ("o", Own::Output), ("?", Own::List)]
         {
             assert_eq!(own(&character(key), false), Some(expected), "{key}");
-            assert_eq!(own(&character(key), true), None, "Ctrl {key}");
+            assert_ne!(own(&character(key), true), Some(expected), "Ctrl {key}");
         }
+        assert_eq!((own(&character("p"), true), own(&character("p"), false)), (Some(Own::Panel), None));
+        assert_eq!(own(&character("f"), true), Some(Own::Search));
         assert_eq!(own(&character("q"), true), Some(Own::Quit));
         assert_eq!(own(&character("q"), false), None);
         assert_eq!((own(&character("s"), true), own(&character("m"), false)), (Some(Own::Save), Some(Own::Map)));

@@ -4,14 +4,17 @@
 //! show decides. Only what is in view is laid out. [`look`] has colours, sizes and buttons, [`row`] the row of one
 //! parameter; every page has its file. Runs on the main thread.
 
+mod about;
+mod effects;
 mod grip;
 mod list;
 mod look;
+mod names;
 mod parameters;
 mod row;
 mod slider;
 
-use bevy_egui::egui::{Area, Context, Id, Key, Order, Pos2, Rect, Sense, Ui, UiBuilder, pos2, vec2};
+use bevy_egui::egui::{Area, Context, Id, Order, Pos2, Rect, Sense, Ui, UiBuilder, pos2, vec2};
 
 use self::grip::{Grip, Hand};
 use self::look::Look;
@@ -24,10 +27,11 @@ use crate::show::Show;
 pub(super) enum Page {
     #[default]
     Parameters,
+    Effects,
 }
 
 /// The pages in the order of their tabs, with their names.
-const PAGES: [(Page, &str); 1] = [(Page::Parameters, "parameters")];
+const PAGES: [(Page, &str); 2] = [(Page::Parameters, "parameters"), (Page::Effects, "effects")];
 
 /// What the panel remembers between frames.
 #[derive(Default)]
@@ -36,6 +40,7 @@ pub(super) struct Panel {
     page: Page,
     grip: Grip,
     parameters: parameters::Parameters,
+    effects: effects::Effects,
 }
 
 impl Panel {
@@ -46,6 +51,12 @@ impl Panel {
 
     pub fn is_shown(&self) -> bool {
         self.is_shown
+    }
+
+    /// Shows it, with the next keys for the search.
+    pub fn search(&mut self) {
+        (self.is_shown, self.page) = (true, Page::Parameters);
+        self.parameters.search();
     }
 
     /// Shows or hides it; a hidden one holds nothing.
@@ -82,17 +93,13 @@ pub(super) fn show(ui: &mut Ui, panel: &mut Panel, show: &Show, events: &mut Vec
     panel.grip.begin();
     let inner = area.shrink(look.size * 0.8);
     let bottom = tabs(ui, &mut panel.page, inner, &look);
-    if ui.input(|input| input.modifiers.command && input.key_pressed(Key::F)) {
-        panel.page = Page::Parameters;
-        panel.parameters.search();
-    }
     let page = Rect::from_min_max(pos2(inner.min.x, bottom + look.size * 0.6), inner.max);
-    let mut hand =
-        Hand { params: show.params(), learns: show.learns(), grip: &mut panel.grip, events, look: &look };
+    let mut hand = Hand { params: show.params(), learns: show.learns(), grip: &mut panel.grip, events, look: &look };
     let mut ui = ui.new_child(UiBuilder::new().max_rect(page).id_salt(panel.page as usize));
     ui.shrink_clip_rect(page.expand(2.0));
     match panel.page {
         Page::Parameters => parameters::show(&mut ui, &mut panel.parameters, show, &mut hand),
+        Page::Effects => effects::show(&mut ui, &mut panel.effects, show, &mut hand),
     }
 }
 

@@ -18,6 +18,14 @@ pub(super) struct Grip {
     pub is_typing: bool,
     /// What the pointer is over.
     pub over: Option<Target>,
+    /// What is said about something else that it is over.
+    pub said: Option<Said>,
+}
+
+/// Two lines for the foot of the page.
+pub(super) struct Said {
+    pub title: String,
+    pub help: String,
 }
 
 /// A value that is being typed.
@@ -35,6 +43,12 @@ impl Grip {
         self.typing.take_if(|typing| !std::mem::take(&mut typing.is_drawn));
         self.is_typing = self.typing.is_some();
         self.over = None;
+        self.said = None;
+    }
+
+    /// Says something about what the pointer is over.
+    pub fn say(&mut self, title: String, help: &str) {
+        self.said = Some(Said { title, help: help.to_owned() });
     }
 
     /// Whether this value is being typed.
@@ -54,9 +68,13 @@ impl Grip {
         typing.is_drawn = true;
         let id = Id::new("typed value");
         let field = field(&mut typing.text, id, look).horizontal_align(Align::Min);
-        let output = field.desired_width(rect.width()).show(&mut ui.new_child(
-            bevy_egui::egui::UiBuilder::new().max_rect(rect).layout(bevy_egui::egui::Layout::left_to_right(Align::Center)),
-        ));
+        let output = field.desired_width(rect.width()).show(
+            &mut ui.new_child(
+                bevy_egui::egui::UiBuilder::new()
+                    .max_rect(rect)
+                    .layout(bevy_egui::egui::Layout::left_to_right(Align::Center)),
+            ),
+        );
         let response = output.response.response;
         if std::mem::take(&mut typing.is_new) {
             response.request_focus();

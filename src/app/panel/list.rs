@@ -7,8 +7,7 @@ use std::collections::HashSet;
 use crate::params::{Def, Id, Table, Target};
 
 /// Groups that come first, in this order; then the others by name, then the long families.
-const FIRST: [&str; 10] =
-    ["macro", "show", "psi", "seed", "walk", "style", "feedback", "preset", "noise", "transform"];
+const FIRST: [&str; 10] = ["macro", "show", "psi", "seed", "walk", "style", "feedback", "preset", "noise", "transform"];
 /// The group of parameters that are alone under their first part.
 const SHOW: &str = "show";
 /// Long families of numbers.

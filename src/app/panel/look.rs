@@ -15,7 +15,7 @@ use bevy_egui::egui::{
 use crate::app::hud::{COOL, DIM, PLAIN, WARM, mono};
 
 /// The page's colours.
-pub(super) const PLATE: Color32 = Color32::from_rgba_premultiplied(10, 10, 14, 240);
+pub(super) const PLATE: Color32 = Color32::from_rgba_premultiplied(11, 11, 15, 249);
 pub(super) const CARD: Color32 = Color32::from_rgb(21, 21, 27);
 pub(super) const LINE: Color32 = Color32::from_rgb(44, 44, 55);
 pub(super) const TRACK: Color32 = Color32::from_rgb(43, 43, 54);
@@ -104,15 +104,7 @@ impl Look {
         self.line_in(painter, rect, align, text, self.small(), colour)
     }
 
-    fn line_in(
-        &self,
-        painter: &Painter,
-        rect: Rect,
-        align: Align2,
-        text: &str,
-        font: FontId,
-        colour: Color32,
-    ) -> Rect {
+    fn line_in(&self, painter: &Painter, rect: Rect, align: Align2, text: &str, font: FontId, colour: Color32) -> Rect {
         let galley = self.layout(painter, text, font, colour, rect.width());
         let place = align.align_size_within_rect(galley.size(), rect);
         painter.galley(place.min, galley, colour);
@@ -142,9 +134,9 @@ impl Look {
     pub fn switch(&self, ui: &Ui, rect: Rect, id: Id, is_on: bool) -> Response {
         let response = ui.interact(rect, id, Sense::CLICK);
         let height = self.size * 1.25;
-        let pill = Rect::from_center_size(pos2(rect.min.x + height, rect.center().y), vec2(height * 1.9, height));
+        let pill = Rect::from_center_size(pos2(rect.min.x + height, rect.center().y), vec2(height * 1.8, height));
         let fill = if is_on { WARM } else { TRACK };
-        ui.painter().rect_filled(pill, height * 0.5, fill);
+        ui.painter().rect(pill, height * 0.5, fill, Stroke::new(1.0, LINE), StrokeKind::Outside);
         let knob = if is_on { pill.max.x - height * 0.5 } else { pill.min.x + height * 0.5 };
         ui.painter().circle_filled(pos2(knob, pill.center().y), height * 0.36, Color32::WHITE);
         if response.hovered() {
@@ -169,7 +161,11 @@ pub(super) fn left_of(rect: Rect, width: f32) -> Rect {
 }
 
 /// Where words stand as buttons of one line each in `width` points: their places, and how many lines they take.
-pub(super) fn wrapped<'a>(look: &Look, words: impl Iterator<Item = &'a str>, width: f32) -> (Vec<(usize, Rect)>, usize) {
+pub(super) fn wrapped<'a>(
+    look: &Look,
+    words: impl Iterator<Item = &'a str>,
+    width: f32,
+) -> (Vec<(usize, Rect)>, usize) {
     let (height, gap) = (look.row() - look.gap(), look.gap());
     let (mut at, mut line) = (0.0, 0);
     let mut places = Vec::new();

@@ -1,15 +1,20 @@
 //! The page of all parameters: a search, the groups, the rows, and what is known about the one under the pointer.
 
 use bevy_egui::egui::scroll_area::ScrollSource;
-use bevy_egui::egui::{Align, Align2, Id as Name, Key, Layout, Rect, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
+use bevy_egui::egui::{
+    Align, Align2, Id as Name, Key, Layout, Rect, RichText, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2,
+};
 
 use super::grip::{Hand, field};
 use super::list::{self, Group, Item, View};
 use super::look::{LINE, Look, left_of, right_of};
-use super::row;
-use crate::app::hud::{COOL, DIM, PLAIN, WARM};
-use crate::params::{Id, Kind, Members, Target};
+use super::{about, row};
+use crate::app::hud::{DIM, PLAIN, WARM};
+use crate::params::{Id, Members, Target};
 use crate::show::Show;
+
+/// What a hand can do, while it is over nothing.
+const HINT: &str = "drag plays, Shift finely · double click resets · right click learns · click a number to type";
 
 /// What the list was made from.
 #[derive(Clone, PartialEq, Default)]
@@ -99,8 +104,8 @@ pub(super) fn show(ui: &mut Ui, page: &mut Parameters, show: &Show, hand: &mut H
     let area = ui.max_rect();
     let top = Rect::from_min_size(area.min, vec2(area.width(), look.row()));
     search(ui, page, top, hand);
-    let foot = look.row() * 1.9;
-    let body = Rect::from_min_max(pos2(area.min.x, top.max.y + look.gap() * 2.0), pos2(area.max.x, area.max.y - foot));
+    let foot = about::place(area, &look);
+    let body = Rect::from_min_max(pos2(area.min.x, top.max.y + look.gap() * 2.0), pos2(area.max.x, foot.min.y));
     let is_wide = body.width() > look.size * 46.0;
     let side = if is_wide { look.size * 9.5 } else { 0.0 };
     let bar = (look.size * 0.7).max(8.0) + 4.0;
@@ -131,8 +136,7 @@ pub(super) fn show(ui: &mut Ui, page: &mut Parameters, show: &Show, hand: &mut H
             look.line(ui.painter(), at, Align2::LEFT_CENTER, "nothing is called so", DIM);
         }
     });
-    let at = Rect::from_min_max(pos2(area.min.x, area.max.y - foot + look.gap()), area.max);
-    about(ui, at, hand);
+    about::show(ui, foot, HINT, hand);
 }
 
 /// The field at the top.
@@ -141,7 +145,7 @@ fn search(ui: &mut Ui, page: &mut Parameters, rect: Rect, hand: &mut Hand<'_>) {
     let clear = look.size * 5.0;
     let at = if page.view.search.is_empty() { rect } else { left_of(rect, rect.width() - clear - look.gap()) };
     let id = Name::new("search parameters");
-    let hint = "search: a name, or what it does (Ctrl F)";
+    let hint = RichText::new("search: a name, or what it does (Ctrl F)").font(look.font());
     let edit = field(&mut page.view.search, id, look).hint_text(hint).desired_width(at.width());
     let response = ui.put(at, edit);
     if std::mem::take(&mut page.wants_search) {
@@ -266,40 +270,4 @@ fn family(ui: &Ui, rect: Rect, id: Id, page: &mut Parameters, hand: &mut Hand<'_
     if response.clicked() && !page.view.unfolded.remove(&id) {
         page.view.unfolded.insert(id);
     }
-}
-
-/// The lines at the foot: address, range, unit, default, what plays, and help.
-fn about(ui: &Ui, rect: Rect, hand: &Hand<'_>) {
-    let look = hand.look;
-    ui.painter().hline(rect.x_range(), rect.min.y - look.gap(), (1.0, LINE));
-    let (first, second) = rect.split_top_bottom_at_fraction(0.5);
-    let Some(target) = hand.learns.or(hand.grip.over) else {
-        let hint = "drag plays · Shift finely · double click resets · right click learns · a click on the number types it";
-        look.note(ui.painter(), first, Align2::LEFT_CENTER, hint, DIM);
-        return;
-    };
-    if hand.learns.is_some() {
-        let line = format!("{target} waits for a control: move one · right click cancels");
-        look.line(ui.painter(), first, Align2::LEFT_CENTER, &line, COOL);
-    } else {
-        look.line(ui.painter(), first, Align2::LEFT_CENTER, &facts(target, hand), COOL);
-    }
-    look.note(ui.painter(), second, Align2::LEFT_CENTER, target.id.def().help, DIM);
-}
-
-/// Address, range, unit, default and what plays.
-fn facts(target: Target, hand: &Hand<'_>) -> String {
-    let def = target.id.def();
-    let unit = if def.unit.is_empty() { String::new() } else { format!(" {}", def.unit) };
-    let mut line = target.to_string();
-    if let Kind::Float { min, max, default } = def.kind {
-        line += &format!(" · {min} to {max}{unit} · default {default}");
-    } else if let Kind::Int { min, max, default } = def.kind {
-        line += &format!(" · {min} to {max}{unit} · default {default}");
-    }
-    let (base, plays) = (hand.params.base(target), hand.params.get(target));
-    if def.default_number().is_some() && (base - plays).abs() > 1e-4 * (1.0 + base.abs()) {
-        line += &format!(" · plays {plays:.3}");
-    }
-    line
 }

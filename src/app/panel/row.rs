@@ -38,13 +38,35 @@ pub(super) fn show(ui: &mut Ui, rect: Rect, target: Target, label: &str, hand: &
     look.line(ui.painter(), name, Align2::LEFT_CENTER, label, PLAIN);
     let rest = right_of(rect, rect.width() * LABEL);
     let control = play(ui, rest, id, target, hand);
-    if control.secondary || row.secondary_clicked() {
-        learn(target, hand);
-    } else if control.double || row.double_clicked() {
-        hand.reset(target);
-    }
+    let (secondary, double) = (row.secondary_clicked(), row.double_clicked());
+    meant(Clicks { secondary: control.secondary || secondary, double: control.double || double }, target, hand);
     if hand.learns == Some(target) {
         waiting(ui.painter(), rect, &look, ui.input(|input| input.time));
+    }
+}
+
+/// Draws only what plays a switch or a number without its digits, for the head of a card.
+pub(super) fn control(ui: &mut Ui, rect: Rect, target: Target, hand: &mut Hand<'_>) {
+    let id = ui.id().with(("control", target));
+    if ui.rect_contains_pointer(rect) {
+        hand.grip.over = Some(target);
+    }
+    let clicks = match target.id.def().kind {
+        Kind::Bool { .. } => switch(ui, rect, id, target, hand),
+        _ => slide(ui, rect, id, target, hand),
+    };
+    meant(clicks, target, hand);
+    if hand.learns == Some(target) {
+        waiting(ui.painter(), rect, hand.look, ui.input(|input| input.time));
+    }
+}
+
+/// Does what a click means on every part of a row.
+fn meant(clicks: Clicks, target: Target, hand: &mut Hand<'_>) {
+    if clicks.secondary {
+        learn(target, hand);
+    } else if clicks.double {
+        hand.reset(target);
     }
 }
 

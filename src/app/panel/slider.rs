@@ -88,7 +88,15 @@ pub(super) fn travel_at(track: Rect, x: f32) -> f64 {
 }
 
 /// Paints a slider: `base` is what was written, `plays` what plays, if it is moved; both 0 to 1.
-pub(super) fn paint(painter: &Painter, track: Rect, def: &Def, base: f64, plays: Option<f64>, is_over: bool, look: &Look) {
+pub(super) fn paint(
+    painter: &Painter,
+    track: Rect,
+    def: &Def,
+    base: f64,
+    plays: Option<f64>,
+    is_over: bool,
+    look: &Look,
+) {
     let x = |travel: f64| track.min.x + track.width() * travel.clamp(0.0, 1.0) as f32;
     painter.rect_filled(track, look.round(), TRACK);
     let (from, to) = (x(origin(def)), x(base));
