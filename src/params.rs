@@ -14,7 +14,8 @@ mod value;
 
 pub(crate) use choice::words;
 pub use choice::{
-    Choice, Codec, Ease, Keep, Kernel, Layout, NoiseKind, RecordWhat, StyleSize, TempoSource, TimeBase, WalkKind,
+    Choice, Codec, Detail, Ease, Keep, Kernel, Layout, NoiseKind, RecordWhat, StyleSize, TempoSource, TimeBase,
+    WalkKind,
 };
 pub use store::Params;
 pub use table::{

@@ -35,6 +35,7 @@ const MIRROR = 2u;
 const KALEIDOSCOPE = 3u;
 const TILE = 4u;
 const TAU = 6.283185307179586;
+const PI = 3.141592653589793;
 
 struct Corner {
     @builtin(position) position: vec4f,
@@ -103,26 +104,66 @@ fn linear(at: vec2f) -> vec3f {
 }
 
 fn sinc(x: f32) -> f32 {
-    let a = x * 3.141592653589793;
+    let a = x * PI;
     return select(sin(a) / a, 1.0, abs(a) < 1e-4);
 }
 
-// Lanczos with three lobes; when shrinking it widens with the ratio.
+// The weights of the six pixels around a place, `t` past the third of them.
+fn lobes(t: f32) -> array<f32, 6> {
+    var w: array<f32, 6>;
+    for (var k = 0; k < 6; k++) {
+        let d = f32(k - 2) - t;
+        w[k] = sinc(d) * sinc(d / 3.0);
+    }
+    return w;
+}
+
+// Lanczos with three lobes.
 fn lanczos(at: vec2f) -> vec3f {
-    let widen = clamp(s.ratio, 1.0, 4.0);
+    let whole = floor(at);
+    let across = lobes(at.x - whole.x);
+    let down = lobes(at.y - whole.y);
+    var sum = vec3f(0.0);
+    var weights = 0.0;
+    for (var j = 0; j < 6; j++) {
+        for (var i = 0; i < 6; i++) {
+            let w = across[i] * down[j];
+            sum += load(i32(whole.x) + i - 2, i32(whole.y) + j - 2) * w;
+            weights += w;
+        }
+    }
+    return sum / weights;
+}
+
+// The same when shrinking: it widens with the ratio. From one pixel to the next the two sines are rotated, as software
+// drivers take long for a sine.
+fn wide_lanczos(at: vec2f) -> vec3f {
+    let widen = min(s.ratio, 4.0);
     let reach = 3.0 * widen;
     let first = vec2i(ceil(at - reach));
     let last = vec2i(floor(at + reach));
+    let angles = vec2f(PI, PI / 3.0);
+    let turn = angles / widen;
+    let turn_sin = sin(turn);
+    let turn_cos = cos(turn);
+    let begin = angles * (f32(first.x) - at.x) / widen;
+    let begin_sin = sin(begin);
+    let begin_cos = cos(begin);
     var sum = vec3f(0.0);
     var weights = 0.0;
     for (var y = first.y; y <= last.y; y++) {
         let dy = (f32(y) - at.y) / widen;
         let wy = sinc(dy) * sinc(dy / 3.0);
+        var sines = begin_sin;
+        var cosines = begin_cos;
         for (var x = first.x; x <= last.x; x++) {
-            let dx = (f32(x) - at.x) / widen;
-            let w = wy * sinc(dx) * sinc(dx / 3.0);
+            let dx = (f32(x) - at.x) / widen * PI;
+            let w = wy * select(3.0 * sines.x * sines.y / (dx * dx), 1.0, abs(dx) < 1e-3);
             sum += load(x, y) * w;
             weights += w;
+            let turned = sines * turn_cos + cosines * turn_sin;
+            cosines = cosines * turn_cos - sines * turn_sin;
+            sines = turned;
         }
     }
     return sum / weights;
@@ -200,7 +241,9 @@ fn fragment(corner: Corner) -> @location(0) vec4f {
     // Pixel centres are at whole numbers.
     let at = found.xy * vec2f(f32(s.width), f32(s.height)) - 0.5;
     var colour: vec3f;
-    if s.ratio > 1.001 || KERNEL == 1u {
+    if s.ratio > 1.001 {
+        colour = wide_lanczos(at);
+    } else if KERNEL == 1u {
         colour = lanczos(at);
     } else if KERNEL == 2u {
         colour = along_edges(at);

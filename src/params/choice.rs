@@ -140,6 +140,18 @@ choices! {
         Linear = "linear",
     }
 
+    /// The size at which effects draw: `/fit/detail`.
+    Detail {
+        /// The output's on a graphics card; smaller in a window that is drawn in software.
+        #[default]
+        Auto = "auto",
+        Full = "full",
+        /// Half as wide and half as high.
+        Half = "half",
+        Third = "third",
+        Quarter = "quarter",
+    }
+
     /// How a recording is encoded: `/record/codec`.
     Codec {
         /// What the ending of the file suggests; H.264 where it does not say.
@@ -227,6 +239,7 @@ mod tests {
         check(&[Fit::Contain, Fit::Cover, Fit::Mirror]);
         check(&[Layout::Contain, Layout::Cover, Layout::Mirror, Layout::Kaleidoscope, Layout::Tile]);
         check(&[Kernel::Auto, Kernel::Edge, Kernel::Lanczos, Kernel::Linear]);
+        check(&[Detail::Auto, Detail::Full, Detail::Half, Detail::Third, Detail::Quarter]);
         check(&[
             Codec::Auto,
             Codec::H264,

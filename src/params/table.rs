@@ -10,7 +10,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::Value;
 use super::choice::{
-    Choice, Codec, Ease, Fit, Keep, Kernel, Layout, NoiseKind, RecordWhat, StyleSize, TempoSource, TimeBase, WalkKind,
+    Choice, Codec, Detail, Ease, Fit, Keep, Kernel, Layout, NoiseKind, RecordWhat, StyleSize, TempoSource, TimeBase,
+    WalkKind,
 };
 
 /// What a parameter holds.
@@ -345,6 +346,7 @@ parameters! {
     EditorOutput = D::boolean("/editor/output", false).stage().saving(Saving::ReadOnly).help("show the code of the window's editor to the audience too, over the picture on the output window");
     Fit = D::choice("/fit", Layout::WORDS, Layout::Mirror as usize).help("how the picture fills the output: whole with black bars, cropped, whole with mirrored edges, in mirrored sectors, or tiled");
     FitScaler = D::choice("/fit/scaler", Kernel::WORDS, Kernel::Auto as usize).help("how the picture is enlarged: along its edges and sharpened, exactly (Lanczos), or linearly; auto is edge on a graphics card and linear in software");
+    FitDetail = D::choice("/fit/detail", Detail::WORDS, Detail::Auto as usize).stage().help("part of the output's width and height at which effects draw while playing; auto is full on a graphics card, and at most 640x360 pixels in a window that is drawn in software; render always draws in full");
     FitSharpness = D::float("/fit/sharpness", 0.0, 1.0, 0.4).smooth(0.08).help("sharpening after enlarging along edges");
     FitX = D::float("/fit/x", -1.0, 1.0, 0.0).unit("pictures").smooth(0.08).help("moves the picture in the output; positive goes left");
     FitY = D::float("/fit/y", -1.0, 1.0, 0.0).unit("pictures").smooth(0.08).help("moves the picture in the output; positive goes up");

@@ -7,7 +7,7 @@ use super::chain::{BLACK, draw};
 use super::compiled::{FORMAT, draw_pipeline};
 use crate::engine::gpu::Device;
 use crate::image::Fit;
-pub use crate::params::{Kernel, Layout};
+pub use crate::params::{Detail, Kernel, Layout};
 
 const SCALE: &str = include_str!("../../shaders/screen/scale.wgsl");
 const DEVELOP: &str = include_str!("../../shaders/screen/develop.wgsl");
@@ -20,6 +20,24 @@ impl Layout {
             Layout::Contain => Fit::Contain,
             Layout::Cover => Fit::Cover,
             Layout::Mirror | Layout::Kaleidoscope | Layout::Tile => Fit::Mirror,
+        }
+    }
+}
+
+/// The most pixels that [`Detail::Auto`] draws in software: there an effect takes a tenth of a second for 1280x720.
+const SOFTWARE_PIXELS: u64 = 640 * 360;
+
+impl Detail {
+    /// The width and height at which an output of `size` pixels is drawn, in software or on a card.
+    pub fn of(self, size: [u32; 2], is_software: bool) -> [u32; 2] {
+        let part = |n: u32| size.map(|side| if side == 0 { 0 } else { side.div_ceil(n) });
+        let fits = |n: &u32| part(*n).map(u64::from).iter().product::<u64>() <= SOFTWARE_PIXELS;
+        match self {
+            Detail::Auto if is_software => part((1..64).find(fits).unwrap_or(64)),
+            Detail::Auto | Detail::Full => size,
+            Detail::Half => part(2),
+            Detail::Third => part(3),
+            Detail::Quarter => part(4),
         }
     }
 }
@@ -317,4 +335,28 @@ fn pass(
         })
         .collect();
     Pass { pipelines, layout }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_in_software_is_drawn_in_a_part_of_its_size() {
+        for (size, expected) in [
+            ([320, 180], [320, 180]),
+            ([640, 360], [640, 360]),
+            ([641, 360], [321, 180]),
+            ([1280, 720], [640, 360]),
+            ([1920, 1080], [640, 360]),
+            ([3840, 2160], [640, 360]),
+            ([1, 4096], [1, 4096]),
+            ([0, 0], [0, 0]),
+        ] {
+            assert_eq!(Detail::Auto.of(size, true), expected, "{size:?}");
+            assert_eq!(Detail::Auto.of(size, false), size);
+            assert_eq!(Detail::Full.of(size, true), size);
+        }
+        assert_eq!(Detail::Third.of([1921, 1080], false), [641, 360]);
+    }
 }

@@ -17,7 +17,7 @@ use crate::engine::memo::{Memo, MemoError};
 use crate::engine::{Noise, NoiseMode, Program, Transform};
 use crate::image::Fit;
 use crate::modulate::Signals;
-use crate::params::{Id, NoiseKind, Params};
+use crate::params::{Detail, Id, NoiseKind, Params};
 use crate::screen::palette::Palette;
 use crate::screen::{Link, Scaling, Screen};
 
@@ -136,6 +136,10 @@ pub struct Output {
     palette_serial: u64,
     /// Width and height of the output in pixels; 0 for the picture's own.
     size: [u32; 2],
+    /// The size at which it is drawn, by `/fit/detail`.
+    drawn_size: [u32; 2],
+    /// Whether a window shows what is drawn in software.
+    is_software: bool,
     /// Whether the picture of the request changes with time alone.
     is_moving: bool,
     pictures_asked: u64,
@@ -150,7 +154,11 @@ pub struct Output {
 impl Output {
     /// Makes the pictures itself until [`Output::start`].
     pub fn new(program: Box<dyn Program>, screen: Option<Screen>) -> Self {
+        let device = screen.as_ref().map(Screen::device);
+        let is_software = device.is_some_and(|device| device.is_shared() && !device.adapter.is_real());
         Output {
+            is_software,
+            drawn_size: [0; 2],
             maker: Maker::Offline(Box::new(Stage::new(Scene { generation: 0, program }, screen))),
             chain_serial: 0,
             palette_serial: 0,
@@ -205,7 +213,7 @@ impl Output {
     /// How a picture of that size fills the output, if one of another size does so by `otherwise`.
     pub fn fit(&self, picture: &Picture, otherwise: Fit) -> Fit {
         // It fits already; an output of another shape shows the whole.
-        if [picture.width, picture.height] == self.size { Fit::Contain } else { otherwise }
+        if [picture.width, picture.height] == self.drawn_size { Fit::Contain } else { otherwise }
     }
 
     /// Adds a tap, which gets each finished picture from now on, until it is over.
@@ -398,8 +406,12 @@ impl Output {
         // Without painting, its knobs change no picture.
         request.style = if self.styles.is_some() { StyleSettings::from_params(p) } else { StyleSettings::default() };
         request.style_serial = self.style_serial;
+        self.drawn_size = match self.maker {
+            Maker::Live(_) => p.get_choice::<Detail>(Id::FitDetail).of(self.size, self.is_software),
+            Maker::Offline(_) => self.size,
+        };
         let scaling = Scaling {
-            size: self.size,
+            size: self.drawn_size,
             fit: p.get_choice(Id::Fit),
             kernel: p.get_choice(Id::FitScaler),
             sharpness: p.get(Id::FitSharpness) as f32,
