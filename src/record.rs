@@ -24,15 +24,18 @@ pub mod stream;
 pub mod take;
 pub mod video;
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use frames::{Kind, PictureFolder};
+use half::f16;
 use jpegs::JpegVideo;
 pub use sound::{Heard, add_sound};
 use video::{Effort, VideoError, VideoSettings, VideoWriter};
 
+use crate::image::convert::rgba8_from_light;
 use crate::params::Codec;
 
 /// Why a recording could not start or continue.
@@ -42,12 +45,43 @@ pub enum RecordError {
     Video(#[from] VideoError),
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
-    #[error("a frame of {width}x{height} has {expected} bytes; got {found}")]
+    #[error("a frame of {width}x{height} has {expected} numbers; got {found}")]
     FrameSize { width: u32, height: u32, expected: usize, found: usize },
     #[error("{}: \"{ending}\" is not a video extension; use .mp4, .mov, .mkv, .webm, .gif, .webp, or a folder for PNGs", path.display())]
     Ending { path: PathBuf, ending: String },
     #[error("the record thread: {0}")]
     Thread(String),
+}
+
+/// The pixels of a frame: RGBA, rows from top to bottom.
+#[derive(Clone, Copy, Debug)]
+pub enum Pixels<'a> {
+    /// sRGB-encoded, 8 bits each.
+    Coded(&'a [u8]),
+    /// Linear light in half floats; above 1 it is brighter than white.
+    Light(&'a [f16]),
+}
+
+impl<'a> Pixels<'a> {
+    /// How many numbers there are, four for each pixel.
+    fn len(self) -> usize {
+        match self {
+            Pixels::Coded(rgba) => rgba.len(),
+            Pixels::Light(light) => light.len(),
+        }
+    }
+
+    /// With 8 bits.
+    fn coded(self) -> Cow<'a, [u8]> {
+        match self {
+            Pixels::Coded(rgba) => Cow::Borrowed(rgba),
+            Pixels::Light(light) => {
+                let mut rgba = Vec::new();
+                rgba8_from_light(light, &mut rgba);
+                Cow::Owned(rgba)
+            }
+        }
+    }
 }
 
 /// Where frames go: a video, or a folder of pictures.
@@ -146,15 +180,28 @@ impl Sink {
         }
     }
 
+    /// Whether it makes use of [`Pixels::Light`].
+    pub fn takes_light(&self) -> bool {
+        matches!(self, Sink::Pictures(folder) if folder.takes_light())
+    }
+
     /// Writes one frame: sRGB-encoded RGBA, 8 bits each, rows from top to bottom. Waits while the encoder is behind.
     ///
     /// # Errors
     /// When the frame has another size, or the disk or the encoder fails; what was written before stays.
     pub fn write(&mut self, rgba: &[u8]) -> Result<(), RecordError> {
+        self.write_pixels(Pixels::Coded(rgba))
+    }
+
+    /// As [`Sink::write`], with more bits where there are more.
+    ///
+    /// # Errors
+    /// As [`Sink::write`].
+    pub fn write_pixels(&mut self, pixels: Pixels) -> Result<(), RecordError> {
         match self {
-            Sink::Video(video) => video.write(rgba),
-            Sink::Pictures(folder) => folder.write(rgba),
-            Sink::Jpegs(video) => video.write(rgba),
+            Sink::Video(video) => video.write(&pixels.coded()),
+            Sink::Pictures(folder) => folder.write(pixels),
+            Sink::Jpegs(video) => video.write(&pixels.coded()),
         }
     }
 
@@ -162,9 +209,9 @@ impl Sink {
     ///
     /// # Errors
     /// As [`Sink::write`].
-    pub fn repeat(&mut self, count: u64, rgba: &[u8]) -> Result<(), RecordError> {
+    pub fn repeat(&mut self, count: u64, pixels: Pixels) -> Result<(), RecordError> {
         match self {
-            Sink::Video(video) => video.repeat(count, rgba),
+            Sink::Video(video) => video.repeat(count, &pixels.coded()),
             Sink::Pictures(folder) => folder.repeat(count),
             Sink::Jpegs(video) => {
                 video.repeat(count);
@@ -241,13 +288,9 @@ impl fmt::Display for Summary {
 }
 
 /// Checks the length of an RGBA frame.
-fn check_frame(width: u32, height: u32, rgba: &[u8]) -> Result<(), RecordError> {
+fn check_frame(width: u32, height: u32, found: usize) -> Result<(), RecordError> {
     let expected = width as usize * height as usize * 4;
-    if rgba.len() == expected {
-        Ok(())
-    } else {
-        Err(RecordError::FrameSize { width, height, expected, found: rgba.len() })
-    }
+    if found == expected { Ok(()) } else { Err(RecordError::FrameSize { width, height, expected, found }) }
 }
 
 #[cfg(test)]

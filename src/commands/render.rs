@@ -14,9 +14,11 @@ use crate::audio::Gain;
 use crate::control::audio::Playback;
 use crate::image::fit::Composer;
 use crate::params::{Choice, Codec};
+use crate::record::recorder::COARSE;
 use crate::record::take::Take;
 use crate::record::video::VideoSettings;
-use crate::record::{self, Sink};
+use crate::record::{self, Pixels, Sink};
+use crate::show::stage::Picture;
 use crate::show::{Mode, Show};
 
 #[derive(Debug, clap::Args)]
@@ -24,7 +26,7 @@ pub struct Options {
     /// The preset: a name, its number, or a file; or a network's file, as with --network; or a take
     #[arg(value_name = "PRESET|TAKE")]
     preset: String,
-    /// A video (.mp4, .mov, .mkv, .webm, .gif, .webp) or a folder for PNGs
+    /// A video (.mp4, .mov, .mkv, .webm, .gif, .webp) or a folder for PNGs, or EXRs with --codec exr
     #[arg(long, value_name = "FILE|DIR", value_parser = super::path(), required_unless_present = "checkpoint_every")]
     out: Option<PathBuf>,
     /// How it is encoded [default: what the file's ending suggests]
@@ -80,6 +82,22 @@ pub struct Options {
 impl Options {
     fn codec(&self) -> Codec {
         self.codec.unwrap_or(Codec::Auto)
+    }
+
+    /// Whether more than 8 bits of the pictures are written.
+    fn takes_light(&self) -> anyhow::Result<bool> {
+        let planned = self.out.as_deref().map(|out| record::codec::plan(out, self.codec())).transpose()?;
+        Ok(planned.is_some_and(|(_, codec, _)| codec == Codec::Exr))
+    }
+}
+
+/// A picture as a frame of the video: in linear light where it has that.
+fn framed<'a>(composer: &'a mut Composer, show: &Show, picture: &Picture) -> Pixels<'a> {
+    let Picture { width, height, rgba, light, .. } = picture;
+    if light.is_empty() {
+        Pixels::Coded(composer.compose(rgba, *width, *height, show.fit(), show.brightness()))
+    } else {
+        Pixels::Light(composer.compose_light(light, *width, *height, show.fit(), show.brightness()))
     }
 }
 
@@ -146,8 +164,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let [height, width] = show.network().picture_size().map(|side| side as u32);
     let (width, height) = options.size.unwrap_or((width, height));
     show.set_output_size([width, height]);
+    let takes_light = options.takes_light()?;
+    show.want_light(takes_light);
     // The first frame is at time 0.
     show.step(0.0, &[]);
+    if takes_light && show.picture().is_some_and(|picture| picture.light.is_empty()) {
+        warn!("{COARSE}");
+    }
     let settings = VideoSettings { codec: options.codec(), ..VideoSettings::new(width, height, options.fps) };
     let (mut sink, remark) = Sink::open_with(out, settings)?;
     if let Some(remark) = remark {
@@ -173,8 +196,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             bail!("frame {frame}: {failure}");
         }
         let picture = show.picture().with_context(|| no_picture(&show))?;
-        let pixels = composer.compose(&picture.rgba, picture.width, picture.height, show.fit(), show.brightness());
-        sink.write(pixels)?;
+        sink.write_pixels(framed(&mut composer, &show, picture))?;
         bar.inc(1);
     }
     bar.finish_and_clear();

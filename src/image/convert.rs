@@ -5,6 +5,8 @@
 
 use std::sync::OnceLock;
 
+use half::f16;
+
 use super::Image;
 
 /// The byte for a picture's number, −1..1: trunc(clamp(127.5·x + 128, 0, 255)), as in the original tools.
@@ -42,6 +44,14 @@ pub fn image_from_rgba8(rgba: &[u8], height: usize, width: usize) -> Image {
         }
     }
     image
+}
+
+/// Converts linear light, RGBA, to sRGB-encoded bytes; what is brighter than white is white. Alpha becomes 255.
+pub fn rgba8_from_light(light: &[f16], rgba: &mut Vec<u8>) {
+    let encoder = Encoder::get();
+    rgba.clear();
+    let byte = |light: f16| encoder.byte(light.to_f32());
+    rgba.extend(light.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [byte(r), byte(g), byte(b), 255]));
 }
 
 /// Linear light 0 to 1 of an sRGB-encoded value 0 to 1 (IEC 61966-2-1).

@@ -1,9 +1,11 @@
-//! Fits a picture into a frame of a different shape, as bytes, on the processor.
+//! Fits a picture into a frame of a different shape, on the processor.
 //!
 //! Resampling and brightness work in linear light: the mean of black and white is the grey that reflects half the light.
 //! Enlarging uses the Mitchell-Netravali filter (SIGGRAPH 1988, B = C = 1/3), which hardly rings; shrinking uses Lanczos
-//! with three lobes. Plain arithmetic in a fixed order: the same pixels on every machine.
+//! with three lobes. Plain arithmetic in a fixed order: the same pixels on every machine. Pictures are 8-bit sRGB, or linear
+//! light in half floats.
 
+use half::f16;
 use rayon::prelude::*;
 
 use super::convert::{Encoder, linear_table};
@@ -35,48 +37,117 @@ impl Fit {
 /// One pixel in linear light; the fourth number only fills a register.
 type Linear = [f32; 4];
 
-const BLACK: [u8; 4] = [0, 0, 0, 255];
+/// A pixel as it is stored: RGBA.
+trait Pixel: Copy + Send + Sync {
+    const BLACK: Self;
+    fn light(self) -> Linear;
+    fn of(light: &Linear) -> Self;
+}
+
+/// sRGB-encoded.
+impl Pixel for [u8; 4] {
+    const BLACK: Self = [0, 0, 0, 255];
+    fn light(self) -> Linear {
+        let table = linear_table();
+        let [r, g, b, _] = self.map(|byte| table[usize::from(byte)]);
+        [r, g, b, 0.0]
+    }
+    fn of(&[r, g, b, _]: &Linear) -> Self {
+        let encoder = Encoder::get();
+        [encoder.byte(r), encoder.byte(g), encoder.byte(b), 255]
+    }
+}
+
+/// Linear light, which may be brighter than white.
+impl Pixel for [f16; 4] {
+    const BLACK: Self = [f16::ZERO, f16::ZERO, f16::ZERO, f16::ONE];
+    fn light(self) -> Linear {
+        let [r, g, b, _] = self.map(f16::to_f32);
+        [r, g, b, 0.0]
+    }
+    fn of(&[r, g, b, _]: &Linear) -> Self {
+        [f16::from_f32(r), f16::from_f32(g), f16::from_f32(b), f16::ONE]
+    }
+}
 
 /// Composes frames of a fixed size. Allocates when the picture's size or the fit changes, not per frame.
 #[derive(Debug)]
 pub struct Composer {
-    width: usize,
-    height: usize,
-    layout: Option<Layout>,
-    /// The picture after the horizontal pass, `[picture height][placed width]`.
-    rows: Vec<Linear>,
-    frame: Vec<u8>,
+    size: (usize, usize),
+    bytes: Composed<[u8; 4]>,
+    /// Made when it is first needed.
+    light: Composed<[f16; 4]>,
 }
 
 impl Composer {
     /// For frames of `width` x `height` pixels.
     pub fn new(width: u32, height: u32) -> Self {
-        let (width, height) = (width as usize, height as usize);
-        Composer { width, height, layout: None, rows: Vec::new(), frame: BLACK.repeat(width * height) }
+        let size = (width as usize, height as usize);
+        let mut bytes = Composed::default();
+        bytes.prepare(size);
+        Composer { size, bytes, light: Composed::default() }
     }
 
     /// The frame for a picture of `width` x `height` pixels: sRGB-encoded RGBA in and out; alpha is ignored on input and 255
     /// on output. `brightness` from 0 to 1 multiplies the light. A picture whose length does not match its size gives a
     /// black frame.
     pub fn compose(&mut self, rgba: &[u8], width: u32, height: u32, fit: Fit, brightness: f32) -> &[u8] {
-        let (width, height) = (width as usize, height as usize);
-        let (pixels, _) = rgba.as_chunks::<4>();
+        let picture = (width as usize, height as usize);
+        self.bytes.compose(rgba.as_chunks::<4>().0, picture, self.size, fit, brightness).as_flattened()
+    }
+
+    /// As [`Composer::compose`], in linear light: half floats, also above 1.
+    pub fn compose_light(&mut self, light: &[f16], width: u32, height: u32, fit: Fit, brightness: f32) -> &[f16] {
+        let picture = (width as usize, height as usize);
+        self.light.prepare(self.size);
+        self.light.compose(light.as_chunks::<4>().0, picture, self.size, fit, brightness).as_flattened()
+    }
+}
+
+/// The frame of one kind of pixels.
+#[derive(Debug)]
+struct Composed<P> {
+    layout: Option<Layout>,
+    /// The picture after the horizontal pass, `[picture height][placed width]`.
+    rows: Vec<Linear>,
+    frame: Vec<P>,
+}
+
+impl<P> Default for Composed<P> {
+    fn default() -> Self {
+        Composed { layout: None, rows: Vec::new(), frame: Vec::new() }
+    }
+}
+
+impl<P: Pixel> Composed<P> {
+    fn prepare(&mut self, (width, height): (usize, usize)) {
+        self.frame.resize(width * height, P::BLACK);
+    }
+
+    fn compose(
+        &mut self,
+        pixels: &[P],
+        picture: (usize, usize),
+        size: (usize, usize),
+        fit: Fit,
+        brightness: f32,
+    ) -> &[P] {
         // NaN counts as dark, too.
         let brightness = if brightness > 0.0 { brightness.min(1.0) } else { 0.0 };
-        let nothing = pixels.is_empty() || pixels.len() != width * height || self.frame.is_empty();
+        let nothing = pixels.is_empty() || pixels.len() != picture.0 * picture.1 || self.frame.is_empty();
         if nothing || brightness == 0.0 {
-            self.frame.as_chunks_mut::<4>().0.fill(BLACK);
+            self.frame.fill(P::BLACK);
             return &self.frame;
         }
-        if self.layout.as_ref().is_none_or(|l| (l.picture, l.fit) != ((width, height), fit)) {
-            self.layout = Some(Layout::new((width, height), (self.width, self.height), fit));
-            self.frame.as_chunks_mut::<4>().0.fill(BLACK);
+        if self.layout.as_ref().is_none_or(|l| (l.picture, l.fit) != (picture, fit)) {
+            self.layout = Some(Layout::new(picture, size, fit));
+            self.frame.fill(P::BLACK);
         }
         if let Some(layout) = &self.layout {
             layout.spread_rows(pixels, &mut self.rows);
-            layout.place(&self.rows, brightness, self.frame.as_chunks_mut::<4>().0, self.width);
+            layout.place(&self.rows, brightness, &mut self.frame, size.0);
             if fit == Fit::Mirror {
-                layout.mirror(self.frame.as_chunks_mut::<4>().0, self.width);
+                layout.mirror(&mut self.frame, size.0);
             }
         }
         &self.frame
@@ -113,14 +184,12 @@ impl Layout {
     }
 
     /// The horizontal pass: resizes each row of the picture to the placed width, in linear light.
-    fn spread_rows(&self, pixels: &[[u8; 4]], rows: &mut Vec<Linear>) {
-        let table = linear_table();
+    fn spread_rows<P: Pixel>(&self, pixels: &[P], rows: &mut Vec<Linear>) {
         rows.resize(self.picture.1 * self.across.len(), [0.0; 4]);
         let lines = rows.par_chunks_mut(self.across.len()).zip(pixels.par_chunks(self.picture.0));
         lines.for_each_init(Vec::new, |linear: &mut Vec<Linear>, (row, pixels)| {
             linear.clear();
-            let light = |byte: u8| table[usize::from(byte)];
-            linear.extend(pixels.iter().map(|&[r, g, b, _]| [light(r), light(g), light(b), 0.0]));
+            linear.extend(pixels.iter().map(|pixel| pixel.light()));
             for (out, (start, weights)) in row.iter_mut().zip(self.across.iter()) {
                 *out = [0.0; 4];
                 for (pixel, weight) in linear[start..].iter().zip(weights) {
@@ -131,9 +200,8 @@ impl Layout {
     }
 
     /// The vertical pass: the placed picture into the frame.
-    fn place(&self, rows: &[Linear], brightness: f32, frame: &mut [[u8; 4]], frame_width: usize) {
+    fn place<P: Pixel>(&self, rows: &[Linear], brightness: f32, frame: &mut [P], frame_width: usize) {
         let width = self.across.len();
-        let encoder = Encoder::get();
         let lines = frame.par_chunks_mut(frame_width).skip(self.origin.1).zip(self.down.par_iter());
         lines.for_each_init(Vec::new, |sums: &mut Vec<Linear>, (line, (start, weights))| {
             sums.clear();
@@ -141,14 +209,14 @@ impl Layout {
             for (row, weight) in rows.chunks_exact(width).skip(start).zip(weights) {
                 sums.iter_mut().zip(row).for_each(|(sum, pixel)| add(sum, pixel, *weight * brightness));
             }
-            for (pixel, &[r, g, b, _]) in line[self.origin.0..].iter_mut().zip(sums.iter()) {
-                *pixel = [encoder.byte(r), encoder.byte(g), encoder.byte(b), 255];
+            for (pixel, light) in line[self.origin.0..].iter_mut().zip(sums.iter()) {
+                *pixel = P::of(light);
             }
         });
     }
 
     /// Fills the area around the placed picture with repeated mirror images.
-    fn mirror(&self, frame: &mut [[u8; 4]], frame_width: usize) {
+    fn mirror<P: Pixel>(&self, frame: &mut [P], frame_width: usize) {
         let (left, top) = self.origin;
         let (width, height) = (self.across.len(), self.down.len());
         if width < frame_width {
@@ -229,6 +297,28 @@ mod tests {
             let dark = composer.compose(&grey(&[255; 4]), 2, 2, Fit::Contain, brightness);
             assert_eq!(levels(dark), [0; 4], "{brightness}");
         }
+    }
+
+    #[test]
+    fn light_is_fitted_as_bytes_are() {
+        let bytes: Vec<u8> = (0..7 * 5 * 4).map(|i| (i * 53 % 256) as u8).collect();
+        let light: Vec<f16> = bytes.iter().map(|byte| f16::from_f32(linear_table()[usize::from(*byte)])).collect();
+        for fit in [Fit::Contain, Fit::Cover, Fit::Mirror] {
+            let mut composer = Composer::new(16, 9);
+            let coded = composer.compose(&bytes, 7, 5, fit, 0.7).to_vec();
+            let light = composer.compose_light(&light, 7, 5, fit, 0.7);
+            for (byte, light) in coded.iter().zip(light) {
+                let encoded = Encoder::get().byte(light.to_f32());
+                assert!(byte.abs_diff(encoded) <= 1, "{fit:?}: {byte} {encoded}");
+            }
+        }
+        // Brighter than white stays so, and the rest is black.
+        let bright = [f16::from_f32(7.5); 4];
+        let frame = Composer::new(3, 1).compose_light(&bright, 1, 1, Fit::Contain, 1.0).to_vec();
+        assert_eq!(
+            frame.iter().map(|light| light.to_f32()).collect::<Vec<_>>()[..8],
+            [0.0, 0.0, 0.0, 1.0, 7.5, 7.5, 7.5, 1.0]
+        );
     }
 
     #[test]

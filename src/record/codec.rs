@@ -54,6 +54,12 @@ fn usual(ending: &str) -> Option<Codec> {
 /// # Errors
 /// When the ending is not one of [`ENDINGS`].
 pub fn plan(out: &Path, codec: Codec) -> Result<(PathBuf, Codec, Option<String>), RecordError> {
+    if let Some((folder, codec)) = sequence(out, codec) {
+        let word = Codec::WORDS[codec as usize];
+        let first = folder.join(format!("frame_000001.{word}"));
+        let remark = format!("pictures are numbered in a folder of their own: writing {} and so on", first.display());
+        return Ok((folder, codec, Some(remark)));
+    }
     let ending = out.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
     let known = ending.as_deref().and_then(usual);
     match (codec, ending) {
@@ -82,6 +88,22 @@ pub fn plan(out: &Path, codec: Codec) -> Result<(PathBuf, Codec, Option<String>)
             Ok((path, codec, remark))
         }
     }
+}
+
+/// The folder for a sequence of pictures that is named as one of them, such as `shot.exr` or `shot/%05d.exr`.
+fn sequence(out: &Path, codec: Codec) -> Option<(PathBuf, Codec)> {
+    let kind = match out.extension()?.to_ascii_lowercase().to_str()? {
+        "exr" => Codec::Exr,
+        "png" => Codec::Png,
+        _ => return None,
+    };
+    let codec = if codec == Codec::Auto { kind } else { codec };
+    if !is_folder(codec) || out.is_dir() {
+        return None;
+    }
+    let is_pattern = out.file_stem()?.to_string_lossy().contains(['%', '#']);
+    let folder = if is_pattern { out.parent()?.to_owned() } else { out.with_extension("") };
+    (!folder.as_os_str().is_empty()).then_some((folder, codec))
 }
 
 /// Whether files of this codec can have sound.
@@ -423,6 +445,9 @@ mod tests {
 
     #[test]
     fn a_name_stays_where_its_ending_holds_the_codec() {
+        let numbered =
+            |first: &str| format!("pictures are numbered in a folder of their own: writing {first} and so on");
+        let (shot, a) = (numbered("shot/frame_000001.exr"), numbered("a/frame_000001.exr"));
         for (name, codec, path, expected, remark) in [
             ("x.mp4", Codec::Auto, "x.mp4", Codec::H264, ""),
             ("x.MKV", Codec::Auto, "x.MKV", Codec::H264, ""),
@@ -437,6 +462,9 @@ mod tests {
             ("x.mp4", Codec::Hap, "x.mov", Codec::Hap, "a .mp4 file holds no hap: writing x.mov"),
             ("x.mp4", Codec::Ffv1, "x.mkv", Codec::Ffv1, "a .mp4 file holds no ffv1: writing x.mkv"),
             ("x.mp4", Codec::Png, "x-frames", Codec::Png, "a .mp4 file holds no png: writing x-frames"),
+            ("shot.exr", Codec::Auto, "shot", Codec::Exr, &*shot),
+            ("a/%05d.EXR", Codec::Auto, "a", Codec::Exr, &*a),
+            ("a/shot.####.png", Codec::Exr, "a", Codec::Exr, &*a),
         ] {
             let (found, codec, said) = plan(Path::new(name), codec).unwrap();
             assert_eq!((found.as_path(), codec), (Path::new(path), expected), "{name}");

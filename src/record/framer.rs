@@ -3,6 +3,9 @@
 
 use std::sync::Arc;
 
+use half::f16;
+
+use super::Pixels;
 use super::recorder::{Frame, Look};
 use crate::image::fit::Composer;
 
@@ -11,24 +14,51 @@ pub(super) struct Framer {
     size: [u32; 2],
     /// What the encoder takes: a little larger where it takes no odd sizes.
     padded: [u32; 2],
+    /// Whether linear light is taken where a picture has it.
+    takes_light: bool,
     composer: Composer,
     /// The picture, if it is taken as it is.
     direct: Option<Arc<dyn Frame>>,
+    /// Whether the frame is in linear light.
+    is_light: bool,
     buffer: Vec<u8>,
+    light: Vec<f16>,
 }
 
 impl Framer {
     pub(super) fn new(size: [u32; 2], padded: [u32; 2]) -> Self {
-        Framer { size, padded, composer: Composer::new(size[0], size[1]), direct: None, buffer: Vec::new() }
+        Framer {
+            size,
+            padded,
+            takes_light: false,
+            composer: Composer::new(size[0], size[1]),
+            direct: None,
+            is_light: false,
+            buffer: Vec::new(),
+            light: Vec::new(),
+        }
+    }
+
+    /// With linear light where a picture has it: its frames are never padded.
+    pub(super) fn with_light(self, takes_light: bool) -> Self {
+        Framer { takes_light, ..self }
     }
 
     pub(super) fn take(&mut self, frame: &Arc<dyn Frame>, look: Look) {
-        let Framer { size, padded, composer, direct, buffer } = self;
+        let Framer { size, padded, takes_light, composer, direct, is_light, buffer, light } = self;
         let [width, height] = frame.size();
-        let is_whole = frame.rgba().len() == width as usize * height as usize * 4;
+        let whole = width as usize * height as usize * 4;
+        *is_light = *takes_light && frame.light().len() == whole;
+        let is_whole = *is_light || frame.rgba().len() == whole;
         let is_plain = [width, height] == *size && look.brightness >= 1.0 && is_whole;
-        *direct = (is_plain && size == padded).then(|| frame.clone());
+        *direct = (is_plain && (size == padded || *is_light)).then(|| frame.clone());
         if direct.is_some() {
+            return;
+        }
+        if *is_light {
+            let (fit, brightness) = (look.fit, look.brightness);
+            light.clear();
+            light.extend_from_slice(composer.compose_light(frame.light(), width, height, fit, brightness));
             return;
         }
         let pixels = match is_plain {
@@ -47,9 +77,17 @@ impl Framer {
         self.padded
     }
 
-    /// The frame, of the padded size.
+    /// The frame, of the padded size, with 8 bits.
     pub(super) fn bytes(&self) -> &[u8] {
         self.direct.as_ref().map_or(&self.buffer, |frame| frame.rgba())
+    }
+
+    /// The frame.
+    pub(super) fn pixels(&self) -> Pixels<'_> {
+        match self.is_light {
+            true => Pixels::Light(self.direct.as_ref().map_or(&self.light, |frame| frame.light())),
+            false => Pixels::Coded(self.bytes()),
+        }
     }
 }
 

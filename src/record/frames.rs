@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::{RecordError, Summary, check_frame, exr};
+use super::{Pixels, RecordError, Summary, check_frame, exr};
 
 /// What each picture is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,21 +98,26 @@ impl PictureFolder {
         self.frames = frames;
     }
 
-    /// Writes the next frame: sRGB-encoded RGBA. Alpha is dropped: what the audience sees has none.
+    /// Whether its pictures hold more than 8 bits.
+    pub fn takes_light(&self) -> bool {
+        self.kind == Kind::Exr
+    }
+
+    /// Writes the next frame. Alpha is dropped: what the audience sees has none.
     ///
     /// # Errors
     /// When the frame has the wrong size, or writing fails.
-    pub fn write(&mut self, rgba: &[u8]) -> Result<(), RecordError> {
-        check_frame(self.width, self.height, rgba)?;
+    pub fn write(&mut self, pixels: Pixels) -> Result<(), RecordError> {
+        check_frame(self.width, self.height, pixels.len())?;
         let PictureFolder { bytes, rgb, width, height, .. } = self;
         bytes.clear();
         let encoded = match self.kind {
             Kind::Png => {
                 rgb.clear();
-                rgb.extend(rgba.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]));
+                rgb.extend(pixels.coded().as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]));
                 encode(bytes, rgb, *width, *height)
             }
-            Kind::Exr => exr::encode(bytes, rgba, *width, *height),
+            Kind::Exr => exr::encode(bytes, pixels, *width, *height),
         };
         encoded.map_err(|source| RecordError::Write { path: self.folder.clone(), source })?;
         self.repeat(1)
@@ -171,13 +176,16 @@ mod tests {
         let (mut first, remark) = PictureFolder::create(&folder, Kind::Png, 2, 1).unwrap();
         assert_eq!(remark, None);
         for level in [10, 20, 30] {
-            first.write(&[level, 0, 0, 0, 0, level, 0, 255]).unwrap();
+            first.write(Pixels::Coded(&[level, 0, 0, 0, 0, level, 0, 255])).unwrap();
         }
-        assert!(matches!(first.write(&[0; 4]), Err(RecordError::FrameSize { expected: 8, found: 4, .. })));
+        assert!(matches!(
+            first.write(Pixels::Coded(&[0; 4])),
+            Err(RecordError::FrameSize { expected: 8, found: 4, .. })
+        ));
         assert_eq!((first.frames, first.finish().remark), (3, None));
         let (mut second, remark) = PictureFolder::create(&folder, Kind::Png, 2, 1).unwrap();
         assert!(remark.unwrap().ends_with("holds frames up to 3 from an earlier recording, which will be overwritten"));
-        second.write(&[40, 0, 0, 255, 0, 40, 0, 255]).unwrap();
+        second.write(Pixels::Coded(&[40, 0, 0, 255, 0, 40, 0, 255])).unwrap();
         assert_eq!(second.finish().remark.unwrap(), "frames 2 to 3 are from an earlier recording");
         let read = |n: u32| image::open(folder.join(format!("frame_{n:06}.png"))).unwrap().into_rgb8().into_raw();
         assert_eq!([read(1), read(2)], [[40, 0, 0, 0, 40, 0], [20, 0, 0, 0, 20, 0]]);

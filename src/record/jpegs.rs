@@ -67,7 +67,7 @@ impl JpegVideo {
     /// When the frame has the wrong size, or the disk is full.
     pub fn write(&mut self, rgba: &[u8]) -> Result<(), RecordError> {
         let [width, height] = self.size;
-        check_frame(width, height, rgba)?;
+        check_frame(width, height, rgba.len())?;
         self.rgb.clear();
         self.rgb.extend(rgba.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]));
         self.jpeg.clear();

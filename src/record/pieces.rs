@@ -23,7 +23,7 @@ use super::codec::{self, Encoder};
 use super::frames::{Kind, PictureFolder};
 use super::sound::{self, Heard};
 use super::video::{self, Effort, FFMPEG, VideoError, VideoSettings, VideoWriter};
-use super::{RecordError, Summary};
+use super::{Pixels, RecordError, Summary};
 use crate::params::{Choice, Codec};
 
 /// The description of a rendering, in its folder.
@@ -149,7 +149,14 @@ impl Pieces {
         };
         let folder = folder_of(&out, codec);
         let description = read(&folder.join(DESCRIPTION))?;
+        // A folder may hold PNGs or EXRs.
+        let codec = Codec::from_word(&description.codec).unwrap_or(codec);
         Ok(Pieces { out, folder, codec, description })
+    }
+
+    /// Whether the pictures hold more than 8 bits.
+    pub fn takes_light(&self) -> bool {
+        self.codec == Codec::Exr
     }
 
     pub fn folder(&self) -> &Path {
@@ -417,19 +424,19 @@ enum Piece {
 }
 
 impl Writer<'_> {
-    /// Writes one frame: sRGB-encoded RGBA. Returns whether a piece has become whole with it.
+    /// Writes one frame. Returns whether a piece has become whole with it.
     ///
     /// # Errors
     /// When the frame has another size, or the disk or the encoder fails; whole pieces stay.
-    pub fn write(&mut self, rgba: &[u8]) -> Result<bool, PiecesError> {
+    pub fn write(&mut self, pixels: Pixels) -> Result<bool, PiecesError> {
         let pieces = self.pieces;
         let piece = self.next / pieces.description.length;
         if self.open.is_none() {
             self.open = Some(self.begin(piece)?);
         }
         match &mut self.open {
-            Some(Piece::Video(video, _)) => video.write(rgba)?,
-            Some(Piece::Pictures(folder)) => folder.write(rgba)?,
+            Some(Piece::Video(video, _)) => video.write(&pixels.coded())?,
+            Some(Piece::Pictures(folder)) => folder.write(pixels)?,
             None => {}
         }
         self.next += 1;

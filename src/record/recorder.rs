@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use half::f16;
 
 use super::codec::{self, Encoder};
 use super::framer::Framer;
@@ -34,6 +35,9 @@ const LONGEST_SECS: f64 = 0.25;
 /// How often the thread looks whether the recording has ended.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
 
+/// Said where an EXR sequence has to do with less.
+pub const COARSE: &str = "no graphics device draws the pictures: EXR from 8 bits";
+
 /// Sound that is this late in coming is left out.
 const SOUND_SECS: f64 = 0.5;
 
@@ -46,6 +50,14 @@ pub trait Frame: Send + Sync {
     fn size(&self) -> [u32; 2];
     /// sRGB-encoded RGBA, 8 bits each, rows from top to bottom.
     fn rgba(&self) -> &[u8];
+    /// The same picture in linear light, RGBA; empty if nobody asked for it, or there is none.
+    fn light(&self) -> &[f16] {
+        &[]
+    }
+    /// Whether somebody asked for its light.
+    fn is_for_light(&self) -> bool {
+        false
+    }
     /// Increases with each new picture.
     fn serial(&self) -> u64;
 }
@@ -108,6 +120,8 @@ impl Order {
 pub(super) struct Shared {
     /// The encoder was found: frames may come.
     is_ready: AtomicBool,
+    /// Whether it takes linear light; known before it is ready.
+    takes_light: AtomicBool,
     is_stopped: AtomicBool,
     /// Frames due, and how many of them repeat the one before for want of a new picture, or were dropped.
     frames: AtomicU64,
@@ -192,9 +206,15 @@ impl FrameSender {
         self.is_over || self.shared.is_stopped()
     }
 
+    /// Whether it wants pictures in linear light too.
+    pub fn takes_light(&self) -> bool {
+        self.shared.takes_light.load(Ordering::Acquire) && !self.is_over()
+    }
+
     /// Whether this picture can begin the recording.
     pub fn is_ready<F: Frame>(&self, frame: &F) -> bool {
-        self.shared.is_ready.load(Ordering::Acquire) && frame.serial() >= self.from
+        let is_ready = self.shared.is_ready.load(Ordering::Acquire) && frame.serial() >= self.from;
+        is_ready && (self.sent.is_some() || !self.takes_light() || frame.is_for_light())
     }
 
     /// Takes the picture shown in this frame, `dt` seconds after the last one, on an output of that width and height (0 for
@@ -327,6 +347,9 @@ fn run(order: &Order, shots: &Receiver<Shot>, shared: &Shared) -> Result<Summary
     out.clone_into(&mut shared.path.lock().unwrap_or_else(PoisonError::into_inner));
     // Set once: here.
     let _ = shared.name.set(name);
+    // The network's own picture has 8 bits.
+    let takes_light = codec == Codec::Exr && order.part == Part::Output;
+    shared.takes_light.store(takes_light, Ordering::Release);
     shared.set_ready();
     let Some(first) = next(shots, shared) else { return Err(VideoError::NoFrames { path: out }.into()) };
     let size = order.size.unwrap_or_else(|| first.size());
@@ -340,6 +363,9 @@ fn run(order: &Order, shots: &Receiver<Shot>, shared: &Shared) -> Result<Summary
         sound: sound.is_some(),
     };
     let (sink, note) = Sink::open_planned(FFMPEG.as_ref(), &out, settings, renamed)?;
+    let coarse = (takes_light && first.frame.light().is_empty()).then(|| COARSE.to_owned());
+    let notes: Vec<String> = note.into_iter().chain(coarse).collect();
+    let note = (!notes.is_empty()).then(|| notes.join("; "));
     *shared.note.lock().unwrap_or_else(PoisonError::into_inner) = note;
     sink.path().clone_into(&mut shared.path.lock().unwrap_or_else(PoisonError::into_inner));
     write(sink, size, sound, first, shots, shared)
@@ -385,15 +411,15 @@ fn write_frames(
     shots: &Receiver<Shot>,
     shared: &Shared,
 ) -> Result<Summary, RecordError> {
-    let mut framer = Framer::new(size, sink.size());
+    let mut framer = Framer::new(size, sink.size()).with_light(sink.takes_light());
     let mut shot = first;
     let mut count = 0;
     loop {
         if shot.place > count {
-            sink.repeat(shot.place - count, framer.bytes())?;
+            sink.repeat(shot.place - count, framer.pixels())?;
         }
         framer.take(&shot.frame, shot.look);
-        sink.write(framer.bytes())?;
+        sink.write_pixels(framer.pixels())?;
         count = shot.place + 1;
         if let Some(sound) = &mut sound {
             sound.follow(shot.place, shot.at);
@@ -407,8 +433,8 @@ fn write_frames(
     // The last picture stays until the end.
     let frames = shared.count(|shared| &shared.frames);
     if frames > count {
-        sink.repeat(frames - count - 1, framer.bytes())?;
-        sink.write(framer.bytes())?;
+        sink.repeat(frames - count - 1, framer.pixels())?;
+        sink.write_pixels(framer.pixels())?;
     }
     if let Some(sound) = &mut sound {
         write_rest(&mut sink, sound, frames.max(count))?;

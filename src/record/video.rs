@@ -228,7 +228,7 @@ impl VideoWriter {
     /// # Errors
     /// When the frame has the wrong size, or ffmpeg has ended.
     pub fn write(&mut self, rgba: &[u8]) -> Result<(), RecordError> {
-        check_frame(self.settings.width, self.settings.height, rgba)?;
+        check_frame(self.settings.width, self.settings.height, rgba.len())?;
         let written = match &mut self.frames_in {
             Some(FramesIn::Raw(pipe)) => pipe.write_all(rgba),
             Some(FramesIn::Timed(feed)) => feed.write(self.frames, rgba),

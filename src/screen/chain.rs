@@ -4,10 +4,13 @@
 //! two textures of its own; the others share a few. A picture waits until the device has at most [`AHEAD`] others to draw:
 //! on a slow device they would pile up, each with its memory and its delay.
 
+mod light;
 mod memo;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+
+use half::f16;
 
 use super::compiled::{Compiled, FORMAT, FRAME_BYTES, PARAM_BYTES, Pipeline};
 use super::flash::Flash;
@@ -124,6 +127,9 @@ pub struct Screen {
     words: Vec<u32>,
     /// Whether each link runs in this picture.
     active: Vec<bool>,
+    /// Whether pictures are sent in linear light too, and where that is made ready.
+    sends_light: bool,
+    light: Option<Plate>,
     ring: Option<Ring>,
     /// The pictures that the device may still be drawing, the oldest first.
     in_flight: VecDeque<wgpu::SubmissionIndex>,
@@ -163,6 +169,8 @@ impl Screen {
             uniforms,
             words: Vec::new(),
             active: Vec::new(),
+            sends_light: false,
+            light: None,
             ring: None,
             in_flight: VecDeque::with_capacity(AHEAD),
             ids,
@@ -234,7 +242,7 @@ impl Screen {
         }
         self.size = size;
         self.painting = Some(plate(&self.device, size, &mut self.ids));
-        (self.network, self.shown, self.ring) = (None, None, None);
+        (self.network, self.shown, self.ring, self.light) = (None, None, None, None);
         self.flash.forget();
         self.pool.clear();
         self.scaler.forget();
@@ -259,19 +267,7 @@ impl Screen {
         moment: Moment,
         number: Option<u64>,
     ) -> Result<Option<Texture>, EngineError> {
-        if let Some(fault) = self.device.fault() {
-            return Err(unavailable(fault));
-        }
-        let most = self.device.limits.max_texture_dimension_2d;
-        if painting.is_empty() || scaling.size.iter().any(|side| *side == 0 || *side > most) {
-            let [width, height] = scaling.size;
-            return Err(unavailable(format!(
-                "an output of {width}x{height} is not possible; it takes up to {most}x{most}"
-            )));
-        }
-        while self.in_flight.len() >= AHEAD {
-            wait(&self.device, self.in_flight.pop_front())?;
-        }
+        self.begin(scaling.size, painting)?;
         self.resize(scaling.size);
         let mut encoder = self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let plain = self.entry(scaling.limits_flashes).ok_or_else(|| unavailable("no texture".to_owned()))?;
@@ -288,14 +284,36 @@ impl Screen {
         }
         let made = self.run_chain(&mut encoder, &plain, values, moment);
         self.limit_flashes(&mut encoder, &made, moment.dt, scaling.limits_flashes);
-        let texture = self.finish(&mut encoder, &made, number);
+        let texture = self.finish(&mut encoder, &made, true, number);
+        self.shown = Some(made);
+        Ok(self.submit(encoder, texture))
+    }
+
+    /// Waits for the turn of a picture of that size.
+    fn begin(&mut self, [width, height]: [u32; 2], painting: &Surface) -> Result<(), EngineError> {
+        if let Some(fault) = self.device.fault() {
+            return Err(unavailable(fault));
+        }
+        let most = self.device.limits.max_texture_dimension_2d;
+        if painting.is_empty() || [width, height].iter().any(|side| *side == 0 || *side > most) {
+            return Err(unavailable(format!(
+                "an output of {width}x{height} is not possible; it takes up to {most}x{most}"
+            )));
+        }
+        while self.in_flight.len() >= AHEAD {
+            wait(&self.device, self.in_flight.pop_front())?;
+        }
+        Ok(())
+    }
+
+    /// Hands a picture to the device; its texture, if a window can show it.
+    fn submit(&mut self, encoder: wgpu::CommandEncoder, texture: Option<Arc<GpuTexture>>) -> Option<Texture> {
         self.in_flight.push_back(self.device.queue.submit([encoder.finish()]));
         if let Some(ring) = &mut self.ring {
             ring.submitted(true);
         }
-        self.shown = Some(made);
         let texture = texture.filter(|_| self.device.is_shared());
-        Ok(texture.map(|inner| Texture { size: inner.size, inner }))
+        texture.map(|inner| Texture { size: inner.size, inner })
     }
 
     /// Where the picture enters the chain. What was shown last is kept for damping: without effects that is where the last
@@ -516,29 +534,33 @@ impl Screen {
         group
     }
 
-    /// Encodes the result for the window, and sends its bytes for the taps.
+    /// Encodes the result for the window, covered while it flashes, and sends its bytes for the taps.
     fn finish(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
         made: &Plate,
+        covers: bool,
         number: Option<u64>,
     ) -> Option<Arc<GpuTexture>> {
-        if self.ring.as_ref().is_none_or(|ring| ring.size() != self.size) {
-            self.ring = Some(Ring::to_draw(&self.device, self.size));
+        let light = number.is_some().then(|| self.light(encoder, made, covers)).flatten();
+        if self.ring.as_ref().is_none_or(|ring| ring.size() != made.size) {
+            self.ring = Some(Ring::to_draw(&self.device, made.size));
         }
         let ring = self.ring.as_mut()?;
         let texture = ring.free()?;
         self.scaler.finish(&self.device, encoder, &made.view, &texture.view);
-        self.flash.cover(encoder, &texture.view);
+        if covers {
+            self.flash.cover(encoder, &texture.view);
+        }
         if let Some(number) = number {
-            ring.send_texture(&self.device, encoder, &texture, number);
+            ring.send_texture(&self.device, encoder, &texture, light.as_ref(), number);
         }
         Some(texture)
     }
 
-    /// The newest bytes that have arrived: their size and number. Never waits.
-    pub fn take_pixels(&mut self, rgba: &mut Vec<u8>) -> Option<([u32; 2], u64)> {
-        self.ring.as_mut()?.take(&self.device, rgba)
+    /// The newest bytes that have arrived, with their light if that was sent: their size and number. Never waits.
+    pub fn take_pixels(&mut self, rgba: &mut Vec<u8>, light: &mut Vec<f16>) -> Option<([u32; 2], u64)> {
+        self.ring.as_mut()?.take_with_light(&self.device, rgba, light)
     }
 
     /// As [`Screen::take_pixels`], after waiting for everything that was submitted.
@@ -546,8 +568,17 @@ impl Screen {
     /// # Errors
     /// When the device is lost.
     pub fn read(&mut self, rgba: &mut Vec<u8>) -> Result<[u32; 2], EngineError> {
+        self.read_with_light(rgba, &mut Vec::new())
+    }
+
+    /// As [`Screen::read`], with the light if that was sent.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn read_with_light(&mut self, rgba: &mut Vec<u8>, light: &mut Vec<f16>) -> Result<[u32; 2], EngineError> {
         wait(&self.device, None)?;
-        let (size, _) = self.take_pixels(rgba).ok_or_else(|| unavailable("a picture cannot be read".to_owned()))?;
+        let pixels = self.take_pixels(rgba, light);
+        let (size, _) = pixels.ok_or_else(|| unavailable("a picture cannot be read".to_owned()))?;
         Ok(size)
     }
 }

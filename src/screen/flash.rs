@@ -24,7 +24,8 @@ pub struct Flash {
     watch: wgpu::ComputePipeline,
     decide: wgpu::ComputePipeline,
     damp: wgpu::RenderPipeline,
-    cover: wgpu::RenderPipeline,
+    /// For bytes, and for linear light.
+    cover: [wgpu::RenderPipeline; 2],
     sampler: wgpu::Sampler,
     dt: wgpu::Buffer,
     /// What belongs to outputs of one size, while the limiter is on.
@@ -61,7 +62,8 @@ impl Flash {
             watch: compute("watch"),
             decide: compute("decide"),
             damp: damp_pipeline(device, &damping, "damp", FORMAT, over),
-            cover: damp_pipeline(device, &damping, "cover", wgpu::TextureFormat::Rgba8UnormSrgb, None),
+            cover: [wgpu::TextureFormat::Rgba8UnormSrgb, FORMAT]
+                .map(|format| damp_pipeline(device, &damping, "cover", format, None)),
             sampler: device.wgpu.create_sampler(&wgpu::SamplerDescriptor {
                 label: Some("flash"),
                 mag_filter: wgpu::FilterMode::Linear,
@@ -107,8 +109,17 @@ impl Flash {
 
     /// Covers what is shown with the mean, while the pictures flash.
     pub fn cover(&self, encoder: &mut wgpu::CommandEncoder, to: &wgpu::TextureView) {
+        self.cover_by(&self.cover[0], encoder, to);
+    }
+
+    /// As [`Flash::cover`], for linear light.
+    pub fn cover_light(&self, encoder: &mut wgpu::CommandEncoder, to: &wgpu::TextureView) {
+        self.cover_by(&self.cover[1], encoder, to);
+    }
+
+    fn cover_by(&self, pipeline: &wgpu::RenderPipeline, encoder: &mut wgpu::CommandEncoder, to: &wgpu::TextureView) {
         if let Some(memory) = &self.memory {
-            draw(encoder, "cover", &self.cover, &memory.cover, &[], (to, wgpu::LoadOp::Load));
+            draw(encoder, "cover", pipeline, &memory.cover, &[], (to, wgpu::LoadOp::Load));
         }
     }
 }

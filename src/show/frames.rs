@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use half::f16;
+
 use super::output::{Shown, Tap};
 use super::stage::Picture;
 use crate::image::Fit;
@@ -14,6 +16,12 @@ impl Frame for Picture {
     }
     fn rgba(&self) -> &[u8] {
         &self.rgba
+    }
+    fn light(&self) -> &[f16] {
+        &self.light
+    }
+    fn is_for_light(&self) -> bool {
+        self.is_for_light
     }
     fn serial(&self) -> u64 {
         self.serial
@@ -59,6 +67,10 @@ impl Frames {
 impl Tap for Frames {
     fn wants(&self) -> bool {
         self.output.as_ref().is_some_and(|sender| !sender.is_over())
+    }
+
+    fn wants_light(&self) -> bool {
+        self.output.as_ref().is_some_and(FrameSender::takes_light)
     }
 
     fn wants_clean(&self) -> bool {

@@ -43,6 +43,11 @@ pub trait Tap: Send {
     /// What this frame shows.
     fn picture(&mut self, shown: &Shown);
 
+    /// Whether it wants pictures in linear light too.
+    fn wants_light(&self) -> bool {
+        false
+    }
+
     /// Whether it wants the clean picture too: the network's own, before all effects.
     fn wants_clean(&self) -> bool {
         false
@@ -147,8 +152,9 @@ pub struct Output {
     directed: Option<bool>,
     /// Whether it is noted as drawn instead.
     passes_over: bool,
-    /// Whether somebody besides the taps wants pixels.
+    /// Whether somebody besides the taps wants pixels, and their light.
     wants_pixels: bool,
+    wants_light: bool,
 }
 
 impl Output {
@@ -180,6 +186,7 @@ impl Output {
             directed: None,
             passes_over: false,
             wants_pixels: false,
+            wants_light: false,
         }
     }
 
@@ -304,6 +311,11 @@ impl Output {
     /// Whether pixels are wanted, whatever the taps want.
     pub fn want_pixels(&mut self, are_wanted: bool) {
         self.wants_pixels = are_wanted;
+    }
+
+    /// Whether pictures are wanted in linear light, whatever the taps want.
+    pub fn want_light(&mut self, is_wanted: bool) {
+        self.wants_light = is_wanted;
     }
 
     /// Draws the next frame, or not, whether or not its picture differs from the last.
@@ -474,6 +486,9 @@ impl Output {
             Maker::Live(_) if self.wants_pixels || self.taps.iter().any(|tap| tap.wants()) => Pixels::Later,
             Maker::Live(_) => Pixels::None,
         };
+        self.request.light = self.wants_light || self.taps.iter().any(|tap| tap.wants_light());
+        // Nothing is drawn again to be rid of it.
+        self.last.light &= self.request.light;
         self.request.clean = self.taps.iter().any(|tap| tap.wants_clean());
         if !self.request.clean {
             self.clean = None;

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::Show;
 use super::frames::Frames;
 use super::output::{Output, Shown, Tap};
 use super::sharing::Sharing;
@@ -19,6 +20,13 @@ use crate::record::take::Told;
 
 /// How often the status of a recording is published.
 const STATUS_EVERY_SECS: f64 = 1.0;
+
+impl Show {
+    /// Whether [pictures](Show::picture) come in linear light too, for what is rendered. Needs a screen.
+    pub fn want_light(&mut self, is_wanted: bool) {
+        self.output.want_light(is_wanted);
+    }
+}
 
 /// A stream.
 impl Tap for FrameSender {

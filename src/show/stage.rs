@@ -11,6 +11,8 @@ mod memo;
 
 use std::sync::Arc;
 
+use half::f16;
+
 use super::clean::Clean;
 use crate::effects::chain::Chain;
 use crate::effects::input::{self, InputSettings};
@@ -30,6 +32,11 @@ pub struct Picture {
     pub height: u32,
     /// sRGB-encoded RGBA, 8 bits each, rows from top to bottom; empty while the picture is only on a device.
     pub rgba: Vec<u8>,
+    /// The same in linear light, RGBA in half floats, above 1 where it is brighter than white; empty if nobody asked for it
+    /// or no screen draws.
+    pub light: Vec<f16>,
+    /// Whether somebody asked for its light.
+    pub is_for_light: bool,
     /// The picture on the device that the window draws with.
     pub texture: Option<Texture>,
     /// Increases with each new picture.
@@ -82,6 +89,8 @@ pub struct Request {
     /// See [`Screen::draw`].
     pub chain_values: Vec<u32>,
     pub pixels: Pixels,
+    /// Whether pixels are wanted in linear light too.
+    pub light: bool,
     /// Whether the network's picture before all effects is wanted too: [`Stage::take_clean`].
     pub clean: bool,
 }
@@ -152,6 +161,8 @@ pub struct Stage {
     /// Pictures handed out before; those no longer in use are refilled.
     pool: Vec<Arc<Picture>>,
     serial: u64,
+    /// The first picture whose light is wanted.
+    light_from: Option<u64>,
     /// The newest picture whose pixels have arrived and have not been taken yet.
     pixels: Option<Arc<Picture>>,
     clean: Clean,
@@ -185,6 +196,7 @@ impl Stage {
             last_secs: 0.0,
             pool: Vec::new(),
             serial: 0,
+            light_from: None,
             pixels: None,
             clean: Clean::default(),
         }
@@ -278,14 +290,17 @@ impl Stage {
 
     /// Collects pixels that have arrived.
     fn collect_pixels(&mut self) {
-        let mut arrived = None;
+        let (mut arrived, light_from) = (None, self.light_from);
         let picture = publish(&mut self.pool, |picture| {
-            arrived = self.screen.as_mut().and_then(|screen| screen.take_pixels(&mut picture.rgba)).or_else(|| {
+            let Picture { rgba, light, .. } = picture;
+            arrived = self.screen.as_mut().and_then(|screen| screen.take_pixels(rgba, light)).or_else(|| {
+                light.clear();
                 let (_, canvas) = self.device.as_mut()?;
-                canvas.take_pixels(&mut picture.rgba)
+                canvas.take_pixels(rgba)
             });
             let ([width, height], serial) = arrived.unwrap_or_default();
             (picture.width, picture.height, picture.serial) = (width, height, serial);
+            picture.is_for_light = light_from.is_some_and(|from| serial >= from);
         });
         let is_newer = |known: &Arc<Picture>| known.serial < picture.serial;
         if arrived.is_some() && self.pixels.as_ref().is_none_or(is_newer) {
@@ -304,16 +319,21 @@ impl Stage {
         // Textures of pictures no longer in use can be refilled.
         self.pool.iter_mut().filter_map(Arc::get_mut).for_each(|picture| picture.texture = None);
         self.collect_pixels();
+        self.light_from = request.light.then(|| self.light_from.unwrap_or(self.serial + 1));
         (self.values.crossfade, self.values.input, self.values.style) = (request.fade, request.input, request.style);
         self.chain.input.prepare(&request.input);
         let dt_secs = (request.at_secs - self.last_secs).max(0.0) as f32;
         let time = Time { secs: request.at_secs, dt_secs };
         let picture = match self.draw_on_screen(request, time)? {
             Some(picture) => picture,
-            None => match self.draw_on_device(request, time) {
-                Some(picture) => picture,
-                None => self.draw_in_memory(request, time)?,
-            },
+            None => {
+                // What the network has made is another picture then.
+                self.composed = None;
+                match self.draw_on_device(request, time) {
+                    Some(picture) => picture,
+                    None => self.draw_in_memory(request, time)?,
+                }
+            }
         };
         self.last_secs = request.at_secs;
         Ok(Some(picture))
@@ -325,7 +345,11 @@ impl Stage {
         let Some(mut screen) = self.screen.take() else { return Ok(None) };
         // Without effects there is nothing to remember: if nobody looks, the picture need not be enlarged.
         let is_seen = request.pixels != Pixels::None || screen.device().is_shared();
-        if request.scaling.size.contains(&0) || (screen.is_empty() && !is_seen) {
+        // A picture that stays as it is needs a screen only for its light.
+        let is_plain = request.scaling.size.contains(&0);
+        let draws = if is_plain { request.light && screen.is_empty() } else { is_seen || !screen.is_empty() };
+        screen.send_light(request.light);
+        if !draws {
             self.screen = Some(screen);
             return Ok(None);
         }
@@ -338,7 +362,11 @@ impl Stage {
             self.screen = Some(screen);
             return Err(error);
         }
-        match self.project(&mut screen, request, time) {
+        let drawn = match is_plain {
+            true => self.project_plain(&mut screen, request),
+            false => self.project(&mut screen, request, time),
+        };
+        match drawn {
             Ok(picture) => {
                 self.screen = Some(screen);
                 Ok(Some(picture))
@@ -402,29 +430,43 @@ impl Stage {
             Some(made) => (made, &mut self.frame),
             None => (&mut self.frame, &mut none),
         };
-        let device = screen.device().clone();
-        let mut drawn = None;
-        let draw =
-            || drawn = Some(screen.draw([painting, network], &request.scaling, &request.chain_values, moment, number));
-        let ((), error) = device.watched(draw);
-        if let Some(error) = error {
-            let reason = crate::engine::gpu::first_line(&error);
-            return Err(EngineError::Unavailable { engine: "effects", reason });
-        }
-        let texture = drawn.transpose()?.flatten();
-        let [width, height] = request.scaling.size;
+        let size = request.scaling.size;
+        let texture = watched(screen, |screen| {
+            screen.draw([painting, network], &request.scaling, &request.chain_values, moment, number)
+        })?;
+        self.publish_from(screen, size, texture, request)
+    }
+
+    /// The network's picture by the screen, as it is, with its light.
+    fn project_plain(&mut self, screen: &mut Screen, request: &Request) -> Result<Arc<Picture>, EngineError> {
+        let number = (request.pixels != Pixels::None).then_some(self.serial + 1);
+        let made = self.chain.made().unwrap_or(&mut self.frame);
+        let (size, texture) = watched(screen, |screen| screen.draw_plain(made, number))?;
+        self.publish_from(screen, size, texture, request)
+    }
+
+    /// The picture that the screen has drawn.
+    fn publish_from(
+        &mut self,
+        screen: &mut Screen,
+        [width, height]: [u32; 2],
+        texture: Option<Texture>,
+        request: &Request,
+    ) -> Result<Arc<Picture>, EngineError> {
+        self.serial += 1;
+        let serial = self.serial;
         // All textures of a window are in use: the pixels are shown instead.
         let reads = request.pixels == Pixels::Now;
         let (pool, mut failed) = (&mut self.pool, None);
         let picture = publish(pool, |picture| {
             (picture.width, picture.height, picture.serial) = (width, height, serial);
+            (picture.texture, picture.is_for_light) = (texture, request.light);
             picture.rgba.clear();
-            picture.texture = texture;
-            if reads && let Err(error) = screen.read(&mut picture.rgba) {
+            picture.light.clear();
+            if reads && let Err(error) = screen.read_with_light(&mut picture.rgba, &mut picture.light) {
                 failed = Some(error);
             }
         });
-        self.serial = serial;
         failed.map_or(Ok(picture), Err)
     }
 
@@ -513,8 +555,9 @@ impl Stage {
         self.serial = serial;
         Ok(publish(&mut self.pool, |picture| {
             (picture.width, picture.height, picture.serial) = (width as u32, height as u32, serial);
+            (picture.texture, picture.is_for_light) = (texture, request.light);
             picture.rgba.clear();
-            picture.texture = texture;
+            picture.light.clear();
         }))
     }
 
@@ -522,10 +565,26 @@ impl Stage {
     fn develop(&mut self) -> Result<Arc<Picture>, EngineError> {
         let image = self.chain.made().unwrap_or(&mut self.frame).bring()?;
         self.serial += 1;
+        let is_for_light = self.light_from.is_some();
         Ok(publish(&mut self.pool, |picture| {
             (picture.width, picture.height, picture.serial) = (image.width as u32, image.height as u32, self.serial);
+            picture.is_for_light = is_for_light;
+            picture.light.clear();
             rgba8_from_image(image, &mut picture.rgba);
         }))
+    }
+}
+
+/// Draws on the screen; an error of its device is reported as one of the effects.
+fn watched<T>(screen: &mut Screen, draw: impl FnOnce(&mut Screen) -> Result<T, EngineError>) -> Result<T, EngineError> {
+    let device = screen.device().clone();
+    let (drawn, error) = device.watched(|| draw(screen));
+    match error {
+        Some(error) => {
+            let reason = crate::engine::gpu::first_line(&error);
+            Err(EngineError::Unavailable { engine: "effects", reason })
+        }
+        None => drawn,
     }
 }
 

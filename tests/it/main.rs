@@ -24,6 +24,7 @@ mod effects_from_files;
 mod effects_on_the_card_agree_with_the_processor;
 mod every_kernel_of_a_convolution_gives_the_same_maps;
 mod every_preset_plays;
+mod exr_keeps_more_than_8_bits;
 mod fastgan_agrees_with_pytorch;
 mod files_may_change_while_they_are_read;
 mod flashes_are_limited;

@@ -21,6 +21,8 @@ pub(super) struct Lead<'a> {
     pub start: &'a dyn Fn() -> anyhow::Result<Show>,
     /// Whether the limit on flashes watches what is drawn.
     pub watches: bool,
+    /// Whether pictures are needed in linear light, which no state holds.
+    pub takes_light: bool,
     /// Draws only so many seconds, where the show remembers.
     pub run_up: Option<f64>,
     /// Where states are: those beside the take, then those of the video.
@@ -106,6 +108,9 @@ impl Lead<'_> {
 
     /// A show that goes on from the newest state before `begin` that can be read, if one is after `clean`.
     fn at_state(&self, begin: usize, clean: usize, is_stopped: &dyn Fn() -> bool) -> anyhow::Result<Option<Arrived>> {
+        // Without its light, the picture that is shown first has to be drawn again.
+        let last = self.frames.last_drawn(begin).filter(|_| self.takes_light);
+        let begin = last.unwrap_or(begin);
         let mut found: Vec<(usize, &States)> = Vec::new();
         for states in &self.states {
             found.extend(states.before(begin).into_iter().filter(|at| *at >= clean).map(|at| (at, states)));

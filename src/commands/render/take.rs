@@ -17,15 +17,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use indicatif::ProgressBar;
 
-use super::Options;
 use super::frames::{Frames, Part, times};
 use super::lead::{Arrived, Lead};
+use super::{Options, framed};
 use crate::engine::memo::Memo;
 use crate::image::fit::Composer;
 use crate::patch::library::Library;
 use crate::patch::locate;
 use crate::record::Heard;
 use crate::record::pieces::{Description, Pieces};
+use crate::record::recorder::COARSE;
 use crate::record::states::States;
 use crate::record::take::Take;
 use crate::show::Show;
@@ -84,6 +85,10 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     if engine.name() != take.header.engine {
         warn!("{named} was played on the {} engine; this is {}", take.header.engine, engine.name());
     }
+    let takes_light = options.takes_light()?;
+    if takes_light && screen.is_none() {
+        warn!("{COARSE}");
+    }
     let library = Library::open()?;
     let begin = || Show::of_take(&take, places.clone(), library.clone(), engine.clone(), screen.clone());
     let size = match options.size.map(|(width, height)| [width, height]).or_else(|| size_of(&take)) {
@@ -98,15 +103,21 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     let start = || -> anyhow::Result<Show> {
         let mut show = begin()?;
         show.set_output_size(size);
+        show.want_light(takes_light);
         Ok(show)
     };
-    let settings = settings(options, &take, engine.name(), part);
+    let mut settings = settings(options, &take, engine.name(), part);
+    if takes_light {
+        let bits = if screen.is_some() { "16 bits" } else { "8 bits" };
+        settings.insert("the pictures".to_owned(), bits.to_owned());
+    }
     let key = key(&settings, size, screen.is_some(), options);
     let lead = Lead {
         take: &take,
         frames: &frames,
         start: &start,
         watches: screen.is_some(),
+        takes_light,
         run_up: options.run_up,
         states: vec![States::new(&take.path.with_extension("take-states"), &key)],
     };
@@ -278,7 +289,7 @@ impl Job<'_> {
                 keeper.step(&mut show, i, false)?;
                 continue;
             };
-            let pixels = composer.compose(&picture.rgba, picture.width, picture.height, show.fit(), show.brightness());
+            let pixels = framed(&mut composer, &show, picture);
             let mut is_whole = false;
             for _ in 0..std::mem::take(&mut owed) {
                 is_whole |= writer.write(pixels)?;

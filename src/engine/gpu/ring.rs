@@ -8,6 +8,8 @@
 
 use std::sync::Arc;
 
+use half::f16;
+
 use super::builder::make_buffer;
 use super::device::Device;
 use super::program::Mapped;
@@ -45,9 +47,13 @@ pub struct Ring {
 struct Sent {
     /// Created when pixels are first needed.
     buffer: Option<Mapped>,
+    /// How many bytes it holds.
+    bytes: u64,
     state: State,
     /// Of the picture.
     number: u64,
+    /// Whether its light follows its bytes.
+    has_light: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -92,7 +98,8 @@ impl Ring {
 
     fn with_textures(device: &Device, size: [u32; 2], count: usize) -> Ring {
         let textures = (0..count).map(|_| Arc::new(texture(device, size))).collect();
-        let sent = std::array::from_fn(|_| Sent { buffer: None, state: State::Free, number: 0 });
+        let sent =
+            std::array::from_fn(|_| Sent { buffer: None, bytes: 0, state: State::Free, number: 0, has_light: false });
         Ring { rgba: None, pitch: pitch_of(size[0]), textures, sent, size }
     }
 
@@ -124,7 +131,17 @@ impl Ring {
     }
 
     fn layout(&self) -> wgpu::TexelCopyBufferLayout {
-        wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(self.pitch), rows_per_image: Some(self.size[1]) }
+        layout(0, self.pitch, self.size[1])
+    }
+
+    /// Bytes of a picture.
+    fn bytes(&self) -> u64 {
+        u64::from(self.pitch) * u64::from(self.size[1])
+    }
+
+    /// Bytes from row to row of a picture in half floats.
+    fn light_pitch(&self) -> u32 {
+        (self.size[0] * 8).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT)
     }
 
     fn extent(&self) -> wgpu::Extent3d {
@@ -134,34 +151,43 @@ impl Ring {
     /// Records a copy of the bytes for reading back, under that number; call [`Ring::submitted`] after it. False if too many
     /// are in flight.
     pub fn send(&mut self, device: &Device, encoder: &mut wgpu::CommandEncoder, number: u64) -> bool {
-        let bytes = u64::from(self.pitch) * u64::from(self.size[1]);
+        let bytes = self.bytes();
         let Some(rgba) = self.rgba.clone() else { return false };
-        let Some(buffer) = self.slot(device, bytes, number) else { return false };
+        let Some(buffer) = self.slot(device, bytes, number, false) else { return false };
         encoder.copy_buffer_to_buffer(&rgba, 0, &buffer, 0, bytes);
         true
     }
 
-    /// As [`Ring::send`], for a texture that was drawn to.
+    /// As [`Ring::send`], for a texture that was drawn to; with the same picture in linear light, RGBA in half floats, if that
+    /// is wanted.
     pub fn send_texture(
         &mut self,
         device: &Device,
         encoder: &mut wgpu::CommandEncoder,
         texture: &GpuTexture,
+        light: Option<&wgpu::Texture>,
         number: u64,
     ) -> bool {
-        let (layout, extent) = (self.layout(), self.extent());
-        let bytes = u64::from(self.pitch) * u64::from(self.size[1]);
-        let Some(buffer) = self.slot(device, bytes, number) else { return false };
-        let copy = wgpu::TexelCopyBufferInfo { buffer: &buffer, layout };
-        encoder.copy_texture_to_buffer(texture.texture.as_image_copy(), copy, extent);
+        let (extent, bytes, pitch) = (self.extent(), self.bytes(), self.light_pitch());
+        let light_bytes = light.map_or(0, |_| u64::from(pitch) * u64::from(self.size[1]));
+        let Some(buffer) = self.slot(device, bytes + light_bytes, number, light.is_some()) else { return false };
+        let copy = |layout| wgpu::TexelCopyBufferInfo { buffer: &buffer, layout };
+        encoder.copy_texture_to_buffer(texture.texture.as_image_copy(), copy(self.layout()), extent);
+        if let Some(light) = light {
+            let layout = layout(bytes, pitch, self.size[1]);
+            encoder.copy_texture_to_buffer(light.as_image_copy(), copy(layout), extent);
+        }
         true
     }
 
     /// A free buffer for reading back, for the picture of that number.
-    fn slot(&mut self, device: &Device, bytes: u64, number: u64) -> Option<wgpu::Buffer> {
+    fn slot(&mut self, device: &Device, bytes: u64, number: u64, has_light: bool) -> Option<wgpu::Buffer> {
         let sent = self.sent.iter_mut().find(|sent| sent.state == State::Free)?;
+        if sent.bytes != bytes {
+            (sent.buffer, sent.bytes) = (None, bytes);
+        }
         let buffer = sent.buffer.get_or_insert_with(|| Mapped::new(device, "pixels", bytes, wgpu::MapMode::Read));
-        (sent.state, sent.number) = (State::Asked, number);
+        (sent.state, sent.number, sent.has_light) = (State::Asked, number, has_light);
         Some(buffer.buffer.clone())
     }
 
@@ -179,6 +205,16 @@ impl Ring {
     /// Reads the newest picture that has arrived, as rows of RGBA without gaps; returns its size and number. Older ones are
     /// dropped.
     pub fn take(&mut self, device: &Device, rgba: &mut Vec<u8>) -> Option<([u32; 2], u64)> {
+        self.take_with_light(device, rgba, &mut Vec::new())
+    }
+
+    /// As [`Ring::take`], with its light; none where that was not sent.
+    pub fn take_with_light(
+        &mut self,
+        device: &Device,
+        rgba: &mut Vec<u8>,
+        light: &mut Vec<f16>,
+    ) -> Option<([u32; 2], u64)> {
         if self.sent.iter().all(|sent| sent.state != State::Coming) {
             return None;
         }
@@ -187,6 +223,7 @@ impl Ring {
         let mut newest = None;
         let row = self.size[0] as usize * 4;
         let pitch = self.pitch as usize;
+        let (bytes, light_pitch) = (self.bytes() as usize, self.light_pitch() as usize);
         for sent in self.sent.iter_mut().filter(|sent| sent.state == State::Coming) {
             let Some(buffer) = &sent.buffer else { continue };
             if buffer.has_failed() {
@@ -203,12 +240,25 @@ impl Ring {
                 for (to, from) in rgba.chunks_exact_mut(row).zip(view.chunks_exact(pitch)) {
                     to.copy_from_slice(&from[..row]);
                 }
+                if sent.has_light {
+                    light.resize(row * self.size[1] as usize, f16::ZERO);
+                    for (to, from) in light.chunks_exact_mut(row).zip(view[bytes..].chunks_exact(light_pitch)) {
+                        bytemuck::cast_slice_mut::<f16, u8>(to).copy_from_slice(&from[..row * 2]);
+                    }
+                } else {
+                    // Its memory is not kept for nothing.
+                    *light = Vec::new();
+                }
             }
             buffer.unmap();
             sent.state = State::Free;
         }
         newest.map(|number| (self.size, number))
     }
+}
+
+fn layout(offset: u64, pitch: u32, rows: u32) -> wgpu::TexelCopyBufferLayout {
+    wgpu::TexelCopyBufferLayout { offset, bytes_per_row: Some(pitch), rows_per_image: Some(rows) }
 }
 
 /// Bytes from row to row of a picture that is copied from or to a texture.
