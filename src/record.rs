@@ -136,8 +136,11 @@ impl Sink {
                 Err(RecordError::Video(VideoError::NoFfmpeg)) => Sink::without_ffmpeg(out, &settings)?,
                 started => {
                     let video = started?;
-                    let remark = video.encoder().remark();
-                    (Sink::Video(video), remark)
+                    let is_live = settings.effort != Effort::Best;
+                    // On stage nobody has asked for this size.
+                    let padding = video.encoder().told_padding([settings.width, settings.height]).filter(|_| !is_live);
+                    let remarks: Vec<String> = video.encoder().remark().into_iter().chain(padding).collect();
+                    (Sink::Video(video), (!remarks.is_empty()).then(|| remarks.join("; ")))
                 }
             }
         };

@@ -395,6 +395,18 @@ impl Encoder {
             .then(|| format!("this ffmpeg has no libx264: encoding with {name}; a full ffmpeg makes smaller files"))
     }
 
+    /// One line if pictures of this size are padded.
+    pub fn told_padding(self, size: [u32; 2]) -> Option<String> {
+        let ([width, height], padded) = (size, self.padded(size));
+        let what = if self.multiple == 2 { "even sides".to_owned() } else { format!("multiples of {}", self.multiple) };
+        (padded != size).then(|| {
+            format!(
+                "{width}x{height} becomes {}x{}, as {} takes {what}: the edge is repeated",
+                padded[0], padded[1], self.name
+            )
+        })
+    }
+
     /// The smallest size that it takes for pictures of this size.
     pub fn padded(self, size: [u32; 2]) -> [u32; 2] {
         size.map(|side| side.next_multiple_of(self.multiple))
@@ -482,5 +494,9 @@ mod tests {
         assert_eq!(x264.filter("bicubic", Some(29.97)), format!("{yuv},fps=29.97"));
         assert_eq!(FFV1[0].filter("", Some(30.0)), "fps=30,format=bgr0");
         assert_eq!((x264.padded([641, 361]), HAP[0].padded([641, 361])), ([642, 362], [644, 364]));
+        let told = HAP[0].told_padding([641, 361]).unwrap();
+        assert_eq!(told, "641x361 becomes 644x364, as hap takes multiples of 4: the edge is repeated");
+        assert!(x264.told_padding([641, 361]).unwrap().contains("as libx264 takes even sides"));
+        assert_eq!((x264.told_padding([640, 360]), FFV1[0].told_padding([641, 361])), (None, None));
     }
 }

@@ -92,7 +92,7 @@ impl Framer {
 }
 
 /// Repeats the last column and row up to a larger size.
-fn pad(rgba: &[u8], [width, height]: [u32; 2], [to_width, to_height]: [u32; 2], out: &mut Vec<u8>) {
+pub(super) fn pad(rgba: &[u8], [width, height]: [u32; 2], [to_width, to_height]: [u32; 2], out: &mut Vec<u8>) {
     out.clear();
     if width == 0 || height == 0 {
         return out.resize(to_width as usize * to_height as usize * 4, 0);

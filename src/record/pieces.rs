@@ -116,9 +116,9 @@ impl Pieces {
             match Encoder::for_codec(OsStr::new(FFMPEG), codec) {
                 Ok(encoder) => {
                     let Description { width, height, fps, .. } = description;
-                    let settings = VideoSettings::new(width, height, fps);
-                    settings.check().and_then(|()| settings.check_size(encoder)).map_err(RecordError::from)?;
+                    VideoSettings::new(width, height, fps).check().map_err(RecordError::from)?;
                     remarks.extend(encoder.remark());
+                    remarks.extend(encoder.told_padding([width, height]));
                 }
                 Err(VideoError::NoFfmpeg) => {
                     (out, codec) = (super::beside(&out), Codec::Png);
@@ -278,6 +278,8 @@ impl Pieces {
             }
             summary
         } else {
+            let encoder = Encoder::for_codec(OsStr::new(FFMPEG), self.codec).map_err(RecordError::from)?;
+            let [width, height] = encoder.padded([width, height]);
             let mut summary = Summary {
                 path: self.out.clone(),
                 frames,

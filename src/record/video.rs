@@ -18,6 +18,7 @@ use std::thread::JoinHandle;
 use super::codec;
 pub use super::codec::Encoder;
 use super::feed::{Content, Feed};
+use super::framer::pad;
 use super::{RecordError, Summary, check_frame};
 use crate::params::Codec;
 
@@ -72,7 +73,7 @@ pub enum Effort {
 /// Size, frame rate, codec and effort of a video.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VideoSettings {
-    /// 2 to 16,384 pixels; even, unless the codec takes odd sizes or the effort is [`Effort::Live`].
+    /// 2 to 16,384 pixels. An odd size grows to the next one that the encoder takes.
     pub width: u32,
     /// As the width.
     pub height: u32,
@@ -93,18 +94,6 @@ impl VideoSettings {
     /// Bytes of one frame.
     pub fn frame_bytes(&self) -> usize {
         self.width as usize * self.height as usize * 4
-    }
-
-    /// Whether an encoder takes pictures of this size as they are.
-    pub(super) fn check_size(&self, encoder: Encoder) -> Result<(), VideoError> {
-        let VideoSettings { width, height, .. } = *self;
-        if encoder.padded([width, height]) == [width, height] {
-            return Ok(());
-        }
-        let smaller = [width, height].map(|side| (side / encoder.multiple * encoder.multiple).max(encoder.multiple));
-        let found = format!("{width}x{height} (take {}x{})", smaller[0], smaller[1]);
-        let what = if encoder.multiple == 2 { "an even width and height" } else { "multiples of 4 with this codec" };
-        Err(VideoError::Settings { what, found })
     }
 
     pub(super) fn check(&self) -> Result<(), VideoError> {
@@ -134,6 +123,9 @@ pub struct VideoWriter {
     part: PathBuf,
     encoder: Encoder,
     settings: VideoSettings,
+    /// Offline: width and height of the frames, which are padded here. Live, they come padded.
+    size: [u32; 2],
+    padded: Vec<u8>,
     child: Child,
     /// `None` once the end of the frames was signalled.
     frames_in: Option<FramesIn>,
@@ -161,16 +153,14 @@ impl VideoWriter {
         VideoWriter::start_by(OsStr::new(FFMPEG), out, settings)
     }
 
-    /// As [`VideoWriter::start`], with this ffmpeg. With [`Effort::Live`], an odd size grows to
-    /// the next one that the encoder takes: see [`VideoWriter::settings`].
+    /// As [`VideoWriter::start`], with this ffmpeg. An odd size grows to the next one that the encoder takes: see
+    /// [`VideoWriter::settings`]. Live, the frames have that size; otherwise the one that was asked for.
     pub(super) fn start_by(ffmpeg: &OsStr, out: &Path, settings: &VideoSettings) -> Result<Self, RecordError> {
         settings.check()?;
         let is_live = settings.effort != Effort::Best;
         let encoder = Encoder::for_codec(ffmpeg, settings.codec)?;
-        let [width, height] = encoder.padded([settings.width, settings.height]);
-        if !is_live {
-            settings.check_size(encoder)?;
-        }
+        let asked = [settings.width, settings.height];
+        let [width, height] = encoder.padded(asked);
         let sound = settings.sound && is_live && codec::has_sound(settings.codec);
         let settings = VideoSettings { width, height, sound, ..*settings };
         let part = if is_live { out.to_owned() } else { part_of(out) };
@@ -197,6 +187,8 @@ impl VideoWriter {
             part,
             encoder,
             settings,
+            size: if is_live { [width, height] } else { asked },
+            padded: Vec::new(),
             frames_in,
             complaints,
             child,
@@ -228,7 +220,15 @@ impl VideoWriter {
     /// # Errors
     /// When the frame has the wrong size, or ffmpeg has ended.
     pub fn write(&mut self, rgba: &[u8]) -> Result<(), RecordError> {
-        check_frame(self.settings.width, self.settings.height, rgba.len())?;
+        let VideoWriter { size, settings, padded, .. } = self;
+        check_frame(size[0], size[1], rgba.len())?;
+        let to = [settings.width, settings.height];
+        let rgba = if *size == to {
+            rgba
+        } else {
+            pad(rgba, *size, to, padded);
+            &*padded
+        };
         let written = match &mut self.frames_in {
             Some(FramesIn::Raw(pipe)) => pipe.write_all(rgba),
             Some(FramesIn::Timed(feed)) => feed.write(self.frames, rgba),
@@ -656,16 +656,19 @@ esac
 
     #[cfg(unix)]
     #[test]
-    fn odd_sizes_are_refused_offline_and_grow_live() {
+    fn odd_sizes_grow() {
         let (folder, program) = fake("odd", "libx264", "", 9000, 0);
-        let settings = VideoSettings::new(511, 512, 30.0);
         let out = folder.join("x.mp4");
-        let error = VideoWriter::start_by(program.as_os_str(), &out, &settings).unwrap_err().to_string();
-        assert_eq!(error, "a video takes an even width and height; got 511x512 (take 510x512)");
-        let settings = VideoSettings { effort: Effort::Live, ..settings };
-        let writer = VideoWriter::start_by(program.as_os_str(), &out, &settings).unwrap();
-        assert_eq!((writer.settings().width, writer.settings().height), (512, 512));
-        drop(writer);
+        // Offline the frames are padded here, live before they come.
+        for (effort, width) in [(Effort::Best, 511), (Effort::Live, 512)] {
+            let settings = VideoSettings { effort, ..VideoSettings::new(511, 512, 30.0) };
+            let mut writer = VideoWriter::start_by(program.as_os_str(), &out, &settings).unwrap();
+            assert_eq!((writer.settings().width, writer.settings().height), (512, 512));
+            assert!(writer.write(&vec![9; 4 * width * 512]).is_ok(), "{effort:?}");
+            let wrong = writer.write(&vec![9; 4 * (1023 - width) * 512]).unwrap_err();
+            assert!(matches!(wrong, RecordError::FrameSize { .. }), "{effort:?}: {wrong}");
+            let _ = writer.finish();
+        }
         fs::remove_dir_all(folder).unwrap();
     }
 

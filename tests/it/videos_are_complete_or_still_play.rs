@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use latent_jockey::params::Codec;
 use latent_jockey::record::video::{Effort, VideoError, VideoSettings, VideoWriter};
 use latent_jockey::record::{RecordError, Sink};
 
@@ -79,6 +80,28 @@ fn every_frame_is_included_and_reruns_are_identical() {
         for name in ["a", "b"] {
             fs::remove_file(folder.join(name).with_extension(ending)).unwrap();
         }
+    }
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn an_odd_size_is_padded_with_its_edge() {
+    if skipped() {
+        return;
+    }
+    let folder = folder("odd");
+    let file = folder.join("x.mkv");
+    let settings = VideoSettings::new(63, 46, 30.0);
+    for (codec, size, multiple) in [(Codec::H264, "64x46", "even sides"), (Codec::Ffv1, "63x46", "")] {
+        let (mut sink, remark) = Sink::open_with(&file, VideoSettings { codec, ..settings }).unwrap();
+        let told = remark.unwrap_or_default();
+        assert_eq!(told.contains(&format!("63x46 becomes {size}")), !multiple.is_empty(), "{told}");
+        assert!(told.contains(multiple), "{told}");
+        let red: Vec<u8> = [[200, 0, 0, 255]; 62].iter().chain(&[[0, 0, 200, 255]; 1]).flatten().copied().collect();
+        (0..3).for_each(|_| sink.write(&red.repeat(46)).unwrap());
+        let summary = sink.finish().unwrap();
+        assert_eq!(format!("{}x{}", summary.width, summary.height), size);
+        assert!(probe(&file).contains(&format!(",{},", size.replace('x', ","))), "{}", probe(&file));
     }
     fs::remove_dir_all(folder).unwrap();
 }
