@@ -178,7 +178,7 @@ pub(super) struct Shot {
     /// The output's width and height; 0 for the picture's own.
     output: [u32; 2],
     /// When it was shown.
-    at: Instant,
+    pub(super) at: Instant,
 }
 
 impl Shot {

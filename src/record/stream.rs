@@ -1,7 +1,10 @@
 //! A live stream: the thread `stream` sends what is shown to another program, by ffmpeg. The show never waits.
 //!
 //! A receiver that is not there or goes away is tried again, at first after a second and at last twice a minute; one line
-//! says that it is lost, and one that it is back. Frames are never queued for it: what it misses is gone.
+//! says that it is lost, and one that it is back. Frames are never queued for it: what it misses is gone. What is heard goes
+//! along; services for RTMP refuse streams without sound, so these get silence where there is none.
+
+mod sound;
 
 use std::ffi::{OsStr, OsString};
 use std::process::{Child, ChildStdin, Stdio};
@@ -17,7 +20,9 @@ use super::feed::{Content, Feed};
 use super::framer::Framer;
 use super::recorder::{FrameSender, LOOK, Shared, Shot, frames, next};
 use super::video::{Complaints, Effort, FFMPEG, command};
+use crate::audio::history::History;
 use crate::params::Codec;
+use sound::{Heard, StreamSound};
 
 /// Longest time in which a picture that stays is not sent again.
 const LONGEST_SECS: f64 = 0.1;
@@ -31,6 +36,9 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 /// A receiver that takes frames for this long is there.
 const STEADY_SECS: f64 = 2.0;
 
+/// The sound, for every format that has some.
+const SOUND: &[&str] = &["-map", "0:v:0", "-map", "0:a:0", "-c:a", "aac", "-b:a", "160k"];
+
 /// Without the delay that a muxer adds for sound.
 const MPEGTS: &[&str] = &["-muxdelay", "0", "-muxpreload", "0"];
 
@@ -43,6 +51,8 @@ pub struct Target {
     options: &'static [&'static str],
     /// A loopback device, which takes raw pictures.
     is_raw: bool,
+    /// Whether a stream without sound is refused there.
+    needs_sound: bool,
 }
 
 impl Target {
@@ -55,14 +65,16 @@ impl Target {
         let text = text.trim();
         let scheme =
             text.split_once("://").filter(|(_, rest)| !rest.is_empty()).map(|(scheme, _)| scheme.to_lowercase());
-        let new = |format, options| Target { url: text.to_owned(), format, options, is_raw: false };
+        let new = |format, options| Target { url: text.to_owned(), format, options, is_raw: false, needs_sound: false };
         match scheme.as_deref() {
             Some("udp") if !text.contains('?') => {
                 // Seven packets of a transport stream in a datagram.
                 Ok(Target { url: format!("{text}?pkt_size=1316"), ..new("mpegts", MPEGTS) })
             }
             Some("srt" | "udp" | "tcp" | "rist") => Ok(new("mpegts", MPEGTS)),
-            Some("rtmp" | "rtmps") => Ok(new("flv", &["-flvflags", "no_duration_filesize"])),
+            Some("rtmp" | "rtmps") => {
+                Ok(Target { needs_sound: true, ..new("flv", &["-flvflags", "no_duration_filesize"]) })
+            }
             Some("rtsp") => Ok(new("rtsp", &["-rtsp_transport", "tcp"])),
             None if text.starts_with("/dev/video") => Ok(Target { is_raw: true, ..new("v4l2", &[]) }),
             _ => Err(format!(
@@ -76,6 +88,15 @@ impl Target {
         let Some((scheme, rest)) = self.url.split_once("://") else { return self.url.clone() };
         let host = rest.split(['/', '?']).next().unwrap_or_default();
         format!("{scheme}://{}", host.rsplit('@').next().unwrap_or_default())
+    }
+
+    /// What goes there to be heard.
+    fn heard(&self, sound: Option<&Arc<History>>) -> Option<Heard> {
+        match sound {
+            _ if self.is_raw => None,
+            Some(sound) => Some(Heard::Sound(sound.clone())),
+            None => self.needs_sound.then_some(Heard::Silence),
+        }
     }
 
     /// What ffmpeg says, without the address.
@@ -92,6 +113,8 @@ pub struct Order {
     pub fps: f64,
     /// Width and height; `None` for those of the output when it begins.
     pub size: Option<[u32; 2]>,
+    /// What is heard.
+    pub sound: Option<Arc<History>>,
 }
 
 /// A running stream. Dropping it ends it.
@@ -228,11 +251,17 @@ fn run(ffmpeg: &OsStr, order: &Order, shots: &Receiver<Shot>, shared: &Shared, l
             Framer::new(size, size.map(|side| side.next_multiple_of(2)))
         });
         let (mut feed, mut complaints) = connect(ffmpeg, order, encoder, framer.padded(), line)?;
+        let heard = order.target.heard(order.sound.as_ref());
+        let mut sound = heard.map(|heard| StreamSound::new(heard, order.fps, first.at));
         let (start, mut shot) = (first.place, Some(first));
         while let Some(taken) = shot.take() {
             framer.take(&taken.frame, taken.look);
             let place = taken.place - start;
-            let is_sent = feed.as_mut().is_some_and(|feed| feed.write(place, framer.bytes()).is_ok());
+            let mut send = |feed: &mut Feed<ChildStdin>| {
+                feed.write(place, framer.bytes())?;
+                sound.as_mut().map_or(Ok(()), |sound| sound.write(feed, place, &taken))
+            };
+            let is_sent = feed.as_mut().is_some_and(|feed| send(feed).is_ok());
             if !is_sent {
                 break;
             }
@@ -273,7 +302,9 @@ fn connect(
     let Order { target, fps, .. } = order;
     let mut command = command(ffmpeg);
     command.args(encoder.map(Encoder::before).unwrap_or_default());
-    command.args(["-fpsprobesize", "0", "-f", "matroska", "-i", "pipe:0", "-an"]);
+    let has_sound = target.heard(order.sound.as_ref()).is_some();
+    command.args(["-fpsprobesize", "0", "-f", "matroska", "-i", "pipe:0"]);
+    command.args(if has_sound { SOUND } else { &["-an"] });
     match encoder {
         Some(encoder) => {
             command.args(["-g", &fps.round().max(1.0).to_string()]).args(encoder.arguments(Effort::Stream));
@@ -291,7 +322,7 @@ fn connect(
     let pipe = child.stdin.take().ok_or_else(|| failed(std::io::Error::other("no pipe")))?;
     *line.child() = Some(child);
     // If it has gone already, its complaints say why.
-    Ok((Feed::new(pipe, Content::Rgba, size, *fps, false).ok(), complaints))
+    Ok((Feed::new(pipe, Content::Rgba, size, *fps, has_sound).ok(), complaints))
 }
 
 /// Waits and drops what comes meanwhile. `false` at the end of the stream.
@@ -326,6 +357,17 @@ mod tests {
         ] {
             let target = Target::parse(text).unwrap();
             assert_eq!((target.url.as_str(), target.format, target.name().as_str()), (url, format, name));
+        }
+        let sound = Arc::<History>::default();
+        for (text, with, without) in [
+            ("srt://h:9710", true, false),
+            ("rtsp://h/x", true, false),
+            ("rtmp://h/x", true, true),
+            ("/dev/video2", false, false),
+        ] {
+            let target = Target::parse(text).unwrap();
+            let has = [Some(&sound), None].map(|sound| target.heard(sound).is_some());
+            assert_eq!(has, [with, without], "{text}");
         }
         let target = Target::parse("rtmp://live.example/app/KEY").unwrap();
         assert_eq!(target.told("rtmp://live.example/app/KEY: refused"), "rtmp://live.example: refused");

@@ -28,6 +28,9 @@ pub const FFMPEG: &str = "ffmpeg";
 /// How many lines of ffmpeg's error output are kept.
 const KEPT_LINES: usize = 6;
 
+/// ffmpeg says so of all sound that is piped to it.
+const GUESSED: &str = "Guessed Channel Layout";
+
 /// A file with fewer bytes has no frame in it, only the header.
 const SHORTEST: u64 = 4096;
 
@@ -361,11 +364,15 @@ impl Complaints {
         let thread = match child.stderr.take() {
             Some(stderr) => Some(std::thread::Builder::new().name("record-errors".to_owned()).spawn(move || {
                 for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                    let line = String::from_utf8_lossy(&line).trim().to_owned();
+                    if line.starts_with(GUESSED) {
+                        continue;
+                    }
                     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                     if kept.len() == KEPT_LINES {
                         kept.pop_front();
                     }
-                    kept.push_back(String::from_utf8_lossy(&line).trim().to_owned());
+                    kept.push_back(line);
                 }
             })?),
             None => None,

@@ -197,8 +197,10 @@ impl Recording {
         if address.is_empty() {
             return;
         }
-        let order = Target::parse(address)
-            .and_then(|target| Ok(stream::Order { target, fps: params.get(Id::RecordFps), size: size(params)? }));
+        let order = Target::parse(address).and_then(|target| Ok((target, size(params)?))).map(|(target, size)| {
+            let (fps, sound) = (params.get(Id::RecordFps), self.sound.clone());
+            stream::Order { target, fps, size, sound }
+        });
         let started = order
             .and_then(|order| Streamer::start(order, output.newest()).map_err(|error| format!("no stream: {error}")));
         match started {
