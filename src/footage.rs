@@ -5,6 +5,7 @@
 //! picture. [`source`] says what names and addresses mean. Nobody waits for a thread here except offline, where every
 //! picture counts.
 
+pub mod camera;
 pub mod clip;
 mod ffmpeg;
 pub mod live;
@@ -67,6 +68,8 @@ pub enum News {
     Lost(String),
     /// It gives pictures again.
     Back,
+    /// One line: it gives pictures, though not as they were asked for.
+    Told(String),
 }
 
 /// A clip or a live source. Clones are the same one; it ends with the last of them.

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::camera;
+
 /// Pictures that are read ahead of the thread that takes them.
 const AHEAD: usize = 2;
 /// Lines of complaints that are kept.
@@ -50,6 +52,8 @@ pub(super) struct Pictures {
 #[derive(Debug, Default)]
 struct Told {
     complaints: VecDeque<String>,
+    /// What a camera's driver has changed.
+    changes: Vec<String>,
     /// Whether the video is HD and does not describe its colours; `None` before it is known.
     is_bare_hd: Option<bool>,
 }
@@ -120,6 +124,11 @@ impl Pictures {
         told.complaints.iter().rfind(|line| line.contains(input)).or(told.complaints.front()).cloned()
     }
 
+    /// What a camera's driver has changed; known with the first picture.
+    pub fn changes(&self) -> Vec<String> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).changes.clone()
+    }
+
     /// Whether the video is HD and does not describe its colours; known with the first picture.
     pub fn is_bare_hd(&self) -> bool {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).is_bare_hd.unwrap_or(false)
@@ -133,6 +142,7 @@ fn listen(errors: impl Read, told: &Mutex<Told>) {
         if told.is_bare_hd.is_none() {
             told.is_bare_hd = is_bare_hd(&line);
         }
+        told.changes.extend(camera::changed(&line));
         // Lines that are only information are none of these.
         if ["[error] ", "[fatal] ", "[panic] "].iter().any(|level| line.contains(level)) {
             if told.complaints.len() == KEPT {
@@ -236,8 +246,11 @@ mod tests {
         assert_eq!(stream("gbrp(pc, gbr/unknown/unknown), 1920x1080"), Some(false));
         assert_eq!(is_bare_hd("[info] Stream #0:1: Audio: aac, 48000 Hz"), None);
         let mut told = Mutex::default();
-        listen(&b"[info] Input #0\n[h264 @ 0x5] [error] no frame!\n[warning] late\n"[..], &told);
+        let lines = "[info] Input #0\n[h264 @ 0x5] [error] no frame!\n[warning] late\n\
+            [video4linux2,v4l2 @ 0x5] [info] The V4L2 driver changed the video from 9x9 to 8x8\n";
+        listen(lines.as_bytes(), &told);
         assert_eq!(told.get_mut().unwrap().complaints, ["no frame!"]);
+        assert_eq!(told.get_mut().unwrap().changes, ["8x8 instead of 9x9"]);
     }
 
     #[test]

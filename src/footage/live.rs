@@ -35,6 +35,7 @@ pub fn open(source: &Source, side: usize, fit: Fit) -> Result<Footage, FootageEr
 
 fn open_by(ffmpeg: &OsStr, source: &Source, side: usize, fit: Fit) -> Result<Footage, FootageError> {
     let passthrough = passthrough(ffmpeg).map_err(|error| no_ffmpeg(&source.name(), &error))?;
+    source.check().map_err(|line| FootageError::Source(format!("{}: {line}", source.name())))?;
     // A camera that is not there yet is waited for; a screen is not.
     if let Source::Screen(_) = source {
         source.input(ffmpeg).map_err(|line| FootageError::Source(format!("{}: {line}", source.name())))?;
@@ -44,6 +45,8 @@ fn open_by(ffmpeg: &OsStr, source: &Source, side: usize, fit: Fit) -> Result<Foo
         is_bare_hd: false,
         ffmpeg: ffmpeg.to_owned(),
         source: source.clone(),
+        offers: None,
+        has_told_changes: false,
         fit,
         passthrough,
         reel: reel.clone(),
@@ -76,6 +79,9 @@ struct Receiver {
     is_bare_hd: bool,
     ffmpeg: OsString,
     source: Source,
+    /// What the camera offers of which something was asked, once it had to be told.
+    offers: Option<String>,
+    has_told_changes: bool,
     fit: Fit,
     passthrough: [&'static str; 2],
     reel: Arc<Reel>,
@@ -115,17 +121,34 @@ impl Receiver {
         self.reel.clear();
     }
 
-    fn lose(&self, why: &str) {
+    /// What else there is to say about a camera that did not give what it was asked for.
+    fn offers(&mut self) -> String {
+        if self.offers.is_none() {
+            self.offers = self.source.offers(&self.ffmpeg);
+        }
+        self.offers.as_ref().map_or_else(String::new, |all| format!("; it offers {all}"))
+    }
+
+    fn lose(&mut self, why: &str) {
         let name = self.source.name();
-        let said = self.source.told(why);
+        let said = self.source.told(why) + &self.offers();
         self.reel.lose(|| match said.strip_prefix(&format!("{name}: ")) {
             Some(said) => format!("{name}: {said}; trying again"),
             None => format!("{name}: {said}; trying again"),
         });
     }
 
+    /// Says once that a camera gives something else than it was asked for.
+    fn tell_changes(&mut self, changes: &[String]) {
+        if changes.is_empty() || std::mem::replace(&mut self.has_told_changes, true) {
+            return;
+        }
+        let line = format!("{} gives {}{}", self.source.name(), changes.join(" and "), self.offers());
+        self.reel.tell(line);
+    }
+
     /// Keeps the newest picture until the source is lost.
-    fn receive(&self) -> Loss {
+    fn receive(&mut self) -> Loss {
         let started = self.source.input(&self.ffmpeg).and_then(|mut input| {
             if self.is_bare_hd {
                 input.splice(0..0, ["-colorspace", "bt709"].map(str::to_owned));
@@ -146,6 +169,9 @@ impl Receiver {
                     return Loss::Misread;
                 }
                 Next::Picture(mut raw) => {
+                    if !has_begun {
+                        self.tell_changes(&pictures.changes());
+                    }
                     (seen, has_begun) = (Instant::now(), true);
                     let mut square = self.reel.spare();
                     place(&mut raw, self.reel.side, self.fit, &mut square);

@@ -30,6 +30,7 @@ struct State {
     backward: bool,
     is_closed: bool,
     news: Option<News>,
+    told: Option<String>,
     is_lost: bool,
     spare: Vec<Vec<u8>>,
 }
@@ -174,8 +175,14 @@ impl Reel {
         self.changed.notify_all();
     }
 
+    /// Says something about the pictures that come.
+    pub fn tell(&self, line: String) {
+        self.state().told = Some(line);
+    }
+
     pub fn take_news(&self) -> Option<News> {
-        self.state().news.take()
+        let mut state = self.state();
+        state.news.take().or_else(|| state.told.take().map(News::Told))
     }
 
     pub fn is_closed(&self) -> bool {

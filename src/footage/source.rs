@@ -1,9 +1,10 @@
-//! What the names of live sources mean: `camera`, `camera:NAME`, `screen`, `screen:NAME` and addresses such as
+//! What the names of live sources mean: `camera`, `camera:NAME`, `camera:NAME?fps=60`, `screen`, `screen:NAME` and addresses such as
 //! `rtsp://host/path`. ffmpeg opens them all, each system in its own way.
 
 use std::ffi::OsStr;
 use std::path::Path;
 
+use super::camera::{self, Mode, System};
 use super::ffmpeg::{command, plain};
 
 /// Addresses that can be played.
@@ -16,10 +17,11 @@ const PROMPT: [&str; 8] =
     ["-fflags", "nobuffer", "-flags", "low_delay", "-analyzeduration", "1000000", "-probesize", "1000000"];
 
 /// A live source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Source {
-    /// A camera by its name, a part of it, its number or its device; `None` for the first.
-    Camera(Option<String>),
+    /// A camera by its name, a part of it, its number or its device; `None` for the first. What is asked of it, or what is
+    /// wrong with that.
+    Camera(Option<String>, Result<Mode, String>),
     /// A screen or display by its name; `None` for the one in use.
     Screen(Option<String>),
     Address(String),
@@ -33,11 +35,16 @@ impl Source {
             let is_known = SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme));
             return (is_known && !rest.is_empty()).then(|| Source::Address(text.to_owned()));
         }
-        let (kind, which) = text.split_once(':').map_or((text, None), |(kind, which)| (kind, Some(which.trim())));
-        let which = which.filter(|which| !which.is_empty()).map(str::to_owned);
+        let end = text.find([':', '?']).unwrap_or(text.len());
+        let (kind, rest) = text.split_at(end);
+        let rest = rest.strip_prefix(':').unwrap_or(rest).trim();
+        let named = |which: &str| (!which.is_empty()).then(|| which.to_owned());
         match kind.to_ascii_lowercase().as_str() {
-            "camera" => Some(Source::Camera(which)),
-            "screen" => Some(Source::Screen(which)),
+            "camera" => {
+                let (which, mode) = camera::split(rest);
+                Some(Source::Camera(named(which), mode))
+            }
+            "screen" if !rest.starts_with('?') => Some(Source::Screen(named(rest))),
             _ => None,
         }
     }
@@ -45,8 +52,8 @@ impl Source {
     /// For messages: without what may be a key or a password.
     pub fn name(&self) -> String {
         match self {
-            Source::Camera(None) => "camera".to_owned(),
-            Source::Camera(Some(which)) => format!("camera:{which}"),
+            Source::Camera(None, _) => "camera".to_owned(),
+            Source::Camera(Some(which), _) => format!("camera:{which}"),
             Source::Screen(None) => "screen".to_owned(),
             Source::Screen(Some(which)) => format!("screen:{which}"),
             Source::Address(address) => {
@@ -61,13 +68,32 @@ impl Source {
     pub(super) fn place(&self) -> String {
         match self {
             Source::Address(address) => address.clone(),
-            Source::Camera(which) | Source::Screen(which) => which.clone().unwrap_or_else(|| "/dev/video".to_owned()),
+            Source::Camera(which, _) | Source::Screen(which) => {
+                which.clone().unwrap_or_else(|| "/dev/video".to_owned())
+            }
         }
     }
 
     /// Whether it is a stream.
     pub(super) fn is_address(&self) -> bool {
         matches!(self, Source::Address(_))
+    }
+
+    /// # Errors
+    /// One line, when something is asked of a camera that cannot be.
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self {
+            Source::Camera(_, Err(line)) => Err(line.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What a camera offers of which something is asked, on one line, as far as it tells.
+    pub(super) fn offers(&self, ffmpeg: &OsStr) -> Option<String> {
+        let Source::Camera(which, mode) = self else { return None };
+        mode.as_ref().ok().filter(|mode| !mode.is_plain())?;
+        let device = device(which.as_deref(), || cameras(ffmpeg)).ok()?;
+        camera::told(&camera::offers(ffmpeg, System::HERE, &device))
     }
 
     /// What ffmpeg says, without the address.
@@ -85,10 +111,14 @@ impl Source {
     pub(super) fn input(&self, ffmpeg: &OsStr) -> Result<Vec<String>, String> {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         Ok(match self {
-            Source::Camera(which) => {
+            Source::Camera(which, mode) => {
+                let mode = mode.as_ref().map_err(Clone::clone)?;
                 let device = device(which.as_deref(), || cameras(ffmpeg))?;
+                let system = System::HERE;
+                let depends = mode.depends_on_offers(system);
+                let offers = if depends { camera::offers(ffmpeg, system, &device) } else { Vec::new() };
                 let prompt = words(&["-fflags", "nobuffer"]);
-                prompt.into_iter().chain(camera_input(&device)).collect()
+                prompt.into_iter().chain(mode.input(system, &device, &offers)).collect()
             }
             Source::Screen(which) => screen_input(which.as_deref())?,
             Source::Address(address) => {
@@ -210,17 +240,6 @@ fn device(which: Option<&str>, cameras: impl FnOnce() -> Vec<Camera>) -> Result<
     })
 }
 
-fn camera_input(device: &str) -> Vec<String> {
-    let options: &[&str] = if cfg!(target_os = "linux") {
-        &["-f", "v4l2"]
-    } else if cfg!(windows) {
-        &["-f", "dshow", "-rtbufsize", "64M"]
-    } else {
-        &["-f", "avfoundation", "-framerate", "30"]
-    };
-    options.iter().copied().chain(["-i", device]).map(str::to_owned).collect()
-}
-
 /// Linux: an X display such as `:1`; Windows: a window's title; macOS: the number of a screen.
 fn screen_input(which: Option<&str>) -> Result<Vec<String>, String> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
@@ -247,6 +266,8 @@ mod tests {
             ("camera", "camera"),
             ("Camera: 1 ", "camera:1"),
             ("camera:/dev/video1", "camera:/dev/video1"),
+            ("camera:1?size=1280x720&fps=60", "camera:1"),
+            ("camera?fps=60", "camera"),
             ("screen::1", "screen::1"),
             ("rtsp://me:secret@cam.example:8554/live?key=1", "rtsp://cam.example:8554"),
             ("SRT://h:9710?mode=listener", "SRT://h:9710"),
@@ -254,9 +275,19 @@ mod tests {
         ] {
             assert_eq!(Source::parse(text).map(|source| source.name()).as_deref(), Some(name), "{text}");
         }
-        for text in
-            ["", "cameras", "camera.mp4", "c:/camera", "file:///a.mp4", "concat:a|b", "udp://", "lavfi://x", "screen/1"]
-        {
+        for text in [
+            "",
+            "cameras",
+            "camera.mp4",
+            "c:/camera",
+            "file:///a.mp4",
+            "concat:a|b",
+            "udp://",
+            "lavfi://x",
+            "screen/1",
+            "camera.mp4?x=1",
+            "screen?x=1",
+        ] {
             assert_eq!(Source::parse(text), None, "{text}");
         }
         let source = Source::parse("rtsp://me:secret@h/x").unwrap();

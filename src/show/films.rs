@@ -147,6 +147,7 @@ impl Films {
         match self.now.as_ref().and_then(|film| film.footage.take_news()) {
             Some(News::Lost(line)) => status.fault(Some(Kind::Picture), line),
             Some(News::Back) => status.mended(Kind::Picture),
+            Some(News::Told(line)) => status.notice(line),
             None => {}
         }
     }

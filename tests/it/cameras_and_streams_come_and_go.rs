@@ -99,6 +99,21 @@ fn a_render_refuses_what_is_live() {
 }
 
 #[test]
+fn what_no_camera_can_be_asked_is_one_line() {
+    if skip_ffmpeg() {
+        return;
+    }
+    let mut rig = Rig::with(&[("a", PRESET)]).live().start();
+    rig.wait(&[text(Id::Input, "camera:0?size=720p")], |show| show.status().notice.is_some());
+    let told = rig.notice();
+    assert!(
+        told.starts_with("camera:0: a camera takes size=1280x720, fps=60") && told.ends_with("got \"size=720p\""),
+        "{told}"
+    );
+    assert!(told.lines().count() == 1 && rig.picture().is_some(), "and the network plays");
+}
+
+#[test]
 fn a_camera_that_is_not_there_is_one_line() {
     if skip_ffmpeg() || !cfg!(target_os = "linux") {
         return;
