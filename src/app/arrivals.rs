@@ -70,14 +70,6 @@ impl Arrivals {
 }
 
 fn prepare(file: &Path, machinery: (Arc<dyn Engine>, Option<Arc<Device>>)) -> Result<Box<Show>, String> {
-    let take = Take::read(file).map_err(|error| error.to_string())?;
-    let places = take.locate().map_err(|error| error.to_string())?;
     let library = Library::open().map_err(|error| error.to_string())?;
-    let frames = take.picture.unwrap_or(take.start).min(take.frames.len());
-    let mut show = Show::resume(&take, frames, places, library, machinery).map_err(|error| error.to_string())?;
-    if take.picture.is_none() {
-        show.play_take(take, frames, false);
-    }
-    show.notice(format!("this is {}", file.display()));
-    Ok(Box::new(show))
+    Show::arrive(file, library, machinery).map(Box::new)
 }

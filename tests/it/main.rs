@@ -15,6 +15,7 @@ mod a_picture_file_can_be_the_input;
 mod a_preset_leaves_the_stage_alone;
 mod a_rendering_is_stopped_and_shared;
 mod a_show_is_recorded;
+mod a_snapshot_arrives_as_it_left;
 mod a_stream_is_heard;
 mod a_take_follows_timecode;
 mod a_take_gives_what_was_played;
