@@ -39,6 +39,7 @@ use crate::engine::gpu::Device;
 use crate::params::Id;
 use crate::show::{Show, whole_micros};
 use crate::thread::panic_message;
+use crate::thumbnail::Thumbnails;
 
 /// Options of the windows.
 #[derive(Resource, Clone, Debug)]
@@ -55,6 +56,8 @@ pub struct Options {
     pub seconds: Option<f64>,
     /// What starts recordings and streams, once the output has its size.
     pub first: Vec<Event>,
+    /// Small pictures of what can be chosen.
+    pub thumbnails: Thumbnails,
 }
 
 /// Why the window could not be opened, or closed with an error.

@@ -30,6 +30,7 @@ pub mod render;
 pub mod shader;
 pub mod style;
 pub mod take;
+pub mod thumbnails;
 
 use std::fmt::Arguments;
 use std::io::{self, Write};

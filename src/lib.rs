@@ -30,6 +30,7 @@
 //! | [`effects`] | picture processing after the network: crossfade, input, style loop |
 //! | [`record`] | writes pictures as videos and folders of PNGs |
 //! | [`show`] | one frame of the show; the only module that knows the whole path |
+//! | [`thumbnail`] | small pictures of presets, styles, networks and seeds, drawn by a child process and kept |
 //! | [`commands`] | the command line, one file per command |
 //! | `app` | the window (feature `window`): presenting, HUD, keys |
 
@@ -53,3 +54,4 @@ pub mod record;
 pub mod screen;
 pub mod show;
 pub mod thread;
+pub mod thumbnail;

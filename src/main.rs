@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use latent_jockey::commands::{
-    self, bench, convert, doctor, eval, generate, inspect, params, play, render, shader, style, take,
+    self, bench, convert, doctor, eval, generate, inspect, params, play, render, shader, style, take, thumbnails,
 };
 use latent_jockey::show::printable;
 
@@ -43,6 +43,9 @@ enum Command {
     Params(params::Options),
     /// Look into takes, and make them complete
     Take(take::Options),
+    /// Draw small pictures of presets, styles and networks, for a show beside this process
+    #[command(hide = true)]
+    Thumbnails(thumbnails::Options),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Some(Command::Shader(options)) => shader::run(&options),
         Some(Command::Params(options)) => params::run(&options),
         Some(Command::Take(options)) => take::run(&options),
+        Some(Command::Thumbnails(options)) => thumbnails::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

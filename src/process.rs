@@ -12,3 +12,34 @@ pub fn set_apart(command: &mut Command) {
         std::os::windows::process::CommandExt::creation_flags(command, CREATE_NEW_PROCESS_GROUP);
     }
 }
+
+/// Lets a program run only when nothing else wants the processor, where the one that starts it can say so: Windows. On Unix
+/// the program does so itself, by [`become_idle`].
+pub fn set_idle(command: &mut Command) {
+    #[cfg(windows)]
+    {
+        // Flags replace one another: see `set_apart`.
+        const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+        const IDLE_PRIORITY_CLASS: u32 = 0x40;
+        let flags = CREATE_NEW_PROCESS_GROUP | IDLE_PRIORITY_CLASS;
+        std::os::windows::process::CommandExt::creation_flags(command, flags);
+    }
+    #[cfg(not(windows))]
+    let _ = command;
+}
+
+/// Lets this thread, and those that it starts from now on, run only when nothing else wants the processor. Elsewhere than on
+/// Unix it does nothing: see [`set_idle`].
+pub fn become_idle() {
+    #[cfg(unix)]
+    // SAFETY: the call takes no pointer.
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, 19);
+    }
+    #[cfg(target_os = "linux")]
+    // SAFETY: `sched_param` is a plain structure, for which zeros are valid, and it outlives the call.
+    unsafe {
+        let param: libc::sched_param = std::mem::zeroed();
+        libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const param);
+    }
+}

@@ -27,6 +27,7 @@ use crate::record::stream::Target;
 use crate::record::take::Take;
 use crate::record::{share, snapshot};
 use crate::show::{Devices, Mode, Show, Uploads, whole_micros};
+use crate::thumbnail::{self, Thumbnails};
 
 /// The default UDP port for OSC.
 pub const OSC_PORT: u16 = 9000;
@@ -214,6 +215,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     };
     let controllers = show.library().folders().all(Kind::Controller);
     show.set_names_only(options.listen.is_some_and(|ip| !ip.is_loopback()));
+    let thumbnails = Thumbnails::new(thumbnail::Options::new(show.library().clone()));
     let (sender, events) = control::queue();
     let [osc_counts, web_counts, midi_counts, audio_counts] = [(); 4].map(|()| Arc::<Counts>::default());
     // A missing device is reported once; the show continues.
@@ -240,6 +242,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                     osc: osc.as_ref().map(|osc| OscHost::new(osc.local_addr())),
                     announce: true,
                     timeouts: query::Timeouts::default(),
+                    thumbs: Some(Arc::new(thumbnails.clone())),
                     events: sender.clone(),
                     counts: web_counts.clone(),
                 })
@@ -310,7 +313,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     let first = first_writes(options)?;
     if has_window {
-        return open(show, device, events, options, first);
+        return open(show, device, events, options, (first, thumbnails));
     }
     if !first.is_empty() {
         show.step(0.0, &first);
@@ -402,7 +405,7 @@ fn open(
     device: Option<Arc<Device>>,
     events: Events,
     options: &Options,
-    first: Vec<Event>,
+    (first, thumbnails): (Vec<Event>, Thumbnails),
 ) -> anyhow::Result<()> {
     let window = crate::app::Options {
         fullscreen: options.fullscreen,
@@ -411,13 +414,20 @@ fn open(
         hud: !options.no_hud,
         seconds: options.seconds,
         first,
+        thumbnails,
     };
     Ok(crate::app::run(show, device, events, window)?)
 }
 
 /// Without the feature `window`, [`has_window`] is false.
 #[cfg(not(feature = "window"))]
-fn open(show: Show, _: Option<Arc<Device>>, events: Events, options: &Options, _: Vec<Event>) -> anyhow::Result<()> {
+fn open(
+    show: Show,
+    _: Option<Arc<Device>>,
+    events: Events,
+    options: &Options,
+    _: (Vec<Event>, Thumbnails),
+) -> anyhow::Result<()> {
     headless(show, &events, options.seconds)
 }
 

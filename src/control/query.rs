@@ -10,6 +10,7 @@ pub mod board;
 mod guard;
 mod http;
 mod socket;
+mod thumb;
 pub mod tree;
 mod view;
 
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use board::Shared;
 pub use board::{Dims, Panel, Viewer};
+pub use thumb::{Thumb, Thumbs};
 
 use super::listen::{Refuses, is_missing_family};
 use super::{Counts, Device, DeviceStatus, Event, EventSender, Lane, Listen, Listener};
@@ -63,6 +65,8 @@ pub struct Options {
     /// Whether to announce it by mDNS: on this machine if it listens on the loopback, otherwise on the network.
     pub announce: bool,
     pub timeouts: Timeouts,
+    /// Small pictures of what can be chosen, if there are any.
+    pub thumbs: Option<Arc<dyn Thumbs>>,
     pub events: EventSender,
     pub counts: Arc<Counts>,
 }
@@ -109,7 +113,7 @@ impl QueryServer {
     /// # Errors
     /// When the port is taken, or the address is not this machine's.
     pub fn start(options: Options) -> Result<Self, QueryError> {
-        let Options { listen, osc, announce, timeouts, events, counts } = options;
+        let Options { listen, osc, announce, timeouts, thumbs, events, counts } = options;
         let listeners = listen.open(open, |line| events.send(Event::Notice(line), &counts))?;
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let local = addresses.first().copied().unwrap_or(listen.address());
@@ -118,7 +122,7 @@ impl QueryServer {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(failed)?;
         let thread = {
-            let site = http::Site::new(shared.clone(), events.on(Lane::Web), counts.clone(), timeouts);
+            let site = http::Site::new(shared.clone(), thumbs, events.on(Lane::Web), counts.clone(), timeouts);
             std::thread::Builder::new()
                 .name("query".to_owned())
                 .spawn(move || runtime.block_on(http::serve(listeners, site)))

@@ -18,6 +18,7 @@ pub const ROOT: &str = "built-in:";
 #[include = "*.luau"]
 #[include = "networks/*.safetensors"]
 #[include = "pictures/*"]
+#[include = "thumbnails/*.jpg"]
 #[exclude = "*.md"]
 #[exclude = "examples/*"]
 #[exclude = "networks/training/*"]

@@ -38,7 +38,8 @@ impl Stage {
         let counts = Arc::new(Counts::default());
         let osc = Some(OscHost::new((Ipv4Addr::LOCALHOST, 9000).into()));
         let listen = Listen::Loopback { port: 0 };
-        let options = Options { listen, osc, announce: false, timeouts, events: sender, counts: counts.clone() };
+        let options =
+            Options { listen, osc, announce: false, timeouts, thumbs: None, events: sender, counts: counts.clone() };
         let server = QueryServer::start(options).expect("a free port");
         let panel = server.panel();
         let mut stage = Stage { server, panel, events, counts, params: Params::default(), mapping: Mapping::default() };
@@ -303,6 +304,7 @@ fn a_taken_port_is_reported_in_one_line() {
         osc: None,
         announce: false,
         timeouts,
+        thumbs: None,
         events,
         counts,
     });

@@ -43,8 +43,15 @@ impl Rig {
         let osc = OscServer::bind(address, sender.clone(), Arc::default()).expect("a free port");
         let counts: Arc<Counts> = Arc::default();
         let (osc_host, announce, timeouts) = (None, false, Timeouts::default());
-        let options =
-            Options { listen: Listen::At(address), osc: osc_host, announce, timeouts, events: sender, counts };
+        let options = Options {
+            listen: Listen::At(address),
+            osc: osc_host,
+            announce,
+            timeouts,
+            thumbs: None,
+            events: sender,
+            counts,
+        };
         let query = QueryServer::start(options).expect("a free port");
         let (feedback, panel) = (osc.feedback(), query.panel());
         let (params, mapping) = (Params::default(), Mapping::default());

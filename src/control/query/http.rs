@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 use super::announce::NAME;
 use super::board::Shared;
+use super::thumb::{self, Thumbs};
 use super::{Timeouts, guard, socket, tree};
 use crate::control::rate::Peers;
 use crate::control::{Counts, Event, EventSender};
@@ -38,12 +39,13 @@ const PICTURE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The whole page: no other file is ever sent.
 const PAGE: &str = include_str!("page.html");
 
-type Answer = Response<Full<Bytes>>;
+pub type Answer = Response<Full<Bytes>>;
 
 /// State shared by all connections.
 #[derive(Clone)]
 pub struct Site {
     pub shared: Arc<Shared>,
+    pub thumbs: Option<Arc<dyn Thumbs>>,
     pub events: EventSender,
     pub counts: Arc<Counts>,
     pub timeouts: Timeouts,
@@ -52,9 +54,15 @@ pub struct Site {
 }
 
 impl Site {
-    pub fn new(shared: Arc<Shared>, events: EventSender, counts: Arc<Counts>, timeouts: Timeouts) -> Self {
+    pub fn new(
+        shared: Arc<Shared>,
+        thumbs: Option<Arc<dyn Thumbs>>,
+        events: EventSender,
+        counts: Arc<Counts>,
+        timeouts: Timeouts,
+    ) -> Self {
         let rate = Arc::new(Mutex::new(Peers::new(MAX_REQUESTS_PER_SEC, Instant::now())));
-        Site { shared, events, counts, timeouts, rate, sockets: Arc::new(Semaphore::new(MAX_SOCKETS)) }
+        Site { shared, thumbs, events, counts, timeouts, rate, sockets: Arc::new(Semaphore::new(MAX_SOCKETS)) }
     }
 }
 
@@ -163,6 +171,9 @@ async fn answer(mut request: Request<Incoming>, from: SocketAddr, site: Site) ->
     let Some(address) = decoded(request.uri().path()) else {
         return plain(StatusCode::BAD_REQUEST, "the path is not valid text");
     };
+    if let Some(rest) = address.strip_prefix(thumb::PATH) {
+        return thumb::answer(site.thumbs.as_deref(), rest, request.headers().get(header::IF_NONE_MATCH));
+    }
     match request.uri().query() {
         None | Some("") if wants_page && address == "/" => page(),
         None | Some("") => node(&site, from, &address, None),
@@ -235,7 +246,7 @@ pub fn plain(status: StatusCode, line: &'static str) -> Answer {
     respond(status, "text/plain", line)
 }
 
-fn respond(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+pub fn respond(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();

@@ -123,11 +123,35 @@ pub struct Item {
     /// Its range and unit, or how it is called.
     pub usage: String,
     pub help: String,
+    /// What a small picture beside it can show.
+    pub shows: Option<Shows>,
+}
+
+/// What a small picture can show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shows {
+    Preset(String),
+    Network(String),
+    /// A style of the playing style network.
+    Style(usize),
+    /// A seed of the playing network.
+    Seed(u32),
 }
 
 impl Item {
     fn new(text: impl Into<String>, usage: impl Into<String>, help: impl Into<String>) -> Item {
-        Item { text: text.into(), usage: usage.into(), help: help.into() }
+        Item { text: text.into(), usage: usage.into(), help: help.into(), shows: None }
+    }
+
+    /// A name, with the picture of what has it.
+    fn named(name: &str, usage: &str, shows: impl FnOnce(String) -> Shows) -> Item {
+        Item { shows: Some(shows(name.to_owned())), ..Item::new(name, usage, "") }
+    }
+
+    /// A seed, with its picture.
+    fn seed(text: &str) -> Option<Item> {
+        let seed = text.parse().ok()?;
+        Some(Item { shows: Some(Shows::Seed(seed)), ..Item::new(text, "seed", Id::Seed.def().help) })
     }
 }
 
@@ -140,6 +164,8 @@ pub struct Offer {
     pub items: Vec<Item>,
     /// Whether what stands there is a name already.
     pub is_complete: bool,
+    /// Whether there is nothing to choose, only a picture of what stands there.
+    pub is_preview: bool,
 }
 
 /// Most items that are offered.
@@ -159,7 +185,16 @@ pub fn offer(
     let inside = all.iter().find(|token| token.range.start < at && at <= token.range.end);
     let (typed, range, candidates) = match inside {
         Some(token) if token.kind == Kind::Comment => return None,
-        Some(token) if token.kind == Kind::Number && !is_asked => return None,
+        Some(token) if token.kind == Kind::Number => {
+            let before = text[..token.range.start].trim_end_matches(' ');
+            if at == token.range.end && before.ends_with('=') && is_seed(text, token.range.start, words) {
+                return preview(text, token.range.clone());
+            }
+            if !is_asked {
+                return None;
+            }
+            (&text[at..at], at..at, of_luau(words, now))
+        }
         Some(token) if token.kind == Kind::Text => {
             let is_closed = token.range.len() > 1 && text[..token.range.end].ends_with(&text[token.range.start..][..1]);
             if is_closed && at == token.range.end {
@@ -170,6 +205,9 @@ pub fn offer(
             let before = &text[token.range.start + 1..at];
             let is_end = |c: char| is_pattern && (c.is_whitespace() || "[]<>{}(),|*/@!?".contains(c));
             let start = at - before.len() + before.rfind(is_end).map_or(0, |i| i + 1);
+            if is_pattern && is_seed(text, token.range.start, words) {
+                return preview(text, start..at);
+            }
             let inner = words_for(text, token.range.start, call, is_pattern, words);
             (&text[start..at], start..at, inner)
         }
@@ -205,7 +243,18 @@ pub fn offer(
     let items = ranked(candidates, typed);
     let is_complete = items.iter().any(|item| item.text == typed);
     let is_alone = items.len() == 1 && is_complete;
-    (!items.is_empty() && !is_alone).then_some(Offer { range, items, is_complete })
+    (!items.is_empty() && !is_alone).then_some(Offer { range, items, is_complete, is_preview: false })
+}
+
+/// The picture of a seed that stands there.
+fn preview(text: &str, range: Range<usize>) -> Option<Offer> {
+    let items = vec![Item::seed(&text[range.clone()])?];
+    Some(Offer { range, items, is_complete: true, is_preview: true })
+}
+
+/// Whether what begins at `start` is assigned to the seed.
+fn is_seed(text: &str, start: usize, words: &Words) -> bool {
+    assigned_before(text, start, words).is_some_and(|target| target.id == Id::Seed)
 }
 
 /// Those that match what has been typed: first those that begin so, then those with a part that does.
@@ -250,7 +299,10 @@ fn playing(text: &str, at: usize, words: &Words, now: &dyn Fn(Target) -> Option<
     let Some(target) = assigned(&text[start..]).and_then(|name| words.target(name)) else { return Vec::new() };
     let is_word = matches!(target.id.def().kind, ParamKind::Choice { .. } | ParamKind::Text { .. });
     let quoted = |word: &str| if is_word { format!("\"{word}\"") } else { word.to_owned() };
-    let now = now(target).map(|now| Item::new(quoted(&now), "what plays now", target.id.def().help));
+    let now = now(target).map(|now| Item {
+        shows: Item::seed(&now).filter(|_| target.id == Id::Seed).and_then(|item| item.shows),
+        ..Item::new(quoted(&now), "what plays now", target.id.def().help)
+    });
     let others = words_of(target.id, words).into_iter().map(|item| Item { text: format!("\"{}\"", item.text), ..item });
     now.into_iter().chain(others).collect()
 }
@@ -269,22 +321,13 @@ fn words_for(text: &str, start: usize, call: &str, is_pattern: bool, words: &Wor
     match call {
         "lfo" => return WAVES.iter().map(|wave| Item::new(*wave, "a wave", "")).collect(),
         "fx.add" => return plain(&words.names.effects, "effect"),
-        "preset" => return plain(&words.names.presets, "preset"),
-        "network" | "style.network" => return plain(&words.names.networks, "network"),
+        "preset" => return words_of(Id::Preset, words),
+        "network" | "style.network" => return words_of(Id::Network, words),
         "on" => return ["beat", "bar"].iter().map(|word| Item::new(*word, "", "")).collect(),
         "help" | "has" => return of_luau(words, &|_| None),
         _ => {}
     }
-    let line = text[..start].rfind('\n').map_or(0, |i| i + 1);
-    // The last assignment before the string: it may stand in a function on one line.
-    let assigned_to = text[line..start].rfind('=').and_then(|equals| {
-        let before = text[line..line + equals].trim_end();
-        let is_part = |c: char| c.is_alphanumeric() || "_.[]".contains(c);
-        let from =
-            before.rfind(|c| !is_part(c)).map_or(0, |i| i + before[i..].chars().next().map_or(1, char::len_utf8));
-        words.target(&before[from..])
-    });
-    let Some(target) = assigned_to else { return Vec::new() };
+    let Some(target) = assigned_before(text, start, words) else { return Vec::new() };
     let whole = words_of(target.id, words);
     if !is_pattern {
         return whole;
@@ -292,18 +335,35 @@ fn words_for(text: &str, start: usize, call: &str, is_pattern: bool, words: &Wor
     // A pattern takes single words: a part of a name is enough.
     let parts = whole.iter().flat_map(|item| {
         let parts = item.text.split_whitespace().filter(|part| part.len() > 2);
-        parts.map(|part| Item::new(part.to_lowercase(), item.text.clone(), item.help.clone())).collect::<Vec<_>>()
+        let part =
+            |part: &str| Item { shows: item.shows.clone(), ..Item::new(part.to_lowercase(), &*item.text, &*item.help) };
+        parts.map(part).collect::<Vec<_>>()
     });
     parts.collect()
+}
+
+/// What the last assignment before `start` assigns to: it may stand in a function on one line.
+fn assigned_before(text: &str, start: usize, words: &Words) -> Option<Target> {
+    let line = text[..start].rfind('\n').map_or(0, |i| i + 1);
+    let equals = text[line..start].rfind('=')?;
+    let before = text[line..line + equals].trim_end();
+    let is_part = |c: char| c.is_alphanumeric() || "_.[]".contains(c);
+    let from = before.rfind(|c| !is_part(c)).map_or(0, |i| i + before[i..].chars().next().map_or(1, char::len_utf8));
+    words.target(&before[from..])
 }
 
 /// The words that a parameter takes.
 fn words_of(id: Id, words: &Words) -> Vec<Item> {
     let plain = |all: &[String], usage: &str| all.iter().map(|word| Item::new(word, usage, "")).collect::<Vec<_>>();
     match id {
-        Id::Network | Id::StyleNetwork => plain(&words.names.networks, "network"),
-        Id::Preset => plain(&words.names.presets, "preset"),
-        Id::StyleA | Id::StyleB => plain(&words.styles, "style"),
+        Id::Network | Id::StyleNetwork => {
+            words.names.networks.iter().map(|name| Item::named(name, "network", Shows::Network)).collect()
+        }
+        Id::Preset => words.names.presets.iter().map(|name| Item::named(name, "preset", Shows::Preset)).collect(),
+        Id::StyleA | Id::StyleB => {
+            let styles = words.styles.iter().enumerate();
+            styles.map(|(number, name)| Item::named(name, "style", |_| Shows::Style(number))).collect()
+        }
         Id::FxAdd => plain(&words.names.effects, "effect"),
         _ => match id.def().kind {
             ParamKind::Choice { options, .. } => options.iter().map(|word| Item::new(*word, "", "")).collect(),
@@ -409,6 +469,33 @@ mod tests {
         assert_eq!(offered("seed = |", Language::Luau, true), ["67"]);
         assert_eq!(offered("walk.kind = |", Language::Luau, true).len(), 4);
         assert!(offered("|", Language::Luau, true).len() == MOST);
+    }
+
+    #[test]
+    fn names_and_seeds_say_what_their_picture_shows() {
+        let shown = |text: &str, is_asked: bool| {
+            let (at, text) = (text.find('|').unwrap(), text.replacen('|', "", 1));
+            let now = |target: Target| (target.id == Id::Seed).then(|| "67".to_owned());
+            let offer = offer(&text, at, Language::Luau, &words(), &now, is_asked)?;
+            Some((offer.items.into_iter().find_map(|item| item.shows)?, offer.is_preview))
+        };
+        let preset = |name: &str| Shows::Preset(name.to_owned());
+        for (text, is_asked, expected) in [
+            ("preset(\"t|", false, (preset("tides"), false)),
+            ("preset = \"st|\"", false, (preset("stutter"), false)),
+            ("style.network = \"p|", false, (Shows::Network("painters8".to_owned()), false)),
+            ("style.b = \"great|", false, (Shows::Style(1), false)),
+            ("style.a = names(\"wave great|\", 4)", false, (Shows::Style(1), false)),
+            ("seed = |", true, (Shows::Seed(67), false)),
+            ("seed = 6|", false, (Shows::Seed(6), true)),
+            ("every(16, function() seed = 4294967295|", false, (Shows::Seed(u32::MAX), true)),
+            ("seed = seq(\"67 [8 85|", false, (Shows::Seed(85), true)),
+        ] {
+            assert_eq!(shown(text, is_asked), Some(expected), "{text}");
+        }
+        for text in ["psi = 6|", "seed = 4294967296|", "seed = seed + 6|", "seed = 6.5|", "noise.seed = 6|", "x = 6|"] {
+            assert_eq!(shown(text, false), None, "{text}");
+        }
     }
 
     #[test]

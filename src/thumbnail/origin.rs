@@ -1,0 +1,236 @@
+//! Which files a thumbnail is drawn from, and how their contents name it. Reads small files; runs on the thread `thumbnails`.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::key::is_path;
+use super::{ENDING, Key, SHIPPED};
+use crate::file::{self, State, built_in};
+use crate::params::{Id, Value};
+use crate::patch::folders::{Folders, Kind};
+use crate::patch::library::Library;
+use crate::patch::preset::Preset;
+
+/// Changes when thumbnails are drawn in another way.
+const FORMAT: u32 = 1;
+/// Largest file that is compared with the one that ships.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// What is to be drawn: a line of JSON for the child process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Request {
+    Preset { file: PathBuf },
+    Style { network: PathBuf, style: usize },
+    Network { network: PathBuf },
+    Seed { network: PathBuf, seed: u32 },
+}
+
+/// Where a thumbnail comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub request: Request,
+    /// Different for different contents.
+    pub tag: String,
+    /// The one that ships, if all of these files are as they ship.
+    pub shipped: Option<PathBuf>,
+}
+
+impl Origin {
+    /// Looks up what a key means now.
+    ///
+    /// # Errors
+    /// One line, when there is no such file, or it is not a preset.
+    pub fn of(key: &Key, library: &Library) -> Result<Origin, String> {
+        let folders = library.folders();
+        let network = |name: &str| {
+            if is_path(name) { library.network(name) } else { folders.named(Kind::Network, name) }
+                .map_err(|error| error.to_string())
+        };
+        let mut origin = match key {
+            Key::Preset(name) => {
+                let file = if is_path(name) { library.find(name) } else { library.named(name) };
+                of_preset(&file.map_err(|error| error.to_string())?, library)?
+            }
+            Key::Style { network: name, style } => {
+                let network = network(name)?;
+                let ships = Path::new("styles").join(stem(&network)).join(style.to_string());
+                of_network(Request::Style { network: network.clone(), style: *style }, &network, Some(&ships))
+            }
+            Key::Network(name) => {
+                let network = network(name)?;
+                let ships = Path::new("networks").join(stem(&network));
+                of_network(Request::Network { network: network.clone() }, &network, Some(&ships))
+            }
+            Key::Seed { network: name, seed } => {
+                let network = network(name)?;
+                of_network(Request::Seed { network: network.clone(), seed: *seed }, &network, None)
+            }
+        };
+        origin.shipped.take_if(|shipped| !file::is_file(shipped));
+        Ok(origin)
+    }
+}
+
+fn of_network(request: Request, network: &Path, ships: Option<&Path>) -> Origin {
+    let mut contents = Contents::new(&request);
+    contents.add_file(network);
+    let ships = ships.filter(|_| is_as_shipped(Kind::Network, network));
+    Origin { request, tag: contents.tag(), shipped: ships.map(shipped) }
+}
+
+fn of_preset(file: &Path, library: &Library) -> Result<Origin, String> {
+    let preset = library.read(file).map_err(|error| error.headline())?;
+    let request = Request::Preset { file: file.to_owned() };
+    let mut contents = Contents::new(&request);
+    let mut is_shipped = true;
+    for (path, text) in &preset.sources.texts {
+        contents.add(text.as_bytes());
+        is_shipped &= is_as_shipped(if Kind::Effect.ends(path) { Kind::Effect } else { Kind::Preset }, path);
+    }
+    for network in networks(&preset, library.folders()) {
+        contents.add_file(&network);
+        is_shipped &= is_as_shipped(Kind::Network, &network);
+    }
+    let ships = is_shipped.then(|| shipped(&Path::new("presets").join(stem(file))));
+    Ok(Origin { request, tag: contents.tag(), shipped: ships })
+}
+
+/// The files of the networks that a preset names.
+fn networks(preset: &Preset, folders: &Folders) -> Vec<PathBuf> {
+    let base = preset.path.parent().unwrap_or(Path::new(""));
+    let style = preset.params.iter().find_map(|(target, value)| match value {
+        Value::Text(name) if target.id == Id::StyleNetwork && !name.is_empty() => Some(name),
+        _ => None,
+    });
+    let style = style.and_then(|name| folders.file_from(base, Kind::Network, name).ok());
+    preset.network.iter().cloned().chain(style).collect()
+}
+
+fn stem(file: &Path) -> &Path {
+    Path::new(file.file_stem().unwrap_or_default())
+}
+
+/// A thumbnail that ships, by its place without extension.
+fn shipped(place: &Path) -> PathBuf {
+    let mut file = Path::new(built_in::ROOT).join(SHIPPED).join(place).into_os_string();
+    // A name may have a dot.
+    file.push(".");
+    file.push(ENDING);
+    file.into()
+}
+
+/// Whether a file has the contents of the one of this name that ships.
+fn is_as_shipped(kind: Kind, path: &Path) -> bool {
+    if file::is_built_in(path) {
+        return true;
+    }
+    let ours = Path::new(built_in::ROOT).join(kind.folder()).join(path.file_name().unwrap_or_default());
+    let is_as_long = file::is_file(&ours) && file::state(&ours).bytes() == file::state(path).bytes();
+    let read = |path: &Path| file::read(path, MOST_BYTES).ok();
+    is_as_long && read(&ours).is_some_and(|ours| read(path) == Some(ours))
+}
+
+/// What a thumbnail depends on, as one number.
+struct Contents(Sha256);
+
+impl Contents {
+    fn new(request: &Request) -> Self {
+        let mut contents = Contents(Sha256::new());
+        contents.add(format!("{FORMAT} {}", env!("CARGO_PKG_VERSION")).as_bytes());
+        let what = match request {
+            Request::Preset { .. } => "preset".to_owned(),
+            Request::Style { style, .. } => format!("style {style}"),
+            Request::Network { .. } => "network".to_owned(),
+            Request::Seed { seed, .. } => format!("seed {seed}"),
+        };
+        contents.add(what.as_bytes());
+        contents
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    /// A large file, by its name, size and time.
+    fn add_file(&mut self, path: &Path) {
+        let state: State = file::state(path);
+        self.add(path.as_os_str().as_encoded_bytes());
+        self.add(format!("{state:?}").as_bytes());
+    }
+
+    /// 32 hexadecimal digits.
+    fn tag(self) -> String {
+        self.0.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("latent-jockey-origin-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(folder.join("networks")).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_tag_changes_with_whatever_the_picture_is_drawn_from() {
+        let folder = folder("tag");
+        let library = Library::scan(&folder).unwrap();
+        let preset = folder.join("a.toml");
+        let tag = |key: &Key| Origin::of(key, &library).map(|origin| origin.tag);
+        let key = Key::Preset("a".into());
+        assert!(tag(&key).unwrap_err().contains("no preset \"a\""));
+        let mut tags = Vec::new();
+        for text in ["network = \"flowers128\"", "network = \"flowers128\"\nparams = { \"/psi\" = 0.5 }"] {
+            fs::write(&preset, text).unwrap();
+            tags.push(tag(&key).unwrap());
+            assert_eq!(tag(&Key::Preset(preset.display().to_string())), tag(&key), "the same by its path");
+        }
+        fs::write(folder.join("a.luau"), "psi = 1").unwrap();
+        tags.push(tag(&key).unwrap());
+        fs::write(folder.join("networks/flowers128.pkl"), "x").unwrap();
+        tags.push(tag(&key).unwrap());
+        for key in [
+            Key::Network("flowers128".into()),
+            Key::Seed { network: "flowers128".into(), seed: 1 },
+            Key::Seed { network: "flowers128".into(), seed: 2 },
+            Key::Style { network: "painters8".into(), style: 1 },
+            Key::Style { network: "painters8".into(), style: 2 },
+        ] {
+            tags.push(tag(&key).unwrap());
+        }
+        let different: std::collections::HashSet<&String> = tags.iter().collect();
+        assert_eq!(different.len(), tags.len(), "{tags:?}");
+        fs::write(&preset, "netwrok = \"flowers128\"").unwrap();
+        assert!(tag(&key).unwrap_err().contains("netwrok"));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_ships_has_a_picture_that_ships_until_it_is_changed() {
+        let folder = folder("shipped");
+        let library = Library::new(Folders::default().with_own(&folder));
+        let key = Key::Preset("1-vortex".into());
+        let origin = |key: &Key| Origin::of(key, &library).unwrap();
+        let ours = Path::new("built-in:/thumbnails/presets/1-vortex.jpg");
+        assert_eq!(origin(&key).shipped.as_deref(), Some(ours));
+        // A copy of the same contents.
+        let text = file::read(Path::new("built-in:/1-vortex.toml"), 1 << 20).unwrap();
+        fs::write(folder.join("1-vortex.toml"), &text).unwrap();
+        assert_eq!(origin(&key).request, Request::Preset { file: folder.join("1-vortex.toml") });
+        assert_eq!(origin(&key).shipped.as_deref(), Some(ours));
+        fs::write(folder.join("1-vortex.toml"), [text, b"\n".to_vec()].concat()).unwrap();
+        assert_eq!(origin(&key).shipped, None);
+        assert_eq!(origin(&Key::Seed { network: "flowers128".into(), seed: 0 }).shipped, None);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
