@@ -15,6 +15,7 @@ mod meters;
 mod panel;
 mod present;
 mod recover;
+mod tiles;
 mod windows;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -236,7 +237,7 @@ pub fn run(show: Show, card: Option<Arc<Device>>, events: Events, options: Optio
         output_wanted: options.output.is_some(),
         arrivals: arrivals::Arrivals::default(),
         settling: Settling { events: options.first.clone(), size: None, since: now, opened: now },
-        editor: editor::Editor::default(),
+        editor: editor::Editor::new(tiles::Tiles::new(options.thumbnails.clone())),
         panel: panel::Panel::default(),
     };
     player.follow();

@@ -7,6 +7,7 @@
 mod look;
 mod output;
 mod paint;
+mod pictures;
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -19,8 +20,10 @@ use bevy_egui::egui;
 use bevy_egui::helpers::{bevy_to_egui_key, bevy_to_egui_physical_key};
 pub(super) use output::paint as paint_output;
 pub(super) use paint::paint;
+use pictures::Playing;
 
 use super::keys::Chord;
+use super::tiles::Tiles;
 use crate::control::{Event, Source, Write};
 use crate::params::{Id, Value};
 use crate::patch::edit::complete::Offer;
@@ -136,10 +139,13 @@ pub(super) struct Editor {
     /// Scrolls to the cursor in this frame.
     follows: bool,
     serials: u64,
+    /// Pictures beside names.
+    tiles: Tiles,
+    playing: Playing,
 }
 
-impl Default for Editor {
-    fn default() -> Self {
+impl Editor {
+    pub fn new(tiles: Tiles) -> Self {
         Editor {
             is_shown: false,
             documents: Vec::new(),
@@ -155,11 +161,11 @@ impl Default for Editor {
             painted: None,
             follows: false,
             serials: 0,
+            tiles,
+            playing: Playing::default(),
         }
     }
-}
 
-impl Editor {
     pub fn is_shown(&self) -> bool {
         self.is_shown
     }
@@ -234,6 +240,7 @@ impl Editor {
         if self.is_shown || show.params().bool(Id::EditorOutput) {
             self.words.set_table(show.params().table());
             self.words.set_styles(show.styles());
+            self.playing.follow(show);
             self.load_current();
         }
         self.flashes.retain(|flash| flash.since.elapsed() < FLASH);
@@ -465,9 +472,12 @@ const GREETING: &str =
 #[cfg(test)]
 mod test {
     use super::*;
+    use crate::patch::library::Library;
+    use crate::thumbnail::{self, Thumbnails};
 
     fn editor(text: &str) -> Editor {
-        let mut editor = Editor::default();
+        let thumbnails = Thumbnails::new(thumbnail::Options::new(Library::default()));
+        let mut editor = Editor::new(Tiles::new(thumbnails));
         let file = PathBuf::from("/nowhere/my drift.luau");
         let place = Place::Patch { file: file.clone(), preset: file.clone() };
         let document = editor.document(place, &file, Language::Luau, Some(text.into()), None);

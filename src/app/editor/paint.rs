@@ -11,6 +11,7 @@ use bevy_egui::egui::{
 };
 
 use super::look::{Screen, Size};
+use super::pictures::Pictures;
 use super::{Document, Editor, Popup, Scrub, glow, look, written};
 use crate::app::hud::{DIM, PLAIN, WARM, mono};
 use crate::control::Event;
@@ -22,6 +23,8 @@ use crate::patch::edit::{Language, text};
 const PER_STEP: f32 = 6.0;
 /// Most names in view.
 const NAMES: usize = 9;
+/// Most names in view that have pictures.
+const PICTURED: usize = 6;
 /// Longest value that is offered, in characters.
 const LONGEST_VALUE: usize = 24;
 
@@ -211,7 +214,7 @@ fn comment(ctx: &Context, editor: &mut Editor) {
 
 /// Moves through the names, or takes one. False if the key is for something else.
 fn choose(ctx: &Context, editor: &mut Editor, key: Key) -> bool {
-    let Some(popup) = &mut editor.popup else { return false };
+    let Some(popup) = editor.popup.as_mut().filter(|popup| !popup.offer.is_preview) else { return false };
     let count = popup.offer.items.len();
     match (key, popup.chosen) {
         (Key::ArrowDown, chosen) => popup.chosen = Some(chosen.map_or(0, |chosen| (chosen + 1) % count)),
@@ -422,21 +425,26 @@ fn saying(ui: &Ui, line: &str, points: f32) {
 }
 
 /// The names that can be typed, below the cursor.
-fn names(ctx: &Context, editor: &Editor, points: f32) {
-    let (Some(popup), Some((galley, at))) = (&editor.popup, &editor.painted) else { return };
-    let Some(document) = editor.documents.get(editor.current) else { return };
+fn names(ctx: &Context, editor: &mut Editor, points: f32) {
+    let Editor { popup, painted, documents, current, tiles, playing, .. } = editor;
+    let (Some(popup), Some((galley, at))) = (popup, painted) else { return };
+    let Some(document) = documents.get(*current) else { return };
     let screen = ctx.content_rect();
     let layer = LayerId::new(Order::Foreground, Id::new("editor names"));
     let painter = ctx.layer_painter(layer);
     let start = CCursor::new(text::character_of(&document.text, popup.offer.range.start));
     let cursor = galley.pos_from_cursor(start).translate(at.to_vec2());
     let chosen = popup.chosen.unwrap_or(0);
-    let first = chosen.saturating_sub(NAMES - 1);
-    let shown = popup.offer.items.iter().enumerate().skip(first).take(NAMES);
+    let count = if popup.offer.items.iter().any(|item| item.shows.is_some()) { PICTURED } else { NAMES };
+    let first = chosen.saturating_sub(count - 1);
+    let shown = popup.offer.items.iter().enumerate().skip(first).take(count);
     let size = points * 0.9;
+    let with_pictures = shown.clone().map(|(_, item)| item);
+    let pictures = Pictures::new(ctx, tiles, playing, with_pictures, (size, popup.offer.is_preview));
+    let beside = pictures.width(size);
     let name_width = shown.clone().map(|(_, item)| item.text.chars().count()).max().unwrap_or(0);
     let line = |painter: &Painter, text: String, colour| painter.layout_no_wrap(text, mono(size), colour);
-    let columns = (screen.width() * 0.7 / (size * 0.6)) as usize;
+    let columns = ((screen.width() * 0.7 - beside) / (size * 0.6)) as usize;
     let lines: Vec<_> = shown
         .map(|(i, item)| {
             let is_chosen = popup.chosen == Some(i);
@@ -448,12 +456,12 @@ fn names(ctx: &Context, editor: &Editor, points: f32) {
         })
         .collect();
     let help = popup.offer.items.get(chosen).map(|item| item.help.as_str()).filter(|help| !help.is_empty());
-    let widest = lines.iter().map(|(_, name, usage)| name.size().x + usage.size().x).fold(0.0, f32::max);
+    let widest = lines.iter().map(|(_, name, usage)| beside + name.size().x + usage.size().x).fold(0.0, f32::max);
     let help = help.map(|help| {
         let width = widest.max(points * 30.0).min(screen.width() * 0.7);
         painter.layout(help.to_owned(), mono(size * 0.92), Color32::from_rgb(250, 226, 150), width)
     });
-    let row = size * 1.35;
+    let row = (size * 1.35).max(pictures.size.y + size * 0.3);
     let help_size = help.as_ref().map_or(vec2(0.0, 0.0), |help| help.size() + vec2(0.0, size * 0.6));
     let panel = vec2(widest.max(help_size.x), row * lines.len() as f32 + help_size.y) + vec2(size, size * 0.6);
     let below = cursor.min.y + points * look::LINE_HEIGHT + 2.0;
@@ -468,13 +476,15 @@ fn names(ctx: &Context, editor: &Editor, points: f32) {
         bevy_egui::egui::StrokeKind::Inside,
     );
     let mut from = area.min + vec2(size * 0.5, size * 0.3);
-    for (is_chosen, name, usage) in lines {
+    for (i, (is_chosen, name, usage)) in lines.into_iter().enumerate() {
         if is_chosen {
             let bar = Rect::from_min_size(pos2(area.min.x + 1.0, from.y), vec2(panel.x - 2.0, row));
             painter.rect_filled(bar, 0.0, Color32::from_rgb(42, 62, 92));
         }
-        let usage_at = from + vec2(name.size().x, 0.0);
-        painter.galley(from, name, PLAIN);
+        pictures.paint(&painter, i, from.to_vec2(), row);
+        let text_at = from + vec2(beside, (row - name.size().y) / 2.0);
+        let usage_at = text_at + vec2(name.size().x, 0.0);
+        painter.galley(text_at, name, PLAIN);
         painter.galley(usage_at, usage, DIM);
         from.y += row;
     }
