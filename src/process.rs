@@ -13,7 +13,7 @@ pub fn set_apart(command: &mut Command) {
     }
 }
 
-/// Lets a program run only when nothing else wants the processor, where the one that starts it can say so: Windows. On Unix
+/// Gives a program the lowest priority, where the one that starts it can say so: Windows. On Unix
 /// the program does so itself, by [`become_idle`].
 pub fn set_idle(command: &mut Command) {
     #[cfg(windows)]
@@ -28,18 +28,12 @@ pub fn set_idle(command: &mut Command) {
     let _ = command;
 }
 
-/// Lets this thread, and those that it starts from now on, run only when nothing else wants the processor. Elsewhere than on
-/// Unix it does nothing: see [`set_idle`].
+/// Gives this thread, and those that it starts from now on, the lowest priority: some hundredth of a processor that others
+/// want too, so that the work ends some day. Elsewhere than on Unix it does nothing: see [`set_idle`].
 pub fn become_idle() {
     #[cfg(unix)]
     // SAFETY: the call takes no pointer.
     unsafe {
         libc::setpriority(libc::PRIO_PROCESS, 0, 19);
-    }
-    #[cfg(target_os = "linux")]
-    // SAFETY: `sched_param` is a plain structure, for which zeros are valid, and it outlives the call.
-    unsafe {
-        let param: libc::sched_param = std::mem::zeroed();
-        libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const param);
     }
 }

@@ -19,8 +19,8 @@ use crate::thread::panic_message;
 const CHECK: Duration = Duration::from_secs(4);
 /// Most pictures that wait to be drawn.
 const MOST_WAITING: usize = 128;
-/// Longest time for one picture.
-const LONGEST: Duration = Duration::from_secs(120);
+/// Longest time for one picture, on a machine that has better things to do.
+const LONGEST: Duration = Duration::from_secs(600);
 /// A child that has nothing to draw for so long is ended.
 const IDLE: Duration = Duration::from_secs(20);
 /// First and longest pause before a child is started again.
