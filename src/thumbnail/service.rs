@@ -1,7 +1,7 @@
 //! The thread `thumbnails`: finds what is asked for, and keeps the child process that draws the rest.
 //!
 //! The child is started when the first picture must be drawn, ended when nothing was drawn for a while, and started again with
-//! growing pauses when it ends by itself. What it was drawing then counts as undrawable until its files change.
+//! growing pauses when it ends by itself. What it ends at twice counts as undrawable until its files change.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -25,6 +25,8 @@ const LONGEST: Duration = Duration::from_secs(600);
 const IDLE: Duration = Duration::from_secs(20);
 /// First and longest pause before a child is started again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(60)];
+/// What the child ends at so often is not drawn; once may have been somebody else's doing.
+const ENDS: u32 = 2;
 /// A child that ends so often before it can draw is given up.
 const TRIES: u32 = 3;
 
@@ -32,6 +34,8 @@ const TRIES: u32 = 3;
 struct Waiting {
     key: Key,
     origin: Origin,
+    /// How often the child ended while it drew this.
+    ends: u32,
 }
 
 /// The child process.
@@ -137,7 +141,7 @@ impl Service {
         match self.load(&origin) {
             Some(thumbnail) => put(shared, key, Found::Ready(Arc::new(thumbnail))),
             None if matches!(self.hand, Hand::GivenUp) => put(shared, key, Found::Absent),
-            None => self.wait(shared, Waiting { key: key.clone(), origin }),
+            None => self.wait(shared, Waiting { key: key.clone(), origin, ends: 0 }),
         }
     }
 
@@ -270,9 +274,14 @@ impl Service {
                 self.drawn(shared, &waiting, drawn);
                 Hand::Idle(painter, Instant::now())
             }
-            (Hand::Drawing(_, waiting, _), _) => {
-                tracing::debug!("no thumbnail of {}: what draws it has ended", waiting.key.name());
-                put(shared, &waiting.key, Found::Absent);
+            (Hand::Drawing(_, mut waiting, _), _) => {
+                waiting.ends += 1;
+                if waiting.ends < ENDS {
+                    self.waiting.push(waiting);
+                } else {
+                    tracing::debug!("no thumbnail of {}: what draws it ends", waiting.key.name());
+                    put(shared, &waiting.key, Found::Absent);
+                }
                 self.pause(false)
             }
             (Hand::Idle(..), _) => self.pause(false),
@@ -281,7 +290,7 @@ impl Service {
     }
 
     fn drawn(&mut self, shared: &Shared, waiting: &Waiting, drawn: Result<Vec<u8>, String>) {
-        let Waiting { key, origin } = waiting;
+        let Waiting { key, origin, .. } = waiting;
         let thumbnail = drawn.and_then(|jpeg| {
             let thumbnail = Thumbnail::from_jpeg(&jpeg, &origin.tag).ok_or("not a small JPEG")?;
             self.cache.store(&origin.tag, &jpeg);

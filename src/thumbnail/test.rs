@@ -98,14 +98,23 @@ fn cached(folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn a_child_that_is_killed_costs_one_picture_and_is_started_again() {
+fn a_picture_that_kills_the_child_costs_no_other_and_is_tried_twice() {
     let folder = Folder::new("killed");
     let thumbnails = folder.thumbnails("while read line; do case $line in *:13}*) kill -9 $$;; *) draw;; esac; done");
     assert!(is_ready(&wait(&thumbnails, &seed(1))));
     assert_eq!(wait(&thumbnails, &seed(13)), Found::Absent);
     assert!(is_ready(&wait(&thumbnails, &seed(2))));
-    assert_eq!(folder.starts(), 2);
+    assert_eq!(folder.starts(), 3);
     assert_eq!(thumbnails.find(&seed(13)), Found::Absent, "it is not tried again");
+}
+
+#[test]
+fn a_child_that_somebody_killed_is_started_again_and_draws_the_same() {
+    let folder = Folder::new("murdered");
+    let script = "while read line; do if [ -e killed ]; then draw; else touch killed; kill -9 $$; fi; done";
+    let thumbnails = folder.thumbnails(script);
+    assert!(is_ready(&wait(&thumbnails, &seed(1))));
+    assert_eq!(folder.starts(), 2);
 }
 
 #[test]
