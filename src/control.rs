@@ -19,6 +19,7 @@ pub mod osc;
 pub mod query;
 mod queue;
 mod rate;
+pub mod scene;
 pub mod session;
 pub mod tally;
 pub mod timecode;

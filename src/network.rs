@@ -129,6 +129,13 @@ pub fn open(path: impl AsRef<Path>) -> Result<Network, NetworkError> {
     lower(&Checkpoint::open(path.as_ref())?)
 }
 
+/// Whether the first bytes of a file name the tensors of a style network, in whatever format. A guess that reads little: for
+/// lists of names.
+pub fn is_style_head(head: &[u8]) -> bool {
+    const TENSORS: [&[u8]; 2] = [b"conv1.conv2d.weight", b"enc.0.gamma"];
+    TENSORS.iter().any(|name| head.windows(name.len()).any(|bytes| bytes == *name))
+}
+
 /// The generator in an opened file.
 ///
 /// # Errors

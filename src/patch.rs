@@ -10,6 +10,7 @@ pub mod edit;
 pub mod effects;
 pub mod folders;
 pub mod library;
+pub mod listing;
 pub mod locate;
 mod macros;
 pub mod modulators;

@@ -44,6 +44,7 @@ use crate::control::mapping::{MidiEntry, OscEntry};
 use crate::control::midi::Profiles;
 use crate::control::osc::feeds::Feeds;
 use crate::control::query::Dims;
+use crate::control::scene::Scene;
 use crate::control::{Device, Event, Listener, Snapshot, Source, Write, timecode};
 use crate::effects::style::StyleSettings;
 use crate::engine::Engine;
@@ -498,6 +499,12 @@ impl Show {
             mapping: self.controls.mapping(),
             preset: self.presets.number(),
             dims: Dims { z: latent.z_dim, w: latent.w_dim, styles: self.output.styles() },
+            scene: Scene {
+                styles: self.scripts.styles(),
+                tempo_from: self.controls.clock().leader().word(),
+                waiting: self.controls.waiting(),
+                notices: self.status.notices(),
+            },
         };
         self.listeners.iter_mut().for_each(|listener| listener.publish(&snapshot, dt));
         if let Some(bpm) = self.controls.take_new_tempo(self.params.base(Id::Tempo)) {

@@ -22,6 +22,7 @@ use crate::control::{self, Absent, Counts, Event, EventSender, Events, Listen, S
 use crate::engine::gpu::Device;
 use crate::params::{Choice, Codec, Id, RecordWhat, Value};
 use crate::patch::folders::Kind;
+use crate::patch::listing::Listing;
 use crate::patch::locate;
 use crate::record::stream::Target;
 use crate::record::take::Take;
@@ -218,6 +219,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let thumbnails = Thumbnails::new(thumbnail::Options::new(show.library().clone()));
     let (sender, events) = control::queue();
     let [osc_counts, web_counts, midi_counts, audio_counts] = [(); 4].map(|()| Arc::<Counts>::default());
+    let listing = Listing::new(show.library().clone());
+    let names: query::LookUp = Arc::new(move || listing.names());
     // A missing device is reported once; the show continues.
     let mut without = |error: String| {
         warn!("{error}");
@@ -243,6 +246,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                     announce: true,
                     timeouts: query::Timeouts::default(),
                     thumbs: Some(Arc::new(thumbnails.clone())),
+                    names: names.clone(),
                     events: sender.clone(),
                     counts: web_counts.clone(),
                 })

@@ -9,6 +9,7 @@ use super::mapping::{Mapping, OscEntry};
 use super::osc::Out;
 use super::osc::feeds::Feeds;
 use super::query::Dims;
+use super::scene::Scene;
 use super::{Counts, Event};
 use crate::params::Params;
 
@@ -64,6 +65,8 @@ pub struct Snapshot<'a> {
     pub preset: Option<usize>,
     /// How many members of the families there are.
     pub dims: Dims,
+    /// What plays, in words.
+    pub scene: Scene<'a>,
 }
 
 impl<'a> Snapshot<'a> {

@@ -1,14 +1,17 @@
 //! OSCQuery and the browser page: every address, its range and its value, over HTTP and WebSockets.
 //!
 //! The thread `query` runs the server. It reads the [`board`], a copy of the show's values, and puts what clients
-//! write into the event queue through the same parser as UDP. It opens no file, and the show never waits for it:
+//! write into the event queue through the same parser as UDP. It opens no file that a client names, and the show never waits for it:
 //! [`Panel`], the show's half, skips a frame's update while the board is being read. Source: the OSCQuery proposal,
 //! third revision (Vidvox).
 
 mod announce;
+mod assets;
 pub mod board;
 mod guard;
 mod http;
+pub mod names;
+mod playing;
 mod socket;
 mod thumb;
 pub mod tree;
@@ -21,6 +24,7 @@ use std::time::Duration;
 
 use board::Shared;
 pub use board::{Dims, Panel, Viewer};
+pub use names::{LookUp, Names};
 pub use thumb::{Thumb, Thumbs};
 
 use super::listen::{Refuses, is_missing_family};
@@ -67,6 +71,8 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// Small pictures of what can be chosen, if there are any.
     pub thumbs: Option<Arc<dyn Thumbs>>,
+    /// What can be played: may read folders, and is called on a thread of its own.
+    pub names: LookUp,
     pub events: EventSender,
     pub counts: Arc<Counts>,
 }
@@ -113,7 +119,7 @@ impl QueryServer {
     /// # Errors
     /// When the port is taken, or the address is not this machine's.
     pub fn start(options: Options) -> Result<Self, QueryError> {
-        let Options { listen, osc, announce, timeouts, thumbs, events, counts } = options;
+        let Options { listen, osc, announce, timeouts, thumbs, names, events, counts } = options;
         let listeners = listen.open(open, |line| events.send(Event::Notice(line), &counts))?;
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let local = addresses.first().copied().unwrap_or(listen.address());
@@ -122,10 +128,15 @@ impl QueryServer {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(failed)?;
         let thread = {
-            let site = http::Site::new(shared.clone(), thumbs, events.on(Lane::Web), counts.clone(), timeouts);
+            let events = events.on(Lane::Web);
+            let site = http::Site::new(shared.clone(), thumbs, names, events, counts.clone(), timeouts);
             std::thread::Builder::new()
                 .name("query".to_owned())
-                .spawn(move || runtime.block_on(http::serve(listeners, site)))
+                .spawn(move || {
+                    runtime.block_on(http::serve(listeners, site));
+                    // A look-up of names on a slow disk must not hold up the end.
+                    runtime.shutdown_background();
+                })
                 .map_err(failed)?
         };
         let announced = announce.then(|| announce::Announcement::new(local, osc)).flatten();

@@ -229,7 +229,8 @@ impl Controls {
         if id == Id::Tempo && is_hand {
             self.clock.set_by_hand();
         }
-        self.learning.note(write, !is_untrusted);
+        // A page on this machine may save presets by name, as it may record and evaluate code.
+        self.learning.note(write, !is_untrusted || write.source == Source::LocalWeb);
         Ok(())
     }
 
@@ -277,6 +278,11 @@ impl Controls {
     /// What is waiting, and for how many more beats: for the HUD.
     pub fn pending(&self, params: &Params) -> Option<String> {
         self.held.line(self.clock.beat(), params.base(Id::Quantize))
+    }
+
+    /// The changes that wait for the beat.
+    pub fn waiting(&self) -> &[Write] {
+        self.held.writes()
     }
 
     /// Handles `/learn`: waits for a control, or stops waiting if called again without an address.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::loads::Kind;
 use crate::control::osc::feeds::Heard;
+use crate::control::scene::Notices;
 use crate::control::tally::{Tally, Told};
 use crate::control::{DeviceStatus, Write};
 use crate::params::Value;
@@ -80,6 +81,7 @@ pub struct Status {
     times: VecDeque<f64>,
     last_message: String,
     notice: Option<Notice>,
+    notices: Notices,
     /// Number of values that no parameter accepted.
     refused: u64,
     refusals: Tally,
@@ -153,6 +155,7 @@ impl Status {
     pub fn notice(&mut self, line: String) {
         let line = printable(&line);
         tracing::info!(target: "show", "{line}");
+        self.notices.push(self.now, &line);
         self.notice = Some(Notice { until: self.now + NOTICE_SECS, line, about: None });
     }
 
@@ -181,6 +184,11 @@ impl Status {
     /// The one line that needs attention.
     pub fn line(&self) -> Option<&str> {
         self.notice.as_ref().map(|notice| notice.line.as_str())
+    }
+
+    /// The last notices.
+    pub fn notices(&self) -> &Notices {
+        &self.notices
     }
 
     /// Reports an invalid write: always counted, shown once and later with a count.

@@ -9,6 +9,7 @@ use latent_jockey::control::mapping::{Mapping, OscEntry};
 use latent_jockey::control::osc::feeds::Feeds;
 use latent_jockey::control::osc::{Feedback, OscServer};
 use latent_jockey::control::query::Dims;
+use latent_jockey::control::scene::Scene;
 use latent_jockey::control::{Counts, Event, Events, QUEUE, Snapshot, Source, Write, queue};
 use latent_jockey::params::{Id, Params, Value};
 
@@ -36,7 +37,8 @@ impl Rig {
 
     fn frame(&mut self) {
         let (params, feeds) = (Params::default(), Feeds::default());
-        let snapshot = Snapshot { params: &params, feeds, mapping: &self.mapping, preset: None, dims: Dims::default() };
+        let (mapping, dims, scene) = (&self.mapping, Dims::default(), Scene::default());
+        let snapshot = Snapshot { params: &params, feeds, mapping, preset: None, dims, scene };
         self.feedback.step(&snapshot, 0.01);
     }
 
@@ -149,7 +151,8 @@ fn questions_about_unknown_addresses_are_reported() {
     let line = std::iter::from_fn(|| {
         let params = Params::default();
         let (mapping, feeds) = (&rig.mapping, Feeds::default());
-        let snapshot = Snapshot { params: &params, feeds, mapping, preset: None, dims: Dims::default() };
+        let (dims, scene) = (Dims::default(), Scene::default());
+        let snapshot = Snapshot { params: &params, feeds, mapping, preset: None, dims, scene };
         latent_jockey::control::Listener::publish(&mut rig.feedback, &snapshot, 0.01);
         Some(rig.events.recv_timeout(Duration::from_millis(10)).ok())
     })

@@ -9,6 +9,7 @@ use latent_jockey::control::clock::{Clock, Leader};
 use latent_jockey::control::mapping::Mapping;
 use latent_jockey::control::osc::feeds::Feeds;
 use latent_jockey::control::query::Dims;
+use latent_jockey::control::scene::Scene;
 use latent_jockey::control::session::link::{LinkSession, peers};
 use latent_jockey::control::{Counts, Device, Event, Events, Listener, Snapshot, queue};
 use latent_jockey::params::{Id, Params, TempoSource, Value};
@@ -77,7 +78,8 @@ impl Stage {
         self.clock.step(dt, self.params.get(Id::Tempo), TempoSource::Auto);
         let feeds = Feeds { beat: self.clock.beat(), ..Feeds::default() };
         let (params, mapping) = (&self.params, &Mapping::default());
-        self.listener.publish(&Snapshot { params, feeds, mapping, preset: None, dims: Dims::default() }, dt);
+        let (dims, scene) = (Dims::default(), Scene::default());
+        self.listener.publish(&Snapshot { params, feeds, mapping, preset: None, dims, scene }, dt);
         if let Some(bpm) = self.clock.take_new_tempo(self.params.get(Id::Tempo)) {
             self.listener.tempo(bpm);
         }

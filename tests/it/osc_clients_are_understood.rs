@@ -11,6 +11,7 @@ use latent_jockey::control::mapping::{Mapping, MidiOptions, OscEntry};
 use latent_jockey::control::osc::feeds::Feeds;
 use latent_jockey::control::osc::{Feedback, Options, OscError, OscServer, Out};
 use latent_jockey::control::query::Dims;
+use latent_jockey::control::scene::Scene;
 use latent_jockey::control::{Counts, Event, EventSender, Events, Listen, Listener, Snapshot, queue};
 use latent_jockey::params::{Id, Params, Table, Value};
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType};
@@ -28,7 +29,7 @@ fn next(events: &Events) -> (String, Value) {
 }
 
 fn snapshot<'a>(params: &'a Params, feeds: Feeds, mapping: &'a Mapping) -> Snapshot<'a> {
-    Snapshot { params, feeds, mapping, preset: None, dims: Dims::default() }
+    Snapshot { params, feeds, mapping, preset: None, dims: Dims::default(), scene: Scene::default() }
 }
 
 fn packet(address: &str, args: Vec<OscType>) -> OscPacket {

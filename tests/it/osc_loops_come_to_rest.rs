@@ -9,6 +9,7 @@ use latent_jockey::control::mapping::Mapping;
 use latent_jockey::control::osc::feeds::Feeds;
 use latent_jockey::control::osc::{Feedback, OscServer};
 use latent_jockey::control::query::Dims;
+use latent_jockey::control::scene::Scene;
 use latent_jockey::control::{Counts, Event, Events, Snapshot, queue};
 use latent_jockey::params::{Id, Params, Value};
 
@@ -50,8 +51,8 @@ impl Instrument {
             }
         }
         let feeds = Feeds::default();
-        let snapshot =
-            Snapshot { params: &self.params, feeds, mapping: &self.mapping, preset: None, dims: Dims::default() };
+        let (dims, scene) = (Dims::default(), Scene::default());
+        let snapshot = Snapshot { params: &self.params, feeds, mapping: &self.mapping, preset: None, dims, scene };
         self.feedback.step(&snapshot, 0.005);
         writes
     }

@@ -4,13 +4,15 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use latent_jockey::control::Snapshot;
 use latent_jockey::control::mapping::{Mapping, OscEntry};
 use latent_jockey::control::osc::feeds::Feeds;
-use latent_jockey::control::query::{Dims, Options, OscHost, Panel, QueryError, QueryServer, Timeouts};
-use latent_jockey::control::{Counts, Event, Events, Listen, queue};
+use latent_jockey::control::query::{Dims, Names, Options, OscHost, Panel, QueryError, QueryServer, Timeouts};
+use latent_jockey::control::scene::{Notices, Scene};
+use latent_jockey::control::{self, Counts, Event, Events, Listen, Source, queue};
 use latent_jockey::params::{Id, Params, Value};
 use rosc::{OscMessage, OscPacket, OscType};
 use serde_json::{Value as Json, json};
@@ -26,6 +28,10 @@ struct Stage {
     counts: Arc<Counts>,
     params: Params,
     mapping: Mapping,
+    styles: Vec<String>,
+    waiting: Vec<control::Write>,
+    notices: Notices,
+    look_ups: Arc<AtomicUsize>,
 }
 
 impl Stage {
@@ -38,11 +44,29 @@ impl Stage {
         let counts = Arc::new(Counts::default());
         let osc = Some(OscHost::new((Ipv4Addr::LOCALHOST, 9000).into()));
         let listen = Listen::Loopback { port: 0 };
-        let options =
-            Options { listen, osc, announce: false, timeouts, thumbs: None, events: sender, counts: counts.clone() };
+        let look_ups = Arc::<AtomicUsize>::default();
+        let names = {
+            let look_ups = look_ups.clone();
+            Arc::new(move || {
+                look_ups.fetch_add(1, Ordering::Relaxed);
+                Names { presets: vec!["1-ink".to_owned()], networks: vec!["a".to_owned()], ..Names::default() }
+            })
+        };
+        let options = Options {
+            listen,
+            osc,
+            announce: false,
+            timeouts,
+            thumbs: None,
+            names,
+            events: sender,
+            counts: counts.clone(),
+        };
         let server = QueryServer::start(options).expect("a free port");
         let panel = server.panel();
-        let mut stage = Stage { server, panel, events, counts, params: Params::default(), mapping: Mapping::default() };
+        let (params, mapping) = (Params::default(), Mapping::default());
+        let (styles, waiting, notices) = (Vec::new(), Vec::new(), Notices::default());
+        let mut stage = Stage { server, panel, events, counts, params, mapping, styles, waiting, notices, look_ups };
         stage.step();
         stage
     }
@@ -55,7 +79,9 @@ impl Stage {
             }
         }
         let feeds = Feeds { beat: 1.0, fps: 30.0, ..Feeds::default() };
-        let snapshot = Snapshot { params: &self.params, feeds, mapping: &self.mapping, preset: None, dims: DIMS };
+        let scene = Scene { styles: &self.styles, tempo_from: "taps", waiting: &self.waiting, notices: &self.notices };
+        let (params, mapping) = (&self.params, &self.mapping);
+        let snapshot = Snapshot { params, feeds, mapping, preset: None, dims: DIMS, scene };
         self.panel.step(&snapshot, 0.02);
     }
 
@@ -69,11 +95,17 @@ impl Stage {
         }
     }
 
-    fn ask(&self, head: &str) -> (u16, String) {
+    /// The answer with its headers.
+    fn whole_answer(&self, head: &str) -> String {
         let mut stream = TcpStream::connect(self.server.local_addr()).expect("a connection");
         write!(stream, "{head}\r\nConnection: close\r\n\r\n").expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+
+    fn ask(&self, head: &str) -> (u16, String) {
+        let answer = self.whole_answer(head);
         let (headers, body) = answer.split_once("\r\n\r\n").expect("a whole answer");
         (headers[9..12].parse().expect("a status"), body.to_owned())
     }
@@ -158,6 +190,73 @@ fn http_answers_as_the_proposal_says() {
     let (_, page) = stage.ask(&format!("GET / HTTP/1.1\r\n{localhost}\r\nAccept: text/html"));
     assert!(page.starts_with("<!doctype html>"));
     assert!(!page.contains("src=\"http") && !page.contains("import "), "the page is whole");
+}
+
+/// A browser asks each time whether the page is still the same, and gets it once.
+#[test]
+fn the_files_of_the_page_are_kept_by_browsers() {
+    let stage = Stage::new();
+    for path in ["/page.css", "/play.js", "/?HTML"] {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost:9000");
+        let whole = stage.whole_answer(&head);
+        let tag = whole.lines().find_map(|line| line.strip_prefix("etag: ")).expect("a tag").to_owned();
+        assert!(whole.contains("cache-control: no-cache") && whole.starts_with("HTTP/1.1 200"), "{path}");
+        let again = stage.whole_answer(&format!("{head}\r\nIf-None-Match: {tag}"));
+        assert!(again.starts_with("HTTP/1.1 304") && again.ends_with("\r\n\r\n"), "{path}: {again}");
+        let other = stage.ask(&format!("{head}\r\nIf-None-Match: \"another\""));
+        assert_eq!((other.0, other.1.len()), (200, whole.split_once("\r\n\r\n").expect("a body").1.len()), "{path}");
+    }
+    assert_eq!(stage.ask("GET /play.js HTTP/1.1\r\nHost: evil.example").0, 403);
+}
+
+#[test]
+fn the_page_is_told_what_plays_in_words() {
+    let mut stage = Stage::new();
+    stage.notices.push(1.5, "ready");
+    stage.styles = vec!["starry".to_owned(), "wave".to_owned()];
+    stage.step();
+    let (_, playing) = stage.get("/?PLAYING");
+    assert_eq!((&playing["STYLES"], &playing["TEMPO_FROM"]), (&json!(["starry", "wave"]), &json!("taps")));
+    assert_eq!((&playing["NOTICES"], &playing["WAITING"]), (&json!([[1, 1.5, "ready"]]), &json!([])));
+
+    let (mut page, mut other) = (stage.socket(), stage.socket());
+    let told = |client: &mut WebSocket<TcpStream>| -> Option<Json> {
+        let text = client.read().ok().filter(Message::is_text)?.to_string();
+        let message: Json = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(message["COMMAND"], json!("PLAYING"), "{message}");
+        Some(message["DATA"].clone())
+    };
+    page.send(command("LISTEN", "/?PLAYING")).unwrap();
+    stage.until("what plays", |_| told(&mut page).is_some_and(|data| data == playing));
+    // Later only what is new.
+    stage.notices.push(2.0, "recording");
+    let value = Value::Text("ink".to_owned());
+    stage.waiting = vec![control::Write { target: Id::Preset.into(), value, source: Source::Web }];
+    let mut news = None;
+    stage.until("the news", |_| {
+        news = told(&mut page).or(news.take());
+        news.is_some()
+    });
+    let news = news.expect("news");
+    assert_eq!((&news["NOTICES"], &news["WAITING"]), (&json!([[2, 2.0, "recording"]]), &json!([["/preset", "ink"]])));
+    page.send(command("IGNORE", "/?PLAYING")).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    stage.notices.push(3.0, "unheard");
+    for _ in 0..10 {
+        stage.step();
+        assert_eq!((told(&mut page), told(&mut other)), (None, None), "only those who listen are told");
+    }
+}
+
+#[test]
+fn names_are_looked_up_rarely() {
+    let stage = Stage::new();
+    for _ in 0..5 {
+        let (status, names) = stage.get("/?NAMES");
+        assert_eq!((status, names), (200, json!({ "PRESETS": ["1-ink"], "NETWORKS": ["a"], "STYLE_NETWORKS": [] })));
+    }
+    // An answer is used again for two seconds; a slow machine may take longer for all five.
+    assert!((1..5).contains(&stage.look_ups.load(Ordering::Relaxed)));
 }
 
 #[test]
@@ -305,6 +404,7 @@ fn a_taken_port_is_reported_in_one_line() {
         announce: false,
         timeouts,
         thumbs: None,
+        names: Arc::new(Names::default),
         events,
         counts,
     });

@@ -9,7 +9,8 @@ use latent_jockey::commands::params::{Format, table};
 use latent_jockey::control::mapping::{Mapping, MidiEntry, MidiOptions, OscEntry};
 use latent_jockey::control::osc::feeds::Feeds;
 use latent_jockey::control::osc::{Feedback, OscServer};
-use latent_jockey::control::query::{Dims, Options, Panel, QueryServer, Timeouts};
+use latent_jockey::control::query::{Dims, Names, Options, Panel, QueryServer, Timeouts};
+use latent_jockey::control::scene::Scene;
 use latent_jockey::control::{Counts, Event, Events, Listen, Snapshot, Write, midi, queue};
 use latent_jockey::params::{Def, Id, Params, Scope, Target, Value};
 use latent_jockey::patch::folders::Folders;
@@ -42,6 +43,7 @@ impl Rig {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let osc = OscServer::bind(address, sender.clone(), Arc::default()).expect("a free port");
         let counts: Arc<Counts> = Arc::default();
+        let names = Arc::new(Names::default);
         let (osc_host, announce, timeouts) = (None, false, Timeouts::default());
         let options = Options {
             listen: Listen::At(address),
@@ -49,6 +51,7 @@ impl Rig {
             announce,
             timeouts,
             thumbs: None,
+            names,
             events: sender,
             counts,
         };
@@ -80,6 +83,7 @@ impl Rig {
             feeds: Feeds { beat: 1.0, fps: 30.0, ..Feeds::default() },
             mapping: &self.mapping,
             preset: None,
+            scene: Scene::default(),
             dims: Dims { z: 8, w: 8, styles: 0 },
         };
         let _ = self.feedback.step(&snapshot, 0.01);

@@ -14,6 +14,7 @@ use rosc::OscType;
 use tokio::sync::{Notify, watch};
 
 use super::OscHost;
+use super::playing::Playing;
 use super::view::View;
 use crate::control::mapping::{MacroEntry, OscEntry};
 use crate::control::osc::feeds::{FEEDS, Feed, Feeds};
@@ -111,6 +112,7 @@ pub struct Board {
     pub dims: Dims,
     /// The modulated targets and their effective values, written every [`EFFECTIVE_EVERY_SECS`].
     effective: Vec<(Target, Value)>,
+    pub playing: Arc<Playing>,
     /// Incremented with every change.
     pub serial: u64,
     /// Incremented with every change of the tree: of rows, aliases, macros, dimensions, or the set of modulated targets.
@@ -122,8 +124,9 @@ impl Board {
         let layout = Arc::new(Layout::new(Table::built_in()));
         let cells = vec![Cell { value: Value::Nothing, serial: 0 }; layout.targets.len()];
         let feed_serials = [0; FEEDS.len()];
-        let (feeds, aliases, macros, dims) = (Feeds::default(), Arc::new([]), Arc::new([]), Dims::default());
-        Board { layout, cells, feeds, feed_serials, aliases, macros, dims, effective: Vec::new(), serial: 0, shape: 0 }
+        let (feeds, dims, playing) = (Feeds::default(), Dims::default(), Arc::default());
+        let (aliases, macros, effective) = (Arc::new([]), Arc::new([]), Vec::new());
+        Board { layout, cells, feeds, feed_serials, aliases, macros, dims, effective, playing, serial: 0, shape: 0 }
     }
 
     /// The current table of parameters.
@@ -292,6 +295,7 @@ pub struct Panel {
     aliases: Arc<[OscEntry]>,
     macros: Arc<[MacroEntry]>,
     dims: Dims,
+    playing: Arc<Playing>,
     changed: Vec<usize>,
     /// The first frame writes everything.
     fresh: bool,
@@ -318,6 +322,7 @@ impl Panel {
             aliases: Arc::new([]),
             macros: Arc::new([]),
             dims: Dims::default(),
+            playing: Arc::default(),
             changed: Vec::new(),
             fresh: true,
             has_other_rows: false,
@@ -380,7 +385,9 @@ impl Panel {
             || !Arc::ptr_eq(&self.macros, macros.entries());
         self.effective_secs += dt;
         let is_moving = !modulated.is_empty() && self.effective_secs >= EFFECTIVE_EVERY_SECS;
-        let is_same = self.changed.is_empty() && !reshaped && self.feeds == snapshot.feeds && !self.fresh;
+        let has_other_scene = !self.playing.is_of(&snapshot.scene);
+        let is_same =
+            self.changed.is_empty() && !reshaped && self.feeds == snapshot.feeds && !has_other_scene && !self.fresh;
         if is_same && !is_moving {
             return;
         }
@@ -408,6 +415,10 @@ impl Panel {
             return;
         }
         self.modulated.clone_from(&self.moved);
+        if has_other_scene {
+            self.playing = self.playing.after(&snapshot.scene);
+            board.playing = self.playing.clone();
+        }
         if std::mem::take(&mut self.fresh) {
             self.changed.clear();
             self.changed.extend(0..targets.len());
@@ -504,6 +515,7 @@ fn write(
 pub(super) mod test {
     use super::*;
     use crate::control::mapping::Mapping;
+    use crate::control::scene::Scene;
     use crate::params::Params;
 
     pub fn shared() -> Arc<Shared> {
@@ -518,7 +530,10 @@ pub(super) mod test {
         let shared = shared();
         let mapping = Mapping::new(&[], &aliases);
         let feeds = Feeds { beat: 3.9, fps: 25.0, ..Feeds::default() };
-        Panel::new(shared.clone()).step(&Snapshot { params, feeds, mapping: &mapping, preset: None, dims: DIMS }, 0.0);
+        Panel::new(shared.clone()).step(
+            &Snapshot { params, feeds, mapping: &mapping, preset: None, dims: DIMS, scene: Scene::default() },
+            0.0,
+        );
         shared.board().clone()
     }
 
@@ -530,7 +545,8 @@ pub(super) mod test {
         let mapping = Mapping::default();
         let psi = Place::Param(Id::Psi.into());
         let step = |panel: &mut Panel, params: &Params| {
-            panel.step(&Snapshot { params, feeds: Feeds::default(), mapping: &mapping, preset: None, dims: DIMS }, 0.1);
+            let (feeds, scene) = (Feeds::default(), Scene::default());
+            panel.step(&Snapshot { params, feeds, mapping: &mapping, preset: None, dims: DIMS, scene }, 0.1);
         };
         step(&mut panel, &params);
         let first = shared.board().serial;

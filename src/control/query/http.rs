@@ -17,7 +17,9 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::announce::NAME;
+use super::assets::{self, Asset};
 use super::board::Shared;
+use super::names::{Known, LookUp};
 use super::thumb::{self, Thumbs};
 use super::{Timeouts, guard, socket, tree};
 use crate::control::rate::Peers;
@@ -36,9 +38,6 @@ const MAX_HEADERS: usize = 16 << 10;
 /// How long a client waits for a new picture.
 const PICTURE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The whole page: no other file is ever sent.
-const PAGE: &str = include_str!("page.html");
-
 pub type Answer = Response<Full<Bytes>>;
 
 /// State shared by all connections.
@@ -49,6 +48,7 @@ pub struct Site {
     pub events: EventSender,
     pub counts: Arc<Counts>,
     pub timeouts: Timeouts,
+    names: Known,
     rate: Arc<Mutex<Peers<IpAddr>>>,
     pub sockets: Arc<Semaphore>,
 }
@@ -57,12 +57,14 @@ impl Site {
     pub fn new(
         shared: Arc<Shared>,
         thumbs: Option<Arc<dyn Thumbs>>,
+        names: LookUp,
         events: EventSender,
         counts: Arc<Counts>,
         timeouts: Timeouts,
     ) -> Self {
         let rate = Arc::new(Mutex::new(Peers::new(MAX_REQUESTS_PER_SEC, Instant::now())));
-        Site { shared, thumbs, events, counts, timeouts, rate, sockets: Arc::new(Semaphore::new(MAX_SOCKETS)) }
+        let (names, sockets) = (Known::new(names), Arc::new(Semaphore::new(MAX_SOCKETS)));
+        Site { shared, thumbs, names, events, counts, timeouts, rate, sockets }
     }
 }
 
@@ -174,12 +176,18 @@ async fn answer(mut request: Request<Incoming>, from: SocketAddr, site: Site) ->
     if let Some(rest) = address.strip_prefix(thumb::PATH) {
         return thumb::answer(site.thumbs.as_deref(), rest, request.headers().get(header::IF_NONE_MATCH));
     }
+    let known = header(header::IF_NONE_MATCH);
+    let asset = assets::find(&address);
     match request.uri().query() {
-        None | Some("") if wants_page && address == "/" => page(),
+        None | Some("") if asset.is_some() || wants_page && address == "/" => {
+            send(asset.unwrap_or(assets::page()), known)
+        }
         None | Some("") => node(&site, from, &address, None),
-        Some("HTML") => page(),
+        Some("HTML") => send(assets::page(), known),
         Some("HOST_INFO") => json(&tree::host(NAME, site.shared.address, site.shared.osc)),
         Some("PICTURE") => picture(&site).await,
+        Some("PLAYING") => json(&site.shared.board().playing.clone().json(0)),
+        Some("NAMES") => names(&site, from).await,
         Some(attribute) => node(&site, from, &address, Some(attribute)),
     }
 }
@@ -225,13 +233,32 @@ async fn picture(site: &Site) -> Answer {
     }
 }
 
-fn page() -> Answer {
-    let mut answer = respond(StatusCode::OK, "text/html; charset=utf-8", PAGE);
+/// What can be played.
+async fn names(site: &Site, from: SocketAddr) -> Answer {
+    if !may_pass(site, from, TREE_COST) {
+        return plain(StatusCode::TOO_MANY_REQUESTS, "too many requests");
+    }
+    json(&site.names.json().await)
+}
+
+/// A file of the page, unless it is what the browser has: `known` are the tags of its copies. No other file is ever sent.
+fn send(asset: &'static Asset, known: Option<&str>) -> Answer {
+    let is_known = known.is_some_and(|tags| tags.contains(&asset.tag));
+    let mut answer = if is_known {
+        respond(StatusCode::NOT_MODIFIED, asset.kind, "")
+    } else {
+        respond(StatusCode::OK, asset.kind, asset.text)
+    };
     let headers = answer.headers_mut();
+    // Kept, but asked for each time: after an update of the program, an old page would not fit it.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(tag) = HeaderValue::from_str(&asset.tag) {
+        headers.insert(header::ETAG, tag);
+    }
     headers.insert(
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
-            "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self' ws:; \
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws:; \
              img-src 'self' blob: data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
         ),
     );

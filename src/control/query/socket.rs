@@ -25,6 +25,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::board::{Board, Place};
 use super::http::{Site, plain};
+use super::playing::Playing;
 use crate::control::Counts;
 use crate::control::mapping::MacroEntry;
 use crate::control::osc::feedback::{bare, effective_address, is_in};
@@ -39,6 +40,8 @@ const MAX_MESSAGE: usize = 64 << 10;
 const MAX_MESSAGES_PER_SEC: f64 = 2000.0;
 /// Maximum number of effective values that one client may watch.
 const MAX_WATCHED: usize = 256;
+/// Instead of an address in `LISTEN` and `IGNORE`: what plays, in words.
+const PLAYING: &str = "/?PLAYING";
 /// After an address in `LISTEN` and `IGNORE`: the effective value.
 const EFFECTIVE: &str = "?EFFECTIVE";
 /// Maximum number of addresses that one client may listen to.
@@ -93,6 +96,8 @@ struct Client {
     listened: HashMap<String, u64>,
     /// The effective values that it watches, and what it was sent last.
     watched: HashMap<String, Vec<OscType>>,
+    /// Whether it listens to [`PLAYING`]: the number of the last change sent to it, and how many notices.
+    playing: Option<(u64, u64)>,
     /// Prefixes that it has subscribed to.
     prefixes: Vec<String>,
     /// Number of the last change sent for its subscriptions.
@@ -122,6 +127,7 @@ impl Client {
             questions: Rate::new(QUESTIONS_PER_SEC, Instant::now()),
             listened: HashMap::new(),
             watched: HashMap::new(),
+            playing: None,
             prefixes: Vec::new(),
             told,
             shape,
@@ -241,8 +247,8 @@ impl Client {
         }
     }
 
-    /// `LISTEN` and `IGNORE`, for values and, with [`EFFECTIVE`] after the address, for effective values; anything else is
-    /// ignored.
+    /// `LISTEN` and `IGNORE`, for values, with [`EFFECTIVE`] after the address for effective values, and for [`PLAYING`];
+    /// anything else is ignored.
     fn command(&mut self, text: &str) -> Vec<Message> {
         if !self.rate.pass(Instant::now()) {
             Counts::add(&self.site.counts.dropped);
@@ -252,6 +258,14 @@ impl Client {
         let address = command["DATA"].as_str().unwrap_or_default();
         let watched = address.strip_suffix(EFFECTIVE);
         match (command["COMMAND"].as_str(), watched) {
+            (Some("LISTEN"), None) if address == PLAYING => {
+                self.playing = Some((0, 0));
+                tell_playing(&mut self.playing, &self.site.shared.board().playing).into_iter().collect()
+            }
+            (Some("IGNORE"), None) if address == PLAYING => {
+                self.playing = None;
+                Vec::new()
+            }
             (Some("LISTEN"), Some(address)) => self.watch(address),
             (Some("IGNORE"), Some(address)) => {
                 if self.watched.remove(address).is_some() {
@@ -317,6 +331,7 @@ impl Client {
                 messages.extend(effective_packet(&board, place, args));
             }
         }
+        messages.extend(tell_playing(&mut self.playing, &board.playing));
         if !self.prefixes.is_empty() {
             let changed = board.places().filter(|&place| board.serial_of(place) > self.told);
             for place in changed {
@@ -329,6 +344,13 @@ impl Client {
         }
         messages
     }
+}
+
+/// What plays, if it is not what the client was told last.
+fn tell_playing(told: &mut Option<(u64, u64)>, playing: &Playing) -> Option<Message> {
+    let (_, notices) = told.filter(|(serial, _)| *serial != playing.serial)?;
+    *told = Some((playing.serial, playing.notices()));
+    Some(Message::text(json!({ "COMMAND": "PLAYING", "DATA": playing.json(notices) }).to_string()))
 }
 
 impl Drop for Client {

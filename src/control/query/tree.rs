@@ -10,10 +10,10 @@ use super::OscHost;
 use super::board::{Board, Place};
 use crate::control::mapping::OscEntry;
 use crate::control::mapping::macros::number_of;
-use crate::params::{Def, Kind};
+use crate::params::{Def, Kind, Remote};
 
 /// The attributes of a node that can be requested individually.
-pub const ATTRIBUTES: [&str; 11] = [
+pub const ATTRIBUTES: [&str; 13] = [
     "FULL_PATH",
     "CONTENTS",
     "TYPE",
@@ -25,6 +25,8 @@ pub const ATTRIBUTES: [&str; 11] = [
     "UNIT",
     "CLIPMODE",
     "MACRO",
+    "DEFAULT",
+    "REMOTE",
 ];
 
 /// The answer to `?HOST_INFO`.
@@ -46,8 +48,9 @@ pub fn host(name: &str, web: std::net::SocketAddr, osc: Option<OscHost>) -> Json
         "EXTENSIONS".to_owned(),
         json!({
             "ACCESS": true, "VALUE": true, "RANGE": true, "DESCRIPTION": true, "UNIT": true, "CLIPMODE": true, "HTML": true,
-            // Our extensions: the effective value, if modulated; what a macro is called and moves.
-            "EFFECTIVE": true, "MACRO": true,
+            // Our extensions: the effective value, if modulated; what a macro is called and moves; what a control is reset to;
+            // what clients may not do; and, for the page, what plays in words and the names of what can be played.
+            "EFFECTIVE": true, "MACRO": true, "DEFAULT": true, "REMOTE": true, "PLAYING": true, "NAMES": true,
             "TAGS": false, "EXTENDED_TYPE": false, "CRITICAL": false, "OVERLOADS": false,
             "LISTEN": true, "IGNORE": true, "PATH_CHANGED": true, "PATH_ADDED": true, "PATH_REMOVED": true,
             "PATH_RENAMED": false,
@@ -109,6 +112,7 @@ fn describe(board: &Board, place: Place, node: &mut Map<String, Json>) {
             set("TYPE", json!(type_tags(board, target.id.def())));
             set("DESCRIPTION", json!(def.help));
             set_range(def, &mut set);
+            set_extensions(def, &mut set);
             if let Some(entry) = number_of(target.id).and_then(|number| board.macros.get(number)) {
                 let to: Vec<String> = entry.to.iter().map(|to| to.target.to_string()).collect();
                 set("MACRO", json!({ "NAME": entry.name, "TARGETS": to }));
@@ -183,6 +187,23 @@ fn set_range(def: &Def, set: &mut impl FnMut(&str, Json) -> Option<Json>) {
     set("UNIT", json!([unit]));
 }
 
+/// What the proposal does not have.
+fn set_extensions(def: &Def, set: &mut impl FnMut(&str, Json) -> Option<Json>) {
+    match def.kind {
+        Kind::Float { default, .. } => set("DEFAULT", json!([default])),
+        Kind::Int { default, .. } => set("DEFAULT", json!([default])),
+        Kind::Bool { default } => set("DEFAULT", json!([default])),
+        Kind::Choice { options, default } => set("DEFAULT", json!([options.get(default)])),
+        Kind::Text { .. } | Kind::Trigger | Kind::Vector { .. } => None,
+    };
+    match def.remote {
+        Remote::Allowed => None,
+        Remote::NoFiles => set("REMOTE", json!("no files")),
+        Remote::Local => set("REMOTE", json!("local")),
+        Remote::Refused => set("REMOTE", json!("refused")),
+    };
+}
+
 /// The JSON of one argument.
 fn json_of(argument: &OscType) -> Json {
     match argument {
@@ -239,12 +260,16 @@ mod test {
             at("/psi"),
             json!({
                 "FULL_PATH": "/psi", "ACCESS": 3, "TYPE": "f", "VALUE": [0.25], "RANGE": [{"MIN": -1.0, "MAX": 2.0}],
-                "CLIPMODE": ["both"], "DESCRIPTION": Id::Psi.def().help,
+                "CLIPMODE": ["both"], "DESCRIPTION": Id::Psi.def().help, "DEFAULT": [0.7],
                 "CONTENTS": { "cutoff": at("/psi/cutoff") },
             })
         );
         assert_eq!(at("/walk/kind")["RANGE"], json!([{ "VALS": ["hold", "drift", "loop", "line"] }]));
         assert_eq!(at("/walk/kind")["VALUE"], json!(["drift"]));
+        assert_eq!(at("/walk/kind")["DEFAULT"], json!(["drift"]));
+        let remote = |address: &str| at(address).get("REMOTE").cloned();
+        assert_eq!((remote("/psi"), remote("/preset/save")), (None, Some(json!("no files"))));
+        assert_eq!((remote("/record/start"), remote("/stream")), (Some(json!("local")), Some(json!("refused"))));
         assert_eq!((&at("/freeze")["TYPE"], &at("/freeze")["VALUE"]), (&json!("T"), &json!([false])));
         assert_eq!(at("/tempo")["UNIT"], json!(["time.bpm"]));
         assert_eq!((&at("/beat")["ACCESS"], &at("/beat")["VALUE"]), (&json!(1), &json!([3])));

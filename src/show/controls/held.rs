@@ -55,6 +55,11 @@ impl Held {
         if has_come { std::mem::take(&mut self.writes) } else { Vec::new() }
     }
 
+    /// Those that wait, oldest first.
+    pub fn writes(&self) -> &[Write] {
+        &self.writes
+    }
+
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty()
     }
