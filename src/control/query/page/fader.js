@@ -23,7 +23,7 @@ function doubles() {
 function fader(address, label) {
   const node = nodes.get(address), { MIN: min = 0, MAX: max = 1 } = (node.RANGE || [])[0] || {};
   const usual = node.DEFAULT ? node.DEFAULT[0] : min, span = max - min;
-  const name = make('span', { className: 'name', textContent: label });
+  const name = make('span', { className: 'name', textContent: soft(label) });
   const output = make('output');
   const bar = make('div', { className: 'bar' }, make('i', { className: 'fill' }), make('i', { className: 'usual' }), make('i', { className: 'mark' }));
   const element = make('div', { className: 'fader', role: 'slider', tabIndex: 0, ariaLabel: label, ariaValueMin: min, ariaValueMax: max, title: `${address}: ${node.DESCRIPTION || ''}` }, name, bar, output);

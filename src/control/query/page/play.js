@@ -41,7 +41,7 @@ shows.head.set('/blackout', ([amount]) => press('black', amount > 0.5));
 shows.head.set('/record/status', ([line]) => {
   const time = /\d+(:\d\d)+/.exec(line || '')?.[0] || '';
   press('record', line);
-  button('record').textContent = line ? `Stop ${time}` : 'Record';
+  button('record').replaceChildren(line ? 'Stop' : 'Record', make('span', { className: 'stop-time', textContent: line ? ` ${time}` : '' }));
   button('record').title = line || 'records what is shown';
   $('rec').hidden = !line;
   $('rec').textContent = `REC ${time}`;
@@ -161,7 +161,7 @@ function drawTiles() {
   if (key !== tiled) {
     tiled = key;
     $('tiles').replaceChildren(...all.map(tile => {
-      const element = make('button', { className: 'tile', onclick: tile.act, title: tile.label }, make('span', { textContent: tile.label }));
+      const element = make('button', { className: 'tile', onclick: tile.act, title: tile.label }, make('span', { textContent: soft(tile.label) }));
       element.tile = tile;
       thumbnail(tile.picture, element);
       return element;

@@ -60,8 +60,11 @@ const shows = { head: new Map(), play: new Map(), list: new Map() };
 const when = { tree: [], playing: [], names: [] };
 const tell = (what, ...news) => when[what].forEach(act => act(...news));
 
+const heardAt = new Map();       // address -> how many messages had come when it was heard last
+let messages = 0;
 function hearValue(address, values) {
   latest.set(address, values);
+  heardAt.set(address, ++messages);
   if (held.has(address)) return;
   show(address, values);
 }
@@ -158,6 +161,7 @@ function reshape() {
   reshaping = setTimeout(() => isTouched() ? reshape() : load(), 150);
 }
 async function load() {
+  const before = messages;
   try {
     const answers = await Promise.all([fetch('/', { headers: { Accept: 'application/json' } }), fetch('/?HOST_INFO')]);
     const [root, host] = await Promise.all(answers.map(answer => answer.json()));
@@ -169,10 +173,12 @@ async function load() {
       Object.values(node.CONTENTS || {}).forEach(walk);
     };
     walk(tree);
-    for (const [address, node] of nodes) if (node.VALUE && !held.has(address)) latest.set(address, node.VALUE);
+    // What was heard while the tree was on its way is newer.
+    const isOld = address => (heardAt.get(address) || 0) <= before && !held.has(address);
+    for (const [address, node] of nodes) if (node.VALUE && isOld(address)) latest.set(address, node.VALUE);
     tell('tree');
     hear();
-    for (const [address, values] of shows.head.size ? latest : []) shows.head.get(address)?.(values);
+    for (const [address, values] of latest) if (isOld(address)) show(address, values);
   } catch (problem) {
     // The socket comes back and asks again.
     if (isOpen()) setTimeout(load, 1000);
@@ -213,6 +219,8 @@ function flash(button) {
   button.classList.add('flash');
   setTimeout(() => button.classList.remove('flash'), 140);
 }
+/* Long words may break where there is little room. */
+const soft = words => words.replace(/[^\s\u00ad]{8,}/g, word => `${word.slice(0, 4)}\u00ad${word.slice(4)}`);
 /* Whether a name of a preset means the same with and without its number. */
 const bare = name => String(name).replace(/^\d+[-_ ]/, '');
 const remember = (key, value) => { try { localStorage.setItem(key, JSON.stringify(value)); } catch { /* private mode */ } };
