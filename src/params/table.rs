@@ -82,7 +82,7 @@ pub enum Saving {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remote {
     Allowed,
-    /// Allowed, but its effects are not written to a file.
+    /// Allowed, but its effects are written to a file only for a page on this machine.
     NoFiles,
     /// Allowed over a WebSocket from this machine; refused with one line from elsewhere.
     Local,

@@ -1,4 +1,5 @@
-//! WebSocket clients can only select networks, presets and pictures of the library by name, and can save nothing.
+//! WebSocket clients can only select networks, presets and pictures of the library by name, and can save nothing, except
+//! presets under a name from this machine.
 
 use std::path::Path;
 
@@ -33,6 +34,14 @@ fn a_browser_opens_and_writes_no_files() {
         show.step(1.0, &[text(Id::PresetSave, "saved", source)]);
         assert_eq!(show.folder().join("saved.toml").exists(), opens, "{source:?} saves");
     }
+    // A page on this machine saves presets by name, but neither reads nor writes paths.
+    show.step(1.0, &[text(Id::Preset, &outside, Source::LocalWeb)]);
+    assert_eq!(show.params().base(Id::Seed), 2.0);
+    show.step(1.0, &[text(Id::PresetSave, "local", Source::LocalWeb)]);
+    assert!(show.folder().join("local.toml").exists());
+    let above = elsewhere.join("above").display().to_string();
+    show.step(1.0, &[text(Id::PresetSave, &above, Source::LocalWeb)]);
+    assert!(!elsewhere.join("above.toml").exists());
     // The page can start MIDI learn.
     show.step(1.0, &[text(Id::Learn, "/psi", Source::Web)]);
     assert!(show.status().learning.is_some_and(|line| line.contains("/psi")));

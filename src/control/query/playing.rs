@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::control::Write;
 use crate::control::scene::{Notices, Scene};
+use crate::params::Value;
 
 /// A copy of a [`Scene`], made when it changes. Immutable, so that a client may keep it while the show goes on.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +48,13 @@ impl Playing {
 
     /// With the notices after the first `since`: each is its number, its time in seconds since the show began, and its line.
     pub fn json(&self, since: u64) -> Json {
-        let waiting = |write: &Write| json!([write.target.to_string(), write.value.to_string()]);
+        let waiting = |write: &Write| {
+            let value = match &write.value {
+                Value::Text(text) => text.clone(),
+                value => value.to_string(),
+            };
+            json!([write.target.to_string(), value])
+        };
         let notices: Vec<Json> = self.notices.since(since).map(|n| json!([n.number, n.at_secs, &*n.line])).collect();
         json!({
             "STYLES": self.styles,
@@ -62,7 +69,7 @@ impl Playing {
 mod test {
     use super::*;
     use crate::control::Source;
-    use crate::params::{Id, Value};
+    use crate::params::Id;
 
     #[test]
     fn changes_are_seen_and_only_new_notices_told() {
