@@ -19,26 +19,32 @@ function doubles() {
   };
 }
 
-/* A fader for the number at an address. `label` is what stands above it. */
-function fader(address, label) {
+/* A fader for the number at an address. `label` is what stands above it, `targets` what it moves if it is a macro. */
+function fader(address, label, targets = []) {
   const node = nodes.get(address), { MIN: min = 0, MAX: max = 1 } = (node.RANGE || [])[0] || {};
   const usual = node.DEFAULT ? node.DEFAULT[0] : min, span = max - min;
   const name = make('span', { className: 'name', textContent: soft(label) });
   const output = make('output');
-  const bar = make('div', { className: 'bar' }, make('i', { className: 'fill' }), make('i', { className: 'usual' }), make('i', { className: 'mark' }));
-  const element = make('div', { className: 'fader', role: 'slider', tabIndex: 0, ariaLabel: label, ariaValueMin: min, ariaValueMax: max, title: `${address}: ${node.DESCRIPTION || ''}` }, name, bar, output);
+  const bar = make('div', { className: 'bar' }, make('i', { className: 'fill' }), make('i', { className: 'mark' }));
+  const element = make('div', { className: 'fader', role: 'slider', tabIndex: 0, ariaLabel: label, ariaValueMin: min, ariaValueMax: max, title: targets.length ? `${address} moves ${targets.join(', ')}` : address }, name, bar, output);
   element.dataset.address = address;
   element.setAttribute('aria-orientation', 'vertical');
-  bar.style.setProperty('--usual', clamp((usual - min) / span, 0, 1));
   let value = usual;
   const write = to => send(address, 'f', [clamp(to, min, max)]);
   shows.play.set(address, ([now]) => {
     value = now;
     bar.style.setProperty('--at', clamp((now - min) / span, 0, 1));
-    output.textContent = shown(now, min, max);
     element.ariaValueNow = now;
-    element.ariaValueText = shown(now, min, max);
+    if (targets.length !== 1) word(shown(now, min, max));
   });
+  const word = text => { output.textContent = text; element.ariaValueText = text; };
+  // One that moves a single number shows that.
+  if (targets.length === 1) {
+    const { MIN = 0, MAX = 1 } = (nodes.get(targets[0]).RANGE || [])[0] || {};
+    const before = shows.play.get(targets[0]);
+    shows.play.set(targets[0], values => { before?.(values); word(typeof values[0] === 'number' ? shown(values[0], MIN, MAX) : String(values[0])); });
+    if (latest.has(targets[0])) shows.play.get(targets[0])(latest.get(targets[0]));
+  }
   if (latest.has(address)) shows.play.get(address)(latest.get(address));
 
   if (node.EFFECTIVE) {
@@ -51,7 +57,12 @@ function fader(address, label) {
 
   let finger = null;             // { id, y, value }: where it took hold, and the value then
   const isDouble = doubles();
-  const reset = () => write(usual);
+  // A macro goes where what it moves is reset to.
+  const reset = () => {
+    const known = targets.filter(target => nodes.get(target)?.DEFAULT);
+    for (const target of known) send(target, nodes.get(target).TYPE, nodes.get(target).DEFAULT);
+    if (!known.length) write(usual);
+  };
   element.onpointerdown = event => {
     if (finger || event.button > 0) return;
     event.preventDefault();
@@ -84,8 +95,9 @@ function fader(address, label) {
     const step = span / (event.shiftKey ? 1000 : 100);
     const to = {
       ArrowUp: value + step, ArrowRight: value + step, ArrowDown: value - step, ArrowLeft: value - step,
-      PageUp: value + span / 10, PageDown: value - span / 10, Home: min, End: max, Delete: usual, Backspace: usual,
+      PageUp: value + span / 10, PageDown: value - span / 10, Home: min, End: max,
     }[event.key];
+    if (event.key === 'Delete' || event.key === 'Backspace') reset();
     if (to === undefined) return;
     event.preventDefault();
     write(to);

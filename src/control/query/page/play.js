@@ -55,31 +55,28 @@ $('save').onclose = () => {
   $('save').returnValue = '';
 };
 
-/* ---- the faders: the macros, or the eight parameters of the knobs ---- */
+/* ---- the faders: the macros ---- */
 const parts = address => address.split('/').filter(Boolean);
+/* Each with its address, what stands above it, and what it moves. */
 function faders() {
   const found = [];
-  for (let n = 1; n <= 8; n++) {
-    const node = nodes.get(`/macro/${n}`);
-    if (!node) continue;
-    const { NAME = '', TARGETS = [] } = node.MACRO || {};
-    found.push([node.FULL_PATH, NAME || parts(TARGETS[0] || node.FULL_PATH).join(' ')]);
+  for (let n = 1; nodes.has(`/macro/${n}`); n++) {
+    const { NAME = '', TARGETS = [] } = nodes.get(`/macro/${n}`).MACRO || {};
+    found.push([`/macro/${n}`, NAME || parts(TARGETS[0] || `/macro/${n}`).join(' '), TARGETS.filter(to => nodes.has(to))]);
   }
-  if (found.length) return found;
-  const knobs = [...nodes.values()].filter(node => node.KNOB).sort((a, b) => a.KNOB - b.KNOB);
-  return knobs.map(node => [node.FULL_PATH, parts(node.FULL_PATH).join(' ')]);
+  return found;
 }
 let drawn = '';
 function drawFaders() {
   const all = faders();
   // The same faders stay, with the fingers on them.
-  const key = JSON.stringify(all.map(([address, label]) => [address, label, Boolean(nodes.get(address).EFFECTIVE), nodes.get(address).RANGE]));
+  const key = JSON.stringify(all.map(([address, label, targets]) => [address, label, targets, Boolean(nodes.get(address).EFFECTIVE), nodes.get(address).RANGE]));
   if (key === drawn) return;
   drawn = key;
   shows.play.clear();
   moved.play.clear();
-  $('faders').replaceChildren(...all.map(([address, label]) => fader(address, label)));
-  for (const address of axes()) listenToAxis(address);
+  $('faders').replaceChildren(...all.map(one => fader(...one)));
+  for (const address of new Set(axes())) listenToAxis(address);
 }
 
 /* ---- the pad ---- */
@@ -94,7 +91,7 @@ const isAxis = node => {
   const { MIN = 0, MAX = 1 } = (node.RANGE || [])[0] || {};
   return node.TYPE === 'f' && node.ACCESS === 3 && MAX - MIN < 1e4 && !isMemberOfMany(node.FULL_PATH) && !(node.DESCRIPTION || '').startsWith('plays /');
 };
-const isMemberOfMany = address => /^\/(z|w)\/\d+$/.test(address);
+const isMemberOfMany = address => /^\/(z|w|macro)\/\d+$/.test(address);
 function drawPad() {
   const fitting = [...nodes.values()].filter(isAxis).map(node => node.FULL_PATH);
   // A parameter that is gone, with its effect, gives way.
