@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use latent_jockey::control::query::{Options as Query, QueryServer, Timeouts};
+use latent_jockey::control::query::{Names, Options as Query, QueryServer, Timeouts};
 use latent_jockey::control::{Listen, queue};
 use latent_jockey::patch::library::Library;
 use latent_jockey::thumbnail::{Found, HELLO, Head, Key, Options, Request, SQUARE, Thumbnail, Thumbnails, WIDE};
@@ -86,6 +86,7 @@ fn browsers_get_them_by_name() {
         announce: false,
         timeouts: Timeouts::default(),
         thumbs: Some(Arc::new(thumbnails.clone())),
+        names: Arc::new(Names::default),
         events: sender,
         counts: Arc::default(),
     };

@@ -219,7 +219,7 @@ function nameNow() {
 /* ---- thumbnails: a few at a time, and later if the instrument has not made them yet ---- */
 const thumbs = new Map();        // path -> the address of a picture
 const wanting = [];              // [path, tile, when]
-let fetching = 0, misses = 0;
+let fetching = 0;
 function thumbnail(path, element) {
   if (thumbs.has(path)) return showThumb(path, element);
   wanting.push([path, element, 0]);
@@ -232,7 +232,7 @@ async function nextThumb() {
   // Tiles that are gone want nothing.
   for (let i = wanting.length - 1; i >= 0; i--) if (wanting[i][1].isConnected === false && wanting[i][2]) wanting.splice(i, 1);
   const at = wanting.findIndex(([, , due]) => due <= performance.now());
-  if (fetching >= 2 || at < 0 || misses > 3) return;
+  if (fetching >= 2 || at < 0) return;
   const [[path, element]] = wanting.splice(at, 1);
   fetching++;
   try {
@@ -243,7 +243,7 @@ async function nextThumb() {
       const ms = 1000 * Math.max(1, +(answer.headers.get('Retry-After') || 2));
       wanting.push([path, element, performance.now() + ms]);
       setTimeout(nextThumb, ms + 10);
-    } else misses++;             // an instrument without thumbnails is not asked for each
+    }
   } catch { /* the tile keeps its name */ }
   fetching--;
   nextThumb();
