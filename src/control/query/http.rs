@@ -186,8 +186,8 @@ async fn answer(mut request: Request<Incoming>, from: SocketAddr, site: Site) ->
         Some("HTML") => send(assets::page(), known),
         Some("HOST_INFO") => json(&tree::host(NAME, site.shared.address, site.shared.osc)),
         Some("PICTURE") => picture(&site).await,
-        Some("PLAYING") => json(&site.shared.board().playing.clone().json(0)),
-        Some("NAMES") => names(&site, from).await,
+        Some("PLAYING") if address == "/" => json(&site.shared.board().playing.clone().json(0)),
+        Some("NAMES") if address == "/" => names(&site, from).await,
         Some(attribute) => node(&site, from, &address, Some(attribute)),
     }
 }

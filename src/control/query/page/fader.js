@@ -55,6 +55,12 @@ function fader(address, label, targets = []) {
     moved.play.add(address);
   }
 
+  // One that does nothing with what plays is greyed, and says why when it is touched.
+  const idle = (targets.length ? targets : [address]).map(to => nodes.get(to)?.IDLE);
+  const why = idle.every(Boolean) ? idle[0] : '';
+  element.classList.toggle('idle', Boolean(why));
+  if (why) element.title += `\n${why}`;
+
   let finger = null;             // { id, y, value }: where it took hold, and the value then
   const isDouble = doubles();
   // A macro goes where what it moves is reset to.
@@ -67,6 +73,7 @@ function fader(address, label, targets = []) {
     if (finger || event.button > 0) return;
     event.preventDefault();
     element.focus({ preventScroll: true });
+    if (why) said(`${label}: ${why}`);
     if (isDouble(event)) return reset();
     element.setPointerCapture(event.pointerId);
     element.classList.add('held');

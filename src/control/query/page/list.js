@@ -122,8 +122,10 @@ function slider(element, top, node, range) {
   element.dataset.moved = address;
   onScreen.observe(element);
 }
-/* The name of the style that a number means. */
+/* The name of the style or class that a number means. */
 function styleOf(address, value) {
+  const list = nodes.get(address)?.NAMES;
+  if (list) return list[Math.round(value)] || '';
   const member = /^\/style\/(a|b|mix\/(\d+))$/.exec(address), styles = playing.STYLES;
   if (!member || !styles.length) return '';
   return styles[member[2] === undefined ? value % styles.length : +member[2]] || '';

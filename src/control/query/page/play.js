@@ -70,7 +70,7 @@ let drawn = '';
 function drawFaders() {
   const all = faders();
   // The same faders stay, with the fingers on them.
-  const key = JSON.stringify(all.map(([address, label, targets]) => [address, label, targets, Boolean(nodes.get(address).EFFECTIVE), nodes.get(address).RANGE]));
+  const key = JSON.stringify(all.map(([address, label, targets]) => [address, label, targets, Boolean(nodes.get(address).EFFECTIVE), nodes.get(address).RANGE, targets.map(to => nodes.get(to).IDLE)]));
   if (key === drawn) return;
   drawn = key;
   shows.play.clear();
