@@ -3,11 +3,13 @@
 //! There is no library to it, only an agreement, here that of Spout 2.007 (`SpoutSenderNames.h`, `SpoutFrameCount.cpp`,
 //! `SpoutDX.cpp`). Named pieces of memory hold a list of the senders, the one that receivers show first, and for each sender
 //! where its texture is; a mutex keeps two programs from using a texture at once, and a semaphore counts its frames. What
-//! lies in this memory is written and read here, on every system, so that it can be tested; the rest is `sender`.
+//! lies in this memory is written and read here, on every system, so that it can be tested; the rest is `listing` and `sender`.
 
 // Elsewhere than on Windows only the tests use it.
 #![cfg_attr(not(windows), allow(dead_code, reason = "only Windows has Spout"))]
 
+#[cfg(windows)]
+mod listing;
 #[cfg(windows)]
 mod sender;
 
