@@ -360,6 +360,18 @@ fn parse_offset(text: &str) -> Result<f64, String> {
     value.ok_or_else(|| format!("expected milliseconds from -{most} to {most}"))
 }
 
+/// What `/share` gets. What cannot be sent with is said at once: on the HUD it is one line of several.
+fn shares(options: &Options) -> anyhow::Result<String> {
+    let shares = options.share.join(", ");
+    let targets = share::Target::parse_all(&shares).map_err(|line| anyhow::anyhow!("--share: {line}"))?;
+    for target in targets {
+        if let Err(line) = target.way().available() {
+            warn!("no pictures by {}: {line}", target.way());
+        }
+    }
+    Ok(shares)
+}
+
 /// What options write into parameters.
 fn first_writes(options: &Options) -> anyhow::Result<Vec<Event>> {
     if let Some(fps) = options.record_fps {
@@ -368,8 +380,7 @@ fn first_writes(options: &Options) -> anyhow::Result<Vec<Event>> {
     if let Some(address) = &options.stream {
         Target::parse(address).map_err(|line| anyhow::anyhow!("--stream: {line}"))?;
     }
-    let shares = options.share.join(", ");
-    share::Target::parse_all(&shares).map_err(|line| anyhow::anyhow!("--share: {line}"))?;
+    let shares = shares(options)?;
     let file = options.record.as_deref().map(std::path::absolute).transpose()?;
     let values = [
         (Id::AudioOffset, options.audio_offset.map(Value::Float)),

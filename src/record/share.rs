@@ -122,6 +122,11 @@ impl Target {
         Ok(targets)
     }
 
+    /// How its pictures go.
+    pub fn way(&self) -> Way {
+        self.way
+    }
+
     fn parse(word: &str) -> Result<Self, String> {
         let (way, name) = word.split_once(':').unwrap_or((word, ""));
         let way = Way::ALL.into_iter().find(|known| known.word().eq_ignore_ascii_case(way.trim()));

@@ -62,13 +62,15 @@ impl Sharing {
     /// Tells what has become of the shares.
     pub fn step(&mut self, params: &Params, status: &mut Status) {
         self.ended.retain(|share| !share.has_ended());
-        for share in &self.running {
+        self.running.retain(|share| {
             share.set_fps(params.get(Id::ShareFps));
+            // Asked first: what it says at its end is there by then.
+            let has_ended = share.has_ended();
             if let Some(note) = share.take_note() {
                 status.notice(note);
             }
-        }
-        self.running.retain(|share| !share.has_ended());
+            !has_ended
+        });
     }
 
     /// Where pictures go, who receives them, and what was dropped.

@@ -3,8 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "helpers of tests print as tests do")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use latent_jockey::control::Source;
@@ -14,52 +13,17 @@ use crate::common::rig::{Folder, Rig, text, write_by};
 
 const BIN: &str = env!("CARGO_BIN_EXE_latent-jockey");
 
-/// A library for NDI in that folder, and the file to which it writes. `None`, with a word, without a C compiler.
-fn ndi_library(folder: &Path) -> Option<PathBuf> {
-    let log = folder.join("log");
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-o"]).arg(folder.join("libndi.so.6"));
-    compiler.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ndi/fake.c"));
-    compiler.arg(format!("-DLOG=\"{}\"", log.display())).arg("-DCONNECTIONS=1");
-    match compiler.status() {
-        Ok(status) => assert!(status.success(), "{compiler:?}"),
-        Err(error) => {
-            println!("skipped: no C compiler ({error})");
-            return None;
-        }
-    }
-    Some(log)
+/// The program, with NDI's library in that folder.
+fn command(folder: &Path, line: &str) -> Command {
+    let mut command = Command::new(BIN);
+    command.args(line.split(' ')).env("NDI_RUNTIME_DIR_V6", folder).env("HOME", folder);
+    command
 }
 
 /// What the program says.
 fn said(folder: &Path, line: &str) -> String {
-    let mut command = Command::new(BIN);
-    command.args(line.split(' ')).env("NDI_RUNTIME_DIR_V6", folder).env("HOME", folder);
-    let output = command.output().expect("it runs");
+    let output = command(folder, line).output().expect("it runs");
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn ndi_is_played_by_the_players_own_library() {
-    let folder = Folder::new();
-    let Some(log) = ndi_library(&folder) else { return };
-    let doctor = said(&folder, "doctor");
-    let line = doctor.lines().find(|line| line.contains("share")).unwrap_or_default();
-    assert!(line.starts_with("ok  share") && line.contains("NDI (FAKE NDI 6.0 ("), "{doctor}");
-    assert!(line.ends_with("; no Spout: Windows only; no Syphon: macOS only"), "{line}");
-    assert!(!log.exists(), "looking at it begins nothing");
-    let play = "play 1 --headless --engine cpu --no-web --osc 0 --size 160x90 --seconds 4 --share ndi:Main";
-    let told = said(&folder, play);
-    let lines = fs::read_to_string(&log).unwrap_or_default();
-    let lines: Vec<&str> = lines.lines().collect();
-    assert_eq!(lines.get(..2), Some(&["initialize", "create \"Main\" groups 0 clocks 0 0"][..]), "{told}");
-    assert_eq!(lines.get(lines.len() - 2..), Some(&["end 1", "destroy"][..]), "{lines:?}");
-    let pictures = &lines[2..lines.len() - 2];
-    assert!(pictures.iter().all(|line| line.starts_with("video 1 160x90 RGBX 60/1 ")), "{lines:?}");
-    assert!(!pictures.is_empty() && told.contains("sharing ndi:Main (1 receives)"), "{told}");
-    let sums: Vec<_> = pictures.iter().map(|line| line.rsplit(' ').next()).collect();
-    assert!(sums.iter().any(|sum| *sum != sums[0]), "the picture moves: {lines:?}");
 }
 
 #[test]
@@ -93,4 +57,68 @@ fn the_command_line_refuses_what_is_no_share() {
         refused.contains("--share: pictures are shared by ndi, spout or syphon") && refused.contains("\"laser\""),
         "{refused}"
     );
+}
+
+/// With a stand-in for the library, as it is called on Linux.
+#[cfg(target_os = "linux")]
+mod ndi {
+    use std::collections::HashSet;
+    use std::fs;
+    use std::path::PathBuf;
+    use std::process::Stdio;
+    use std::time::{Duration, Instant};
+
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    use super::*;
+    use crate::common::fixture;
+
+    /// A library for NDI in that folder, and the file to which it writes. `None`, with a word, without a C compiler.
+    fn ndi_library(folder: &Path) -> Option<PathBuf> {
+        let log = folder.join("log");
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-o"]).arg(folder.join("libndi.so.6"));
+        compiler.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ndi/fake.c"));
+        compiler.arg(format!("-DLOG=\"{}\"", log.display())).arg("-DCONNECTIONS=1");
+        match compiler.status() {
+            Ok(status) => assert!(status.success(), "{compiler:?}"),
+            Err(error) => {
+                println!("skipped: no C compiler ({error})");
+                return None;
+            }
+        }
+        Some(log)
+    }
+
+    #[test]
+    fn ndi_is_played_by_the_players_own_library() {
+        let folder = Folder::new();
+        let Some(log) = ndi_library(&folder) else { return };
+        let doctor = said(&folder, "doctor");
+        let line = doctor.lines().find(|line| line.contains("share")).unwrap_or_default();
+        assert!(line.starts_with("ok  share") && line.contains("NDI (FAKE NDI 6.0 ("), "{doctor}");
+        assert!(line.ends_with("; no Spout: Windows only; no Syphon: macOS only"), "{line}");
+        assert!(!log.exists(), "looking at it begins nothing");
+        let play = "play 1 --headless --engine cpu --no-web --osc 0 --size 160x90 --share ndi:Main --network";
+        let mut command = command(&folder, play);
+        let mut player = command.arg(fixture("sg2_16_p2.pkl")).stdout(Stdio::null()).spawn().expect("it runs");
+        let pictures = || -> Vec<String> {
+            let lines = fs::read_to_string(&log).unwrap_or_default();
+            lines.lines().filter(|line| line.starts_with("video ")).map(str::to_owned).collect()
+        };
+        // Until the picture has moved.
+        let started = Instant::now();
+        while pictures().iter().collect::<HashSet<_>>().len() < 2 && started.elapsed().as_secs() < 120 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let pid = Pid::from_raw(player.id().cast_signed());
+        kill(pid, Signal::SIGTERM).expect("it runs");
+        assert!(player.wait().expect("it ends").success());
+        assert!(pictures().iter().all(|line| line.starts_with("video 1 160x90 RGBX 60/1 ")), "{:?}", pictures());
+        assert!(pictures().iter().collect::<HashSet<_>>().len() >= 2, "{:?}", pictures());
+        let lines = fs::read_to_string(&log).expect("it has written");
+        assert!(lines.starts_with("initialize\ncreate \"Main\" groups 0 clocks 0 0\nvideo "), "{lines}");
+        assert!(lines.ends_with("end 1\ndestroy\n"), "{lines}");
+    }
 }
