@@ -125,8 +125,13 @@ impl QueryServer {
         let local = addresses.first().copied().unwrap_or(listen.address());
         let failed = |source| QueryError::Socket { address: local, source };
         let shared = Arc::new(Shared::new(local, osc));
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(failed)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .thread_name("names")
+            .max_blocking_threads(1)
+            .build()
+            .map_err(failed)?;
         let thread = {
             let events = events.on(Lane::Web);
             let site = http::Site::new(shared.clone(), thumbs, names, events, counts.clone(), timeouts);
