@@ -8,6 +8,7 @@
 //! Nothing here does I/O or reads a clock. Writes are coerced where the intent is clear and refused otherwise.
 
 mod choice;
+mod meaning;
 mod store;
 mod table;
 mod value;
@@ -17,6 +18,7 @@ pub use choice::{
     Choice, Codec, Detail, Ease, Keep, Kernel, Layout, NoiseKind, RecordWhat, StyleSize, TempoSource, TimeBase,
     WalkKind,
 };
+pub use meaning::{Meaning, number_of_word};
 pub use store::Params;
 pub use table::{
     Curve, Def, Id, Kind, MAX_DIM, Members, Remote, STYLE_KNOBS, Saving, Scope, SharedTable, Table, TableError, Target,

@@ -18,6 +18,7 @@ mod live;
 pub mod loads;
 mod macros;
 mod modulation;
+mod names;
 mod output;
 pub mod picture;
 mod presets;
@@ -43,7 +44,6 @@ use crate::control::mapping::macros::number_of;
 use crate::control::mapping::{MidiEntry, OscEntry};
 use crate::control::midi::Profiles;
 use crate::control::osc::feeds::Feeds;
-use crate::control::query::Dims;
 use crate::control::scene::Scene;
 use crate::control::{Device, Event, Listener, Snapshot, Source, Write, timecode};
 use crate::effects::style::StyleSettings;
@@ -181,6 +181,7 @@ pub struct Show {
     output: Output,
     recording: Recording,
     status: Status,
+    idle: names::Idle,
     takes: Takes,
     snapshots: Snapshots,
     /// A take that is played, while others play along.
@@ -257,6 +258,7 @@ impl Show {
             effects: Effects::default(),
             output: Output::new(program, screen),
             status: if recorded.is_some() { Status::repeating() } else { Status::new(mode == Mode::Offline) },
+            idle: names::Idle::default(),
             takes,
             snapshots: Snapshots::default(),
             player: None,
@@ -492,13 +494,13 @@ impl Show {
     /// Publishes this frame's values to all listeners.
     fn publish(&mut self, dt: f64) {
         self.presets.library().tables().publish(self.params.table());
-        let latent = &self.decks.network().mapping;
+        self.settle_idle();
         let snapshot = Snapshot {
             params: &self.params,
             feeds: self.feeds(),
             mapping: self.controls.mapping(),
             preset: self.presets.number(),
-            dims: Dims { z: latent.z_dim, w: latent.w_dim, styles: self.output.styles() },
+            dims: self.dims(),
             scene: Scene {
                 styles: self.scripts.styles(),
                 tempo_from: self.controls.clock().leader().word(),
@@ -522,6 +524,9 @@ impl Show {
 
     fn write_now(&mut self, write: &Write) {
         let id = write.target.id;
+        if self.awaits_style(write) {
+            return;
+        }
         if let Err(line) = self.controls.note(write) {
             return self.status.refuse(&line);
         }
@@ -531,6 +536,7 @@ impl Show {
         };
         if written == Written::Changed && write.source != Source::Preset {
             self.move_targets(write);
+            self.tell_idle(write);
         }
         if matches!(id, Id::Preset | Id::PresetNext | Id::PresetPrev) {
             self.scripts.lead(write.source == Source::Script);
@@ -659,7 +665,7 @@ impl Show {
         self.loads.stop(Kind::Style);
         self.status.mended(Kind::Style);
         self.output.set_style(None);
-        self.scripts.set_styles(Vec::new(), "");
+        self.name_styles(Vec::new());
     }
 
     fn go_to_input(&mut self) {
@@ -793,8 +799,7 @@ impl Show {
             // It is already playing.
             (LoadRequest::Network(_), None) => self.name_network(),
             (LoadRequest::Style { .. }, Some(Loaded::Style(style))) => {
-                let names = style.style_names();
-                self.scripts.set_styles(names, self.params.text(Id::StyleNetwork));
+                self.name_styles(style.style_names());
                 self.output.set_style(Some(style));
             }
             (LoadRequest::Picture { slide, .. }, Some(Loaded::Picture { content, count, left_out })) => {
@@ -1014,6 +1019,7 @@ impl Show {
 
     /// Tells live code about the networks that play.
     fn surround_scripts(&mut self) {
+        self.name_classes();
         let latent = &self.decks.network().mapping;
         self.scripts.surround([latent.z_dim, latent.w_dim]);
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::value::{Value, WriteError, Written};
-use super::{Choice, Def, Id, Kind, MAX_DIM, Table, TableError, Target};
+use super::{Choice, Def, Id, Kind, MAX_DIM, Meaning, Table, TableError, Target, nearest_of};
 
 /// One number of the running show.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +48,8 @@ pub struct Params {
     carried: Vec<Target>,
     /// The targets that scripts have bound.
     bound: Vec<Target>,
+    /// What the networks that play make of some numbers. A change makes a new list.
+    meanings: Arc<[Meaning]>,
 }
 
 impl Default for Params {
@@ -72,6 +74,7 @@ impl Params {
             modulated: Vec::new(),
             carried: Vec::new(),
             bound: Vec::new(),
+            meanings: Arc::default(),
         };
         params.set_table(table);
         params
@@ -91,6 +94,51 @@ impl Params {
             modulated: Vec::new(),
             carried: Vec::new(),
             bound: Vec::new(),
+            meanings: Arc::default(),
+        }
+    }
+
+    /// Sets what the networks that play make of a number: how many values it has, and their names. With 0 it is as in the
+    /// table.
+    pub fn set_meaning(&mut self, id: Id, count: usize, words: Arc<[String]>) {
+        let new = Some(Meaning { id, count, words }).filter(|_| count > 0);
+        if self.meaning(id) != new.as_ref() {
+            let others = self.meanings.iter().filter(|known| known.id != id).cloned();
+            self.meanings = others.chain(new).collect();
+        }
+    }
+
+    /// What the networks that play make of a number, if they say.
+    pub fn meaning(&self, id: Id) -> Option<&Meaning> {
+        self.meanings.iter().find(|meaning| meaning.id == id)
+    }
+
+    /// All of them. Another list after each change.
+    pub fn meanings(&self) -> &Arc<[Meaning]> {
+        &self.meanings
+    }
+
+    /// The row, with the range that the networks that play leave it.
+    pub fn def(&self, id: Id) -> Def {
+        self.meaning(id).map_or(*id.def(), |meaning| meaning.limit(id.def()))
+    }
+
+    /// The number that a word means here, such as the name of a style.
+    fn number_of(&self, id: Id, value: &Value) -> Option<f64> {
+        let (Value::Text(word), Some(meaning)) = (value, self.meaning(id)) else { return None };
+        meaning.number(word).map(|number| number as f64)
+    }
+
+    /// What a number takes, and the nearest name.
+    fn expects(&self, id: Id, value: &Value) -> String {
+        let expects = self.def(id).expects();
+        let words = self.meaning(id).map(|meaning| &*meaning.words).filter(|words| !words.is_empty());
+        match (words, value) {
+            (Some(words), Value::Text(word)) => {
+                let near = nearest_of(word, words.iter().map(String::as_str)).unwrap_or(&words[0]);
+                format!("{expects} or a name such as {near}")
+            }
+            _ => expects,
         }
     }
 
@@ -219,12 +267,15 @@ impl Params {
         let nonsense = |expected: String| WriteError::Nonsense { target, expected, found: value.to_string() };
         let number = match def.kind {
             Kind::Float { min, max, .. } => match value {
-                Value::Travel(t) if t.is_finite() => Some(def.from_travel(*t)),
-                other => other.as_number().map(|x| x.clamp(min, max)),
+                Value::Travel(t) if t.is_finite() => Some(self.def(id).from_travel(*t)),
+                other => other.as_number().or_else(|| self.number_of(id, value)).map(|x| x.clamp(min, max)),
             },
             Kind::Int { min, max, .. } => match value {
-                Value::Travel(t) if t.is_finite() => Some(def.from_travel(*t).round()),
-                other => other.as_number().map(|x| x.round().clamp(min as f64, max as f64)),
+                Value::Travel(t) if t.is_finite() => Some(self.def(id).from_travel(*t).round()),
+                other => {
+                    let number = other.as_number().or_else(|| self.number_of(id, value));
+                    number.map(|x| x.round().clamp(min as f64, max as f64))
+                }
             },
             Kind::Bool { .. } => match value {
                 Value::Nothing => Some(1.0 - self.cells[i].base),
@@ -285,7 +336,7 @@ impl Params {
                 return Ok(Written::Changed);
             }
         };
-        let number = number.ok_or_else(|| nonsense(def.expects()))?;
+        let number = number.ok_or_else(|| nonsense(self.expects(id, value)))?;
         let cell = &mut self.cells[i];
         if cell.base == number {
             return Ok(Written::Unchanged);
@@ -456,6 +507,8 @@ impl Params {
             let (min, max) = def.range();
             return unmodulated.clamp(min, max);
         }
+        let limited = self.meaning(target.id).map(|meaning| meaning.limit(def));
+        let def = limited.as_ref().filter(|limited| unmodulated <= limited.range().1).unwrap_or(def);
         def.from_travel(def.to_travel(unmodulated) + modulation)
     }
 
@@ -513,7 +566,7 @@ impl Params {
     /// The base's position on a knob's 0..1 travel.
     pub fn travel(&self, target: impl Into<Target>) -> f64 {
         let target = target.into();
-        target.id.def().to_travel(self.base(target))
+        self.def(target.id).to_travel(self.base(target))
     }
 
     /// Triggers and strings written since the frame began, in order.
@@ -596,6 +649,31 @@ mod tests {
         assert_eq!((params.get(Id::Psi), params.base(Id::Psi)), (2.0, 1.5));
         params.modulate(&[]);
         assert_eq!(params.get(Id::Psi), 1.5);
+    }
+
+    #[test]
+    fn numbers_go_by_the_names_that_the_network_gives_them() {
+        let mut params = Params::default();
+        let text = |word: &str| Value::Text(word.to_owned());
+        assert!(params.write(Id::StyleA.into(), &text("kiss")).is_err(), "no network");
+        let words: Arc<[String]> = ["van-gogh-starry-night", "klimt-the-kiss", "wave"].map(str::to_owned).into();
+        params.set_meaning(Id::StyleA, 3, words.clone());
+        let known = params.meanings().clone();
+        params.set_meaning(Id::StyleA, 3, words);
+        assert!(Arc::ptr_eq(&known, params.meanings()));
+        for (value, number, travel) in [
+            (text("kiss"), 1.0, 0.5),
+            (text("2"), 2.0, 1.0),
+            (Value::Travel(0.5), 1.0, 0.5),
+            (Value::Int(200), 200.0, 1.0),
+        ] {
+            params.write(Id::StyleA.into(), &value).unwrap();
+            assert_eq!((params.base(Id::StyleA), params.travel(Id::StyleA)), (number, travel), "{value:?}");
+        }
+        let error = params.write(Id::StyleA.into(), &text("wafe")).unwrap_err().to_string();
+        assert_eq!(error, "/style/a takes a whole number from 0 to 2 or a name such as wave, got \"wafe\"");
+        params.set_meaning(Id::StyleA, 0, Arc::new([]));
+        assert_eq!(params.def(Id::StyleA), *Id::StyleA.def());
     }
 
     #[test]

@@ -268,7 +268,7 @@ parameters! {
     SeedPrev = D::trigger("/seed/prev").quantized().help("previous seed");
     Psi = D::float("/psi", -1.0, 2.0, 0.7).smooth(0.08).knob(1).help("truncation psi: 0 is the average picture, 1 the full variety");
     PsiCutoff = D::int("/psi/cutoff", 0, 64, 64).help("truncate only the first n layers");
-    Class = D::float("/class", 0.0, 9999.0, 0.0).smooth(0.15).help("class of a conditional network; values between two integers blend");
+    Class = D::float("/class", 0.0, 9999.0, 0.0).smooth(0.15).help("class of a conditional network, by number or name; values between two integers blend");
     WalkKind = D::choice("/walk/kind", WalkKind::WORDS, WalkKind::Drift as usize).help("how z moves by itself: hold still, drift at random, follow a closed loop, or go in lines from seed to seed");
     WalkSpeed = D::float("/walk/speed", -4.0, 4.0, 0.25).smooth(0.1).knob(2).help("speed of the walk: 1 is about one new picture per second, negative goes backwards, 0 stops");
     WalkRadius = D::float("/walk/radius", 0.0, 2.0, 1.0).smooth(0.15).knob(3).help("how far drift and loop move away from the seed");
@@ -299,8 +299,8 @@ parameters! {
     InputSpeed = D::float("/input/speed", -8.0, 8.0, 1.0).smooth(0.05).help("speed of the clip: negative plays backward, 0 stops");
     InputBeats = D::float("/input/beats", 0.0, 256.0, 0.0).unit("beats").help("length of the clip in beats of the tempo; 0 plays it in its own time");
     StyleNetwork = D::text("/style/network", "").quantized().help("style network to paint with: a name or a path; empty turns painting off");
-    StyleA = D::int("/style/a", 0, 255, 0).help("first style of the network, from 0; numbers past the last wrap around");
-    StyleB = D::int("/style/b", 0, 255, 0).help("second style, to blend with the first");
+    StyleA = D::int("/style/a", 0, 255, 0).help("first style of the network, by its name, a part of it, or its number from 0; numbers past the last wrap around");
+    StyleB = D::int("/style/b", 0, 255, 0).help("second style, likewise, to blend with the first");
     StyleBlend = D::float("/style/blend", 0.0, 1.0, 0.0).smooth(0.15).help("blend of the two styles: 0 is a, 1 is b");
     StyleMix = D::float("/style/mix/<n>", 0.0, 1.0, 0.0).family(STYLE_KNOBS).members(Members::Styles).smooth(0.15).help("share of one style, added to a and b; the shares are normalised to a sum of 1");
     StyleAmount = D::float("/style/amount", 0.0, 1.0, 1.0).smooth(0.08).knob(5).help("opacity of the painting over the picture");

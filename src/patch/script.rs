@@ -21,7 +21,7 @@ use mlua::{Function, Lua, Table as LuaTable, Value as Lu};
 
 use crate::modulate::expr::Frame;
 use crate::modulate::{Bindings, SignalId, Signals, Time};
-use crate::params::{Id, Kind, Members, Params, Table, Target, Value, nearest_of};
+use crate::params::{Id, Kind, Members, Params, Table, Target, Value, nearest_of, number_of_word};
 pub use api::FUNCTIONS;
 use sandbox::Budget;
 use session::{Change, Session};
@@ -133,11 +133,8 @@ pub fn is_style(target: Target) -> bool {
 
 /// The number of a style by its name, or by a part of it.
 pub fn style_number(styles: &[String], word: &str) -> Option<f64> {
-    let word = word.trim().to_lowercase();
-    let find = |f: &dyn Fn(&str) -> bool| styles.iter().position(|known| f(&known.to_lowercase()));
-    let found =
-        find(&|known| known == word).or_else(|| find(&|known| known.contains(&word)).filter(|_| !word.is_empty()));
-    found.map(|i| i as f64).or_else(|| word.parse().ok().filter(|x: &f64| x.is_finite()))
+    let found = number_of_word(styles, word).map(|i| i as f64);
+    found.or_else(|| word.trim().parse().ok().filter(|x: &f64| x.is_finite()))
 }
 
 /// A mapping that a patch made.

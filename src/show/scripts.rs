@@ -332,10 +332,15 @@ impl Scripts {
     pub fn style_number(&mut self, target: Target, word: &str, is_loading: bool) -> Option<f64> {
         let number = machine::style_number(&self.styles, word);
         if number.is_none() && is_loading {
-            self.awaited.retain(|(known, _)| *known != target);
-            self.awaited.push((target, Value::Text(word.to_owned())));
+            self.await_style(target, word);
         }
         number
+    }
+
+    /// Keeps the name of a style until its network plays.
+    pub fn await_style(&mut self, target: Target, word: &str) {
+        self.awaited.retain(|(known, _)| *known != target);
+        self.awaited.push((target, Value::Text(word.to_owned())));
     }
 
     /// The machine, made if there is none.

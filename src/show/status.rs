@@ -171,6 +171,11 @@ impl Status {
         }
     }
 
+    /// A line is no longer true: it disappears.
+    pub fn withdraw(&mut self, line: &str) {
+        self.notice.take_if(|notice| notice.line == line);
+    }
+
     /// A problem is solved: its line disappears.
     pub fn mended(&mut self, kind: Kind) {
         self.notice.take_if(|notice| notice.about == Some(kind));

@@ -84,7 +84,7 @@ impl Rig {
             mapping: &self.mapping,
             preset: None,
             scene: Scene::default(),
-            dims: Dims { z: 8, w: 8, styles: 0 },
+            dims: Dims { z: 8, w: 8, ..Dims::default() },
         };
         let _ = self.feedback.step(&snapshot, 0.01);
         self.panel.step(&snapshot, 0.02);

@@ -198,7 +198,7 @@ impl MidiEntry {
     /// The position that shows the target's value on the control, 0 to 1. A key that writes a value is at 1 when the
     /// parameter has that value; `preset` is the number of the current preset. `None` for targets without a position.
     pub fn travel(&self, params: &Params, preset: Option<usize>) -> Option<f64> {
-        let def = self.to.id.def();
+        let def = &params.def(self.to.id);
         match &self.value {
             Some(value) => {
                 let holds = match (value, def.kind) {

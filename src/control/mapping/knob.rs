@@ -179,7 +179,7 @@ impl Hand {
     }
 
     fn position(&mut self, entry: &MidiEntry, position: f64, params: &Params) -> Action {
-        let def = entry.to.id.def();
+        let def = &params.def(entry.to.id);
         let travel_curve = entry.curve.as_ref();
         if def.kind == Kind::Trigger {
             // A wheel or pressure fires once each time it passes its centre.
@@ -256,7 +256,7 @@ fn press(entry: &MidiEntry, velocity: f64, params: &Params) -> Option<Value> {
         (Mode::Trigger, Kind::Bool { .. }) | (Mode::Gate, _) => value_at(travel_curve, 1.0),
         (Mode::Trigger, _) => value_at(travel_curve, velocity),
         (Mode::Toggle, _) => {
-            let is_high = travel_of(travel_curve, entry.to.id.def(), params.base(entry.to)) >= 0.5;
+            let is_high = travel_of(travel_curve, &params.def(entry.to.id), params.base(entry.to)) >= 0.5;
             value_at(travel_curve, if is_high { 0.0 } else { 1.0 })
         }
     })
@@ -281,7 +281,7 @@ fn program_value(entry: &MidiEntry, program: u8) -> Value {
 }
 
 fn stepped(entry: &MidiEntry, steps: i32, params: &Params) -> Option<Value> {
-    let def = entry.to.id.def();
+    let def = &params.def(entry.to.id);
     let base = params.base(entry.to);
     let (min, max) = entry.curve.map_or(def.range(), |travel_curve| {
         (travel_curve.from.min(travel_curve.to), travel_curve.from.max(travel_curve.to))

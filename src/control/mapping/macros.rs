@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::MappingError;
 use super::curve::{TravelCurve, travel_of, value_at};
-use crate::params::{Id, Kind, Params, Table, Target, Value};
+use crate::params::{Id, Kind, Meaning, Params, Table, Target, Value};
 
 /// How many macros there are.
 pub const MACROS: usize = Id::MACROS.len();
@@ -42,13 +42,13 @@ impl MacroTarget {
     }
 
     /// The macro's position for a value of the target.
-    fn position(&self, value: f64) -> f64 {
-        travel_of(self.curve.as_ref(), self.target.id.def(), value).clamp(0.0, 1.0)
+    fn position(&self, value: f64, params: &Params) -> f64 {
+        travel_of(self.curve.as_ref(), &params.def(self.target.id), value).clamp(0.0, 1.0)
     }
 
     /// How far the target's knob turns when the macro goes from one position to another, in travel.
-    fn turn(&self, from: f64, to: f64) -> f64 {
-        let def = self.target.id.def();
+    fn turn(&self, from: f64, to: f64, params: &Params) -> f64 {
+        let def = params.def(self.target.id);
         self.curve.as_ref().map_or(to - from, |curve| def.to_travel(curve.value(to)) - def.to_travel(curve.value(from)))
     }
 }
@@ -108,6 +108,8 @@ pub struct Macros {
     own: [bool; MACROS],
     /// The first target's base with which each macro agrees; NaN before it was looked at.
     seen: [f64; MACROS],
+    /// The ranges with which they were compared.
+    meanings: Arc<[Meaning]>,
     /// What modulated macros add to their targets in this frame; kept for its capacity.
     carried: Vec<(Target, f64)>,
 }
@@ -118,6 +120,7 @@ impl Default for Macros {
             entries: with_defaults(&[]).into(),
             own: [false; MACROS],
             seen: [f64::NAN; MACROS],
+            meanings: Arc::default(),
             carried: Vec::new(),
         }
     }
@@ -163,13 +166,18 @@ impl Macros {
 
     /// Once a frame, after all writes: macros whose first target was moved by something else go where it is.
     pub fn follow(&mut self, params: &mut Params) {
+        if !Arc::ptr_eq(&self.meanings, params.meanings()) {
+            // Another network: the same style is elsewhere on the fader.
+            self.meanings.clone_from(params.meanings());
+            self.seen = [f64::NAN; MACROS];
+        }
         for number in 0..MACROS {
             let Some(first) = self.first(number, params) else { continue };
             let value = params.base(first.target);
             if self.seen[number] != value {
                 self.seen[number] = value;
                 // A position is always within the range.
-                let _ = params.write(Id::MACROS[number].into(), &Value::Float(first.position(value)));
+                let _ = params.write(Id::MACROS[number].into(), &Value::Float(first.position(value, params)));
             }
         }
     }
@@ -181,7 +189,7 @@ impl Macros {
             let id = Id::MACROS[entry.number];
             let (from, to) = (params.base(id), params.get(id));
             if from != to {
-                self.carried.extend(entry.to.iter().map(|target| (target.target, target.turn(from, to))));
+                self.carried.extend(entry.to.iter().map(|target| (target.target, target.turn(from, to, params))));
             }
         }
         params.carry(&self.carried);
@@ -194,7 +202,7 @@ impl Macros {
             return Some(params.get(id));
         }
         let first = self.first(number, params).filter(|first| params.is_moved(first.target))?;
-        Some(first.position(params.get(first.target)))
+        Some(first.position(params.get(first.target), params))
     }
 
     /// As [`Macros::moving`]; `None` also for what is no macro.

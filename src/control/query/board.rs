@@ -21,12 +21,12 @@ use crate::control::osc::feeds::{FEEDS, Feed, Feeds};
 use crate::control::osc::names::Names;
 use crate::control::osc::reports::Reports;
 use crate::control::{Listener, Snapshot};
-use crate::params::{Def, Id, Kind, Members, Table, Target, Value};
+use crate::params::{Def, Id, Kind, Meaning, Members, Table, Target, Value};
 
 /// Interval at which effective values are written for clients that watch them.
 const EFFECTIVE_EVERY_SECS: f64 = 1.0 / 30.0;
 
-/// How many members the families have with the current networks.
+/// What there is with the current networks: how many members the families have, and which parameters do something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dims {
     /// Of z: `/z/<n>`.
@@ -35,12 +35,38 @@ pub struct Dims {
     pub w: usize,
     /// Styles of the style network: `/style/mix/<n>`.
     pub styles: usize,
+    /// Classes of the network; 0 for one without.
+    pub classes: usize,
+    /// Whether the network is a StyleGAN3, which moves its content and has no noise.
+    pub is_stylegan3: bool,
+    /// Whether a picture or film goes in.
+    pub has_input: bool,
 }
 
 impl Dims {
     /// How many members of a family to show; 1 for a single parameter.
     pub fn count(&self, def: &Def) -> usize {
         if def.is_family() { self.members(def, def.count) } else { 1 }
+    }
+
+    /// Whether a parameter does anything now.
+    ///
+    /// # Errors
+    /// The reason, if it does nothing with what plays.
+    pub fn applies(&self, id: Id) -> Result<(), &'static str> {
+        let address = id.def().address;
+        let is_below = |folder: &str| address.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        let needs = |has: bool, reason| if has { Ok(()) } else { Err(reason) };
+        match id {
+            Id::StyleNetwork => Ok(()),
+            Id::Class => needs(self.classes > 0, "the network has no classes"),
+            Id::StyleB | Id::StyleBlend | Id::StyleMix if self.styles == 1 => Err("the style network has one style"),
+            _ if is_below("/transform") => needs(self.is_stylegan3, "the network is no StyleGAN3"),
+            _ if is_below("/noise") => needs(!self.is_stylegan3, "a StyleGAN3 has no noise"),
+            _ if is_below("/style") || is_below("/feedback") => needs(self.styles > 0, "no style network plays"),
+            _ if is_below("/input") => needs(self.has_input, "there is no /input"),
+            _ => Ok(()),
+        }
     }
 
     /// Length of a vector; 0 for other parameters.
@@ -109,6 +135,8 @@ pub struct Board {
     pub aliases: Arc<[OscEntry]>,
     /// What the macros move.
     pub macros: Arc<[MacroEntry]>,
+    /// What the networks make of some numbers.
+    pub meanings: Arc<[Meaning]>,
     pub dims: Dims,
     /// The modulated targets and their effective values, written every [`EFFECTIVE_EVERY_SECS`].
     effective: Vec<(Target, Value)>,
@@ -125,8 +153,22 @@ impl Board {
         let cells = vec![Cell { value: Value::Nothing, serial: 0 }; layout.targets.len()];
         let feed_serials = [0; FEEDS.len()];
         let (feeds, dims, playing) = (Feeds::default(), Dims::default(), Arc::default());
-        let (aliases, macros, effective) = (Arc::new([]), Arc::new([]), Vec::new());
-        Board { layout, cells, feeds, feed_serials, aliases, macros, dims, effective, playing, serial: 0, shape: 0 }
+        let (aliases, effective) = (Arc::new([]), Vec::new());
+        let (macros, meanings): (Arc<[MacroEntry]>, Arc<[Meaning]>) = Default::default();
+        Board {
+            layout,
+            cells,
+            feeds,
+            feed_serials,
+            aliases,
+            macros,
+            meanings,
+            dims,
+            effective,
+            playing,
+            serial: 0,
+            shape: 0,
+        }
     }
 
     /// The current table of parameters.
@@ -143,6 +185,11 @@ impl Board {
         };
         self.cells = layout.targets.iter().map(|target| kept(target).unwrap_or_else(|| new.clone())).collect();
         self.layout = layout.clone();
+    }
+
+    /// What the networks make of a number, if they say.
+    pub fn meaning(&self, id: Id) -> Option<&Meaning> {
+        self.meanings.iter().find(|meaning| meaning.id == id)
     }
 
     /// What is at an address.
@@ -294,6 +341,7 @@ pub struct Panel {
     feeds: Feeds,
     aliases: Arc<[OscEntry]>,
     macros: Arc<[MacroEntry]>,
+    meanings: Arc<[Meaning]>,
     dims: Dims,
     playing: Arc<Playing>,
     changed: Vec<usize>,
@@ -321,6 +369,7 @@ impl Panel {
             feeds: Feeds::default(),
             aliases: Arc::new([]),
             macros: Arc::new([]),
+            meanings: Arc::new([]),
             dims: Dims::default(),
             playing: Arc::default(),
             changed: Vec::new(),
@@ -382,6 +431,7 @@ impl Panel {
             || has_other_modulation
             || self.dims != dims
             || !Arc::ptr_eq(&self.aliases, snapshot.aliases())
+            || !Arc::ptr_eq(&self.meanings, snapshot.params.meanings())
             || !Arc::ptr_eq(&self.macros, macros.entries());
         self.effective_secs += dt;
         let is_moving = !modulated.is_empty() && self.effective_secs >= EFFECTIVE_EVERY_SECS;
@@ -437,6 +487,7 @@ impl Panel {
         (self.feeds, self.dims) = (snapshot.feeds, dims);
         self.aliases.clone_from(snapshot.aliases());
         self.macros.clone_from(macros.entries());
+        self.meanings.clone_from(snapshot.params.meanings());
         self.shared.news.send_modify(|serial| *serial += 1);
     }
 }
@@ -508,6 +559,7 @@ fn write(
         board.dims = dims;
         board.aliases.clone_from(snapshot.aliases());
         board.macros.clone_from(snapshot.mapping.macros().entries());
+        board.meanings.clone_from(snapshot.params.meanings());
     }
 }
 
@@ -523,7 +575,7 @@ pub(super) mod test {
         Arc::new(Shared::new(address, Some(OscHost::new(address))))
     }
 
-    pub const DIMS: Dims = Dims { z: 64, w: 32, styles: 8 };
+    pub const DIMS: Dims = Dims { z: 64, w: 32, styles: 8, classes: 10, is_stylegan3: false, has_input: true };
 
     /// A board with these parameters' values.
     pub fn board_of(params: &Params, aliases: Vec<OscEntry>) -> Board {
@@ -570,6 +622,30 @@ pub(super) mod test {
         assert_eq!((z.len(), &z[0]), (64, &OscType::Float(1.0)));
         assert!(board.serial_of(psi) > first);
         assert_eq!(board.serial_of(Place::Param(Id::Seed.into())), first);
+    }
+
+    #[test]
+    fn what_does_nothing_says_why() {
+        let why = |dims: Dims, id: Id| dims.applies(id).err();
+        for id in Table::built_in().ids().filter(|id| !id.def().address.starts_with("/transform/")) {
+            assert_eq!(why(DIMS, id), None, "{id:?}");
+        }
+        assert_eq!(why(DIMS, Id::TransformX), Some("the network is no StyleGAN3"));
+        let nothing = Dims { is_stylegan3: true, ..Dims::default() };
+        for (id, reason) in [
+            (Id::TransformX, None),
+            (Id::NoiseGain, Some("a StyleGAN3 has no noise")),
+            (Id::Class, Some("the network has no classes")),
+            (Id::StyleNetwork, None),
+            (Id::StyleA, Some("no style network plays")),
+            (Id::FeedbackZoom, Some("no style network plays")),
+            (Id::Input, None),
+            (Id::InputAmount, Some("there is no /input")),
+        ] {
+            assert_eq!(why(nothing, id), reason, "{id:?}");
+        }
+        let one = Dims { styles: 1, ..DIMS };
+        assert_eq!((why(one, Id::StyleBlend), why(one, Id::StyleA)), (Some("the style network has one style"), None));
     }
 
     #[test]

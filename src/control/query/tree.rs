@@ -10,10 +10,10 @@ use super::OscHost;
 use super::board::{Board, Place};
 use crate::control::mapping::OscEntry;
 use crate::control::mapping::macros::number_of;
-use crate::params::{Def, Kind, Remote};
+use crate::params::{Def, Id, Kind, Remote};
 
 /// The attributes of a node that can be requested individually.
-pub const ATTRIBUTES: [&str; 13] = [
+pub const ATTRIBUTES: [&str; 15] = [
     "FULL_PATH",
     "CONTENTS",
     "TYPE",
@@ -27,6 +27,8 @@ pub const ATTRIBUTES: [&str; 13] = [
     "MACRO",
     "DEFAULT",
     "REMOTE",
+    "NAMES",
+    "IDLE",
 ];
 
 /// The answer to `?HOST_INFO`.
@@ -49,8 +51,9 @@ pub fn host(name: &str, web: std::net::SocketAddr, osc: Option<OscHost>) -> Json
         json!({
             "ACCESS": true, "VALUE": true, "RANGE": true, "DESCRIPTION": true, "UNIT": true, "CLIPMODE": true, "HTML": true,
             // Our extensions: the effective value, if modulated; what a macro is called and moves; what a control is reset to;
-            // what clients may not do; and, for the page, what plays in words and the names of what can be played.
-            "EFFECTIVE": true, "MACRO": true, "DEFAULT": true, "REMOTE": true, "PLAYING": true, "NAMES": true,
+            // what clients may not do; the names of a number's values; why a parameter does nothing with what plays; and, for
+            // the page, what plays in words and the names of what can be played.
+            "EFFECTIVE": true, "MACRO": true, "DEFAULT": true, "REMOTE": true, "NAMES": true, "IDLE": true, "PLAYING": true,
             "TAGS": false, "EXTENDED_TYPE": false, "CRITICAL": false, "OVERLOADS": false,
             "LISTEN": true, "IGNORE": true, "PATH_CHANGED": true, "PATH_ADDED": true, "PATH_REMOVED": true,
             "PATH_RENAMED": false,
@@ -111,8 +114,14 @@ fn describe(board: &Board, place: Place, node: &mut Map<String, Json>) {
             let def = target.id.def();
             set("TYPE", json!(type_tags(board, target.id.def())));
             set("DESCRIPTION", json!(def.help));
-            set_range(def, &mut set);
+            set_range(&limited(board, def, target.id), &mut set);
             set_extensions(def, &mut set);
+            if let Some(meaning) = board.meaning(target.id).filter(|meaning| !meaning.words.is_empty()) {
+                set("NAMES", json!(*meaning.words));
+            }
+            if let Err(reason) = board.dims.applies(target.id) {
+                set("IDLE", json!(reason));
+            }
             if let Some(entry) = number_of(target.id).and_then(|number| board.macros.get(number)) {
                 let to: Vec<String> = entry.to.iter().map(|to| to.target.to_string()).collect();
                 set("MACRO", json!({ "NAME": entry.name, "TARGETS": to }));
@@ -146,8 +155,13 @@ fn describe_alias(board: &Board, alias: &OscEntry, set: &mut impl FnMut(&str, Js
         set("CLIPMODE", json!(["both"]));
     } else {
         set("TYPE", json!(type_tags(board, alias.to.id.def())));
-        set_range(alias.to.id.def(), set);
+        set_range(&limited(board, alias.to.id.def(), alias.to.id), set);
     }
+}
+
+/// The row with the range that the networks leave it.
+fn limited(board: &Board, def: &Def, id: Id) -> Def {
+    board.meaning(id).map_or(*def, |meaning| meaning.limit(def))
 }
 
 fn type_tags(board: &Board, def: &Def) -> String {
@@ -221,7 +235,7 @@ fn json_of(argument: &OscType) -> Json {
 mod test {
     use super::super::board::test::board_of;
     use super::*;
-    use crate::params::{Id, Params, Table, Value};
+    use crate::params::{Params, Table, Value};
 
     #[test]
     fn every_parameter_is_in_the_tree() {
@@ -242,6 +256,21 @@ mod test {
         assert_eq!(tree["CONTENTS"]["z"]["CONTENTS"].as_object().unwrap().len(), 64);
         assert_eq!(tree["CONTENTS"]["style"]["CONTENTS"]["mix"]["ACCESS"], json!(0));
         assert!(tree["CONTENTS"]["style"]["CONTENTS"]["mix"].get("TYPE").is_none());
+    }
+
+    #[test]
+    fn the_networks_are_in_the_tree() {
+        let mut params = Params::default();
+        let words = ["starry", "kiss", "wave"].map(str::to_owned);
+        params.set_meaning(Id::StyleA, 3, words.into());
+        let board = board_of(&params, vec![OscEntry::plain("/1/style".to_owned(), Id::StyleA.into())]);
+        let at = |address: &str| node(&board, address).unwrap();
+        assert_eq!(at("/style/a")["NAMES"], json!(["starry", "kiss", "wave"]));
+        for address in ["/style/a", "/1/style"] {
+            assert_eq!(at(address)["RANGE"], json!([{ "MIN": 0, "MAX": 2 }]), "{address}");
+        }
+        assert_eq!(at("/transform/x")["IDLE"], json!("the network is no StyleGAN3"));
+        assert!(at("/psi").get("IDLE").is_none() && at("/psi").get("NAMES").is_none());
     }
 
     #[test]

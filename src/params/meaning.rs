@@ -1,0 +1,76 @@
+//! What the networks that play make of a number: how many values it has, and what they are called.
+//!
+//! `/style/a` goes from 0 to 255 for any network; with eight painters it goes from 0 to 7, and 3 is `monet-water-lilies`.
+
+use std::sync::Arc;
+
+use super::{Def, Id, Kind};
+
+/// The values of one number, from 0.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Meaning {
+    pub id: Id,
+    /// How many there are; numbers past them wrap around or are clamped, as the parameter's help says.
+    pub count: usize,
+    /// Their names in order; empty when they have none.
+    pub words: Arc<[String]>,
+}
+
+impl Meaning {
+    /// The row with the range that the networks leave it.
+    pub fn limit(&self, def: &Def) -> Def {
+        let last = self.count.saturating_sub(1);
+        let kind = match def.kind {
+            // A range is never empty.
+            _ if last == 0 => def.kind,
+            Kind::Int { min, max, default } => {
+                let max = max.min(last as i64);
+                Kind::Int { min, max, default: default.min(max) }
+            }
+            Kind::Float { min, max, default } => {
+                let max = max.min(last as f64);
+                Kind::Float { min, max, default: default.min(max) }
+            }
+            kind => kind,
+        };
+        Def { kind, ..*def }
+    }
+
+    /// The number of a name, or of a part of one: `starry` for `van-gogh-starry-night`. Large and small letters are alike.
+    pub fn number(&self, word: &str) -> Option<usize> {
+        number_of_word(&self.words, word)
+    }
+}
+
+/// As [`Meaning::number`], among these names.
+pub fn number_of_word(words: &[String], word: &str) -> Option<usize> {
+    let word = word.trim().to_lowercase();
+    if word.is_empty() {
+        return None;
+    }
+    let find = |is_it: &dyn Fn(&str) -> bool| words.iter().position(|known| is_it(&known.to_lowercase()));
+    find(&|known| known == word).or_else(|| find(&|known| known.contains(&word)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_follows_the_network_and_is_never_empty() {
+        let range = |count| Meaning { id: Id::StyleA, count, words: Arc::new([]) }.limit(Id::StyleA.def()).range();
+        assert_eq!(
+            [range(26), range(8), range(1), range(0), range(1000)],
+            [25.0, 7.0, 255.0, 255.0, 255.0].map(|max| (0.0, max))
+        );
+        let class = Meaning { id: Id::Class, count: 10, words: Arc::new([]) }.limit(Id::Class.def());
+        assert_eq!(class.range(), (0.0, 9.0));
+    }
+
+    #[test]
+    fn a_part_of_a_name_is_enough() {
+        let words = ["starry", "van-gogh-Starry-Night", "kiss"].map(str::to_owned);
+        let found = ["Starry", "night", "KISS ", "", "scream"].map(|word| number_of_word(&words, word));
+        assert_eq!(found, [Some(0), Some(1), Some(2), None, None]);
+    }
+}

@@ -1,0 +1,100 @@
+//! What the networks that play make of the parameters: names of styles and classes, ranges, and which parameters do nothing
+//! with them. One that does nothing says so once when it is touched.
+
+use std::sync::Arc;
+
+use super::Show;
+use super::loads::Kind;
+use crate::control::query::Dims;
+use crate::control::{Source, Write};
+use crate::network;
+use crate::params::{Id, Value};
+
+/// What was said about parameters that do nothing.
+#[derive(Default)]
+pub(super) struct Idle {
+    /// With what it was said.
+    dims: Dims,
+    told: Vec<Id>,
+    /// The last line, and what it is about.
+    line: Option<(Id, String)>,
+}
+
+impl Show {
+    /// Whether a parameter does anything with what plays: for those who draw it.
+    ///
+    /// # Errors
+    /// The reason, if it does nothing.
+    pub fn applies(&self, id: Id) -> Result<(), &'static str> {
+        self.dims().applies(id)
+    }
+
+    /// What there is with the networks that play.
+    pub(super) fn dims(&self) -> Dims {
+        let network = self.decks.network();
+        let latent = &network.mapping;
+        Dims {
+            z: latent.z_dim,
+            w: latent.w_dim,
+            styles: self.output.styles(),
+            classes: latent.c_dim,
+            is_stylegan3: network.kind == network::Kind::StyleGan3,
+            has_input: !self.params.text(Id::Input).is_empty(),
+        }
+    }
+
+    /// A style network plays, or none: its styles have these names.
+    pub(super) fn name_styles(&mut self, names: Vec<String>) {
+        let words: Arc<[String]> = names.as_slice().into();
+        for id in [Id::StyleA, Id::StyleB] {
+            self.params.set_meaning(id, words.len(), words.clone());
+        }
+        let network = if names.is_empty() { "" } else { self.params.text(Id::StyleNetwork) };
+        self.scripts.set_styles(names, network);
+    }
+
+    /// Another network plays: its classes have its names.
+    pub(super) fn name_classes(&mut self) {
+        let network = self.decks.network();
+        self.params.set_meaning(Id::Class, network.mapping.c_dim, network.class_names.as_slice().into());
+    }
+
+    /// Whether a write names a style of a network that is still loading: it is kept until then.
+    pub(super) fn awaits_style(&mut self, write: &Write) -> bool {
+        let Value::Text(word) = &write.value else { return false };
+        let is_style = matches!(write.target.id, Id::StyleA | Id::StyleB) && word.trim().parse::<f64>().is_err();
+        if !is_style || !self.loads.wants(Kind::Style) {
+            return false;
+        }
+        self.scripts.await_style(write.target, word);
+        true
+    }
+
+    /// A hand has written: if that does nothing, one line says why, once.
+    pub(super) fn tell_idle(&mut self, write: &Write) {
+        let id = write.target.id;
+        let is_coming = || [Kind::Network, Kind::Style, Kind::Picture].iter().any(|kind| self.loads.wants(*kind));
+        if matches!(write.source, Source::Preset | Source::Script) || self.idle.told.contains(&id) || is_coming() {
+            return;
+        }
+        if let Err(reason) = self.applies(id) {
+            let line = format!("{} does nothing: {reason}", write.target);
+            self.status.notice(line.clone());
+            self.idle.told.push(id);
+            self.idle.line = Some((id, line));
+        }
+    }
+
+    /// Once a frame: what has changed with the networks is said again, and a line that is no longer true goes.
+    pub(super) fn settle_idle(&mut self) {
+        let dims = self.dims();
+        if dims == self.idle.dims {
+            return;
+        }
+        self.idle.dims = dims;
+        self.idle.told.retain(|id| dims.applies(*id).is_err());
+        if let Some((_, line)) = self.idle.line.take_if(|(id, _)| dims.applies(*id).is_ok()) {
+            self.status.withdraw(&line);
+        }
+    }
+}
