@@ -945,7 +945,7 @@ impl Show {
             if i == last {
                 self.status.notice(line);
             } else {
-                tracing::info!(target: "show", "{}", printable(&line));
+                self.status.log(&line);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Recent events, for the HUD and the status line. Nothing here changes the show.
 
+mod again;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -9,9 +11,12 @@ use crate::control::scene::Notices;
 use crate::control::tally::{Tally, Told};
 use crate::control::{DeviceStatus, Write};
 use crate::params::Value;
+use again::Again;
 
 /// How long a notice stays.
 const NOTICE_SECS: f64 = 8.0;
+/// From how often on a line that is said again and again has its count.
+const MANY: u64 = 3;
 /// How often the feed of pictures per second is updated.
 const FPS_EVERY_SECS: f64 = 1.0;
 /// Number of pictures for the median synthesis time.
@@ -66,9 +71,36 @@ pub struct Summary {
 #[derive(Clone, Debug)]
 struct Notice {
     until: f64,
+    /// What was said, and how often if that is more than twice.
     line: String,
+    /// How long it is without the count, in bytes.
+    said: usize,
+    /// How often it was said in a row, and what `line` says about that.
+    count: u64,
+    shown: u64,
     /// What could not be played.
     about: Option<Kind>,
+}
+
+impl Notice {
+    fn said(&self) -> &str {
+        &self.line[..self.said]
+    }
+
+    /// Said again.
+    fn again(&mut self, count: u64, now: f64) {
+        (self.count, self.until) = (count, now + NOTICE_SECS);
+    }
+
+    /// Brings the count in the line up to date.
+    fn show_count(&mut self) {
+        if self.count != self.shown && self.count >= MANY {
+            self.shown = self.count;
+            self.line.truncate(self.said);
+            // Writing to a string cannot fail.
+            let _ = std::fmt::Write::write_fmt(&mut self.line, format_args!(" ({} times)", self.count));
+        }
+    }
 }
 
 /// What happened in the last seconds.
@@ -82,6 +114,7 @@ pub struct Status {
     last_message: String,
     notice: Option<Notice>,
     notices: Notices,
+    again: Again,
     /// Number of values that no parameter accepted.
     refused: u64,
     refusals: Tally,
@@ -118,6 +151,12 @@ impl Status {
             self.notice = None;
         }
         self.tell_refusals();
+        let (notices, now) = (&mut self.notices, self.now);
+        self.again.step(dt, now, |line| {
+            log(line);
+            notices.push(now, line);
+        });
+        self.notice.iter_mut().for_each(Notice::show_count);
     }
 
     pub fn drawn(&mut self, took: Duration) {
@@ -152,11 +191,28 @@ impl Status {
         };
     }
 
+    /// Shows a line for a while and logs it. One that is said again and again is counted instead.
     pub fn notice(&mut self, line: String) {
         let line = printable(&line);
-        tracing::info!(target: "show", "{line}");
-        self.notices.push(self.now, &line);
-        self.notice = Some(Notice { until: self.now + NOTICE_SECS, line, about: None });
+        let count = self.again.note(&line, self.now, log);
+        if count < MANY {
+            self.notices.push(self.now, &line);
+        }
+        match &mut self.notice {
+            Some(notice) if notice.said() == line => {
+                notice.again(count, self.now);
+                notice.about = None;
+            }
+            _ => {
+                let (until, said) = (self.now + NOTICE_SECS, line.len());
+                self.notice = Some(Notice { until, line, said, count, shown: 0, about: None });
+            }
+        }
+    }
+
+    /// Logs a line without showing it.
+    pub fn log(&mut self, line: &str) {
+        self.again.note(&printable(line), self.now, log);
     }
 
     /// Reports that something cannot be played. The line disappears when it can ([`Status::mended`]); offline, where nobody
@@ -173,7 +229,7 @@ impl Status {
 
     /// A line is no longer true: it disappears.
     pub fn withdraw(&mut self, line: &str) {
-        self.notice.take_if(|notice| notice.line == line);
+        self.notice.take_if(|notice| notice.said() == line);
     }
 
     /// A problem is solved: its line disappears.
@@ -200,6 +256,9 @@ impl Status {
     pub fn refuse(&mut self, why: &str) {
         self.refused += 1;
         self.refusals.note(why);
+        if let Some(notice) = self.notice.as_mut().filter(|notice| notice.said() == why) {
+            notice.again(notice.count + 1, self.now);
+        }
         self.tell_refusals();
     }
 
@@ -216,6 +275,10 @@ impl Status {
         };
         self.notice(line);
     }
+}
+
+fn log(line: &str) {
+    tracing::info!(target: "show", "{line}");
 }
 
 /// A line that is safe to display: names from files may contain control characters, or be very long.
@@ -319,6 +382,33 @@ mod tests {
         assert_eq!(status.refused, 153);
         let line = status.line().unwrap();
         assert!(line.starts_with("no parameter /a (") && line.contains("; no parameter /b ("), "{line}");
+    }
+
+    #[test]
+    fn a_line_that_is_said_again_and_again_has_a_count() {
+        let mut status = Status::default();
+        for _ in 0..120 {
+            status.notice("nothing to undo".to_owned());
+            status.refuse("no parameter /a");
+            status.notice("nothing to undo".to_owned());
+            status.step(1.0 / 60.0);
+        }
+        assert_eq!(status.line(), Some("nothing to undo (240 times)"));
+        status.withdraw("nothing to undo");
+        assert_eq!(status.line(), None);
+        // A refusal that goes on stays, with its count.
+        status.refuse("no parameter /b");
+        for _ in 0..1000 {
+            status.refuse("no parameter /b");
+            status.step(1.0 / 60.0);
+        }
+        assert_eq!(status.line(), Some("no parameter /b (1001 times)"));
+        // By hand, twice is twice.
+        status.notice("saved".to_owned());
+        status.step(1.0);
+        status.notice("saved".to_owned());
+        status.step(1.0);
+        assert_eq!(status.line(), Some("saved"));
     }
 
     #[test]
