@@ -21,6 +21,7 @@ pub mod saver;
 #[cfg(feature = "luau")]
 pub mod script;
 mod slips;
+mod smooth;
 pub mod versions;
 pub mod watch;
 pub mod watch_files;

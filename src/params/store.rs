@@ -17,6 +17,8 @@ struct Cell {
     modulation: f64,
     /// Added likewise by macros that are modulated.
     carried: f64,
+    /// Time constant with which it follows the base, in seconds; 0 follows at once.
+    smoothing_secs: f64,
     /// Replaces the base while a script's signal is bound to it.
     bound: Option<f64>,
     /// Whether it is in [`Params::moving`].
@@ -48,6 +50,8 @@ pub struct Params {
     carried: Vec<Target>,
     /// The targets that scripts have bound.
     bound: Vec<Target>,
+    /// Time constants that are not those of the rows.
+    smoothing: Vec<(Target, f64)>,
     /// What the networks that play make of some numbers. A change makes a new list.
     meanings: Arc<[Meaning]>,
 }
@@ -74,6 +78,7 @@ impl Params {
             modulated: Vec::new(),
             carried: Vec::new(),
             bound: Vec::new(),
+            smoothing: Vec::new(),
             meanings: Arc::default(),
         };
         params.set_table(table);
@@ -94,6 +99,7 @@ impl Params {
             modulated: Vec::new(),
             carried: Vec::new(),
             bound: Vec::new(),
+            smoothing: Vec::new(),
             meanings: Arc::default(),
         }
     }
@@ -163,6 +169,7 @@ impl Params {
                 self.inherit(id, before);
             }
         }
+        self.smooth_as_set();
         self.fired.retain(|id| table.has(*id));
         for i in (0..self.moving.len()).rev() {
             let (target, cell) = self.moving[i];
@@ -176,6 +183,27 @@ impl Params {
         for (first, count) in gone.filter_map(|i| Some((self.first[i]?, Id::from_index(i).def().count))) {
             let cells = self.cells[first..first + count].iter_mut();
             cells.for_each(|cell| (cell.modulation, cell.carried, cell.bound) = (0.0, 0.0, None));
+        }
+    }
+
+    /// Sets time constants that differ from those of the rows, in seconds; all others are those of the rows again. They hold
+    /// for rows that come later, too.
+    pub fn set_smoothing(&mut self, smoothing: &[(Target, f64)]) {
+        for (target, _) in std::mem::take(&mut self.smoothing) {
+            if let Some(i) = self.cell(target) {
+                self.cells[i].smoothing_secs = target.id.def().smoothing_secs;
+            }
+        }
+        self.smoothing = smoothing.to_vec();
+        self.smooth_as_set();
+    }
+
+    fn smooth_as_set(&mut self) {
+        for n in 0..self.smoothing.len() {
+            let (target, secs) = self.smoothing[n];
+            if let Some(i) = self.cell(target) {
+                self.cells[i].smoothing_secs = secs;
+            }
         }
     }
 
@@ -213,8 +241,15 @@ impl Params {
             _ => {}
         }
         let default = def.default_number().unwrap_or(0.0);
-        let cell =
-            Cell { base: default, smoothed: default, modulation: 0.0, carried: 0.0, bound: None, is_moving: false };
+        let cell = Cell {
+            base: default,
+            smoothed: default,
+            modulation: 0.0,
+            carried: 0.0,
+            smoothing_secs: def.smoothing_secs,
+            bound: None,
+            is_moving: false,
+        };
         self.cells.extend(std::iter::repeat_n(cell, def.count));
     }
 
@@ -342,7 +377,7 @@ impl Params {
             return Ok(Written::Unchanged);
         }
         cell.base = number;
-        if def.smoothing_secs > 0.0 {
+        if cell.smoothing_secs > 0.0 {
             if !std::mem::replace(&mut cell.is_moving, true) {
                 self.moving.push((target, i));
             }
@@ -360,9 +395,10 @@ impl Params {
     /// Moves the smoothed values towards their bases for `dt` seconds.
     pub fn step(&mut self, dt: f64) {
         let cells = &mut self.cells;
-        self.moving.retain(|&(target, i)| {
+        self.moving.retain(|&(_, i)| {
             let cell = &mut cells[i];
-            let follow = 1.0 - (-dt / target.id.def().smoothing_secs).exp();
+            let secs = cell.smoothing_secs;
+            let follow = if secs > 0.0 { 1.0 - (-dt / secs).exp() } else { 1.0 };
             cell.smoothed += (cell.base - cell.smoothed) * follow;
             let arrived = (cell.base - cell.smoothed).abs() < 1e-6 * (1.0 + cell.base.abs());
             if arrived {
@@ -455,7 +491,7 @@ impl Params {
                 let Some(i) = self.cell(target) else { continue };
                 let cell = &mut self.cells[i];
                 let Some(last) = cell.bound.take() else { continue };
-                if target.id.def().smoothing_secs > 0.0 {
+                if cell.smoothing_secs > 0.0 {
                     cell.smoothed = last;
                     if !std::mem::replace(&mut cell.is_moving, true) {
                         self.moving.push((target, i));
@@ -674,6 +710,39 @@ mod tests {
         assert_eq!(error, "/style/a takes a whole number from 0 to 2 or a name such as wave, got \"wafe\"");
         params.set_meaning(Id::StyleA, 0, Arc::new([]));
         assert_eq!(params.def(Id::StyleA), *Id::StyleA.def());
+    }
+
+    #[test]
+    fn time_constants_can_be_set_and_go_back() {
+        let mut params = Params::default();
+        params.set_smoothing(&[(Id::Psi.into(), 0.0), (Id::WalkSpeed.into(), 1.0)]);
+        let play = |params: &mut Params, psi: f64, speed: f64| {
+            params.write(Id::Psi.into(), &Value::Float(psi)).unwrap();
+            params.write(Id::WalkSpeed.into(), &Value::Float(speed)).unwrap();
+            params.step(0.1);
+            (params.get(Id::Psi), params.get(Id::WalkSpeed))
+        };
+        let (psi, speed) = play(&mut params, 1.5, 1.25);
+        assert!(psi == 1.5 && (speed - (1.25 - (-0.1f64).exp())).abs() < 1e-12, "{psi} {speed}");
+        // What moves while its time becomes 0 arrives.
+        params.set_smoothing(&[(Id::WalkSpeed.into(), 0.0)]);
+        params.step(0.0);
+        assert_eq!(params.get(Id::WalkSpeed), 1.25);
+        params.set_smoothing(&[]);
+        let (psi, speed) = play(&mut params, 0.5, 0.25);
+        assert!(psi > 0.5 && speed > 0.25, "{psi} {speed}");
+        assert!((psi - (0.5 + (-0.1f64 / 0.08).exp())).abs() < 1e-12, "{psi}");
+    }
+
+    #[test]
+    fn a_row_that_comes_later_has_the_time_that_was_set() {
+        let mut params = Params::default();
+        let gain = params.add(&[GAIN]).unwrap();
+        params.remove(&gain);
+        params.set_smoothing(&[(gain[0].into(), 0.0)]);
+        let edited = params.add(&[Def::float("/fx/store/gain", 0.0, 2.0, 0.5).smooth(0.2)]).unwrap();
+        params.write(edited[0].into(), &Value::Float(1.5)).unwrap();
+        assert_eq!(params.get(edited[0]), 1.5);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::folders::{Folders, Kind, is_script};
 use super::library::numbered;
 use super::locate::{LocateError, name_of};
 use super::palette;
-use super::{macros, modulators, slips};
+use super::{macros, modulators, slips, smooth};
 use crate::control::mapping::{MacroEntry, MappingError, MidiEntry, OscEntry};
 use crate::control::osc::{self, MAX_OUTS, Out};
 use crate::file::is_built_in;
@@ -25,8 +25,20 @@ use crate::modulate::Modulator;
 use crate::params::{Id, Saving, Table, Target, Value};
 
 /// The top-level keys of a preset.
-const KEYS: &[&str] =
-    &["name", "description", "network", "script", "params", "midi", "osc", "osc-out", "mod", "macro", "effects"];
+const KEYS: &[&str] = &[
+    "name",
+    "description",
+    "network",
+    "script",
+    "params",
+    "midi",
+    "osc",
+    "osc-out",
+    "mod",
+    "macro",
+    "smooth",
+    "effects",
+];
 
 /// How many problems of one file are listed.
 const TOLD: usize = 8;
@@ -55,6 +67,8 @@ pub struct Preset {
     pub modulators: Vec<Modulator>,
     /// What its macros move; those that it does not mention move what they do by default.
     pub macros: Vec<MacroEntry>,
+    /// How fast parameters follow what is written, in seconds, where not as usual.
+    pub smooth: Vec<(Target, f64)>,
     /// The chain of effects; their numbers are among `params`.
     pub effects: Vec<EffectEntry>,
     /// The texts that it was read from: its own and those of the files that it names.
@@ -227,6 +241,7 @@ fn read(document: &Document<&str>, origin: &Path, check: &mut Checker) -> Preset
         osc: check.table(top, "osc").map(|t| aliases(t, check)).unwrap_or_default(),
         osc_out: check.table(top, "osc-out").map(|t| outs(t, check)).unwrap_or_default(),
         macros: check.table(top, "macro").map(|t| macros::read(t, check)).unwrap_or_default(),
+        smooth: check.table(top, "smooth").map(|t| smooth::read(t, check)).unwrap_or_default(),
         modulators: modulators.into_iter().map(|(modulator, _)| modulator).collect(),
         effects: effects.entries,
         sources: Sources::default(),
@@ -462,7 +477,7 @@ mod tests {
         let table = [
             (
                 "nework = \"x\"",
-                "p.toml:1:1: unknown key \"nework\" in a preset, which takes name, description, network, script, params, midi, osc, osc-out, mod, macro, effects; did you mean \"network\"?",
+                "p.toml:1:1: unknown key \"nework\" in a preset, which takes name, description, network, script, params, midi, osc, osc-out, mod, macro, smooth, effects; did you mean \"network\"?",
             ),
             ("[params]\n\"/psy\" = 1", "p.toml:2:1: \"/psy\" is not a parameter; did you mean \"/psi\"?"),
             ("[params]\n  \"/psi\" = 2.5", "p.toml:2:12: /psi takes a number from -1 to 2; got 2.5"),

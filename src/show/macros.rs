@@ -53,10 +53,11 @@ impl Show {
         let _ = self.controls.note(write);
     }
 
-    /// Sets up the current preset's macros. Those of `moved`, whose position the preset has set, move what it does not set;
+    /// Sets up the current preset's macros and smoothing. Those of `moved`, whose position the preset has set, move what it does not set;
     /// all follow their first target.
     pub(super) fn play_macros(&mut self, moved: [bool; MACROS]) {
         let preset = self.presets.playing();
+        self.params.set_smoothing(&preset.smooth);
         self.controls.macros_mut().set(&preset.macros);
         let is_set: Vec<Target> = preset.params.iter().map(|(target, _)| *target).collect();
         for number in (0..MACROS).filter(|number| moved[*number]) {
