@@ -191,7 +191,8 @@ impl Params {
     pub fn set_smoothing(&mut self, smoothing: &[(Target, f64)]) {
         for (target, _) in std::mem::take(&mut self.smoothing) {
             if let Some(i) = self.cell(target) {
-                self.cells[i].smoothing_secs = target.id.def().smoothing_secs;
+                let id = self.table.current(target.id).unwrap_or(target.id);
+                self.cells[i].smoothing_secs = id.def().smoothing_secs;
             }
         }
         self.smoothing = smoothing.to_vec();

@@ -38,7 +38,8 @@ impl Show {
             w: latent.w_dim,
             styles: self.output.styles(),
             classes: latent.c_dim,
-            is_stylegan3: network.kind == network::Kind::StyleGan3,
+            // StyleGAN-XL synthesises as StyleGAN3 does.
+            is_stylegan3: matches!(network.kind, network::Kind::StyleGan3 | network::Kind::StyleGanXl),
             has_input: !self.params.text(Id::Input).is_empty(),
         }
     }
