@@ -195,8 +195,13 @@ mod tests {
             tags.push(tag(&key).unwrap());
             assert_eq!(tag(&Key::Preset(preset.display().to_string())), tag(&key), "the same by its path");
         }
-        fs::write(folder.join("a.luau"), "psi = 1").unwrap();
-        tags.push(tag(&key).unwrap());
+        if cfg!(feature = "luau") {
+            fs::write(&preset, "network = \"flowers128\"\nscript = \"a.luau\"").unwrap();
+            for code in ["psi = 1", "psi = 0.5"] {
+                fs::write(folder.join("a.luau"), code).unwrap();
+                tags.push(tag(&key).unwrap());
+            }
+        }
         fs::write(folder.join("networks/flowers128.pkl"), "x").unwrap();
         tags.push(tag(&key).unwrap());
         for key in [

@@ -143,6 +143,8 @@ fn what_is_unknown_or_fails_is_absent() {
     let hostile = ["none", "..", "/etc/passwd", "../../etc/passwd", "a\nb", "\u{202e}", "{\"bytes\":1}", "%2e%2e"];
     for name in hostile {
         assert_eq!(wait(&thumbnails, &Key::Preset(name.into())), Found::Absent, "{name}");
+    }
+    for name in hostile.into_iter().filter(|name| !name.starts_with('/')) {
         assert_eq!(wait(&thumbnails, &Key::Network(name.into())), Found::Absent, "{name}");
     }
     assert_eq!(folder.starts(), 0, "nothing of it reaches the child");
@@ -153,7 +155,7 @@ fn what_is_unknown_or_fails_is_absent() {
 #[test]
 fn the_child_ends_with_the_last_handle() {
     let folder = Folder::new("ends");
-    let script = "echo $$ > pid; while read line; do case $line in *:2}*) sleep 600;; *) draw;; esac; done";
+    let script = "echo $$ > pid; while read line; do case $line in *:2}*) exec sleep 600;; *) draw;; esac; done";
     let thumbnails = folder.thumbnails(script);
     let other = thumbnails.clone();
     assert!(is_ready(&wait(&thumbnails, &seed(1))));
