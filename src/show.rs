@@ -12,10 +12,12 @@ mod controls;
 mod deck;
 mod effects;
 mod films;
+mod forget;
 mod frames;
 mod input;
 mod live;
 pub mod loads;
+mod log;
 mod macros;
 mod modulation;
 mod names;
@@ -69,6 +71,7 @@ use deck::Decks;
 use effects::Effects;
 use films::Films;
 use loads::{Context, Kind, Landed, Landing, LoadError, LoadRequest, Loaded, Loads, Named, Place, Progress, Recorded};
+pub use log::Said;
 pub use macros::MacroState;
 use modulation::Modulation;
 use output::{Now, Output, Showing};
@@ -598,6 +601,7 @@ impl Show {
             Id::LearnAudio => self.controls.learn_audio(&self.params, &mut self.status),
             Id::LearnCancel => self.controls.cancel_learning(&mut self.status),
             Id::LearnUndo => self.undo_learning(),
+            Id::LearnForget => self.forget_mapping(),
             Id::Palette => match palette::parse(self.params.text(id)) {
                 Ok(palette) => self.output.set_palette(palette),
                 Err(line) => self.status.refuse(&format!("/palette: {line}")),

@@ -137,6 +137,9 @@ pub(super) fn paint(mut contexts: EguiContexts, mut player: ResMut<Player>) {
         let show = player.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
         notes(&painter, &show.status());
         pages::over(ctx, &mut player.panel, show, &mut player.pending);
+        if player.panel.takes_editor() {
+            player.editor.open(show);
+        }
     } else if player.editor.is_shown() && !player.list_shown {
         let show = player.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
         notes(&painter, &show.status());

@@ -63,6 +63,7 @@ mod test {
             control: control.to_owned(),
             to: "/feedback/rotate and a value that is far too long".to_owned(),
             by: "MIDI Fighter Twister".to_owned(),
+            removable: None,
         };
         let map: Vec<MapLine> = (0..300).map(|i| line(&format!("ch 1 cc {i} (a long name of a knob)"))).collect();
         let painted = lines(&map);

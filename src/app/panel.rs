@@ -7,12 +7,17 @@
 mod about;
 mod effects;
 mod grip;
+mod latent;
 mod list;
+mod log;
 mod look;
+mod mapping;
+mod modulation;
 mod names;
 mod parameters;
 mod row;
 mod slider;
+mod style;
 
 use bevy_egui::egui::{Area, Context, Id, Order, Pos2, Rect, Sense, Ui, UiBuilder, pos2, vec2};
 
@@ -27,11 +32,26 @@ use crate::show::Show;
 pub(super) enum Page {
     #[default]
     Parameters,
+    Latent,
+    Style,
     Effects,
+    Modulation,
+    Mapping,
+    Code,
+    Log,
 }
 
 /// The pages in the order of their tabs, with their names.
-const PAGES: [(Page, &str); 2] = [(Page::Parameters, "parameters"), (Page::Effects, "effects")];
+const PAGES: [(Page, &str); 8] = [
+    (Page::Parameters, "parameters"),
+    (Page::Latent, "latent"),
+    (Page::Style, "style"),
+    (Page::Effects, "effects"),
+    (Page::Modulation, "mod"),
+    (Page::Mapping, "map"),
+    (Page::Code, "code"),
+    (Page::Log, "log"),
+];
 
 /// What the panel remembers between frames.
 #[derive(Default)]
@@ -41,12 +61,23 @@ pub(super) struct Panel {
     grip: Grip,
     parameters: parameters::Parameters,
     effects: effects::Effects,
+    latent: latent::Latent,
+    style: style::Style,
+    modulation: modulation::Modulation,
+    mapping: mapping::Mapping,
+    /// The editor was asked for.
+    wants_editor: bool,
 }
 
 impl Panel {
     /// Whether a text field has the keys: then they play nothing.
     pub fn is_typing(&self) -> bool {
         self.grip.is_typing
+    }
+
+    /// Whether the editor is to be opened, once.
+    pub fn takes_editor(&mut self) -> bool {
+        std::mem::take(&mut self.wants_editor)
     }
 
     pub fn is_shown(&self) -> bool {
@@ -92,14 +123,25 @@ pub(super) fn show(ui: &mut Ui, panel: &mut Panel, show: &Show, events: &mut Vec
     ui.painter().rect_filled(area, 0.0, look::PLATE);
     panel.grip.begin();
     let inner = area.shrink(look.size * 0.8);
+    let before = panel.page;
     let bottom = tabs(ui, &mut panel.page, inner, &look);
+    if panel.page == Page::Code {
+        // The editor lies over the picture; what was open here is there when it closes.
+        (panel.page, panel.wants_editor) = (before, true);
+    }
     let page = Rect::from_min_max(pos2(inner.min.x, bottom + look.size * 0.6), inner.max);
     let mut hand = Hand { params: show.params(), learns: show.learns(), grip: &mut panel.grip, events, look: &look };
     let mut ui = ui.new_child(UiBuilder::new().max_rect(page).id_salt(panel.page as usize));
     ui.shrink_clip_rect(page.expand(2.0));
     match panel.page {
         Page::Parameters => parameters::show(&mut ui, &mut panel.parameters, show, &mut hand),
+        Page::Latent => latent::show(&mut ui, &mut panel.latent, show, &mut hand),
+        Page::Style => style::show(&mut ui, &mut panel.style, show, &mut hand),
         Page::Effects => effects::show(&mut ui, &mut panel.effects, show, &mut hand),
+        Page::Modulation => modulation::show(&mut ui, &mut panel.modulation, show, &mut hand),
+        Page::Mapping => mapping::show(&mut ui, &mut panel.mapping, show, &mut hand),
+        Page::Log => log::show(&mut ui, show, &mut hand),
+        Page::Code => {}
     }
 }
 

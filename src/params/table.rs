@@ -337,6 +337,7 @@ parameters! {
     LearnAudio = D::trigger("/learn/audio").unlearnable().help("let the sound move the parameter that changed last: then 1 to 9 choose bass, mid, high, level, kick, snare, hat, onset or beat; the same again ends it");
     LearnCancel = D::trigger("/learn/cancel").unlearnable().help("stop learning");
     LearnUndo = D::trigger("/learn/undo").unlearnable().remote(Remote::NoFiles).help("undo the last learned mapping");
+    LearnForget = D::text("/learn/forget", "").command().unlearnable().saving(NOW).remote(Remote::NoFiles).help("remove what a control plays in this preset: the control as in the list of mappings, such as ch 1 cc 18");
     ModAdd = D::text("/mod/add", "").command().saving(NOW).help("add a modulator, as an entry of [mod]: sway = { source = \"sine\", beats = 8, to = \"/psi\" }");
     ModRemove = D::text("/mod/remove", "").command().saving(NOW).help("remove a modulator, by its name");
     Eval = D::text("/eval", "").command().saving(NOW).remote(Remote::Local).help("evaluate live code; a first line such as --@ drift.luau:12 bar gives file, line, and beat or bar to wait for");

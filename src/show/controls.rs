@@ -34,6 +34,8 @@ pub struct MapLine {
     pub to: String,
     /// Where the mapping comes from.
     pub by: String,
+    /// The control as `/learn/forget` takes it, if the preset has the mapping.
+    pub removable: Option<String>,
 }
 
 /// Everything between events and writes.
@@ -342,14 +344,22 @@ impl Controls {
                     (control, if layer == Layer::Preset { "preset" } else { "any" }.to_owned())
                 }
             };
-            MapLine { control, to: entry.plays(), by }
+            let removable = (layer == Layer::Preset).then(|| entry.control.to_string());
+            MapLine { control, to: entry.plays(), by, removable }
         };
         let listed = |entry: &MacroEntry| {
             let to: Vec<String> = entry.to.iter().map(|to| to.target.to_string()).collect();
             let control = format!("macro {} {}", entry.number + 1, entry.name);
-            MapLine { control, to: to.join(" "), by: "preset".to_owned() }
+            MapLine { control, to: to.join(" "), by: "preset".to_owned(), removable: None }
         };
-        self.mapping.macros().own().map(listed).chain(self.mapping.entries().map(line)).collect()
+        let alias = |entry: &OscEntry| MapLine {
+            control: entry.address.clone(),
+            to: entry.to.to_string(),
+            by: "preset".to_owned(),
+            removable: None,
+        };
+        let macros = self.mapping.macros().own().map(listed);
+        macros.chain(self.mapping.entries().map(line)).chain(self.mapping.aliases().iter().map(alias)).collect()
     }
 }
 

@@ -94,6 +94,11 @@ impl Modulation {
         self.is_off && !self.playing.is_empty()
     }
 
+    /// What plays, with each source's value in this frame, 0 to 1.
+    pub fn playing(&self) -> impl Iterator<Item = (&Modulator, f64)> {
+        self.playing.iter().map(|playing| &playing.modulator).zip(self.values.iter().copied())
+    }
+
     /// The newest value of every signal.
     pub fn signals(&self) -> &Signals {
         &self.signals

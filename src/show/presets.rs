@@ -9,7 +9,7 @@ use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 use super::loads::{From, LoadRequest, Named, PresetQuery};
-use crate::control::mapping::MidiEntry;
+use crate::control::mapping::{ControlSpec, MidiEntry};
 use crate::control::{Source, Write};
 use crate::file;
 use crate::params::{Id, Params, Target, Value};
@@ -325,6 +325,11 @@ impl Presets {
     pub fn learn(&mut self, entry: &MidiEntry, saves: bool, params: &Params) -> Result<bool, String> {
         self.learned.learn(&mut self.playing.midi, entry, saves);
         self.save_map(saves, params)
+    }
+
+    /// Removes what this control plays; `None` if it plays nothing in this preset. Otherwise as [`Presets::learn`].
+    pub fn forget(&mut self, control: &ControlSpec, saves: bool, params: &Params) -> Option<Result<bool, String>> {
+        self.learned.remove(&mut self.playing.midi, control, saves).then(|| self.save_map(saves, params))
     }
 
     /// Undoes the last learned mapping. Returns the entry that was removed, if any; `None` if nothing was learned.

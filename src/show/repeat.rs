@@ -62,7 +62,9 @@ pub(super) struct Player {
 /// Whether an event is given to the show once more: nothing is learned or saved twice.
 fn is_repeated(event: &Event) -> bool {
     match event {
-        Event::Write(write) => ![Id::PresetSave, Id::Learn, Id::LearnCancel, Id::LearnUndo].contains(&write.target.id),
+        Event::Write(write) => {
+            ![Id::PresetSave, Id::Learn, Id::LearnCancel, Id::LearnUndo, Id::LearnForget].contains(&write.target.id)
+        }
         Event::Key(key) => ![Key::Char('l'), Key::Char('u')].contains(key),
         _ => true,
     }

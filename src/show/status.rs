@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::loads::Kind;
+use super::log::Log;
 use crate::control::osc::feeds::Heard;
 use crate::control::scene::Notices;
 use crate::control::tally::{Tally, Told};
@@ -115,6 +116,7 @@ pub struct Status {
     notice: Option<Notice>,
     notices: Notices,
     again: Again,
+    pub(super) said: Log,
     /// Number of values that no parameter accepted.
     refused: u64,
     refusals: Tally,
@@ -194,6 +196,7 @@ impl Status {
     /// Shows a line for a while and logs it. One that is said again and again is counted instead.
     pub fn notice(&mut self, line: String) {
         let line = printable(&line);
+        self.said.add(&line, self.now);
         let count = self.again.note(&line, self.now, log);
         if count < MANY {
             self.notices.push(self.now, &line);
@@ -212,7 +215,9 @@ impl Status {
 
     /// Logs a line without showing it.
     pub fn log(&mut self, line: &str) {
-        self.again.note(&printable(line), self.now, log);
+        let line = printable(line);
+        self.said.add(&line, self.now);
+        self.again.note(&line, self.now, log);
     }
 
     /// Reports that something cannot be played. The line disappears when it can ([`Status::mended`]); offline, where nobody
@@ -222,6 +227,7 @@ impl Status {
             self.failure.get_or_insert_with(|| line.clone());
         }
         self.notice(line);
+        self.said.is_fault();
         if let Some(notice) = &mut self.notice {
             notice.about = about;
         }

@@ -78,7 +78,7 @@ struct Clicks {
 }
 
 /// Learns a control for the parameter, or stops if it is being learned.
-fn learn(target: Target, hand: &mut Hand<'_>) {
+pub(super) fn learn(target: Target, hand: &mut Hand<'_>) {
     if hand.learns == Some(target) {
         hand.write(Id::LearnCancel, Value::Nothing);
     } else if target.id.def().learnable {

@@ -1,6 +1,6 @@
 //! Mappings learned in the current preset, with undo.
 
-use crate::control::mapping::MidiEntry;
+use crate::control::mapping::{ControlSpec, MidiEntry};
 
 /// Number of undo steps.
 const UNDO: usize = 64;
@@ -54,6 +54,25 @@ impl Learned {
         self.undo.push(before);
     }
 
+    /// Removes what this control plays from `playing`, and if `saves` from the file; a step that can be undone. False if it
+    /// plays nothing.
+    pub fn remove(&mut self, playing: &mut Vec<MidiEntry>, control: &ControlSpec, saves: bool) -> bool {
+        if !playing.iter().any(|entry| entry.control == *control) {
+            return false;
+        }
+        let before = Entries { playing: playing.clone(), own: self.own.clone() };
+        if !saves && self.own.is_none() {
+            self.own = Some(playing.clone());
+        }
+        let own = self.own.as_mut().filter(|_| saves);
+        for entries in [Some(playing), own].into_iter().flatten() {
+            entries.retain(|entry| entry.control != *control);
+        }
+        self.undo.truncate(UNDO - 1);
+        self.undo.push(before);
+        true
+    }
+
     /// Undoes the last one. Returns the removed entry, if any; `None` if nothing was learned.
     pub fn undo(&mut self, playing: &mut Vec<MidiEntry>, saves: bool) -> Option<Option<MidiEntry>> {
         let mut entries = self.undo.pop()?;
@@ -100,6 +119,19 @@ mod tests {
         assert_eq!(learned.undo(&mut playing, true), Some(Some(entry("ch 1 cc 2", "/walk/speed"))));
         assert_eq!(playing, [entry("ch 1 cc 1", "/psi")]);
         assert_eq!(learned.undo(&mut playing, true), None);
+    }
+
+    #[test]
+    fn a_mapping_is_forgotten_and_comes_back_by_undo() {
+        let (psi, speed) = (entry("ch 1 cc 1", "/psi"), entry("ch 1 cc 2", "/walk/speed"));
+        let (mut learned, mut playing) = (Learned::default(), vec![psi.clone(), speed.clone()]);
+        assert!(!learned.remove(&mut playing, &entry("cc 9", "/psi").control, true));
+        assert!(learned.remove(&mut playing, &psi.control, true));
+        assert_eq!((&playing[..], learned.own(&playing)), (&[speed.clone()][..], &[speed.clone()][..]));
+        assert_eq!(learned.undo(&mut playing, true), Some(None), "nothing was added");
+        assert_eq!(playing, [psi.clone(), speed.clone()]);
+        assert!(learned.remove(&mut playing, &speed.control, false), "by someone who may not write files");
+        assert_eq!((&playing[..], learned.own(&playing)), (&[psi.clone()][..], &[psi, speed][..]));
     }
 
     #[test]
