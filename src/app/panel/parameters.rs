@@ -46,6 +46,11 @@ impl Parameters {
         self.wants_search = true;
     }
 
+    /// Whether the search is about to get the keys.
+    pub fn awaits_search(&self) -> bool {
+        self.wants_search
+    }
+
     /// Lists the rows again if something has changed.
     fn follow(&mut self, show: &Show, width: f32, look: &Look) {
         let table = show.params().table();
@@ -129,7 +134,7 @@ pub(super) fn show(ui: &mut Ui, page: &mut Parameters, show: &Show, hand: &mut H
         for i in page.between(view.min.y, view.max.y) {
             let from = pos2(left.x, left.y + page.tops[i]);
             let rect = Rect::from_min_max(from, pos2(left.x + rows.width() - bar, left.y + page.tops[i + 1]));
-            item(ui, rect, i, page, hand);
+            item(ui, rect, i, page, show, hand);
         }
         if page.items.is_empty() {
             let at = Rect::from_min_size(left, vec2(rows.width(), look.row()));
@@ -150,6 +155,7 @@ fn search(ui: &mut Ui, page: &mut Parameters, rect: Rect, hand: &mut Hand<'_>) {
     let response = ui.put(at, edit);
     if std::mem::take(&mut page.wants_search) {
         response.request_focus();
+        hand.grip.is_typing = true;
     }
     if response.has_focus() {
         hand.grip.is_typing = true;
@@ -192,11 +198,11 @@ fn index(ui: &mut Ui, page: &mut Parameters, rect: Rect, look: &Look) {
     });
 }
 
-fn item(ui: &mut Ui, rect: Rect, i: usize, page: &mut Parameters, hand: &mut Hand<'_>) {
+fn item(ui: &mut Ui, rect: Rect, i: usize, page: &mut Parameters, show: &Show, hand: &mut Hand<'_>) {
     let look = *hand.look;
     match page.items[i] {
         Item::Row(target) => {
-            let label = label_of(target, page);
+            let label = label_of(target, page, show);
             row::show(ui, rect, target, &label, hand);
         }
         Item::Group(group) => {
@@ -220,8 +226,11 @@ fn item(ui: &mut Ui, rect: Rect, i: usize, page: &mut Parameters, hand: &mut Han
 }
 
 /// What a row is called: short under its group, in full where it was searched.
-fn label_of(target: Target, page: &Parameters) -> std::borrow::Cow<'static, str> {
+fn label_of(target: Target, page: &Parameters, show: &Show) -> std::borrow::Cow<'static, str> {
     let def = target.id.def();
+    if let Some(number) = Id::MACROS.iter().position(|id| *id == target.id) {
+        return format!("{}  {}", number + 1, show.macros()[number].name).into();
+    }
     if def.is_family() {
         return target.to_string().trim_start_matches('/').to_owned().into();
     }
