@@ -185,9 +185,13 @@ fn card(ui: &mut Ui, card: Rect, i: usize, entry: &EffectEntry, page: &mut Effec
     }
     grip(ui, name, response.hovered() || is_dragged, &look);
     let text = right_of(name, look.size * 1.8);
-    look.line(ui.painter(), text, Align2::LEFT_CENTER, &entry.name, if entry.shader.is_some() { WARM } else { RED });
+    let (colour, help) = match (&entry.shader, &entry.file) {
+        (Some(shader), _) => (WARM, shader.help.as_str()),
+        (None, Some(_)) => (RED, "its file is broken: see the log"),
+        (None, None) => (DIM, "it is being loaded, or there is no such file: see the log"),
+    };
+    look.line(ui.painter(), text, Align2::LEFT_CENTER, &entry.name, colour);
     if response.hovered() {
-        let help = entry.shader.as_ref().map_or("its file is missing or broken: see the log", |shader| &shader.help);
         hand.grip.say(format!("{} · drag to move it, click to fold it", entry.name), help);
     }
     let close = right_of(head, head.width() - look.size * 2.4).shrink(look.gap());
