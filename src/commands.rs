@@ -24,6 +24,7 @@ pub mod doctor;
 pub mod eval;
 pub mod generate;
 pub mod inspect;
+pub mod keys;
 pub mod params;
 pub mod play;
 pub mod render;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use latent_jockey::commands::{
-    self, bench, convert, doctor, eval, generate, inspect, params, play, render, shader, style, take, thumbnails,
+    self, bench, convert, doctor, eval, generate, inspect, keys, params, play, render, shader, style, take, thumbnails,
 };
 use latent_jockey::show::printable;
 
@@ -39,6 +39,8 @@ enum Command {
     Doctor,
     /// Check effects (.wgsl), for editors and CI
     Shader(shader::Options),
+    /// List what keys do, and check your own
+    Keys(keys::Options),
     /// Print the table of parameters
     Params(params::Options),
     /// Look into takes, and make them complete
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Some(Command::Bench(options)) => bench::run(&options),
         Some(Command::Doctor) => doctor::run(),
         Some(Command::Shader(options)) => shader::run(&options),
+        Some(Command::Keys(options)) => keys::run(&options),
         Some(Command::Params(options)) => params::run(&options),
         Some(Command::Take(options)) => take::run(&options),
         Some(Command::Thumbnails(options)) => thumbnails::run(&options),

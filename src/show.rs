@@ -20,14 +20,17 @@ pub mod loads;
 mod log;
 mod macros;
 mod modulation;
+mod morph;
 mod names;
 mod output;
 pub mod picture;
 mod presets;
 mod recording;
 mod repeat;
+mod reread;
 mod scripts;
 mod seen;
+mod setlist;
 mod sharing;
 mod slideshow;
 mod snapshots;
@@ -74,13 +77,17 @@ use loads::{Context, Kind, Landed, Landing, LoadError, LoadRequest, Loaded, Load
 pub use log::Said;
 pub use macros::MacroState;
 use modulation::Modulation;
+use morph::Morph;
 use output::{Now, Output, Showing};
 pub use output::{Shown, Tap, Uploads};
 use presets::{News, Presets};
 use recording::Recording;
 use repeat::Player;
+use reread::Reread;
 pub use scripts::Report;
 use scripts::Scripts;
+pub use setlist::Position;
+use setlist::Setlist;
 use slideshow::{Slide, Slideshow};
 use snapshots::Snapshots;
 pub use stage::Picture;
@@ -174,8 +181,11 @@ pub struct Show {
     controls: Controls,
     scripts: Scripts,
     modulation: Modulation,
+    morph: Morph,
     params: Params,
     presets: Presets,
+    setlist: Setlist,
+    reread: Reread,
     loads: Loads,
     decks: Decks,
     slideshow: Slideshow,
@@ -253,7 +263,10 @@ impl Show {
             controls: Controls::default(),
             scripts: Scripts::default(),
             modulation: Modulation::default(),
+            morph: Morph::default(),
             presets: Presets::new(library),
+            setlist: Setlist::default(),
+            reread: Reread::default(),
             loads: Loads::new(context),
             decks: Decks::new(network, &params),
             slideshow: Slideshow::default(),
@@ -303,6 +316,7 @@ impl Show {
             show.output = show.output.start().map_err(thread("engine"))?;
             show.loads.start().map_err(thread("loader"))?;
             show.presets.start(own).map_err(thread("presets"))?;
+            show.reread.start().map_err(thread("watch files"))?;
             show.effects.start().map_err(thread("watch files"))?;
         }
         Ok(show)
@@ -322,12 +336,17 @@ impl Show {
         self.begin(dt);
         self.takes.heard(events);
         self.play(events);
+        let saved = self.reread.changed();
+        self.takes.heard(&saved);
+        self.play(&saved);
         self.release(dt);
+        self.step_set(dt);
         let is_frozen = self.params.bool(Id::Freeze);
         if !is_frozen {
             self.change_slides(dt);
         }
         self.land();
+        self.step_morph(dt);
         let moved_by = if is_frozen { 0.0 } else { dt };
         let time = self.modulation.begin(moved_by, self.controls.clock().beat());
         self.modulation.set_timecode(self.controls.clock().timecode_secs());
@@ -411,6 +430,9 @@ impl Show {
             if let Some((id, value)) = signal {
                 self.modulation.signal(id, value);
             }
+            if self.press_in_set(event) {
+                continue;
+            }
             self.controls.hear(event, is_heard, &self.params, &mut self.status, &mut writes);
             for write in writes.drain(..) {
                 self.write(&write);
@@ -464,7 +486,7 @@ impl Show {
         while let Some(preset) = self.loads.prepared() {
             self.prepare_preset(&preset);
         }
-        if self.controls.holds_nothing() && !self.loads.wants(Kind::Preset) {
+        if self.controls.holds_nothing() && !self.loads.wants(Kind::Preset) && !self.prepares_more() {
             self.loads.forget_prepared();
         }
     }
@@ -472,6 +494,7 @@ impl Show {
     /// Advances the decks and the slides, and describes the next picture.
     fn walk(&mut self, dt: f64) {
         self.secs += dt;
+        self.decks.follow(self.morph.by_hand(&self.params));
         if self.decks.step(dt, &self.params) {
             self.output.end_fade();
         }
@@ -518,7 +541,12 @@ impl Show {
     }
 
     fn write(&mut self, write: &Write) {
-        match self.controls.judge(write, &self.params) {
+        let verdict = if self.setlist.leads(write.target.id) {
+            self.controls.judge_repeats(write)
+        } else {
+            self.controls.judge(write, &self.params)
+        };
+        match verdict {
             Verdict::Write => self.write_now(write),
             Verdict::Hold => self.prepare(write),
             Verdict::Drop => {}
@@ -550,6 +578,7 @@ impl Show {
                 self.status.message(write);
             }
             self.presets.written(write.target);
+            self.morph.let_go(write.target);
             let is_hand = write.source != Source::Script && id.def().scope != Scope::Stage;
             if is_hand && !matches!(id, Id::PresetRevert | Id::PresetSave) {
                 self.presets.touched();
@@ -590,6 +619,8 @@ impl Show {
             Id::InputNext => self.leaf(1),
             Id::InputPrev => self.leaf(-1),
             Id::Preset => {
+                self.setlist.forget_asked();
+                self.morph.set_next(None);
                 let request = self.presets.go_to(self.named(Id::Preset));
                 self.loads.request(request);
             }
@@ -597,6 +628,10 @@ impl Show {
             Id::PresetPrev => self.step_preset(-1),
             Id::PresetSave => self.save_preset(),
             Id::PresetRevert => self.revert_preset(),
+            Id::PresetArm => self.arm_preset(),
+            Id::Set => self.go_to_set(),
+            Id::SetGo => self.go_in_set_by_name(),
+            Id::Keys => self.go_to_keys(),
             Id::Learn => self.controls.learn(&self.params, &mut self.status),
             Id::LearnAudio => self.controls.learn_audio(&self.params, &mut self.status),
             Id::LearnCancel => self.controls.cancel_learning(&mut self.status),
@@ -651,6 +686,9 @@ impl Show {
     }
 
     fn step_preset(&mut self, by: isize) {
+        if self.step_set_by(by) {
+            return;
+        }
         let request = self.presets.step_by(by);
         self.loads.request(request);
     }
@@ -792,9 +830,11 @@ impl Show {
 
     fn take_loaded(&mut self, request: LoadRequest, loaded: Option<Loaded>) {
         match (request, loaded) {
-            (LoadRequest::Network(_), Some(Loaded::Network { network, program })) => {
-                let fades = self.params.get(Id::NetworkFade) > 0.0;
+            (LoadRequest::Network(place), Some(Loaded::Network { network, program })) => {
+                let drives = self.morph.network_drive(&place, &self.params);
+                let fades = drives.is_some() || self.params.get(Id::NetworkFade) > 0.0;
                 self.decks.change(network, &self.params, fades);
+                self.decks.set_drive(drives);
                 self.output.set_network(self.decks.generation(), program, fades);
                 self.name_network();
                 self.surround_scripts();
@@ -813,13 +853,11 @@ impl Show {
                 self.input_landed(slide, content, count);
             }
             (LoadRequest::Preset(query), Some(Loaded::Preset { preset, number })) => {
-                self.presets.forget_learned();
-                self.play_preset(*preset, number, |def| def.scope != Scope::Stage);
-                if let loads::From::Saved { back, .. } = query.from {
-                    let line = self.presets.reverted(back);
-                    self.status.notice(line);
-                }
+                self.go_to_preset(&query, *preset, number);
             }
+            (LoadRequest::Set(_), Some(Loaded::Set(set))) => self.take_set(set),
+            (LoadRequest::Keys(_), Some(Loaded::Keys(file))) => self.take_keys(&file),
+            (LoadRequest::Armed(_), Some(Loaded::Preset { preset, number })) => self.armed(*preset, number),
             (LoadRequest::Effects { .. }, Some(Loaded::Effects { entries, compiled, problems, .. })) => {
                 let is_whole = |name: &str| entries.iter().any(|entry| entry.name == name && entry.shader.is_some());
                 let named = &self.presets.playing().effects;
@@ -865,9 +903,21 @@ impl Show {
             }
             LoadRequest::Preset(_) => {
                 self.presets.cancel();
+                self.setlist.forget_asked();
+                self.morph.set_next(None);
                 let playing = &self.presets.playing().name;
                 self.params.set_text(Id::Preset, playing);
                 format!("{error}; {playing} plays on")
+            }
+            LoadRequest::Keys(_) => format!("{error}; the keys stay as they were"),
+            LoadRequest::Set(_) => {
+                let name = self.setlist().map(|set| set.name.to_owned()).unwrap_or_default();
+                self.params.set_text(Id::Set, &name);
+                format!("{error}; the set list stays as it was")
+            }
+            LoadRequest::Armed(_) => {
+                self.params.set_text(Id::PresetArm, self.morph.armed().map_or("", |preset| &preset.name));
+                error
             }
             LoadRequest::Effects { .. } => format!("{error}; the effects stay as they are"),
         };
@@ -883,12 +933,15 @@ impl Show {
     fn play_preset(&mut self, preset: Preset, number: Option<usize>, reset: impl Fn(&Def) -> bool) {
         let network = preset.network.clone().filter(|_| !self.presets.holds(Id::Network));
         self.scripts.change_preset();
+        self.morph.interrupt();
         self.edits.clear();
         let writes = self.presets.play(preset, number, &self.params);
         self.params.write_defaults(reset);
         self.controls.repeat_tempo();
         self.play_modulators();
-        self.want_effects(self.presets.playing().effects.clone());
+        let chain = self.morph.chain(&self.presets.playing().effects);
+        self.want_effects(chain);
+        let writes = self.morph.hold(writes);
         let moved = macros::moved_by(&writes);
         self.write_all(writes);
         self.play_macros(moved);
@@ -1008,6 +1061,7 @@ impl Show {
             let is_number = is_number && number_of(target.id).is_none();
             if is_number && self.params.write(target, &value).is_ok() {
                 self.presets.written(target);
+                self.morph.let_go(target);
             } else {
                 self.write_now(&Write { target, value, source: Source::Script });
             }
@@ -1031,7 +1085,8 @@ impl Show {
     /// Starts the preset's modulators; their knobs become rows of the table.
     fn play_modulators(&mut self) {
         let preset = self.presets.playing();
-        let modulators = self.edits.applied(&preset.modulators);
+        let mut modulators = self.edits.applied(&preset.modulators);
+        modulators.extend_from_slice(self.morph.modulators());
         if let Err(error) = self.modulation.play(&modulators, &mut self.params) {
             self.status.notice(format!("preset {}: modulation is off: {error}", preset.name));
         }
@@ -1138,7 +1193,7 @@ impl Show {
         self.play_modulators();
         self.want_effects(self.presets.playing().effects.clone());
         let moved = macros::moved_by(&reload.writes);
-        self.write_all(reload.writes);
+        self.reloaded(reload.writes);
         self.play_macros(moved);
         self.set_map();
         if reload.has_new_code {
@@ -1175,9 +1230,9 @@ impl Show {
             return self.status.notice(line.to_owned());
         }
         let network = self.decks.network().path.clone();
-        let effects = self.effects.wanted();
-        let name = self.params.text(Id::PresetSave);
-        let is_saved = self.presets.save(name, &self.params, network, effects, &self.edits);
+        let effects = self.morph.staying(self.effects.wanted());
+        let (name, params) = (self.params.text(Id::PresetSave), self.morph.settled(&self.params));
+        let is_saved = self.presets.save(name, &params, network, &effects, &self.edits);
         self.tell_saving(is_saved);
     }
 
@@ -1363,7 +1418,10 @@ impl Show {
         summary.heard = self.modulation.heard();
         summary.timecode = self.controls.clock().timecode_secs().map(timecode::follow::clock);
         summary.learning = self.controls.learning_line();
-        summary.pending = self.controls.pending(&self.params).or_else(|| self.scripts.pending());
+        let morph = || self.morph.line(&self.params, &self.presets.playing().name);
+        summary.pending = self.controls.pending(&self.params).or_else(|| self.set_line());
+        summary.pending = summary.pending.or_else(|| self.controls.keys().line());
+        summary.pending = summary.pending.or_else(|| self.scripts.pending()).or_else(morph);
         summary.notice = summary.notice.or_else(|| self.controls.takeover_line());
         summary.skipped_pictures = self.output.skipped();
         summary.loading = self.loads.loading();

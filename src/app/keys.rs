@@ -3,12 +3,14 @@
 //! Keys for the show are listed in `control::keys` and become events; the window's own are listed in [`OWN`].
 //! Runs on the main thread.
 
+use std::sync::PoisonError;
+
 use bevy::input::keyboard::{Key as Logical, KeyboardInput};
 use bevy::prelude::*;
 use bevy::window::FileDragAndDrop;
 
 use super::{Player, arrivals, windows};
-use crate::control::keys::{self, Action, BINDINGS, Key};
+use crate::control::keys::{self, Does, Key, Keys};
 use crate::control::{Event, Source, Write};
 use crate::params::{Id, Value};
 
@@ -51,6 +53,24 @@ pub(super) enum Own {
 }
 
 impl Own {
+    /// The action that a word of [`keys::WINDOW`] names.
+    fn of_word(word: &str) -> Option<Own> {
+        Some(match word {
+            "hud" => Own::Hud,
+            "fullscreen" => Own::Fullscreen,
+            "output" => Own::Output,
+            "list" => Own::List,
+            "map" => Own::Map,
+            "editor" => Own::Editor,
+            "save" => Own::Save,
+            "take" => Own::Take,
+            "snapshot" => Own::Snapshot,
+            "record" => Own::Record,
+            "quit" => Own::Quit,
+            _ => return None,
+        })
+    }
+
     /// Whether it is not a character that may be typed, or a command of the editor.
     fn is_heard_while_typing(self, key: &Logical) -> bool {
         match self {
@@ -110,9 +130,13 @@ fn played(key: &Logical) -> Option<Key> {
     })
 }
 
-/// Whether a held key repeats its action. Keys that fire or toggle act once.
-fn repeats(key: Key) -> bool {
-    BINDINGS.iter().any(|binding| binding.key == key && matches!(binding.action, Action::Nudge(..)))
+/// The window's action for a key press: as the player's own keys say, or else as listed.
+fn action(keys: &Keys, key: &Logical, command: bool) -> Option<Own> {
+    match played(key).filter(|_| !command).and_then(|key| keys.own(key)) {
+        Some(Does::Window(word)) => Own::of_word(word),
+        Some(_) => None,
+        None => own(key, command),
+    }
 }
 
 /// Modifier keys that turn the next key into a command.
@@ -148,7 +172,9 @@ pub(super) fn read_keys(
         if !is_pressed {
             continue;
         }
-        let own = own(&input.logical_key, chord.command);
+        let keys = player.show.get_mut().unwrap_or_else(PoisonError::into_inner).keys();
+        let own = action(keys, &input.logical_key, chord.command);
+        let repeats = played(&input.logical_key).is_some_and(|key| keys.repeats(key));
         // What is typed into the editor plays nothing.
         let is_editing = player.editor.is_shown();
         let is_typing = is_editing || player.panel.is_typing();
@@ -199,7 +225,7 @@ pub(super) fn read_keys(
             }
         } else if let Some(key) = played(&input.logical_key)
             && !(chord.command || is_typing)
-            && (!input.repeat || repeats(key))
+            && (!input.repeat || repeats)
         {
             player.pending.push(Event::Key(key));
         }
@@ -229,6 +255,20 @@ pub(super) fn read_drops(mut dropped: MessageReader<FileDragAndDrop>, mut player
 #[cfg(test)]
 mod test {
     use super::*;
+    use crate::control::keys::{Action, BINDINGS, OwnBinding, WINDOW};
+
+    #[test]
+    fn the_players_own_keys_may_be_the_windows() {
+        let mut keys = Keys::default();
+        let bind = |c, does| OwnBinding { key: Key::Char(c), does };
+        keys.set_own([bind('h', Does::Nothing), bind('q', Does::Window("fullscreen"))].into());
+        let character = |c: &str| Logical::Character(c.into());
+        assert_eq!(action(&keys, &character("h"), false), None);
+        assert_eq!(action(&keys, &character("q"), false), Some(Own::Fullscreen));
+        assert_eq!(action(&keys, &character("q"), true), Some(Own::Quit), "Ctrl Q stays");
+        assert_eq!(action(&keys, &character("m"), false), Some(Own::Map));
+        assert!(WINDOW.iter().all(|word| Own::of_word(word).is_some()));
+    }
 
     #[test]
     fn the_window_keeps_its_own_keys_and_passes_the_rest_on() {
@@ -265,6 +305,5 @@ mod test {
                 assert_eq!(played(&key), Some(binding.key));
             }
         }
-        assert!(repeats(Key::Right) && !repeats(Key::Space));
     }
 }

@@ -22,8 +22,11 @@ use crate::control::{self, Absent, Counts, Event, EventSender, Events, Listen, S
 use crate::engine::gpu::Device;
 use crate::params::{Choice, Codec, Id, RecordWhat, Value};
 use crate::patch::folders::Kind;
+use crate::patch::key_file;
+use crate::patch::library::Library;
 use crate::patch::listing::Listing;
 use crate::patch::locate;
+use crate::patch::set::{self, Set};
 use crate::record::stream::Target;
 use crate::record::take::Take;
 use crate::record::{share, snapshot};
@@ -41,6 +44,9 @@ pub struct Options {
     preset: Option<String>,
     #[command(flatten)]
     overrides: super::Overrides,
+    /// Play a set list: its name or file. Without a preset, its first entry plays
+    #[arg(long, value_name = "FILE")]
+    set: Option<String>,
     /// UDP port for OSC
     #[arg(long, default_value_t = OSC_PORT, value_name = "PORT")]
     osc: u16,
@@ -192,7 +198,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if options.headless || cfg!(not(feature = "window")) {
         super::log();
     }
-    let preset = options.preset.as_deref();
+    let set = options.set.as_deref().map(read_set).transpose()?;
+    let first = set.as_ref().map(|set| set.entries[0].file.to_string_lossy().into_owned());
+    let preset = options.preset.as_deref().or(first.as_deref());
     let has_window = has_window(options);
     let file = preset.map(|named| locate::expand(Path::new(named)));
     let is_png = |file: &PathBuf| file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(snapshot::ENDING));
@@ -315,7 +323,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(path) = &options.take {
         show.start_take(Some(path.clone()));
     }
-    let first = first_writes(options)?;
+    let keys = key_file::find(show.library().folders()).filter(|_| led.is_none());
+    let first = first_writes(options, keys)?;
     if has_window {
         return open(show, device, events, options, (first, thumbnails));
     }
@@ -323,6 +332,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         show.step(0.0, &first);
     }
     headless(show, &events, options.seconds)
+}
+
+/// Reads a set list before the show begins.
+fn read_set(named: &str) -> anyhow::Result<Set> {
+    let library = Library::open()?;
+    let file = set::find(library.folders(), named, true)?;
+    Ok(Set::read(&file, &library)?)
 }
 
 /// Reads linear timecode.
@@ -373,7 +389,7 @@ fn shares(options: &Options) -> anyhow::Result<String> {
 }
 
 /// What options write into parameters.
-fn first_writes(options: &Options) -> anyhow::Result<Vec<Event>> {
+fn first_writes(options: &Options, keys: Option<PathBuf>) -> anyhow::Result<Vec<Event>> {
     if let Some(fps) = options.record_fps {
         anyhow::ensure!((1.0..=240.0).contains(&fps), "--record-fps takes 1 to 240, got {fps}");
     }
@@ -383,6 +399,8 @@ fn first_writes(options: &Options) -> anyhow::Result<Vec<Event>> {
     let shares = shares(options)?;
     let file = options.record.as_deref().map(std::path::absolute).transpose()?;
     let values = [
+        (Id::Keys, keys.map(|file| Value::Text(file.display().to_string()))),
+        (Id::Set, options.set.clone().map(Value::Text)),
         (Id::AudioOffset, options.audio_offset.map(Value::Float)),
         (Id::RecordFile, file.map(|file| Value::Text(file.display().to_string()))),
         (Id::RecordCodec, options.record_codec.clone().map(Value::Text)),

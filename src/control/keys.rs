@@ -4,9 +4,10 @@
 //! window itself (HUD, full screen, quitting) are listed here and handled there. Pure.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{Event, Source, Write};
-use crate::params::{Id, Params, Target, Value};
+use crate::params::{Id, Kind, Params, Target, Value};
 
 /// A key pressed in the window: by the character on it, in lower case, or by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,6 +60,30 @@ impl std::fmt::Display for Key {
     }
 }
 
+/// What a key of the player's own does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Does {
+    Nothing,
+    /// One of [`WINDOW`].
+    Window(&'static str),
+    /// Fires a trigger, flips a switch or a fader, chooses the next word of a choice.
+    Press(String),
+    /// Moves a number by this much, in its unit.
+    Step(String, f64),
+    Set(String, Value),
+}
+
+/// A key of the player's own, which comes before those of the list. Its address may not be a parameter at the moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnBinding {
+    pub key: Key,
+    pub does: Does,
+}
+
+/// The window's actions that keys of the player's own may name.
+pub const WINDOW: &[&str] =
+    &["hud", "fullscreen", "output", "list", "map", "editor", "save", "take", "snapshot", "record", "quit"];
+
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Action {
@@ -72,6 +97,8 @@ pub enum Action {
     NextChoice(Id),
     /// Sets this number.
     Set(Id, i64),
+    /// The next digit chooses from the next ten presets.
+    Tens,
     /// Belongs to the window.
     Window,
 }
@@ -117,6 +144,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(Key::Char('7'), Action::Set(Id::Preset, 7), "seventh preset"),
     bind(Key::Char('8'), Action::Set(Id::Preset, 8), "eighth preset"),
     bind(Key::Char('9'), Action::Set(Id::Preset, 9), "ninth preset"),
+    bind(Key::Char(';'), Action::Tens, "ten on: ; 2 is preset 12, ; ; 0 is preset 20"),
     bind(Key::Backspace, Action::Fire(Id::Panic), "panic: back to the preset as loaded"),
     bind(Key::Char('0'), Action::Fire(Id::Panic), "panic, too"),
     bind(Key::Char('z'), Action::Fire(Id::PresetRevert), "back to the preset as saved; again: as saved before that"),
@@ -134,6 +162,80 @@ pub const BINDINGS: &[Binding] = &[
 pub fn dropped(file: &Path) -> Event {
     let value = Value::Text(file.to_string_lossy().into_owned());
     Event::Write(Write { target: Id::Network.into(), value, source: Source::Key })
+}
+
+/// The keys of a show: the list, the player's own, and what has been typed of a preset's number.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    own: Arc<[OwnBinding]>,
+    tens: u8,
+}
+
+impl Keys {
+    /// Plays these keys of the player's own from now on.
+    pub fn set_own(&mut self, own: Arc<[OwnBinding]>) {
+        (self.own, self.tens) = (own, 0);
+    }
+
+    /// What the player's own file makes of a key; `None` if it does not name it.
+    pub fn own(&self, key: Key) -> Option<&Does> {
+        self.own.iter().find(|binding| binding.key == key).map(|binding| &binding.does)
+    }
+
+    /// Whether a key repeats while it is held. Those that fire, flip or set act once.
+    pub fn repeats(&self, key: Key) -> bool {
+        match self.own(key) {
+            Some(does) => matches!(does, Does::Step(..)),
+            None => BINDINGS.iter().any(|binding| binding.key == key && matches!(binding.action, Action::Nudge(..))),
+        }
+    }
+
+    /// Appends what a key writes.
+    ///
+    /// # Errors
+    /// With one line when the player's own key names what is no parameter at the moment.
+    pub fn press(&mut self, key: Key, params: &Params, out: &mut Vec<Write>) -> Result<(), String> {
+        let tens = std::mem::take(&mut self.tens);
+        if let Some(binding) = self.own.iter().find(|binding| binding.key == key) {
+            return own_writes(&binding.does, params, out);
+        }
+        if BINDINGS.iter().any(|binding| binding.key == key && binding.action == Action::Tens) {
+            self.tens = (tens + 1) % 10;
+        } else if let (1.., Key::Char(digit @ '0'..='9')) = (tens, key) {
+            let number = 10 * i64::from(tens) + i64::from(digit as u8 - b'0');
+            out.push(Write { target: Id::Preset.into(), value: Value::Int(number), source: Source::Key });
+        } else {
+            writes(key, params, out);
+        }
+        Ok(())
+    }
+
+    /// What has been typed of a preset's number: for the HUD.
+    pub fn line(&self) -> Option<String> {
+        let first = 10 * i32::from(self.tens);
+        (self.tens > 0).then(|| format!("preset {first} to {}: a digit chooses", first + 9))
+    }
+}
+
+/// Appends what a key of the player's own writes.
+fn own_writes(does: &Does, params: &Params, out: &mut Vec<Write>) -> Result<(), String> {
+    let (Does::Press(address) | Does::Step(address, _) | Does::Set(address, _)) = does else { return Ok(()) };
+    let target = params.table().resolve(address).ok_or_else(|| format!("no parameter {address} at the moment"))?;
+    let def = target.id.def();
+    let (base, (low, high)) = (params.base(target), def.range());
+    let value = match does {
+        Does::Set(_, value) => value.clone(),
+        Does::Step(_, step) => Value::Float(base + step),
+        _ => match def.kind {
+            Kind::Choice { .. } => Value::Float(if base + 1.0 > high { 0.0 } else { base + 1.0 }),
+            Kind::Float { .. } | Kind::Int { .. } | Kind::Bool { .. } => {
+                Value::Float(if base >= (low + high) / 2.0 { low } else { high })
+            }
+            Kind::Trigger | Kind::Text { .. } | Kind::Vector { .. } => Value::Nothing,
+        },
+    };
+    out.push(Write { target, value, source: Source::Key });
+    Ok(())
 }
 
 /// Appends what a key writes: nothing for keys that belong to the window or are unbound.
@@ -157,7 +259,7 @@ pub fn writes(key: Key, params: &Params, out: &mut Vec<Write>) {
             (id, Value::Float(if next > last { 0.0 } else { next }))
         }
         Action::Set(id, number) => (id, Value::Int(number)),
-        Action::Window => return,
+        Action::Window | Action::Tens => return,
     };
     out.push(Write { target: Target::from(id), value, source: Source::Key });
 }
@@ -174,7 +276,8 @@ mod test {
             assert_eq!(Key::from_name(&binding.key.to_string()), Some(binding.key));
             let mut out = Vec::new();
             writes(binding.key, &params, &mut out);
-            assert_eq!(out.is_empty(), binding.action == Action::Window, "{}", binding.key);
+            let is_empty = matches!(binding.action, Action::Window | Action::Tens);
+            assert_eq!(out.is_empty(), is_empty, "{}", binding.key);
             for write in out {
                 params.write(write.target, &write.value).unwrap();
             }
@@ -211,5 +314,47 @@ mod test {
         assert_eq!(Key::from_name("Arrow"), None);
         assert_eq!(Key::from_name("é"), Some(Key::Char('é')));
         assert_eq!(Key::from_name("ééé"), None);
+    }
+
+    #[test]
+    fn presets_above_nine_are_typed() {
+        let (mut keys, mut params) = (Keys::default(), Params::default());
+        for (typed, preset) in [("3", "3"), (";2", "12"), (";;0", "20"), (";n4", "4"), (";;;;;;;;;;5", "5")] {
+            let mut out = Vec::new();
+            for c in typed.chars() {
+                keys.press(Key::from(c), &params, &mut out).unwrap();
+            }
+            out.iter().for_each(|write| drop(params.write(write.target, &write.value)));
+            assert_eq!((params.text(Id::Preset), keys.line()), (preset, None), "{typed}");
+        }
+        keys.press(Key::Char(';'), &params, &mut Vec::new()).unwrap();
+        assert_eq!(keys.line().as_deref(), Some("preset 10 to 19: a digit chooses"));
+    }
+
+    #[test]
+    fn the_players_own_keys_come_first() {
+        let (mut keys, params) = (Keys::default(), Params::default());
+        let own = [
+            ("n", Does::Nothing),
+            ("3", Does::Press("/freeze".into())),
+            ("x", Does::Step("/walk/speed".into(), -0.5)),
+            ("w", Does::Set("/walk/kind".into(), Value::Text("line".into()))),
+            ("y", Does::Press("/fx/gone/mix".into())),
+            ("h", Does::Window("fullscreen")),
+        ];
+        let bind = |(key, does): (&str, Does)| OwnBinding { key: Key::from_name(key).unwrap(), does };
+        keys.set_own(own.map(bind).into());
+        let mut press = |key: &str| {
+            let mut out = Vec::new();
+            keys.press(Key::from_name(key).unwrap(), &params, &mut out)?;
+            Ok::<_, String>(out.pop().map(|write| (write.target.to_string(), write.value)))
+        };
+        assert_eq!((press("n"), press("h")), (Ok(None), Ok(None)));
+        assert_eq!(press("3"), Ok(Some(("/freeze".into(), Value::Float(1.0)))));
+        assert_eq!(press("x"), Ok(Some(("/walk/speed".into(), Value::Float(-0.25)))));
+        assert_eq!(press("w"), Ok(Some(("/walk/kind".into(), Value::Text("line".into())))));
+        assert_eq!(press("y"), Err("no parameter /fx/gone/mix at the moment".into()));
+        assert_eq!(press("p"), Ok(Some(("/seed/prev".into(), Value::Nothing))), "the others stay");
+        assert!(keys.repeats(Key::Char('x')) && keys.repeats(Key::Up) && !keys.repeats(Key::Char('n')));
     }
 }

@@ -261,7 +261,14 @@ parameters! {
     PresetNext = D::trigger("/preset/next").quantized().help("load the next preset");
     PresetPrev = D::trigger("/preset/prev").quantized().help("load the previous preset");
     PresetSave = D::text("/preset/save", "").command().saving(NOW).remote(Remote::NoFiles).help("save the current settings into the preset, or with a name as a new preset based on it");
+    PresetFade = D::float("/preset/fade", 0.0, 300.0, 0.0).square().stage().saving(Saving::ReadOnly).help("how long one preset goes over into the next, in seconds or beats; 0 cuts");
+    PresetSync = D::choice("/preset/sync", TimeBase::WORDS, TimeBase::Seconds as usize).stage().saving(Saving::ReadOnly).help("whether /preset/fade counts seconds or beats");
+    PresetArm = D::text("/preset/arm", "").command().saving(NOW).help("load a preset for the crossfader, by name or number; without one, none waits any more");
+    PresetCross = D::float("/preset/cross", 0.0, 1.0, 0.0).stage().saving(Saving::ReadOnly).help("crossfader: from the end where it is, it brings in the preset of /preset/arm, which plays when it is at the other end");
     PresetRevert = D::trigger("/preset/revert").unlearnable().help("bring the preset back as it was saved; again: as it was before it was saved the last time, and so on");
+    Set = D::text("/setlist", "").command().saving(NOW).help("play a set list, by its name or path: next and previous follow it; empty ends it");
+    SetGo = D::text("/setlist/go", "").command().quantized().saving(NOW).help("go to an entry of the set list, by its number or preset");
+    Keys = D::text("/keyboard", "").command().unlearnable().saving(NOW).remote(Remote::Refused).help("play with the keys of this file, as `latent-jockey keys` lists them; empty brings back the instrument's");
     Quantize = D::float("/quantize", 0.0, 64.0, 0.0).unit("beats").stage().help("presets, seeds and networks change on the next multiple of this many beats; 0 changes at once");
     Seed = D::int("/seed", 0, 4_294_967_295, 0).quantized().help("where the walk starts; numpy's legacy generator, as in every StyleGAN tool");
     SeedNext = D::trigger("/seed/next").quantized().help("next seed");

@@ -217,6 +217,13 @@ impl Followed {
                     return;
                 }
                 let result = outbox.library.check_text(&text, &self.path);
+                // As it was read, when it was good: what it names may be gone by now, which is no news.
+                let is_old =
+                    matches!(&self.known, Seen::Preset(known) if is_of(known, &self.path, &text, code.as_deref()));
+                if result.is_err() && is_old {
+                    self.known = Seen::Text(text, code);
+                    return;
+                }
                 let is_known =
                     matches!((&self.known, &result), (Seen::Preset(known), Ok(preset)) if **known == *preset);
                 let followed = result.as_ref().ok().cloned();
@@ -270,6 +277,13 @@ impl Followed {
             }
         }
     }
+}
+
+/// Whether a preset was read from these texts: its file's, and that of its live code in another file.
+fn is_of(preset: &Preset, path: &Path, text: &str, code: Option<&str>) -> bool {
+    let own = preset.sources.texts.get(path).is_some_and(|known| **known == *text);
+    let script = preset.script.as_ref().filter(|script| script.path != path);
+    own && code.is_none_or(|code| script.is_some_and(|script| *script.text == *code))
 }
 
 /// Notifications about the files' folders, because a file moved over the old one is a different file; and about the

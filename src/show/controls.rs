@@ -46,6 +46,7 @@ pub struct Controls {
     held: Held,
     clock: Clock,
     repeats: Repeats,
+    keys: keys::Keys,
     /// The known controllers.
     profiles: Arc<Profiles>,
     /// The open ports whose controllers have a profile.
@@ -92,6 +93,16 @@ impl Controls {
 
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// What keys do.
+    pub fn keys(&self) -> &keys::Keys {
+        &self.keys
+    }
+
+    /// Plays these keys of the player's own from now on.
+    pub fn set_own_keys(&mut self, own: Arc<[keys::OwnBinding]>) {
+        self.keys.set_own(own);
     }
 
     /// Follows a change of the table: mappings of an edited row play the new row at its address.
@@ -181,7 +192,11 @@ impl Controls {
                 self.clock.midi(message, writes);
                 self.mapping.apply(event, params, writes);
             }
-            Event::Key(key) => keys::writes(*key, params, writes),
+            Event::Key(key) => {
+                if let Err(line) = self.keys.press(*key, params, writes) {
+                    status.refuse(&format!("the key {key}: {line}"));
+                }
+            }
             Event::Unknown { address, .. } => {
                 self.mapping.apply(event, params, writes);
                 if is_heard {
@@ -207,6 +222,11 @@ impl Controls {
     /// Whether to do a write now, hold it until the beat, or ignore it as a repeat.
     pub fn judge(&mut self, write: &Write, params: &Params) -> Verdict {
         if self.repeats.is_repeated(write) { Verdict::Drop } else { self.held.judge(write, params) }
+    }
+
+    /// Whether to ignore a write as a repeat; something else holds it.
+    pub fn judge_repeats(&mut self, write: &Write) -> Verdict {
+        if self.repeats.is_repeated(write) { Verdict::Drop } else { Verdict::Write }
     }
 
     /// Notes a write that is about to be done.

@@ -11,6 +11,15 @@ use crate::latent::walk::{self, Walk};
 use crate::network::Network;
 use crate::params::{Id, Params, Target, TimeBase};
 
+/// What brings in a network that arrives with its preset, in place of `/network/fade`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Drives {
+    /// This many seconds.
+    Secs(f64),
+    /// The hand that brings in the preset.
+    Hand,
+}
+
 /// One network, and its position in its latent space.
 struct Deck {
     network: Arc<Network>,
@@ -68,13 +77,19 @@ pub struct Decks {
     b: Option<Deck>,
     /// From A (0) to B (1).
     fade: f64,
+    drives: Option<Drives>,
+    /// How far the hand is, 0 to 1, if it brings in a preset.
+    by_hand: Option<f64>,
+    /// How long the next glide of the walk takes at least, in seconds.
+    glide_secs: f64,
     /// Counts networks; a request says which it is for.
     generation: u64,
 }
 
 impl Decks {
     pub fn new(network: Arc<Network>, params: &Params) -> Self {
-        Decks { a: Deck::new(network, walk_settings(params)), b: None, fade: 0.0, generation: 0 }
+        let a = Deck::new(network, walk_settings(params));
+        Decks { a, b: None, fade: 0.0, drives: None, by_hand: None, glide_secs: 0.0, generation: 0 }
     }
 
     fn newest(&self) -> &Deck {
@@ -106,6 +121,21 @@ impl Decks {
         self.generation += 1;
     }
 
+    /// What brings in the network that was just changed to.
+    pub fn set_drive(&mut self, drives: Option<Drives>) {
+        self.drives = drives;
+    }
+
+    /// How far the hand is, 0 to 1, if it brings in a preset.
+    pub fn follow(&mut self, by_hand: Option<f64>) {
+        self.by_hand = by_hand;
+    }
+
+    /// If the walk turns in the next step, it glides for this many seconds at least.
+    pub fn glide_over(&mut self, secs: f64) {
+        self.glide_secs = secs;
+    }
+
     /// Restarts the walks.
     pub fn restart(&mut self) {
         self.b.as_mut().unwrap_or(&mut self.a).walk.restart();
@@ -113,12 +143,18 @@ impl Decks {
 
     /// Advances by `dt` seconds. True when a fade has just ended and the old network is no longer needed.
     pub fn step(&mut self, dt: f64, params: &Params) -> bool {
-        let settings = walk_settings(params);
+        let mut settings = walk_settings(params);
+        settings.glide_secs = settings.glide_secs.max(std::mem::take(&mut self.glide_secs));
         self.a.walk.step(dt, &settings);
         let Some(b) = &mut self.b else { return false };
         b.walk.step(dt, &settings);
-        let secs = params.get(Id::NetworkFade);
-        self.fade = if secs > 0.0 { (self.fade + dt / secs).min(1.0) } else { 1.0 };
+        let after = |secs: f64| if secs > 0.0 { (self.fade + dt / secs).min(1.0) } else { 1.0 };
+        self.fade = match self.drives {
+            // Where the hand has let go, it has arrived.
+            Some(Drives::Hand) => self.by_hand.unwrap_or(1.0),
+            Some(Drives::Secs(secs)) => after(secs),
+            None => after(params.get(Id::NetworkFade)),
+        };
         let Some(b) = self.b.take_if(|_| self.fade >= 1.0) else { return false };
         self.a = b;
         true
@@ -177,6 +213,26 @@ mod tests {
         let after = request(&mut decks, &params);
         assert_eq!((after.fade, after.ws_before.len(), after.ws.len()), (1.0, 0, both.ws.len()));
         assert!(!decks.step(0.5, &params));
+    }
+
+    #[test]
+    fn a_network_fades_in_for_as_long_as_its_preset_or_with_the_hand() {
+        let params = Params::default();
+        let mut decks = Decks::new(network(16), &params);
+        decks.change(network(8), &params, true);
+        decks.set_drive(Some(Drives::Secs(4.0)));
+        assert!(!decks.step(1.0, &params));
+        assert_eq!(request(&mut decks, &params).fade, 0.25);
+        assert!(decks.step(3.0, &params));
+        decks.change(network(16), &params, true);
+        decks.set_drive(Some(Drives::Hand));
+        for at in [0.0, 0.75, 0.5] {
+            decks.follow(Some(at));
+            assert!(!decks.step(9.0, &params));
+            assert_eq!(f64::from(request(&mut decks, &params).fade), at);
+        }
+        decks.follow(None);
+        assert!(decks.step(0.1, &params), "it is there");
     }
 
     #[test]

@@ -80,7 +80,7 @@ struct Workers {
 impl Workers {
     fn of(&mut self, kind: Kind) -> &mut Worker {
         match kind {
-            Kind::Preset => &mut self.library,
+            Kind::Preset | Kind::Armed | Kind::Set | Kind::Keys => &mut self.library,
             Kind::Effects => &mut self.effects,
             Kind::Network | Kind::Style | Kind::Picture | Kind::Code => &mut self.loader,
         }

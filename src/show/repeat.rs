@@ -122,6 +122,7 @@ impl Show {
         show.loads.go_on(sources).map_err(thread("loader"))?;
         let own = show.own_network(take);
         show.presets.go_on(own).map_err(thread("presets"))?;
+        show.reread.start().map_err(thread("watch files"))?;
         show.effects.start().map_err(thread("watch files"))?;
         show.status = Status::new(false);
         // Outputs that it takes over from another show see newer pictures.

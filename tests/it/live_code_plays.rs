@@ -166,7 +166,7 @@ fn a_patch_maps_hears_and_leads() {
     assert!(rig.map().iter().any(|line| line.control.contains("cc 21")), "{:?}", rig.map());
     rig.step(0.0, &[Event::Key('q'.into())]);
     rig.step(0.1, &[]);
-    assert_eq!((rig.preset().name.as_str(), rig.base(Id::NetworkFade)), ("plain", 3.0));
+    assert_eq!((rig.preset().name.as_str(), rig.base(Id::PresetFade)), ("plain", 3.0));
     assert!(!rig.params().bound().is_empty(), "the patch that asked for the preset plays on");
     rig.step(0.1, &[number(Id::Preset, 1.0)]);
     rig.step(0.1, &[number(Id::Preset, 2.0)]);

@@ -784,9 +784,7 @@ fn call(
     Ok(Lu::Nil)
 }
 
-/// The parameter for an option of a call: a child, or for a preset's fade that of its network.
+/// The parameter for an option of a call: a child.
 fn option_of(session: &session::Session, id: Id, key: &str) -> Option<Id> {
-    let table = session.params.as_ref()?.table();
-    let child = table.row(&format!("{}/{key}", id.def().address));
-    child.or_else(|| (id == Id::Preset && key == "fade").then_some(Id::NetworkFade))
+    session.params.as_ref()?.table().row(&format!("{}/{key}", id.def().address))
 }

@@ -154,7 +154,7 @@ fn the_introduction_works_as_typed() {
     assert!(["loop", "line"].contains(&rig.word("/walk/kind").as_str()));
     rig.play_to(33.0);
     assert!(rig.written.contains(&"/preset \"vortex\"".to_owned()));
-    assert_eq!(rig.get("/network/fade"), 8.0);
+    assert_eq!(rig.get("/preset/fade"), 8.0);
     assert_eq!(rig.faults, [""; 0]);
 }
 

@@ -21,9 +21,11 @@ use crate::network::{self, Network, NetworkError};
 use crate::patch::effects::{self as effects_of, EffectEntry};
 use crate::patch::folders::Kind as Of;
 use crate::patch::folders::Kind as Folder;
+use crate::patch::key_file::KeyFile;
 use crate::patch::library::Library;
-use crate::patch::locate::{LocateError, name_of};
+use crate::patch::locate::{LocateError, expand, name_of};
 use crate::patch::preset::{Preset, PresetError};
+use crate::patch::set::{self, Set};
 use crate::patch::versions;
 use crate::record::take::Landed;
 use crate::screen::{Compiled, Workshop};
@@ -39,17 +41,26 @@ pub enum Kind {
     Picture,
     Preset,
     Effects,
+    /// A preset that waits for the crossfader.
+    Armed,
+    /// A set list.
+    Set,
+    /// The player's own keys.
+    Keys,
     /// Live code: it comes with its preset and is not loaded, but its faults are reported like theirs.
     Code,
 }
 
 impl Kind {
-    const WORDS: [(Kind, &str); 6] = [
+    const WORDS: [(Kind, &str); 9] = [
         (Kind::Network, "network"),
         (Kind::Style, "style"),
         (Kind::Picture, "picture"),
         (Kind::Preset, "preset"),
         (Kind::Effects, "effects"),
+        (Kind::Armed, "armed"),
+        (Kind::Set, "set"),
+        (Kind::Keys, "keys"),
         (Kind::Code, "code"),
     ];
 
@@ -118,6 +129,12 @@ pub enum LoadRequest {
         side: usize,
     },
     Preset(PresetQuery),
+    /// A preset for the crossfader.
+    Armed(PresetQuery),
+    /// A set list, by its name or path.
+    Set(Named),
+    /// The player's own keys, by their path.
+    Keys(Named),
     /// A chain of effects from files, in order; each file is read again.
     Effects {
         entries: Vec<EffectEntry>,
@@ -133,6 +150,9 @@ impl LoadRequest {
             LoadRequest::Style { .. } => Kind::Style,
             LoadRequest::Picture { .. } => Kind::Picture,
             LoadRequest::Preset(_) => Kind::Preset,
+            LoadRequest::Armed(_) => Kind::Armed,
+            LoadRequest::Set(_) => Kind::Set,
+            LoadRequest::Keys(_) => Kind::Keys,
             LoadRequest::Effects { .. } => Kind::Effects,
         }
     }
@@ -145,7 +165,7 @@ impl LoadRequest {
             (LoadRequest::Picture { slide: a, side: s }, LoadRequest::Picture { slide: b, side: t }) => {
                 (a, s) == (b, t)
             }
-            (LoadRequest::Preset(a), LoadRequest::Preset(b)) => a == b,
+            (LoadRequest::Preset(a), LoadRequest::Preset(b)) | (LoadRequest::Armed(a), LoadRequest::Armed(b)) => a == b,
             // Their files may have changed in between.
             _ => false,
         }
@@ -154,9 +174,12 @@ impl LoadRequest {
     /// The name as written.
     pub fn name(&self) -> String {
         match self {
-            LoadRequest::Style { named, .. } | LoadRequest::Network(Place::Named(named)) => named.name.clone(),
+            LoadRequest::Style { named, .. }
+            | LoadRequest::Network(Place::Named(named))
+            | LoadRequest::Set(named)
+            | LoadRequest::Keys(named) => named.name.clone(),
             LoadRequest::Picture { slide, .. } => slide.place.name.clone(),
-            LoadRequest::Network(Place::File(_)) | LoadRequest::Preset(_) | LoadRequest::Effects { .. } => self.label(),
+            _ => self.label(),
         }
     }
 
@@ -164,10 +187,15 @@ impl LoadRequest {
     pub fn label(&self) -> String {
         let path = match self {
             LoadRequest::Network(Place::File(file)) => file,
-            LoadRequest::Network(Place::Named(named)) | LoadRequest::Style { named, .. } => Path::new(&named.name),
+            LoadRequest::Network(Place::Named(named))
+            | LoadRequest::Style { named, .. }
+            | LoadRequest::Set(named)
+            | LoadRequest::Keys(named) => Path::new(&named.name),
             LoadRequest::Picture { slide, .. } => Path::new(&slide.place.name),
-            LoadRequest::Preset(PresetQuery { from: From::Named(named), .. }) => Path::new(&named.name),
-            LoadRequest::Preset(PresetQuery { from: From::Playing(file) | From::Saved { file, .. }, .. }) => file,
+            LoadRequest::Preset(query) | LoadRequest::Armed(query) => match &query.from {
+                From::Named(named) => Path::new(&named.name),
+                From::Playing(file) | From::Saved { file, .. } => file,
+            },
             LoadRequest::Effects { .. } => Path::new("effects"),
         };
         path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
@@ -206,6 +234,8 @@ pub enum Loaded {
         preset: Box<Preset>,
         number: Option<usize>,
     },
+    Set(Arc<Set>),
+    Keys(Box<KeyFile>),
     Effects {
         /// As requested, with the newest text of each file.
         entries: Vec<EffectEntry>,
@@ -382,7 +412,17 @@ impl Context {
                 }
                 Ok(Some((Identity::of(Path::new("effects"), None), loaded)))
             }
-            LoadRequest::Preset(query) => {
+            LoadRequest::Keys(named) => {
+                let file = expand(Path::new(&named.name));
+                let keys = KeyFile::read(&file, &self.library.tables().get(), self.library.folders())?;
+                Ok(Some((Identity::of(&file, None), Loaded::Keys(Box::new(keys)))))
+            }
+            LoadRequest::Set(named) => {
+                let file = set::find(self.library.folders(), &named.name, named.may_be_path)?;
+                let set = Arc::new(Set::read(&file, &self.library)?);
+                Ok(Some((Identity::of(&file, None), Loaded::Set(set))))
+            }
+            LoadRequest::Preset(query) | LoadRequest::Armed(query) => {
                 let file = self.preset_file(query)?;
                 let preset = match query.from {
                     From::Saved { back, .. } if back > 0 => self.version(&file, back)?,
@@ -479,7 +519,15 @@ impl Context {
             LoadRequest::Effects { entries, base } => {
                 sources::answer(&recorded.sources, || self.effects(entries, base))
             }
-            LoadRequest::Preset(_) => {
+            LoadRequest::Keys(_) => {
+                let (tables, folders) = (self.library.tables().get(), self.library.folders());
+                let keys = sources::answer(&recorded.sources, || KeyFile::read(&file, &tables, folders))?;
+                Loaded::Keys(Box::new(keys))
+            }
+            LoadRequest::Set(_) => {
+                Loaded::Set(Arc::new(sources::answer(&recorded.sources, || Set::read(&file, &self.library))?))
+            }
+            LoadRequest::Preset(_) | LoadRequest::Armed(_) => {
                 let preset = Box::new(sources::answer(&recorded.sources, || self.library.read(&file))?);
                 Loaded::Preset { preset, number: landed.number }
             }
