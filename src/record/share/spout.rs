@@ -130,7 +130,8 @@ mod tests {
         write_names(&Names::new(), &mut list);
         assert!(read_names(&list).is_empty() && read_names(&[]).is_empty());
         // Of another program, in the code page of its country.
-        list[..4].copy_from_slice(b"B\xFChn");
+        list[..5].copy_from_slice(b"B\xFChn\0");
+        list[NAME_BYTES] = 0;
         assert_eq!(read_names(&list), Names::from([b"B\xFChn".to_vec()]));
     }
 
