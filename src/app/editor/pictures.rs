@@ -9,7 +9,7 @@ use crate::show::Show;
 use crate::thumbnail::{Key, SQUARE, WIDE};
 
 /// Heights of a picture in a list and of one alone, in heights of the text.
-const IN_LIST: f32 = 3.0;
+const IN_LIST: f32 = 4.0;
 const ALONE: f32 = 8.0;
 
 /// The networks that play: styles and seeds are theirs.

@@ -151,7 +151,7 @@ impl Item {
     /// A seed, with its picture.
     fn seed(text: &str) -> Option<Item> {
         let seed = text.parse().ok()?;
-        Some(Item { shows: Some(Shows::Seed(seed)), ..Item::new(text, "seed", Id::Seed.def().help) })
+        Some(Item { shows: Some(Shows::Seed(seed)), ..Item::new(text, "seed", "") })
     }
 }
 
