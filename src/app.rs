@@ -1,10 +1,11 @@
-//! The window: nannou and Bevy present the show, read keys and dropped files, and draw the HUD over the picture.
+//! The windows: nannou and Bevy present the show, read keys and dropped files, and draw the stage and the HUD.
 //!
 //! Every frame takes the waiting events, steps the show by the elapsed time and shows its newest picture; nothing
 //! here waits for a picture. Everything runs on the main thread. Only this module imports nannou and Bevy: the rest of the
 //! crate builds without a window.
 
 mod arrivals;
+mod control;
 mod editor;
 mod fit;
 mod hud;
@@ -15,6 +16,8 @@ mod meters;
 mod panel;
 mod present;
 mod recover;
+mod screens;
+mod stage;
 mod tiles;
 mod windows;
 
@@ -31,27 +34,28 @@ use bevy::render::renderer::{
 use bevy::render::settings::RenderCreation;
 use bevy::window::{ExitCondition, WindowPlugin};
 use bevy::winit::{UpdateMode, WinitSettings};
-use bevy_egui::{EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass};
+use bevy_egui::{EguiGlobalSettings, EguiPlugin, EguiPreUpdateSet, EguiPrimaryContextPass};
 use nannou::wgpu::{Backends, DeviceType, Instance};
 use tracing_subscriber::EnvFilter;
 
 use crate::control::{Event, Events, QUEUE};
 use crate::engine::gpu::Device;
 use crate::params::Id;
-use crate::show::{Show, whole_micros};
+use crate::show::{Show, Summary, whole_micros};
 use crate::thread::panic_message;
 use crate::thumbnail::Thumbnails;
 
 /// Options of the windows.
 #[derive(Resource, Clone, Debug)]
 pub struct Options {
-    /// Full screen on this monitor, counted from 0.
+    /// Full screen on this screen, counted from 0.
     pub fullscreen: Option<usize>,
-    /// A second window, without the HUD, full screen on this monitor.
-    pub output: Option<usize>,
+    /// The screen of a second window with the picture alone: a number, a part of its name, `window`, `none`, or nothing for
+    /// any; `None` is as it was in the last run.
+    pub output: Option<String>,
     /// Width and height of a window that is not full screen, in pixels.
     pub size: (u32, u32),
-    /// Whether the HUD is shown at the start.
+    /// Whether lines that need attention are shown over the picture.
     pub hud: bool,
     /// Ends the show after this many seconds.
     pub seconds: Option<f64>,
@@ -92,14 +96,26 @@ struct Player {
     events: Events,
     /// Events for the next step: key presses, then device events.
     pending: Vec<Event>,
+    opened: Instant,
     stepped: Instant,
-    rate: Rate,
+    rate: stage::Rate,
     /// When to end the show.
     until: Option<Instant>,
-    hud_shown: bool,
+    /// The show's status after the last step.
+    status: Summary,
+    text: control::Text,
     list_shown: bool,
     map_shown: bool,
+    stage: stage::Stage,
+    /// Whether the stage was shown once by its key.
+    knows_tab: bool,
+    /// Whether egui has its style.
+    is_styled: bool,
     output_wanted: bool,
+    /// Whether the output is to be opened, or closed.
+    output_toggled: bool,
+    /// Where the output's screen is remembered.
+    windows_file: Option<std::path::PathBuf>,
     arrivals: arrivals::Arrivals,
     settling: Settling,
     editor: editor::Editor,
@@ -122,6 +138,16 @@ impl Player {
     fn follow(&mut self) {
         let show = self.show.get_mut().unwrap_or_else(PoisonError::into_inner);
         self.editor.follow(show);
+    }
+
+    /// Shows a line, and logs it.
+    fn say(&mut self, line: String) {
+        self.show.get_mut().unwrap_or_else(PoisonError::into_inner).notice(line);
+    }
+
+    /// Errors have been read. False if there were none.
+    fn dismiss(&mut self) -> bool {
+        self.show.get_mut().unwrap_or_else(PoisonError::into_inner).dismiss()
     }
 
     /// Whether MIDI learn is waiting for a control.
@@ -173,32 +199,6 @@ impl Settling {
     }
 }
 
-/// Frames per second over the last half second, slow enough to read.
-#[derive(Debug)]
-struct Rate {
-    since: Instant,
-    frames: u32,
-    per_sec: f32,
-}
-
-impl Rate {
-    fn new(now: Instant) -> Self {
-        Rate { since: now, frames: 0, per_sec: 0.0 }
-    }
-
-    fn frame(&mut self, now: Instant) {
-        self.frames += 1;
-        let passed = now.duration_since(self.since).as_secs_f32();
-        if passed >= 0.5 {
-            *self = Rate { since: now, frames: 0, per_sec: self.frames as f32 / passed };
-        }
-    }
-
-    fn per_sec(&self) -> f32 {
-        self.per_sec
-    }
-}
-
 /// Whether a window can be opened; if not, why, in a few words. Call it before [`run`].
 ///
 /// # Errors
@@ -224,17 +224,28 @@ pub fn display_available() -> Result<(), String> {
 pub fn run(show: Show, card: Option<Arc<Device>>, events: Events, options: Options) -> Result<(), AppError> {
     log();
     let now = Instant::now();
+    let windows_file = show.library().folders().own().map(screens::file);
+    let remembered = windows_file.as_deref().map(screens::recall).unwrap_or_default();
+    let (place, output_wanted, is_quiet) = remembered.at_start(options.output.as_deref());
+    let output = windows::Output::new(place, is_quiet, remembered);
     let mut player = Player {
         show: Mutex::new(show),
         events,
         pending: Vec::with_capacity(QUEUE),
+        opened: now,
         stepped: now,
-        rate: Rate::new(now),
+        rate: stage::Rate::new(now),
         until: options.seconds.and_then(|secs| now.checked_add(Duration::try_from_secs_f64(secs).ok()?)),
-        hud_shown: options.hud,
+        status: Summary::default(),
+        text: if options.hud { control::Text::Lines } else { control::Text::Nothing },
         list_shown: false,
         map_shown: false,
-        output_wanted: options.output.is_some(),
+        stage: stage::Stage::default(),
+        knows_tab: false,
+        is_styled: false,
+        output_wanted,
+        output_toggled: false,
+        windows_file,
         arrivals: arrivals::Arrivals::default(),
         settling: Settling { events: options.first.clone(), size: None, since: now, opened: now },
         editor: editor::Editor::new(tiles::Tiles::new(options.thumbnails.clone())),
@@ -242,7 +253,7 @@ pub fn run(show: Show, card: Option<Arc<Device>>, events: Events, options: Optio
     };
     player.follow();
     // Bevy panics when a driver fails; here that becomes an ordinary error.
-    let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| build(player, card, options).run()));
+    let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| build(player, card, options, output).run()));
     match played {
         Ok(AppExit::Success) => Ok(()),
         // Ctrl-C in the terminal.
@@ -277,7 +288,7 @@ fn render_plugin(card: Option<&Device>) -> RenderPlugin {
     RenderPlugin { render_creation: creation, ..default() }
 }
 
-fn build(player: Player, card: Option<Arc<Device>>, options: Options) -> App {
+fn build(player: Player, card: Option<Arc<Device>>, options: Options, output: windows::Output) -> App {
     let mut app = App::new();
     let window = WindowPlugin {
         primary_window: None,
@@ -300,22 +311,39 @@ fn build(player: Player, card: Option<Arc<Device>>, options: Options) -> App {
         .insert_resource(ClearColor(Color::BLACK))
         .insert_resource(player)
         .insert_resource(options)
-        .init_resource::<windows::Output>()
-        .add_systems(Startup, (windows::open_control, set_pace))
+        .insert_resource(output)
+        .init_resource::<screens::Screens>()
+        .add_systems(Startup, (screens::follow, windows::open_control, set_pace).chain())
+        .add_systems(
+            PreUpdate,
+            control::keep_keys.after(EguiPreUpdateSet::ProcessInput).before(EguiPreUpdateSet::BeginPass),
+        )
         .add_systems(Update, (keys::read_keys, keys::read_drops, step, windows::choose_passes).chain())
         .add_systems(
             Update,
-            (windows::keep_output, windows::drop_drawings, windows::hide_pointer, windows::quit_when_closed),
+            (
+                (screens::follow, windows::keep_output).chain(),
+                windows::drop_drawings,
+                windows::hide_pointer,
+                windows::quit_when_closed,
+            ),
         )
-        .add_systems(EguiPrimaryContextPass, hud::paint)
-        .add_systems(windows::OutputPass, windows::paint_output);
+        .add_systems(EguiPrimaryContextPass, control::paint)
+        .add_systems(windows::OutputPass, control::paint_output);
     app
 }
 
 /// Draws at the display's rate, even in the background. A software driver has no display rate and shares the processor
 /// with the engine, so it gets a timer.
-fn set_pace(adapter: Option<Res<RenderAdapterInfo>>, mut winit: ResMut<WinitSettings>) {
+fn set_pace(
+    adapter: Option<Res<RenderAdapterInfo>>,
+    screens: Res<screens::Screens>,
+    mut player: ResMut<Player>,
+    mut winit: ResMut<WinitSettings>,
+) {
     let software = adapter.is_some_and(|adapter| adapter.device_type == DeviceType::Cpu);
+    let of_display = screens.all.first().and_then(|screen| screen.per_sec).unwrap_or(60.0);
+    player.rate.set_wanted(if software { 1.0 / SOFTWARE_FRAME.as_secs_f32() } else { of_display });
     let mode = if software { UpdateMode::reactive_low_power(SOFTWARE_FRAME) } else { UpdateMode::Continuous };
     *winit = WinitSettings { focused_mode: mode, unfocused_mode: mode };
 }
@@ -348,6 +376,7 @@ fn step(
     show.step(dt, &player.pending);
     player.pending.clear();
     player.editor.follow(show);
+    player.status = show.status();
     *frame = present::Frame { picture: show.shown().cloned(), brightness: show.brightness(), fit: show.fit() };
 
     if player.until.is_some_and(|until| now >= until) {
@@ -456,15 +485,5 @@ mod test {
         let mut unseen =
             Settling { events: vec![Event::Notice(String::new())], size: None, since: start, opened: start };
         assert_eq!((at(&mut unseen, 4000, None), at(&mut unseen, 5000, None)), (1, 2));
-    }
-
-    #[test]
-    fn the_rate_is_counted_over_half_a_second() {
-        let start = Instant::now();
-        let mut rate = Rate::new(start);
-        for frame in 1..=29u32 {
-            rate.frame(start + Duration::from_millis(20) * frame);
-        }
-        assert!((rate.per_sec() - 50.0).abs() < 0.01, "{}", rate.per_sec());
     }
 }

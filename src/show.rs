@@ -14,6 +14,7 @@ mod effects;
 mod films;
 mod forget;
 mod frames;
+mod glance;
 mod input;
 mod live;
 pub mod loads;

@@ -1,17 +1,15 @@
-//! The HUD: the state of the show, in a corner of the control window.
+//! The HUD: what is played, in a corner of the control window, and the lines that need attention.
 //!
 //! [`rows`] has the text, in a fixed number of columns so that nothing moves as digits change; the rest paints it.
 //! Painted by egui on the control window only; it takes no input and never covers the whole picture.
 
-use bevy::prelude::*;
 use bevy_egui::egui::epaint::text::{LayoutJob, TextFormat};
 use bevy_egui::egui::{self, Align2, Color32, FontFamily, FontId, Painter, Pos2, Rect, Vec2};
-use bevy_egui::{EguiContexts, egui::LayerId};
 
 use super::meters::{self, meters};
-use super::{Player, editor, list, map, panel as pages};
+use super::stage::Rate;
 use crate::params::{Id, Params, Target, TimeBase};
-use crate::show::Summary;
+use crate::show::{Show, Summary};
 
 /// Columns of the panel, and of the labels on its left.
 const COLUMNS: usize = 42;
@@ -23,12 +21,13 @@ const MODULATED: usize = 4;
 /// Largest part of the window's width and height that the panel may take.
 const LARGEST: Vec2 = Vec2::new(0.5, 0.6);
 
-pub(super) const PANEL: Color32 = Color32::from_rgba_premultiplied(8, 8, 10, 208);
-pub(super) const DIM: Color32 = Color32::from_rgb(160, 164, 172);
+/// Behind all text: dark enough that every colour below can be read on it over a white picture.
+pub(super) const PANEL: Color32 = Color32::from_rgba_premultiplied(8, 8, 11, 247);
+pub(super) const DIM: Color32 = Color32::from_rgb(166, 170, 178);
 pub(super) const PLAIN: Color32 = Color32::from_rgb(232, 234, 238);
 pub(super) const WARM: Color32 = Color32::from_rgb(255, 186, 84);
 pub(super) const COOL: Color32 = Color32::from_rgb(126, 200, 255);
-pub(super) const RED: Color32 = Color32::from_rgb(255, 92, 82);
+pub(super) const RED: Color32 = Color32::from_rgb(255, 112, 100);
 
 /// One line: its label, its text, and whether it needs attention.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,49 +67,95 @@ fn ports(ports: &[String]) -> String {
     }
 }
 
-/// The text of the panel.
-fn rows(status: &Summary, params: &Params, window_fps: f32) -> Vec<Row> {
+/// What is played beside the parameters, in words.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Playing {
+    /// The styles of the style network, if one paints.
+    styles: Vec<String>,
+    /// The chain of effects.
+    effects: Vec<String>,
+}
+
+impl Playing {
+    fn of(show: &Show) -> Self {
+        let is_painting = !show.params().text(Id::StyleNetwork).is_empty();
+        Playing {
+            styles: if is_painting { show.styles().to_vec() } else { Vec::new() },
+            effects: show.effects().iter().map(|entry| entry.name.clone()).collect(),
+        }
+    }
+}
+
+/// Pictures per second below which the engine is too slow for a show.
+const SLOW_PICTURES: f32 = 8.0;
+
+/// The text of the panel: what is played, then what is heard, and what is measured only where something is wrong.
+fn rows(status: &Summary, playing: &Playing, params: &Params, rate: &Rate) -> Vec<Row> {
     let row = |label, text: String| Row { label, text: fitted(&text, COLUMNS - LABEL), warm: false };
-    let [width, height] = status.resolution;
     let per = match params.get_choice(Id::WalkSync) {
         TimeBase::Seconds => "/s",
         TimeBase::Beats => "/beat",
     };
     let mut rows = vec![
-        row("window", format!("{window_fps:>5.1} fps")),
-        row("pictures", format!("{:>5.1} /s  {:>6.1} ms", status.pictures_per_sec, status.synthesis_ms)),
-        row("network", status.network.clone()),
-        row("engine", format!("{}  {width} x {height}", status.engine)),
         row("preset", status.preset.clone()),
+        row("network", status.network.clone()),
         row("seed", format!("{:<10}  psi {:>5.2}", params.int(Id::Seed), params.get(Id::Psi))),
         row("walk", format!("{:<10}  {:>+5.2} {per}", params.choice(Id::WalkKind), params.get(Id::WalkSpeed))),
-        row("tempo", format!("{:>5.1} bpm{:>22}", status.bpm, status.tempo_from)),
     ];
+    if !playing.styles.is_empty() {
+        rows.push(row("style", styles(&playing.styles, params)));
+        let turn = params.get(Id::FeedbackRotate);
+        let turn = if turn == 0.0 { String::new() } else { format!("  turn {turn:+.0}°/s") };
+        let (feedback, zoom) = (params.get(Id::StyleFeedback), params.get(Id::FeedbackZoom));
+        rows.push(row("feedback", format!("{feedback:.2}  zoom {zoom:.2}/s{turn}")));
+    }
+    if !playing.effects.is_empty() {
+        rows.push(row("effects", playing.effects.join(", ")));
+    }
+    rows.push(row("tempo", format!("{:>5.1} bpm{:>22}", status.bpm, status.tempo_from)));
     rows.extend(status.timecode.iter().map(|timecode| row("timecode", timecode.clone())));
-    for device in &status.devices {
+    for device in status.devices.iter().filter(|device| !device.open.is_empty()) {
         rows.push(row(device.name, ports(&device.open)));
-        if device.name == "audio" && !device.open.is_empty() {
+        if device.name == "audio" {
             rows.push(row(meters::LABEL, meters::NAMES.to_owned()));
         }
     }
-    rows.extend([
-        row("last", status.last_message.clone()),
-        Row {
-            warm: status.dropped > 0 || status.refused > 0,
-            ..row(
-                "messages",
-                format!(
-                    "{:>5} in {:>5} lost {:>5} bad",
-                    count(status.received),
-                    count(status.dropped),
-                    count(status.refused)
-                ),
-            )
-        },
-        row("skipped", format!("{:>5} pictures", count(status.skipped_pictures))),
-    ]);
     rows.extend(params.moved().take(MODULATED).map(|target| row("moves", place(target, params))));
-    rows.push(row("keys", "? all  L learn  M map  H hides".to_owned()));
+    if !status.last_message.is_empty() {
+        rows.push(row("last", status.last_message.clone()));
+    }
+    rows.extend(wrong(status, rate).into_iter().map(|(label, text)| Row { warm: true, ..row(label, text) }));
+    rows.push(row("keys", "? all  Tab stage  H hides".to_owned()));
+    rows
+}
+
+/// The styles that play, each with its share.
+fn styles(names: &[String], params: &Params) -> String {
+    let name = |id: Id| names[params.int(id).rem_euclid(names.len() as i64) as usize].as_str();
+    let share = (params.get(Id::StyleBlend) * 100.0).round();
+    match (name(Id::StyleA), name(Id::StyleB)) {
+        (a, b) if a == b || share == 0.0 => a.to_owned(),
+        (_, b) if share == 100.0 => b.to_owned(),
+        (a, b) => format!("{a} {:.0}  {b} {share:.0}", 100.0 - share),
+    }
+}
+
+/// What is wrong with the machine: labels and texts.
+fn wrong(status: &Summary, rate: &Rate) -> Vec<(&'static str, String)> {
+    let mut rows = Vec::new();
+    if rate.is_slow() {
+        rows.push(("window", format!("{:>5.1} fps", rate.per_sec())));
+    }
+    if status.pictures_per_sec > 0.0 && status.pictures_per_sec < SLOW_PICTURES {
+        let [width, height] = status.resolution;
+        let ms = status.synthesis_ms;
+        rows.push(("pictures", format!("{:.1} /s  {ms:.0} ms  {width}x{height}", status.pictures_per_sec)));
+        rows.push(("engine", status.engine.clone()));
+    }
+    if status.dropped > 0 || status.refused > 0 {
+        let (lost, bad) = (count(status.dropped), count(status.refused));
+        rows.push(("messages", format!("{:>5} in {lost:>5} lost {bad:>5} bad", count(status.received))));
+    }
     rows
 }
 
@@ -128,37 +173,6 @@ fn place(target: Target, params: &Params) -> String {
     format!("{} {}", fitted(&target.to_string(), COLUMNS - LABEL - TRACK - 1), (0..TRACK).map(mark).collect::<String>())
 }
 
-/// Paints the HUD, or the list of keys instead.
-pub(super) fn paint(mut contexts: EguiContexts, mut player: ResMut<Player>) {
-    let Ok(ctx) = contexts.ctx_mut() else { return };
-    let painter = ctx.layer_painter(LayerId::background());
-    let player = &mut *player;
-    if player.panel.is_shown() && !player.list_shown && !player.editor.is_shown() {
-        let show = player.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        notes(&painter, &show.status());
-        pages::over(ctx, &mut player.panel, show, &mut player.pending);
-        if player.panel.takes_editor() {
-            player.editor.open(show);
-        }
-    } else if player.editor.is_shown() && !player.list_shown {
-        let show = player.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        notes(&painter, &show.status());
-        editor::paint(ctx, &mut player.editor, show.params(), &mut player.pending);
-    } else if player.list_shown {
-        list::paint(&painter);
-    } else if player.map_shown {
-        let show = player.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        map::paint(&painter, &show.map());
-        notes(&painter, &show.status());
-    } else if player.hud_shown {
-        let fps = player.rate.per_sec();
-        let show = player.show.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let status = show.status();
-        panel(&painter, &status, &rows(&status, show.params(), fps));
-        notes(&painter, &status);
-    }
-}
-
 /// The size of a character of the monospace font, in points.
 pub(super) fn character(painter: &Painter, size: f32) -> Vec2 {
     painter.layout_no_wrap("0".repeat(16), mono(size), PLAIN).size() / Vec2::new(16.0, 1.0)
@@ -168,8 +182,12 @@ pub(super) fn mono(size: f32) -> FontId {
     FontId::new(size, FontFamily::Monospace)
 }
 
-/// The panel in the top left corner.
-fn panel(painter: &Painter, status: &Summary, rows: &[Row]) {
+/// Paints the panel in the top left corner.
+pub(super) fn panel(painter: &Painter, show: &Show, status: &Summary, rate: &Rate) {
+    paint(painter, status, &rows(status, &Playing::of(show), show.params(), rate));
+}
+
+fn paint(painter: &Painter, status: &Summary, rows: &[Row]) {
     let screen = painter.clip_rect();
     let mut size = (screen.height() / 54.0).clamp(9.0, 20.0);
     let margin = Vec2::splat(size * 0.8);
@@ -209,24 +227,34 @@ fn beats(painter: &Painter, first: Pos2, cell: Vec2, beat: f64) {
     }
 }
 
-/// What needs attention, at the bottom: the notice, loading and recording.
-fn notes(painter: &Painter, status: &Summary) {
+/// What needs attention, with what stands before and after each, and its colour.
+fn needs(status: &Summary) -> [(&Option<String>, &'static str, &'static str, Color32); 9] {
+    [
+        (&status.fault, "", "   (Esc: read)", RED),
+        (&status.notice, "", "", WARM),
+        (&status.learning, "", "", COOL),
+        (&status.pending, "on the beat: ", "", COOL),
+        (&status.loading, "loading ", "", COOL),
+        (&status.recording, "● recording ", "", RED),
+        (&status.take, "● ", "", RED),
+        (&status.streaming, "● streaming to ", "", RED),
+        (&status.sharing, "● sharing ", "", COOL),
+    ]
+}
+
+/// Whether anything needs attention.
+pub(super) fn has_notes(status: &Summary) -> bool {
+    needs(status).iter().any(|(text, ..)| text.is_some())
+}
+
+/// Paints what needs attention, at the bottom: what is wrong, the notice, loading and recording.
+pub(super) fn notes(painter: &Painter, status: &Summary) {
     let screen = painter.clip_rect();
-    let size = (screen.height() / 50.0).clamp(10.0, 22.0);
-    let notes = [
-        (&status.notice, "", WARM),
-        (&status.learning, "", COOL),
-        (&status.pending, "on the beat: ", COOL),
-        (&status.loading, "loading ", COOL),
-        (&status.recording, "● recording ", RED),
-        (&status.take, "● ", RED),
-        (&status.streaming, "● streaming to ", RED),
-        (&status.sharing, "● sharing ", COOL),
-    ];
+    let size = (screen.height() / 50.0).clamp(12.0, 22.0);
     let mut bottom = screen.max.y - size;
-    for (text, before, colour) in notes {
+    for (text, before, after, colour) in needs(status) {
         let Some(text) = text else { continue };
-        let mut job = LayoutJob::simple(format!("{before}{text}"), mono(size), colour, screen.width() * 0.8);
+        let mut job = LayoutJob::simple(format!("{before}{text}{after}"), mono(size), colour, screen.width() * 0.8);
         job.wrap.max_rows = 3;
         job.halign = egui::Align::Center;
         let galley = painter.layout_job(job);
@@ -235,6 +263,15 @@ fn notes(painter: &Painter, status: &Summary) {
         painter.galley(area.center_top(), galley, colour);
         bottom = area.min.y - size * 0.8;
     }
+}
+
+/// Paints one short line on a plate.
+pub(super) fn saying(painter: &Painter, at: Pos2, anchor: Align2, text: &str) {
+    let size = 14.0;
+    let galley = painter.layout_no_wrap(text.to_owned(), FontId::new(size, FontFamily::Proportional), PLAIN);
+    let area = anchor.anchor_size(at, galley.size());
+    painter.rect_filled(area.expand2(Vec2::new(size, size * 0.5)), size, PANEL);
+    painter.galley(area.min, galley, PLAIN);
 }
 
 #[cfg(test)]
@@ -255,28 +292,67 @@ mod test {
         }
     }
 
+    fn rate() -> Rate {
+        Rate::new(std::time::Instant::now())
+    }
+
+    fn rows_of(status: &Summary, params: &Params) -> Vec<Row> {
+        rows(status, &Playing::default(), params, &rate())
+    }
+
     #[test]
     fn every_row_fills_its_columns_whatever_the_figures() {
         let mut status = status();
-        let few = rows(&status, &Params::default(), 60.0);
+        let few = rows_of(&status, &Params::default());
         (status.received, status.dropped, status.refused) = (u64::MAX, 123_456, 99_999);
-        (status.synthesis_ms, status.pictures_per_sec, status.bpm) = (1234.5, 1000.0, 400.0);
-        let many = rows(&status, &Params::default(), 999.9);
+        (status.synthesis_ms, status.pictures_per_sec, status.bpm) = (1234.5, 0.7, 400.0);
+        let many = rows_of(&status, &Params::default());
         for row in few.iter().chain(&many) {
             assert_eq!(row.text.chars().count(), COLUMNS - LABEL, "{row:?}");
             assert!(row.label.len() < LABEL && !row.text.contains('\n'), "{row:?}");
         }
-        assert_eq!(few.len(), many.len());
-        assert!(!few.iter().any(|row| row.warm) && many.iter().any(|row| row.warm));
-        let unit = |rows: &[Row]| rows.iter().find_map(|row| row.text.find("lost"));
-        assert_eq!(unit(&few), unit(&many));
+        assert!(!few.iter().any(|row| row.warm), "nothing is measured while all is well");
+        let warm: Vec<&str> = many.iter().filter(|row| row.warm).map(|row| row.label).collect();
+        assert_eq!(warm, ["pictures", "engine", "messages"]);
+    }
+
+    #[test]
+    fn what_is_played_comes_first_and_in_words() {
+        let mut params = Params::default();
+        let names = ["starry", "wave", "scream"].map(str::to_owned);
+        let playing = Playing { styles: names.to_vec(), effects: vec!["trails".to_owned(), "glow".to_owned()] };
+        for (id, value) in [(Id::StyleB, 1.0), (Id::StyleBlend, 0.4)] {
+            params.write(id.into(), &crate::params::Value::Float(value)).unwrap();
+        }
+        params.settle();
+        let rows = rows(&status(), &playing, &params, &rate());
+        let text = |label: &str| rows.iter().find(|row| row.label == label).map(|row| row.text.trim_end());
+        assert_eq!(rows[0].label, "preset");
+        assert_eq!(text("style"), Some("starry 60  wave 40"));
+        assert_eq!(text("feedback"), Some("0.40  zoom 1.12/s"));
+        assert_eq!(text("effects"), Some("trails, glow"));
+    }
+
+    #[test]
+    fn every_colour_can_be_read_over_a_white_picture() {
+        // Light is mixed as light; contrast as in WCAG 2.1, which asks for 4.5.
+        let linear = |byte: u8| {
+            let c = f64::from(byte) / 255.0;
+            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        };
+        let luminance = |c: Color32| 0.2126 * linear(c.r()) + 0.7152 * linear(c.g()) + 0.0722 * linear(c.b());
+        let behind = luminance(PANEL) + 1.0 - f64::from(PANEL.a()) / 255.0;
+        for colour in [DIM, PLAIN, WARM, COOL, RED] {
+            let contrast = (luminance(colour) + 0.05) / (behind + 0.05);
+            assert!(contrast >= 4.5, "{colour:?}: {contrast:.2}");
+        }
     }
 
     #[test]
     fn what_is_modulated_is_marked_beside_the_knobs_place() {
         let mut params = Params::default();
         params.modulate(&[(Id::StyleBlend.into(), 0.5), (Id::PsiCutoff.into(), -1.0)]);
-        let rows = rows(&status(), &params, 60.0);
+        let rows = rows_of(&status(), &params);
         let moves: Vec<&str> = rows.iter().filter(|row| row.label == "moves").map(|row| row.text.as_str()).collect();
         assert_eq!(moves, ["/style/blend    |·······●·······", "/psi/cutoff     ●··············|"]);
     }

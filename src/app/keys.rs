@@ -16,7 +16,8 @@ use crate::params::{Id, Value};
 
 /// The window's own keys and their actions, for the list of keys.
 pub(super) const OWN: &[(&str, &str)] = &[
-    ("H", "show or hide the HUD"),
+    ("Tab", "the stage: show or hide it"),
+    ("H", "text: what needs attention, all, none"),
     ("F  F11", "full screen"),
     ("O", "output window on or off"),
     ("M", "show the mapping"),
@@ -25,7 +26,7 @@ pub(super) const OWN: &[(&str, &str)] = &[
     ("Ctrl E", "live code: show or hide the editor"),
     ("Ctrl Shift E", "show the code to the audience too"),
     ("?  F1", "this list"),
-    ("Esc", "close the list, leave full screen"),
+    ("Esc", "an error was read; close, leave full screen"),
     ("Ctrl S", "save the preset"),
     ("Ctrl T", "begin or end a take"),
     ("F12", "save a snapshot"),
@@ -36,6 +37,7 @@ pub(super) const OWN: &[(&str, &str)] = &[
 /// An action of the window itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Own {
+    Stage,
     Hud,
     Fullscreen,
     Output,
@@ -102,6 +104,7 @@ fn own(key: &Logical, command: bool) -> Option<Own> {
             "?" => Some(Own::List),
             _ => None,
         },
+        Logical::Tab if !command => Some(Own::Stage),
         Logical::F11 => Some(Own::Fullscreen),
         Logical::F1 => Some(Own::List),
         Logical::F12 => Some(Own::Snapshot),
@@ -177,8 +180,8 @@ pub(super) fn read_keys(
         let repeats = played(&input.logical_key).is_some_and(|key| keys.repeats(key));
         // What is typed into the editor plays nothing.
         let is_editing = player.editor.is_shown();
-        let is_typing = is_editing || player.panel.is_typing();
-        if is_editing && !player.list_shown {
+        let is_typing = is_editing || player.stage.is_typing || player.panel.is_typing();
+        if is_editing && !player.list_shown && !player.stage.is_typing {
             player.editor.press(input, *chord);
         }
         if let Some(own) = own.filter(|own| !is_typing || own.is_heard_while_typing(&input.logical_key)) {
@@ -186,7 +189,11 @@ pub(super) fn read_keys(
                 continue;
             }
             match own {
-                Own::Hud => player.hud_shown = !player.hud_shown,
+                Own::Stage => {
+                    player.stage.toggle();
+                    player.knows_tab = true;
+                }
+                Own::Hud => player.text = player.text.next(),
                 Own::List => player.list_shown = !player.list_shown,
                 Own::Map => player.map_shown = !player.map_shown,
                 Own::Save => player.pending.push(asked(Id::PresetSave)),
@@ -199,7 +206,7 @@ pub(super) fn read_keys(
                     let id = if player.recording() { Id::RecordStop } else { Id::RecordStart };
                     player.pending.push(asked(id));
                 }
-                Own::Output => player.output_wanted = !player.output_wanted,
+                Own::Output => player.output_toggled = true,
                 Own::Quit => {
                     exit.write(AppExit::Success);
                 }
@@ -216,10 +223,11 @@ pub(super) fn read_keys(
                 Own::Panel => player.panel.toggle(),
                 Own::Search => player.panel.search(),
                 Own::Escape if player.list_shown => player.list_shown = false,
+                Own::Escape if player.dismiss() => {}
                 Own::Escape if player.learning() => player.pending.push(asked(Id::LearnCancel)),
                 Own::Escape if player.map_shown => player.map_shown = false,
                 // The field lets go of the keys by itself.
-                Own::Escape if player.panel.is_typing() => {}
+                Own::Escape if is_typing => {}
                 Own::Escape if player.panel.is_shown() => player.panel.toggle(),
                 Own::Escape => windows.get_mut(input.window).iter_mut().for_each(windows::leave_fullscreen),
             }

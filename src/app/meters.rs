@@ -5,6 +5,7 @@ use bevy_egui::egui::{Color32, Painter, Pos2, Rect, Vec2};
 use super::hud::{COOL, DIM, PLAIN, RED, WARM};
 use crate::audio::outputs::OUTPUTS;
 use crate::control::osc::feeds::Heard;
+use crate::show::Summary;
 
 /// The row of the HUD, and its text.
 pub(super) const LABEL: &str = "sound";
@@ -24,6 +25,32 @@ const NEXT_LAMP: f32 = 1.25;
 /// The value of a signal, 0 to 1.
 fn value(heard: &Heard, signal: &str) -> f32 {
     OUTPUTS.iter().zip(heard.0).find(|(output, _)| output.signal == signal).map_or(0.0, |(_, value)| value)
+}
+
+/// Whether a sound is listened to.
+pub(super) fn hears(status: &Summary) -> bool {
+    status.devices.iter().any(|device| device.name == "audio" && !device.open.is_empty())
+}
+
+/// Whether something was hit just now, 1 falling to 0.
+pub(super) fn onset(heard: &Heard) -> f32 {
+    value(heard, "audio.onset")
+}
+
+/// Paints bass, mid and high as upright bars side by side.
+pub(super) fn bars(painter: &Painter, area: Rect, heard: &Heard) {
+    let step = area.width() / BARS.len() as f32;
+    for (i, (signal, colour)) in BARS.into_iter().enumerate() {
+        let left = area.min.x + step * i as f32;
+        let bar = |share: f32| {
+            Rect::from_min_max(
+                Pos2::new(left, area.max.y - area.height() * share),
+                Pos2::new(left + step * 0.8, area.max.y),
+            )
+        };
+        painter.rect_filled(bar(1.0), 2.0, DIM.gamma_multiply(0.18));
+        painter.rect_filled(bar(value(heard, signal).clamp(0.0, 1.0)), 2.0, colour.gamma_multiply(0.75));
+    }
 }
 
 /// Paints them from the row's first column on.

@@ -99,13 +99,11 @@ impl Panel {
     }
 }
 
-/// The part of the window's width that the panel takes.
-const WIDTH: f32 = 0.5;
+/// The part of the picture's width that the panel takes.
+pub(super) const WIDTH: f32 = 0.5;
 
-/// Draws the panel over the right half of the window.
-pub(super) fn over(ctx: &Context, panel: &mut Panel, show: &Show, events: &mut Vec<Event>) {
-    let screen = ctx.content_rect();
-    let half = Rect::from_min_max(pos2(screen.max.x - screen.width() * WIDTH, screen.min.y), screen.max);
+/// Draws the panel over a part of the window.
+pub(super) fn over(ctx: &Context, half: Rect, panel: &mut Panel, show: &Show, events: &mut Vec<Event>) {
     let layer = Area::new(Id::new("panel")).order(Order::Middle).fixed_pos(half.min).constrain(false);
     layer.show(ctx, |ui| {
         ui.set_clip_rect(half);

@@ -2,8 +2,8 @@
 //!
 //! A camera in Bevy is a list of passes for one window. We define two such lists, so that none of Bevy's passes (prepass,
 //! lights, tone mapping) runs: [`Bare`] draws the picture straight to the window; [`UnderHud`] draws it into the camera's
-//! texture with egui on top, and copies the result to the window. A picture on the card is drawn in place; others are
-//! uploaded once per serial number. Runs on the main thread; never waits for a picture.
+//! texture, or into a part of it ([`Preview`]), with egui on top, and copies the result to the window. A picture on the card
+//! is drawn in place; others are uploaded once per serial number. Runs on the main thread; never waits for a picture.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bevy::core_pipeline::upscaling::upscaling;
 use bevy::ecs::schedule::{ScheduleBuildSettings, ScheduleLabel};
 use bevy::prelude::*;
+use bevy::render::extract_component::{ExtractComponent, ExtractComponentPlugin};
 use bevy::render::extract_resource::{ExtractResource, ExtractResourcePlugin};
 use bevy::render::render_resource::binding_types::{sampler, texture_2d, uniform_buffer_sized};
 use bevy::render::render_resource::{
@@ -66,12 +67,27 @@ impl ExtractResource for Frame {
     }
 }
 
+/// The part of a window that shows the picture: left, top, width and height in pixels. Without one the picture fills the
+/// window.
+#[derive(Component, ExtractComponent, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Preview(pub Option<[u32; 4]>);
+
+impl Preview {
+    /// It within a window of `size`; `None` if there is nothing left, or without one.
+    fn within(self, size: [u32; 2]) -> Option<[u32; 4]> {
+        let [left, top, width, height] = self.0?;
+        let (width, height) = (width.min(size[0].saturating_sub(left)), height.min(size[1].saturating_sub(top)));
+        (width > 0 && height > 0).then_some([left, top, width, height])
+    }
+}
+
 /// Adds the two lists of passes and what they need.
 pub(super) struct PresentPlugin;
 
 impl Plugin for PresentPlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<Frame>().add_plugins(ExtractResourcePlugin::<Frame>::default());
+        app.init_resource::<Frame>()
+            .add_plugins((ExtractResourcePlugin::<Frame>::default(), ExtractComponentPlugin::<Preview>::default()));
         let Some(render) = app.get_sub_app_mut(RenderApp) else { return };
         render
             .add_schedule(passes(Bare))
@@ -317,10 +333,11 @@ impl Presenter {
         self.cards[self.cards.len() - 1].clone()
     }
 
-    /// The pass itself: draws the picture, or black if there is none.
+    /// The pass itself: draws the picture into a part of the window, or all of it; black if there is none.
     fn draw(
         &mut self,
         view: Entity,
+        part: Option<[u32; 4]>,
         format: TextureFormat,
         attachment: RenderPassColorAttachment,
         ctx: &mut RenderContext,
@@ -334,6 +351,10 @@ impl Presenter {
         if let Some((_, bind_group)) = self.targets.get(&view).and_then(|target| target.bind_groups.last()) {
             pass.set_pipeline(&pipeline);
             pass.set_bind_group(0, &**bind_group, &[]);
+            if let Some([left, top, width, height]) = part {
+                pass.set_viewport(left as f32, top as f32, width as f32, height as f32, 0.0, 1.0);
+                pass.set_scissor_rect(left, top, width, height);
+            }
             pass.draw(0..3, 0..1);
         }
     }
@@ -411,21 +432,25 @@ fn present_bare(
     }
     let Some(format) = target.out_texture_view_format() else { return };
     let Some(attachment) = target.out_texture_color_attachment(Some(LinearRgba::BLACK)) else { return };
-    presenter.draw(entity, format, attachment, &mut ctx);
+    presenter.draw(entity, None, format, attachment, &mut ctx);
 }
 
 fn present_under_hud(
-    view: ViewQuery<(Entity, &ViewTarget)>,
+    view: ViewQuery<(Entity, &ViewTarget, Option<&Preview>)>,
     mut presenter: ResMut<Presenter>,
     frame: Res<Frame>,
     queue: Res<RenderQueue>,
     mut ctx: RenderContext,
 ) {
-    let (entity, target) = view.into_inner();
-    presenter.prepare(entity, &frame, window_size(target), &ctx.render_device().clone(), &queue);
+    let (entity, target, preview) = view.into_inner();
+    let window = window_size(target);
+    let part = preview.and_then(|preview| preview.within(window));
+    let size = part.map_or(window, |[_, _, width, height]| [width, height]);
+    presenter.prepare(entity, &frame, size, &ctx.render_device().clone(), &queue);
     // `prepare` does not compare the HUD: the window must be redrawn when it is hidden.
     if let Some(target) = presenter.targets.get_mut(&entity) {
         target.drawn = None;
     }
-    presenter.draw(entity, target.main_texture_format(), target.get_unsampled_color_attachment(), &mut ctx);
+    let attachment = target.get_unsampled_color_attachment();
+    presenter.draw(entity, part, target.main_texture_format(), attachment, &mut ctx);
 }

@@ -119,16 +119,18 @@ pub struct Options {
     /// Run without a window: OSC and MIDI in, a status line every second, Ctrl-C to quit
     #[arg(long)]
     headless: bool,
-    /// Full screen, on this monitor (0 is the first)
+    /// Full screen, on this screen (0 is the main one; `doctor` lists them)
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "0")]
     fullscreen: Option<usize>,
-    /// Show the picture alone in a second window, full screen on this monitor
-    #[arg(long, value_name = "N")]
-    output: Option<usize>,
+    /// Show the picture alone in a second window, full screen on this screen: its number, or a part of its name; `window` is
+    /// a plain window, `none` no output; without a value, the last one used, or one beside the main screen. If it is
+    /// missing, the output opens when it is plugged in. The next run does the same
+    #[arg(long, value_name = "N|NAME", num_args = 0..=1, default_missing_value = "")]
+    output: Option<String>,
     /// Size of the window, and of the output
     #[arg(long, default_value = "1280x720", value_parser = super::parse_size, value_name = "WxH")]
     size: (u32, u32),
-    /// Start with the HUD hidden (H toggles it)
+    /// Start without any text over the picture (H shows it)
     #[arg(long)]
     no_hud: bool,
     /// Write a take from the first frame on: everything that is played, to be rendered later at any size
@@ -442,7 +444,7 @@ fn open(
 ) -> anyhow::Result<()> {
     let window = crate::app::Options {
         fullscreen: options.fullscreen,
-        output: options.output,
+        output: options.output.clone(),
         size: options.size,
         hud: !options.no_hud,
         seconds: options.seconds,

@@ -76,7 +76,7 @@ pub struct Mapping {
     heard: Arc<[String]>,
     /// The version of the table that the targets are of.
     table_version: u64,
-    waiting: Option<(Target, Turn)>,
+    waiting: Option<(Target, Turn, f64)>,
     numbers: Numbers,
     macros: Macros,
     /// The ports whose controller has a profile; the default map ignores them.
@@ -262,9 +262,9 @@ impl Mapping {
             let target = slot.entry.to;
             match slot.memory.act(&slot.entry, message, params) {
                 Action::Nothing => {}
-                Action::Wait(turn) => self.waiting = Some((target, turn)),
+                Action::Wait(turn, travel) => self.waiting = Some((target, turn, travel)),
                 Action::Write(value) => {
-                    self.waiting = self.waiting.filter(|&(waiting, _)| waiting != target);
+                    self.waiting = self.waiting.filter(|&(waiting, ..)| waiting != target);
                     out.push(Write { target, value, source: Source::Midi });
                 }
             }
@@ -274,7 +274,12 @@ impl Mapping {
 
     /// The parameter whose knob moved last but has not picked it up yet, and which way to turn: for the HUD.
     pub fn waiting(&self) -> Option<(Target, Turn)> {
-        self.waiting
+        self.waiting.map(|(target, turn, _)| (target, turn))
+    }
+
+    /// That parameter, and where its knob is, in travel 0 to 1.
+    pub fn ghost(&self) -> Option<(Target, f64)> {
+        self.waiting.map(|(target, _, travel)| (target, travel))
     }
 
     /// The preset's own OSC addresses, sorted.

@@ -54,6 +54,8 @@ pub struct Summary {
     pub skipped_pictures: u64,
     /// The one line that needs attention.
     pub notice: Option<String>,
+    /// What cannot be played, until it is mended or was read; `None` while it is the notice.
+    pub fault: Option<String>,
     /// Time, size, dropped frames and name.
     pub recording: Option<String>,
     /// The take that is being written.
@@ -117,6 +119,8 @@ pub struct Status {
     notices: Notices,
     again: Again,
     pub(super) said: Log,
+    /// What cannot be played, until it is mended or dismissed.
+    fault: Option<(Option<Kind>, String)>,
     /// Number of values that no parameter accepted.
     refused: u64,
     refusals: Tally,
@@ -230,6 +234,7 @@ impl Status {
         self.said.is_fault();
         if let Some(notice) = &mut self.notice {
             notice.about = about;
+            self.fault = Some((about, notice.line.clone()));
         }
     }
 
@@ -241,6 +246,16 @@ impl Status {
     /// A problem is solved: its line disappears.
     pub fn mended(&mut self, kind: Kind) {
         self.notice.take_if(|notice| notice.about == Some(kind));
+        self.fault.take_if(|(about, _)| *about == Some(kind));
+    }
+
+    /// The lines have been read: they disappear. False if there was none of what cannot be played.
+    pub fn dismiss(&mut self) -> bool {
+        let was_there = self.fault.take().is_some();
+        if was_there {
+            self.notice = None;
+        }
+        was_there
     }
 
     /// The first failure offline.
@@ -311,6 +326,7 @@ impl Summary {
             dropped: sum(|device| device.dropped),
             refused: sum(|device| device.refused) + history.refused,
             notice: history.line().map(str::to_owned),
+            fault: history.fault.as_ref().map(|(_, line)| line).filter(|line| history.line() != Some(line)).cloned(),
             devices,
             ..Summary::default()
         }
@@ -367,6 +383,13 @@ mod tests {
         assert_eq!(status.line(), Some("something else"));
         status.step(9.0);
         assert_eq!(status.line(), None, "it stays for a while");
+        let fault = |status: &Status| Summary::new(status, Vec::new()).fault;
+        assert_eq!(fault(&status), None, "it was mended");
+        status.fault(None, "no such device".to_owned());
+        assert_eq!((status.line(), fault(&status)), (Some("no such device"), None), "it is said once");
+        status.step(9.0);
+        assert_eq!((status.line(), fault(&status).as_deref()), (None, Some("no such device")), "until it was read");
+        assert!(status.dismiss() && !status.dismiss() && fault(&status).is_none());
         assert!(Status::new(false).failure().is_none());
     }
 

@@ -28,11 +28,16 @@ const PICTURED: usize = 6;
 /// Longest value that is offered, in characters.
 const LONGEST_VALUE: usize = 24;
 
-/// Paints the editor over the picture, and turns what is typed into events.
-pub(in crate::app) fn paint(ctx: &Context, editor: &mut Editor, params: &Params, events: &mut Vec<Event>) {
+/// Paints the editor over the picture in `screen`, a part of the window in points, and turns what is typed into events.
+pub(in crate::app) fn paint(
+    ctx: &Context,
+    screen: Rect,
+    editor: &mut Editor,
+    params: &Params,
+    events: &mut Vec<Event>,
+) {
     // Ctrl with plus and minus is the size of the text.
     ctx.options_mut(|options| options.zoom_with_keyboard = false);
-    let screen = ctx.content_rect();
     let points = editor.points(screen.height());
     keys(ctx, editor, params, events);
     scrub(ctx, editor, events);

@@ -18,8 +18,8 @@ const PRESSED: u8 = 64;
 pub(super) enum Action {
     Nothing,
     Write(Value),
-    /// The knob has not reached the value yet.
-    Wait(Turn),
+    /// The knob has not reached the value yet; where it is, in the parameter's travel.
+    Wait(Turn, f64),
 }
 
 /// What a control did, whatever the message.
@@ -209,7 +209,8 @@ impl Hand {
         };
         let Some(travel) = travel else {
             self.expected = None;
-            return Action::Wait(if position < value_travel { Turn::Right } else { Turn::Left });
+            let turn = if position < value_travel { Turn::Right } else { Turn::Left };
+            return Action::Wait(turn, def.to_travel(settled(def, &value_at(travel_curve, position))));
         };
         let value = value_at(travel_curve, travel);
         self.expected = Some(settled(def, &value));

@@ -1,0 +1,196 @@
+//! The presets as tiles: the one that plays is framed, the one that waits for its beat pulses; and a name to save as.
+
+use std::time::{Duration, Instant};
+
+use bevy_egui::egui::{
+    Align2, Id, Rect, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, UiBuilder, pos2, scroll_area, vec2,
+};
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::look::{self, Lit};
+use super::{Frame, GAP};
+use crate::app::hud::{COOL, DIM, PLAIN, WARM};
+use crate::params::{Id as Param, Value};
+use crate::patch::library::Library;
+
+/// How often the folders are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Height of a tile's picture, and of the name below it.
+const PICTURE: f32 = 84.0;
+const NAME: f32 = 24.0;
+
+/// Lists the presets on a thread of its own: folders are read there.
+struct Lister {
+    ask: Sender<Library>,
+    found: Receiver<Vec<String>>,
+    asked: Instant,
+}
+
+impl Lister {
+    fn start() -> Option<Lister> {
+        let (ask, asked) = bounded::<Library>(1);
+        let (tell, found) = bounded(1);
+        let work = move || {
+            while let Ok(library) = asked.recv() {
+                if tell.send(library.names()).is_err() {
+                    return;
+                }
+            }
+        };
+        let started = std::thread::Builder::new().name("presets".to_owned()).spawn(work);
+        started.inspect_err(|error| tracing::warn!("cannot start the thread presets: {error}")).ok()?;
+        Some(Lister { ask, found, asked: Instant::now() - LOOK_EVERY })
+    }
+}
+
+/// What the tiles remember.
+#[derive(Default)]
+pub(super) struct Presets {
+    lister: Option<Lister>,
+    has_started: bool,
+    names: Vec<String>,
+    /// What is typed into the field for a name.
+    typed: String,
+    /// The preset that was in view last, as the one that plays.
+    seen: String,
+}
+
+impl Presets {
+    /// Keeps the list up to date; never waits.
+    fn follow(&mut self, library: &Library) {
+        if !std::mem::replace(&mut self.has_started, true) {
+            self.lister = Lister::start();
+        }
+        let Some(lister) = &mut self.lister else { return };
+        if let Ok(names) = lister.found.try_recv() {
+            self.names = names;
+        }
+        if lister.asked.elapsed() >= LOOK_EVERY {
+            lister.asked = Instant::now();
+            // A list that is still being made is new enough.
+            let _ = lister.ask.try_send(library.clone());
+        }
+    }
+}
+
+/// The number of a preset's name, and the rest of it: `7-gallery`.
+fn parts(name: &str) -> (&str, &str) {
+    let digits = name.len() - name.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    match name[digits..].strip_prefix('-') {
+        Some(rest) if digits > 0 && !rest.is_empty() => (&name[..digits], rest),
+        _ => ("", name),
+    }
+}
+
+/// Paints the tiles and the corner beside them.
+pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, frame: &mut Frame) {
+    state.follow(frame.show.library());
+    let playing = frame.status.preset.clone();
+    let waits = frame.show.waiting_preset(&state.names);
+    let follows = std::mem::replace(&mut state.seen, playing.clone()) != playing;
+    let mut chosen = None;
+    ui.scope_builder(UiBuilder::new().max_rect(area), |ui| {
+        ui.spacing_mut().item_spacing = vec2(GAP, 0.0);
+        ScrollArea::horizontal()
+            .id_salt("stage presets")
+            .auto_shrink(false)
+            .scroll_source(scroll_area::ScrollSource::ALL)
+            .show(ui, |ui| {
+                ui.horizontal(|ui| {
+                    for name in &state.names {
+                        let size = vec2(PICTURE * 16.0 / 9.0, PICTURE + NAME);
+                        let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+                        let is_playing = *name == playing;
+                        if is_playing && follows {
+                            ui.scroll_to_rect(rect.expand2(vec2(160.0, 0.0)), None);
+                        }
+                        if ui.is_rect_visible(rect) {
+                            let is_waiting = waits.as_deref() == Some(name);
+                            tile(ui, rect, name, (is_playing, is_waiting, response.hovered()));
+                        }
+                        if response.clicked() {
+                            chosen = Some(name.clone());
+                        }
+                    }
+                });
+            });
+    });
+    if let Some(name) = chosen {
+        frame.write(Param::Preset, Value::Text(name));
+    }
+    save(ui, corner, state, frame);
+}
+
+fn tile(ui: &Ui, rect: Rect, name: &str, (is_playing, is_waiting, is_hovered): (bool, bool, bool)) {
+    let painter = ui.painter();
+    let picture = Rect::from_min_size(rect.min, vec2(rect.width(), PICTURE));
+    look::card(painter, picture, None, is_hovered);
+    let (number, title) = parts(name);
+    let frame = if is_playing {
+        Some(WARM)
+    } else if is_waiting {
+        let pulse = (ui.input(|input| input.time) * 8.0).sin() as f32 * 0.5 + 0.5;
+        Some(look::lamp(COOL, 0.3 + 0.7 * pulse))
+    } else {
+        None
+    };
+    if let Some(colour) = frame {
+        painter.rect_stroke(picture, look::ROUND, Stroke::new(3.0, colour), StrokeKind::Inside);
+    }
+    look::line(painter, picture.center(), Align2::CENTER_CENTER, number, 30.0, look::EDGE, picture.width());
+    let colour = if is_playing { WARM } else { PLAIN };
+    let at = pos2(rect.center().x, picture.max.y + 4.0);
+    let text = if number.is_empty() { title.to_owned() } else { format!("{number}  {title}") };
+    look::line(painter, at, Align2::CENTER_TOP, &text, 13.5, colour, rect.width());
+}
+
+/// A name for a new preset, and the button that saves.
+fn save(ui: &mut Ui, area: Rect, state: &mut Presets, frame: &mut Frame) {
+    let painter = ui.painter().clone();
+    let playing = &frame.status.preset;
+    let at = area.min + vec2(2.0, 2.0);
+    look::line(&painter, at, Align2::LEFT_TOP, "playing", 12.5, DIM, 80.0);
+    look::line(&painter, at + vec2(56.0, -3.0), Align2::LEFT_TOP, playing, 17.0, PLAIN, area.width() - 60.0);
+    if let Some(pending) = &frame.status.pending {
+        look::line(&painter, at + vec2(0.0, 22.0), Align2::LEFT_TOP, pending, 13.0, COOL, area.width());
+    }
+    let row = Rect::from_min_max(pos2(area.min.x, area.max.y - 40.0), area.max);
+    let field = Rect::from_min_max(row.min, row.max - vec2(98.0, 0.0));
+    let button = Rect::from_min_max(pos2(field.max.x + GAP, row.min.y), row.max);
+    let id = Id::new("stage save as");
+    let edit = TextEdit::singleline(&mut state.typed)
+        .id(id)
+        .hint_text("name for a new preset")
+        .font(look::font(16.0))
+        .margin(vec2(10.0, 9.0))
+        .char_limit(64);
+    let response = ui.put(field, edit);
+    let is_entered = response.lost_focus() && ui.input(|input| input.key_pressed(bevy_egui::egui::Key::Enter));
+    let is_named = !state.typed.trim().is_empty();
+    let lit = is_named.then_some(Lit { colour: WARM, blinks: false });
+    let label = if is_named { "SAVE AS" } else { "SAVE" };
+    let is_clicked = look::button(ui, button, Id::new("stage save"), label, lit).clicked();
+    if is_clicked || is_entered && is_named {
+        frame.write(Param::PresetSave, Value::Text(state.typed.trim().to_owned()));
+        state.typed.clear();
+        ui.memory_mut(|memory| memory.surrender_focus(id));
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn a_presets_number_is_told_from_its_name() {
+        for (name, expected) in [
+            ("7-gallery", ("7", "gallery")),
+            ("24-rose-window", ("24", "rose-window")),
+            ("my set", ("", "my set")),
+            ("2001", ("", "2001")),
+            ("3-", ("", "3-")),
+        ] {
+            assert_eq!(parts(name), expected, "{name}");
+        }
+    }
+}
