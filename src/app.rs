@@ -16,7 +16,7 @@ mod meters;
 mod panel;
 mod present;
 mod recover;
-mod screens;
+pub mod screens;
 mod stage;
 mod tiles;
 mod windows;

@@ -8,6 +8,11 @@ use std::path::{Path, PathBuf};
 
 use bevy::prelude::*;
 use bevy::window::{Monitor, PrimaryMonitor};
+use winit::application::ApplicationHandler;
+use winit::event::WindowEvent;
+use winit::event_loop::{ActiveEventLoop, EventLoop};
+use winit::monitor::MonitorHandle;
+use winit::window::WindowId;
 
 /// A screen that is connected.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +72,34 @@ pub(super) fn line(screens: &[Screen]) -> String {
         format!("{number}{name} ({}x{})", screen.size[0], screen.size[1])
     };
     screens.iter().enumerate().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// The connected screens in one line, without opening a window: for `doctor`. Must be called on the main thread, once.
+///
+/// # Errors
+/// When the display does not answer.
+pub fn connected() -> Result<String, String> {
+    struct Lister(Vec<Screen>);
+    impl ApplicationHandler for Lister {
+        fn resumed(&mut self, event_loop: &ActiveEventLoop) {
+            let main = event_loop.primary_monitor();
+            let screen = |monitor: MonitorHandle| Screen {
+                entity: Entity::PLACEHOLDER,
+                name: monitor.name().unwrap_or_default(),
+                size: monitor.size().into(),
+                position: monitor.position().into(),
+                is_main: main.as_ref() == Some(&monitor),
+                per_sec: None,
+            };
+            self.0 = numbered(event_loop.available_monitors().map(screen).collect());
+            event_loop.exit();
+        }
+
+        fn window_event(&mut self, _: &ActiveEventLoop, _: WindowId, _: WindowEvent) {}
+    }
+    let mut lister = Lister(Vec::new());
+    let listed = EventLoop::new().and_then(|event_loop| event_loop.run_app(&mut lister));
+    listed.map(|()| line(&lister.0)).map_err(|error| error.to_string())
 }
 
 /// Where the output window goes.

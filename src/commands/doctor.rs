@@ -33,6 +33,7 @@ pub fn run() -> anyhow::Result<()> {
         ("processor", processor()),
         ("graphics", graphics()),
         ("display", display()),
+        ("screens", screens()),
         ("midi", midi_ports()),
         ("audio", audio()),
         ("cameras", cameras()),
@@ -112,6 +113,22 @@ fn display() -> Health {
         Ok(()) => Good("a display and a graphics driver".to_owned()),
         Err(why) => Lesser(format!("{why}; `play` runs headless")),
     }
+}
+
+/// The screens, each with the number and the name that `--output` takes.
+#[cfg(feature = "window")]
+fn screens() -> Health {
+    let listed = crate::app::display_available().and_then(|()| crate::app::screens::connected());
+    match listed {
+        Ok(line) if line.is_empty() => Lesser("the display has none".to_owned()),
+        Ok(line) => Good(line),
+        Err(why) => Lesser(format!("{why}; run `doctor` where there is one to see its screens")),
+    }
+}
+
+#[cfg(not(feature = "window"))]
+fn screens() -> Health {
+    Lesser("this build has no window, and so no output".to_owned())
 }
 
 #[cfg(not(feature = "window"))]
