@@ -115,7 +115,6 @@ pub(super) fn keep_output(
     screens: Res<Screens>,
     mut player: ResMut<Player>,
     mut output: ResMut<Output>,
-    mut windows: Query<&mut Window>,
 ) {
     // The screens are known from the first frame on.
     if screens.changes == 0 {
@@ -152,8 +151,11 @@ pub(super) fn keep_output(
         }
         Some(open) if has_changed && on != open.on => {
             open.on = on;
-            if let (Some(screen), Ok(mut window)) = (on, windows.get_mut(open.window)) {
-                window.mode = fills(screen);
+            if let Some(screen) = on {
+                let fill = move |mut window: Mut<Window>| window.mode = fills(screen);
+                app.command_scope(|mut commands| {
+                    commands.entity(open.window).entry::<Window>().and_modify(fill);
+                });
             }
         }
         _ => {}

@@ -10,7 +10,8 @@ use bevy_egui::egui::{
 
 use super::{Frame, look};
 use crate::app::hud::{COOL, DIM, PLAIN, WARM};
-use crate::params::{Id as Param, Kind, Params, Table, Target, Value};
+use crate::params::{Id as Param, Kind, Target, Value};
+use crate::show::{MacroState, Show};
 
 /// How many there are.
 const FADERS: usize = 8;
@@ -29,35 +30,47 @@ pub(super) struct Faders {
 /// One fader.
 struct Fader {
     name: String,
-    target: Target,
+    /// The macro's own position.
+    id: Param,
+    /// What it moves.
+    moves: Vec<Target>,
     /// Where the hand has put it, 0 to 1.
     travel: f64,
-    /// Where it is with all modulation.
-    plays: f64,
+    /// Where it is at this moment, while a modulator moves it.
+    plays: Option<f64>,
     value: String,
-    is_moved: bool,
+    /// Where what it moves is 0, if that is within its travel.
+    zero: f64,
     /// Where a controller's knob waits to be moved to.
     ghost: Option<f64>,
 }
 
-/// What the eight faders move.
+/// The eight macros.
 fn faders(frame: &Frame) -> Vec<Fader> {
-    let params = frame.show.params();
-    let of_knob = |knob: u8| Table::built_in().ids().find(|id| id.def().knob == Some(knob));
-    (1..=FADERS as u8).filter_map(of_knob).map(|id| fader(id, params, frame)).collect()
+    frame.show.macros().iter().map(|state| fader(state, frame.show)).collect()
 }
 
-fn fader(id: Param, params: &Params, frame: &Frame) -> Fader {
-    let target = Target::from(id);
-    let address = target.to_string();
+fn fader(state: &MacroState, show: &Show) -> Fader {
+    let params = show.params();
+    let first = state.targets.first();
+    // Of a parameter that is moved over its whole range, the fader is the knob.
+    let plain = first.filter(|to| to.curve.is_none() && state.targets.len() == 1).map(|to| to.target);
+    let value = match plain {
+        Some(target) => value(params.get(target), target.id),
+        None => format!("{:.0} %", state.modulated.unwrap_or(state.position) * 100.0),
+    };
+    let (low, high) = plain.map_or((0.0, 1.0), |target| target.id.def().range());
+    let zero = plain.filter(|_| low < 0.0 && high > 0.0).map_or(0.0, |target| target.id.def().to_travel(0.0));
+    let is_own = |target: Target| target.id == state.id || plain == Some(target);
     Fader {
-        name: address.trim_start_matches('/').replace('/', " "),
-        travel: params.travel(target),
-        plays: id.def().to_travel(params.get(target)),
-        value: value(params.get(target), id),
-        is_moved: params.moved().any(|moved| moved == target),
-        ghost: frame.show.waiting_knob().filter(|(waiting, _)| *waiting == target).map(|(_, at)| at),
-        target,
+        name: state.name.to_owned(),
+        id: state.id,
+        moves: state.targets.iter().map(|to| to.target).collect(),
+        travel: state.position,
+        plays: state.modulated,
+        value,
+        zero,
+        ghost: show.waiting_knob().filter(|(target, _)| is_own(*target)).map(|(_, at)| at),
     }
 }
 
@@ -112,13 +125,15 @@ fn play(ui: &Ui, rect: Rect, i: usize, fader: &Fader, state: &mut Faders, frame:
         }
     }
     if response.double_clicked() {
-        let default = fader.target.id.def().default_number();
-        default.into_iter().for_each(|default| frame.write(fader.target, Value::Float(default)));
+        for target in &fader.moves {
+            let default = target.id.def().default_number();
+            default.into_iter().for_each(|default| frame.write(*target, Value::Float(default)));
+        }
     } else if let Some(travel) = wanted {
-        frame.write(fader.target, Value::Travel(travel.clamp(0.0, 1.0)));
+        frame.write(fader.id, Value::Float(travel.clamp(0.0, 1.0)));
     }
     if response.secondary_clicked() {
-        frame.write(Param::Learn, Value::Text(fader.target.to_string()));
+        frame.write(Param::Learn, Value::Text(Target::from(fader.id).to_string()));
     }
 }
 
@@ -134,16 +149,14 @@ fn paint_one(ui: &Ui, rect: Rect, fader: &Fader, is_held: bool) {
     let y = |travel: f64| slot.max.y - slot.height() * travel.clamp(0.0, 1.0) as f32;
     painter.rect_filled(slot, 4.0, look::TRACK);
     // A range around 0 fills from there.
-    let def = fader.target.id.def();
-    let (low, high) = def.range();
-    let zero = if low < 0.0 && high > 0.0 { def.to_travel(0.0) } else { 0.0 };
+    let zero = fader.zero;
     let fill = Rect::from_two_pos(pos2(slot.min.x, y(zero)), pos2(slot.max.x, y(fader.travel)));
     painter.rect_filled(fill, 3.0, WARM.gamma_multiply(if is_hovered { 0.75 } else { 0.55 }));
     if zero > 0.0 {
         painter.line_segment([pos2(slot.min.x, y(zero)), pos2(slot.max.x, y(zero))], Stroke::new(1.0, DIM));
     }
-    if fader.is_moved {
-        wave(painter, slot, y(fader.plays), y(fader.travel), ui.input(|input| input.time));
+    if let Some(plays) = fader.plays {
+        wave(painter, slot, y(plays), y(fader.travel), ui.input(|input| input.time));
     }
     let cap = Rect::from_center_size(pos2(slot.center().x, y(fader.travel)), vec2(rect.width() - 10.0, 8.0));
     painter.rect_filled(cap, 3.0, if is_held { Color32::WHITE } else { WARM });
@@ -152,7 +165,7 @@ fn paint_one(ui: &Ui, rect: Rect, fader: &Fader, is_held: bool) {
     }
     let middle = rect.center().x;
     let width = rect.width() - 4.0;
-    let colour = if fader.is_moved { COOL } else { PLAIN };
+    let colour = if fader.plays.is_some() { COOL } else { PLAIN };
     look::line(painter, pos2(middle, rect.min.y + 15.0), Align2::CENTER_CENTER, &fader.value, 15.0, colour, width);
     name(painter, pos2(middle, rect.max.y - 20.0), &fader.name, width);
 }
