@@ -96,7 +96,8 @@ struct Player {
     events: Events,
     /// Events for the next step: key presses, then device events.
     pending: Vec<Event>,
-    opened: Instant,
+    /// When there was the first picture.
+    first_picture: Option<Instant>,
     stepped: Instant,
     rate: stage::Rate,
     /// When to end the show.
@@ -232,7 +233,7 @@ pub fn run(show: Show, card: Option<Arc<Device>>, events: Events, options: Optio
         show: Mutex::new(show),
         events,
         pending: Vec::with_capacity(QUEUE),
-        opened: now,
+        first_picture: None,
         stepped: now,
         rate: stage::Rate::new(now),
         until: options.seconds.and_then(|secs| now.checked_add(Duration::try_from_secs_f64(secs).ok()?)),
@@ -377,6 +378,7 @@ fn step(
     player.pending.clear();
     player.editor.follow(show);
     player.status = show.status();
+    player.first_picture = player.first_picture.or_else(|| show.shown().map(|_| now));
     *frame = present::Frame { picture: show.shown().cloned(), brightness: show.brightness(), fit: show.fit() };
 
     if player.until.is_some_and(|until| now >= until) {

@@ -50,7 +50,8 @@ impl Player {
 
     /// Whether a new player is told which key shows the stage.
     fn hints(&self) -> bool {
-        self.text == Text::Lines && !self.knows_tab && self.opened.elapsed() < HINT
+        let is_new = self.first_picture.is_some_and(|first| first.elapsed() < HINT);
+        self.text == Text::Lines && !self.knows_tab && is_new
     }
 }
 

@@ -4,6 +4,7 @@
 use super::Show;
 use crate::control::Write;
 use crate::params::{Id, Target, Value};
+use crate::patch::locate::name_of;
 
 impl Show {
     /// The parameter whose knob was moved but has not picked it up yet, and where that knob is, in travel 0 to 1.
@@ -13,7 +14,12 @@ impl Show {
 
     /// The preset that waits for its beat, as one of `names`, the list of presets in order.
     pub fn waiting_preset<'a>(&self, names: &'a [String]) -> Option<&'a str> {
-        waiting(self.controls.held(), names, &self.preset().name)
+        waiting(self.controls.held(), names, &self.preset_listed())
+    }
+
+    /// What the preset that plays is called in the list of presets.
+    pub fn preset_listed(&self) -> String {
+        name_of(&self.preset().path)
     }
 
     /// What cannot be played was read: its line disappears. False if there was none.

@@ -202,9 +202,17 @@ fn name(painter: &Painter, at: Pos2, name: &str, width: f32) {
     match name.split_once(' ') {
         Some((first, second)) => {
             for (text, off) in [(first, -8.0), (second, 8.0)] {
-                look::line(painter, at + vec2(0.0, off), Align2::CENTER_CENTER, text, 12.5, PLAIN, width);
+                word(painter, at + vec2(0.0, off), text, width);
             }
         }
-        None => look::line(painter, at, Align2::CENTER_CENTER, name, 13.0, PLAIN, width),
+        None => word(painter, at, name, width),
     }
+}
+
+/// A word, smaller if it is long.
+fn word(painter: &Painter, at: Pos2, text: &str, width: f32) {
+    const SIZE: f32 = 13.0;
+    let taken = painter.layout_no_wrap(text.to_owned(), look::font(SIZE), PLAIN).size().x;
+    let size = (SIZE * width / taken).clamp(9.5, SIZE);
+    look::line(painter, at, Align2::CENTER_CENTER, text, size, PLAIN, width + 2.0);
 }

@@ -16,7 +16,7 @@ use crate::patch::library::Library;
 /// How often the folders are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Height of a tile's picture, and of the name below it.
-const PICTURE: f32 = 84.0;
+const PICTURE: f32 = 94.0;
 const NAME: f32 = 24.0;
 
 /// Lists the presets on a thread of its own: folders are read there.
@@ -85,7 +85,7 @@ fn parts(name: &str) -> (&str, &str) {
 /// Paints the tiles and the corner beside them.
 pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, frame: &mut Frame) {
     state.follow(frame.show.library());
-    let playing = frame.status.preset.clone();
+    let playing = frame.show.preset_listed();
     let waits = frame.show.waiting_preset(&state.names);
     let follows = std::mem::replace(&mut state.seen, playing.clone()) != playing;
     let mut chosen = None;
