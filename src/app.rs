@@ -241,7 +241,7 @@ pub fn run(show: Show, card: Option<Arc<Device>>, events: Events, options: Optio
         text: if options.hud { control::Text::Lines } else { control::Text::Nothing },
         list_shown: false,
         map_shown: false,
-        stage: stage::Stage::default(),
+        stage: stage::Stage::new(tiles::Tiles::new(options.thumbnails.clone())),
         knows_tab: false,
         is_styled: false,
         output_wanted,

@@ -16,6 +16,7 @@ use bevy_egui::egui::{Area, Context, Id, Order, Pos2, Rect, Ui, pos2, vec2};
 pub(super) use graph::Rate;
 pub(super) use look::{fitted, style};
 
+use super::tiles::Tiles;
 use crate::control::{Event, Source, Write};
 use crate::params::{Target, Value};
 use crate::show::{Show, Summary};
@@ -28,7 +29,6 @@ const STRIP: f32 = 54.0;
 const PRESETS: f32 = 134.0;
 
 /// What the stage remembers between frames.
-#[derive(Default)]
 pub(super) struct Stage {
     /// Whether it lies over the picture while there is one window.
     over: bool,
@@ -44,6 +44,19 @@ pub(super) struct Stage {
 }
 
 impl Stage {
+    /// A hidden stage, which shows presets by these pictures.
+    pub fn new(pictures: Tiles) -> Self {
+        Stage {
+            over: false,
+            is_bare: false,
+            has_output: false,
+            is_typing: false,
+            faders: faders::Faders::default(),
+            presets: presets::Presets::new(pictures),
+            strip: strip::Strip::default(),
+        }
+    }
+
     pub fn is_shown(&self) -> bool {
         if self.has_output { !self.is_bare } else { self.over }
     }
@@ -164,6 +177,8 @@ fn cut(rect: &mut Rect, width: f32) -> Rect {
 #[cfg(test)]
 mod test {
     use super::*;
+    use crate::patch::library::Library;
+    use crate::thumbnail::{Options, Thumbnails};
 
     #[test]
     fn the_parts_fill_the_window_without_overlapping_and_the_preview_is_two_thirds_wide() {
@@ -191,7 +206,8 @@ mod test {
 
     #[test]
     fn with_an_output_the_stage_is_there_and_with_one_window_tab_shows_it() {
-        let mut stage = Stage::default();
+        let thumbnails = Thumbnails::new(Options { cache: None, ..Options::new(Library::default()) });
+        let mut stage = Stage::new(Tiles::new(thumbnails));
         assert!(!stage.is_shown());
         stage.toggle();
         assert!(stage.is_shown() && !stage.has_preview());

@@ -292,11 +292,6 @@ impl Controls {
         self.held.is_empty()
     }
 
-    /// What waits for its beat, in order.
-    pub fn held(&self) -> &[Write] {
-        self.held.writes()
-    }
-
     /// Drops what is waiting for its beat.
     pub fn forget_held(&mut self) {
         self.held.forget();

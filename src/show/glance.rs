@@ -14,7 +14,7 @@ impl Show {
 
     /// The preset that waits for its beat, as one of `names`, the list of presets in order.
     pub fn waiting_preset<'a>(&self, names: &'a [String]) -> Option<&'a str> {
-        waiting(self.controls.held(), names, &self.preset_listed())
+        waiting(self.controls.waiting(), names, &self.preset_listed())
     }
 
     /// What the preset that plays is called in the list of presets.

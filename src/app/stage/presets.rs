@@ -2,16 +2,20 @@
 
 use std::time::{Duration, Instant};
 
+use bevy_egui::egui::epaint::RectShape;
 use bevy_egui::egui::{
-    Align2, Id, Rect, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, UiBuilder, pos2, scroll_area, vec2,
+    Align2, Color32, Id, Rect, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, TextureId, Ui, UiBuilder, Vec2, pos2,
+    scroll_area, vec2,
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::look::{self, Lit};
 use super::{Frame, GAP};
 use crate::app::hud::{COOL, DIM, PLAIN, WARM};
+use crate::app::tiles::Tiles;
 use crate::params::{Id as Param, Value};
 use crate::patch::library::Library;
+use crate::thumbnail::Key;
 
 /// How often the folders are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -44,8 +48,8 @@ impl Lister {
 }
 
 /// What the tiles remember.
-#[derive(Default)]
 pub(super) struct Presets {
+    pictures: Tiles,
     lister: Option<Lister>,
     has_started: bool,
     names: Vec<String>,
@@ -56,6 +60,17 @@ pub(super) struct Presets {
 }
 
 impl Presets {
+    pub fn new(pictures: Tiles) -> Self {
+        Presets {
+            pictures,
+            lister: None,
+            has_started: false,
+            names: Vec::new(),
+            typed: String::new(),
+            seen: String::new(),
+        }
+    }
+
     /// Keeps the list up to date; never waits.
     fn follow(&mut self, library: &Library) {
         if !std::mem::replace(&mut self.has_started, true) {
@@ -106,7 +121,8 @@ pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, 
                         }
                         if ui.is_rect_visible(rect) {
                             let is_waiting = waits.as_deref() == Some(name);
-                            tile(ui, rect, name, (is_playing, is_waiting, response.hovered()));
+                            let picture = state.pictures.get(ui.ctx(), &Key::Preset(name.clone()));
+                            tile(ui, rect, name, picture, (is_playing, is_waiting, response.hovered()));
                         }
                         if response.clicked() {
                             chosen = Some(name.clone());
@@ -121,11 +137,25 @@ pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, 
     save(ui, corner, state, frame);
 }
 
-fn tile(ui: &Ui, rect: Rect, name: &str, (is_playing, is_waiting, is_hovered): (bool, bool, bool)) {
+fn tile(
+    ui: &Ui,
+    rect: Rect,
+    name: &str,
+    thumbnail: Option<(TextureId, Vec2)>,
+    (is_playing, is_waiting, is_hovered): (bool, bool, bool),
+) {
     let painter = ui.painter();
     let picture = Rect::from_min_size(rect.min, vec2(rect.width(), PICTURE));
-    look::card(painter, picture, None, is_hovered);
     let (number, title) = parts(name);
+    look::card(painter, picture, None, is_hovered);
+    match thumbnail {
+        Some((texture, _)) => {
+            let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+            let tint = if is_hovered { Color32::WHITE } else { Color32::from_gray(216) };
+            painter.add(RectShape::filled(picture, look::ROUND, tint).with_texture(texture, whole));
+        }
+        None => look::line(painter, picture.center(), Align2::CENTER_CENTER, number, 30.0, look::EDGE, picture.width()),
+    }
     let frame = if is_playing {
         Some(WARM)
     } else if is_waiting {
@@ -137,7 +167,6 @@ fn tile(ui: &Ui, rect: Rect, name: &str, (is_playing, is_waiting, is_hovered): (
     if let Some(colour) = frame {
         painter.rect_stroke(picture, look::ROUND, Stroke::new(3.0, colour), StrokeKind::Inside);
     }
-    look::line(painter, picture.center(), Align2::CENTER_CENTER, number, 30.0, look::EDGE, picture.width());
     let colour = if is_playing { WARM } else { PLAIN };
     let at = pos2(rect.center().x, picture.max.y + 4.0);
     let text = if number.is_empty() { title.to_owned() } else { format!("{number}  {title}") };
