@@ -234,8 +234,14 @@ impl Status {
         self.said.is_fault();
         if let Some(notice) = &mut self.notice {
             notice.about = about;
-            self.fault = Some((about, notice.line.clone()));
+            self.fault = Some((about, notice.said().to_owned()));
         }
+    }
+
+    /// What cannot be played and was not read, unless the notice says it.
+    fn unread(&self) -> Option<String> {
+        let notice = self.notice.as_ref().map(Notice::said);
+        self.fault.as_ref().map(|(_, line)| line).filter(|line| notice != Some(line.as_str())).cloned()
     }
 
     /// A line is no longer true: it disappears.
@@ -326,7 +332,7 @@ impl Summary {
             dropped: sum(|device| device.dropped),
             refused: sum(|device| device.refused) + history.refused,
             notice: history.line().map(str::to_owned),
-            fault: history.fault.as_ref().map(|(_, line)| line).filter(|line| history.line() != Some(line)).cloned(),
+            fault: history.unread(),
             devices,
             ..Summary::default()
         }
