@@ -120,7 +120,7 @@ pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, 
                             ui.scroll_to_rect(rect.expand2(vec2(160.0, 0.0)), None);
                         }
                         if ui.is_rect_visible(rect) {
-                            let is_waiting = waits.as_deref() == Some(name);
+                            let is_waiting = waits == Some(name.as_str());
                             let picture = state.pictures.get(ui.ctx(), &Key::Preset(name.clone()));
                             tile(ui, rect, name, picture, (is_playing, is_waiting, response.hovered()));
                         }
