@@ -58,6 +58,7 @@ impl Own {
     /// The action that a word of [`keys::WINDOW`] names.
     fn of_word(word: &str) -> Option<Own> {
         Some(match word {
+            "stage" => Own::Stage,
             "hud" => Own::Hud,
             "fullscreen" => Own::Fullscreen,
             "output" => Own::Output,

@@ -82,7 +82,7 @@ pub struct OwnBinding {
 
 /// The window's actions that keys of the player's own may name.
 pub const WINDOW: &[&str] =
-    &["hud", "fullscreen", "output", "list", "map", "editor", "save", "take", "snapshot", "record", "quit"];
+    &["stage", "hud", "fullscreen", "output", "list", "map", "editor", "save", "take", "snapshot", "record", "quit"];
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq)]
