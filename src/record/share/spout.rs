@@ -139,7 +139,7 @@ mod tests {
     fn a_name_that_is_taken_gets_a_number() {
         let there = names(&["Latent Jockey", "Latent Jockey_1", "x"]);
         assert_eq!(free_name(&there, "Latent Jockey"), "Latent Jockey_2");
-        assert_eq!(free_name(&there, "Stage"), "Stage");
+        assert_eq!((free_name(&there, "x"), free_name(&there, "Stage")), ("x_1".to_owned(), "Stage".to_owned()));
     }
 
     #[test]
