@@ -53,6 +53,8 @@ pub(super) struct Output {
     seen: u32,
     /// Whether a missing screen was reported.
     has_complained: bool,
+    /// Whether its screen was unplugged: then no plain window takes its place.
+    is_lost: bool,
     /// What the file holds.
     remembered: Remembered,
 }
@@ -123,12 +125,13 @@ pub(super) fn keep_output(
     let has_changed = std::mem::replace(&mut output.seen, screens.changes) != screens.changes;
     if std::mem::take(&mut player.output_toggled) {
         player.output_wanted = !output.is_open();
+        output.is_lost = false;
         output.place = output.remembered.any();
     }
     let is_wanted = player.output_wanted;
     let screen = output.place.find(&screens.all).filter(|_| is_wanted);
     let on = screen.map(|screen| screen.entity);
-    let may_be_window = output.place.may_be_window();
+    let may_be_window = output.place.may_be_window() && !output.is_lost;
     match &mut output.open {
         None if on.is_some() || is_wanted && may_be_window => {
             let camera = app.command_scope(|mut commands| {
@@ -138,6 +141,7 @@ pub(super) fn keep_output(
             let window = window("Latent Jockey: output", options.size, on);
             let window = app.new_window::<()>().window(window).camera(camera).build();
             output.open = Some(Open { window, camera, on });
+            output.is_lost = false;
         }
         Some(open) if !is_wanted || has_changed && on.is_none() && open.on.is_some() => {
             app.command_scope(|mut commands| {
@@ -145,7 +149,9 @@ pub(super) fn keep_output(
                 commands.entity(open.window).try_despawn();
             });
             output.open = None;
+            output.is_lost = is_wanted;
             if is_wanted {
+                output.has_complained = true;
                 player.say("the output's screen is gone; the output comes back with it".to_owned());
             }
         }
