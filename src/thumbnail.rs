@@ -80,6 +80,9 @@ impl Thumbnail {
 
     /// A JPEG of at most [`MOST_SHIPPED`] bytes: as good as fits into them. `None` if the bytes are not such a picture.
     pub fn encode(rgba: &[u8], [width, height]: [u32; 2]) -> Option<Vec<u8>> {
+        if rgba.len() as u64 != u64::from(width) * u64::from(height) * 4 {
+            return None;
+        }
         let rgb: Vec<u8> = rgba.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect();
         let mut jpeg = Vec::new();
         for quality in (1..=QUALITY).rev().step_by(6) {

@@ -294,7 +294,7 @@ mod test {
             let text = serde_json::to_vec(&Remembered::new(&place, true)).unwrap();
             let read: Remembered = serde_json::from_slice(&text).unwrap();
             assert_eq!(read.at_start(None), (place.clone(), true, true));
-            assert_eq!(read.at_start(Some("none")).1, false);
+            assert!(!read.at_start(Some("none")).1);
             assert_eq!(read.at_start(Some("1")), (Place::Number(1), true, false));
         }
         let last = Remembered::new(&Place::Name("HDMI-1".to_owned()), false);

@@ -220,7 +220,7 @@ mod tests {
         for (text, message) in [
             ("gg = '/psi'", "1:1: no key \"gg\""),
             ("g = '/psy'", "1:5: \"/psy\" is not a parameter; did you mean \"/psi\"?"),
-            ("g = 'fulscreen'", "1:5: a key takes an address, or one of hud, "),
+            ("g = 'fulscreen'", "1:5: a key takes an address, or one of stage, hud, "),
             ("g = '/psi'\nG = '/psi'", "2:1: the key G is named already"),
             ("escape = '/psi'", "1:1: Escape always belongs to the window"),
             ("g = { to = '/psi', value = 'wild' }", "1:28: /psi takes a number from -1 to 2"),

@@ -144,7 +144,8 @@ fn what_is_unknown_or_fails_is_absent() {
     for name in hostile {
         assert_eq!(wait(&thumbnails, &Key::Preset(name.into())), Found::Absent, "{name}");
     }
-    for name in hostile.into_iter().filter(|name| !name.starts_with('/')) {
+    // A path names a file, if there is one; the page's server refuses it.
+    for name in hostile.into_iter().filter(|name| !name.contains('/')) {
         assert_eq!(wait(&thumbnails, &Key::Network(name.into())), Found::Absent, "{name}");
     }
     assert_eq!(folder.starts(), 0, "nothing of it reaches the child");

@@ -485,7 +485,7 @@ mod tests {
             ("preset = \"st|\"", false, (preset("stutter"), false)),
             ("style.network = \"p|", false, (Shows::Network("painters8".to_owned()), false)),
             ("style.b = \"great|", false, (Shows::Style(1), false)),
-            ("style.a = names(\"wave great|\", 4)", false, (Shows::Style(1), false)),
+            ("style.a = names(\"wave gre|\", 4)", false, (Shows::Style(1), false)),
             ("seed = |", true, (Shows::Seed(67), false)),
             ("seed = 6|", false, (Shows::Seed(6), true)),
             ("every(16, function() seed = 4294967295|", false, (Shows::Seed(u32::MAX), true)),

@@ -134,7 +134,7 @@ struct Rig {
     begun: Arc<AtomicU32>,
 }
 
-/// A share with a stand-in that takes so many pictures.
+/// A share with a stand-in that takes this many pictures; those that are opened after it take all.
 fn rig(patience: usize) -> Rig {
     let (log, receivers, busy) = (Log::default(), Arc::new(AtomicU32::new(1)), Arc::<Mutex<()>>::default());
     let begun = Arc::<AtomicU32>::default();
@@ -142,7 +142,11 @@ fn rig(patience: usize) -> Rig {
         let (log, receivers, busy, begun) = (log.clone(), receivers.clone(), busy.clone(), begun.clone());
         StandIn { log, receivers, busy, begun, patience }
     };
-    let open = move || Ok(Box::new(Opened(stand_in.clone())) as Box<dyn Sender>);
+    let is_opened = AtomicBool::new(false);
+    let open = move || {
+        let patience = if is_opened.swap(true, Ordering::Relaxed) { usize::MAX } else { patience };
+        Ok(Box::new(Opened(StandIn { patience, ..stand_in.clone() })) as Box<dyn Sender>)
+    };
     let (share, tap) = Share::start_by(target("ndi:x"), 10.0, 5, None, open).unwrap();
     Rig { share, tap, log, receivers, busy, begun }
 }
