@@ -253,6 +253,7 @@ pub fn run(show: Show, card: Option<Arc<Device>>, events: Events, options: Optio
         panel: panel::Panel::default(),
     };
     player.follow();
+    player.panel.set_pictures(tiles::Tiles::new(options.thumbnails.clone()));
     // Bevy panics when a driver fails; here that becomes an ordinary error.
     let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| build(player, card, options, output).run()));
     match played {

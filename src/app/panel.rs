@@ -25,6 +25,7 @@ use bevy_egui::egui::{Area, Context, Id, Order, Pos2, Rect, Sense, Ui, UiBuilder
 
 use self::grip::{Grip, Hand};
 use self::look::Look;
+use super::tiles::Tiles;
 use crate::control::{Event, Source, Write};
 use crate::params::{Target, Value};
 use crate::show::Show;
@@ -67,6 +68,8 @@ pub(super) struct Panel {
     style: style::Style,
     modulation: modulation::Modulation,
     mapping: mapping::Mapping,
+    /// Pictures of styles and seeds.
+    pictures: Option<Tiles>,
     /// The editor was asked for.
     wants_editor: bool,
 }
@@ -75,6 +78,11 @@ impl Panel {
     /// Whether a text field has the keys: then they play nothing.
     pub fn is_typing(&self) -> bool {
         self.grip.is_typing || self.parameters.awaits_search()
+    }
+
+    /// Where the pictures of styles and seeds come from.
+    pub fn set_pictures(&mut self, pictures: Tiles) {
+        self.pictures = Some(pictures);
     }
 
     /// Whether the editor is to be opened, once.
@@ -131,7 +139,14 @@ pub(super) fn show(ui: &mut Ui, panel: &mut Panel, show: &Show, events: &mut Vec
         (panel.page, panel.wants_editor) = (before, true);
     }
     let page = Rect::from_min_max(pos2(inner.min.x, bottom + look.size * 0.6), inner.max);
-    let mut hand = Hand { params: show.params(), learns: show.learns(), grip: &mut panel.grip, events, look: &look };
+    let mut hand = Hand {
+        params: show.params(),
+        learns: show.learns(),
+        grip: &mut panel.grip,
+        pictures: &mut panel.pictures,
+        events,
+        look: &look,
+    };
     let mut ui = ui.new_child(UiBuilder::new().max_rect(page).id_salt(panel.page as usize));
     ui.shrink_clip_rect(page.expand(2.0));
     match panel.page {

@@ -1,13 +1,15 @@
 //! What the hand on the panel holds: a slider, a text that is being typed. And what every row needs to be drawn.
 
 use bevy_egui::egui::text::{CCursor, CCursorRange};
-use bevy_egui::egui::{Align, Frame, Id, Key, Margin, Rect, TextEdit, Ui};
+use bevy_egui::egui::{Align, Frame, Id, Margin, Rect, TextEdit, TextureId, Ui};
 
 use super::look::Look;
 use super::slider::Held;
 use super::written;
+use crate::app::tiles::Tiles;
 use crate::control::Event;
 use crate::params::{Kind, Params, Target, Value};
+use crate::thumbnail::Key;
 
 /// What is held between frames.
 #[derive(Default)]
@@ -87,7 +89,7 @@ impl Grip {
         if !response.lost_focus() {
             return None;
         }
-        let is_done = ui.input(|input| input.key_pressed(Key::Enter));
+        let is_done = ui.input(|input| input.key_pressed(bevy_egui::egui::Key::Enter));
         let typed = is_done.then(|| value(&typing.text, typing.target));
         self.typing = None;
         typed
@@ -119,11 +121,17 @@ pub(super) struct Hand<'a> {
     /// The parameter that waits for a control.
     pub learns: Option<Target>,
     pub grip: &'a mut Grip,
+    pub pictures: &'a mut Option<Tiles>,
     pub events: &'a mut Vec<Event>,
     pub look: &'a Look,
 }
 
 impl Hand<'_> {
+    /// The picture of something, once it is there.
+    pub fn picture(&mut self, ui: &Ui, key: Option<&Key>) -> Option<TextureId> {
+        self.pictures.as_mut()?.get(ui.ctx(), key?).map(|(texture, _)| texture)
+    }
+
     pub fn write(&mut self, target: impl Into<Target>, value: Value) {
         self.events.push(written(target, value));
     }

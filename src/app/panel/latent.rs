@@ -6,11 +6,12 @@
 use bevy_egui::egui::{Align2, PointerButton, Pos2, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use super::grip::Hand;
-use super::look::{CARD, LINE, left_of};
+use super::look::{CARD, LINE, PLATE, left_of};
 use super::{about, row};
 use crate::app::hud::{COOL, DIM, PLAIN, WARM};
 use crate::params::{Id, Value};
 use crate::show::Show;
+use crate::thumbnail::Key;
 
 /// Played below the map.
 const ROWS: [Id; 8] =
@@ -29,6 +30,19 @@ pub(super) struct Latent {
     from: u64,
     /// The seed that the pointer was over when it was written.
     dragged: Option<u64>,
+    /// The pictures of the seeds on the map.
+    keys: Vec<Key>,
+}
+
+impl Latent {
+    fn follow(&mut self, network: &str, count: usize) {
+        let first = |key: &Key| matches!(key, Key::Seed { seed, .. } if u64::from(*seed) == self.from);
+        let is_same = self.keys.first().is_some_and(|key| first(key) && key.name() == network);
+        if !is_same || self.keys.len() != count {
+            let seeds = (self.from..).take(count).filter_map(|seed| u32::try_from(seed).ok());
+            self.keys = seeds.map(|seed| Key::Seed { network: network.to_owned(), seed }).collect();
+        }
+    }
 }
 
 /// A grid of square tiles in a rectangle.
@@ -85,6 +99,7 @@ pub(super) fn show(ui: &mut Ui, page: &mut Latent, show: &Show, hand: &mut Hand<
     let grid = Grid::of(map, look.size * TILE, look.gap());
     let seed = show.params().base(Id::Seed).max(0.0) as u64;
     steps(ui, page, head, seed, grid.count(), hand);
+    page.follow(&show.network().path.to_string_lossy(), grid.count());
     tiles(ui, page, &grid, seed, hand);
     let mut y = top;
     for (id, height) in ROWS.into_iter().zip(heights) {
@@ -141,13 +156,21 @@ fn tiles(ui: &Ui, page: &mut Latent, grid: &Grid, seed: u64, hand: &mut Hand<'_>
     for i in 0..grid.count() {
         let (tile, own) = (grid.tile(i), page.from + i as u64);
         ui.painter().rect_filled(tile, look.round(), CARD);
+        let texture = hand.picture(ui, page.keys.get(i));
+        if let Some(texture) = texture {
+            look.picture(ui.painter(), tile, texture);
+        }
         let (width, colour) = match (own == seed, Some(own) == over) {
             (true, _) => (3.0, WARM),
             (_, true) => (2.0, COOL),
             _ => (1.0, LINE),
         };
         let text = if own == seed { PLAIN } else { DIM };
-        look.note(ui.painter(), tile.shrink(look.size * 0.3), Align2::CENTER_BOTTOM, &own.to_string(), text);
+        let number = tile.with_min_y(tile.max.y - look.size * 1.5);
+        if texture.is_some() {
+            ui.painter().rect_filled(number, look.round(), PLATE.gamma_multiply(0.75));
+        }
+        look.note(ui.painter(), number, Align2::CENTER_CENTER, &own.to_string(), text);
         ui.painter().rect_stroke(tile, look.round(), Stroke::new(width, colour), StrokeKind::Inside);
     }
     if let Some(over) = over {

@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
+use bevy_egui::egui::epaint::RectShape;
 use bevy_egui::egui::epaint::text::LayoutJob;
 use bevy_egui::egui::style::ScrollStyle;
 use bevy_egui::egui::{
-    Align2, Color32, CornerRadius, FontId, Galley, Id, Painter, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui,
-    Vec2, pos2, vec2,
+    Align2, Color32, CornerRadius, FontId, Galley, Id, Painter, Pos2, Rect, Response, Sense, Stroke, StrokeKind,
+    TextureId, Ui, Vec2, pos2, vec2,
 };
 
 use crate::app::hud::{COOL, DIM, PLAIN, WARM, mono};
@@ -143,6 +144,13 @@ impl Look {
             ui.painter().rect_stroke(pill, height * 0.5, Stroke::new(1.5, COOL), StrokeKind::Outside);
         }
         response
+    }
+
+    /// A picture that fills `rect`; what is too tall of it is left out at its top and bottom.
+    pub fn picture(&self, painter: &Painter, rect: Rect, texture: TextureId) {
+        let share = (rect.height() / rect.width().max(1.0)).min(1.0);
+        let part = Rect::from_min_max(pos2(0.0, 0.5 - share * 0.5), pos2(1.0, 0.5 + share * 0.5));
+        painter.add(RectShape::filled(rect, self.round(), Color32::WHITE).with_texture(texture, part));
     }
 
     pub fn round(&self) -> CornerRadius {

@@ -12,6 +12,7 @@ use super::{about, row};
 use crate::app::hud::{COOL, DIM, PLAIN, WARM};
 use crate::params::{Id, STYLE_KNOBS, Target, Value};
 use crate::show::Show;
+use crate::thumbnail::Key;
 
 /// Played below the tiles.
 const ROWS: [Id; 6] =
@@ -26,6 +27,17 @@ const TILE: f32 = 8.5;
 pub(super) struct Style {
     /// The style that is dragged, and its share, which may be beyond what is possible.
     dragged: Option<(u16, f64)>,
+    /// The pictures of these styles.
+    keys: Vec<Key>,
+}
+
+impl Style {
+    fn follow(&mut self, network: &str, count: usize) {
+        if self.keys.len() != count || self.keys.first().is_some_and(|key| key.name() != network) {
+            let key = |style| Key::Style { network: network.to_owned(), style };
+            self.keys = (0..count).map(key).collect();
+        }
+    }
 }
 
 /// Tiles of at least `least` points in `width`: how many stand side by side, and how wide each is.
@@ -48,6 +60,7 @@ pub(super) fn show(ui: &mut Ui, page: &mut Style, show: &Show, hand: &mut Hand<'
     let top = foot.min.y - rows - look.gap();
     let tiles = area.with_max_y(top - look.gap() * 2.0);
     let names = show.styles();
+    page.follow(show.params().text(Id::StyleNetwork), names.len());
     if names.is_empty() {
         let line = "nothing paints: write a style network's name below, such as painters8";
         let at = tiles.with_max_y(tiles.min.y + look.row());
@@ -106,6 +119,11 @@ fn tile(ui: &Ui, page: &mut Style, rect: Rect, i: usize, name: &str, count: usiz
         row::learn(target, hand);
     }
     let is_played = [Id::StyleA, Id::StyleB].map(|id| playing(hand.params.get(id), count) == i);
+    let texture = hand.picture(ui, page.keys.get(i));
+    ui.painter().rect_filled(rect, look.round(), CARD);
+    if let Some(texture) = texture {
+        look.picture(ui.painter(), rect.with_max_y(rect.max.y - look.row()), texture);
+    }
     paint(ui, rect, &response, is_played, (hand.params.base(target), hand.params.get(target)), &look);
     let label = Rect::from_min_max(pos2(rect.min.x, rect.max.y - look.row()), rect.max);
     let colour = if is_played[0] || is_played[1] { PLAIN } else { DIM };
@@ -151,7 +169,6 @@ fn paint(
     look: &Look,
 ) {
     let painter = ui.painter();
-    painter.rect_filled(rect, look.round(), CARD);
     let height = |share: f64| rect.height() * share.clamp(0.0, 1.0) as f32;
     if base > 0.0 {
         let bar = rect.with_min_y(rect.max.y - height(base));
