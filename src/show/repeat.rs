@@ -106,9 +106,13 @@ impl Show {
         let lead = &take.frames[..frames.min(take.frames.len())];
         let last_drawn = lead.iter().rposition(|frame| frame.is_drawn);
         let is_remembered = take.remembers(lead.len());
+        show.output.set_size(take.prelude.size.unwrap_or_default());
         let mut left_secs: f64 = lead.iter().map(|frame| frame.dt).sum();
         for (i, frame) in lead.iter().enumerate() {
             left_secs -= frame.dt;
+            if let Some(size) = frame.more.as_ref().and_then(|more| more.size) {
+                show.output.set_size(size);
+            }
             let draws = frame.is_drawn && is_remembered && left_secs < RUN_UP_SECS || Some(i) == last_drawn;
             if frame.is_drawn && !draws {
                 show.pass_over(frame);
