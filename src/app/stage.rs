@@ -6,6 +6,7 @@
 //! keys do: the show decides. Sizes are points of a window that is about 720 points high, whatever its pixels are (see
 //! [`zoom`]). Painted by egui on the control window only, on the main thread.
 
+mod cross;
 mod faders;
 mod graph;
 mod look;

@@ -22,6 +22,11 @@ impl Show {
         name_of(&self.preset().path)
     }
 
+    /// What the preset that waits for the crossfader is called there.
+    pub fn armed_listed(&self) -> Option<String> {
+        self.morph.armed().map(|preset| name_of(&preset.path))
+    }
+
     /// What cannot be played was read: its line disappears. False if there was none.
     pub fn dismiss(&mut self) -> bool {
         self.status.dismiss()

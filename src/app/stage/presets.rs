@@ -1,4 +1,5 @@
-//! The presets as tiles: the one that plays is framed, the one that waits for its beat pulses; and a name to save as.
+//! The presets as tiles: the one that plays is framed, the one that waits for its beat pulses, the one that waits for the
+//! crossfader is underlined; and a name to save as.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use bevy_egui::egui::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::look::{self, Lit};
-use super::{Frame, GAP};
+use super::{Frame, GAP, cross};
 use crate::app::hud::{COOL, DIM, PLAIN, WARM};
 use crate::app::tiles::Tiles;
 use crate::params::{Id as Param, Value};
@@ -57,6 +58,7 @@ pub(super) struct Presets {
     typed: String,
     /// The preset that was in view last, as the one that plays.
     seen: String,
+    cross: cross::Cross,
 }
 
 impl Presets {
@@ -68,6 +70,7 @@ impl Presets {
             names: Vec::new(),
             typed: String::new(),
             seen: String::new(),
+            cross: cross::Cross::default(),
         }
     }
 
@@ -102,8 +105,9 @@ pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, 
     state.follow(frame.show.library());
     let playing = frame.show.preset_listed();
     let waits = frame.show.waiting_preset(&state.names);
+    let waits_for_hand = frame.show.armed_listed();
     let follows = std::mem::replace(&mut state.seen, playing.clone()) != playing;
-    let mut chosen = None;
+    let (mut chosen, mut armed) = (None, None);
     ui.scope_builder(UiBuilder::new().max_rect(area), |ui| {
         ui.spacing_mut().item_spacing = vec2(GAP, 0.0);
         ScrollArea::horizontal()
@@ -123,9 +127,19 @@ pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, 
                             let is_waiting = waits == Some(name.as_str());
                             let picture = state.pictures.get(ui.ctx(), &Key::Preset(name.clone()));
                             tile(ui, rect, name, picture, (is_playing, is_waiting, response.hovered()));
+                            if waits_for_hand.as_deref() == Some(name.as_str()) {
+                                let line = Rect::from_min_max(
+                                    rect.left_top() + vec2(0.0, PICTURE - 5.0),
+                                    rect.right_top() + vec2(0.0, PICTURE),
+                                );
+                                ui.painter().rect_filled(line, 2.0, COOL);
+                            }
                         }
                         if response.clicked() {
                             chosen = Some(name.clone());
+                        }
+                        if response.secondary_clicked() {
+                            armed = Some(name.clone());
                         }
                     }
                 });
@@ -133,6 +147,11 @@ pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, 
     });
     if let Some(name) = chosen {
         frame.write(Param::Preset, Value::Text(name));
+    }
+    if let Some(name) = armed {
+        // Once more lets go of it.
+        let name = if waits_for_hand.as_ref() == Some(&name) { String::new() } else { name };
+        frame.write(Param::PresetArm, Value::Text(name));
     }
     save(ui, corner, state, frame);
 }
@@ -181,8 +200,10 @@ fn save(ui: &mut Ui, area: Rect, state: &mut Presets, frame: &mut Frame) {
     look::line(&painter, at, Align2::LEFT_TOP, "playing", 12.5, DIM, 80.0);
     look::line(&painter, at + vec2(56.0, -3.0), Align2::LEFT_TOP, playing, 17.0, PLAIN, area.width() - 60.0);
     if let Some(pending) = &frame.status.pending {
-        look::line(&painter, at + vec2(0.0, 22.0), Align2::LEFT_TOP, pending, 13.0, COOL, area.width());
+        look::line(&painter, pos2(area.max.x, at.y), Align2::RIGHT_TOP, pending, 13.0, COOL, area.width() * 0.5);
     }
+    let middle = Rect::from_min_max(area.min + vec2(0.0, 26.0), pos2(area.max.x, area.max.y - 48.0));
+    cross::paint(ui, middle, &mut state.cross, frame);
     let row = Rect::from_min_max(pos2(area.min.x, area.max.y - 40.0), area.max);
     let field = Rect::from_min_max(row.min, row.max - vec2(98.0, 0.0));
     let button = Rect::from_min_max(pos2(field.max.x + GAP, row.min.y), row.max);
