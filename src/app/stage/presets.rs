@@ -106,7 +106,10 @@ pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, 
     let playing = frame.show.preset_listed();
     let waits = frame.show.waiting_preset(&state.names);
     let waits_for_hand = frame.show.armed_listed();
-    let follows = std::mem::replace(&mut state.seen, playing.clone()) != playing;
+    let follows = state.seen != playing && state.names.contains(&playing);
+    if follows {
+        state.seen.clone_from(&playing);
+    }
     let (mut chosen, mut armed) = (None, None);
     ui.scope_builder(UiBuilder::new().max_rect(area), |ui| {
         ui.spacing_mut().item_spacing = vec2(GAP, 0.0);
