@@ -233,7 +233,7 @@ fn needs(status: &Summary) -> [(&Option<String>, &'static str, &'static str, Col
         (&status.fault, "", "   (Esc: read)", RED),
         (&status.notice, "", "", WARM),
         (&status.learning, "", "", COOL),
-        (&status.pending, "on the beat: ", "", COOL),
+        (&status.pending, "", "", COOL),
         (&status.loading, "loading ", "", COOL),
         (&status.recording, "● recording ", "", RED),
         (&status.take, "● ", "", RED),

@@ -27,6 +27,11 @@ impl Show {
         self.morph.armed().map(|preset| name_of(&preset.path))
     }
 
+    /// Whether the crossfader brings something in, or would if it were moved.
+    pub fn crosses(&self) -> bool {
+        self.morph.armed().is_some() || self.morph.by_hand(&self.params).is_some()
+    }
+
     /// What cannot be played was read: its line disappears. False if there was none.
     pub fn dismiss(&mut self) -> bool {
         self.status.dismiss()

@@ -22,10 +22,12 @@ pub(super) struct Cross {
 /// Paints it, and writes what a hand does.
 pub(super) fn paint(ui: &Ui, area: Rect, state: &mut Cross, frame: &mut Frame) {
     let position = frame.show.params().base(Param::PresetCross);
-    let armed = frame.show.armed_preset();
+    let crosses = frame.show.crosses();
     let painter = ui.painter();
-    let (text, colour) = match armed {
+    // What is on its way is what plays already.
+    let (text, colour) = match frame.show.armed_preset() {
         Some(name) => (format!("crossfade: {name}"), COOL),
+        None if crosses => (format!("crossfade: {}", frame.status.preset), COOL),
         None => ("right click on a preset: crossfade by hand".to_owned(), DIM),
     };
     look::line(painter, area.min + vec2(2.0, 0.0), Align2::LEFT_TOP, &text, 12.5, colour, area.width() - 4.0);
@@ -34,16 +36,16 @@ pub(super) fn paint(ui: &Ui, area: Rect, state: &mut Cross, frame: &mut Frame) {
     let slot = track.shrink2(vec2(CAP + 4.0, 0.0));
     let line = Rect::from_center_size(slot.center(), vec2(slot.width(), 6.0));
     painter.rect_filled(line, 3.0, look::TRACK);
-    if armed.is_some() {
+    if crosses {
         play(ui, track, slot.width(), position, state, frame);
     } else {
         state.drag = None;
     }
     let cap = pos2(slot.min.x + slot.width() * position as f32, track.center().y);
-    let colour = match (state.drag, armed) {
+    let colour = match (state.drag, crosses) {
         (Some(_), _) => Color32::WHITE,
-        (None, Some(_)) => WARM,
-        (None, None) => look::EDGE,
+        (None, true) => WARM,
+        (None, false) => look::EDGE,
     };
     painter.rect_filled(Rect::from_center_size(cap, vec2(2.0 * CAP, track.height() - 6.0)), 3.0, colour);
 }

@@ -108,6 +108,8 @@ pub struct Macros {
     own: [bool; MACROS],
     /// The first target's base with which each macro agrees; NaN before it was looked at.
     seen: [f64; MACROS],
+    /// Where each macro stood then: defaults may have moved it since.
+    stood: [f64; MACROS],
     /// The ranges with which they were compared.
     meanings: Arc<[Meaning]>,
     /// What modulated macros add to their targets in this frame; kept for its capacity.
@@ -120,6 +122,7 @@ impl Default for Macros {
             entries: with_defaults(&[]).into(),
             own: [false; MACROS],
             seen: [f64::NAN; MACROS],
+            stood: [f64::NAN; MACROS],
             meanings: Arc::default(),
             carried: Vec::new(),
         }
@@ -161,6 +164,7 @@ impl Macros {
     pub fn agree(&mut self, number: usize, params: &Params) {
         if let Some(first) = self.first(number, params) {
             self.seen[number] = params.base(first.target);
+            self.stood[number] = params.base(Id::MACROS[number]);
         }
     }
 
@@ -174,10 +178,12 @@ impl Macros {
         for number in 0..MACROS {
             let Some(first) = self.first(number, params) else { continue };
             let value = params.base(first.target);
-            if self.seen[number] != value {
+            let id = Id::MACROS[number];
+            if self.seen[number] != value || self.stood[number] != params.base(id) {
                 self.seen[number] = value;
                 // A position is always within the range.
-                let _ = params.write(Id::MACROS[number].into(), &Value::Float(first.position(value, params)));
+                let _ = params.write(id.into(), &Value::Float(first.position(value, params)));
+                self.stood[number] = params.base(id);
             }
         }
     }
