@@ -79,7 +79,11 @@ fn run(orders: &Receiver<Vec<PathBuf>>, changes: &Sender<()>) {
         select! {
             recv(orders) -> order => match order {
                 Ok(order) => {
-                    files = order.into_iter().map(|path| (path.clone(), file::state(&path))).collect();
+                    // What was followed before keeps the state that was seen: it may have changed since.
+                    let seen = |path: &PathBuf| files.iter().find(|(known, _)| known == path).map(|(_, state)| *state);
+                    let new = |path: PathBuf| (path.clone(), seen(&path).unwrap_or_else(|| file::state(&path)));
+                    let order: Vec<_> = order.into_iter().map(new).collect();
+                    files = order;
                     watcher = notifications(&files, hint_end.clone());
                 }
                 Err(_) => return,
