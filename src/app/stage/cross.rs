@@ -11,6 +11,8 @@ use crate::params::{Id as Param, Value};
 
 /// Half the width of the cap, in points.
 const CAP: f32 = 7.0;
+/// As near to an end counts as the end.
+const END: f64 = 0.025;
 
 /// What is being dragged.
 #[derive(Default)]
@@ -66,6 +68,14 @@ fn play(ui: &Ui, track: Rect, width: f32, position: f64, state: &mut Cross, fram
         && moved != 0.0
     {
         *at = (*at + moved).clamp(0.0, 1.0);
-        frame.write(Param::PresetCross, Value::Float(*at));
+        // The ends are easily reached.
+        let to = if *at < END {
+            0.0
+        } else if *at > 1.0 - END {
+            1.0
+        } else {
+            *at
+        };
+        frame.write(Param::PresetCross, Value::Float(to));
     }
 }
