@@ -11,6 +11,7 @@ mod fit;
 mod hud;
 mod keys;
 mod list;
+mod lister;
 mod map;
 mod meters;
 mod panel;

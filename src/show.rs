@@ -620,8 +620,7 @@ impl Show {
             Id::InputNext => self.leaf(1),
             Id::InputPrev => self.leaf(-1),
             Id::Preset => {
-                self.setlist.forget_asked();
-                self.morph.set_next(None);
+                self.forget_asked();
                 let request = self.presets.go_to(self.named(Id::Preset));
                 self.loads.request(request);
             }
@@ -894,6 +893,7 @@ impl Show {
                 format!("{error}; {network} plays on")
             }
             LoadRequest::Style { .. } => {
+                self.scripts.forget_all_awaited();
                 self.params.set_text(Id::StyleNetwork, self.loads.name_of(Kind::Style));
                 format!("{error}; {network} plays on")
             }
@@ -904,8 +904,7 @@ impl Show {
             }
             LoadRequest::Preset(_) => {
                 self.presets.cancel();
-                self.setlist.forget_asked();
-                self.morph.set_next(None);
+                self.forget_asked();
                 let playing = &self.presets.playing().name;
                 self.params.set_text(Id::Preset, playing);
                 format!("{error}; {playing} plays on")
@@ -1159,6 +1158,7 @@ impl Show {
     /// Returns to the preset as it was loaded.
     fn panic(&mut self) {
         self.controls.forget_held();
+        self.forget_asked();
         self.loads.forget_prepared();
         self.loads.cancel(Kind::Preset);
         self.presets.cancel();
@@ -1227,7 +1227,7 @@ impl Show {
 
     fn save_preset(&mut self) {
         if !self.controls.may_save() {
-            let line = "presets can only be saved from this machine (keys, MIDI or OSC)";
+            let line = "presets can only be saved from this machine (keys, MIDI or OSC), and not by code";
             return self.status.notice(line.to_owned());
         }
         let network = self.decks.network().path.clone();
@@ -1247,6 +1247,7 @@ impl Show {
     }
 
     fn revert_preset(&mut self) {
+        self.forget_asked();
         match self.presets.revert() {
             Some(request) => self.loads.request(request),
             None => self.status.notice("no preset plays that could be brought back".to_owned()),
@@ -1261,6 +1262,9 @@ impl Show {
                     Origin::Copy(_) => self.status.notice(format!("saved as a preset of your own: {path}")),
                     _ if saved.whole => self.status.notice(format!("saved {path}")),
                     _ => {}
+                }
+                if let Origin::Copy(from) = &saved.origin {
+                    self.setlist.copied(from, &written.preset.path);
                 }
                 let before = self.edits.applied(&self.presets.playing().modulators);
                 self.presets.take_saved(written, &saved.origin, saved.number);

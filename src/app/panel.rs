@@ -104,6 +104,8 @@ impl Panel {
     pub fn toggle(&mut self) {
         self.is_shown = !self.is_shown;
         self.grip = Grip::default();
+        self.effects.let_go();
+        self.style.let_go();
     }
 }
 

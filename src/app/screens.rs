@@ -5,6 +5,8 @@
 //! a thread of its own.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use bevy::prelude::*;
 use bevy::window::{Monitor, PrimaryMonitor};
@@ -227,9 +229,16 @@ pub(super) fn recall(file: &Path) -> Remembered {
     serde_json::from_slice(&text).unwrap_or_default()
 }
 
-/// Writes the file, on a thread of its own. What cannot be written costs one line in the log.
+/// Writes the file, on a thread of its own; the newest state wins. What cannot be written costs one line in the log.
 pub(super) fn remember(file: PathBuf, what: Remembered) {
+    static NEWEST: AtomicU64 = AtomicU64::new(0);
+    static WRITING: Mutex<()> = Mutex::new(());
+    let number = NEWEST.fetch_add(1, Ordering::Relaxed) + 1;
     let work = move || {
+        let _one_at_a_time = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+        if NEWEST.load(Ordering::Relaxed) != number {
+            return;
+        }
         let text = serde_json::to_vec(&what).unwrap_or_default();
         // Replaced as a whole: the program may end at any moment.
         let aside = file.with_extension("json.new");

@@ -79,6 +79,9 @@ impl Stage {
     /// With an output window the stage is what the control window is for.
     pub fn set_output(&mut self, has_output: bool) {
         self.has_output = has_output;
+        if !self.is_shown() {
+            self.is_typing = false;
+        }
     }
 }
 
@@ -160,7 +163,7 @@ pub(super) fn paint(
         presets::paint(ui, layout.presets, layout.corner, &mut stage.presets, &mut frame);
         strip::graph(ui, layout.preview, &stage.strip, &frame);
     });
-    stage.is_typing = ctx.text_edit_focused();
+    stage.is_typing = ctx.memory(|memory| memory.has_focus(presets::name_field()));
 }
 
 /// A button that is lit while something is on.

@@ -140,6 +140,12 @@ fn run_for(seconds: f64, mut call: impl FnMut() -> anyhow::Result<()>) -> anyhow
     Ok(millis)
 }
 
+/// The middle one; sorts them.
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
 /// One of the sizes of `/style/size`.
 fn painting_side(text: &str) -> Result<u16, String> {
     let Kind::Choice { options, .. } = Id::StyleSize.def().kind else { return Err("no sizes".to_owned()) };

@@ -51,7 +51,7 @@ fn serve() -> anyhow::Result<()> {
             }
         }
         // Whoever asked has gone, perhaps in the middle of a picture.
-        std::process::exit(0);
+        process::end_at_once();
     })?;
     let mut artist = Artist::new(Library::open()?);
     let mut out = io::stdout().lock();

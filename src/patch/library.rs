@@ -237,7 +237,7 @@ impl Library {
 
 /// The number that a name begins with, and the rest: 7 and `gallery` for `7-gallery`. A name without a number, or with
 /// nothing else, is the rest as it is.
-pub(super) fn numbered(name: &str) -> (Option<usize>, &str) {
+pub(crate) fn numbered(name: &str) -> (Option<usize>, &str) {
     let rest = name.trim_start_matches(|c: char| c.is_ascii_digit());
     let number = name[..name.len() - rest.len()].parse().ok();
     match rest.strip_prefix(['-', '_', ' ', '.']) {

@@ -1,6 +1,6 @@
 //! Notices when one of a few files changes: thread `watch files`.
 //!
-//! For the effects that play. Notifications from the operating system only say when to look; what counts is the size and time
+//! For the effects that play, set lists and keys. Notifications from the operating system only say when to look; what counts is the size and time
 //! of each file, once they have been quiet for a moment. Built-in files never change.
 
 use std::collections::HashSet;

@@ -154,11 +154,6 @@ impl Pieces {
         Ok(Pieces { out, folder, codec, description })
     }
 
-    /// Whether the pictures hold more than 8 bits.
-    pub fn takes_light(&self) -> bool {
-        self.codec == Codec::Exr
-    }
-
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -278,8 +273,9 @@ impl Pieces {
             }
             summary
         } else {
-            let encoder = Encoder::for_codec(OsStr::new(FFMPEG), self.codec).map_err(RecordError::from)?;
-            let [width, height] = encoder.padded([width, height]);
+            // Joining encodes nothing: another machine may do it, without this encoder.
+            let encoder = Encoder::for_codec(OsStr::new(FFMPEG), self.codec);
+            let [width, height] = encoder.map_or([width, height], |encoder| encoder.padded([width, height]));
             let mut summary = Summary {
                 path: self.out.clone(),
                 frames,

@@ -363,7 +363,11 @@ fn run(order: &Order, shots: &Receiver<Shot>, shared: &Shared) -> Result<Summary
         sound: sound.is_some(),
     };
     let (sink, note) = Sink::open_planned(FFMPEG.as_ref(), &out, settings, renamed)?;
-    let coarse = (takes_light && first.frame.light().is_empty()).then(|| COARSE.to_owned());
+    let coarse = match order.part {
+        _ if codec != Codec::Exr => None,
+        Part::Network => Some("the network's picture has 8 bits: EXR from these".to_owned()),
+        Part::Output => first.frame.light().is_empty().then(|| COARSE.to_owned()),
+    };
     let notes: Vec<String> = note.into_iter().chain(coarse).collect();
     let note = (!notes.is_empty()).then(|| notes.join("; "));
     *shared.note.lock().unwrap_or_else(PoisonError::into_inner) = note;

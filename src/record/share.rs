@@ -365,6 +365,7 @@ fn run(target: &Target, shared: &Shared, open: &dyn Fn() -> Result<Box<dyn Sende
     while let Err(line) = send(&mut *sender, shared, &mut pause) {
         drop(sender);
         shared.is_wanted.store(false, Ordering::Relaxed);
+        shared.receivers.store(0, Ordering::Relaxed);
         shared.say(format!("sharing by {way} is lost: {line}; trying again"));
         sender = loop {
             if !rest(shared, pause) {

@@ -251,8 +251,10 @@ impl Controls {
         if id == Id::Tempo && is_hand {
             self.clock.set_by_hand();
         }
-        // A page on this machine may save presets by name, as it may record and evaluate code.
-        self.learning.note(write, !is_untrusted || write.source == Source::LocalWeb);
+        // A page on this machine may save presets by name, as it may record and evaluate code. Code may not: a preset's would
+        // whenever the preset is rendered, or its thumbnail is drawn.
+        let is_trusted = !is_untrusted || write.source == Source::LocalWeb;
+        self.learning.note(write, is_trusted && write.source != Source::Script);
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 use super::Show;
 use crate::control::Write;
 use crate::params::{Id, Target, Value};
+use crate::patch::library::numbered;
 use crate::patch::locate::name_of;
 
 impl Show {
@@ -53,7 +54,7 @@ fn waiting<'a>(held: &[Write], names: &'a [String], playing: &str) -> Option<&'a
     at.filter(|_| waits).map(|at| names[at].as_str())
 }
 
-/// The place of the preset with this name or number, as the library finds it.
+/// The place of the preset with this name or number, by the rules of [`Library::named`](crate::patch::library::Library::named).
 fn named(value: &Value, names: &[String]) -> Option<usize> {
     let text = match value {
         Value::Text(text) => text.trim().to_lowercase(),
@@ -62,12 +63,12 @@ fn named(value: &Value, names: &[String]) -> Option<usize> {
         _ => return None,
     };
     let is_it = |name: &String| name.to_lowercase() == text;
-    let parts = |name: &String| name.split_once('-').map(|(number, rest)| (number.to_owned(), rest.to_lowercase()));
-    let number = text.parse().ok().filter(|&number: &usize| number > 0 && number <= names.len());
-    let found = names.iter().position(is_it);
-    let found = found.or_else(|| names.iter().position(|name| parts(name).is_some_and(|(_, rest)| rest == text)));
-    let numbered = || names.iter().position(|name| parts(name).is_some_and(|(number, _)| number == text));
-    found.or_else(numbered).or_else(|| number.map(|number| number - 1))
+    let number = text.parse().ok().filter(|&number: &usize| number > 0);
+    let has_rest = |name: &String| numbered(name).1.to_lowercase() == text;
+    let has_number = |name: &String| number.is_some() && numbered(name).0 == number;
+    let found = names.iter().position(is_it).or_else(|| names.iter().position(has_rest));
+    let found = found.or_else(|| names.iter().position(has_number));
+    found.or_else(|| number.filter(|number| *number <= names.len()).map(|number| number - 1))
 }
 
 #[cfg(test)]
@@ -95,5 +96,7 @@ mod tests {
         ] {
             assert_eq!(waiting(&held, &names, "1-vortex"), expected, "{held:?}");
         }
+        let names = ["night-drive", "3_drive"].map(str::to_owned);
+        assert_eq!(waiting(&[text("drive")], &names, ""), Some("3_drive"), "only a number is left out");
     }
 }

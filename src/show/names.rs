@@ -62,13 +62,20 @@ impl Show {
 
     /// Whether a write names a style of a network that is still loading: it is kept until then.
     pub(super) fn awaits_style(&mut self, write: &Write) -> bool {
-        let Value::Text(word) = &write.value else { return false };
-        let is_style = matches!(write.target.id, Id::StyleA | Id::StyleB) && word.trim().parse::<f64>().is_err();
-        if !is_style || !self.loads.wants(Kind::Style) {
+        if !matches!(write.target.id, Id::StyleA | Id::StyleB) {
             return false;
         }
-        self.scripts.await_style(write.target, word);
-        true
+        match &write.value {
+            Value::Text(word) if word.trim().parse::<f64>().is_err() && self.loads.wants(Kind::Style) => {
+                self.scripts.await_style(write.target, word);
+                true
+            }
+            // A value later wins.
+            _ => {
+                self.scripts.forget_awaited(write.target);
+                false
+            }
+        }
     }
 
     /// A hand has written: if that does nothing, one line says why, once.

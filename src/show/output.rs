@@ -145,6 +145,8 @@ pub struct Output {
     drawn_size: [u32; 2],
     /// Whether a window shows what is drawn in software.
     is_software: bool,
+    /// Whether it draws as live although it is offline: the show goes live from there.
+    goes_live: bool,
     /// Whether the picture of the request changes with time alone.
     is_moving: bool,
     pictures_asked: u64,
@@ -164,6 +166,7 @@ impl Output {
         let is_software = device.is_some_and(|device| device.is_shared() && !device.adapter.is_real());
         Output {
             is_software,
+            goes_live: false,
             drawn_size: [0; 2],
             maker: Maker::Offline(Box::new(Stage::new(Scene { generation: 0, program }, screen))),
             chain_serial: 0,
@@ -219,8 +222,13 @@ impl Output {
 
     /// How a picture of that size fills the output, if one of another size does so by `otherwise`.
     pub fn fit(&self, picture: &Picture, otherwise: Fit) -> Fit {
-        // It fits already; an output of another shape shows the whole.
-        if [picture.width, picture.height] == self.drawn_size { Fit::Contain } else { otherwise }
+        match [picture.width, picture.height] == self.drawn_size {
+            // It fits already; an output of another shape shows the whole.
+            true if self.drawn_size == self.size => Fit::Contain,
+            // A part of the size is rounded to pixels: what is missing at the edges is less than one of them.
+            true => Fit::Mirror,
+            false => otherwise,
+        }
     }
 
     /// Adds a tap, which gets each finished picture from now on, until it is over.
@@ -370,6 +378,11 @@ impl Output {
         self.size = size;
     }
 
+    /// Draws from here on as it will when it is live: what effects remember has that size.
+    pub fn go_live(&mut self) {
+        self.goes_live = true;
+    }
+
     fn change(&mut self, change: Change) {
         let is_like = |other: &Change| std::mem::discriminant(other) == std::mem::discriminant(&change);
         self.waiting.retain(|other| !is_like(other));
@@ -419,8 +432,8 @@ impl Output {
         request.style = if self.styles.is_some() { StyleSettings::from_params(p) } else { StyleSettings::default() };
         request.style_serial = self.style_serial;
         self.drawn_size = match self.maker {
-            Maker::Live(_) => p.get_choice::<Detail>(Id::FitDetail).of(self.size, self.is_software),
-            Maker::Offline(_) => self.size,
+            Maker::Offline(_) if !self.goes_live => self.size,
+            _ => p.get_choice::<Detail>(Id::FitDetail).of(self.size, self.is_software),
         };
         let scaling = Scaling {
             size: self.drawn_size,

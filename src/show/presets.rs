@@ -354,7 +354,7 @@ impl Presets {
         Ok(self.run(job))
     }
 
-    /// Saves the current state: into the current preset, or as a new one with this name next to it. A built-in preset is
+    /// Saves the current state: into the current preset, or as a new one with this name in the folder of the show or the player's own. A built-in preset is
     /// copied to the player's own. False if the disk is slow.
     ///
     /// # Errors

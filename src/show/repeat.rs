@@ -19,7 +19,7 @@ use super::status::Status;
 use super::takes::Takes;
 use super::{Mode, Options, Show, ShowError};
 use crate::control::Event;
-use crate::control::keys::Key;
+use crate::control::keys::{Does, Key, Keys};
 use crate::control::midi::Profiles;
 use crate::control::timecode::Carrier;
 use crate::engine::Engine;
@@ -59,13 +59,20 @@ pub(super) struct Player {
     chase: Option<Chase>,
 }
 
-/// Whether an event is given to the show once more: nothing is learned or saved twice.
-fn is_repeated(event: &Event) -> bool {
+/// Nothing is learned or saved twice.
+const ONCE: [Id; 5] = [Id::PresetSave, Id::Learn, Id::LearnCancel, Id::LearnUndo, Id::LearnForget];
+
+/// Whether an event is given to the show once more; with these keys.
+fn is_repeated(event: &Event, keys: &Keys) -> bool {
     match event {
-        Event::Write(write) => {
-            ![Id::PresetSave, Id::Learn, Id::LearnCancel, Id::LearnUndo, Id::LearnForget].contains(&write.target.id)
-        }
-        Event::Key(key) => ![Key::Char('l'), Key::Char('u')].contains(key),
+        Event::Write(write) => !ONCE.contains(&write.target.id),
+        Event::Key(key) => match keys.own(*key) {
+            Some(Does::Press(to) | Does::Step(to, _) | Does::Set(to, _)) => {
+                !ONCE.iter().any(|id| id.def().address == to)
+            }
+            Some(Does::Nothing | Does::Window(_)) => true,
+            None => ![Key::Char('l'), Key::Char('u')].contains(key),
+        },
         _ => true,
     }
 }
@@ -103,6 +110,7 @@ impl Show {
         (engine, screen): (Arc<dyn Engine>, Option<Arc<Graphics>>),
     ) -> Result<Show, ShowError> {
         let mut show = Show::of_take(take, places, library, engine, screen)?;
+        show.output.go_live();
         let lead = &take.frames[..frames.min(take.frames.len())];
         let last_drawn = lead.iter().rposition(|frame| frame.is_drawn);
         let is_remembered = take.remembers(lead.len());
@@ -208,7 +216,9 @@ impl Show {
                 let news = more.news.iter().filter_map(|news| self.news_of(news, &sources)).collect();
                 self.presets.repeat(news);
                 let table = self.params.table();
-                let recorded = more.events.iter().filter_map(|json| event::read(json, table)).filter(is_repeated);
+                let keys = self.controls.keys();
+                let recorded = more.events.iter().filter_map(|json| event::read(json, table));
+                let recorded = recorded.filter(|event| is_repeated(event, keys));
                 // While timecode is chased, there is no other.
                 let is_chasing = player.chase.is_some();
                 all.extend(recorded.filter(|event| !is_chasing || !matches!(event, Event::Timecode(_))));

@@ -339,8 +339,18 @@ impl Scripts {
 
     /// Keeps the name of a style until its network plays.
     pub fn await_style(&mut self, target: Target, word: &str) {
-        self.awaited.retain(|(known, _)| *known != target);
+        self.forget_awaited(target);
         self.awaited.push((target, Value::Text(word.to_owned())));
+    }
+
+    /// Another value was written.
+    pub fn forget_awaited(&mut self, target: Target) {
+        self.awaited.retain(|(known, _)| *known != target);
+    }
+
+    /// No style network comes.
+    pub fn forget_all_awaited(&mut self) {
+        self.awaited.clear();
     }
 
     /// The machine, made if there is none.

@@ -90,7 +90,22 @@ impl Setlist {
         let has_come =
             |entry: &Entry| entry.cues.iter().filter(|cue| matches!(cue.when, When::At(at) if at < beats)).count();
         self.come = at.and_then(|i| set.entries.get(i)).map_or(0, has_come);
-        (self.at, self.asked, self.held, self.set) = (at, None, None, Some(set));
+        let file = |set: &Set, i: usize| set.entries.get(i).map(|entry| entry.file.clone());
+        let old = self.set.take().filter(|_| is_same);
+        let stays =
+            |i: &usize| old.as_ref().is_some_and(|old| file(old, *i).is_some() && file(old, *i) == file(&set, *i));
+        (self.asked, self.held) = (self.asked.filter(stays), self.held.filter(|(i, _)| stays(i)));
+        (self.at, self.set) = (at, Some(set));
+    }
+
+    /// The preset of `from` was saved as a copy: its entries play that from now on.
+    pub fn copied(&mut self, from: &Path, copy: &Path) {
+        let Some(set) = self.set.as_mut().filter(|set| set.entries.iter().any(|entry| entry.file == from)) else {
+            return;
+        };
+        for entry in Arc::make_mut(set).entries.iter_mut().filter(|entry| entry.file == from) {
+            copy.clone_into(&mut entry.file);
+        }
     }
 
     fn entry(&self, i: usize) -> Option<(usize, &Entry)> {
@@ -107,16 +122,26 @@ impl Show {
         }
         self.loads.cancel(loads::Kind::Set);
         if let Some(set) = self.setlist.set.take() {
-            self.setlist.forget_asked();
+            self.forget_asked();
             self.setlist.at = None;
             self.reread.follow(Id::Set, None);
             self.status.notice(format!("the set {} is over", set.name));
         }
     }
 
+    /// No entry of the set list is waited for any more.
+    pub(super) fn forget_asked(&mut self) {
+        self.setlist.forget_asked();
+        self.morph.set_next(None);
+    }
+
     /// A set list has been read.
     pub(super) fn take_set(&mut self, set: Arc<Set>) {
         self.params.set_text(Id::Set, &set.name);
+        // Another file was saved: what waits goes on waiting.
+        if self.setlist.set.as_deref() == Some(&*set) {
+            return;
+        }
         self.status.notice(format!("the set {} has {} entries", set.name, set.entries.len()));
         let playing = self.presets.playing().path.clone();
         self.reread.follow(Id::Set, Some(&set.path));

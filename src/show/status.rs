@@ -148,6 +148,24 @@ impl Status {
         }
     }
 
+    /// Takes the place of another show's: what that has said comes first, and time goes on from there.
+    pub fn take_over(&mut self, old: &mut Status) {
+        let later = old.now - self.now;
+        self.now += later;
+        self.fps.1 += later;
+        self.times.iter_mut().for_each(|time| *time += later);
+        self.notice.iter_mut().for_each(|notice| notice.until += later);
+        let own = std::mem::replace(&mut self.said, std::mem::take(&mut old.said));
+        for said in own.iter() {
+            self.said.add(&said.line, said.secs + later);
+            if said.is_fault {
+                self.said.is_fault();
+            }
+        }
+        let own = std::mem::replace(&mut self.notices, std::mem::take(&mut old.notices));
+        own.since(0).for_each(|notice| self.notices.push(notice.at_secs + later, &notice.line));
+    }
+
     pub fn step(&mut self, dt: f64) {
         self.now += dt;
         if self.now - self.fps.1 >= FPS_EVERY_SECS {

@@ -49,7 +49,7 @@ impl Show {
         self.controls.take_ports(&mut old.controls);
         self.set_names_only(old.controls.names_only());
         self.set_output_size(old.output.size());
-        self.status.said = std::mem::take(&mut old.status.said);
+        self.status.take_over(&mut old.status);
         self.recording = std::mem::take(&mut old.recording);
         self.recording.take_over();
     }

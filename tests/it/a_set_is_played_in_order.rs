@@ -57,7 +57,9 @@ fn save(rig: &mut Rig, file: &Path, text: &str, is_noticed: impl Fn(&Show) -> bo
     let mut saved: Option<Instant> = None;
     rig.wait(&[], |show| {
         if saved.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
-            fs::write(file, text).expect("saved");
+            // Whole, as it may be read at any moment.
+            fs::write(file.with_extension("new"), text).expect("written");
+            fs::rename(file.with_extension("new"), file).expect("saved");
             saved = Some(Instant::now());
         }
         is_noticed(show)
@@ -102,6 +104,26 @@ fn next_and_previous_follow_the_set() {
     assert!(rig.setlist().is_none());
     rig.step(0.01, &[bang(Id::PresetNext)]);
     assert_eq!(rig.preset().name, "c", "the library's order again");
+}
+
+#[test]
+fn what_waits_for_its_beat_stays_when_files_are_read_again_and_goes_in_a_panic() {
+    let mut rig = rig();
+    rig.step(0.01, &[text(Id::Set, "friday")]);
+    let waiting = |rig: &Rig| rig.setlist().and_then(|set| set.waiting).map(|(number, _)| number);
+    rig.step(0.01, &[text(Id::SetGo, "3")]);
+    assert_eq!(waiting(&rig), Some(3));
+    let again = write_by(Source::Key, Id::Set, Value::Text("friday".to_owned()));
+    rig.step(0.01, std::slice::from_ref(&again));
+    assert_eq!(waiting(&rig), Some(3), "the same file");
+    fs::write(rig.folder().join("friday.set.toml"), SET.replace("slow", "slower")).expect("saved");
+    rig.step(0.01, &[again]);
+    assert_eq!(rig.setlist().and_then(|set| set.now).map(|(_, entry)| entry.note.as_str()), Some("slower"));
+    assert_eq!(waiting(&rig), Some(3), "another text with that entry");
+    rig.step(0.01, &[bang(Id::Panic)]);
+    assert_eq!(waiting(&rig), None);
+    rig.step(3.0, &[]);
+    assert_eq!((at(&rig).0, rig.preset().name.as_str()), (1, "a"));
 }
 
 #[test]

@@ -286,3 +286,50 @@ fn pictures_do_not_pile_up_on_a_slow_device() {
         });
     }
 }
+
+/// Lanczos with three lobes, widened by the ratio, along rows and then columns of coded values.
+fn shrunk(picture: &[f64], side: usize, out: usize) -> Vec<f64> {
+    let ratio = side as f64 / out as f64;
+    let sinc = |x: f64| if x == 0.0 { 1.0 } else { (std::f64::consts::PI * x).sin() / (std::f64::consts::PI * x) };
+    let weights = |o: usize| -> Vec<(usize, f64)> {
+        let at = (o as f64 + 0.5) * ratio - 0.5;
+        let taps = (at - 3.0 * ratio).ceil() as i64..=(at + 3.0 * ratio).floor() as i64;
+        let weight = |i: i64| {
+            let d = (i as f64 - at) / ratio;
+            (i.clamp(0, side as i64 - 1) as usize, sinc(d) * sinc(d / 3.0))
+        };
+        let all: Vec<(usize, f64)> = taps.map(weight).collect();
+        let sum: f64 = all.iter().map(|(_, weight)| weight).sum();
+        all.into_iter().map(|(i, weight)| (i, weight / sum)).collect()
+    };
+    let all: Vec<_> = (0..out).map(weights).collect();
+    let value = |x: usize, y: usize| -> f64 {
+        let row = |j: usize| -> f64 { all[x].iter().map(|(i, weight)| picture[j * side + i] * weight).sum() };
+        all[y].iter().map(|(j, weight)| row(*j) * weight).sum::<f64>().clamp(0.0, 1.0)
+    };
+    (0..out * out).map(|i| value(i % out, i / out)).collect()
+}
+
+#[test]
+fn a_picture_is_made_smaller_by_lanczos() {
+    let Some(device) = device() else { return };
+    let mut screen = Screen::new(device).expect("a screen");
+    let side = 48;
+    let coded: Vec<f64> = (0..side * side).map(|i| 0.5 + 0.4 * (i as f64 * 12.9898).sin()).collect();
+    let plane: Vec<f32> = coded.iter().map(|value| (value * 2.0 - 1.0) as f32).collect();
+    let picture = Image { channels: 3, height: side, width: side, data: plane.repeat(3) };
+    // Whole, half and odd ratios, and one just above 1.
+    for out in [24, 32, 20, 13, 47] {
+        let size = [out as u32, out as u32];
+        let scaling = Scaling { size, zoom: 1.0, ..Scaling::default() };
+        let (mut painting, mut network) = (Surface::from(picture.clone()), Surface::default());
+        screen.draw([&mut painting, &mut network], &scaling, &[], Moment::default(), Some(1)).expect("a picture");
+        let mut rgba = Vec::new();
+        assert_eq!(screen.read(&mut rgba).expect("its bytes"), size);
+        let expected = shrunk(&coded, side, out);
+        let worst =
+            rgba.chunks_exact(4).zip(&expected).map(|(pixel, value)| (f64::from(pixel[1]) - value * 255.0).abs());
+        let worst = worst.fold(0.0, f64::max);
+        assert!(worst < 1.0, "{side} to {out}: off by {worst} of 255");
+    }
+}

@@ -240,7 +240,9 @@ fn the_page_is_told_what_plays_in_words() {
     let news = news.expect("news");
     assert_eq!((&news["NOTICES"], &news["WAITING"]), (&json!([[2, 2.0, "recording"]]), &json!([["/preset", "ink"]])));
     page.send(command("IGNORE", "/?PLAYING")).unwrap();
-    std::thread::sleep(Duration::from_millis(100));
+    // What a socket sends is read in order: once this is answered, that is done.
+    page.send(command("LISTEN", "/psi")).unwrap();
+    stage.until("the value as it is", |_| heard(&mut page).is_some_and(|(address, _)| address == "/psi"));
     stage.notices.push(3.0, "unheard");
     for _ in 0..10 {
         stage.step();

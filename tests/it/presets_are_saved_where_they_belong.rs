@@ -180,3 +180,18 @@ fn a_performer_sees_what_a_folder_leaves_out() {
     assert_eq!(landed(&rig).unwrap_or_default(), "10.png");
     assert!(rig.params().text(Id::Input).starts_with("file://"));
 }
+
+#[cfg(feature = "luau")]
+#[test]
+fn code_saves_nothing() {
+    let code = "psi = 0.9\npreset.save(\"\")\npreset.save(\"new\")\n";
+    let mut rig = Rig::with(&[("a.luau", code)]).start();
+    rig.step(0.01, &[]);
+    rig.step(0.01, &[]);
+    assert!(rig.notice().ends_with("not by code"), "{}", rig.notice());
+    let mut files: Vec<_> =
+        fs::read_dir(rig.folder()).expect("a folder").map(|file| file.expect("a file").file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["a.luau"]);
+    assert_eq!(fs::read_to_string(rig.folder().join("a.luau")).expect("code"), code);
+}

@@ -37,6 +37,11 @@ pub(super) struct Effects {
 }
 
 impl Effects {
+    /// Nothing is dragged any more.
+    pub fn let_go(&mut self) {
+        self.dragged = None;
+    }
+
     fn follow(&mut self, chain: &[EffectEntry], table: &Table) {
         let is_same = |(version, names): &(u64, Vec<String>)| {
             *version == table.version() && names.iter().eq(chain.iter().map(|entry| &entry.name))
@@ -87,7 +92,7 @@ pub(super) fn show(ui: &mut Ui, page: &mut Effects, show: &Show, hand: &mut Hand
     let foot = about::place(area, &look);
     let body = area.with_max_y(foot.min.y);
     let side = look.size * 13.0;
-    page.names.follow(show.library());
+    page.names.0.follow(show.library());
     page.follow(show.effects(), show.params().table());
     add(ui, page, right_of(body, body.width() - side), hand);
     let rows = left_of(body, body.width() - side - look.size);
@@ -113,7 +118,7 @@ fn add(ui: &mut Ui, page: &Effects, rect: Rect, hand: &mut Hand<'_>) {
     let mut inner = ui.new_child(UiBuilder::new().max_rect(list).layout(Layout::top_down(Align::Min)));
     ScrollArea::vertical().id_salt("all effects").auto_shrink(false).show_viewport(&mut inner, |ui, view| {
         let line = look.row();
-        let names = page.names.get();
+        let names = page.names.0.get();
         ui.set_height(line * names.len() as f32);
         let left = ui.min_rect().min;
         let width = list.width() - look.size * 1.2;
@@ -236,7 +241,10 @@ fn grip(ui: &Ui, rect: Rect, is_over: bool, look: &Look) {
 /// Shows where what is dragged would go, and moves it there when it is let go.
 fn drop_dragged(ui: &Ui, page: &mut Effects, cards: &[Rect], entries: &[EffectEntry], hand: &mut Hand<'_>) {
     let Some(from) = page.dragged else { return };
-    let (pointer, is_down) = ui.input(|input| (input.pointer.latest_pos(), input.pointer.primary_down()));
+    let (pointer, is_down, is_dropped) = ui.input(|input| {
+        let pointer = &input.pointer;
+        (pointer.latest_pos(), pointer.primary_down(), pointer.primary_released())
+    });
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     let wanted = pointer.map(|at| gap_at(cards, at.y)).filter(|to| order(&names, from, *to).is_some());
     if let (Some(to), Some(first)) = (wanted, cards.first()) {
@@ -248,7 +256,7 @@ fn drop_dragged(ui: &Ui, page: &mut Effects, cards: &[Rect], entries: &[EffectEn
     }
     if !is_down {
         page.dragged = None;
-        if let Some(order) = wanted.and_then(|to| order(&names, from, to)) {
+        if let Some(order) = wanted.filter(|_| is_dropped).and_then(|to| order(&names, from, to)) {
             hand.write(Id::FxOrder, Value::Text(order));
         }
     }

@@ -1,45 +1,16 @@
-//! The names of all effects, read from the disk by a thread of their own, so that no frame waits for it.
+//! The names of all effects, read from the disk by a thread of their own.
 
-use crossbeam_channel::{Receiver, bounded};
-
+use crate::app::lister::Lister;
 use crate::patch::folders::Kind;
 use crate::patch::library::Library;
 use crate::screen::header;
 
-/// Names and what is known about each, as they were when the page was opened.
-#[derive(Default)]
-pub(super) struct Names {
-    coming: Option<Receiver<Vec<(String, String)>>>,
-    known: Option<Vec<(String, String)>>,
-}
+/// Names, and one line about each.
+pub(super) struct Names(pub Lister<Vec<(String, String)>>);
 
-impl Names {
-    /// Asks for them once, and takes them when they are there.
-    pub fn follow(&mut self, library: &Library) {
-        if let Some(coming) = &self.coming
-            && let Ok(names) = coming.try_recv()
-        {
-            (self.known, self.coming) = (Some(names), None);
-        }
-        if self.known.is_some() || self.coming.is_some() {
-            return;
-        }
-        let (send, receive) = bounded(1);
-        let library = library.clone();
-        // Nobody waits for them when the show has ended.
-        let work = move || drop(send.send(list(&library)));
-        match std::thread::Builder::new().name("names".to_owned()).spawn(work) {
-            Ok(_) => self.coming = Some(receive),
-            Err(error) => {
-                tracing::warn!("cannot start the thread names: {error}");
-                self.known = Some(Vec::new());
-            }
-        }
-    }
-
-    /// Each name, and one line about it.
-    pub fn get(&self) -> &[(String, String)] {
-        self.known.as_deref().unwrap_or_default()
+impl Default for Names {
+    fn default() -> Self {
+        Names(Lister::new("effect names", list))
     }
 }
 

@@ -32,6 +32,11 @@ pub(super) struct Style {
 }
 
 impl Style {
+    /// Nothing is dragged any more.
+    pub fn let_go(&mut self) {
+        self.dragged = None;
+    }
+
     fn follow(&mut self, network: &str, count: usize) {
         if self.keys.len() != count || self.keys.first().is_some_and(|key| key.name() != network) {
             let key = |style| Key::Style { network: network.to_owned(), style };
@@ -72,7 +77,7 @@ pub(super) fn show(ui: &mut Ui, page: &mut Style, show: &Show, hand: &mut Hand<'
         let at = Rect::from_min_size(from, vec2(area.width(), look.row()));
         row::show(ui, at, id.into(), id.def().address.trim_start_matches("/style/"), hand);
     }
-    let hint = "drag a tile up to mix it in · click: style a · Shift-click: style b · double click: share 0";
+    let hint = "drag a tile up to mix it in · click: style a · Shift-click: style b · Alt-click: share 0";
     about::show(ui, foot, hint, hand);
 }
 
@@ -110,10 +115,13 @@ fn tile(ui: &Ui, page: &mut Style, rect: Rect, i: usize, name: &str, count: usiz
     if can_mix {
         drag(ui, page, rect, target, &response, hand);
     }
-    if response.double_clicked() && can_mix {
-        hand.reset(target);
+    let held = ui.input(|input| input.modifiers);
+    if response.clicked() && held.alt {
+        if can_mix {
+            hand.reset(target);
+        }
     } else if response.clicked() {
-        let id = if ui.input(|input| input.modifiers.shift) { Id::StyleB } else { Id::StyleA };
+        let id = if held.shift { Id::StyleB } else { Id::StyleA };
         hand.write(id, Value::Int(i as i64));
     } else if response.secondary_clicked() && can_mix {
         row::learn(target, hand);

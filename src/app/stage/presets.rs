@@ -1,59 +1,28 @@
 //! The presets as tiles: the one that plays is framed, the one that waits for its beat pulses, the one that waits for the
 //! crossfader is underlined; and a name to save as.
 
-use std::time::{Duration, Instant};
-
+use super::look::{self, Lit};
+use super::{Frame, GAP, cross};
+use crate::app::hud::{COOL, DIM, PLAIN, WARM};
+use crate::app::lister::Lister;
+use crate::app::tiles::Tiles;
+use crate::params::{Id as Param, Value};
+use crate::patch::library::Library;
+use crate::thumbnail::Key;
 use bevy_egui::egui::epaint::RectShape;
 use bevy_egui::egui::{
     Align2, Color32, Id, Rect, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, TextureId, Ui, UiBuilder, Vec2, pos2,
     scroll_area, vec2,
 };
-use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::look::{self, Lit};
-use super::{Frame, GAP, cross};
-use crate::app::hud::{COOL, DIM, PLAIN, WARM};
-use crate::app::tiles::Tiles;
-use crate::params::{Id as Param, Value};
-use crate::patch::library::Library;
-use crate::thumbnail::Key;
-
-/// How often the folders are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Height of a tile's picture, and of the name below it.
 const PICTURE: f32 = 94.0;
 const NAME: f32 = 24.0;
 
-/// Lists the presets on a thread of its own: folders are read there.
-struct Lister {
-    ask: Sender<Library>,
-    found: Receiver<Vec<String>>,
-    asked: Instant,
-}
-
-impl Lister {
-    fn start() -> Option<Lister> {
-        let (ask, asked) = bounded::<Library>(1);
-        let (tell, found) = bounded(1);
-        let work = move || {
-            while let Ok(library) = asked.recv() {
-                if tell.send(library.names()).is_err() {
-                    return;
-                }
-            }
-        };
-        let started = std::thread::Builder::new().name("presets".to_owned()).spawn(work);
-        started.inspect_err(|error| tracing::warn!("cannot start the thread presets: {error}")).ok()?;
-        Some(Lister { ask, found, asked: Instant::now() - LOOK_EVERY })
-    }
-}
-
 /// What the tiles remember.
 pub(super) struct Presets {
     pictures: Tiles,
-    lister: Option<Lister>,
-    has_started: bool,
-    names: Vec<String>,
+    names: Lister<Vec<String>>,
     /// What is typed into the field for a name.
     typed: String,
     /// The preset that was in view last, as the one that plays.
@@ -65,30 +34,17 @@ impl Presets {
     pub fn new(pictures: Tiles) -> Self {
         Presets {
             pictures,
-            lister: None,
-            has_started: false,
-            names: Vec::new(),
+            names: Lister::new("presets", Library::names),
             typed: String::new(),
             seen: String::new(),
             cross: cross::Cross::default(),
         }
     }
+}
 
-    /// Keeps the list up to date; never waits.
-    fn follow(&mut self, library: &Library) {
-        if !std::mem::replace(&mut self.has_started, true) {
-            self.lister = Lister::start();
-        }
-        let Some(lister) = &mut self.lister else { return };
-        if let Ok(names) = lister.found.try_recv() {
-            self.names = names;
-        }
-        if lister.asked.elapsed() >= LOOK_EVERY {
-            lister.asked = Instant::now();
-            // A list that is still being made is new enough.
-            let _ = lister.ask.try_send(library.clone());
-        }
-    }
+/// The field for a name.
+pub(super) fn name_field() -> Id {
+    Id::new("stage save as")
 }
 
 /// The number of a preset's name, and the rest of it: `7-gallery`.
@@ -102,11 +58,11 @@ fn parts(name: &str) -> (&str, &str) {
 
 /// Paints the tiles and the corner beside them.
 pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, frame: &mut Frame) {
-    state.follow(frame.show.library());
+    state.names.follow(frame.show.library());
     let playing = frame.show.preset_listed();
-    let waits = frame.show.waiting_preset(&state.names);
+    let waits = frame.show.waiting_preset(state.names.get());
     let waits_for_hand = frame.show.armed_listed();
-    let follows = state.seen != playing && state.names.contains(&playing);
+    let follows = state.seen != playing && state.names.get().contains(&playing);
     if follows {
         state.seen.clone_from(&playing);
     }
@@ -119,7 +75,7 @@ pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, 
             .scroll_source(scroll_area::ScrollSource::ALL)
             .show(ui, |ui| {
                 ui.horizontal(|ui| {
-                    for name in &state.names {
+                    for name in state.names.get() {
                         let size = vec2(PICTURE * 16.0 / 9.0, PICTURE + NAME);
                         let (rect, response) = ui.allocate_exact_size(size, Sense::click());
                         let is_playing = *name == playing;
@@ -210,7 +166,7 @@ fn save(ui: &mut Ui, area: Rect, state: &mut Presets, frame: &mut Frame) {
     let row = Rect::from_min_max(pos2(area.min.x, area.max.y - 40.0), area.max);
     let field = Rect::from_min_max(row.min, row.max - vec2(98.0, 0.0));
     let button = Rect::from_min_max(pos2(field.max.x + GAP, row.min.y), row.max);
-    let id = Id::new("stage save as");
+    let id = name_field();
     let edit = TextEdit::singleline(&mut state.typed)
         .id(id)
         .hint_text("name for a new preset")

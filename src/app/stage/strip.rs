@@ -48,7 +48,8 @@ fn beat(ui: &Ui, area: Rect, frame: &mut Frame) {
     look::line(painter, pos2(right, area.min.y + 14.0), Align2::RIGHT_TOP, "bpm", 12.0, DIM, 40.0);
     let source = if frame.status.tempo_from.is_empty() { "click to tap" } else { frame.status.tempo_from };
     look::line(painter, pos2(right, area.max.y - 6.0), Align2::RIGHT_BOTTOM, source, 13.0, DIM, 130.0);
-    if response.clicked() {
+    // When it is pressed: how long it is held does not count.
+    if response.contains_pointer() && ui.input(|input| input.pointer.primary_pressed()) {
         frame.write(Param::Tap, Value::Nothing);
     }
 }

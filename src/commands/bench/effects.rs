@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{ms, run_for};
+use super::{median, ms, run_for};
 use crate::engine::gpu::Device;
 use crate::engine::surface::Surface;
 use crate::image::Image;
@@ -137,9 +137,4 @@ impl Bench {
         self.screen.read(&mut self.rgba)?;
         Ok(ms(started.elapsed()))
     }
-}
-
-fn median(millis: &mut [f64]) -> f64 {
-    millis.sort_by(f64::total_cmp);
-    millis[millis.len() / 2]
 }

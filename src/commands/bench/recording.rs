@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{Options, ms, set};
+use super::{Options, median, ms, set};
 use crate::params::{Id, Value};
 use crate::patch::library::Library;
 use crate::patch::preset::Preset;
@@ -30,8 +30,7 @@ struct Measured {
 
 impl Measured {
     fn median(&mut self) -> f64 {
-        self.steps.sort_by(f64::total_cmp);
-        self.steps[self.steps.len() / 2]
+        median(&mut self.steps)
     }
 
     fn rate(&self) -> f64 {

@@ -218,7 +218,9 @@ fn what_is_lost_is_opened_again() {
     assert_eq!(play(&note), "sharing by NDI is lost: unplugged; trying again");
     assert_eq!(play(&note), "sharing by NDI is back, as \"stand-in\"");
     drop(share);
-    assert_eq!(log.all()[..2], ["2x2 6 at 10", "closed"]);
+    // The newest picture wins: which that is, the machine's load decides.
+    let all = log.all();
+    assert!(all[0].starts_with("2x2 ") && all[0].ends_with(" at 10") && all[1] == "closed", "{all:?}");
 }
 
 #[test]

@@ -563,7 +563,12 @@ impl Context {
     fn version(&self, file: &Path, back: usize) -> Result<Preset, LoadError> {
         let version = versions::path(file, back);
         match text::read(&version) {
-            Ok(text) => Ok(self.library.check_text(&text, file)?),
+            Ok(text) => {
+                let mut preset = self.library.check_text(&text, file)?;
+                // A take repeats it with this text.
+                preset.sources.texts.insert(version, text.into());
+                Ok(preset)
+            }
             Err(TextError::Read(error)) if error.kind() == std::io::ErrorKind::NotFound => {
                 Err(LoadError::NoVersion { name: name_of(file) })
             }

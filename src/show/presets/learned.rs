@@ -50,8 +50,7 @@ impl Learned {
         let mut entries = before.clone();
         entries.learn(entry, saves);
         (*playing, self.own) = (entries.playing, entries.own);
-        self.undo.truncate(UNDO - 1);
-        self.undo.push(before);
+        self.remember(before);
     }
 
     /// Removes what this control plays from `playing`, and if `saves` from the file; a step that can be undone. False if it
@@ -68,9 +67,16 @@ impl Learned {
         for entries in [Some(playing), own].into_iter().flatten() {
             entries.retain(|entry| entry.control != *control);
         }
-        self.undo.truncate(UNDO - 1);
-        self.undo.push(before);
+        self.remember(before);
         true
+    }
+
+    /// Keeps a step that can be undone; the oldest goes when there are too many.
+    fn remember(&mut self, before: Entries) {
+        if self.undo.len() == UNDO {
+            self.undo.remove(0);
+        }
+        self.undo.push(before);
     }
 
     /// Undoes the last one. Returns the removed entry, if any; `None` if nothing was learned.
@@ -118,6 +124,22 @@ mod tests {
         assert_eq!(learned.undo(&mut playing, true), Some(Some(entry("ch 1 cc 1", "/noise/gain"))));
         assert_eq!(learned.undo(&mut playing, true), Some(Some(entry("ch 1 cc 2", "/walk/speed"))));
         assert_eq!(playing, [entry("ch 1 cc 1", "/psi")]);
+        assert_eq!(learned.undo(&mut playing, true), None);
+    }
+
+    #[test]
+    fn of_too_many_steps_the_oldest_cannot_be_undone() {
+        let (mut learned, mut playing) = (Learned::default(), Vec::new());
+        let mut steps = Vec::new();
+        for number in 0..UNDO + 6 {
+            steps.push(playing.clone());
+            let to = ["/psi", "/walk/speed"][number % 2];
+            learned.learn(&mut playing, &entry(&format!("ch 1 cc {}", number % 100), to), true);
+        }
+        for step in steps.iter().rev().take(UNDO) {
+            assert!(learned.undo(&mut playing, true).is_some());
+            assert_eq!(&playing, step);
+        }
         assert_eq!(learned.undo(&mut playing, true), None);
     }
 

@@ -225,6 +225,13 @@ function thumbnail(path, element) {
   wanting.push([path, element, 0]);
   nextThumb();
 }
+// They may have changed: a preset was saved, or the page was alone for a while.
+function forgetThumbs() {
+  for (const url of thumbs.values()) URL.revokeObjectURL(url);
+  thumbs.clear();
+  tiled = '';
+  drawTiles();
+}
 function showThumb(path, element) {
   element.prepend(make('img', { src: thumbs.get(path), alt: '', draggable: false }));
 }
@@ -244,7 +251,11 @@ async function nextThumb() {
       wanting.push([path, element, performance.now() + ms]);
       setTimeout(nextThumb, ms + 10);
     }
-  } catch { /* the tile keeps its name */ }
+  } catch {
+    // The tile keeps its name until the instrument answers again.
+    wanting.push([path, element, performance.now() + 3000]);
+    setTimeout(nextThumb, 3010);
+  }
   fetching--;
   nextThumb();
 }

@@ -46,13 +46,14 @@ shows.head.set('/audio/level', ([level]) => {
 when.playing.push(() => { $('tempo-from').textContent = `bpm${playing.TEMPO_FROM ? ' ' + playing.TEMPO_FROM : ''}`; });
 
 /* ---- the log ---- */
-let unread = 0, lastNotice = 0;
+let unread = 0, lastNotice = 0, asking;
 const MOST_LINES = 200;
 when.playing.push(news => {
   const isFirst = lastNotice === 0;
   // A show that was started again counts from 1.
   if (news.length && news[news.length - 1][0] < lastNotice) { lastNotice = 0; $('lines').replaceChildren(); }
   const newest = news.length ? news[news.length - 1][1] : 0;
+  let hasNames = false;
   for (const [number, at, line] of news) {
     if (number <= lastNotice) continue;
     lastNotice = number;
@@ -60,7 +61,11 @@ when.playing.push(news => {
     const time = new Date(Date.now() - (isFirst ? (newest - at) * 1000 : 0));
     $('lines').prepend(make('li', {}, make('time', { textContent: time.toTimeString().slice(0, 8) }), make('span', { textContent: line })));
     if (!isFirst && tab !== 'log') { unread++; said(line, 4000); }
-    if (/preset|saved|network/.test(line)) setTimeout(findNames, 2100);
+    hasNames ||= !isFirst && /preset|saved|network/.test(line);
+  }
+  if (hasNames) {
+    clearTimeout(asking);
+    asking = setTimeout(() => { findNames(); forgetThumbs(); }, 2100);
   }
   while ($('lines').children.length > MOST_LINES) $('lines').lastChild.remove();
   $('no-lines').hidden = lastNotice > 0;

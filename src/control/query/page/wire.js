@@ -135,6 +135,7 @@ function connect() {
     fire('/subscribe', 's', ['/']);
     command('LISTEN', '/?PLAYING');
     command('LISTEN', '/audio/level');
+    if (thumbs.size) forgetThumbs();
     await Promise.all([load(), findNames()]);
     document.body.classList.remove('off');
     $('state').textContent = 'connected';
