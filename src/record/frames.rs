@@ -42,6 +42,8 @@ pub struct PictureFolder {
     rgb: Vec<u8>,
     /// The last frame's file.
     bytes: Vec<u8>,
+    /// Bytes of all frames.
+    written: u64,
 }
 
 impl PictureFolder {
@@ -75,6 +77,7 @@ impl PictureFolder {
                 before,
                 rgb: Vec::new(),
                 bytes: Vec::new(),
+                written: 0,
             },
             remark,
         ))
@@ -87,6 +90,11 @@ impl PictureFolder {
 
     pub fn path(&self) -> &Path {
         &self.folder
+    }
+
+    /// Bytes of the frames that were written.
+    pub fn written(&self) -> u64 {
+        self.written
     }
 
     pub fn size(&self) -> [u32; 2] {
@@ -132,6 +140,7 @@ impl PictureFolder {
             let path = self.folder.join(format!("frame_{:06}.{}", self.frames + 1, self.kind.ending()));
             fs::write(&path, &self.bytes).map_err(|source| RecordError::Write { path, source })?;
             self.frames += 1;
+            self.written += self.bytes.len() as u64;
         }
         Ok(())
     }

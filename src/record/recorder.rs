@@ -424,6 +424,7 @@ fn write_frames(
         }
         framer.take(&shot.frame, shot.look);
         sink.write_pixels(framer.pixels())?;
+        count_bytes(&sink, shared);
         count = shot.place + 1;
         if let Some(sound) = &mut sound {
             sound.follow(shot.place, shot.at);
@@ -439,11 +440,19 @@ fn write_frames(
     if frames > count {
         sink.repeat(frames - count - 1, framer.pixels())?;
         sink.write_pixels(framer.pixels())?;
+        count_bytes(&sink, shared);
     }
     if let Some(sound) = &mut sound {
         write_rest(&mut sink, sound, frames.max(count))?;
     }
     sink.finish()
+}
+
+/// For the HUD; a file is measured by [`keep_on_disk`].
+fn count_bytes(sink: &Sink, shared: &Shared) {
+    if let Sink::Pictures(pictures) = sink {
+        shared.bytes.store(pictures.written(), Ordering::Relaxed);
+    }
 }
 
 /// Writes the sound of the frames before `count` as far as it has been heard.
@@ -486,12 +495,16 @@ pub(super) fn next(shots: &Receiver<Shot>, shared: &Shared) -> Option<Shot> {
     }
 }
 
-/// Measures the file, and forces what was written onto the disk.
+/// Measures a file, and forces what was written onto the disk.
 fn keep_on_disk(path: &Path, bytes: &AtomicU64, done: &AtomicBool) {
     while !done.load(Ordering::Relaxed) {
         let started = Instant::now();
         if let Ok(file) = File::open(path) {
-            bytes.store(file.metadata().map_or(0, |data| data.len()), Ordering::Relaxed);
+            if let Ok(data) = file.metadata()
+                && data.is_file()
+            {
+                bytes.store(data.len(), Ordering::Relaxed);
+            }
             // A folder, or a disk that cannot: nothing is lost by trying.
             let _ = file.sync_data();
         }
@@ -594,6 +607,8 @@ mod tests {
         }
         let summary = recorder.end().unwrap();
         assert_eq!(levels(&folder), [10, 20, 20, 20, 30, 50, 50, 60, 60]);
+        let files = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().metadata().unwrap().len());
+        assert_eq!(recorder.shared.count(|shared| &shared.bytes), files.sum::<u64>());
         assert_eq!((summary.frames, summary.remark.as_deref()), (9, Some("4 repeated, 0 dropped")));
         let mut after = sender.sent;
         sender.frame(1.0, LOOK, [0; 2], &grey(70, size));
