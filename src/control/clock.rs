@@ -269,6 +269,13 @@ impl Clock {
     }
 }
 
+/// The beats that a frame adds to what counts them: those that `passed`, or as many as were `expected` if the beat was set
+/// to another place.
+pub fn counted(passed: f64, expected: f64) -> f64 {
+    let is_jump = passed < 0.0 || passed > 1.0 + 4.0 * expected;
+    if is_jump { expected } else { passed }
+}
+
 fn tempo(bpm: f64, source: Source) -> Write {
     Write { target: Id::Tempo.into(), value: Value::Float(bpm.clamp(*BPM.start(), *BPM.end())), source }
 }
@@ -419,6 +426,14 @@ mod test {
     fn apart(a: f64, b: f64) -> f64 {
         let apart = (a - b) / BAR;
         ((apart - apart.round()) * BAR).abs()
+    }
+
+    #[test]
+    fn what_counts_beats_passes_over_a_jump() {
+        // At 120 beats a minute: a frame, a hitch, a bar further on, and back to the start.
+        for (passed, counted) in [(0.03, 0.03), (0.9, 0.9), (4.0, 0.03), (-17.0, 0.03)] {
+            assert_eq!(super::counted(passed, 0.03), counted, "{passed}");
+        }
     }
 
     #[test]

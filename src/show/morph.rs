@@ -15,7 +15,7 @@ use super::Show;
 use super::deck::Drives;
 use super::loads::{self, From, LoadRequest, Named, Place, PresetQuery};
 use crate::control::mapping::macros::number_of;
-use crate::control::{Source, Write};
+use crate::control::{Source, Write, clock};
 use crate::modulate::modulator::PREFIX;
 use crate::modulate::{Ease, Modulator};
 use crate::params::{Choice, Def, Id, Kind, Params, Scope, Target, TimeBase, Value};
@@ -487,9 +487,7 @@ impl Show {
                 let passed = now - std::mem::replace(beat, now);
                 *done += match fade.unit {
                     TimeBase::Seconds => dt,
-                    // The beat was set to another place: time goes on as it would have.
-                    TimeBase::Beats if passed < 0.0 || passed > 1.0 + 4.0 * dt * per_second => dt * per_second,
-                    TimeBase::Beats => passed,
+                    TimeBase::Beats => clock::counted(passed, dt * per_second),
                 };
                 ((*done / fade.length).min(1.0), *done >= *switch_at, *done >= fade.length)
             }

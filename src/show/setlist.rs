@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::Show;
 use super::loads::{self, LoadRequest, Named};
 use crate::control::keys::Keys;
-use crate::control::{Event, Source, Write};
+use crate::control::{Event, Source, Write, clock};
 use crate::params::{Id, TimeBase, Value};
 use crate::patch::key_file::KeyFile;
 use crate::patch::set::{Entry, Set, When};
@@ -241,9 +241,7 @@ impl Show {
             return;
         }
         let (passed, expected) = (now - last, dt * TimeBase::Beats.per_second(self.params.get(Id::Tempo)));
-        // The beat was set to another place: the entry goes on as it would have.
-        let is_jump = passed < 0.0 || passed > 1.0 + 4.0 * expected;
-        self.setlist.beats += if is_jump { expected } else { passed };
+        self.setlist.beats += clock::counted(passed, expected);
         if let Some((i, every)) = self.setlist.held
             && (now < last || (now / every).floor() != (last / every).floor())
         {
