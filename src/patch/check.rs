@@ -175,6 +175,16 @@ pub(super) fn describe_value(value: &Toml) -> String {
     }
 }
 
+/// The number of a value, whole or not.
+pub(super) fn number(value: &Toml) -> Option<f64> {
+    value.as_float().or_else(|| value.as_integer().map(|i| i as f64))
+}
+
+/// As [`number`], of an item.
+pub(super) fn number_of(item: &Item) -> Option<f64> {
+    item.as_value().and_then(number)
+}
+
 /// A value from the file as the parameter's kind.
 ///
 /// # Errors
@@ -185,8 +195,7 @@ pub(super) fn typed(target: Target, item: &Item) -> Result<Value, String> {
     let Some(value) = item.as_value() else { return Err(wrong()) };
     match def.kind {
         Kind::Float { min, max, .. } => {
-            let number = value.as_float().or_else(|| value.as_integer().map(|i| i as f64));
-            number.filter(|x| (min..=max).contains(x)).map(Value::Float).ok_or_else(wrong)
+            number(value).filter(|x| (min..=max).contains(x)).map(Value::Float).ok_or_else(wrong)
         }
         Kind::Int { min, max, .. } => {
             value.as_integer().filter(|i| (min..=max).contains(i)).map(Value::Int).ok_or_else(wrong)
@@ -210,8 +219,8 @@ pub(super) fn typed(target: Target, item: &Item) -> Result<Value, String> {
 
 fn vector(value: &Toml, max_len: usize) -> Option<Value> {
     let list = value.as_array().filter(|a| a.len() <= max_len)?;
-    let number = |v: &Toml| v.as_float().or_else(|| v.as_integer().map(|i| i as f64)).map(|x| x as f32);
-    list.iter().map(number).map(|x| x.filter(|x| x.is_finite())).collect::<Option<Vec<f32>>>().map(Value::List)
+    let single = |value: &Toml| number(value).map(|x| x as f32).filter(|x| x.is_finite());
+    list.iter().map(single).collect::<Option<Vec<f32>>>().map(Value::List)
 }
 
 #[cfg(test)]

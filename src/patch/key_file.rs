@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Document, Item, TableLike};
 
-use super::check::{Checker, describe, did_you_mean, key_span, typed};
+use super::check::{Checker, describe, did_you_mean, key_span, number_of, typed};
 use super::folders::Folders;
 use super::preset::{PresetError, Reading, read_text};
 use crate::control::keys::{Does, Key, OwnBinding, WINDOW};
@@ -138,7 +138,7 @@ fn does(item: &Item, span: Option<Range<usize>>, check: &mut Checker) -> Option<
             Some(Does::Set(to, value))
         }
         (None, Some(step)) => {
-            let number = step.as_float().or_else(|| step.as_integer().map(|i| i as f64)).filter(|x| x.is_finite());
+            let number = number_of(step).filter(|x| x.is_finite());
             let target = check.params().resolve(&to);
             let is_number =
                 target.is_none_or(|target| matches!(target.id.def().kind, Kind::Float { .. } | Kind::Int { .. }));
@@ -179,10 +179,9 @@ fn set_value(to: &str, item: &Item, span: Option<Range<usize>>, check: &mut Chec
         Some(target) => typed(target, item),
         None => {
             let value = item.as_value();
-            let number = value.and_then(|value| value.as_float().or_else(|| value.as_integer().map(|i| i as f64)));
             let word = || value.and_then(|value| value.as_str()).map(|word| Value::Text(word.to_owned()));
             let switch = || value.and_then(|value| value.as_bool()).map(Value::Bool);
-            let read = number.map(Value::Float).or_else(switch).or_else(word);
+            let read = number_of(item).map(Value::Float).or_else(switch).or_else(word);
             read.ok_or_else(|| format!("{to} takes a number, a switch or a word; got {}", describe(item)))
         }
     };

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use toml_edit::{Item, TableLike, Value as Toml};
 
-use super::check::{Checker, describe, describe_value, key_span};
+use super::check::{Checker, describe, describe_value, key_span, number};
 use crate::control::mapping::macros::MACROS;
 use crate::control::mapping::{MacroEntry, MacroTarget};
 
@@ -101,7 +101,6 @@ fn targets(
 
 /// The values at both ends.
 fn range_of(value: Option<&Toml>, span: Option<Range<usize>>, check: &mut Checker) -> Option<[f64; 2]> {
-    let number = |value: &Toml| value.as_float().or_else(|| value.as_integer().map(|i| i as f64));
     let numbers: Option<Vec<f64>> = value.and_then(Toml::as_array).and_then(|list| list.iter().map(number).collect());
     match numbers.as_deref() {
         Some(&[from, to]) => Some([from, to]),

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use toml_edit::{Array, InlineTable, Item, TableLike};
 
-use super::check::{Checker, describe, did_you_mean, key_span};
+use super::check::{Checker, describe, did_you_mean, key_span, number_of};
 use crate::modulate::modulator::{PREFIX, is_name};
 use crate::modulate::route::{DEPTH, Response, SMOOTH};
 use crate::modulate::source::{self, Kind, Knob, Polarity};
@@ -217,8 +217,7 @@ fn unknown_source(word: &str) -> String {
 /// The number for a knob, or its default.
 fn number(entry: &dyn TableLike, knob: &Knob, check: &mut Checker) -> f64 {
     let Some(item) = entry.get(knob.name) else { return knob.default };
-    let value = item.as_float().or_else(|| item.as_integer().map(|i| i as f64));
-    value.filter(|x| (knob.min..=knob.max).contains(x)).unwrap_or_else(|| {
+    number_of(item).filter(|x| (knob.min..=knob.max).contains(x)).unwrap_or_else(|| {
         let message = format!("{} takes a number from {} to {}; got {}", knob.name, knob.min, knob.max, describe(item));
         check.report(span_of(entry, knob.name), message);
         knob.default

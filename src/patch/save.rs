@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::Deserialize;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value as Toml, table, value};
 
+use super::check::number;
 use super::effects::EffectEntry;
 use super::folders::{Folders, Kind, is_script};
 use super::locate::name_of;
@@ -416,7 +417,6 @@ fn set(table: &mut dyn TableLike, key: &str, new: Toml) {
 }
 
 fn same(a: &Toml, b: &Toml) -> bool {
-    let number = |v: &Toml| v.as_float().or_else(|| v.as_integer().map(|i| i as f64));
     match (a, b) {
         (Toml::Array(a), Toml::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
         (Toml::String(a), Toml::String(b)) => a.value() == b.value(),

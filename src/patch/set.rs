@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Document, Item, TableLike};
 
-use super::check::{Checker, describe, key_span, typed};
+use super::check::{Checker, describe, key_span, number_of, typed};
 use super::folders::{Folders, Kind as Of};
 use super::library::Library;
 use super::locate::{LocateError, expand, name_of};
@@ -246,12 +246,7 @@ fn preset_file(named: &str, path: &Path, library: &Library) -> Result<PathBuf, L
 
 /// The number of an item, if it is in the range.
 fn number(item: Option<&Item>, range: std::ops::RangeInclusive<f64>) -> Option<f64> {
-    float(item).filter(|x| range.contains(x))
-}
-
-fn float(item: Option<&Item>) -> Option<f64> {
-    let value = item?.as_value()?;
-    value.as_float().or_else(|| value.as_integer().map(|i| i as f64))
+    number_of(item?).filter(|x| range.contains(x))
 }
 
 /// `fade = 4` in seconds, or `fade = { beats = 8 }`.
@@ -323,7 +318,7 @@ fn value(address: &str, item: &Item, span: Option<std::ops::Range<usize>>, check
     if comes && check.params().resolve(address).is_none() {
         let value = item.as_value();
         let value = value.and_then(|value| {
-            let number = value.as_float().or_else(|| value.as_integer().map(|i| i as f64)).map(Value::Float);
+            let number = number_of(item).map(Value::Float);
             number
                 .or_else(|| value.as_bool().map(Value::Bool))
                 .or_else(|| value.as_str().map(|s| Value::Text(s.into())))

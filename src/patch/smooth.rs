@@ -8,7 +8,7 @@
 
 use toml_edit::TableLike;
 
-use super::check::{Checker, describe, key_span};
+use super::check::{Checker, describe, key_span, number_of};
 use crate::params::{Kind, Target};
 
 /// The longest time constant, in seconds.
@@ -20,12 +20,11 @@ pub(super) fn read(table: &dyn TableLike, check: &mut Checker) -> Vec<(Target, f
     for (address, item) in table.iter() {
         let span = key_span(table, address);
         let Some(target) = check.target(address, span.clone()) else { continue };
-        let number = item.as_float().or_else(|| item.as_integer().map(|i| i as f64));
         if !matches!(target.id.def().kind, Kind::Float { .. }) {
             check.report(span, format!("{target} has no steps in between: only numbers with fractions are smoothed"));
         } else if smooth.iter().any(|(known, _)| *known == target) {
             check.report(span, format!("{target} already has a time"));
-        } else if let Some(secs) = number.filter(|secs| (0.0..=LONGEST_SECS).contains(secs)) {
+        } else if let Some(secs) = number_of(item).filter(|secs| (0.0..=LONGEST_SECS).contains(secs)) {
             smooth.push((target, secs));
         } else {
             let message = format!("{target} is smoothed by 0 to {LONGEST_SECS} seconds; got {}", describe(item));
