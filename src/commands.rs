@@ -47,6 +47,7 @@ use crate::engine::cpu::Cpu;
 use crate::engine::fallback::Fallback;
 use crate::engine::gpu::{Device, Gpu, Precision};
 use crate::engine::{Engine, EngineError};
+use crate::image;
 use crate::patch::library::Library;
 use crate::patch::locate;
 use crate::patch::preset::Preset;
@@ -295,10 +296,8 @@ fn interrupted() -> Arc<AtomicBool> {
 
 /// `WxH` in pixels, each from 16 to 16384.
 fn parse_size(text: &str) -> Result<(u32, u32), String> {
-    let wrong = || format!("expected WIDTHxHEIGHT such as 1280x720, each 16 to 16384, got {text:?}");
-    let (width, height) = text.split_once(['x', 'X']).ok_or_else(wrong)?;
-    let number = |s: &str| s.trim().parse().ok().filter(|n| (16..=16_384).contains(n)).ok_or_else(wrong);
-    Ok((number(width)?, number(height)?))
+    let size = image::parse_size(text, 16..=16_384).map(Into::into);
+    size.ok_or_else(|| format!("expected WIDTHxHEIGHT such as 1280x720, each 16 to 16384, got {text:?}"))
 }
 
 /// A loudness in dB of full scale, -80 to 0.

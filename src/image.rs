@@ -9,6 +9,8 @@ pub mod file;
 pub mod fit;
 pub mod resample;
 
+use std::ops::RangeInclusive;
+
 pub use fit::Fit;
 
 /// A picture or feature map in 32-bit floats, `[channels, height, width]`, x fastest.
@@ -30,5 +32,27 @@ impl Image {
     pub fn reshape(&mut self, channels: usize, height: usize, width: usize) {
         (self.channels, self.height, self.width) = (channels, height, width);
         self.data.resize(channels * height * width, 0.0);
+    }
+}
+
+/// The width and height that a text such as `1280x720` names, if both are in the range.
+pub fn parse_size(text: &str, sides: RangeInclusive<u32>) -> Option<[u32; 2]> {
+    let (width, height) = text.split_once(['x', 'X'])?;
+    let side = |text: &str| text.trim().parse().ok().filter(|side| sides.contains(side));
+    Some([side(width)?, side(height)?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_two_sides_in_the_range() {
+        for text in ["16x9", "16X9", " 16 x 9 "] {
+            assert_eq!(parse_size(text, 9..=16), Some([16, 9]), "{text}");
+        }
+        for wrong in ["", "16", "16x", "x9", "16x8", "17x9", "-16x9", "16x9x9", "16.0x9"] {
+            assert_eq!(parse_size(wrong, 9..=16), None, "{wrong}");
+        }
     }
 }

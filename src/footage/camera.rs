@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 
 use super::ffmpeg::{command, plain};
+use crate::image;
 
 /// Pixels per second up to which cameras send pictures without compression: 640x480 at 30, as much as USB 2 carries.
 const RAW_LIMIT: f64 = 9_500_000.0;
@@ -139,9 +140,7 @@ impl Mode {
 }
 
 fn size(text: &str) -> Option<[u32; 2]> {
-    let (width, height) = text.split_once(['x', 'X'])?;
-    let side = |text: &str| text.parse::<u32>().ok().filter(|side| (1..=16_384).contains(side));
-    Some([side(width)?, side(height)?])
+    image::parse_size(text, 1..=16_384)
 }
 
 /// ffmpeg's name of a format.

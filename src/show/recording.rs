@@ -11,6 +11,7 @@ use super::sharing::Sharing;
 use super::status::Status;
 use super::takes::Takes;
 use crate::audio::history::History;
+use crate::image;
 use crate::params::{Codec, Id, Params, RecordWhat};
 use crate::patch::locate;
 use crate::record::names::{self, Beside};
@@ -319,14 +320,11 @@ pub fn orders(params: &Params, name: &str) -> Result<Vec<Order>, String> {
 
 fn size(params: &Params) -> Result<Option<[u32; 2]>, String> {
     let text = params.text(Id::RecordSize).trim();
-    if text.is_empty() { Ok(None) } else { parse_size(text).map(Some) }
-}
-
-fn parse_size(text: &str) -> Result<[u32; 2], String> {
-    let wrong = || format!("/record/size takes WIDTHxHEIGHT such as 1920x1080, each 16 to 16384; got {text:?}");
-    let (width, height) = text.split_once(['x', 'X']).ok_or_else(wrong)?;
-    let number = |side: &str| side.trim().parse().ok().filter(|side| (16..=16_384).contains(side)).ok_or_else(wrong);
-    Ok([number(width)?, number(height)?])
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let size = image::parse_size(text, 16..=16_384).map(Some);
+    size.ok_or_else(|| format!("/record/size takes WIDTHxHEIGHT such as 1920x1080, each 16 to 16384; got {text:?}"))
 }
 
 #[cfg(test)]
