@@ -22,6 +22,8 @@ mod soundtrack;
 pub mod states;
 pub mod stream;
 pub mod take;
+#[cfg(test)]
+mod test;
 pub mod video;
 
 use std::borrow::Cow;

@@ -514,34 +514,14 @@ fn keep_on_disk(path: &Path, bytes: &AtomicU64, done: &AtomicBool) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test::{LOOK, Still, wait_until};
     use super::*;
     use crate::record::frames::{Kind, PictureFolder};
 
-    #[derive(Clone)]
-    struct Grey {
-        serial: u64,
-        size: [u32; 2],
-        rgba: Vec<u8>,
-    }
-
-    impl Frame for Grey {
-        fn size(&self) -> [u32; 2] {
-            self.size
-        }
-        fn rgba(&self) -> &[u8] {
-            &self.rgba
-        }
-        fn serial(&self) -> u64 {
-            self.serial
-        }
-    }
-
-    fn grey(level: u8, size: [u32; 2]) -> Arc<Grey> {
+    fn grey(level: u8, size: [u32; 2]) -> Arc<Still> {
         let rgba = [level, level, level, 255].repeat((size[0] * size[1]) as usize);
-        Arc::new(Grey { serial: level.into(), size, rgba })
+        Arc::new(Still { serial: level.into(), size, rgba })
     }
-
-    const LOOK: Look = Look { fit: Fit::Contain, brightness: 1.0 };
 
     fn folder(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("latent-jockey-recorder-{name}-{}", std::process::id()));
@@ -562,16 +542,8 @@ mod tests {
         }
     }
 
-    fn wait_until(mut is_so: impl FnMut() -> bool) {
-        let start = Instant::now();
-        while !is_so() {
-            assert!(start.elapsed().as_secs() < 30, "waited in vain");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
     /// Sends a frame once the thread has taken those before it, so that none is dropped.
-    fn send(sender: &mut FrameSender, dt: f64, look: Look, frame: &Arc<Grey>) {
+    fn send(sender: &mut FrameSender, dt: f64, look: Look, frame: &Arc<Still>) {
         wait_until(|| sender.shared.is_ready.load(Ordering::Acquire) && sender.shots.len() < QUEUE);
         sender.frame(dt, look, [0; 2], frame);
     }

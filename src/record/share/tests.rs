@@ -1,45 +1,17 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::super::test::{LOOK, Still, wait_until};
 use super::*;
-use crate::image::Fit;
-
-struct Picture {
-    serial: u64,
-    size: [u32; 2],
-    rgba: Vec<u8>,
-}
-
-impl Frame for Picture {
-    fn size(&self) -> [u32; 2] {
-        self.size
-    }
-    fn rgba(&self) -> &[u8] {
-        &self.rgba
-    }
-    fn serial(&self) -> u64 {
-        self.serial
-    }
-}
-
-const LOOK: Look = Look { fit: Fit::Contain, brightness: 1.0 };
 
 /// Every pixel differs from the others; the alpha does not matter.
-fn picture(serial: u64, size: [u32; 2]) -> Arc<Picture> {
+fn picture(serial: u64, size: [u32; 2]) -> Arc<Still> {
     let pixel = |i: u32| [(u64::from(i) + serial) as u8, (i * 7) as u8, (200 - i) as u8, i as u8];
-    Arc::new(Picture { serial, size, rgba: (0..size[0] * size[1]).flat_map(pixel).collect() })
+    Arc::new(Still { serial, size, rgba: (0..size[0] * size[1]).flat_map(pixel).collect() })
 }
 
 fn target(text: &str) -> Target {
     Target::parse(text).unwrap()
-}
-
-fn wait_until(mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed().as_secs() < 30, "waited in vain");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// Waits for the next line for the player.
