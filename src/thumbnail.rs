@@ -17,7 +17,7 @@ mod test;
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -127,14 +127,13 @@ pub struct Thumbnails {
 
 impl std::fmt::Debug for Thumbnails {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Thumbnails").field("version", &self.version()).finish_non_exhaustive()
+        f.debug_struct("Thumbnails").finish_non_exhaustive()
     }
 }
 
 /// What the handles and the thread share.
 struct Shared {
     shelf: Mutex<Shelf>,
-    version: AtomicU64,
     /// Wakes the thread; it holds one call at most.
     wake: Sender<()>,
     /// For the thread, until it is started.
@@ -149,19 +148,14 @@ impl Shared {
         // A panicked holder leaves at worst one request behind.
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Something can be looked at.
-    fn has_changed(&self) {
-        self.version.fetch_add(1, Ordering::Release);
-    }
 }
 
 impl Thumbnails {
     /// Starts nothing yet.
     pub fn new(options: Options) -> Self {
         let (wake, calls) = bounded(1);
-        let (shelf, version, is_started) = (Mutex::default(), AtomicU64::new(0), AtomicBool::new(false));
-        Thumbnails { shared: Arc::new(Shared { shelf, version, wake, calls, is_started, options }) }
+        let (shelf, is_started) = (Mutex::default(), AtomicBool::new(false));
+        Thumbnails { shared: Arc::new(Shared { shelf, wake, calls, is_started, options }) }
     }
 
     /// The picture, if it is there; otherwise it is asked for. Never waits. Newer requests are served first; a request that
@@ -182,11 +176,6 @@ impl Thumbnails {
             let _ = self.shared.wake.try_send(());
         }
         found
-    }
-
-    /// Grows when a picture arrives or changes: whoever draws them need not look again before.
-    pub fn version(&self) -> u64 {
-        self.shared.version.load(Ordering::Acquire)
     }
 
     fn start(&self) {

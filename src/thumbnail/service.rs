@@ -320,7 +320,5 @@ impl Service {
 }
 
 fn put(shared: &Shared, key: &Key, found: Found) {
-    if shared.shelf().put(key, found) {
-        shared.has_changed();
-    }
+    shared.shelf().put(key, found);
 }

@@ -76,11 +76,11 @@ const DRAWS: &str = "while read line; do draw; done";
 fn a_picture_is_drawn_once_and_found_after_a_restart() {
     let folder = Folder::new("once");
     let thumbnails = folder.thumbnails(DRAWS);
-    assert_eq!((thumbnails.version(), folder.starts()), (0, 0), "nothing runs before something is asked for");
+    assert_eq!(folder.starts(), 0, "nothing runs before something is asked for");
     for n in [1, 2, 1] {
         assert!(is_ready(&wait(&thumbnails, &seed(n))), "{n}");
     }
-    assert!(thumbnails.get(&seed(2)).is_some() && thumbnails.version() == 2);
+    assert!(thumbnails.get(&seed(2)).is_some());
     assert_eq!(folder.starts(), 1);
     drop(thumbnails);
     let again = folder.thumbnails("exit");
