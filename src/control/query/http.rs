@@ -174,7 +174,7 @@ async fn answer(mut request: Request<Incoming>, from: SocketAddr, site: Site) ->
         return plain(StatusCode::BAD_REQUEST, "the path is not valid text");
     };
     if let Some(rest) = address.strip_prefix(thumb::PATH) {
-        return thumb::answer(site.thumbs.as_deref(), rest, request.headers().get(header::IF_NONE_MATCH));
+        return thumb::answer(site.thumbs.as_deref(), rest, header(header::IF_NONE_MATCH));
     }
     let known = header(header::IF_NONE_MATCH);
     let asset = assets::find(&address);
@@ -243,8 +243,7 @@ async fn names(site: &Site, from: SocketAddr) -> Answer {
 
 /// A file of the page, unless it is what the browser has: `known` are the tags of its copies. No other file is ever sent.
 fn send(asset: &'static Asset, known: Option<&str>) -> Answer {
-    let is_known = known.is_some_and(|tags| tags.contains(&asset.tag));
-    let mut answer = if is_known {
+    let mut answer = if is_known(known, &asset.tag) {
         respond(StatusCode::NOT_MODIFIED, asset.kind, "")
     } else {
         respond(StatusCode::OK, asset.kind, asset.text)
@@ -263,6 +262,12 @@ fn send(asset: &'static Asset, known: Option<&str>) -> Answer {
         ),
     );
     answer
+}
+
+/// Whether a browser has what this entity tag stands for: `known` are the tags of its copies.
+pub fn is_known(known: Option<&str>, tag: &str) -> bool {
+    let is_it = |one: &str| one.trim().trim_start_matches("W/") == tag;
+    known.is_some_and(|known| known.trim() == "*" || known.split(',').any(is_it))
 }
 
 fn json(value: &serde_json::Value) -> Answer {
@@ -306,7 +311,7 @@ fn decoded(path: &str) -> Option<String> {
 
 #[cfg(test)]
 mod test {
-    use super::{decoded, is_osc};
+    use super::{decoded, is_known, is_osc};
 
     #[test]
     fn osc_is_told_from_requests() {
@@ -315,6 +320,16 @@ mod test {
         }
         for request in [&b"GET / HTTP/1.1"[..], b"HEAD / HTTP/1.1", b"\x16\x03\x01"] {
             assert!(!is_osc(request[0]), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn a_tag_is_known_as_a_whole() {
+        for known in ["\"1f\"", "W/\"1f\"", "\"a\", \"1f\"", " * "] {
+            assert!(is_known(Some(known), "\"1f\""), "{known}");
+        }
+        for other in [None, Some(""), Some("\"1\""), Some("\"a\"1f\"\""), Some("1f")] {
+            assert!(!is_known(other, "\"1f\""), "{other:?}");
         }
     }
 
