@@ -102,6 +102,11 @@ impl Composer {
         self.light.prepare(self.size);
         self.light.compose(light.as_chunks::<4>().0, picture, self.size, fit, brightness).as_flattened()
     }
+
+    /// The frame that [`Composer::compose_light`] has made last; empty before.
+    pub fn light(&self) -> &[f16] {
+        self.light.frame.as_flattened()
+    }
 }
 
 /// The frame of one kind of pixels.

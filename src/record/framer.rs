@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use half::f16;
-
 use super::Pixels;
 use super::recorder::{Frame, Look};
 use crate::image::fit::Composer;
@@ -22,7 +20,6 @@ pub(super) struct Framer {
     /// Whether the frame is in linear light.
     is_light: bool,
     buffer: Vec<u8>,
-    light: Vec<f16>,
 }
 
 impl Framer {
@@ -35,7 +32,6 @@ impl Framer {
             direct: None,
             is_light: false,
             buffer: Vec::new(),
-            light: Vec::new(),
         }
     }
 
@@ -45,7 +41,7 @@ impl Framer {
     }
 
     pub(super) fn take(&mut self, frame: &Arc<dyn Frame>, look: Look) {
-        let Framer { size, padded, takes_light, composer, direct, is_light, buffer, light } = self;
+        let Framer { size, padded, takes_light, composer, direct, is_light, buffer } = self;
         let [width, height] = frame.size();
         let whole = width as usize * height as usize * 4;
         *is_light = *takes_light && frame.light().len() == whole;
@@ -56,9 +52,7 @@ impl Framer {
             return;
         }
         if *is_light {
-            let (fit, brightness) = (look.fit, look.brightness);
-            light.clear();
-            light.extend_from_slice(composer.compose_light(frame.light(), width, height, fit, brightness));
+            composer.compose_light(frame.light(), width, height, look.fit, look.brightness);
             return;
         }
         let pixels = match is_plain {
@@ -85,7 +79,7 @@ impl Framer {
     /// The frame.
     pub(super) fn pixels(&self) -> Pixels<'_> {
         match self.is_light {
-            true => Pixels::Light(self.direct.as_ref().map_or(&self.light, |frame| frame.light())),
+            true => Pixels::Light(self.direct.as_ref().map_or(self.composer.light(), |frame| frame.light())),
             false => Pixels::Coded(self.bytes()),
         }
     }
