@@ -127,12 +127,18 @@ impl Drop for Memory {
     }
 }
 
-/// A place in the list. Dropping it gives it up.
-pub(super) struct Listing {
+/// A name in the list. Dropping it gives it up.
+struct Place {
     name: String,
-    info: Memory,
     list: Memory,
     active: Memory,
+}
+
+/// A place in the list, with what receivers look for.
+pub(super) struct Listing {
+    /// Given up first, while there is still what it names.
+    place: Place,
+    info: Memory,
     /// The mutex of the texture.
     access: Owned<HANDLE>,
     /// Counts the frames.
@@ -155,18 +161,21 @@ impl Listing {
             super::write_names(&names, bytes);
             Ok((name, info))
         })??;
-        let access = mutex(&super::access_of(&name))?;
-        let count_name = named(&super::count_of(&name))?;
+        // From here on it is given back, whatever fails.
+        let place = Place { name, list, active };
+        let access = mutex(&super::access_of(&place.name))?;
+        let count_name = named(&super::count_of(&place.name))?;
         // SAFETY: the name outlives the call, and the handle is new.
         let count = unsafe { Owned::new(CreateSemaphoreA(None, 1, i32::MAX, PCSTR(count_name.as_ptr().cast()))?) };
-        let listing = Listing { name, info, list, active, access, count };
+        let listing = Listing { place, info, access, count };
         listing.tell(handle, size)?;
-        listing.active.change(|bytes| super::write_name(listing.name.as_bytes(), &mut bytes[..NAME_BYTES]))?;
+        let Place { name, active, .. } = &listing.place;
+        active.change(|bytes| super::write_name(name.as_bytes(), &mut bytes[..NAME_BYTES]))?;
         Ok(listing)
     }
 
     pub fn name(&self) -> &str {
-        &self.name
+        &self.place.name
     }
 
     /// Tells receivers where the texture is, and its width and height.
@@ -192,7 +201,7 @@ impl Listing {
     }
 }
 
-impl Drop for Listing {
+impl Drop for Place {
     fn drop(&mut self) {
         let left = self.list.change(|bytes| {
             let mut names = super::read_names(bytes);
