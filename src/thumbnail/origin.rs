@@ -1,5 +1,6 @@
 //! Which files a thumbnail is drawn from, and how their contents name it. Reads small files; runs on the thread `thumbnails`.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -38,12 +39,33 @@ pub struct Origin {
     pub shipped: Option<PathBuf>,
 }
 
+/// What is known of networks that are as long as the ones of their names that ship. They are large, and looked at again and
+/// again: each is compared once, until it is written to.
+#[derive(Default)]
+pub struct Compared(HashMap<PathBuf, (State, bool)>);
+
+impl Compared {
+    /// Whether a network is the one that ships.
+    fn is_as_shipped(&mut self, path: &Path) -> bool {
+        let Some(ours) = of_its_length(Kind::Network, path) else { return file::is_built_in(path) };
+        let state = file::state(path);
+        match self.0.get(path) {
+            Some((known, is_same)) if *known == state => *is_same,
+            _ => {
+                let is_same = is_same(&ours, path);
+                self.0.insert(path.to_owned(), (state, is_same));
+                is_same
+            }
+        }
+    }
+}
+
 impl Origin {
     /// Looks up what a key means now.
     ///
     /// # Errors
     /// One line, when there is no such file, or it is not a preset.
-    pub fn of(key: &Key, library: &Library) -> Result<Origin, String> {
+    pub fn of(key: &Key, library: &Library, compared: &mut Compared) -> Result<Origin, String> {
         let folders = library.folders();
         let network = |name: &str| {
             if is_path(name) { library.network(name) } else { folders.named(Kind::Network, name) }
@@ -52,21 +74,21 @@ impl Origin {
         let mut origin = match key {
             Key::Preset(name) => {
                 let file = if is_path(name) { library.find(name) } else { library.named(name) };
-                of_preset(&file.map_err(|error| error.to_string())?, library)?
+                of_preset(&file.map_err(|error| error.to_string())?, library, compared)?
             }
             Key::Style { network: name, style } => {
                 let network = network(name)?;
                 let ships = Path::new("styles").join(stem(&network)).join(style.to_string());
-                of_network(Request::Style { network: network.clone(), style: *style }, &network, Some(&ships))
+                of_network(Request::Style { network: network.clone(), style: *style }, &network, Some(&ships), compared)
             }
             Key::Network(name) => {
                 let network = network(name)?;
                 let ships = Path::new("networks").join(stem(&network));
-                of_network(Request::Network { network: network.clone() }, &network, Some(&ships))
+                of_network(Request::Network { network: network.clone() }, &network, Some(&ships), compared)
             }
             Key::Seed { network: name, seed } => {
                 let network = network(name)?;
-                of_network(Request::Seed { network: network.clone(), seed: *seed }, &network, None)
+                of_network(Request::Seed { network: network.clone(), seed: *seed }, &network, None, compared)
             }
         };
         origin.shipped.take_if(|shipped| !file::is_file(shipped));
@@ -74,14 +96,14 @@ impl Origin {
     }
 }
 
-fn of_network(request: Request, network: &Path, ships: Option<&Path>) -> Origin {
+fn of_network(request: Request, network: &Path, ships: Option<&Path>, compared: &mut Compared) -> Origin {
     let mut contents = Contents::new(&request);
     contents.add_file(network);
-    let ships = ships.filter(|_| is_as_shipped(Kind::Network, network));
+    let ships = ships.filter(|_| compared.is_as_shipped(network));
     Origin { request, tag: contents.tag(), shipped: ships.map(shipped) }
 }
 
-fn of_preset(file: &Path, library: &Library) -> Result<Origin, String> {
+fn of_preset(file: &Path, library: &Library, compared: &mut Compared) -> Result<Origin, String> {
     let preset = library.read(file).map_err(|error| error.headline())?;
     let request = Request::Preset { file: file.to_owned() };
     let mut contents = Contents::new(&request);
@@ -92,7 +114,7 @@ fn of_preset(file: &Path, library: &Library) -> Result<Origin, String> {
     }
     for network in networks(&preset, library.folders()) {
         contents.add_file(&network);
-        is_shipped &= is_as_shipped(Kind::Network, &network);
+        is_shipped &= compared.is_as_shipped(&network);
     }
     let ships = is_shipped.then(|| shipped(&Path::new("presets").join(stem(file))));
     Ok(Origin { request, tag: contents.tag(), shipped: ships })
@@ -124,13 +146,21 @@ fn shipped(place: &Path) -> PathBuf {
 
 /// Whether a file has the contents of the one of this name that ships.
 fn is_as_shipped(kind: Kind, path: &Path) -> bool {
+    file::is_built_in(path) || of_its_length(kind, path).is_some_and(|ours| is_same(&ours, path))
+}
+
+/// The file of this name that ships, if it is as long; `None` for what is built in itself.
+fn of_its_length(kind: Kind, path: &Path) -> Option<PathBuf> {
     if file::is_built_in(path) {
-        return true;
+        return None;
     }
     let ours = Path::new(built_in::ROOT).join(kind.folder()).join(path.file_name().unwrap_or_default());
-    let is_as_long = file::is_file(&ours) && file::state(&ours).bytes() == file::state(path).bytes();
+    (file::is_file(&ours) && file::state(&ours).bytes() == file::state(path).bytes()).then_some(ours)
+}
+
+fn is_same(ours: &Path, path: &Path) -> bool {
     let read = |path: &Path| file::read(path, MOST_BYTES).ok();
-    is_as_long && read(&ours).is_some_and(|ours| read(path) == Some(ours))
+    read(ours).is_some_and(|ours| read(path) == Some(ours))
 }
 
 /// What a thumbnail depends on, as one number.
@@ -186,7 +216,7 @@ mod tests {
         let folder = folder("tag");
         let library = Library::scan(&folder).unwrap();
         let preset = folder.join("a.toml");
-        let tag = |key: &Key| Origin::of(key, &library).map(|origin| origin.tag);
+        let tag = |key: &Key| Origin::of(key, &library, &mut Compared::default()).map(|origin| origin.tag);
         let key = Key::Preset("a".into());
         assert!(tag(&key).unwrap_err().contains("no preset \"a\""));
         let mut tags = Vec::new();
@@ -225,7 +255,7 @@ mod tests {
         let folder = folder("shipped");
         let library = Library::new(Folders::default().with_own(&folder));
         let key = Key::Preset("1-vortex".into());
-        let origin = |key: &Key| Origin::of(key, &library).unwrap();
+        let origin = |key: &Key| Origin::of(key, &library, &mut Compared::default()).unwrap();
         let ours = Path::new("built-in:/thumbnails/presets/1-vortex.jpg");
         assert_eq!(origin(&key).shipped.as_deref(), Some(ours));
         // A copy of the same contents.
@@ -236,6 +266,33 @@ mod tests {
         fs::write(folder.join("1-vortex.toml"), [text, b"\n".to_vec()].concat()).unwrap();
         assert_eq!(origin(&key).shipped, None);
         assert_eq!(origin(&Key::Seed { network: "flowers128".into(), seed: 0 }).shipped, None);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_network_is_compared_with_the_one_that_ships_when_it_has_changed() {
+        let folder = folder("compared");
+        let network = folder.join("networks/painters8.safetensors");
+        let ours = file::read(Path::new("built-in:/networks/painters8.safetensors"), MOST_BYTES).unwrap();
+        let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        let write = |bytes: &[u8], later: u64| {
+            fs::write(&network, bytes).unwrap();
+            let file = fs::File::options().write(true).open(&network).unwrap();
+            file.set_modified(time + std::time::Duration::from_secs(later)).unwrap();
+        };
+        let mut compared = Compared::default();
+        write(&ours, 0);
+        assert!(compared.is_as_shipped(&network));
+        let other = vec![0; ours.len()];
+        write(&other, 0);
+        assert!(compared.is_as_shipped(&network), "not read again: size and time are as before");
+        assert!(!Compared::default().is_as_shipped(&network), "another one");
+        write(&other, 2);
+        assert!(!compared.is_as_shipped(&network));
+        write(&ours[1..], 3);
+        assert!(!compared.is_as_shipped(&network), "of another length");
+        write(&ours, 4);
+        assert!(compared.is_as_shipped(&network));
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, never, select};
 
 use super::cache::Cache;
 use super::child::{Answer, Painter};
-use super::origin::Origin;
+use super::origin::{Compared, Origin};
 use super::{Found, Key, Options, Shared, Thumbnail};
 use crate::thread::panic_message;
 
@@ -64,6 +64,7 @@ pub(super) struct Service {
     waiting: Vec<Waiting>,
     /// What was found for each key, by its tag.
     tags: HashMap<Key, String>,
+    compared: Compared,
     pause: Duration,
     /// How often the child ended before it could draw.
     failures: u32,
@@ -82,6 +83,7 @@ impl Service {
             hand: Hand::Resting,
             waiting: Vec::new(),
             tags: HashMap::new(),
+            compared: Compared::default(),
             pause: PAUSES[0],
             failures: 0,
             checked: Instant::now(),
@@ -145,10 +147,10 @@ impl Service {
         }
     }
 
-    fn origin(&self, key: &Key) -> Result<Origin, String> {
+    fn origin(&mut self, key: &Key) -> Result<Origin, String> {
         // Parsers are not meant to panic; a thumbnail must not be what shows that they do.
-        let library = &self.options.library;
-        let looked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Origin::of(key, library)));
+        let (library, compared) = (&self.options.library, &mut self.compared);
+        let looked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Origin::of(key, library, compared)));
         looked.unwrap_or_else(|panic| Err(panic_message(&*panic)))
     }
 
