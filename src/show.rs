@@ -911,8 +911,7 @@ impl Show {
             }
             LoadRequest::Keys(_) => format!("{error}; the keys stay as they were"),
             LoadRequest::Set(_) => {
-                let name = self.setlist().map(|set| set.name.to_owned()).unwrap_or_default();
-                self.params.set_text(Id::Set, &name);
+                self.name_set();
                 format!("{error}; the set list stays as it was")
             }
             LoadRequest::Armed(_) => {

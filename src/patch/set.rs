@@ -92,6 +92,8 @@ pub struct Entry {
 pub struct Set {
     pub path: PathBuf,
     pub name: String,
+    /// What [`find`] knows it by: the name of its file, or its path.
+    pub address: String,
     /// One at least.
     pub entries: Vec<Entry>,
     /// What it was read from.
@@ -131,6 +133,15 @@ pub fn find(folders: &Folders, named: &str, may_be_path: bool) -> Result<PathBuf
 fn title(file: &Path) -> String {
     let name = name_of(file);
     name.strip_suffix(".set").unwrap_or(&name).to_owned()
+}
+
+/// What leads to a set list from anywhere.
+fn address(path: &Path, folders: &Folders) -> String {
+    let title = title(path);
+    match find(folders, &title, false) {
+        Ok(found) if found == path => title,
+        _ => path.display().to_string(),
+    }
 }
 
 impl Set {
@@ -184,7 +195,8 @@ fn read(top: &dyn TableLike, path: &Path, library: &Library, check: &mut Checker
         }
     }
     let name = check.string(top, "name").unwrap_or_else(|| title(path));
-    Set { path: path.to_owned(), name, entries, sources: Sources::default() }
+    let address = address(path, library.folders());
+    Set { path: path.to_owned(), name, address, entries, sources: Sources::default() }
 }
 
 fn entry(table: &dyn TableLike, path: &Path, library: &Library, check: &mut Checker) -> Option<Entry> {
@@ -377,6 +389,14 @@ quantize = 0
         assert_eq!(found(path.to_str().unwrap(), true), Ok(path.clone()));
         assert!(found(path.to_str().unwrap(), false).is_err() && found("fryday", true).is_err());
         let set = Set::read(&path, &library).unwrap();
+        assert_eq!((set.name.as_str(), set.address.as_str()), ("Friday", "friday"));
+        let elsewhere = folder.join("other/friday.set.toml");
+        std::fs::create_dir(folder.join("other")).unwrap();
+        for file in ["a.toml", "b.toml", "friday.set.toml"] {
+            std::fs::copy(folder.join(file), elsewhere.with_file_name(file)).unwrap();
+        }
+        let other = Set::read(&elsewhere, &library).unwrap();
+        assert_eq!(other.address, elsewhere.display().to_string(), "its name leads to the first one");
         let [a, b] = &set.entries[..] else { panic!("two entries") };
         assert_eq!((set.name.as_str(), a.note.as_str(), &a.file), ("Friday", "slow", &folder.join("a.toml")));
         let beats = |length| Some(Fade { length, unit: TimeBase::Beats });

@@ -137,15 +137,21 @@ impl Show {
 
     /// A set list has been read.
     pub(super) fn take_set(&mut self, set: Arc<Set>) {
-        self.params.set_text(Id::Set, &set.name);
         // Another file was saved: what waits goes on waiting.
         if self.setlist.set.as_deref() == Some(&*set) {
-            return;
+            return self.name_set();
         }
         self.status.notice(format!("the set {} has {} entries", set.name, set.entries.len()));
         let playing = self.presets.playing().path.clone();
         self.reread.follow(Id::Set, Some(&set.path));
         self.setlist.take(set, &playing);
+        self.name_set();
+    }
+
+    /// Names what plays in `/setlist`.
+    pub(super) fn name_set(&mut self) {
+        let address = self.setlist.set.as_ref().map_or("", |set| &set.address);
+        self.params.set_text(Id::Set, address);
     }
 
     /// Loads the keys that `/keyboard` names; nothing brings back those of the instrument.

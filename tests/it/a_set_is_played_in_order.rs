@@ -107,6 +107,21 @@ fn next_and_previous_follow_the_set() {
 }
 
 #[test]
+fn what_the_address_says_leads_to_the_set_that_plays() {
+    let mut rig = rig();
+    fs::write(rig.folder().join("friday.set.toml"), format!("name = \"Friday night\"\n{SET}")).expect("a set");
+    rig.step(0.01, &[text(Id::Set, "FRIDAY")]);
+    assert_eq!(rig.setlist().map(|set| set.name.to_owned()).as_deref(), Some("Friday night"));
+    let said = rig.params().text(Id::Set).to_owned();
+    rig.step(0.01, &[text(Id::Set, "saturday")]);
+    assert!(rig.notice().contains("saturday"), "{}", rig.notice());
+    assert_eq!((said.as_str(), rig.params().text(Id::Set)), ("friday", "friday"), "what plays");
+    rig.step(0.01, &[text(Id::Set, "")]);
+    rig.step(0.01, &[text(Id::Set, said)]);
+    assert!(rig.setlist().is_some(), "{}", rig.notice());
+}
+
+#[test]
 fn what_waits_for_its_beat_stays_when_files_are_read_again_and_goes_in_a_panic() {
     let mut rig = rig();
     rig.step(0.01, &[text(Id::Set, "friday")]);
