@@ -882,7 +882,7 @@ impl Show {
 
     fn take_failed(&mut self, request: &LoadRequest, error: &LoadError) {
         let is_known = matches!(error, LoadError::Recorded { .. });
-        let error = error.headline();
+        let (error, file) = (error.headline(), error.file());
         if !is_known {
             self.status.fail(&error);
         }
@@ -909,8 +909,13 @@ impl Show {
                 self.params.set_text(Id::Preset, playing);
                 format!("{error}; {playing} plays on")
             }
-            LoadRequest::Keys(_) => format!("{error}; the keys stay as they were"),
+            LoadRequest::Keys(_) => {
+                self.reread.await_mended(Id::Keys, file);
+                self.name_keys();
+                format!("{error}; the keys stay as they were")
+            }
             LoadRequest::Set(_) => {
+                self.reread.await_mended(Id::Set, file);
                 self.name_set();
                 format!("{error}; the set list stays as it was")
             }

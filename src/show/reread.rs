@@ -39,6 +39,14 @@ impl Reread {
         }
     }
 
+    /// A file that could not be played: it is read again when it is saved, unless another one plays.
+    pub fn await_mended(&mut self, id: Id, file: Option<&Path>) {
+        let is_free = ADDRESSES.iter().zip(&self.files).any(|(known, file)| *known == id && file.is_none());
+        if is_free {
+            self.follow(id, file);
+        }
+    }
+
     fn watch(&mut self) {
         let files = self.files.iter().flatten().cloned().collect();
         if let Some(watch) = &mut self.watch {

@@ -3,7 +3,7 @@
 //! A set list arrives like a preset, read by the thread `library`. While there is one, the next and the previous preset are
 //! its own. Beats are the show's, so a take repeats everything. The player's own keys arrive in the same way.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Show;
@@ -30,6 +30,8 @@ pub struct Setlist {
     beats: f64,
     /// How many of its cues at beats have come.
     come: usize,
+    /// The file of the player's own keys that play; empty for none.
+    keys: PathBuf,
 }
 
 /// Where a show is in its set list.
@@ -121,10 +123,11 @@ impl Show {
             return self.loads.request(LoadRequest::Set(named));
         }
         self.loads.cancel(loads::Kind::Set);
+        self.status.mended(loads::Kind::Set);
+        self.reread.follow(Id::Set, None);
         if let Some(set) = self.setlist.set.take() {
             self.forget_asked();
             self.setlist.at = None;
-            self.reread.follow(Id::Set, None);
             self.status.notice(format!("the set {} is over", set.name));
         }
     }
@@ -161,15 +164,24 @@ impl Show {
             return self.loads.request(LoadRequest::Keys(named));
         }
         self.loads.cancel(loads::Kind::Keys);
+        self.status.mended(loads::Kind::Keys);
         self.reread.follow(Id::Keys, None);
+        self.setlist.keys = PathBuf::new();
         self.controls.set_own_keys(Arc::default());
     }
 
     /// Keys of the player's own have been read.
     pub(super) fn take_keys(&mut self, file: &KeyFile) {
         self.reread.follow(Id::Keys, Some(&file.path));
+        self.setlist.keys.clone_from(&file.path);
+        self.name_keys();
         self.status.notice(format!("{} keys from {}", file.bindings.len(), file.path.display()));
         self.controls.set_own_keys(file.bindings.as_slice().into());
+    }
+
+    /// Names in `/keyboard` the file whose keys play.
+    pub(super) fn name_keys(&mut self) {
+        self.params.set_text(Id::Keys, &self.setlist.keys.to_string_lossy());
     }
 
     /// What keys do.

@@ -183,6 +183,31 @@ fn a_set_and_keys_are_read_again_when_they_are_saved_and_a_mistake_costs_one_lin
 }
 
 #[test]
+fn a_file_that_is_wrong_from_the_start_is_read_again_when_it_is_mended() {
+    let mut rig = Rig::with(&PRESETS).live().start();
+    let (set, keys) = (rig.folder().join("friday.set.toml"), rig.folder().join("keys.toml"));
+    fs::write(&keys, "g = '/walk/restrat'\n").expect("keys");
+    fs::write(&set, "[[entry]]\npreset = \"aa\"\n").expect("a set");
+    let says = |part: &'static str| move |show: &Show| show.status().notice.is_some_and(|line| line.contains(part));
+    let write_keys = |file: &Path| write_by(Source::Key, Id::Keys, Value::Text(file.display().to_string()));
+    rig.wait(&[write_keys(&keys)], says("/walk/restrat"));
+    assert_eq!(rig.params().text(Id::Keys), "", "no keys of this file play");
+    let own = |show: &Show| show.keys().own(Key::Char('g')).is_some();
+    save(&mut rig, &keys, "g = '/walk/restart'\n", own);
+    assert_eq!((rig.notice().contains("1 keys"), rig.status().fault), (true, None), "{}", rig.notice());
+    rig.wait(&[text(Id::Set, "friday")], says("no preset \"aa\""));
+    save(&mut rig, &set, SET, |show| show.setlist().is_some());
+    // Another file that is wrong changes nothing.
+    let other = rig.folder().join("other.toml");
+    fs::write(&other, "g = '/psy'\n").expect("keys");
+    rig.wait(&[write_keys(&other)], says("/psy"));
+    assert_eq!((rig.params().text(Id::Keys), own(&rig)), (keys.to_string_lossy().as_ref(), true));
+    // Without keys of one's own, nothing is wrong with them.
+    rig.step(0.01, &[write_by(Source::Key, Id::Keys, Value::Text(String::new()))]);
+    assert_eq!(rig.status().fault.or(rig.status().notice).filter(|line| line.contains("/psy")), None);
+}
+
+#[test]
 fn a_take_repeats_the_set_its_cues_and_the_keys() {
     let folder = Folder::new();
     let path = folder.join("show.take");

@@ -294,6 +294,16 @@ impl LoadError {
     pub fn headline(&self) -> String {
         self.to_string().lines().next().unwrap_or_default().to_owned()
     }
+
+    /// The text file that has to be mended.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            LoadError::Preset(
+                PresetError::Read { path, .. } | PresetError::Wrong { path, .. } | PresetError::Empty { path },
+            ) => Some(path),
+            _ => None,
+        }
+    }
 }
 
 /// The progress of a load.
