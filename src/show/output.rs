@@ -163,7 +163,7 @@ impl Output {
     /// Makes the pictures itself until [`Output::start`].
     pub fn new(program: Box<dyn Program>, screen: Option<Screen>) -> Self {
         let device = screen.as_ref().map(Screen::device);
-        let is_software = device.is_some_and(|device| device.is_shared() && !device.adapter.is_real());
+        let is_software = device.is_some_and(|device| device.is_for_window && !device.adapter.is_real());
         Output {
             is_software,
             goes_live: false,

@@ -11,6 +11,7 @@ use latent_jockey::params::{Id, Value};
 use latent_jockey::patch::folders::{Folders, Kind};
 use latent_jockey::screen::chain::AHEAD;
 use latent_jockey::screen::{Kernel, Moment, Scaling, Screen, Workshop};
+use latent_jockey::show::{Devices, Show, Shown, Tap};
 
 use crate::common::rig::{Rig, text, write_by};
 use crate::common::skip_gpu;
@@ -53,6 +54,33 @@ fn set(rig: &Rig, address: &str, value: f64) -> Event {
 }
 
 const STILL: &str = "[params]\n\"/walk/kind\" = \"hold\"\n";
+
+/// Wants every picture, as a window that draws with another device does.
+struct Eye;
+
+impl Tap for Eye {
+    fn wants(&self) -> bool {
+        true
+    }
+    fn picture(&mut self, _: &Shown) {}
+}
+
+#[test]
+fn a_window_on_another_device_gets_a_part_of_its_size_too_where_software_draws() {
+    let Some(mut device) = Device::open(false).map_err(skip_gpu).ok() else { return };
+    if device.adapter.is_real() {
+        return skip_gpu("a card draws in full");
+    }
+    device.is_for_window = true;
+    let mut rig = Rig::with(&[("a", STILL)]).live().on_screen(Arc::new(device)).start();
+    let mut devices = Devices::default();
+    devices.tap(Eye);
+    rig.connect(devices);
+    rig.set_output_size([1280, 720]);
+    let size = |show: &Show| show.picture().map(|picture| [picture.width, picture.height]);
+    rig.wait(&[], |show| size(show).is_some_and(|size| size[0] > 64));
+    assert_eq!(size(&rig), Some([640, 360]));
+}
 
 #[test]
 fn a_preset_brings_effects_with_their_parameters() {

@@ -99,6 +99,8 @@ pub struct Device {
     pub driver: String,
     /// `None` if no window draws with this device.
     pub roots: Option<Roots>,
+    /// Whether a window shows what is drawn, by this device or by a copy.
+    pub is_for_window: bool,
     fault: Arc<Mutex<Option<String>>>,
     /// Number of read-backs.
     pub reads: Arc<AtomicU64>,
@@ -127,7 +129,7 @@ impl Device {
     pub fn open_with_window(real: bool) -> Result<Device, EngineError> {
         let (instance, adapter) = best(real)?;
         if !is_windows_choice(&instance, &adapter) {
-            return Device::open(real);
+            return Ok(Device { is_for_window: true, ..Device::open(real)? });
         }
         // All features, as the window would request them, except experimental ones, and mappable primary buffers, which
         // are slow on a card with its own memory.
@@ -136,7 +138,7 @@ impl Device {
             all.remove(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS);
         }
         let device = Device::with_limits(&adapter, adapter.limits(), all)?;
-        Ok(Device { roots: Some(Roots { instance, adapter }), ..device })
+        Ok(Device { roots: Some(Roots { instance, adapter }), is_for_window: true, ..device })
     }
 
     /// Opens the best adapter of any kind with a limit on the size of buffers: a small card, for tests.
@@ -188,7 +190,20 @@ impl Device {
         });
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| keep_first(&failed, first_line(&error))));
         let (reads, passes, brought) = Default::default();
-        Ok(Device { wgpu: device, queue, adapter, limits, matrix, driver, roots: None, fault, reads, passes, brought })
+        Ok(Device {
+            wgpu: device,
+            queue,
+            adapter,
+            limits,
+            matrix,
+            driver,
+            roots: None,
+            is_for_window: false,
+            fault,
+            reads,
+            passes,
+            brought,
+        })
     }
 
     /// Number of read-backs; it stays constant while pictures and effects stay on the card.
