@@ -210,6 +210,8 @@ pub struct Show {
     coded: Vec<(Target, Value)>,
     /// What came of code in the last step.
     reports: Vec<Report>,
+    /// Whether it is about to return to the preset as it was loaded.
+    panics: bool,
     /// Seconds of the show so far, not counting frozen ones.
     secs: f64,
 }
@@ -285,6 +287,7 @@ impl Show {
             edits: Edits::default(),
             coded: Vec::new(),
             reports: Vec::new(),
+            panics: false,
             secs: 0.0,
             params,
             engine,
@@ -1161,6 +1164,10 @@ impl Show {
 
     /// Returns to the preset as it was loaded.
     fn panic(&mut self) {
+        // The preset's own code may ask for it as soon as it plays.
+        if std::mem::replace(&mut self.panics, true) {
+            return;
+        }
         self.controls.forget_held();
         self.forget_asked();
         self.loads.forget_prepared();
@@ -1178,6 +1185,7 @@ impl Show {
             ""
         };
         self.status.notice(format!("back to the preset {name}{off}"));
+        self.panics = false;
     }
 
     fn reload_preset(&mut self, result: Result<Preset, PresetError>) {

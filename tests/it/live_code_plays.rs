@@ -132,6 +132,16 @@ fn code_waits_for_the_bar() {
 }
 
 #[test]
+fn a_patch_that_asks_for_a_panic_plays() {
+    let mut rig = Rig::with(&[("a.luau", "psi = 0.5 panic()"), ("plain", "")]).start();
+    rig.step(0.01, &[]);
+    assert_eq!(rig.base(Id::Psi), 0.5);
+    rig.step(0.01, &[bang(Id::Panic)]);
+    rig.step(0.01, &[bang(Id::PresetNext)]);
+    assert_eq!(rig.preset().name, "plain");
+}
+
+#[test]
 fn hush_and_panic_end_it() {
     for id in [Id::Hush, Id::Panic] {
         let mut rig = drift();
