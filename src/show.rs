@@ -1093,6 +1093,7 @@ impl Show {
     fn play_modulators(&mut self) {
         let preset = self.presets.playing();
         let mut modulators = self.edits.applied(&preset.modulators);
+        self.morph.keep_modulators_beside(&modulators);
         modulators.extend_from_slice(self.morph.modulators());
         if let Err(error) = self.modulation.play(&modulators, &mut self.params) {
             self.status.notice(format!("preset {}: modulation is off: {error}", preset.name));
@@ -1124,7 +1125,7 @@ impl Show {
             Some(write((Target { id, ..target }, value)))
         });
         let values: Vec<Write> = values.collect();
-        self.write_all(values);
+        self.reloaded(values);
     }
 
     /// Removes a modulator, whether it was added or is the preset's own.

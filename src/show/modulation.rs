@@ -56,7 +56,12 @@ impl Modulation {
         params.modulate(&[]);
         let gone: Vec<Id> = old.iter().flat_map(|playing| playing.rows.iter().copied()).collect();
         let rows: Vec<_> = modulators.iter().map(Modulator::rows).collect();
-        let mut ids = params.replace(&gone, &rows.concat())?.into_iter();
+        let ids = params.replace(&gone, &rows.concat());
+        if ids.is_err() {
+            // Nobody else would remove the rows of what has ended.
+            params.replace(&gone, &[])?;
+        }
+        let mut ids = ids?.into_iter();
 
         let mut routes = Vec::new();
         for (i, modulator) in modulators.iter().enumerate() {
@@ -298,6 +303,24 @@ mod tests {
             fresh.step(0.1);
         }
         assert_ne!(fresh.step(0.1), reloaded.step(0.0), "a restarted wave is elsewhere");
+    }
+
+    #[test]
+    fn what_cannot_be_played_leaves_no_rows_behind() {
+        let mut rig = Rig::new(BREATHE);
+        let modulators = |entry: &str| {
+            let preset = Preset::parse(&format!("[mod]\n{entry}"), Path::new("p.toml")).unwrap();
+            preset.modulators
+        };
+        // Both have beats, which are not the same knob.
+        rig.load("breathe = { source = 'sine', beats = 4, to = '/psi' }");
+        let twice = ["source = 'sine'", "source = 'steps', steps = '1 0'"];
+        let twice = twice.map(|source| modulators(&format!("breathe = {{ {source}, beats = 4, to = '/psi' }}")));
+        assert!(rig.modulation.play(&twice.concat(), &mut rig.params).is_err());
+        assert!(rig.params.table().resolve("/mod/breathe/depth").is_none());
+        assert_eq!(rig.step(0.5), 0.0);
+        rig.load(BREATHE);
+        assert_ne!(rig.step(0.5), 0.0, "the next one plays");
     }
 
     #[test]

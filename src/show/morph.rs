@@ -108,6 +108,11 @@ impl Morph {
         &self.modulators
     }
 
+    /// Forgets those that fade out whose names are taken by these, which were added meanwhile.
+    pub fn keep_modulators_beside(&mut self, playing: &[Modulator]) {
+        self.modulators.retain(|old| playing.iter().all(|modulator| modulator.name != old.name));
+    }
+
     /// How long the next preset that arrives fades.
     pub fn set_next(&mut self, fade: Option<Fade>) {
         self.next = fade;
@@ -565,6 +570,7 @@ impl Show {
             return self.loads.request(LoadRequest::Armed(PresetQuery { from: From::Named(named), by: 0 }));
         }
         self.loads.cancel(loads::Kind::Armed);
+        self.status.mended(loads::Kind::Armed);
         self.morph.armed = None;
     }
 

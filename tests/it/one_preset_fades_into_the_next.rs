@@ -99,6 +99,32 @@ fn another_preset_begins_where_the_last_has_come_to() {
 }
 
 #[test]
+fn a_modulator_that_is_added_meanwhile_takes_the_place_of_one_that_fades_out() {
+    let mut rig = rig();
+    rig.step(0.01, &[number(Id::PresetFade, 2.0)]);
+    rig.step(0.0, &[text(Id::Preset, "b")]);
+    rig.step(1.0, &[]);
+    let sway = "sway = { source = \"steps\", steps = \"1 0\", beats = 8, to = \"/psi\", depth = 0.3 }";
+    rig.step(0.0, &[write(Id::ModAdd, Value::Text(sway.to_owned()))]);
+    assert_eq!((rig.notice().as_str(), at(&rig, "/mod/sway/depth")), ("added sway", 0.3));
+    rig.step(2.0, &[]);
+    assert_eq!((at(&rig, "/mod/sway/depth"), at(&rig, "/mod/rise/depth"), rig.fading()), (0.3, 0.5, None));
+    rig.step(0.0, &[text(Id::Preset, "a")]);
+    rig.step(2.1, &[]);
+    assert!(!rig.notice().contains("modulation is off"), "{}", rig.notice());
+    assert_eq!(at(&rig, "/mod/sway/depth"), 0.4, "the preset's own again");
+}
+
+#[test]
+fn what_is_armed_no_more_has_no_line() {
+    let mut rig = Rig::with(&[("a", A), ("b", B)]).live().start();
+    let says = |show: &Show| show.status().notice.is_some_and(|line| line.contains("nobody"));
+    rig.wait(&[text(Id::PresetArm, "nobody")], says);
+    rig.step(0.01, &[text(Id::PresetArm, "")]);
+    assert_eq!((rig.notice().contains("nobody"), rig.status().fault), (false, None));
+}
+
+#[test]
 fn beats_count_as_the_tempo_says_and_half_way_is_on_a_beat() {
     let mut rig = rig();
     rig.step(0.35, &[number(Id::PresetFade, 8.0), write(Id::PresetSync, Value::Text("beats".into()))]);
