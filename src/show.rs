@@ -962,7 +962,10 @@ impl Show {
 
     /// Starts the preset's live code.
     fn play_code(&mut self) {
-        let Some(code) = self.presets.playing().script.clone() else { return };
+        let Some(code) = self.presets.playing().script.clone() else {
+            // What failed in the last one's has ended with it.
+            return self.status.mended(Kind::Code);
+        };
         let time = self.modulation.now(self.controls.clock().beat());
         match self.scripts.play(&code, &mut self.params, time) {
             Ok(()) => self.status.mended(Kind::Code),

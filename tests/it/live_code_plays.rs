@@ -132,6 +132,14 @@ fn code_waits_for_the_bar() {
 }
 
 #[test]
+fn a_line_about_code_goes_with_its_preset() {
+    let mut rig = Rig::with(&[("plain", ""), ("wrong.luau", "psi = oops()")]).live().start();
+    rig.wait(&[bang(Id::PresetNext)], |show| show.status().notice.is_some_and(|line| line.contains("oops")));
+    rig.wait(&[bang(Id::PresetNext)], |show| show.preset().name == "plain");
+    assert_eq!((rig.notice().contains("oops"), rig.status().fault), (false, None));
+}
+
+#[test]
 fn a_patch_that_asks_for_a_panic_plays() {
     let mut rig = Rig::with(&[("a.luau", "psi = 0.5 panic()"), ("plain", "")]).start();
     rig.step(0.01, &[]);
