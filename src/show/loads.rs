@@ -19,6 +19,10 @@ pub use load::{Arrived, Context, From, Kind, LoadError, LoadRequest, Loaded, Nam
 use load::{Identity, Outcome};
 use worker::Worker;
 
+/// Most things of a kind that are loaded ahead: of presets that somebody browses on the way to the next beat, the last ones
+/// count. A network may have gigabytes.
+const MOST_PREPARED: usize = 4;
+
 /// Something that started to play.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Landing {
@@ -182,6 +186,13 @@ impl Loads {
     pub fn prepare(&mut self, request: LoadRequest) {
         if !self.entries.iter().any(|entry| entry.request.is_same(&request)) {
             self.count += 1;
+            let kind = request.kind();
+            let is_ahead = |entry: &Entry| entry.is_prepared && entry.request.kind() == kind;
+            if self.entries.iter().filter(|entry| is_ahead(entry)).count() >= MOST_PREPARED
+                && let Some(oldest) = self.entries.iter().position(is_ahead)
+            {
+                self.entries.remove(oldest);
+            }
             self.entries.push(Entry {
                 number: self.count,
                 request,
@@ -455,6 +466,20 @@ mod tests {
         loads.prepare(preset("6-flowers"));
         loads.forget_prepared();
         assert!(loads.entries.is_empty());
+    }
+
+    #[test]
+    fn what_is_prepared_does_not_pile_up() {
+        let mut loads = loads();
+        loads.request(preset("1"));
+        for number in 2..40 {
+            loads.prepare(preset(&number.to_string()));
+            loads.prepare(LoadRequest::Network(Place::File(number.to_string().into())));
+        }
+        let is_there =
+            |number: u32| loads.entries.iter().any(|entry| entry.request.is_same(&preset(&number.to_string())));
+        assert_eq!((1..40).filter(|number| is_there(*number)).collect::<Vec<_>>(), [1, 36, 37, 38, 39]);
+        assert_eq!(loads.entries.len(), 1 + 2 * MOST_PREPARED);
     }
 
     #[test]
