@@ -19,12 +19,14 @@ macro_rules! report {
 }
 
 pub mod bench;
+pub mod completions;
 pub mod convert;
 pub mod doctor;
 pub mod eval;
 pub mod generate;
 pub mod inspect;
 pub mod keys;
+pub mod man;
 pub mod params;
 pub mod play;
 pub mod render;

@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use latent_jockey::commands::{
-    self, bench, convert, doctor, eval, generate, inspect, keys, params, play, render, shader, style, take, thumbnails,
+    self, bench, completions, convert, doctor, eval, generate, inspect, keys, man, params, play, render, shader, style,
+    take, thumbnails,
 };
 use latent_jockey::show::printable;
 
@@ -36,7 +37,7 @@ enum Command {
     /// Measure the time per picture, and from knob or sound to picture
     Bench(bench::Options),
     /// Check what works on this machine, and how to fix what does not
-    Doctor,
+    Doctor(doctor::Options),
     /// Check effects (.wgsl), for editors and CI
     Shader(shader::Options),
     /// List what keys do, and check your own
@@ -45,6 +46,10 @@ enum Command {
     Params(params::Options),
     /// Look into takes, and make them complete
     Take(take::Options),
+    /// Print what a shell needs to complete this command line
+    Completions(completions::Options),
+    /// Print the manual page, or write those of all commands
+    Man(man::Options),
     /// Draw small pictures of presets, styles and networks, for a show beside this process
     #[command(hide = true)]
     Thumbnails(thumbnails::Options),
@@ -67,11 +72,13 @@ fn main() -> ExitCode {
         Some(Command::Convert(options)) => convert::run(&options),
         Some(Command::Eval(options)) => eval::run(&options),
         Some(Command::Bench(options)) => bench::run(&options),
-        Some(Command::Doctor) => doctor::run(),
+        Some(Command::Doctor(options)) => doctor::run(&options),
         Some(Command::Shader(options)) => shader::run(&options),
         Some(Command::Keys(options)) => keys::run(&options),
         Some(Command::Params(options)) => params::run(&options),
         Some(Command::Take(options)) => take::run(&options),
+        Some(Command::Completions(options)) => completions::run(&options, Cli::command()),
+        Some(Command::Man(options)) => man::run(&options, Cli::command()),
         Some(Command::Thumbnails(options)) => thumbnails::run(&options),
     };
     match result {
@@ -101,4 +108,53 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     // Nobody may be reading.
     let _ = writeln!(std::io::stderr(), "latent-jockey: {}", lines.join("\n"));
     ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+    use clap_complete::Shell;
+
+    use super::*;
+
+    fn commands() -> Vec<String> {
+        let program = Cli::command();
+        let shown = program.get_subcommands().filter(|command| !command.is_hide_set());
+        shown.map(|command| command.get_name().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_shell_completes_every_command() {
+        for shell in Shell::value_variants() {
+            let script = completions::script(*shell, Cli::command());
+            for word in commands().iter().map(String::as_str).chain(["--headless", "--audio", "--report"]) {
+                // Fish writes options without their dashes.
+                let word = if *shell == Shell::Fish { word.trim_start_matches('-') } else { word };
+                assert!(script.contains(word), "{shell}: {word}");
+            }
+            assert!(!script.contains("thumbnails"), "{shell}: a hidden command");
+        }
+    }
+
+    #[test]
+    fn every_command_has_a_manual_page_which_the_first_one_names() {
+        let pages = man::pages(Cli::command()).unwrap();
+        let page = |name: &str| pages.iter().find(|page| page.name == name).unwrap_or_else(|| panic!("no page {name}"));
+        let first = &page("latent-jockey").text;
+        assert!(first.contains("LATENT_JOCKEY_HOME"), "{first}");
+        for command in commands() {
+            // In roff a hyphen is escaped.
+            let name = format!("latent-jockey-{command}");
+            assert!(first.contains(&name.replace('-', "\\-")), "{name}: {first}");
+            assert!(page(&name).text.contains(".SH SYNOPSIS"), "{name}");
+        }
+        assert!(page("latent-jockey-take-bundle").text.contains("Copy the files"));
+        assert!(pages.iter().all(|page| !page.name.contains("thumbnails") && !page.name.ends_with("help")));
+        assert!(!first.contains("thumbnails"), "{first}");
+    }
 }

@@ -1,5 +1,7 @@
 //! `doctor`: what works on this machine, and how to fix what does not.
 
+mod report;
+
 use std::ffi::OsStr;
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
@@ -9,6 +11,7 @@ use super::play::OSC_PORT;
 use crate::audio::sources::sources;
 use crate::control::midi::{self, Profiles};
 use crate::engine::gpu;
+use crate::file::built_in;
 use crate::footage::source;
 use crate::patch::folders::{Folders, Kind};
 use crate::patch::library::Library;
@@ -26,7 +29,22 @@ enum Health {
 
 use Health::{Bad, Good, Lesser};
 
-pub fn run() -> anyhow::Result<()> {
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Print it to be pasted into a bug report: with versions and drivers, without your name in paths
+    #[arg(long)]
+    report: bool,
+}
+
+/// # Errors
+/// When the instrument cannot play here.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let home = dirs::home_dir().filter(|_| options.report);
+    let shown = |line: &str| report::without_owner(line, home.as_deref());
+    if options.report {
+        report!("```text");
+        report::head(&gpu::adapters()).iter().for_each(|line| report!("{}", shown(line)));
+    }
     let checks = [
         ("folders", folders()),
         ("presets", presets()),
@@ -54,7 +72,10 @@ pub fn run() -> anyhow::Result<()> {
                 ("BAD ", line)
             }
         };
-        report!("{sign}{name:<10} {line}");
+        report!("{}", shown(&format!("{sign}{name:<10} {line}")));
+    }
+    if options.report {
+        report!("```");
     }
     anyhow::ensure!(bad == 0, "the instrument cannot play: {bad} of the checks above failed");
     Ok(())
@@ -75,7 +96,10 @@ fn folders() -> Health {
     let installed = folders.installed().map(|folder| place("installed in", folder));
     let built_in = Folders::default();
     let count = |kind| built_in.files(kind).len();
-    let built_in = format!("built in ({} presets, {} networks)", count(Kind::Preset), count(Kind::Network));
+    let left_out = built_in::left_out();
+    let left_out = if left_out.is_empty() { String::new() } else { format!(", without {}", left_out.join(" and ")) };
+    let [presets, networks] = [Kind::Preset, Kind::Network].map(count);
+    let built_in = format!("built in ({presets} presets, {networks} networks{left_out})");
     Good([show, own, installed, Some(built_in)].into_iter().flatten().collect::<Vec<_>>().join(", then "))
 }
 

@@ -32,6 +32,16 @@ struct Presets;
 #[allow_missing = true]
 struct Effects;
 
+/// Networks that are larger than the registry takes: its package is built without them, and without the presets that play
+/// them.
+const LARGE: [&str; 2] = ["mandalas256", "nebulae256"];
+
+/// The networks that ship and that this build is without.
+pub fn left_out() -> Vec<&'static str> {
+    let is_there = |name: &&str| Presets::get(&format!("networks/{name}.safetensors")).is_some();
+    LARGE.into_iter().filter(|name| !is_there(name)).collect()
+}
+
 /// Whether this is a built-in file, or a place where one might be.
 pub fn is_built_in(path: &Path) -> bool {
     path.starts_with(ROOT)

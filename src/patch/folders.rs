@@ -8,7 +8,7 @@
 //!    brings its effects, networks and the like, but no list of presets;
 //! 2. the player's own: the folder named by [`HOME_VARIABLE`], or `latent-jockey` in the platform's configuration folder
 //!    (`~/.config`, `~/Library/Application Support`, `%APPDATA%`);
-//! 3. the installed: `presets` next to the program, or in a folder above it;
+//! 3. the installed: `../share/latent-jockey` seen from the program, or `presets` next to it or in a folder above it;
 //! 4. what is built into the program: see [`crate::file::built_in`].
 //!
 //! To find the files of a [`Kind`], here that of effects:
@@ -180,7 +180,7 @@ impl Folders {
         self.own.as_deref()
     }
 
-    /// The folder next to the program, or in a folder above it.
+    /// The folder installed with the program: see [`self`].
     pub fn installed(&self) -> Option<&Path> {
         self.installed.as_deref()
     }
@@ -306,17 +306,40 @@ fn is_same(a: &Path, b: &Path) -> bool {
     std::fs::canonicalize(a).ok().is_some_and(|a| std::fs::canonicalize(b).ok() == Some(a))
 }
 
-/// The folder `presets` with presets next to the program, or in a folder above it.
+/// The folder installed with this program.
 fn installed() -> Option<PathBuf> {
-    let program = std::env::current_exe().and_then(std::fs::canonicalize).ok()?;
-    let folders = program.ancestors().skip(1).map(|folder| folder.join("presets"));
-    folders.into_iter().find(|folder| !Kind::Preset.files_in(folder).is_empty())
+    installed_with(&std::env::current_exe().and_then(std::fs::canonicalize).ok()?)
+}
+
+/// `../share/latent-jockey`, or `presets` next to the program or in a folder above it: the first that has presets.
+fn installed_with(program: &Path) -> Option<PathBuf> {
+    let shared = program.ancestors().nth(2).map(|prefix| prefix.join("share/latent-jockey"));
+    let above = program.ancestors().skip(1).map(|folder| folder.join("presets"));
+    shared.into_iter().chain(above).find(|folder| !Kind::Preset.files_in(folder).is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::locate::test_folder;
     use super::*;
+
+    #[test]
+    fn what_is_installed_lies_in_share_or_above_the_program() {
+        let folder = test_folder("installed", &[]);
+        let program = folder.join("usr/bin/latent-jockey");
+        let with_preset = |at: &str| {
+            let place = folder.join(at);
+            std::fs::create_dir_all(&place).unwrap();
+            assert_ne!(installed_with(&program), Some(place.clone()), "without presets");
+            std::fs::write(place.join("a.toml"), "").unwrap();
+            assert_eq!(installed_with(&program), Some(place));
+        };
+        // Each is stronger than the one before.
+        with_preset("presets");
+        with_preset("usr/presets");
+        with_preset("usr/bin/presets");
+        with_preset("usr/share/latent-jockey");
+    }
 
     #[test]
     fn the_stronger_place_wins_and_what_ships_is_always_there() {

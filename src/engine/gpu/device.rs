@@ -28,13 +28,16 @@ pub struct Adapter {
     pub backend: wgpu::Backend,
     /// Whether it supports 16-bit floats.
     pub half: bool,
+    /// The driver's name and version; empty if it tells neither.
+    pub driver: String,
 }
 
 impl Adapter {
     fn new(adapter: &wgpu::Adapter) -> Adapter {
         let info = adapter.get_info();
         let half = adapter.features().contains(wgpu::Features::SHADER_F16);
-        Adapter { name: info.name, kind: info.device_type, backend: info.backend, half }
+        let driver = format!("{} {}", info.driver, info.driver_info).trim().to_owned();
+        Adapter { name: info.name, kind: info.device_type, backend: info.backend, half, driver }
     }
 
     /// Whether it is a graphics card rather than a driver that computes on the processor.
