@@ -230,6 +230,7 @@ pub fn run(show: Show, card: Option<Arc<Device>>, events: Events, options: Optio
     let remembered = windows_file.as_deref().map(screens::recall).unwrap_or_default();
     let (place, output_wanted, is_quiet) = remembered.at_start(options.output.as_deref());
     let output = windows::Output::new(place, is_quiet, remembered);
+    let pictures = tiles::Tiles::new(options.thumbnails.clone());
     let mut player = Player {
         show: Mutex::new(show),
         events,
@@ -242,7 +243,7 @@ pub fn run(show: Show, card: Option<Arc<Device>>, events: Events, options: Optio
         text: if options.hud { control::Text::Lines } else { control::Text::Nothing },
         list_shown: false,
         map_shown: false,
-        stage: stage::Stage::new(tiles::Tiles::new(options.thumbnails.clone())),
+        stage: stage::Stage::new(pictures.clone()),
         knows_tab: false,
         is_styled: false,
         output_wanted,
@@ -250,11 +251,10 @@ pub fn run(show: Show, card: Option<Arc<Device>>, events: Events, options: Optio
         windows_file,
         arrivals: arrivals::Arrivals::default(),
         settling: Settling { events: options.first.clone(), size: None, since: now, opened: now },
-        editor: editor::Editor::new(tiles::Tiles::new(options.thumbnails.clone())),
-        panel: panel::Panel::default(),
+        editor: editor::Editor::new(pictures.clone()),
+        panel: panel::Panel::new(pictures),
     };
     player.follow();
-    player.panel.set_pictures(tiles::Tiles::new(options.thumbnails.clone()));
     // Bevy panics when a driver fails; here that becomes an ordinary error.
     let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| build(player, card, options, output).run()));
     match played {

@@ -87,8 +87,17 @@ pub enum Event {
     Session(session::Session),
     /// A reading of timecode.
     Timecode(timecode::Stamp),
-    /// One line for the HUD and the log: a port appeared or disappeared, a datagram was invalid.
+    /// One line for the HUD and the log: a port appeared, a datagram was invalid.
     Notice(String),
+    /// The same for what is wrong until it is mended: `of` says which device, or which part of one.
+    Fault {
+        of: String,
+        line: String,
+    },
+    /// What was wrong with it works again.
+    Mended {
+        of: String,
+    },
 }
 
 /// What happened to the events of one kind of device, for the HUD. Shared between threads.

@@ -92,7 +92,7 @@ use setlist::Setlist;
 use slideshow::{Slide, Slideshow};
 use snapshots::Snapshots;
 pub use stage::Picture;
-use status::Status;
+use status::{About, Status};
 pub use status::{Summary, printable};
 use takes::Takes;
 
@@ -382,12 +382,18 @@ impl Show {
         }
         self.snap();
         match told {
-            Some(Told::Started(path)) => self.status.notice(format!("the take {} begins", path.display())),
+            Some(Told::Started(path)) => {
+                self.status.mended(About::Take);
+                self.status.notice(format!("the take {} begins", path.display()));
+            }
             Some(Told::Stopped { path, bytes }) => {
                 self.status.notice(format!("the take {} is complete: {} kB", path.display(), bytes.div_ceil(1000)));
             }
-            Some(Told::Failed(line) | Told::Still(Err(line))) => self.status.notice(line),
-            Some(Told::Still(Ok(path))) => self.status.notice(format!("saved {}", path.display())),
+            Some(Told::Failed(line) | Told::Still(Err(line))) => self.status.error(About::Take, line),
+            Some(Told::Still(Ok(path))) => {
+                self.status.mended(About::Take);
+                self.status.notice(format!("saved {}", path.display()));
+            }
             None => {}
         }
     }
@@ -536,6 +542,7 @@ impl Show {
                 tempo_from: self.controls.clock().leader().word(),
                 waiting: self.controls.waiting(),
                 notices: self.status.notices(),
+                faults: self.status.faults(),
             },
         };
         self.listeners.iter_mut().for_each(|listener| listener.publish(&snapshot, dt));
@@ -614,6 +621,7 @@ impl Show {
                 }
             }
             Id::Panic => self.panic(),
+            Id::ErrorRead => drop(self.dismiss()),
             Id::Network => {
                 let place = Place::Named(self.named(Id::Network));
                 self.loads.request(LoadRequest::Network(place));
@@ -645,6 +653,7 @@ impl Show {
                 Err(line) => self.status.refuse(&format!("/palette: {line}")),
             },
             Id::FxAdd | Id::FxRemove | Id::FxOrder => self.change_effects(id),
+            Id::MacroSet => self.set_macro(),
             Id::ModAdd => self.add_modulator(),
             Id::ModRemove => self.remove_modulator(),
             Id::Eval => self.evaluate(),
@@ -759,7 +768,7 @@ impl Show {
                 self.controls.follow(self.params.table());
                 self.load_effects(self.effects.wanted().to_vec());
             }
-            Err(error) => self.status.notice(format!("the effects stay as they are: {error}")),
+            Err(error) => self.status.error(Kind::Effects, format!("the effects stay as they are: {error}")),
         }
     }
 
@@ -866,14 +875,14 @@ impl Show {
                 let named = &self.presets.playing().effects;
                 let is_mended = named.iter().any(|entry| entry.shader.is_none() && is_whole(&entry.name));
                 if let Err(error) = self.effects.want(entries, &mut self.params) {
-                    return self.status.fault(Some(Kind::Effects), format!("the effects stay as they are: {error}"));
+                    return self.status.fault(Kind::Effects, format!("the effects stay as they are: {error}"));
                 }
                 self.controls.follow(self.params.table());
                 self.reports.extend(self.effects.reports(&problems));
                 let links = self.effects.play(compiled, &self.params);
                 self.output.set_chain(links);
                 if let Some(line) = problems.into_iter().next() {
-                    self.status.fault(Some(Kind::Effects), line);
+                    self.status.fault(Kind::Effects, line);
                 }
                 if is_mended {
                     self.presets.look_again();
@@ -928,7 +937,7 @@ impl Show {
             }
             LoadRequest::Effects { .. } => format!("{error}; the effects stay as they are"),
         };
-        self.status.fault(Some(request.kind()), line);
+        self.status.fault(request.kind(), line);
     }
 
     fn name_network(&mut self) {
@@ -969,7 +978,7 @@ impl Show {
         let time = self.modulation.now(self.controls.clock().beat());
         match self.scripts.play(&code, &mut self.params, time) {
             Ok(()) => self.status.mended(Kind::Code),
-            Err(line) => self.status.fault(Some(Kind::Code), line),
+            Err(line) => self.status.fault(Kind::Code, line),
         }
         self.write_coded();
     }
@@ -1000,7 +1009,7 @@ impl Show {
                 self.status.mended(Kind::Code);
                 self.show_output(lines);
             }
-            Err(line) => self.status.fault(Some(Kind::Code), line),
+            Err(line) => self.status.fault(Kind::Code, line),
         }
         self.write_coded();
     }
@@ -1041,14 +1050,15 @@ impl Show {
         self.write_coded();
         if let Some(line) = self.scripts.take_fault() {
             self.scripts.take_reports(&mut self.reports);
-            self.status.fault(Some(Kind::Code), line);
+            self.status.fault(Kind::Code, line);
         }
     }
 
     /// Does what live code has written. Numbers take the short way, as there may be hundreds in a frame.
     fn write_coded(&mut self) {
         let mut coded = std::mem::take(&mut self.coded);
-        self.scripts.take_writes(&mut coded);
+        let is_loading = self.style_is_coming();
+        self.scripts.take_writes(&mut coded, is_loading);
         self.scripts.take_reports(&mut self.reports);
         for (target, value) in coded.drain(..) {
             // Code runs again and again: an effect that is there is not added twice.
@@ -1058,7 +1068,7 @@ impl Show {
             {
                 continue;
             }
-            let (is_style, is_loading) = (matches!(target.id, Id::StyleA | Id::StyleB), self.loads.wants(Kind::Style));
+            let is_style = matches!(target.id, Id::StyleA | Id::StyleB);
             let value = match &value {
                 Value::Text(word) if is_style => match self.scripts.style_number(target, word, is_loading) {
                     Some(number) => Value::Float(number),
@@ -1098,8 +1108,12 @@ impl Show {
         let mut modulators = self.edits.applied(&preset.modulators);
         self.morph.keep_modulators_beside(&modulators);
         modulators.extend_from_slice(self.morph.modulators());
-        if let Err(error) = self.modulation.play(&modulators, &mut self.params) {
-            self.status.notice(format!("preset {}: modulation is off: {error}", preset.name));
+        match self.modulation.play(&modulators, &mut self.params) {
+            Ok(()) => self.status.mended(About::Modulation),
+            Err(error) => {
+                let line = format!("preset {}: modulation is off: {error}", preset.name);
+                self.status.error(About::Modulation, line);
+            }
         }
     }
 
@@ -1201,7 +1215,7 @@ impl Show {
                     self.reports.push(Report { file: code.name(), lines: None, result: Err(error.clone()) });
                 }
                 let line = format!("{error}; keeping the last good version");
-                return self.status.fault(Some(Kind::Preset), line);
+                return self.status.fault(Kind::Preset, line);
             }
         };
         self.status.mended(Kind::Preset);
@@ -1227,6 +1241,7 @@ impl Show {
     fn learned(&mut self, taught: &Taught) {
         let is_saved = self.presets.learn(&taught.entry, taught.saves, &self.params);
         self.set_map();
+        self.status.mended(About::Learning);
         self.status.notice(taught.line.clone());
         self.tell_saving(is_saved);
     }
@@ -1248,7 +1263,12 @@ impl Show {
         }
         let network = self.decks.network().path.clone();
         let effects = self.morph.staying(self.effects.wanted());
-        let (name, params) = (self.params.text(Id::PresetSave), self.morph.settled(&self.params));
+        let name = self.params.text(Id::PresetSave);
+        let settled = self.morph.settled(&self.params);
+        let params = match names::saved(settled, self.style_is_coming(), &self.scripts) {
+            Ok(params) => params,
+            Err(line) => return self.status.notice(line.to_owned()),
+        };
         let is_saved = self.presets.save(name, &params, network, &effects, &self.edits);
         self.tell_saving(is_saved);
     }
@@ -1258,7 +1278,7 @@ impl Show {
         match is_saved {
             Ok(true) => {}
             Ok(false) => self.status.notice("the disk is slow: please save again".to_owned()),
-            Err(line) => self.status.notice(line),
+            Err(line) => self.status.error(About::Saving, line),
         }
     }
 
@@ -1273,6 +1293,7 @@ impl Show {
     fn saved(&mut self, saved: Saved) {
         match saved.result {
             Ok(written) => {
+                self.status.mended(About::Saving);
                 let path = written.preset.path.display();
                 match saved.origin {
                     Origin::Copy(_) => self.status.notice(format!("saved as a preset of your own: {path}")),
@@ -1285,14 +1306,17 @@ impl Show {
                 let before = self.edits.applied(&self.presets.playing().modulators);
                 self.presets.take_saved(written, &saved.origin, saved.number);
                 self.edits.settle(&self.presets.playing().modulators);
+                self.edits.macros.settle(&self.presets.playing().macros);
                 // An editor has changed the file in the meantime.
                 if self.edits.applied(&self.presets.playing().modulators) != before {
                     self.play_modulators();
                 }
                 self.set_map();
             }
-            Err(error) if saved.whole => self.status.notice(error.to_string()),
-            Err(error) => self.status.notice(format!("{error}; the learned mapping stays active")),
+            Err(error) if saved.whole => self.status.error(About::Saving, error.to_string()),
+            Err(error) => {
+                self.status.error(About::Saving, format!("{error}; the learned mapping stays active"));
+            }
         }
     }
 

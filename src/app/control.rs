@@ -103,12 +103,14 @@ fn paint_all(ctx: &Context, player: &mut Player) -> Rect {
         stage::paint(ctx, &mut player.stage, (show, &player.status), &player.rate, &mut player.pending);
     }
     let painter = ctx.layer_painter(LayerId::background()).with_clip_rect(area);
+    let mut beside = area;
     if player.list_shown {
-        list::paint(&painter);
+        list::paint(&painter, show.keys());
     } else if player.editor.is_shown() {
         editor::paint(ctx, area, &mut player.editor, show.params(), &mut player.pending);
     } else if player.panel.is_shown() {
         let right = egui::pos2(area.max.x - area.width() * panel::WIDTH, area.min.y);
+        beside.max.x = right.x;
         panel::over(ctx, Rect::from_min_max(right, area.max), &mut player.panel, show, &mut player.pending);
         if player.panel.takes_editor() {
             player.editor.open(show);
@@ -120,7 +122,13 @@ fn paint_all(ctx: &Context, player: &mut Player) -> Rect {
         hud::panel(&painter, show, &player.status, &player.rate);
     }
     if !player.list_shown && (player.text != Text::Nothing || player.stage.is_shown()) {
-        hud::notes(&painter, &player.status);
+        let painter = painter.with_clip_rect(beside);
+        let errors = hud::notes(&painter, &player.status, show.keys().of_window("back"));
+        let pressed =
+            ctx.input(|input| input.pointer.primary_pressed().then(|| input.pointer.interact_pos()).flatten());
+        if errors.zip(pressed).is_some_and(|(errors, at)| errors.contains(at)) {
+            show.dismiss();
+        }
     }
     if player.hints() && !player.stage.is_shown() {
         hud::saying(&painter, area.center_bottom() - vec2(0.0, 18.0), Align2::CENTER_BOTTOM, HINT_TEXT);

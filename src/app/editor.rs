@@ -214,6 +214,12 @@ impl Editor {
         }
     }
 
+    /// A key of the editor's own, whichever was pressed for it, in order with what else is typed: Escape, or another with Ctrl.
+    pub fn command(&mut self, key: egui::Key) {
+        let modifiers = if key == egui::Key::Escape { egui::Modifiers::NONE } else { egui::Modifiers::COMMAND };
+        self.typed.push_back(egui::Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers });
+    }
+
     /// Closes the names, or hides the editor.
     fn escape(&mut self) {
         if self.popup.take().is_none() {

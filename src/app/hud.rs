@@ -8,6 +8,7 @@ use bevy_egui::egui::{self, Align2, Color32, FontFamily, FontId, Painter, Pos2, 
 
 use super::meters::{self, meters};
 use super::stage::Rate;
+use crate::control::keys::Key;
 use crate::params::{Id, Params, Target, TimeBase};
 use crate::show::{Show, Summary};
 
@@ -227,42 +228,76 @@ fn beats(painter: &Painter, first: Pos2, cell: Vec2, beat: f64) {
     }
 }
 
-/// What needs attention, with what stands before and after each, and its colour.
-fn needs(status: &Summary) -> [(&Option<String>, &'static str, &'static str, Color32); 9] {
+/// What needs attention besides errors, with what stands before each, and its colour.
+fn needs(status: &Summary) -> [(&Option<String>, &'static str, Color32); 8] {
     [
-        (&status.fault, "", "   (Esc: read)", RED),
-        (&status.notice, "", "", WARM),
-        (&status.learning, "", "", COOL),
-        (&status.pending, "", "", COOL),
-        (&status.loading, "loading ", "", COOL),
-        (&status.recording, "● recording ", "", RED),
-        (&status.take, "● ", "", RED),
-        (&status.streaming, "● streaming to ", "", RED),
-        (&status.sharing, "● sharing ", "", COOL),
+        (&status.notice, "", WARM),
+        (&status.learning, "", COOL),
+        (&status.pending, "", COOL),
+        (&status.loading, "loading ", COOL),
+        (&status.recording, "● recording ", RED),
+        (&status.take, "● ", RED),
+        (&status.streaming, "● streaming to ", RED),
+        (&status.sharing, "● sharing ", COOL),
     ]
 }
 
 /// Whether anything needs attention.
 pub(super) fn has_notes(status: &Summary) -> bool {
-    needs(status).iter().any(|(text, ..)| text.is_some())
+    !status.faults.is_empty() || needs(status).iter().any(|(text, ..)| text.is_some())
 }
 
-/// Paints what needs attention, at the bottom: what is wrong, the notice, loading and recording.
-pub(super) fn notes(painter: &Painter, status: &Summary) {
-    let screen = painter.clip_rect();
-    let size = (screen.height() / 50.0).clamp(12.0, 22.0);
-    let mut bottom = screen.max.y - size;
-    for (text, before, after, colour) in needs(status) {
-        let Some(text) = text else { continue };
-        let mut job = LayoutJob::simple(format!("{before}{text}{after}"), mono(size), colour, screen.width() * 0.8);
-        job.wrap.max_rows = 3;
-        job.halign = egui::Align::Center;
-        let galley = painter.layout_job(job);
-        let area = Align2::CENTER_BOTTOM.anchor_size(Pos2::new(screen.center().x, bottom - size * 0.4), galley.size());
-        painter.rect_filled(area.expand2(Vec2::new(size, size * 0.4)), size * 0.5, PANEL);
-        painter.galley(area.center_top(), galley, colour);
-        bottom = area.min.y - size * 0.8;
+/// How many errors are shown at once.
+const MOST_FAULTS: usize = 3;
+
+/// The errors, the newest first, with how they are put away behind the last one.
+fn faults(faults: &[String], key: Option<Key>) -> Vec<String> {
+    let mut lines: Vec<String> = faults.iter().take(MOST_FAULTS).cloned().collect();
+    let more = faults.len() - lines.len();
+    if let Some(last) = lines.last_mut() {
+        let key = key.map(|key| if key == Key::Escape { "Esc".to_owned() } else { key.to_string() });
+        let read = key.map_or("a click: read".to_owned(), |key| format!("{key} or a click: read"));
+        let and = if more > 0 { format!("and {more} more   ") } else { String::new() };
+        *last = format!("{last}   {and}({read})");
     }
+    lines
+}
+
+/// Paints what needs attention, at the bottom: what is wrong, the notice, loading and recording. `key` says that errors were
+/// read. Returns where the errors stand, to be clicked.
+pub(super) fn notes(painter: &Painter, status: &Summary, key: Option<Key>) -> Option<Rect> {
+    let mut bottom = painter.clip_rect().max.y - note_size(painter);
+    let mut clicked: Option<Rect> = None;
+    // From the bottom upwards: the newest error is on top of the others.
+    for line in faults(&status.faults, key).into_iter().rev() {
+        let area = note(painter, line, RED, &mut bottom);
+        clicked = Some(clicked.map_or(area, |known| known.union(area)));
+    }
+    for (text, before, colour) in needs(status) {
+        if let Some(text) = text {
+            note(painter, format!("{before}{text}"), colour, &mut bottom);
+        }
+    }
+    clicked
+}
+
+fn note_size(painter: &Painter) -> f32 {
+    (painter.clip_rect().height() / 50.0).clamp(12.0, 22.0)
+}
+
+/// Paints one line above `bottom`, which moves up; returns its plate.
+fn note(painter: &Painter, text: String, colour: Color32, bottom: &mut f32) -> Rect {
+    let (screen, size) = (painter.clip_rect(), note_size(painter));
+    let mut job = LayoutJob::simple(text, mono(size), colour, screen.width() * 0.8);
+    job.wrap.max_rows = 3;
+    job.halign = egui::Align::Center;
+    let galley = painter.layout_job(job);
+    let area = Align2::CENTER_BOTTOM.anchor_size(Pos2::new(screen.center().x, *bottom - size * 0.4), galley.size());
+    let plate = area.expand2(Vec2::new(size, size * 0.4));
+    painter.rect_filled(plate, size * 0.5, PANEL);
+    painter.galley(area.center_top(), galley, colour);
+    *bottom = area.min.y - size * 0.8;
+    plate
 }
 
 /// Paints one short line on a plate.
@@ -331,6 +366,16 @@ mod test {
         assert_eq!(text("style"), Some("starry 60  wave 40"));
         assert_eq!(text("feedback"), Some("0.40  zoom 1.12/s"));
         assert_eq!(text("effects"), Some("trails, glow"));
+    }
+
+    #[test]
+    fn the_newest_errors_are_shown_with_how_they_are_put_away() {
+        let lines = |count: usize| (0..count).map(|i| format!("error {i}")).collect::<Vec<_>>();
+        assert!(faults(&[], Some(Key::Escape)).is_empty());
+        assert_eq!(faults(&lines(1), Some(Key::Escape)), ["error 0   (Esc or a click: read)"]);
+        let five = faults(&lines(5), Some(Key::Function(2)));
+        assert_eq!(five, ["error 0", "error 1", "error 2   and 2 more   (F2 or a click: read)"]);
+        assert_eq!(faults(&lines(1), None), ["error 0   (a click: read)"]);
     }
 
     #[test]

@@ -1,38 +1,20 @@
 //! Keyboard and dropped files: what the window handles itself, and what it passes on to the show.
 //!
-//! Keys for the show are listed in `control::keys` and become events; the window's own are listed in [`OWN`].
-//! Runs on the main thread.
+//! What keys do is listed in `control::keys`, and by the player's own file. Those that play the show become events; the
+//! window's actions, which are named there, are done here. Runs on the main thread.
 
 use std::sync::PoisonError;
 
 use bevy::input::keyboard::{Key as Logical, KeyboardInput};
 use bevy::prelude::*;
 use bevy::window::FileDragAndDrop;
+use bevy_egui::egui;
 
 use super::{Player, arrivals, windows};
-use crate::control::keys::{self, Does, Key, Keys};
+use crate::control::keys::{self, Key};
 use crate::control::{Event, Source, Write};
 use crate::params::{Id, Value};
-
-/// The window's own keys and their actions, for the list of keys.
-pub(super) const OWN: &[(&str, &str)] = &[
-    ("Tab", "the stage: show or hide it"),
-    ("H", "text: what needs attention, all, none"),
-    ("F  F11", "full screen"),
-    ("O", "output window on or off"),
-    ("M", "show the mapping"),
-    ("Ctrl P", "the panel: everything, to be played by hand"),
-    ("Ctrl F", "search all parameters"),
-    ("Ctrl E", "live code: show or hide the editor"),
-    ("Ctrl Shift E", "show the code to the audience too"),
-    ("?  F1", "this list"),
-    ("Esc", "an error was read; close, leave full screen"),
-    ("Ctrl S", "save the preset"),
-    ("Ctrl T", "begin or end a take"),
-    ("F12", "save a snapshot"),
-    ("Ctrl R", "start or stop recording"),
-    ("Ctrl Q", "quit"),
-];
+use crate::show::Show;
 
 /// An action of the window itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,12 +32,15 @@ pub(super) enum Own {
     Editor,
     Panel,
     Search,
-    Escape,
+    /// The audience sees the code.
+    Code,
+    /// An error was read; what is open closes; full screen ends.
+    Back,
     Quit,
 }
 
 impl Own {
-    /// The action that a word of [`keys::WINDOW`] names.
+    /// The action that a word of [`keys::window_words`] names.
     fn of_word(word: &str) -> Option<Own> {
         Some(match word {
             "stage" => Own::Stage,
@@ -65,6 +50,10 @@ impl Own {
             "list" => Own::List,
             "map" => Own::Map,
             "editor" => Own::Editor,
+            "panel" => Own::Panel,
+            "search" => Own::Search,
+            "code" => Own::Code,
+            "back" => Own::Back,
             "save" => Own::Save,
             "take" => Own::Take,
             "snapshot" => Own::Snapshot,
@@ -73,55 +62,36 @@ impl Own {
             _ => return None,
         })
     }
-
-    /// Whether it is not a character that may be typed, or a command of the editor.
-    fn is_heard_while_typing(self, key: &Logical) -> bool {
-        match self {
-            Own::Editor | Own::Panel | Own::Search | Own::Escape | Own::Record | Own::Take | Own::Quit => true,
-            Own::Save => false,
-            _ => matches!(key, Logical::F1 | Logical::F11 | Logical::F12),
-        }
-    }
 }
 
-/// The window's action for a key press, if any. `command` is Ctrl or, on a Mac, Cmd.
-fn own(key: &Logical, command: bool) -> Option<Own> {
+/// The characters that text fields and the editor hear with Ctrl: to copy, to undo, to evaluate.
+const TYPED: &str = "acdhkosuvwxyz./+=-0";
+
+/// Whether a key is neither typed nor a command of text, so that it does its work while text is written.
+fn is_heard_while_typing(key: Key) -> bool {
     match key {
-        Logical::Character(c) if command => match c.to_ascii_lowercase().as_str() {
-            "q" => Some(Own::Quit),
-            "s" => Some(Own::Save),
-            "t" => Some(Own::Take),
-            "r" => Some(Own::Record),
-            "e" => Some(Own::Editor),
-            "p" => Some(Own::Panel),
-            "f" => Some(Own::Search),
-            _ => None,
-        },
-        Logical::Character(c) => match c.to_ascii_lowercase().as_str() {
-            "h" => Some(Own::Hud),
-            "f" => Some(Own::Fullscreen),
-            "o" => Some(Own::Output),
-            "m" => Some(Own::Map),
-            "?" => Some(Own::List),
-            _ => None,
-        },
-        Logical::Tab if !command => Some(Own::Stage),
-        Logical::F11 => Some(Own::Fullscreen),
-        Logical::F1 => Some(Own::List),
-        Logical::F12 => Some(Own::Snapshot),
-        Logical::Escape => Some(Own::Escape),
-        _ => None,
+        Key::Escape | Key::Function(_) => true,
+        Key::Ctrl(c) | Key::CtrlShift(c) => !TYPED.contains(c),
+        _ => false,
     }
 }
 
-/// The show's name for a key, if it has one.
-fn played(key: &Logical) -> Option<Key> {
-    Some(match key {
-        Logical::Character(c) => {
-            let mut characters = c.chars();
-            let first = characters.next()?;
-            characters.next().is_none().then(|| Key::from(first))?
+/// The name of a key that was pressed, if it has one.
+fn named(key: &Logical, chord: Chord) -> Option<Key> {
+    if let Logical::Character(c) = key {
+        let mut characters = c.chars();
+        let c = characters.next().filter(|_| characters.next().is_none())?;
+        if !chord.command {
+            return Some(Key::from(c));
         }
+        // Of a character that is itself typed with Shift, such as +, Shift says nothing.
+        return Key::with_ctrl(c, chord.shift && c.is_alphabetic());
+    }
+    if let Some(at) = FUNCTIONS.iter().position(|function| function == key) {
+        return Some(Key::Function(at as u8 + 1));
+    }
+    let named = match key {
+        Logical::Escape => return Some(Key::Escape),
         Logical::Space => Key::Space,
         Logical::ArrowLeft => Key::Left,
         Logical::ArrowRight => Key::Right,
@@ -131,17 +101,37 @@ fn played(key: &Logical) -> Option<Key> {
         Logical::Backspace => Key::Backspace,
         Logical::Tab => Key::Tab,
         _ => return None,
-    })
+    };
+    (!chord.command).then_some(named)
 }
 
-/// The window's action for a key press: as the player's own keys say, or else as listed.
-fn action(keys: &Keys, key: &Logical, command: bool) -> Option<Own> {
-    match played(key).filter(|_| !command).and_then(|key| keys.own(key)) {
-        Some(Does::Window(word)) => Own::of_word(word),
-        Some(_) => None,
-        None => own(key, command),
-    }
-}
+/// The function keys, from F1.
+const FUNCTIONS: [Logical; 24] = [
+    Logical::F1,
+    Logical::F2,
+    Logical::F3,
+    Logical::F4,
+    Logical::F5,
+    Logical::F6,
+    Logical::F7,
+    Logical::F8,
+    Logical::F9,
+    Logical::F10,
+    Logical::F11,
+    Logical::F12,
+    Logical::F13,
+    Logical::F14,
+    Logical::F15,
+    Logical::F16,
+    Logical::F17,
+    Logical::F18,
+    Logical::F19,
+    Logical::F20,
+    Logical::F21,
+    Logical::F22,
+    Logical::F23,
+    Logical::F24,
+];
 
 /// Modifier keys that turn the next key into a command.
 const COMMAND: [KeyCode; 4] = [KeyCode::ControlLeft, KeyCode::ControlRight, KeyCode::SuperLeft, KeyCode::SuperRight];
@@ -176,16 +166,20 @@ pub(super) fn read_keys(
         if !is_pressed {
             continue;
         }
-        let keys = player.show.get_mut().unwrap_or_else(PoisonError::into_inner).keys();
-        let own = action(keys, &input.logical_key, chord.command);
-        let repeats = played(&input.logical_key).is_some_and(|key| keys.repeats(key));
+        let Some(key) = named(&input.logical_key, *chord) else {
+            player.type_into_editor(input, *chord);
+            continue;
+        };
+        let show = player.show.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let meaning = Meaning::of(key, show);
         // What is typed into the editor plays nothing.
         let is_editing = player.editor.is_shown();
         let is_typing = is_editing || player.stage.is_typing || player.panel.is_typing();
-        if is_editing && !player.list_shown && !player.stage.is_typing {
-            player.editor.press(input, *chord);
+        let is_heard = !is_typing || is_heard_while_typing(key);
+        if !is_heard || !meaning.is_bound {
+            player.type_into_editor(input, *chord);
         }
-        if let Some(own) = own.filter(|own| !is_typing || own.is_heard_while_typing(&input.logical_key)) {
+        if let Some(own) = meaning.own.filter(|_| is_heard) {
             if input.repeat {
                 continue;
             }
@@ -212,30 +206,28 @@ pub(super) fn read_keys(
                     exit.write(AppExit::Success);
                 }
                 Own::Fullscreen => windows.get_mut(input.window).iter_mut().for_each(windows::toggle_fullscreen),
-                Own::Editor if chord.shift => {
+                Own::Code => {
                     let value = Value::Bool(!player.shows_code());
                     let write = Write { target: Id::EditorOutput.into(), value, source: Source::Key };
                     player.pending.push(Event::Write(write));
                 }
                 // These come in order with what else is typed.
-                Own::Editor | Own::Escape if is_editing && !player.list_shown => {}
+                Own::Editor if is_editing && !player.list_shown => player.editor.command(egui::Key::E),
+                Own::Back if is_editing && !player.list_shown => player.editor.command(egui::Key::Escape),
                 Own::Editor => player.open_editor(),
                 Own::Panel | Own::Search if is_editing => {}
                 Own::Panel => player.panel.toggle(),
                 Own::Search => player.panel.search(),
-                Own::Escape if player.list_shown => player.list_shown = false,
-                Own::Escape if player.dismiss() => {}
-                Own::Escape if player.learning() => player.pending.push(asked(Id::LearnCancel)),
-                Own::Escape if player.map_shown => player.map_shown = false,
+                Own::Back if player.list_shown => player.list_shown = false,
+                Own::Back if player.dismiss() => {}
+                Own::Back if player.learning() => player.pending.push(asked(Id::LearnCancel)),
+                Own::Back if player.map_shown => player.map_shown = false,
                 // The field lets go of the keys by itself.
-                Own::Escape if is_typing => {}
-                Own::Escape if player.panel.is_shown() => player.panel.toggle(),
-                Own::Escape => windows.get_mut(input.window).iter_mut().for_each(windows::leave_fullscreen),
+                Own::Back if is_typing => {}
+                Own::Back if player.panel.is_shown() => player.panel.toggle(),
+                Own::Back => windows.get_mut(input.window).iter_mut().for_each(windows::leave_fullscreen),
             }
-        } else if let Some(key) = played(&input.logical_key)
-            && !(chord.command || is_typing)
-            && (!input.repeat || repeats)
-        {
+        } else if is_heard && (!input.repeat || meaning.repeats) {
             player.pending.push(Event::Key(key));
         }
     }
@@ -261,58 +253,97 @@ pub(super) fn read_drops(mut dropped: MessageReader<FileDragAndDrop>, mut player
     }
 }
 
+/// What a key means at the moment.
+#[derive(Clone, Copy, Debug)]
+struct Meaning {
+    /// The window's action, unless the show has a cue for the key.
+    own: Option<Own>,
+    /// Whether the key does anything.
+    is_bound: bool,
+    repeats: bool,
+}
+
+impl Meaning {
+    fn of(key: Key, show: &Show) -> Meaning {
+        let (keys, is_cue) = (show.keys(), show.has_cue(key));
+        // Whatever a set list says, full screen can be left.
+        let own = keys.window(key).filter(|word| !is_cue || keys::WAYS_BACK.contains(word));
+        Meaning { own: own.and_then(Own::of_word), is_bound: keys.is_bound(key) || is_cue, repeats: keys.repeats(key) }
+    }
+}
+
+impl Player {
+    /// What is typed goes into the editor, if it is open and nothing else is typed into.
+    fn type_into_editor(&mut self, input: &KeyboardInput, chord: Chord) {
+        if self.editor.is_shown() && !self.list_shown && !self.stage.is_typing {
+            self.editor.press(input, chord);
+        }
+    }
+}
+
 #[cfg(test)]
 mod test {
     use super::*;
-    use crate::control::keys::{Action, BINDINGS, OwnBinding, WINDOW};
+    use crate::control::keys::{Action, BINDINGS, window_words};
 
-    #[test]
-    fn the_players_own_keys_may_be_the_windows() {
-        let mut keys = Keys::default();
-        let bind = |c, does| OwnBinding { key: Key::Char(c), does };
-        keys.set_own([bind('h', Does::Nothing), bind('q', Does::Window("fullscreen"))].into());
-        let character = |c: &str| Logical::Character(c.into());
-        assert_eq!(action(&keys, &character("h"), false), None);
-        assert_eq!(action(&keys, &character("q"), false), Some(Own::Fullscreen));
-        assert_eq!(action(&keys, &character("q"), true), Some(Own::Quit), "Ctrl Q stays");
-        assert_eq!(action(&keys, &character("m"), false), Some(Own::Map));
-        assert!(WINDOW.iter().all(|word| Own::of_word(word).is_some()));
+    const CTRL: Chord = Chord { command: true, shift: false, alt: false };
+    const CTRL_SHIFT: Chord = Chord { command: true, shift: true, alt: false };
+
+    fn character(c: &str) -> Logical {
+        Logical::Character(c.into())
     }
 
     #[test]
-    fn the_window_keeps_its_own_keys_and_passes_the_rest_on() {
-        let character = |c: &str| Logical::Character(c.into());
-        for (key, expected) in
-            [("h", Own::Hud), ("H", Own::Hud), ("f", Own::Fullscreen), ("o", Own::Output), ("?", Own::List)]
-        {
-            assert_eq!(own(&character(key), false), Some(expected), "{key}");
-            assert_ne!(own(&character(key), true), Some(expected), "Ctrl {key}");
-        }
-        assert_eq!((own(&character("p"), true), own(&character("p"), false)), (Some(Own::Panel), None));
-        assert_eq!(own(&character("f"), true), Some(Own::Search));
-        assert_eq!(own(&character("q"), true), Some(Own::Quit));
-        assert_eq!(own(&character("q"), false), None);
-        assert_eq!((own(&character("s"), true), own(&character("m"), false)), (Some(Own::Save), Some(Own::Map)));
-        assert_eq!((own(&character("t"), true), own(&character("t"), false)), (Some(Own::Take), None));
-        assert_eq!((own(&character("r"), true), own(&character("r"), false)), (Some(Own::Record), None));
+    fn every_key_of_the_list_can_be_pressed_and_every_action_of_the_window_is_done() {
         for binding in BINDINGS {
-            let key = match binding.key {
-                Key::Char(c) => character(&c.to_string()),
-                Key::Space => Logical::Space,
-                Key::Left => Logical::ArrowLeft,
-                Key::Right => Logical::ArrowRight,
-                Key::Up => Logical::ArrowUp,
-                Key::Down => Logical::ArrowDown,
-                Key::Enter => Logical::Enter,
-                Key::Backspace => Logical::Backspace,
-                Key::Tab => Logical::Tab,
-                Key::Escape => Logical::Escape,
+            let (key, chord) = match binding.key {
+                Key::Char(c) => (character(&c.to_string()), Chord::default()),
+                Key::Ctrl(c) => (character(&c.to_string()), CTRL),
+                Key::CtrlShift(c) => (character(&c.to_ascii_uppercase().to_string()), CTRL_SHIFT),
+                Key::Function(number) => (FUNCTIONS[usize::from(number) - 1].clone(), Chord::default()),
+                Key::Space => (Logical::Space, Chord::default()),
+                Key::Left => (Logical::ArrowLeft, Chord::default()),
+                Key::Right => (Logical::ArrowRight, Chord::default()),
+                Key::Up => (Logical::ArrowUp, Chord::default()),
+                Key::Down => (Logical::ArrowDown, Chord::default()),
+                Key::Enter => (Logical::Enter, Chord::default()),
+                Key::Backspace => (Logical::Backspace, Chord::default()),
+                Key::Tab => (Logical::Tab, Chord::default()),
+                Key::Escape => (Logical::Escape, Chord::default()),
             };
-            let windows_own = own(&key, false).is_some();
-            assert_eq!(windows_own, binding.action == Action::Window, "{}", binding.key);
-            if !windows_own {
-                assert_eq!(played(&key), Some(binding.key));
+            assert_eq!(named(&key, chord), Some(binding.key), "{}", binding.key);
+            if let Action::Window(word) = binding.action {
+                assert!(Own::of_word(word).is_some(), "{word}");
             }
+        }
+        assert!(window_words().count() > 12);
+    }
+
+    #[test]
+    fn a_chord_is_another_key_than_its_character() {
+        assert_eq!(named(&character("F"), Chord::default()), Some(Key::Char('f')));
+        assert_eq!(named(&character("f"), CTRL), Some(Key::Ctrl('f')));
+        assert_eq!(named(&character("+"), CTRL_SHIFT), Some(Key::Ctrl('+')));
+        assert_eq!(named(&Logical::ArrowLeft, CTRL), None, "arrows with Ctrl are the text's");
+        assert_eq!(named(&Logical::Escape, CTRL), Some(Key::Escape));
+    }
+
+    #[test]
+    fn while_typing_only_what_cannot_be_typed_is_heard() {
+        for (key, is_heard) in [
+            (Key::Char('n'), false),
+            (Key::Space, false),
+            (Key::Tab, false),
+            (Key::Ctrl('c'), false),
+            (Key::CtrlShift('z'), false),
+            (Key::Ctrl('s'), false),
+            (Key::Ctrl('e'), true),
+            (Key::Ctrl('r'), true),
+            (Key::CtrlShift('e'), true),
+            (Key::Function(5), true),
+            (Key::Escape, true),
+        ] {
+            assert_eq!(is_heard_while_typing(key), is_heard, "{key}");
         }
     }
 }

@@ -1,46 +1,54 @@
-//! The list of keys that `?` shows over the control window: the show's keys, and the window's own.
+//! The list of keys that `?` shows over the control window: what they do in the show, and in the window itself.
 
 use bevy_egui::egui::epaint::text::{LayoutJob, TextFormat};
 use bevy_egui::egui::{Painter, Pos2, Rect, Vec2};
 
-use super::hud::{DIM, PANEL, PLAIN, WARM, character, mono};
-use super::keys::OWN;
-use crate::control::keys::{Action, BINDINGS};
+use super::hud::{DIM, PANEL, PLAIN, WARM, character, fitted, mono};
+use crate::control::keys::{Action, Binding, Does, Keys};
 
 /// Columns of a key's name and of its action, and between the two halves of the list.
 const NAME: usize = 14;
 const HELP: usize = 42;
 const GAP: usize = 3;
 
-/// Key names and their actions. Consecutive keys that set the same parameter share a line.
-fn played() -> Vec<(String, String)> {
-    let mut lines = Vec::new();
-    let mut rest = BINDINGS;
-    while let [binding, after @ ..] = rest {
-        let alike = match binding.action {
-            Action::Window => {
-                rest = after;
-                continue;
+/// What keys do in the show, and in the window: their names and actions. Keys that do the same share a line.
+fn halves(keys: &Keys) -> [Vec<(String, String)>; 2] {
+    let (mut played, mut window) = (Vec::new(), Vec::new());
+    for own in keys.all_own() {
+        let half = if matches!(own.does, Does::Window(_)) { &mut window } else { &mut played };
+        half.push((own.key.to_string(), own.does.to_string()));
+    }
+    let mut rest: Vec<&Binding> = keys.as_listed().collect();
+    while let Some((binding, after)) = rest.split_first() {
+        let key = binding.key.to_string();
+        let (half, key, help, alike) = match binding.action {
+            Action::Window(_) => {
+                let alike: Vec<&&Binding> = after.iter().take_while(|b| b.action == binding.action).collect();
+                let keys = alike.iter().fold(key, |keys, b| format!("{keys}  {}", b.key));
+                (&mut window, keys, binding.help.to_owned(), alike.len())
             }
             Action::Set(id, _) => {
-                after.iter().take_while(|b| matches!(b.action, Action::Set(other, _) if other == id)).count()
+                let is_alike = |b: &&&Binding| matches!(b.action, Action::Set(other, _) if other == id);
+                let alike: Vec<&&Binding> = after.iter().take_while(is_alike).collect();
+                let last = alike.last().map(|last| (format!("{key} … {}", last.key), last.help));
+                let (key, help) = last.map_or((key, binding.help.to_owned()), |(keys, help)| {
+                    (keys, format!("{} … {help}", binding.help))
+                });
+                (&mut played, key, help, alike.len())
             }
-            _ => 0,
+            _ => (&mut played, key, binding.help.to_owned(), 0),
         };
-        lines.push(match after[..alike].last() {
-            Some(last) => (format!("{} … {}", binding.key, last.key), format!("{} … {}", binding.help, last.help)),
-            None => (binding.key.to_string(), binding.help.to_owned()),
-        });
-        rest = &after[alike..];
+        half.push((key, help));
+        rest.drain(..=alike);
     }
-    lines
+    [played, window]
 }
 
 /// Paints the list in the middle of the window, as large as fits.
-pub(super) fn paint(painter: &Painter) {
+pub(super) fn paint(painter: &Painter, keys: &Keys) {
     let screen = painter.clip_rect();
-    let own = OWN.iter().map(|&(key, help)| (key.to_owned(), help.to_owned())).collect::<Vec<_>>();
-    let halves = [("playing", played()), ("window", own)];
+    let [played, window] = halves(keys);
+    let halves = [("playing", played), ("window", window)];
     let lines = 2 + halves.iter().map(|(_, lines)| lines.len()).max().unwrap_or(0);
     let columns = 2 * (NAME + HELP) + GAP;
 
@@ -59,7 +67,7 @@ pub(super) fn paint(painter: &Painter) {
         for (line, (key, help)) in lines.iter().enumerate() {
             let mut job = LayoutJob::default();
             job.append(&format!("{key:<NAME$}"), 0.0, TextFormat::simple(mono(size), WARM));
-            job.append(help, 0.0, TextFormat::simple(mono(size), PLAIN));
+            job.append(fitted(help, HELP).trim_end(), 0.0, TextFormat::simple(mono(size), PLAIN));
             painter.galley(at(line + 2), painter.layout_job(job), PLAIN);
         }
     }
@@ -68,15 +76,28 @@ pub(super) fn paint(painter: &Painter) {
 #[cfg(test)]
 mod test {
     use super::*;
+    use crate::control::keys::{Key, OwnBinding};
 
     #[test]
-    fn every_line_fits_and_only_the_shows_keys_are_listed_as_such() {
-        let own = OWN.iter().map(|&(key, help)| (key.to_owned(), help.to_owned()));
-        for (key, help) in played().into_iter().chain(own) {
+    fn every_line_fits_and_what_does_the_same_shares_one() {
+        let [played, window] = halves(&Keys::default());
+        for (key, help) in played.iter().chain(&window) {
             assert!(key.chars().count() < NAME && help.chars().count() <= HELP, "{key}: {help}");
         }
-        let played = played();
-        assert!(played.iter().any(|(key, _)| key == "1 … 9"));
-        assert!(!played.iter().any(|(key, _)| key == "H"));
+        assert!(played.iter().any(|(key, _)| key == "1 … 9"), "{played:?}");
+        assert!(!played.iter().any(|(key, _)| key == "H"), "{played:?}");
+        assert!(window.iter().any(|(key, _)| key == "F  F11"), "{window:?}");
+    }
+
+    #[test]
+    fn the_players_own_keys_are_listed_as_they_are() {
+        let mut keys = Keys::default();
+        let own = |key, does| OwnBinding { key, does };
+        let bindings = [own(Key::Char('f'), Does::Press("/tap".into())), own(Key::Function(2), Does::Window("list"))];
+        keys.set_own(bindings.into());
+        let [played, window] = halves(&keys);
+        assert_eq!(played[0], ("F".to_owned(), "/tap".to_owned()));
+        assert_eq!(window[0], ("F2".to_owned(), "this list".to_owned()));
+        assert!(window.iter().any(|(key, _)| key == "F11"), "{window:?}");
     }
 }

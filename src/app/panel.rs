@@ -15,7 +15,7 @@ mod mapping;
 mod modulation;
 mod names;
 mod parameters;
-mod row;
+pub(super) mod row;
 mod slider;
 mod style;
 
@@ -57,7 +57,6 @@ const PAGES: [(Page, &str); 8] = [
 ];
 
 /// What the panel remembers between frames.
-#[derive(Default)]
 pub(super) struct Panel {
     is_shown: bool,
     page: Page,
@@ -68,21 +67,35 @@ pub(super) struct Panel {
     style: style::Style,
     modulation: modulation::Modulation,
     mapping: mapping::Mapping,
+    log: log::Log,
     /// Pictures of styles and seeds.
-    pictures: Option<Tiles>,
+    pictures: Tiles,
     /// The editor was asked for.
     wants_editor: bool,
 }
 
 impl Panel {
+    /// A hidden panel, which shows styles and seeds by these pictures.
+    pub fn new(pictures: Tiles) -> Self {
+        Panel {
+            is_shown: false,
+            page: Page::default(),
+            grip: Grip::default(),
+            parameters: parameters::Parameters::default(),
+            effects: effects::Effects::default(),
+            latent: latent::Latent::default(),
+            style: style::Style::default(),
+            modulation: modulation::Modulation::default(),
+            mapping: mapping::Mapping::default(),
+            log: log::Log::default(),
+            pictures,
+            wants_editor: false,
+        }
+    }
+
     /// Whether a text field has the keys: then they play nothing.
     pub fn is_typing(&self) -> bool {
         self.grip.is_typing || self.parameters.awaits_search()
-    }
-
-    /// Where the pictures of styles and seeds come from.
-    pub fn set_pictures(&mut self, pictures: Tiles) {
-        self.pictures = Some(pictures);
     }
 
     /// Whether the editor is to be opened, once.
@@ -142,10 +155,11 @@ pub(super) fn show(ui: &mut Ui, panel: &mut Panel, show: &Show, events: &mut Vec
     }
     let page = Rect::from_min_max(pos2(inner.min.x, bottom + look.size * 0.6), inner.max);
     let mut hand = Hand {
+        show,
         params: show.params(),
         learns: show.learns(),
         grip: &mut panel.grip,
-        pictures: &mut panel.pictures,
+        pictures: &panel.pictures,
         events,
         look: &look,
     };
@@ -158,7 +172,7 @@ pub(super) fn show(ui: &mut Ui, panel: &mut Panel, show: &Show, events: &mut Vec
         Page::Effects => effects::show(&mut ui, &mut panel.effects, show, &mut hand),
         Page::Modulation => modulation::show(&mut ui, &mut panel.modulation, show, &mut hand),
         Page::Mapping => mapping::show(&mut ui, &mut panel.mapping, show, &mut hand),
-        Page::Log => log::show(&mut ui, show, &mut hand),
+        Page::Log => log::show(&mut ui, &mut panel.log, show, &mut hand),
         Page::Code => {}
     }
     // For `RUST_LOG=panel=trace`: what the page costs, without egui's painting.

@@ -1,7 +1,7 @@
 //! Thumbnails as textures of one window: uploaded once, and at most [`MOST`] of them. Runs on the main thread.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bevy_egui::egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions, Vec2, vec2};
 
@@ -10,8 +10,12 @@ use crate::thumbnail::{Key, Thumbnails};
 /// More than are ever seen at once; some 25 MB on the card.
 const MOST: usize = 300;
 
-/// The thumbnails of one window. Textures belong to its egui context: another window has its own.
-pub(super) struct Tiles {
+/// The thumbnails of one window, shared by all that show some in it. Textures belong to the window's egui context: another
+/// window has its own.
+#[derive(Clone)]
+pub(super) struct Tiles(Arc<Mutex<Textures>>);
+
+struct Textures {
     thumbnails: Thumbnails,
     tiles: HashMap<Key, Tile>,
     /// Grows with each look.
@@ -26,11 +30,18 @@ struct Tile {
 
 impl Tiles {
     pub fn new(thumbnails: Thumbnails) -> Self {
-        Tiles { thumbnails, tiles: HashMap::new(), looks: 0 }
+        Tiles(Arc::new(Mutex::new(Textures { thumbnails, tiles: HashMap::new(), looks: 0 })))
     }
 
     /// The texture and its size in pixels; `None` until it is there, which is when [`Tiles::get`] returns it in a later frame.
-    pub fn get(&mut self, ctx: &Context, key: &Key) -> Option<(TextureId, Vec2)> {
+    pub fn get(&self, ctx: &Context, key: &Key) -> Option<(TextureId, Vec2)> {
+        // Only the main thread looks, so nothing waits here.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(ctx, key)
+    }
+}
+
+impl Textures {
+    fn get(&mut self, ctx: &Context, key: &Key) -> Option<(TextureId, Vec2)> {
         let thumbnail = self.thumbnails.get(key)?;
         self.looks += 1;
         let size = [thumbnail.width as usize, thumbnail.height as usize];
@@ -67,7 +78,8 @@ mod test {
     #[test]
     fn a_thumbnail_is_uploaded_once() {
         let options = Options { cache: None::<PathBuf>, ..Options::new(Library::default()) };
-        let mut tiles = Tiles::new(Thumbnails::new(options));
+        let tiles = Tiles::new(Thumbnails::new(options));
+        let elsewhere = tiles.clone();
         let ctx = Context::default();
         let key = Key::Preset("1-vortex".to_owned());
         let end = Instant::now() + Duration::from_secs(30);
@@ -84,7 +96,7 @@ mod test {
         let first = uploads(&ctx);
         assert!(first >= 1);
         for _ in 0..5 {
-            assert_eq!(tiles.get(&ctx, &key), Some((id, size)));
+            assert_eq!(elsewhere.get(&ctx, &key), Some((id, size)));
         }
         assert_eq!(uploads(&ctx), 0);
     }

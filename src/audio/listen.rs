@@ -73,6 +73,10 @@ pub trait Ear: Send + 'static {
     }
     /// One line for the player.
     fn say(&mut self, line: String);
+    /// One line about what is wrong, until [`Ear::mended`].
+    fn fail(&mut self, line: String);
+    /// Nothing is wrong any more.
+    fn mended(&mut self);
     /// What is open now.
     fn open(&mut self, source: Option<&str>);
     /// Samples that were lost.
@@ -157,10 +161,14 @@ impl<E: Ear> Listener<E> {
         self.ear.say(format!("{}: {line}", self.name));
     }
 
+    fn fail(&mut self, line: &str) {
+        self.ear.fail(format!("{}: {line}", self.name));
+    }
+
     /// Says what does not work, unless that was the last thing said.
     fn complain(&mut self, line: String) {
         if self.said != line {
-            self.say(&line);
+            self.fail(&line);
             self.said = line;
         }
     }
@@ -244,6 +252,7 @@ impl<E: Ear> Listener<E> {
                     self.said.clear();
                     let (rate, channels) = (capture.rate(), capture.channels());
                     self.ear.open(Some(&source.name));
+                    self.ear.mended();
                     self.say(&format!("{source}, {rate} Hz, {channels} channels"));
                 }
                 self.notice_zeros(source);
@@ -267,10 +276,12 @@ impl<E: Ear> Listener<E> {
     fn notice_zeros(&mut self, source: &Source) {
         let zeros = self.ear.is_deaf();
         if std::mem::replace(&mut self.zeros, zeros) != zeros {
-            self.say(&match zeros {
-                true => format!("{source} sends only zeros: nothing plays, no permission, or the wrong source"),
-                false => format!("{source} is heard again"),
-            });
+            if zeros {
+                self.fail(&format!("{source} sends only zeros: nothing plays, no permission, or the wrong source"));
+            } else {
+                self.ear.mended();
+                self.say(&format!("{source} is heard again"));
+            }
         }
     }
 
@@ -281,7 +292,7 @@ impl<E: Ear> Listener<E> {
         self.ear.open(Some(&name));
         let output = if aloud { Some(Aloud::open()) } else { None };
         if let Some(Err(why)) = &output {
-            self.say(&format!("{why}: only the instrument hears {name}"));
+            self.fail(&format!("{why}: only the instrument hears {name}"));
         }
         let mut output = output.and_then(Result::ok);
         let mut reel = Reel::new(track, path);
@@ -311,7 +322,7 @@ impl<E: Ear> Listener<E> {
             reel.forget(output.is_some());
             if let Some(why) = output.as_ref().and_then(Aloud::failure) {
                 (since, counted, output) = (Instant::now(), now, None);
-                self.say(&format!("the sound output: {why}: only the instrument hears {name}"));
+                self.fail(&format!("the sound output: {why}: only the instrument hears {name}"));
             }
             std::thread::sleep(POLL);
         }

@@ -186,6 +186,14 @@ impl Ear for Hearing {
         self.sender.events.send(Event::Notice(line), &self.sender.counts);
     }
 
+    fn fail(&mut self, line: String) {
+        self.sender.events.send(Event::Fault { of: "audio".to_owned(), line }, &self.sender.counts);
+    }
+
+    fn mended(&mut self) {
+        self.sender.events.send(Event::Mended { of: "audio".to_owned() }, &self.sender.counts);
+    }
+
     fn open(&mut self, source: Option<&str>) {
         self.sender.heard.lock().unwrap_or_else(PoisonError::into_inner).source = source.map(str::to_owned);
     }

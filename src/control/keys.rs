@@ -1,76 +1,46 @@
-//! The keyboard: one table of what each key does, which `?` lists in the window.
+//! The keyboard: one table of what each key does ([`BINDINGS`]), and the player's own keys, which come before it.
 //!
-//! The window names the keys it receives, and [`writes`] is called through the event queue; keys that belong to the
-//! window itself (HUD, full screen, quitting) are listed here and handled there. Pure.
+//! The window names the keys it receives. Those that play the show come back through the event queue as [`Keys::press`];
+//! actions of the window itself (HUD, full screen, quitting) are listed here by name and done there. Pure.
+
+mod key;
+mod table;
 
 use std::path::Path;
 use std::sync::Arc;
 
+pub use key::Key;
+pub use table::{BINDINGS, TENS, WAYS_BACK, window_words};
+
 use super::{Event, Source, Write};
 use crate::params::{Id, Kind, Params, Target, Value};
-
-/// A key pressed in the window: by the character on it, in lower case, or by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Key {
-    Char(char),
-    Space,
-    Left,
-    Right,
-    Up,
-    Down,
-    Enter,
-    Backspace,
-    Tab,
-    Escape,
-}
-
-impl Key {
-    /// The key called `name`: one character, or a name such as `Space`, `Left` or `ArrowLeft`, in any case.
-    pub fn from_name(name: &str) -> Option<Key> {
-        let mut characters = name.chars();
-        if let (Some(c), None) = (characters.next(), characters.next()) {
-            return Some(Key::from(c));
-        }
-        let named =
-            [Key::Space, Key::Left, Key::Right, Key::Up, Key::Down, Key::Enter, Key::Backspace, Key::Tab, Key::Escape];
-        let name = name.get(..5).filter(|stem| stem.eq_ignore_ascii_case("arrow")).map_or(name, |_| &name[5..]);
-        named.into_iter().find(|key| format!("{key:?}").eq_ignore_ascii_case(name))
-    }
-}
-
-impl From<char> for Key {
-    fn from(c: char) -> Self {
-        match c {
-            ' ' => Key::Space,
-            '\r' | '\n' => Key::Enter,
-            '\t' => Key::Tab,
-            '\u{8}' | '\u{7f}' => Key::Backspace,
-            '\u{1b}' => Key::Escape,
-            c => Key::Char(c.to_ascii_lowercase()),
-        }
-    }
-}
-
-impl std::fmt::Display for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Key::Char(c) => write!(f, "{}", c.to_ascii_uppercase()),
-            named => write!(f, "{named:?}"),
-        }
-    }
-}
 
 /// What a key of the player's own does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Does {
     Nothing,
-    /// One of [`WINDOW`].
+    /// One of [`window_words`].
     Window(&'static str),
+    /// The next digit chooses from the next ten presets.
+    Tens,
     /// Fires a trigger, flips a switch or a fader, chooses the next word of a choice.
     Press(String),
     /// Moves a number by this much, in its unit.
     Step(String, f64),
     Set(String, Value),
+}
+
+impl std::fmt::Display for Does {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Does::Nothing => f.write_str("nothing"),
+            Does::Window(word) => f.write_str(table::help_of(word)),
+            Does::Tens => f.write_str("ten presets on: a digit chooses"),
+            Does::Press(address) => f.write_str(address),
+            Does::Step(address, step) => write!(f, "{address} by {step}"),
+            Does::Set(address, value) => write!(f, "{address} {value}"),
+        }
+    }
 }
 
 /// A key of the player's own, which comes before those of the list. Its address may not be a parameter at the moment.
@@ -79,10 +49,6 @@ pub struct OwnBinding {
     pub key: Key,
     pub does: Does,
 }
-
-/// The window's actions that keys of the player's own may name.
-pub const WINDOW: &[&str] =
-    &["stage", "hud", "fullscreen", "output", "list", "map", "editor", "save", "take", "snapshot", "record", "quit"];
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -99,8 +65,8 @@ pub enum Action {
     Set(Id, i64),
     /// The next digit chooses from the next ten presets.
     Tens,
-    /// Belongs to the window.
-    Window,
+    /// An action of the window itself, by its name.
+    Window(&'static str),
 }
 
 /// One line of the list.
@@ -110,54 +76,6 @@ pub struct Binding {
     pub action: Action,
     pub help: &'static str,
 }
-
-const fn bind(key: Key, action: Action, help: &'static str) -> Binding {
-    Binding { key, action, help }
-}
-
-/// Every key, in the order of the list.
-pub const BINDINGS: &[Binding] = &[
-    bind(Key::Space, Action::Toggle(Id::Freeze), "freeze the picture"),
-    bind(Key::Char('n'), Action::Fire(Id::SeedNext), "next seed"),
-    bind(Key::Char('p'), Action::Fire(Id::SeedPrev), "previous seed"),
-    bind(Key::Right, Action::Nudge(Id::Psi, 0.05), "more truncation psi: wilder"),
-    bind(Key::Left, Action::Nudge(Id::Psi, -0.05), "less truncation psi: calmer"),
-    bind(Key::Up, Action::Nudge(Id::WalkSpeed, 0.05), "walk faster"),
-    bind(Key::Down, Action::Nudge(Id::WalkSpeed, -0.05), "walk slower, then backwards"),
-    bind(Key::Char('w'), Action::NextChoice(Id::WalkKind), "next kind of walk"),
-    bind(Key::Char('r'), Action::Fire(Id::WalkRestart), "restart the walk"),
-    bind(Key::Char('t'), Action::Fire(Id::Tap), "tap the tempo"),
-    bind(Key::Char('-'), Action::Fire(Id::TempoHalf), "half the tempo"),
-    bind(Key::Char('='), Action::Fire(Id::TempoDouble), "twice the tempo"),
-    bind(Key::Char(','), Action::Fire(Id::TempoLater), "the next beat comes later"),
-    bind(Key::Char('.'), Action::Fire(Id::TempoEarlier), "the next beat comes earlier"),
-    bind(Key::Char('\\'), Action::Fire(Id::TempoBar), "a bar begins now"),
-    bind(Key::Char('b'), Action::Toggle(Id::Blackout), "fade to black and back"),
-    bind(Key::Char(']'), Action::Fire(Id::PresetNext), "next preset"),
-    bind(Key::Char('['), Action::Fire(Id::PresetPrev), "previous preset"),
-    bind(Key::Char('1'), Action::Set(Id::Preset, 1), "first preset"),
-    bind(Key::Char('2'), Action::Set(Id::Preset, 2), "second preset"),
-    bind(Key::Char('3'), Action::Set(Id::Preset, 3), "third preset"),
-    bind(Key::Char('4'), Action::Set(Id::Preset, 4), "fourth preset"),
-    bind(Key::Char('5'), Action::Set(Id::Preset, 5), "fifth preset"),
-    bind(Key::Char('6'), Action::Set(Id::Preset, 6), "sixth preset"),
-    bind(Key::Char('7'), Action::Set(Id::Preset, 7), "seventh preset"),
-    bind(Key::Char('8'), Action::Set(Id::Preset, 8), "eighth preset"),
-    bind(Key::Char('9'), Action::Set(Id::Preset, 9), "ninth preset"),
-    bind(Key::Char(';'), Action::Tens, "ten on: ; 2 is preset 12, ; ; 0 is preset 20"),
-    bind(Key::Backspace, Action::Fire(Id::Panic), "panic: back to the preset as loaded"),
-    bind(Key::Char('0'), Action::Fire(Id::Panic), "panic, too"),
-    bind(Key::Char('z'), Action::Fire(Id::PresetRevert), "back to the preset as saved; again: as saved before that"),
-    bind(Key::Char('l'), Action::Fire(Id::Learn), "learn: map a control to what moved last"),
-    bind(Key::Char('a'), Action::Fire(Id::LearnAudio), "audio: let the sound move what moved last"),
-    bind(Key::Char('u'), Action::Fire(Id::LearnUndo), "undo learn"),
-    bind(Key::Char('m'), Action::Window, "show the mapping"),
-    bind(Key::Tab, Action::Window, "show or hide the stage"),
-    bind(Key::Char('h'), Action::Window, "how much text is shown"),
-    bind(Key::Char('f'), Action::Window, "full screen"),
-    bind(Key::Char('?'), Action::Window, "this list"),
-    bind(Key::Escape, Action::Window, "leave full screen, then quit"),
-];
 
 /// A file dropped on the window is a network to load.
 pub fn dropped(file: &Path) -> Event {
@@ -183,11 +101,46 @@ impl Keys {
         self.own.iter().find(|binding| binding.key == key).map(|binding| &binding.does)
     }
 
+    /// The window's action that a key stands for, if any.
+    pub fn window(&self, key: Key) -> Option<&'static str> {
+        match (self.own(key), default(key)) {
+            (Some(Does::Window(word)), _) => Some(word),
+            (None, Some(Binding { action: Action::Window(word), .. })) => Some(word),
+            _ => None,
+        }
+    }
+
+    /// The first key that stands for an action of the window.
+    pub fn of_window(&self, word: &str) -> Option<Key> {
+        let own =
+            self.own.iter().find(|own| matches!(own.does, Does::Window(known) if known == word)).map(|own| own.key);
+        let listed = |binding: &&Binding| matches!(binding.action, Action::Window(known) if known == word);
+        own.or_else(|| self.as_listed().find(listed).map(|binding| binding.key))
+    }
+
+    /// Whether a key does anything, in the window or in the show.
+    pub fn is_bound(&self, key: Key) -> bool {
+        match self.own(key) {
+            Some(does) => *does != Does::Nothing,
+            None => default(key).is_some(),
+        }
+    }
+
+    /// The player's own keys, in the order of their file.
+    pub fn all_own(&self) -> &[OwnBinding] {
+        &self.own
+    }
+
+    /// The keys that do as listed.
+    pub fn as_listed(&self) -> impl Iterator<Item = &'static Binding> {
+        BINDINGS.iter().filter(|binding| self.own(binding.key).is_none())
+    }
+
     /// Whether a key repeats while it is held. Those that fire, flip or set act once.
     pub fn repeats(&self, key: Key) -> bool {
         match self.own(key) {
             Some(does) => matches!(does, Does::Step(..)),
-            None => BINDINGS.iter().any(|binding| binding.key == key && matches!(binding.action, Action::Nudge(..))),
+            None => default(key).is_some_and(|binding| matches!(binding.action, Action::Nudge(..))),
         }
     }
 
@@ -197,11 +150,15 @@ impl Keys {
     /// With one line when the player's own key names what is no parameter at the moment.
     pub fn press(&mut self, key: Key, params: &Params, out: &mut Vec<Write>) -> Result<(), String> {
         let tens = std::mem::take(&mut self.tens);
-        if let Some(binding) = self.own.iter().find(|binding| binding.key == key) {
-            return own_writes(&binding.does, params, out);
-        }
-        if BINDINGS.iter().any(|binding| binding.key == key && binding.action == Action::Tens) {
+        let own = self.own.iter().find(|binding| binding.key == key).map(|binding| &binding.does);
+        let is_tens = match own {
+            Some(does) => *does == Does::Tens,
+            None => default(key).is_some_and(|binding| binding.action == Action::Tens),
+        };
+        if is_tens {
             self.tens = (tens + 1) % 10;
+        } else if let Some(does) = own {
+            return own_writes(does, params, out);
         } else if let (1.., Key::Char(digit @ '0'..='9')) = (tens, key) {
             let number = 10 * i64::from(tens) + i64::from(digit as u8 - b'0');
             out.push(Write { target: Id::Preset.into(), value: Value::Int(number), source: Source::Key });
@@ -239,9 +196,14 @@ fn own_writes(does: &Does, params: &Params, out: &mut Vec<Write>) -> Result<(), 
     Ok(())
 }
 
+/// What the list says about a key.
+fn default(key: Key) -> Option<&'static Binding> {
+    BINDINGS.iter().find(|binding| binding.key == key)
+}
+
 /// Appends what a key writes: nothing for keys that belong to the window or are unbound.
 pub fn writes(key: Key, params: &Params, out: &mut Vec<Write>) {
-    let Some(binding) = BINDINGS.iter().find(|binding| binding.key == key) else { return };
+    let Some(binding) = default(key) else { return };
     let (id, value) = match binding.action {
         Action::Fire(id) => (id, Value::Nothing),
         Action::Toggle(id) => {
@@ -260,7 +222,7 @@ pub fn writes(key: Key, params: &Params, out: &mut Vec<Write>) {
             (id, Value::Float(if next > last { 0.0 } else { next }))
         }
         Action::Set(id, number) => (id, Value::Int(number)),
-        Action::Window | Action::Tens => return,
+        Action::Window(_) | Action::Tens => return,
     };
     out.push(Write { target: Target::from(id), value, source: Source::Key });
 }
@@ -277,7 +239,7 @@ mod test {
             assert_eq!(Key::from_name(&binding.key.to_string()), Some(binding.key));
             let mut out = Vec::new();
             writes(binding.key, &params, &mut out);
-            let is_empty = matches!(binding.action, Action::Window | Action::Tens);
+            let is_empty = matches!(binding.action, Action::Window(_) | Action::Tens);
             assert_eq!(out.is_empty(), is_empty, "{}", binding.key);
             for write in out {
                 params.write(write.target, &write.value).unwrap();

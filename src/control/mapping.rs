@@ -233,7 +233,7 @@ impl Mapping {
                 }
             }
             Event::Write(_) | Event::Key(_) | Event::Signal { .. } | Event::Notice(_) | Event::MidiPort { .. } => {}
-            Event::Session(_) | Event::Timecode(_) => {}
+            Event::Session(_) | Event::Timecode(_) | Event::Fault { .. } | Event::Mended { .. } => {}
         }
     }
 

@@ -25,7 +25,7 @@ pub enum Lane {
     /// Whatever has no lane of its own.
     #[default]
     Other,
-    /// Lines for the player. [`EventSender::send`] puts every [`Event::Notice`] here.
+    /// Lines for the player. [`EventSender::send`] puts every [`Event::Notice`] here, and what is wrong with devices.
     Notices,
     Midi,
     Web,
@@ -73,7 +73,8 @@ impl EventSender {
     /// Puts an event into the queue without waiting or allocating. A full lane loses its oldest event, and the loss is
     /// counted.
     pub fn send(&self, event: Event, counts: &Counts) {
-        let lane = if matches!(event, Event::Notice(_)) { Lane::Notices } else { self.lane };
+        let is_line = matches!(event, Event::Notice(_) | Event::Fault { .. } | Event::Mended { .. });
+        let lane = if is_line { Lane::Notices } else { self.lane };
         let (sender, overflow) = &self.lanes.lanes[lane.index()];
         let mut event = (self.lanes.next.fetch_add(1, Ordering::Relaxed), event);
         // Bounded, as other senders may refill the slot that was just freed.

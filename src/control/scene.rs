@@ -18,11 +18,13 @@ pub struct Scene<'a> {
     /// What waits for its beat, oldest first.
     pub waiting: &'a [Write],
     pub notices: &'a Notices,
+    /// What went wrong, until it is mended or was read; the newest at the end.
+    pub faults: &'a [String],
 }
 
 impl Default for Scene<'_> {
     fn default() -> Self {
-        Scene { styles: &[], tempo_from: "", waiting: &[], notices: &NONE }
+        Scene { styles: &[], tempo_from: "", waiting: &[], notices: &NONE, faults: &[] }
     }
 }
 

@@ -345,6 +345,7 @@ parameters! {
     LearnCancel = D::trigger("/learn/cancel").unlearnable().help("stop learning");
     LearnUndo = D::trigger("/learn/undo").unlearnable().remote(Remote::NoFiles).help("undo the last learned mapping");
     LearnForget = D::text("/learn/forget", "").command().unlearnable().saving(NOW).remote(Remote::NoFiles).help("remove what a control plays in this preset: the control as in the list of mappings, such as ch 1 cc 18");
+    MacroSet = D::text("/macro/set", "").command().saving(NOW).help("what a macro moves, as an entry of [macro]: 3 = \"/psi\"");
     ModAdd = D::text("/mod/add", "").command().saving(NOW).help("add a modulator, as an entry of [mod]: sway = { source = \"sine\", beats = 8, to = \"/psi\" }");
     ModRemove = D::text("/mod/remove", "").command().saving(NOW).help("remove a modulator, by its name");
     Eval = D::text("/eval", "").command().saving(NOW).remote(Remote::Local).help("evaluate live code; a first line such as --@ drift.luau:12 bar gives file, line, and beat or bar to wait for");
@@ -384,6 +385,7 @@ parameters! {
     TakeStop = D::trigger("/take/stop").unlearnable().remote(Remote::Refused).help("end the take");
     Snapshot = D::text("/snapshot", "").command().saving(NOW).remote(Remote::Refused).help("save the picture as a PNG that leads back to it when it is played; with or without a file's name");
     SnapshotEvery = D::float("/snapshot/every", 0.0, 86_400.0, 0.0).unit("s").stage().unlearnable().saving(Saving::ReadOnly).remote(Remote::Refused).help("save a snapshot every so many seconds: a time lapse; 0 saves none");
+    ErrorRead = D::trigger("/error/read").help("errors have been read: their lines go");
     Panic = D::trigger("/panic").help("reload the preset as saved and turn all modulation off");
 }
 

@@ -12,7 +12,7 @@ use toml_edit::{Item, TableLike, Value as Toml};
 use super::folders::Folders;
 use super::preset::{Problem, Reading};
 use crate::control::mapping::MidiOptions;
-use crate::params::{Kind, Table, Target, Value, nearest_of};
+use crate::params::{Id, Kind, Table, Target, Value, nearest_of};
 
 /// Collects the problems of one file.
 pub(super) struct Checker<'a> {
@@ -197,6 +197,10 @@ pub(super) fn typed(target: Target, item: &Item) -> Result<Value, String> {
         Kind::Float { min, max, .. } => {
             number(value).filter(|x| (min..=max).contains(x)).map(Value::Float).ok_or_else(wrong)
         }
+        // By its name, which the network knows once it plays.
+        Kind::Int { .. } if names_style(target) && value.as_str().is_some_and(|word| !word.trim().is_empty()) => {
+            Ok(Value::Text(value.as_str().unwrap_or_default().to_owned()))
+        }
         Kind::Int { min, max, .. } => {
             value.as_integer().filter(|i| (min..=max).contains(i)).map(Value::Int).ok_or_else(wrong)
         }
@@ -217,6 +221,11 @@ pub(super) fn typed(target: Target, item: &Item) -> Result<Value, String> {
     }
 }
 
+/// Whether a parameter is the number of a style, which may be written by its name.
+pub(super) fn names_style(target: Target) -> bool {
+    matches!(target.id, Id::StyleA | Id::StyleB)
+}
+
 fn vector(value: &Toml, max_len: usize) -> Option<Value> {
     let list = value.as_array().filter(|a| a.len() <= max_len)?;
     let single = |value: &Toml| number(value).map(|x| x as f32).filter(|x| x.is_finite());
@@ -226,6 +235,15 @@ fn vector(value: &Toml, max_len: usize) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_style_has_a_number_or_a_name() {
+        let read = |target: Id, value: toml_edit::Value| typed(target.into(), &Item::Value(value));
+        assert_eq!(read(Id::StyleA, "starry".into()), Ok(Value::Text("starry".to_owned())));
+        assert_eq!(read(Id::StyleB, 7.into()), Ok(Value::Int(7)));
+        assert!(read(Id::StyleA, " ".into()).is_err() && read(Id::StyleA, 256.into()).is_err());
+        assert!(read(Id::StylePasses, "two".into()).is_err(), "only styles have names");
+    }
 
     #[test]
     fn positions_count_lines_and_characters_from_one() {

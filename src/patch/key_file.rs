@@ -5,10 +5,10 @@
 //! "x" = { to = "/psi", value = 0.9 }     # sets
 //! "Up" = { to = "/psi", step = 0.01 }    # moves; held, it repeats
 //! "f" = "none"                           # does nothing
-//! "q" = "fullscreen"                     # an action of the window
+//! "Ctrl G" = "fullscreen"                # an action of the window
 //! ```
 //!
-//! Keys that are not named stay as they are. Read strictly and as a whole, like a preset. Accesses the disk.
+//! Keys that are not named stay as they are. One that leaves full screen has to remain. Read strictly and as a whole, like a preset. Accesses the disk.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use toml_edit::{Document, Item, TableLike};
 use super::check::{Checker, describe, did_you_mean, key_span, number_of, typed};
 use super::folders::Folders;
 use super::preset::{PresetError, Reading, read_text};
-use crate::control::keys::{Does, Key, OwnBinding, WINDOW};
+use crate::control::keys::{Does, Key, Keys, OwnBinding, TENS, WAYS_BACK, window_words};
 use crate::file;
 use crate::file::sources::{self, Sources};
 use crate::params::{Kind, Table, Value, nearest_of};
@@ -79,21 +79,37 @@ fn read(table: &dyn TableLike, check: &mut Checker) -> Vec<OwnBinding> {
     for (name, item) in table.iter() {
         let span = key_span(table, name);
         let Some(key) = Key::from_name(name) else {
-            let message = format!(
-                "no key \"{name}\": a key is one character, or Space, Left, Right, Up, Down, Enter, Backspace or Tab"
-            );
-            check.report(span, message);
+            check.report(span, format!("no key \"{name}\": a key is {}", Key::NAMES));
             continue;
         };
-        if key == Key::Escape {
-            check.report(span, "Escape always belongs to the window".to_owned());
-        } else if bindings.iter().any(|known| known.key == key) {
+        if bindings.iter().any(|known| known.key == key) {
             check.report(span, format!("the key {key} is named already"));
         } else if let Some(does) = does(item, span, check) {
             bindings.push(OwnBinding { key, does });
         }
     }
+    keep_a_way_back(table, &bindings, check);
     bindings
+}
+
+/// Without a key that leaves full screen, nobody would get out of it.
+fn keep_a_way_back(table: &dyn TableLike, bindings: &[OwnBinding], check: &mut Checker) {
+    let mut keys = Keys::default();
+    let leads_back = |keys: &Keys, key| keys.window(key).is_some_and(|word| WAYS_BACK.contains(&word));
+    let taken: Vec<Key> = bindings.iter().map(|own| own.key).filter(|key| leads_back(&keys, *key)).collect();
+    keys.set_own(bindings.into());
+    let mut left = bindings.iter().map(|own| own.key).chain(keys.as_listed().map(|binding| binding.key));
+    if left.any(|key| leads_back(&keys, key)) {
+        return;
+    }
+    let last = table.iter().map(|(name, _)| name).filter(|name| Key::from_name(name) == taken.last().copied()).last();
+    let [back, fullscreen] = WAYS_BACK;
+    let named: Vec<String> = taken.iter().map(Key::to_string).collect();
+    let message = format!(
+        "no key would leave full screen any more ({} did): give one \"{back}\" or \"{fullscreen}\"",
+        named.join(", ")
+    );
+    check.report(last.and_then(|name| key_span(table, name)), message);
 }
 
 fn does(item: &Item, span: Option<Range<usize>>, check: &mut Checker) -> Option<Does> {
@@ -101,11 +117,14 @@ fn does(item: &Item, span: Option<Range<usize>>, check: &mut Checker) -> Option<
         if word == "none" {
             return Some(Does::Nothing);
         }
-        if let Some(known) = WINDOW.iter().find(|known| **known == word) {
+        if word == TENS {
+            return Some(Does::Tens);
+        }
+        if let Some(known) = window_words().find(|known| *known == word) {
             return Some(Does::Window(known));
         }
         if !word.starts_with('/') {
-            let words = WINDOW.iter().copied().chain(["none"]);
+            let words = window_words().chain([TENS, "none"]);
             let hint = did_you_mean(nearest_of(word, words.clone()));
             let known: Vec<&str> = words.collect();
             let message = format!("a key takes an address, or one of {}; got \"{word}\"{hint}", known.join(", "));
@@ -200,7 +219,7 @@ mod tests {
     #[test]
     fn keys_are_read_as_written() {
         let read = parse(
-            "\"g\" = '/seed/next'\nX = { to = '/psi', value = 0.5 }\nup = { to = '/fx/trails/mix', step = -0.1 }\n'1' = { to = '/preset', value = 12 }\nspace = 'none'\n\"9\" = 'fullscreen'",
+            "\"g\" = '/seed/next'\nX = { to = '/psi', value = 0.5 }\nup = { to = '/fx/trails/mix', step = -0.1 }\n'1' = { to = '/preset', value = 12 }\nspace = 'none'\n\"9\" = 'fullscreen'\nF5 = 'list'\nEscape = '/panic'\n\"ctrl+shift+e\" = 'tens'",
         );
         let bind = |key, does| OwnBinding { key, does };
         let expected = [
@@ -210,8 +229,18 @@ mod tests {
             bind(Key::Char('1'), Does::Set("/preset".into(), Value::Int(12))),
             bind(Key::Space, Does::Nothing),
             bind(Key::Char('9'), Does::Window("fullscreen")),
+            bind(Key::Function(5), Does::Window("list")),
+            bind(Key::Escape, Does::Press("/panic".into())),
+            bind(Key::CtrlShift('e'), Does::Tens),
         ];
         assert_eq!(read.as_deref(), Ok(&expected[..]));
+    }
+
+    #[test]
+    fn a_way_out_of_full_screen_remains() {
+        for text in ["f = 'none'\nF11 = 'none'", "f = 'none'\nF11 = 'none'\nescape = '/psi'\nq = 'back'"] {
+            assert!(parse(text).is_ok(), "{text}");
+        }
     }
 
     #[test]
@@ -221,7 +250,11 @@ mod tests {
             ("g = '/psy'", "1:5: \"/psy\" is not a parameter; did you mean \"/psi\"?"),
             ("g = 'fulscreen'", "1:5: a key takes an address, or one of stage, hud, "),
             ("g = '/psi'\nG = '/psi'", "2:1: the key G is named already"),
-            ("escape = '/psi'", "1:1: Escape always belongs to the window"),
+            ("\"Ctrl Left\" = '/psi'", "1:1: no key \"Ctrl Left\": a key is one character, or Space, "),
+            (
+                "f = 'none'\nF11 = '/tap'\nescape = '/psi'",
+                "3:1: no key would leave full screen any more (F, F11, Escape did): give one \"back\" or \"fullscreen\"",
+            ),
             ("g = { to = '/psi', value = 'wild' }", "1:28: /psi takes a number from -1 to 2"),
             ("g = { to = '/seed/next', value = 1 }", "1:34: /seed/next is a trigger and takes no value"),
             ("g = { to = '/walk/kind', step = 1 }", "1:33: step takes a number other than 0"),

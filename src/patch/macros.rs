@@ -9,8 +9,11 @@
 //!
 //! Read strictly, like the rest of a preset.
 
+mod edits;
+
 use std::ops::Range;
 
+pub use edits::MacroEdits;
 use toml_edit::{Item, TableLike, Value as Toml};
 
 use super::check::{Checker, describe, describe_value, key_span, number};

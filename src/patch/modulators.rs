@@ -13,6 +13,7 @@ use std::ops::Range;
 use toml_edit::{Array, InlineTable, Item, TableLike};
 
 use super::check::{Checker, describe, did_you_mean, key_span, number_of};
+use super::macros::MacroEdits;
 use crate::modulate::modulator::{PREFIX, is_name};
 use crate::modulate::route::{DEPTH, Response, SMOOTH};
 use crate::modulate::source::{self, Kind, Knob, Polarity};
@@ -25,12 +26,13 @@ const KEYS: [&str; 7] = ["source", "to", "depth", "curve", "smooth", "polarity",
 /// An entry, and its numbers for the knobs of [`Modulator::knobs`].
 pub(super) type Entry = (Modulator, Vec<f64>);
 
-/// What was changed in a preset's modulators while it plays: added (or put in the place of one with the same name), and
-/// removed.
+/// What was changed in a preset while it plays: its modulators, which were added (or put in the place of one with the same
+/// name) or removed, and its macros.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edits {
     added: Vec<Modulator>,
     removed: Vec<String>,
+    pub macros: MacroEdits,
 }
 
 impl Edits {
@@ -39,6 +41,7 @@ impl Edits {
         self.added.len()
     }
 
+    /// Whether the modulators are the preset's own.
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty()
     }

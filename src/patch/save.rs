@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::Deserialize;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value as Toml, table, value};
 
-use super::check::number;
+use super::check::{names_style, number};
 use super::effects::EffectEntry;
 use super::folders::{Folders, Kind, is_script};
 use super::locate::name_of;
@@ -63,7 +63,7 @@ pub struct Saving<'a> {
     pub midi: Option<&'a [MidiEntry]>,
     /// The chain of effects; `None` leaves it unchanged.
     pub effects: Option<&'a [EffectEntry]>,
-    /// What was changed in the modulators; `None` leaves them unchanged.
+    /// What was changed in modulators and macros; `None` leaves them unchanged.
     pub modulators: Option<&'a Edits>,
 }
 
@@ -176,12 +176,15 @@ impl Saving<'_> {
         {
             set(document.as_table_mut(), "network", Toml::from(spelled(network, base, self.folders)));
         }
-        if let Some(now) = self.params {
-            let macros = with_defaults(&before.macros);
-            in_table(&mut document, "params", |params| write_params(params, now, &macros));
-        }
         let none = Edits::default();
         let edits = self.modulators.unwrap_or(&none);
+        if let Some(now) = self.params {
+            let macros = with_defaults(&edits.macros.applied(&before.macros));
+            in_table(&mut document, "params", |params| write_params(params, now, &macros));
+            if !edits.macros.is_empty() {
+                in_table(&mut document, "macro", |table| edits.macros.write(table));
+            }
+        }
         let modulators = edits.applied(&before.modulators);
         if let Some(now) = self.params.filter(|_| !(modulators.is_empty() && edits.is_empty())) {
             in_table(&mut document, "mod", |entries| {
@@ -333,14 +336,33 @@ fn write_params(table: &mut dyn TableLike, params: &Params, macros: &[MacroEntry
         let Some(now) = params.value(target) else { continue };
         let spelling = spellings.iter().find(|(t, _)| *t == target).map(|(_, key)| key.as_str());
         match spelling {
-            Some(key) => set(table, key, toml(&now)),
+            Some(key) => {
+                let new = named(params, target, &now, table.get(key)).unwrap_or_else(|| toml(&now));
+                set(table, key, new);
+            }
             None if follows(target.id) => {}
             None if moved.contains(&target) || Some(&now) != defaults.value(target).as_ref() => {
-                set(table, &target.to_string(), toml(&now));
+                let new = named(params, target, &now, None).unwrap_or_else(|| toml(&now));
+                set(table, &target.to_string(), new);
             }
             None => {}
         }
     }
+}
+
+/// The name of a style in the place of its number, as the file spells it if it names the same one. `None` if there is no such
+/// name, or if the file has the number.
+fn named(params: &Params, target: Target, now: &Value, old: Option<&Item>) -> Option<Toml> {
+    let (meaning, Value::Int(number)) = (params.meaning(target.id).filter(|_| names_style(target))?, now) else {
+        return None;
+    };
+    let number = usize::try_from(*number).ok()?;
+    if old.is_some_and(|old| old.as_integer() == Some(number as i64)) {
+        return None;
+    }
+    let is_same = |word: &&str| meaning.number(word) == Some(number);
+    let old = old.and_then(Item::as_str).filter(is_same);
+    old.or_else(|| meaning.words.get(number).map(String::as_str).filter(is_same)).map(Toml::from)
 }
 
 /// Brings the numbers of modulators up to date with their knobs; the rest of an entry is the player's.
@@ -479,10 +501,14 @@ mod tests {
     }
 
     fn over(old: &str, writes: &[(&str, Value)]) -> String {
+        over_with(old, &params(writes))
+    }
+
+    fn over_with(old: &str, params: &Params) -> String {
         Saving {
             table: Table::built_in(),
             folders: &Folders::default(),
-            params: Some(&params(writes)),
+            params: Some(params),
             network: None,
             midi: None,
             effects: None,
@@ -490,6 +516,25 @@ mod tests {
         }
         .over(old, Path::new("presets/p.toml"))
         .unwrap()
+    }
+
+    #[test]
+    fn styles_are_saved_by_name_as_the_file_spells_it() {
+        let mut params = params(&[("/style/a", Value::Int(1)), ("/style/b", Value::Int(2))]);
+        for id in [Id::StyleA, Id::StyleB] {
+            params.set_meaning(id, 3, ["candy", "starry-night", "kiss"].map(str::to_owned).into());
+        }
+        let lines = |old: &str| over_with(&format!("[params]\n{old}"), &params);
+        assert_eq!(lines(""), "[params]\n\"/style/a\" = \"starry-night\"\n\"/style/b\" = \"kiss\"\n");
+        let same = "\"/style/a\" = \"Starry\" # as it is\n\"/style/b\" = 2\n";
+        assert_eq!(lines(same), format!("[params]\n{same}"), "the same styles");
+        let other = "\"/style/a\" = \"candy\" # other\n\"/style/b\" = 0\n";
+        let changed = "\"/style/a\" = \"starry-night\" # other\n\"/style/b\" = \"kiss\"\n";
+        assert_eq!(lines(other), format!("[params]\n{changed}"));
+        params.set_meaning(Id::StyleA, 0, Default::default());
+        params.set_meaning(Id::StyleB, 0, Default::default());
+        let without = over_with("[params]\n\"/style/a\" = \"candy\"\n", &params);
+        assert_eq!(without, "[params]\n\"/style/a\" = 1\n\"/style/b\" = 2\n");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::loads::Named;
-use super::status::Status;
+use super::status::{About, Status};
 use crate::control::clock::Clock;
 use crate::control::mapping::{Layer, MacroEntry, Macros, Mapping, MidiEntry, OscEntry};
 use crate::control::midi::{Profile, Profiles};
@@ -175,6 +175,8 @@ impl Controls {
                 self.connect_port(*port, name, *open);
             }
             Event::Notice(line) => status.notice(line.clone()),
+            Event::Fault { of, line } => status.error(About::Device(of.clone()), line.clone()),
+            Event::Mended { of } => status.mended(About::Device(of.clone())),
             // A value without a target: modulation follows it, and the tempo what is heard.
             Event::Signal { id, value } => self.clock.signal(*id, *value, writes),
             Event::Session(session) => self.clock.session(*session, writes),

@@ -145,7 +145,7 @@ impl Films {
     /// Says that a source is lost, and takes that line away when it is back.
     pub fn tell(&self, status: &mut Status) {
         match self.now.as_ref().and_then(|film| film.footage.take_news()) {
-            Some(News::Lost(line)) => status.fault(Some(Kind::Picture), line),
+            Some(News::Lost(line)) => status.fault(Kind::Picture, line),
             Some(News::Back) => status.mended(Kind::Picture),
             Some(News::Told(line)) => status.notice(line),
             None => {}

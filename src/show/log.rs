@@ -18,32 +18,42 @@ pub struct Said {
 
 /// The last lines, the newest at the end; each once.
 #[derive(Clone, Debug, Default)]
-pub struct Log(VecDeque<Said>);
+pub struct Log {
+    lines: VecDeque<Said>,
+    version: u64,
+}
 
 impl Log {
     /// Adds a line, or counts it if it is known.
     pub fn add(&mut self, line: &str, secs: f64) {
-        if let Some(at) = self.0.iter().position(|said| said.line == line)
-            && let Some(said) = self.0.remove(at)
+        self.version += 1;
+        if let Some(at) = self.lines.iter().position(|said| said.line == line)
+            && let Some(said) = self.lines.remove(at)
         {
-            return self.0.push_back(Said { count: said.count.saturating_add(1), secs, ..said });
+            return self.lines.push_back(Said { count: said.count.saturating_add(1), secs, ..said });
         }
-        if self.0.len() == MOST {
-            self.0.pop_front();
+        if self.lines.len() == MOST {
+            self.lines.pop_front();
         }
-        self.0.push_back(Said { line: line.to_owned(), count: 1, secs, is_fault: false });
+        self.lines.push_back(Said { line: line.to_owned(), count: 1, secs, is_fault: false });
     }
 
     /// The last line says that something cannot be played.
     pub fn is_fault(&mut self) {
-        if let Some(said) = self.0.back_mut() {
+        self.version += 1;
+        if let Some(said) = self.lines.back_mut() {
             said.is_fault = true;
         }
     }
 
+    /// Grows with each change.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// The lines, the newest at the end.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Said> {
-        self.0.iter()
+        self.lines.iter()
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! What they move and where they are is known by [`Macros`](crate::control::mapping::Macros); here are the writes.
 
+use std::path::Path;
+
 use super::Show;
-use crate::control::mapping::MacroTarget;
 use crate::control::mapping::macros::{MACROS, number_of};
+use crate::control::mapping::{MacroEntry, MacroTarget};
 use crate::control::{Source, Write};
 use crate::params::{Id, Target};
 
@@ -58,7 +60,7 @@ impl Show {
     pub(super) fn play_macros(&mut self, moved: [bool; MACROS]) {
         let preset = self.presets.playing();
         self.params.set_smoothing(&preset.smooth);
-        self.controls.macros_mut().set(&preset.macros);
+        self.controls.macros_mut().set(&self.edits.macros.applied(&preset.macros));
         let is_set: Vec<Target> = preset.params.iter().map(|(target, _)| *target).collect();
         for number in (0..MACROS).filter(|number| moved[*number]) {
             for nth in 0.. {
@@ -71,6 +73,26 @@ impl Show {
             }
         }
         self.controls.macros_mut().follow(&mut self.params);
+    }
+
+    /// Lets macros move what `/macro/set` says, as entries of `[macro]`; they go where their first targets are.
+    pub(super) fn set_macro(&mut self) {
+        let text = self.params.text(Id::MacroSet).trim().to_owned();
+        let entries = match self.presets.library().check_text(&format!("[macro]\n{text}"), Path::new("/macro/set")) {
+            Ok(preset) if !preset.macros.is_empty() => preset.macros,
+            Ok(_) => return self.status.refuse("/macro/set takes an entry of [macro], such as 3 = \"/psi\""),
+            Err(error) => {
+                let line = error.headline();
+                let message = line.splitn(4, ':').nth(3).map_or(line.as_str(), str::trim);
+                return self.status.refuse(&format!("/macro/set: {message}"));
+            }
+        };
+        self.edits.macros.set(&entries, &text);
+        let preset = self.presets.playing();
+        self.controls.macros_mut().set(&self.edits.macros.applied(&preset.macros));
+        self.controls.macros_mut().follow(&mut self.params);
+        let moves = |entry: &MacroEntry| format!("macro {} moves {}", entry.number + 1, entry.name);
+        self.status.notice(entries.iter().map(moves).collect::<Vec<_>>().join(", "));
     }
 
     /// Once a frame, after everything was written and modulated.

@@ -151,6 +151,14 @@ impl Morph {
         rest
     }
 
+    /// Whether a name other than the one that plays waits for the middle of a fade.
+    pub fn brings(&self, id: Id, params: &Params) -> bool {
+        let texts = self.running.iter().flat_map(|running| &running.texts);
+        let playing = params.text(id);
+        let mut others = self.held.iter().chain(texts).filter(|write| write.target.id == id);
+        others.any(|write| !matches!(&write.value, Value::Text(text) if text == playing))
+    }
+
     /// What was written by a hand or by code is not moved any more.
     pub fn let_go(&mut self, target: Target) {
         let Some(running) = &mut self.running else { return };

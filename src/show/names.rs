@@ -1,14 +1,16 @@
 //! What the networks that play make of the parameters: names of styles and classes, ranges, and which parameters do nothing
 //! with them. One that does nothing says so once when it is touched.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Show;
 use super::loads::Kind;
+use super::scripts::Scripts;
 use crate::control::query::Dims;
 use crate::control::{Source, Write};
 use crate::network;
-use crate::params::{Id, Value};
+use crate::params::{Id, Params, Value};
 
 /// What was said about parameters that do nothing.
 #[derive(Default)]
@@ -27,6 +29,12 @@ impl Show {
     /// The reason, if it does nothing.
     pub fn applies(&self, id: Id) -> Result<(), &'static str> {
         self.dims().applies(id)
+    }
+
+    /// The style network that plays, by the name under which it was loaded; empty without one. `/style/network` may already
+    /// name another, which is still loading.
+    pub fn style_network(&self) -> &str {
+        self.loads.name_of(Kind::Style)
     }
 
     /// What there is with the networks that play.
@@ -60,13 +68,18 @@ impl Show {
         self.params.set_meaning(Id::Class, network.mapping.c_dim, network.class_names.as_slice().into());
     }
 
+    /// Whether another style network loads, or is about to in the middle of a fade.
+    pub(super) fn style_is_coming(&self) -> bool {
+        self.loads.wants(Kind::Style) || self.morph.brings(Id::StyleNetwork, &self.params)
+    }
+
     /// Whether a write names a style of a network that is still loading: it is kept until then.
     pub(super) fn awaits_style(&mut self, write: &Write) -> bool {
         if !matches!(write.target.id, Id::StyleA | Id::StyleB) {
             return false;
         }
         match &write.value {
-            Value::Text(word) if word.trim().parse::<f64>().is_err() && self.loads.wants(Kind::Style) => {
+            Value::Text(word) if word.trim().parse::<f64>().is_err() && self.style_is_coming() => {
                 self.scripts.await_style(write.target, word);
                 true
             }
@@ -105,4 +118,26 @@ impl Show {
             self.status.withdraw(&line);
         }
     }
+}
+
+/// What a preset is saved from: `settled` values. While another style network is on its way, the numbers of styles have no names.
+///
+/// # Errors
+/// With one line if a style has been named that is not known yet.
+pub(super) fn saved<'a>(
+    settled: Cow<'a, Params>,
+    style_is_coming: bool,
+    scripts: &Scripts,
+) -> Result<Cow<'a, Params>, &'static str> {
+    if !style_is_coming {
+        return Ok(settled);
+    }
+    if scripts.awaits() {
+        return Err("the style network is still loading: save again when it plays");
+    }
+    let mut params = settled;
+    for id in [Id::StyleA, Id::StyleB] {
+        params.to_mut().set_meaning(id, 0, Arc::default());
+    }
+    Ok(params)
 }

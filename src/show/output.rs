@@ -9,7 +9,7 @@ use super::effects::Effects;
 use super::live::{Drawn, Live};
 use super::slideshow::Slideshow;
 use super::stage::{Change, Picture, Pixels, Request, Scene, Stage};
-use super::status::Status;
+use super::status::{About, Status};
 use crate::control::query::Viewer;
 use crate::effects::input::{Content, InputSettings, Moment};
 use crate::effects::style::{StyleLoop, StyleSettings};
@@ -530,11 +530,11 @@ impl Output {
                     self.pixels = Some(picture.clone());
                     self.picture = Some(picture);
                     if let Some(line) = stage.take_fault() {
-                        status.fault(None, line);
+                        status.fault(About::Drawing, line);
                     }
                 }
                 Ok(None) => {}
-                Err(error) => status.fault(None, error.to_string()),
+                Err(error) => status.fault(About::Drawing, error.to_string()),
             },
         }
     }
@@ -551,8 +551,11 @@ impl Output {
         if !live.newest(&mut self.drawn) {
             return;
         }
-        for line in [self.drawn.notice.take(), self.drawn.error.take()].into_iter().flatten() {
+        if let Some(line) = self.drawn.notice.take() {
             status.notice(line);
+        }
+        if let Some(line) = self.drawn.error.take() {
+            status.error(About::Drawing, line);
         }
         if let Some(picture) = self.drawn.picture.take() {
             status.drawn(self.drawn.took);

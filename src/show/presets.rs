@@ -219,6 +219,7 @@ impl Presets {
                 .map(|value| write(Id::Palette.into(), value)),
         );
         writes.extend(preset.params.iter().map(|(target, value)| write(*target, value.clone())));
+        writes.sort_by_key(names_style);
         writes.retain(|write| !is_held(&write.target));
         if let Some(Pending { written, seed_steps, .. }) = &pending {
             let is_text = |target: &Target| matches!(params.value(*target), Some(Value::Text(_)) | None);
@@ -306,11 +307,12 @@ impl Presets {
         let changed = preset.params.iter().filter(|entry| !old.contains(entry)).cloned();
         let gone = old.iter().map(|(target, _)| *target);
         let gone = gone.filter(|target| !preset.params.iter().any(|(kept, _)| kept == target));
-        let writes = gone
+        let mut writes: Vec<Write> = gone
             .filter_map(|target| Some((target, target.id.def().default_value()?)))
             .chain(changed)
             .map(|(target, value)| Write { target, value, source: Source::Preset })
             .collect();
+        writes.sort_by_key(names_style);
         (self.back, self.is_older) = (None, false);
         let network = preset.network.clone().filter(|_| preset.network != self.playing.network);
         let has_new_code = preset.script != self.playing.script;
@@ -466,6 +468,11 @@ impl Presets {
         (self.back, self.is_older) = (None, false);
         self.playing = preset;
     }
+}
+
+/// Whether a write names a style: it comes behind the write that names the network.
+fn names_style(write: &Write) -> bool {
+    matches!((write.target.id, &write.value), (Id::StyleA | Id::StyleB, Value::Text(_)))
 }
 
 #[cfg(test)]

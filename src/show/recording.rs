@@ -8,7 +8,7 @@ use super::Show;
 use super::frames::Frames;
 use super::output::{Output, Shown, Tap};
 use super::sharing::Sharing;
-use super::status::Status;
+use super::status::{About, Status};
 use super::takes::Takes;
 use crate::audio::history::History;
 use crate::image;
@@ -110,9 +110,10 @@ impl Recording {
                     let replaces = matches!(self.take, OwnTake::Asked | OwnTake::Running(_));
                     self.take = OwnTake::Wanted { replaces };
                 }
+                status.mended(About::Recording);
                 status.notice("recording".to_owned());
             }
-            Err(line) => status.notice(line),
+            Err(line) => status.error(About::Recording, line),
         }
     }
 
@@ -208,9 +209,10 @@ impl Recording {
             Ok((streamer, sender)) => {
                 output.tap(Box::new(sender));
                 status.notice(format!("streaming to {}", streamer.name()));
+                status.mended(About::Streaming);
                 self.stream = Some(streamer);
             }
-            Err(line) => status.notice(line),
+            Err(line) => status.error(About::Streaming, line),
         }
     }
 
@@ -285,7 +287,7 @@ fn has_ended(recorder: &mut Recorder, failed: &str, status: &mut Status) -> bool
     }
     match recorder.poll() {
         Some(Ok(summary)) => status.notice(format!("recorded {summary}")),
-        Some(Err(error)) => status.notice(format!("the recording has ended: {error}{failed}")),
+        Some(Err(error)) => status.error(About::Recording, format!("the recording has ended: {error}{failed}")),
         None => return false,
     }
     true

@@ -70,7 +70,7 @@ fn is_repeated(event: &Event, keys: &Keys) -> bool {
             Some(Does::Press(to) | Does::Step(to, _) | Does::Set(to, _)) => {
                 !ONCE.iter().any(|id| id.def().address == to)
             }
-            Some(Does::Nothing | Does::Window(_)) => true,
+            Some(Does::Nothing | Does::Window(_) | Does::Tens) => true,
             None => ![Key::Char('l'), Key::Char('u')].contains(key),
         },
         _ => true,

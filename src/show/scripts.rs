@@ -121,6 +121,7 @@ pub struct Scripts {
 impl Scripts {
     /// Ends the patch of the last preset, unless the patch has asked for this one. Lines evaluated from elsewhere play on.
     pub fn change_preset(&mut self) {
+        self.awaited.clear();
         if !std::mem::take(&mut self.leads)
             && let (Some(machine), Some(file)) = (&mut self.machine, self.playing.take())
         {
@@ -268,9 +269,9 @@ impl Scripts {
         params.bind(values);
     }
 
-    /// Moves what was written since the last call to `writes`.
-    pub fn take_writes(&mut self, writes: &mut Vec<(Target, Value)>) {
-        if !self.styles.is_empty() {
+    /// Moves what was written since the last call to `writes`; names of styles only once their network has come.
+    pub fn take_writes(&mut self, writes: &mut Vec<(Target, Value)>, style_is_coming: bool) {
+        if !style_is_coming {
             writes.append(&mut self.awaited);
         }
         if let Some(machine) = &mut self.machine {
@@ -328,13 +329,18 @@ impl Scripts {
         }
     }
 
-    /// The number of a style; keeps the name for later if its network `is_loading`.
+    /// The number of a style; keeps the name for later while its network `is_loading`, whatever the one before calls its own.
     pub fn style_number(&mut self, target: Target, word: &str, is_loading: bool) -> Option<f64> {
-        let number = machine::style_number(&self.styles, word);
-        if number.is_none() && is_loading {
+        if is_loading {
             self.await_style(target, word);
+            return None;
         }
-        number
+        machine::style_number(&self.styles, word)
+    }
+
+    /// Whether a style has been named whose network is still loading.
+    pub fn awaits(&self) -> bool {
+        !self.awaited.is_empty()
     }
 
     /// Keeps the name of a style until its network plays.

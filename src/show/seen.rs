@@ -19,4 +19,9 @@ impl Show {
     pub fn said(&self) -> impl DoubleEndedIterator<Item = &Said> {
         self.status.said.iter()
     }
+
+    /// Grows whenever a line is said.
+    pub fn said_version(&self) -> u64 {
+        self.status.said.version()
+    }
 }

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use super::Show;
 use super::loads::{self, LoadRequest, Named};
-use crate::control::keys::Keys;
+use crate::control::keys::{Key, Keys};
 use crate::control::{Event, Source, Write, clock};
 use crate::params::{Id, TimeBase, Value};
 use crate::patch::key_file::KeyFile;
-use crate::patch::set::{Entry, Set, When};
+use crate::patch::set::{Cue, Entry, Set, When};
 
 /// The set list of a show.
 #[derive(Default)]
@@ -283,12 +283,20 @@ impl Show {
         }
     }
 
+    /// Whether the entry of the set list that plays has a cue for a key.
+    pub fn has_cue(&self, key: Key) -> bool {
+        self.cue_of(key).is_some()
+    }
+
+    fn cue_of(&self, key: Key) -> Option<&Cue> {
+        let entry = self.setlist.set.as_ref()?.entries.get(self.setlist.at?)?;
+        entry.cues.iter().find(|cue| cue.when == When::Key(key))
+    }
+
     /// Does the cue of a key, if the entry that plays has one. The key does nothing else then.
     pub(super) fn press_in_set(&mut self, event: &Event) -> bool {
         let (Event::Key(key), false) = (event, self.controls.is_learning()) else { return false };
-        let is_it = |when: When| matches!(when, When::Key(known) if known == *key);
-        let cues = || Some(&self.setlist.set.as_ref()?.entries.get(self.setlist.at?)?.cues);
-        let Some(cue) = cues().and_then(|cues| cues.iter().find(|cue| is_it(cue.when))) else { return false };
+        let Some(cue) = self.cue_of(*key) else { return false };
         let writes = cue.writes.clone();
         self.do_cue(&writes);
         true

@@ -2,7 +2,7 @@
 //! here they begin and end, and what becomes of them is told.
 
 use super::output::{Output, Shown, Tap};
-use super::status::Status;
+use super::status::{About, Status};
 use crate::params::{Id, Params};
 use crate::record::recorder::Look;
 use crate::record::share::{Share, ShareTap, Target};
@@ -35,8 +35,9 @@ impl Sharing {
         }
         let targets = match Target::parse_all(params.text(Id::Share)) {
             Ok(targets) => targets,
-            Err(line) => return status.notice(format!("/share: {line}")),
+            Err(line) => return status.error(About::Sharing, format!("/share: {line}")),
         };
+        status.mended(About::Sharing);
         for ended in self.running.extract_if(.., |share| !targets.contains(share.target())) {
             ended.stop();
             status.notice(format!("{} has ended", ended.target()));
@@ -54,7 +55,7 @@ impl Sharing {
                     output.tap(Box::new(tap));
                     self.running.push(share);
                 }
-                Err(error) => status.notice(format!("/share: {error}")),
+                Err(error) => status.error(About::Sharing, format!("/share: {error}")),
             }
         }
     }

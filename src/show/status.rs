@@ -1,11 +1,11 @@
 //! Recent events, for the HUD and the status line. Nothing here changes the show.
 
 mod again;
+mod faults;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::loads::Kind;
 use super::log::Log;
 use crate::control::osc::feeds::Heard;
 use crate::control::scene::Notices;
@@ -13,6 +13,8 @@ use crate::control::tally::{Tally, Told};
 use crate::control::{DeviceStatus, Write};
 use crate::params::Value;
 use again::Again;
+pub use faults::About;
+use faults::Faults;
 
 /// How long a notice stays.
 const NOTICE_SECS: f64 = 8.0;
@@ -54,8 +56,8 @@ pub struct Summary {
     pub skipped_pictures: u64,
     /// The one line that needs attention.
     pub notice: Option<String>,
-    /// What cannot be played, until it is mended or was read; `None` while it is the notice.
-    pub fault: Option<String>,
+    /// What went wrong, until it is mended or was read; the newest first, without what the notice says.
+    pub faults: Vec<String>,
     /// Time, size, dropped frames and name.
     pub recording: Option<String>,
     /// The take that is being written.
@@ -81,8 +83,8 @@ struct Notice {
     /// How often it was said in a row, and what `line` says about that.
     count: u64,
     shown: u64,
-    /// What could not be played.
-    about: Option<Kind>,
+    /// What went wrong.
+    about: Option<About>,
 }
 
 impl Notice {
@@ -119,8 +121,7 @@ pub struct Status {
     notices: Notices,
     again: Again,
     pub(super) said: Log,
-    /// What cannot be played, until it is mended or dismissed.
-    fault: Option<(Option<Kind>, String)>,
+    faults: Faults,
     /// Number of values that no parameter accepted.
     refused: u64,
     refusals: Tally,
@@ -162,6 +163,7 @@ impl Status {
                 self.said.is_fault();
             }
         }
+        self.faults.take_devices(&mut old.faults);
         let own = std::mem::replace(&mut self.notices, std::mem::take(&mut old.notices));
         own.since(0).for_each(|notice| self.notices.push(notice.at_secs + later, &notice.line));
     }
@@ -213,6 +215,7 @@ impl Status {
             Value::Nothing => std::fmt::Write::write_fmt(&mut self.last_message, format_args!("{}", write.target)),
             value => std::fmt::Write::write_fmt(&mut self.last_message, format_args!("{} {value}", write.target)),
         };
+        self.mended_by_value();
     }
 
     /// Shows a line for a while and logs it. One that is said again and again is counted instead.
@@ -242,24 +245,37 @@ impl Status {
         self.again.note(&line, self.now, log);
     }
 
-    /// Reports that something cannot be played. The line disappears when it can ([`Status::mended`]); offline, where nobody
-    /// reads it, the first one is kept.
-    pub fn fault(&mut self, about: Option<Kind>, line: String) {
-        if self.is_offline || (self.is_repeating && about.is_none()) {
+    /// Reports that something cannot be played; offline, where nobody reads it, the first one is kept as the failure of it all.
+    /// Otherwise as [`Status::error`].
+    pub fn fault(&mut self, about: impl Into<About>, line: String) {
+        let about = about.into();
+        if self.is_offline || (self.is_repeating && about == About::Drawing) {
             self.failure.get_or_insert_with(|| line.clone());
         }
+        self.error(about, line);
+    }
+
+    /// Shows a line that stays until the same thing works ([`Status::mended`]) or the line was read ([`Status::dismiss`]).
+    pub fn error(&mut self, about: impl Into<About>, line: String) {
+        let about = about.into();
         self.notice(line);
         self.said.is_fault();
         if let Some(notice) = &mut self.notice {
-            notice.about = about;
-            self.fault = Some((about, notice.said().to_owned()));
+            notice.about = Some(about.clone());
+            self.faults.add(about, notice.said());
         }
     }
 
-    /// What cannot be played and was not read, unless the notice says it.
-    fn unread(&self) -> Option<String> {
+    /// What went wrong, until it is mended or was read; the newest at the end.
+    pub fn faults(&self) -> &[String] {
+        self.faults.lines()
+    }
+
+    /// What went wrong and was not read, unless the notice says it; the newest first.
+    fn unread(&self) -> Vec<String> {
         let notice = self.notice.as_ref().map(Notice::said);
-        self.fault.as_ref().map(|(_, line)| line).filter(|line| notice != Some(line.as_str())).cloned()
+        let lines = self.faults.lines().iter().rev();
+        lines.filter(|line| notice != Some(line.as_str())).cloned().collect()
     }
 
     /// A line is no longer true: it disappears.
@@ -268,18 +284,27 @@ impl Status {
     }
 
     /// A problem is solved: its line disappears.
-    pub fn mended(&mut self, kind: Kind) {
-        self.notice.take_if(|notice| notice.about == Some(kind));
-        self.fault.take_if(|(about, _)| *about == Some(kind));
+    pub fn mended(&mut self, about: impl Into<About>) {
+        let about = about.into();
+        self.notice.take_if(|notice| notice.about.as_ref() == Some(&about));
+        self.faults.mend(&about);
     }
 
-    /// The lines have been read: they disappear. False if there was none of what cannot be played.
+    /// A value was taken: what was refused at its address before is no longer wrong.
+    fn mended_by_value(&mut self) {
+        let refused = self.faults.of(&About::Refused);
+        if refused.is_some_and(|line| address(line) == address(&self.last_message)) {
+            self.mended(About::Refused);
+        }
+    }
+
+    /// The lines have been read: they disappear. False if nothing was wrong.
     pub fn dismiss(&mut self) -> bool {
-        let was_there = self.fault.take().is_some();
-        if was_there {
+        let were_there = self.faults.clear();
+        if were_there {
             self.notice = None;
         }
-        was_there
+        were_there
     }
 
     /// The first failure offline.
@@ -307,19 +332,24 @@ impl Status {
         self.tell_refusals();
     }
 
+    /// What is new stays until it was read; that it goes on is said now and then.
     fn tell_refusals(&mut self) {
         let and = |more: usize| if more == 0 { String::new() } else { format!("; and {more} more") };
-        let line = match self.refusals.tell(self.now) {
-            None => return,
-            Some(Told::New(why)) => why,
-            Some(Told::Several { first, more }) => first.join("; ") + &and(more),
+        match self.refusals.tell(self.now) {
+            None => {}
+            Some(Told::New(why)) => self.error(About::Refused, why),
+            Some(Told::Several { first, more }) => self.error(About::Refused, first.join("; ") + &and(more)),
             Some(Told::Again { first, more }) => {
                 let counted: Vec<String> = first.iter().map(|(why, count)| format!("{why} ({count} times)")).collect();
-                counted.join("; ") + &and(more)
+                self.notice(counted.join("; ") + &and(more));
             }
-        };
-        self.notice(line);
+        }
     }
+}
+
+/// The address at the beginning of a line.
+fn address(line: &str) -> &str {
+    line.split([' ', ':']).next().unwrap_or_default()
 }
 
 fn log(line: &str) {
@@ -350,7 +380,7 @@ impl Summary {
             dropped: sum(|device| device.dropped),
             refused: sum(|device| device.refused) + history.refused,
             notice: history.line().map(str::to_owned),
-            fault: history.unread(),
+            faults: history.unread(),
             devices,
             ..Summary::default()
         }
@@ -392,28 +422,28 @@ impl std::fmt::Display for Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::show::loads::Kind;
 
     #[test]
     fn a_line_disappears_when_its_problem_is_solved() {
         let mut status = Status::new(true);
-        status.fault(Some(Kind::Style), "no such style".to_owned());
+        status.fault(Kind::Style, "no such style".to_owned());
         status.mended(Kind::Network);
         assert_eq!(status.line(), Some("no such style"), "that was a different problem");
         status.mended(Kind::Style);
         assert_eq!((status.line(), status.failure()), (None, Some("no such style")));
-        status.fault(Some(Kind::Preset), "no such preset".to_owned());
+        status.fault(Kind::Preset, "no such preset".to_owned());
         status.notice("something else".to_owned());
         status.mended(Kind::Preset);
         assert_eq!(status.line(), Some("something else"));
         status.step(9.0);
         assert_eq!(status.line(), None, "it stays for a while");
-        let fault = |status: &Status| Summary::new(status, Vec::new()).fault;
-        assert_eq!(fault(&status), None, "it was mended");
-        status.fault(None, "no such device".to_owned());
-        assert_eq!((status.line(), fault(&status)), (Some("no such device"), None), "it is said once");
+        assert!(unread(&status).is_empty(), "it was mended");
+        status.fault(About::Drawing, "no such device".to_owned());
+        assert_eq!((status.line(), unread(&status).len()), (Some("no such device"), 0), "it is said once");
         status.step(9.0);
-        assert_eq!((status.line(), fault(&status).as_deref()), (None, Some("no such device")), "until it was read");
-        assert!(status.dismiss() && !status.dismiss() && fault(&status).is_none());
+        assert_eq!((status.line(), unread(&status)), (None, vec!["no such device".to_owned()]), "until it was read");
+        assert!(status.dismiss() && !status.dismiss() && unread(&status).is_empty());
         assert!(Status::new(false).failure().is_none());
     }
 
@@ -435,6 +465,44 @@ mod tests {
         assert_eq!(status.refused, 153);
         let line = status.line().unwrap();
         assert!(line.starts_with("no parameter /a (") && line.contains("; no parameter /b ("), "{line}");
+    }
+
+    fn unread(status: &Status) -> Vec<String> {
+        Summary::new(status, Vec::new()).faults
+    }
+
+    #[test]
+    fn errors_stay_side_by_side_until_each_is_mended_or_all_were_read() {
+        let mut status = Status::default();
+        status.error(About::Saving, "no room".to_owned());
+        status.error(About::Device("MIDI: pads".to_owned()), "pads are gone".to_owned());
+        status.error(About::Saving, "still no room".to_owned());
+        status.step(9.0);
+        assert_eq!(unread(&status), ["still no room", "pads are gone"], "of each the newest");
+        status.mended(About::Device("MIDI: keys".to_owned()));
+        status.mended(About::Saving);
+        assert_eq!(unread(&status), ["pads are gone"]);
+        status.notice("saved".to_owned());
+        assert_eq!(unread(&status), ["pads are gone"]);
+        assert!(status.dismiss() && unread(&status).is_empty());
+        assert!(status.failure().is_none(), "offline, only what cannot be played is a failure");
+    }
+
+    #[test]
+    fn a_refusal_stays_until_its_address_takes_a_value() {
+        let mut status = Status::default();
+        status.refuse("/psi takes a number from -1 to 2; got \"wild\"");
+        status.step(9.0);
+        assert_eq!(unread(&status).len(), 1);
+        let write = |id: crate::params::Id| Write {
+            target: id.into(),
+            value: Value::Float(0.5),
+            source: crate::control::Source::Osc,
+        };
+        status.message(&write(crate::params::Id::PsiCutoff));
+        assert_eq!(unread(&status).len(), 1, "another address");
+        status.message(&write(crate::params::Id::Psi));
+        assert!(unread(&status).is_empty());
     }
 
     #[test]

@@ -11,7 +11,7 @@ fn notices(events: &Events, wait: Duration) -> Vec<String> {
     let until = Instant::now() + wait;
     let mut notices = Vec::new();
     while let Ok(event) = events.recv_deadline(until) {
-        if let Event::Notice(text) = event {
+        if let Event::Notice(text) | Event::Fault { line: text, .. } = event {
             notices.push(text);
         }
     }
@@ -129,7 +129,7 @@ mod jack {
         let until = Instant::now() + Duration::from_secs(15);
         let mut seen = Vec::new();
         while let Ok(event) = events.recv_deadline(until) {
-            if matches!(&event, Event::Notice(text) if text.contains(wanted)) {
+            if matches!(&event, Event::Notice(text) | Event::Fault { line: text, .. } if text.contains(wanted)) {
                 return;
             }
             seen.push(event);
@@ -236,7 +236,7 @@ mod jack {
                             self.mapping.set_profile(*port, profile.map(|profile| profile.entries()));
                             self.lights.set_profile(*port, profile);
                         }
-                        Event::Notice(text) => self.notices.push(text.clone()),
+                        Event::Notice(text) | Event::Fault { line: text, .. } => self.notices.push(text.clone()),
                         Event::Midi(message) => {
                             self.messages += 1;
                             self.lights.heard(message);

@@ -79,7 +79,13 @@ impl Stage {
             }
         }
         let feeds = Feeds { beat: 1.0, fps: 30.0, ..Feeds::default() };
-        let scene = Scene { styles: &self.styles, tempo_from: "taps", waiting: &self.waiting, notices: &self.notices };
+        let scene = Scene {
+            styles: &self.styles,
+            tempo_from: "taps",
+            waiting: &self.waiting,
+            notices: &self.notices,
+            faults: &[],
+        };
         let (params, mapping) = (&self.params, &self.mapping);
         let snapshot = Snapshot { params, feeds, mapping, preset: None, dims: DIMS, scene };
         self.panel.step(&snapshot, 0.02);

@@ -140,7 +140,7 @@ fn notices(events: &Events, wait: Duration) -> Vec<String> {
     let until = Instant::now() + wait;
     let mut notices = Vec::new();
     while let Ok(event) = events.recv_deadline(until) {
-        if let Event::Notice(text) = event {
+        if let Event::Notice(text) | Event::Fault { line: text, .. } = event {
             notices.push(text);
         }
     }
@@ -255,7 +255,7 @@ mod jack {
         let mut wait_for = |part: &str| {
             let until = Instant::now() + Duration::from_secs(20);
             while let Ok(event) = events.recv_deadline(until) {
-                if let Event::Notice(line) = event {
+                if let Event::Notice(line) | Event::Fault { line, .. } = event {
                     let found = line.contains(part);
                     seen.push(line);
                     if found {

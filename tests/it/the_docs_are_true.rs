@@ -1,5 +1,5 @@
-//! Are the tables of the documentation those of the program: the parameters as `params --format markdown` prints them, and the
-//! effects that ship with their own words? `UPDATE=1 cargo test the_docs` rewrites them. And does every link lead somewhere?
+//! Are the tables of the documentation those of the program: the parameters as `params --format markdown` prints them, the
+//! effects that ship with their own words, and what every key does? `UPDATE=1 cargo test the_docs` rewrites them. And does every link lead somewhere?
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -44,6 +44,11 @@ fn the_effects_are_those_that_ship() {
         writeln!(expected, "| `{}` | {help} |", effect.name).expect("a string takes everything");
     }
     check("docs/EFFECTS.md", "effects", &expected);
+}
+
+#[test]
+fn the_keys_are_those_of_the_program() {
+    check("docs/SETS.md", "keys", &latent_jockey::commands::keys::table());
 }
 
 /// As GitHub makes it of a heading: lower case, words joined by hyphens, without punctuation.

@@ -3,7 +3,6 @@
 use bevy_egui::egui::{Color32, Context, Painter, Rect, TextureId, Vec2, pos2, vec2};
 
 use crate::app::tiles::Tiles;
-use crate::params::Id;
 use crate::patch::edit::complete::{Item, Shows};
 use crate::show::Show;
 use crate::thumbnail::{Key, SQUARE, WIDE};
@@ -25,7 +24,7 @@ impl Playing {
         if self.network != path {
             self.network = path.into_owned();
         }
-        let name = show.params().text(Id::StyleNetwork);
+        let name = show.style_network();
         if self.style_network != name {
             name.clone_into(&mut self.style_network);
         }
@@ -53,7 +52,7 @@ impl Pictures {
     /// Those of these items. `text` is the height of their text, in points.
     pub fn new<'a>(
         ctx: &Context,
-        tiles: &mut Tiles,
+        tiles: &Tiles,
         playing: &Playing,
         items: impl Iterator<Item = &'a Item> + Clone,
         (text, is_alone): (f32, bool),
@@ -63,8 +62,8 @@ impl Pictures {
         let [width, height] = if matches!(first, Shows::Preset(_)) { WIDE } else { SQUARE };
         let high = text * if is_alone { ALONE } else { IN_LIST };
         let size = vec2(high * width as f32 / height as f32, high);
-        let mut texture = |shows: &Shows| tiles.get(ctx, &playing.key(shows)).map(|(texture, _)| texture);
-        let textures = items.map(|item| item.shows.as_ref().map(&mut texture)).collect();
+        let texture = |shows: &Shows| tiles.get(ctx, &playing.key(shows)).map(|(texture, _)| texture);
+        let textures = items.map(|item| item.shows.as_ref().map(&texture)).collect();
         Pictures { size, textures }
     }
 

@@ -4,7 +4,7 @@ use bevy_egui::egui::{Align2, Rect, Ui, pos2};
 
 use super::grip::Hand;
 use super::look::{LINE, Look};
-use crate::app::hud::{COOL, DIM};
+use crate::app::hud::{COOL, DIM, WARM};
 use crate::params::{Kind, Target};
 
 /// Lines at the foot.
@@ -30,7 +30,14 @@ pub(super) fn show(ui: &Ui, rect: Rect, hint: &str, hand: &Hand<'_>) {
     } else if let Some(said) = &hand.grip.said {
         paint(&said.title, &said.help);
     } else if let Some(target) = hand.grip.over {
-        paint(&facts(target, hand), target.id.def().help);
+        match hand.show.applies(target.id) {
+            Ok(()) => paint(&facts(target, hand), target.id.def().help),
+            Err(reason) => {
+                look.line(ui.painter(), first, Align2::LEFT_CENTER, &facts(target, hand), COOL);
+                let why = format!("does nothing now: {reason}");
+                look.note(ui.painter(), second, Align2::LEFT_CENTER, &why, WARM);
+            }
+        }
     } else {
         look.note(ui.painter(), first, Align2::LEFT_CENTER, hint, DIM);
     }

@@ -9,6 +9,7 @@ use super::written;
 use crate::app::tiles::Tiles;
 use crate::control::Event;
 use crate::params::{Kind, Params, Target, Value};
+use crate::show::Show;
 use crate::thumbnail::Key;
 
 /// What is held between frames.
@@ -117,19 +118,20 @@ fn value(text: &str, target: Target) -> Value {
 
 /// What a row is drawn with.
 pub(super) struct Hand<'a> {
+    pub show: &'a Show,
     pub params: &'a Params,
     /// The parameter that waits for a control.
     pub learns: Option<Target>,
     pub grip: &'a mut Grip,
-    pub pictures: &'a mut Option<Tiles>,
+    pub pictures: &'a Tiles,
     pub events: &'a mut Vec<Event>,
     pub look: &'a Look,
 }
 
 impl Hand<'_> {
     /// The picture of something, once it is there.
-    pub fn picture(&mut self, ui: &Ui, key: Option<&Key>) -> Option<TextureId> {
-        self.pictures.as_mut()?.get(ui.ctx(), key?).map(|(texture, _)| texture)
+    pub fn picture(&self, ui: &Ui, key: Option<&Key>) -> Option<TextureId> {
+        self.pictures.get(ui.ctx(), key?).map(|(texture, _)| texture)
     }
 
     pub fn write(&mut self, target: impl Into<Target>, value: Value) {

@@ -25,6 +25,9 @@ const OVER: Color32 = Color32::from_rgb(46, 46, 58);
 /// Text on [`WARM`].
 pub(super) const INK: Color32 = Color32::from_rgb(26, 18, 4);
 
+/// How much is seen of what does nothing with the networks that play.
+pub(super) const IDLE: f32 = 0.4;
+
 /// Lines of text in the window's height.
 const LINES: f32 = 56.0;
 /// Characters that a page needs in its width.

@@ -67,6 +67,28 @@ pub(super) struct Modulation {
     source: usize,
     /// Its target, as typed.
     to: String,
+    found: Found,
+}
+
+/// What a typed target names, until another is typed or the table changes.
+#[derive(Default)]
+struct Found {
+    made: Option<(u64, String)>,
+    targets: Vec<Target>,
+    names: Vec<String>,
+}
+
+impl Found {
+    fn follow(&mut self, typed: &str, params: &Params) {
+        let version = params.table().version();
+        if self.made.as_ref().is_some_and(|(known, text)| *known == version && text == typed) {
+            return;
+        }
+        let groups = if typed.trim().is_empty() { Vec::new() } else { list::groups(params.table()) };
+        self.targets = targets(typed, &groups, params);
+        self.names = self.targets.iter().map(Target::to_string).collect();
+        self.made = Some((version, typed.to_owned()));
+    }
 }
 
 /// A modulator that plays.
@@ -238,9 +260,8 @@ fn add(ui: &mut Ui, page: &mut Modulation, rect: Rect, hand: &mut Hand<'_>) {
     let edit = field(&mut page.to, Name::new("target of a modulator"), &look).hint_text(hint);
     let response = ui.put(line, edit.desired_width(line.width()));
     hand.grip.is_typing |= response.has_focus();
-    let groups = if page.to.trim().is_empty() { Vec::new() } else { list::groups(hand.params.table()) };
-    let found = targets(&page.to, &groups, hand.params);
-    let names: Vec<String> = found.iter().map(Target::to_string).collect();
+    page.found.follow(&page.to, hand.params);
+    let Found { targets: found, names, .. } = &page.found;
     let is_entered = response.lost_focus() && ui.input(|input| input.key_pressed(bevy_egui::egui::Key::Enter));
     let mut chosen = found.first().copied().filter(|_| is_entered);
     let (places, lines) = wrapped(&look, names.iter().map(String::as_str), line.width());

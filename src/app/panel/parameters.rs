@@ -7,7 +7,7 @@ use bevy_egui::egui::{
 
 use super::grip::{Hand, field};
 use super::list::{self, Group, Item, View};
-use super::look::{LINE, Look, left_of, right_of};
+use super::look::{IDLE, LINE, Look, left_of, right_of};
 use super::{about, row};
 use crate::app::hud::{DIM, PLAIN, WARM};
 use crate::params::{Id, Members, Target};
@@ -255,13 +255,21 @@ fn arrow(ui: &Ui, rect: Rect, is_folded: bool, look: &Look) {
 }
 
 /// The head of a family: how many there are, and how many have been moved.
-fn family(ui: &Ui, rect: Rect, id: Id, page: &mut Parameters, hand: &mut Hand<'_>) {
+fn family(ui: &mut Ui, rect: Rect, id: Id, page: &mut Parameters, hand: &mut Hand<'_>) {
     let look = hand.look;
     let response = ui.interact(rect, ui.id().with(("family", id)), Sense::CLICK);
     if response.hovered() {
         hand.grip.over = Some(id.into());
         ui.painter().rect_filled(rect, look.round(), super::look::CARD);
     }
+    let mut grey;
+    let ui = if hand.show.applies(id).is_err() {
+        grey = ui.new_child(UiBuilder::new().max_rect(rect));
+        grey.multiply_opacity(IDLE);
+        &grey
+    } else {
+        ui
+    };
     let text = rect.shrink2(vec2(look.size * 0.5, 0.0));
     let stem = id.def().address.trim_start_matches('/');
     look.line(ui.painter(), text, Align2::LEFT_CENTER, stem, PLAIN);

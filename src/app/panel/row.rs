@@ -1,14 +1,18 @@
 //! The row of one parameter: its label, what its kind is played with, and its value.
 //!
-//! A double click resets, a right click learns, a click on the number types it.
+//! A double click resets, a right click learns, a click on the number types it. What does nothing with the networks that play
+//! is grey, and the foot of the page says why. A label is dragged onto a macro, which moves its parameter from then on.
 
-use bevy_egui::egui::{Align2, Painter, Rect, Sense, Stroke, StrokeKind, Ui, vec2};
+use bevy_egui::egui::{
+    Align2, CursorIcon, LayerId, Order, Painter, Rect, Response, Sense, Stroke, StrokeKind, Ui, UiBuilder, vec2,
+};
 
 use super::grip::Hand;
 use super::list::SHOWN_ONLY;
-use super::look::{Look, left_of, right_of, wrapped};
+use super::look::{IDLE, INK, Look, left_of, right_of, wrapped};
 use super::slider::{self, Held};
 use crate::app::hud::{COOL, DIM, PLAIN};
+use crate::control::mapping::MacroTarget;
 use crate::params::{Def, Id, Kind, Target, Value};
 
 /// Parts of a row's width: the label, and the value at its right.
@@ -27,6 +31,15 @@ pub(super) fn lines(def: &Def, width: f32, look: &Look) -> usize {
 pub(super) fn show(ui: &mut Ui, rect: Rect, target: Target, label: &str, hand: &mut Hand<'_>) {
     let look = *hand.look;
     let id = ui.id().with(("row", target));
+    // What does nothing is grey, and can be set all the same: it may do something with the next network.
+    let mut grey;
+    let ui = if hand.show.applies(target.id).is_err() {
+        grey = ui.new_child(UiBuilder::new().max_rect(rect));
+        grey.multiply_opacity(IDLE);
+        &mut grey
+    } else {
+        ui
+    };
     let row = ui.interact(rect, id, Sense::CLICK);
     let is_over = ui.rect_contains_pointer(rect);
     if is_over {
@@ -36,13 +49,49 @@ pub(super) fn show(ui: &mut Ui, rect: Rect, target: Target, label: &str, hand: &
     let first = Rect::from_min_size(rect.min, vec2(rect.width(), look.row()));
     let name = left_of(first, rect.width() * LABEL).shrink2(vec2(look.size * 0.5, 0.0));
     look.line(ui.painter(), name, Align2::LEFT_CENTER, label, PLAIN);
+    let carried = carry(ui, name, id, target, label, &look);
+    onto(ui, &row, rect, target, hand);
     let rest = right_of(rect, rect.width() * LABEL);
     let control = play(ui, rest, id, target, hand);
-    let (secondary, double) = (row.secondary_clicked(), row.double_clicked());
+    let secondary = row.secondary_clicked() || carried.secondary;
+    let double = row.double_clicked() || carried.double;
     meant(Clicks { secondary: control.secondary || secondary, double: control.double || double }, target, hand);
     if hand.learns == Some(target) {
         waiting(ui.painter(), rect, &look, ui.input(|input| input.time));
     }
+}
+
+/// The label of a number can be dragged onto a macro, which moves it from then on.
+fn carry(ui: &Ui, name: Rect, id: bevy_egui::egui::Id, target: Target, label: &str, look: &Look) -> Clicks {
+    if MacroTarget::new(target, None).is_err() {
+        return Clicks::default();
+    }
+    let response = ui.interact(name, id.with("label"), Sense::CLICK | Sense::DRAG);
+    response.dnd_set_drag_payload(target);
+    if let Some(at) = response.interact_pointer_pos().filter(|_| response.dragged()) {
+        ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
+        let painter = ui.ctx().layer_painter(LayerId::new(Order::Tooltip, id.with("carried")));
+        let plate = Rect::from_min_size(at + vec2(look.size, 0.0), vec2(look.width_of(label) + look.size, look.row()));
+        painter.rect_filled(plate, look.round(), COOL);
+        look.line(&painter, plate.shrink(look.size * 0.3), Align2::LEFT_CENTER, label, INK);
+    }
+    Clicks { secondary: response.secondary_clicked(), double: response.double_clicked() }
+}
+
+/// A macro takes what is dropped on its row.
+fn onto(ui: &Ui, row: &Response, rect: Rect, target: Target, hand: &mut Hand<'_>) {
+    let Some(number) = Id::MACROS.iter().position(|id| *id == target.id) else { return };
+    if row.dnd_hover_payload::<Target>().is_some() {
+        ui.painter().rect_stroke(rect, hand.look.round(), Stroke::new(2.0, COOL), StrokeKind::Inside);
+    }
+    if let Some(dropped) = row.dnd_release_payload::<Target>() {
+        hand.write(Id::MacroSet, Value::Text(macro_entry(number, *dropped)));
+    }
+}
+
+/// The value of `/macro/set` that lets a macro, from 0, move a parameter over its whole range.
+pub(in crate::app) fn macro_entry(number: usize, target: Target) -> String {
+    format!("{} = \"{target}\"", number + 1)
 }
 
 /// Draws only what plays a switch or a number without its digits, for the head of a card.

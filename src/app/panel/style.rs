@@ -65,7 +65,7 @@ pub(super) fn show(ui: &mut Ui, page: &mut Style, show: &Show, hand: &mut Hand<'
     let top = foot.min.y - rows - look.gap();
     let tiles = area.with_max_y(top - look.gap() * 2.0);
     let names = show.styles();
-    page.follow(show.params().text(Id::StyleNetwork), names.len());
+    page.follow(show.style_network(), names.len());
     if names.is_empty() {
         let line = "nothing paints: write a style network's name below, such as painters8";
         let at = tiles.with_max_y(tiles.min.y + look.row());

@@ -4,17 +4,20 @@
 //! right click learns a MIDI control, Shift makes drags and the wheel finer.
 
 use bevy_egui::egui::{
-    Align2, Color32, CursorIcon, Id, Painter, PointerButton, Pos2, Rect, Sense, Shape, Stroke, StrokeKind, Ui, pos2,
-    vec2,
+    Align2, Color32, CursorIcon, Id, LayerId, Order, Painter, PointerButton, Pos2, Rect, Sense, Shape, Stroke,
+    StrokeKind, Ui, pos2, vec2,
 };
 
 use super::{Frame, look};
-use crate::app::hud::{COOL, DIM, PLAIN, WARM};
+use crate::app::hud::{COOL, DIM, PANEL, PLAIN, WARM};
+use crate::app::panel::row::macro_entry;
 use crate::params::{Id as Param, Kind, Target, Value};
 use crate::show::{MacroState, Show};
 
 /// How many there are.
 const FADERS: usize = 8;
+/// How much is seen of one that does nothing.
+const IDLE: f32 = 0.4;
 /// Travel of one step of the wheel.
 const WHEEL: f64 = 0.02;
 /// What Shift makes of a move.
@@ -43,6 +46,8 @@ struct Fader {
     zero: f64,
     /// Where a controller's knob waits to be moved to.
     ghost: Option<f64>,
+    /// Why it does nothing with the networks that play, if so.
+    idle: Option<&'static str>,
 }
 
 /// The eight macros.
@@ -71,7 +76,14 @@ fn fader(state: &MacroState, show: &Show) -> Fader {
         value,
         zero,
         ghost: show.waiting_knob().filter(|(target, _)| is_own(*target)).map(|(_, at)| at),
+        idle: idle(state, show),
     }
+}
+
+/// Why a macro does nothing: because nothing that it moves does.
+fn idle(state: &MacroState, show: &Show) -> Option<&'static str> {
+    let reason = show.applies(state.targets.first()?.target.id).err()?;
+    state.targets.iter().all(|to| show.applies(to.target.id).is_err()).then_some(reason)
 }
 
 /// A number, short enough for a fader.
@@ -132,13 +144,24 @@ fn play(ui: &Ui, rect: Rect, i: usize, fader: &Fader, state: &mut Faders, frame:
     } else if let Some(travel) = wanted {
         frame.write(fader.id, Value::Float(travel.clamp(0.0, 1.0)));
     }
+    // A parameter that is dragged here from the panel.
+    if response.dnd_hover_payload::<Target>().is_some() {
+        ui.painter().rect_stroke(rect, look::ROUND, Stroke::new(3.0, COOL), StrokeKind::Outside);
+    }
+    if let Some(target) = response.dnd_release_payload::<Target>() {
+        frame.write(Param::MacroSet, Value::Text(macro_entry(i, *target)));
+    }
     if response.secondary_clicked() {
         frame.write(Param::Learn, Value::Text(Target::from(fader.id).to_string()));
     }
 }
 
 fn paint_one(ui: &Ui, rect: Rect, fader: &Fader, is_held: bool) {
-    let painter = ui.painter();
+    let mut painter = ui.painter().clone();
+    if fader.idle.is_some() {
+        painter.multiply_opacity(IDLE);
+    }
+    let painter = &painter;
     let is_hovered = is_held || ui.rect_contains_pointer(rect);
     painter.rect_filled(rect, look::ROUND, look::CARD);
     if is_hovered {
@@ -168,6 +191,23 @@ fn paint_one(ui: &Ui, rect: Rect, fader: &Fader, is_held: bool) {
     let colour = if fader.plays.is_some() { COOL } else { PLAIN };
     look::line(painter, pos2(middle, rect.min.y + 15.0), Align2::CENTER_CENTER, &fader.value, 15.0, colour, width);
     name(painter, pos2(middle, rect.max.y - 20.0), &fader.name, width);
+    if let Some(reason) = fader.idle.filter(|_| is_hovered) {
+        why(ui, rect, reason);
+    }
+}
+
+/// Why the fader under the pointer is grey, below its value.
+fn why(ui: &Ui, rect: Rect, reason: &str) {
+    let text = format!("does nothing now: {reason}");
+    let galley = ui.painter().layout(text, look::font(12.0), WARM, rect.width() * 2.4);
+    let window = ui.clip_rect();
+    let left = (rect.center().x - galley.size().x * 0.5).min(window.max.x - galley.size().x - 12.0);
+    let at = pos2(left, rect.min.y + 40.0);
+    // Above the faders beside it.
+    let painter = ui.ctx().layer_painter(LayerId::new(Order::Foreground, Id::new("why a fader is grey")));
+    let plate = Rect::from_min_size(at, galley.size()).expand(6.0);
+    painter.rect_filled(plate, look::ROUND, PANEL);
+    painter.galley(at, galley, WARM);
 }
 
 /// What plays, where a modulator moves it: a mark there, and a wave between it and the hand's place.

@@ -79,7 +79,10 @@ impl MidiInputs {
         });
         if let Err(error) = &thread {
             events.send(
-                Event::Notice(format!("cannot start the MIDI thread: {error}; continuing without MIDI")),
+                Event::Fault {
+                    of: "MIDI".to_owned(),
+                    line: format!("cannot start the MIDI thread: {error}; continuing without MIDI"),
+                },
                 &counts,
             );
         }
@@ -136,12 +139,18 @@ struct Watcher {
     link: Link,
 }
 
+/// A port as lines name it.
+fn part(identity: &Identity) -> String {
+    format!("MIDI: {identity}")
+}
+
 impl Watcher {
     fn look(&mut self) {
         let client = match self.client.take().map_or_else(client, Ok) {
             Ok(client) => client,
             Err(error) => {
                 if !std::mem::replace(&mut self.absence_told, true) {
+                    // Many a machine has none, and plays without.
                     self.notice(format!("{error}; continuing without MIDI"));
                 }
                 return self.close_missing(&[]);
@@ -178,7 +187,8 @@ impl Watcher {
         }
         for open in gone {
             self.tell_port(open.input.port, &open.input.identity, false);
-            self.notice(format!("MIDI: {} is gone", open.input.identity));
+            let of = part(&open.input.identity);
+            self.fault(of.clone(), format!("{of} is gone"));
         }
     }
 
@@ -198,11 +208,15 @@ impl Watcher {
                 self.open.push(Open { input, _connection: connection });
                 // Before the notice, so that whoever reads it finds the port in the list.
                 self.tell_names();
-                self.notice(format!("MIDI: {identity} is connected"));
+                let of = part(identity);
+                let line = format!("{of} is connected");
+                self.events.send(Event::Mended { of }, &self.counts);
+                self.notice(line);
                 self.tell_port(found.place, identity, true);
             }
             Err(error) if !self.refusing.contains(identity) => {
-                self.notice(format!("MIDI: {identity} cannot be opened: {error}"));
+                let of = part(identity);
+                self.fault(of.clone(), format!("{of} cannot be opened: {error}"));
                 self.refusing.push(identity.clone());
             }
             Err(_) => {}
@@ -220,6 +234,10 @@ impl Watcher {
 
     fn notice(&self, text: String) {
         self.events.send(Event::Notice(text), &self.counts);
+    }
+
+    fn fault(&self, of: String, line: String) {
+        self.events.send(Event::Fault { of, line }, &self.counts);
     }
 }
 

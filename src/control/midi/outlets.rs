@@ -49,6 +49,11 @@ impl<T> Outlets<T> {
         Outlets { name, lack, rule, names, events, counts, client: None, register, open, refusing }
     }
 
+    /// What a port cannot do while it cannot be opened.
+    fn part(&self, identity: &Identity) -> String {
+        format!("MIDI: {} {identity}", self.lack)
+    }
+
     /// Opens outputs that have appeared and for which `of` has something, and closes those that are gone. Returns how many
     /// were opened: the last ones.
     pub fn look(&mut self, of: impl Fn(&Identity) -> Option<T>) -> usize {
@@ -71,10 +76,17 @@ impl<T> Outlets<T> {
             let Some(of) = of(&found.identity) else { continue };
             let (identity, system_id) = (found.identity, found.system_id);
             match connect(&found.port, self.name) {
-                Ok(connection) => self.open.push(Outlet { identity, system_id, connection, of }),
+                Ok(connection) => {
+                    if self.refusing.contains(&identity) {
+                        self.refusing.retain(|refusing| *refusing != identity);
+                        self.events.send(Event::Mended { of: self.part(&identity) }, &self.counts);
+                    }
+                    self.open.push(Outlet { identity, system_id, connection, of });
+                }
                 Err(error) if !self.refusing.contains(&identity) => {
-                    let line = format!("MIDI: {} {identity}: {error}", self.lack);
-                    self.events.send(Event::Notice(line), &self.counts);
+                    let of = self.part(&identity);
+                    let line = format!("{of}: {error}");
+                    self.events.send(Event::Fault { of, line }, &self.counts);
                     self.refusing.push(identity);
                 }
                 Err(_) => {}

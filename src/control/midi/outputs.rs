@@ -110,7 +110,10 @@ impl MidiOutputs {
         });
         if let Err(error) = &thread {
             events.send(
-                Event::Notice(format!("cannot start the MIDI out thread: {error}; lights will not be updated")),
+                Event::Fault {
+                    of: "MIDI out".to_owned(),
+                    line: format!("cannot start the MIDI out thread: {error}; lights will not be updated"),
+                },
                 &counts,
             );
         }

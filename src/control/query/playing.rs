@@ -1,5 +1,5 @@
 //! What the page shows besides the tree: the names of the styles, what waits for its beat, what sets the tempo, the last
-//! notices. Our own extension: `GET /?PLAYING`, and pushed to WebSockets that send `LISTEN` for it.
+//! notices, and errors until they are mended or were read. Our own extension: `GET /?PLAYING`, and pushed to WebSockets that send `LISTEN` for it.
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ pub struct Playing {
     tempo_from: &'static str,
     waiting: Vec<Write>,
     notices: Notices,
+    faults: Vec<String>,
     /// Grows with each change; 0 before the first.
     pub serial: u64,
 }
@@ -27,6 +28,7 @@ impl Playing {
             && self.notices.count() == scene.notices.count()
             && self.tempo_from == scene.tempo_from
             && self.styles == scene.styles
+            && self.faults == scene.faults
             && self.waiting == scene.waiting
     }
 
@@ -37,6 +39,7 @@ impl Playing {
             tempo_from: scene.tempo_from,
             waiting: scene.waiting.to_vec(),
             notices: scene.notices.clone(),
+            faults: scene.faults.to_vec(),
             serial: self.serial + 1,
         })
     }
@@ -61,6 +64,7 @@ impl Playing {
             "TEMPO_FROM": self.tempo_from,
             "WAITING": self.waiting.iter().map(waiting).collect::<Vec<_>>(),
             "NOTICES": notices,
+            "ERRORS": self.faults,
         })
     }
 }
@@ -85,13 +89,16 @@ mod test {
 
         let mut more = notices.clone();
         more.push(2.5, "two");
-        let scene = Scene { notices: &more, waiting: std::slice::from_ref(&write), ..scene };
+        let faults = ["two".to_owned()];
+        assert!(!playing.is_of(&Scene { faults: &faults, ..scene }));
+        let scene = Scene { notices: &more, waiting: std::slice::from_ref(&write), faults: &faults, ..scene };
         assert!(!playing.is_of(&scene));
         let next = playing.after(&scene);
         assert_eq!(
             next.json(playing.notices()),
             json!({
                 "STYLES": ["starry"], "TEMPO_FROM": "link", "WAITING": [["/preset", "ink"]], "NOTICES": [[2, 2.5, "two"]],
+                "ERRORS": ["two"],
             })
         );
         assert_eq!(next.json(0)["NOTICES"], json!([[1, 1.0, "one"], [2, 2.5, "two"]]));

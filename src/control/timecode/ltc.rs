@@ -69,6 +69,14 @@ impl Ear for LtcEar {
         self.events.send(Event::Notice(line), &self.counts);
     }
 
+    fn fail(&mut self, line: String) {
+        self.events.send(Event::Fault { of: "ltc".to_owned(), line }, &self.counts);
+    }
+
+    fn mended(&mut self) {
+        self.events.send(Event::Mended { of: "ltc".to_owned() }, &self.counts);
+    }
+
     fn open(&mut self, source: Option<&str>) {
         *self.source.lock().unwrap_or_else(PoisonError::into_inner) = source.map(str::to_owned);
     }

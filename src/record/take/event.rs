@@ -38,7 +38,7 @@ pub fn is_beside(id: Id) -> bool {
 pub fn is_played(event: &Event) -> bool {
     match event {
         Event::Write(write) => !is_beside(write.target.id),
-        Event::Notice(_) => false,
+        Event::Notice(_) | Event::Fault { .. } | Event::Mended { .. } => false,
         _ => true,
     }
 }
@@ -155,7 +155,8 @@ pub fn write(event: &Event, out: &mut Vec<u8>) {
             let mut name = [0; 4];
             match key {
                 Key::Char(c) => write_text(c.encode_utf8(&mut name), out),
-                named => drop(write!(out, "\"{named:?}\"")),
+                Key::Ctrl(_) | Key::CtrlShift(_) => write_text(&key.to_string(), out),
+                named => drop(write!(out, "\"{named}\"")),
             }
             out.push(b']');
         }
@@ -205,7 +206,7 @@ pub fn write(event: &Event, out: &mut Vec<u8>) {
                 }
             };
         }
-        Event::Notice(_) => {}
+        Event::Notice(_) | Event::Fault { .. } | Event::Mended { .. } => {}
     }
 }
 
@@ -323,6 +324,8 @@ mod tests {
             (put(Id::SeedNext.into(), Value::Nothing, Source::Key), r#"["/seed/next",null,"key"]"#),
             (Event::Key(Key::Char('"')), r#"["key","\""]"#),
             (Event::Key(Key::Left), r#"["key","Left"]"#),
+            (Event::Key(Key::Function(5)), r#"["key","F5"]"#),
+            (Event::Key(Key::Ctrl('"')), r#"["key","Ctrl \""]"#),
             (
                 Event::Unknown { address: "/1/x".into(), value: Value::Float(1.0), source: Source::Osc },
                 r#"["?","/1/x",1.0]"#,
@@ -386,6 +389,7 @@ mod tests {
     #[test]
     fn what_acts_on_files_beside_the_show_stays_out() {
         assert!(!is_played(&Event::Notice("a line".into())));
+        assert!(!is_played(&Event::Fault { of: "midi".into(), line: "a line".into() }));
         assert!(is_played(&Event::Key(Key::Space)));
         let take = Write { target: Id::TakeStart.into(), value: Value::Nothing, source: Source::Key };
         assert!(!is_played(&Event::Write(take)));

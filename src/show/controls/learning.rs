@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::status::Status;
+use super::super::status::{About, Status};
 use crate::control::keys::Key;
 use crate::control::learn::{Heard, Learn, Moved};
 use crate::control::mapping::{MidiEntry, MidiOptions, Mode};
@@ -179,7 +179,7 @@ impl Learning {
             Heard::Moved(moved) => {
                 let Lesson { target, saves, .. } = self.lesson.take()?;
                 let profile = controllers.iter().find(|(port, _)| *port == moved.port).map(|(_, profile)| &**profile);
-                taught(target, &moved, profile, saves, table).map_err(|line| status.notice(line)).ok()
+                taught(target, &moved, profile, saves, table).map_err(|line| status.error(About::Learning, line)).ok()
             }
         }
     }

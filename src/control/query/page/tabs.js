@@ -45,6 +45,14 @@ shows.head.set('/audio/level', ([level]) => {
 });
 when.playing.push(() => { $('tempo-from').textContent = `bpm${playing.TEMPO_FROM ? ' ' + playing.TEMPO_FROM : ''}`; });
 
+/* ---- errors: until they are mended, or somebody has read them ---- */
+when.playing.push(() => {
+  const errors = playing.ERRORS;
+  $('errors').hidden = !errors.length;
+  $('error-lines').replaceChildren(...[...errors].reverse().map(line => make('p', { textContent: line })));
+});
+$('errors-read').onclick = () => fire('/error/read');
+
 /* ---- the log ---- */
 let unread = 0, lastNotice = 0, asking;
 const MOST_LINES = 200;

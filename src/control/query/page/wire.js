@@ -52,7 +52,7 @@ function decode(buffer) {
 let tree = null;                 // as OSCQuery has it
 const nodes = new Map();         // address -> its node
 const latest = new Map();        // address -> its newest values
-const playing = { STYLES: [], TEMPO_FROM: '', WAITING: [], NOTICES: [] };
+const playing = { STYLES: [], TEMPO_FROM: '', WAITING: [], NOTICES: [], ERRORS: [] };
 let names = { PRESETS: [], NETWORKS: [], STYLE_NETWORKS: [] };
 /* Each part of the page has one: address -> (values) => shows them. */
 const shows = { head: new Map(), play: new Map(), list: new Map() };
