@@ -91,6 +91,33 @@ fn what_ships_plays_from_an_empty_folder_and_own_files_win() {
 }
 
 #[test]
+fn what_is_installed_in_share_is_found() {
+    let installed = Installed::new();
+    let shared = installed.folder.join("share/latent-jockey");
+    fs::create_dir_all(&shared).expect("a folder");
+    fs::write(shared.join("shared.toml"), "nobody = 1\n").expect("a preset");
+    let (said, _) = installed.said("doctor");
+    assert!(said.contains("installed in ") && said.contains("share/latent-jockey, then built in ("), "{said}");
+    let (said, success) = installed.said("render shared --out out");
+    assert!(!success && said.contains("shared.toml:1:1"), "{said}");
+}
+
+#[test]
+fn a_report_can_be_pasted() {
+    let installed = Installed::new();
+    let home = installed.folder.join("home");
+    let output = installed.command("doctor --report").env("LATENT_JOCKEY_HOME", home.join("own")).output();
+    let said = String::from_utf8(output.expect("it runs").stdout).expect("text");
+    assert!(said.starts_with("```text\n") && said.trim_end().ends_with("\n```"), "{said}");
+    assert!(
+        said.contains(concat!("latent-jockey ", env!("CARGO_PKG_VERSION"))) && said.contains("ok  presets"),
+        "{said}"
+    );
+    assert!(said.contains("LATENT_JOCKEY_HOME=~/own") && said.contains("yours in ~/own"), "{said}");
+    assert!(!said.contains(&*home.to_string_lossy()), "{said}");
+}
+
+#[test]
 fn a_preset_is_called_by_its_number_also_past_nine() {
     let installed = Installed::new();
     let presets = installed.folder.join("work/presets");
