@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Show;
 use super::loads::Kind;
 use super::scripts::Scripts;
+use crate::control::mapping::macros::number_of;
 use crate::control::query::Dims;
 use crate::control::{Source, Write};
 use crate::network;
@@ -23,12 +24,18 @@ pub(super) struct Idle {
 }
 
 impl Show {
-    /// Whether a parameter does anything with what plays: for those who draw it.
+    /// Whether a parameter does anything with what plays: for those who draw it. A macro does if anything that it moves does,
+    /// or if it moves nothing by itself.
     ///
     /// # Errors
     /// The reason, if it does nothing.
     pub fn applies(&self, id: Id) -> Result<(), &'static str> {
-        self.dims().applies(id)
+        let dims = self.dims();
+        let Some(number) = number_of(id) else { return dims.applies(id) };
+        let mut moves = self.controls.mapping().macros().entries()[number].to.iter().map(|to| to.target.id);
+        let Some(first) = moves.next() else { return Ok(()) };
+        dims.applies(first)
+            .or_else(|reason| if moves.any(|id| dims.applies(id).is_ok()) { Ok(()) } else { Err(reason) })
     }
 
     /// The style network that plays, by the name under which it was loaded; empty without one. `/style/network` may already
@@ -98,7 +105,8 @@ impl Show {
         if matches!(write.source, Source::Preset | Source::Script) || self.idle.told.contains(&id) || is_coming() {
             return;
         }
-        if let Err(reason) = self.applies(id) {
+        // Of a macro, its targets say so.
+        if let Err(reason) = self.dims().applies(id) {
             let line = format!("{} does nothing: {reason}", write.target);
             self.status.notice(line.clone());
             self.idle.told.push(id);

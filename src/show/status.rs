@@ -412,7 +412,8 @@ impl std::fmt::Display for Summary {
                 write!(f, " · {what} {line}")?;
             }
         }
-        for line in [&self.take, &self.learning, &self.pending, &self.notice].into_iter().flatten() {
+        let lines = [&self.take, &self.learning, &self.pending, &self.notice];
+        for line in lines.into_iter().flatten().chain(&self.faults) {
             write!(f, " · {line}")?;
         }
         Ok(())

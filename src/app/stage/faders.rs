@@ -76,14 +76,8 @@ fn fader(state: &MacroState, show: &Show) -> Fader {
         value,
         zero,
         ghost: show.waiting_knob().filter(|(target, _)| is_own(*target)).map(|(_, at)| at),
-        idle: idle(state, show),
+        idle: show.applies(state.id).err(),
     }
-}
-
-/// Why a macro does nothing: because nothing that it moves does.
-fn idle(state: &MacroState, show: &Show) -> Option<&'static str> {
-    let reason = show.applies(state.targets.first()?.target.id).err()?;
-    state.targets.iter().all(|to| show.applies(to.target.id).is_err()).then_some(reason)
 }
 
 /// A number, short enough for a fader.
