@@ -40,6 +40,16 @@ pub fn bang(id: Id) -> Event {
     write(id, Value::Nothing)
 }
 
+/// The most that a test waits for something that comes at once: a busy machine may stop a thread for seconds.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Saves a file as a whole, as it may be read at any moment.
+pub fn save_whole(file: &Path, text: &str) {
+    let aside = file.with_extension("aside");
+    std::fs::write(&aside, text).expect("written");
+    std::fs::rename(aside, file).expect("saved");
+}
+
 /// A temporary folder, removed at the end.
 pub struct Folder(PathBuf);
 
@@ -126,10 +136,23 @@ impl Rig {
         self.show.picture().expect("a picture").rgba.clone()
     }
 
+    /// Saves a file, and again every second until that `is_noticed`: at first nobody may be watching yet.
+    #[track_caller]
+    pub fn save(&mut self, file: &Path, text: &str, is_noticed: impl Fn(&Show) -> bool) {
+        let mut saved: Option<Instant> = None;
+        self.wait(&[], |show| {
+            if saved.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
+                save_whole(file, text);
+                saved = Some(Instant::now());
+            }
+            is_noticed(show)
+        });
+    }
+
     /// Steps of 10 ms, the first with these events, until `done`.
     #[track_caller]
     pub fn wait(&mut self, events: &[Event], mut done: impl FnMut(&Show) -> bool) {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + PATIENCE;
         self.show.step(0.01, events);
         while !done(&self.show) {
             assert!(Instant::now() < end, "waited in vain: {:?}", self.show.status());

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::common::rig::PATIENCE;
 use latent_jockey::control::mapping::{Mapping, OscEntry};
 use latent_jockey::control::osc::feeds::Feeds;
 use latent_jockey::control::osc::{Feedback, OscServer};
@@ -50,7 +51,7 @@ impl Rig {
 
     /// The events up to the first one that is the last.
     fn events_until(&self, is_last: impl Fn(&Event) -> bool) -> Vec<Event> {
-        let until = Instant::now() + Duration::from_secs(10);
+        let until = Instant::now() + PATIENCE;
         let mut events = Vec::new();
         while let Ok(event) = self.events.recv_deadline(until) {
             events.push(event);
@@ -63,7 +64,7 @@ impl Rig {
 
     /// Waits until this many messages have been counted, understood or refused.
     fn wait_for(&self, messages: u64) {
-        let until = Instant::now() + Duration::from_secs(10);
+        let until = Instant::now() + PATIENCE;
         let counted = || Counts::read(&self.counts.received) + Counts::read(&self.counts.refused);
         while counted() < messages && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(2));
@@ -94,9 +95,11 @@ fn unknown_addresses_never_reach_the_show() {
     let rig = Rig::new();
     let socket = rig.socket();
     let shapes: Vec<Vec<u8>> = (0..100).map(|i| message(&format!("/avatar/parameters/v2/Shape{i}"), 0.5)).collect();
-    for _ in 0..60 {
+    let started = Instant::now();
+    // One after another: a socket loses what nobody reads in time.
+    for i in 1..=60 {
         socket.send(&bundle(&shapes)).expect("the loopback takes it");
-        std::thread::sleep(Duration::from_millis(1));
+        rig.wait_for(100 * i);
     }
     socket.send(&message("/1/fader", 0.25)).expect("sent");
     rig.wait_for(6001);
@@ -107,7 +110,8 @@ fn unknown_addresses_never_reach_the_show() {
         .partition(|event| matches!(event, Event::Notice(_)));
     let alias = Event::Unknown { address: "/1/fader".to_owned(), value: Value::Float(0.25), source: Source::Osc };
     assert_eq!(events, [alias], "an alias of the preset still plays");
-    assert!(!notices.is_empty() && notices.len() <= 2, "{notices:?}");
+    // One a second.
+    assert!(!notices.is_empty() && notices.len() as u64 <= 2 + started.elapsed().as_secs(), "{notices:?}");
     assert_eq!(Counts::read(&rig.counts.refused), 6000);
 }
 
@@ -147,7 +151,7 @@ fn questions_about_unknown_addresses_are_reported() {
     let socket = rig.socket();
     socket.send(b"/get\0\0\0\0,s\0\0/psy\0\0\0\0").expect("sent");
     rig.wait_for(1);
-    let until = Instant::now() + Duration::from_secs(5);
+    let until = Instant::now() + PATIENCE;
     let line = std::iter::from_fn(|| {
         let params = Params::default();
         let (mapping, feeds) = (&rig.mapping, Feeds::default());

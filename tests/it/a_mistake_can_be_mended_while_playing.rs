@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::common::fixture;
-use crate::common::rig::{Folder, Rig, text};
+use crate::common::rig::{Folder, Rig, save_whole, text};
 use latent_jockey::params::Id;
 
 const STILL: &str = "[params]\n\"/walk/kind\" = \"hold\"\n";
@@ -42,10 +42,10 @@ fn a_preset_saved_with_an_unknown_style_says_so_and_plays_the_rest() {
     let mut rig = Rig::with(&[("a", STILL)]).live().start();
     let preset = rig.folder().join("a.toml");
     rig.wait(&[], |show| show.picture().is_some());
-    fs::write(&preset, format!("{STILL}\"/psi\" = 0.25\n\"/style/network\" = \"nobody\"\n")).expect("saved");
+    save_whole(&preset, &format!("{STILL}\"/psi\" = 0.25\n\"/style/network\" = \"nobody\"\n"));
     rig.wait(&[], |show| show.status().notice.is_some_and(|line| line.contains("nobody")));
     assert_eq!(rig.base(Id::Psi), 0.25, "the rest plays");
-    fs::write(&preset, format!("{STILL}\"/psi\" = 0.5\n")).expect("mended");
+    save_whole(&preset, &format!("{STILL}\"/psi\" = 0.5\n"));
     rig.wait(&[], |show| show.params().base(Id::Psi) == 0.5);
     assert!(!rig.notice().contains("nobody"), "{}", rig.notice());
 }
@@ -54,9 +54,9 @@ fn a_preset_saved_with_an_unknown_style_says_so_and_plays_the_rest() {
 fn a_line_goes_when_the_file_says_again_what_plays() {
     let mut rig = Rig::with(&[("a", STILL)]).live().start();
     let preset = rig.folder().join("a.toml");
-    fs::write(&preset, "nothing of the kind").expect("saved");
+    save_whole(&preset, "nothing of the kind");
     rig.wait(&[], |show| show.status().notice.is_some_and(|line| line.contains("keeping the last good version")));
-    fs::write(&preset, STILL).expect("mended");
+    save_whole(&preset, STILL);
     rig.wait(&[], |show| show.status().notice.is_none());
 }
 

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use crate::common::rig::{Folder, Rig, bang, number, text, write_by};
 use latent_jockey::control::keys::Key;
@@ -50,20 +49,6 @@ fn at(show: &Show) -> (usize, String, String) {
 
 fn key(c: char) -> Event {
     Event::Key(Key::Char(c))
-}
-
-/// Saves a file until that has been noticed: at first nobody may be watching yet.
-fn save(rig: &mut Rig, file: &Path, text: &str, is_noticed: impl Fn(&Show) -> bool) {
-    let mut saved: Option<Instant> = None;
-    rig.wait(&[], |show| {
-        if saved.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
-            // Whole, as it may be read at any moment.
-            fs::write(file.with_extension("new"), text).expect("written");
-            fs::rename(file.with_extension("new"), file).expect("saved");
-            saved = Some(Instant::now());
-        }
-        is_noticed(show)
-    });
 }
 
 #[test]
@@ -174,12 +159,12 @@ fn a_set_and_keys_are_read_again_when_they_are_saved_and_a_mistake_costs_one_lin
     let says = |part: &'static str| move |show: &Show| show.status().notice.is_some_and(|line| line.contains(part));
     let is_slower =
         |show: &Show| show.setlist().and_then(|set| set.now).is_some_and(|(_, entry)| entry.note == "slower");
-    save(&mut rig, &set, &set_text.replace("slow", "slower"), is_slower);
-    save(&mut rig, &set, &set_text.replace("\"c\"", "\"cc\""), says("no preset \"cc\""));
+    rig.save(&set, &set_text.replace("slow", "slower"), is_slower);
+    rig.save(&set, &set_text.replace("\"c\"", "\"cc\""), says("no preset \"cc\""));
     assert_eq!(at(&rig), (1, "a".into(), "c".into()));
-    save(&mut rig, &keys, "g = '/walk/restrat'\n", says("\"/walk/restrat\" is not a parameter"));
+    rig.save(&keys, "g = '/walk/restrat'\n", says("\"/walk/restrat\" is not a parameter"));
     assert!(rig.notice().contains("keys.toml:1:5") && own(&rig), "{}", rig.notice());
-    save(&mut rig, &keys, "f = 'none'\n", |show| !own(show));
+    rig.save(&keys, "f = 'none'\n", |show| !own(show));
 }
 
 #[test]
@@ -193,10 +178,10 @@ fn a_file_that_is_wrong_from_the_start_is_read_again_when_it_is_mended() {
     rig.wait(&[write_keys(&keys)], says("/walk/restrat"));
     assert_eq!(rig.params().text(Id::Keys), "", "no keys of this file play");
     let own = |show: &Show| show.keys().own(Key::Char('g')).is_some();
-    save(&mut rig, &keys, "g = '/walk/restart'\n", own);
+    rig.save(&keys, "g = '/walk/restart'\n", own);
     assert!(rig.notice().contains("1 keys") && rig.status().faults.is_empty(), "{}", rig.notice());
     rig.wait(&[text(Id::Set, "friday")], says("no preset \"aa\""));
-    save(&mut rig, &set, SET, |show| show.setlist().is_some());
+    rig.save(&set, SET, |show| show.setlist().is_some());
     // Another file that is wrong changes nothing.
     let other = rig.folder().join("other.toml");
     fs::write(&other, "g = '/psy'\n").expect("keys");

@@ -170,15 +170,14 @@ fn a_file_is_reloaded_when_it_is_saved_and_values_survive() {
     let event = set(&rig, "/fx/invert/amount", 0.25);
     rig.wait(&[event], |show| show.picture().is_some());
     for turn in 0..3 {
-        std::fs::write(&file, "fn effect(").unwrap();
-        rig.wait(&[], |show| show.status().notice.is_some_and(|line| line.contains("invert.wgsl:1:")));
+        rig.save(&file, "fn effect(", |show| show.status().notice.is_some_and(|line| line.contains("invert.wgsl:1:")));
         assert!(row(&rig, "/fx/invert/lift").is_some(), "the last good version plays on");
-        std::fs::write(&file, INVERT.replace("lift", &format!("lift{turn}"))).unwrap();
-        rig.wait(&[], |show| row(show, &format!("/fx/invert/lift{turn}")).is_some());
+        rig.save(&file, &INVERT.replace("lift", &format!("lift{turn}")), |show| {
+            row(show, &format!("/fx/invert/lift{turn}")).is_some()
+        });
         assert!(!rig.notice().contains("invert.wgsl"), "{}", rig.notice());
         assert_eq!(rig.params().base(row(&rig, "/fx/invert/amount").unwrap()), 0.25);
-        std::fs::write(&file, INVERT).unwrap();
-        rig.wait(&[], |show| row(show, "/fx/invert/lift").is_some());
+        rig.save(&file, INVERT, |show| row(show, "/fx/invert/lift").is_some());
     }
 }
 
@@ -194,11 +193,10 @@ fn an_effect_that_is_mended_takes_its_presets_values() {
     let mut rig = setup.reload().start();
     rig.set_output_size([64, 36]);
     rig.wait(&[], |show| show.status().notice.is_some_and(|line| line.starts_with("invert.wgsl:1:")));
-    std::fs::write(&file, INVERT).unwrap();
     let amount = |show: &latent_jockey::show::Show| {
         show.params().table().row("/fx/invert/amount").map(|row| show.params().base(row))
     };
-    rig.wait(&[], |show| amount(show) == Some(0.25));
+    rig.save(&file, INVERT, |show| amount(show) == Some(0.25));
     assert_eq!(rig.map().iter().filter(|line| format!("{line:?}").contains("/fx/invert/mix")).count(), 1);
 }
 

@@ -2,7 +2,7 @@
 //! patch give the same bytes?
 #![cfg(feature = "luau")]
 
-use crate::common::rig::{Rig, bang, number, write_by};
+use crate::common::rig::{Rig, bang, number, save_whole, write_by};
 use latent_jockey::control::midi::parse;
 use latent_jockey::control::{Event, Source};
 use latent_jockey::params::{Id, Value};
@@ -196,12 +196,7 @@ fn a_patch_maps_hears_and_leads() {
 fn a_patch_is_broken_and_mended_while_it_plays() {
     let mut rig = Rig::with(&[("drift.luau", DRIFT)]).live().start();
     let file = rig.folder().join("drift.luau");
-    let save = |text: &str| {
-        // As editors do: a new file is moved over the old one.
-        let new = file.with_extension("new");
-        std::fs::write(&new, text).expect("a file");
-        std::fs::rename(&new, &file).expect("a file");
-    };
+    let save = |text: &str| save_whole(&file, text);
     for round in 0..3 {
         save(&format!("{DRIFT}-- {round}\nwalk.spede = 1"));
         rig.wait(&[], |show| show.status().notice.is_some_and(|line| line.contains("walk.speed")));

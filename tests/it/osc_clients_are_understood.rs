@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::common::rig::PATIENCE;
 use latent_jockey::control::mapping::{Mapping, MidiOptions, OscEntry};
 use latent_jockey::control::osc::feeds::Feeds;
 use latent_jockey::control::osc::{Feedback, Options, OscError, OscServer, Out};
@@ -21,7 +22,7 @@ fn bind(sender: EventSender, counts: &Arc<Counts>) -> OscServer {
 }
 
 fn next(events: &Events) -> (String, Value) {
-    match events.recv_timeout(Duration::from_secs(5)).expect("an event within five seconds") {
+    match events.recv_timeout(PATIENCE).expect("an event") {
         Event::Write(write) => (write.target.to_string(), write.value),
         Event::Unknown { address, value, .. } => (address, value),
         other => panic!("{other:?}"),
@@ -84,24 +85,26 @@ fn bundles_wait_for_their_time() {
         let bytes = rosc::encoder::encode(&OscPacket::Bundle(OscBundle { timetag, content })).unwrap();
         socket.send_to(&bytes, server.local_addr()).unwrap();
     };
-    let started = Instant::now();
-    send(Duration::from_millis(400), "/later");
-    send(Duration::from_millis(200), "/sooner");
-    send(Duration::ZERO, "/now");
-    let mut arrivals = Vec::new();
-    for _ in 0..3 {
-        let (address, _) = next(&events);
-        arrivals.push((address, started.elapsed().as_millis()));
-    }
-    let names: Vec<&str> = arrivals.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["/now", "/sooner", "/later"]);
-    assert!(arrivals[1].1 >= 190 && arrivals[2].1 >= 390, "{arrivals:?}");
+    // Where the machine stops one of us for longer than that, all may be due at once: then they are sent again.
+    let is_in_order = || {
+        let started = Instant::now();
+        send(Duration::from_millis(400), "/later");
+        send(Duration::from_millis(200), "/sooner");
+        send(Duration::ZERO, "/now");
+        let arrivals = [(); 3].map(|()| (next(&events).0, started.elapsed().as_millis()));
+        for (address, at_ms) in &arrivals {
+            let least = [("/sooner", 190), ("/later", 390)].iter().find(|(late, _)| late == address);
+            assert!(least.is_none_or(|(_, ms)| at_ms >= ms), "{arrivals:?}");
+        }
+        arrivals.map(|(address, _)| address) == ["/now", "/sooner", "/later"]
+    };
+    assert!((0..20).any(|_| is_in_order()), "never in the order of their times");
     // A clock an hour ahead: applied at once, counted, and reported.
     send(Duration::from_secs(3600), "/foreign");
     assert_eq!(next(&events).0, "/foreign");
     assert_eq!(Counts::read(&counts.foreign_clock), 1);
     let line = "OSC: the time tags of 127.0.0.1 are 60 minutes ahead of our clock, so its messages are applied at once";
-    assert_eq!(events.recv_timeout(Duration::from_secs(5)), Ok(Event::Notice(line.to_owned())));
+    assert_eq!(events.recv_timeout(PATIENCE), Ok(Event::Notice(line.to_owned())));
 }
 
 fn tagged(ahead: Duration, address: &str) -> Vec<u8> {
@@ -125,20 +128,31 @@ fn a_clock_that_is_ahead_is_reported_or_ignored() {
     let here = Listen::Loopback { port: 0 };
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let (server, events) = start(here, false, &[]);
+    let sent = Instant::now();
     for _ in 0..2 {
-        socket.send_to(&tagged(Duration::from_secs(2), "/psi"), server.local_addr()).unwrap();
+        socket.send_to(&tagged(Duration::from_secs(4), "/psi"), server.local_addr()).unwrap();
     }
-    let Ok(Event::Notice(line)) = events.recv_timeout(Duration::from_secs(1)) else { panic!("no line") };
-    let expected = "OSC: the time tags of 127.0.0.1 are 2.0 s ahead of our clock, so its messages wait that long: set its \
-                    clock, or ignore time tags with --osc-ignore-time-tags";
-    assert_eq!(line, expected);
-    assert!(events.recv_timeout(Duration::from_millis(500)).is_err(), "said once, and the messages wait");
+    let Ok(Event::Notice(line)) = events.recv_timeout(PATIENCE) else { panic!("no line") };
+    let ahead = line.strip_prefix("OSC: the time tags of 127.0.0.1 are ").and_then(|rest| rest.split_once(' '));
+    let (secs, rest) = ahead.expect(&line);
+    // As long as they have left when they are read.
+    assert!(secs.parse::<f64>().is_ok_and(|secs| secs > 0.0 && secs <= 4.0), "{line}");
+    let expected = "s ahead of our clock, so its messages wait that long: set its clock, or ignore time tags with \
+                    --osc-ignore-time-tags";
+    assert_eq!(rest, expected);
+    // Said once, and the messages wait.
     assert_eq!([next(&events).0, next(&events).0], ["/psi", "/psi"]);
+    assert!(sent.elapsed() > Duration::from_millis(3900), "{:?}", sent.elapsed());
 
     let (server, events) = start(here, true, &[]);
-    socket.send_to(&tagged(Duration::from_secs(2), "/psi"), server.local_addr()).unwrap();
-    let event = events.recv_timeout(Duration::from_secs(1));
-    assert!(matches!(event, Ok(Event::Write(_))), "at once: {event:?}");
+    let is_at_once = || {
+        let sent = Instant::now();
+        socket.send_to(&tagged(Duration::from_secs(4), "/psi"), server.local_addr()).unwrap();
+        let event = events.recv_timeout(PATIENCE);
+        assert!(matches!(event, Ok(Event::Write(_))), "{event:?}");
+        sent.elapsed() < Duration::from_secs(3)
+    };
+    assert!((0..5).any(|_| is_at_once()), "the time tag counts");
 }
 
 /// Programs understand `localhost` as either loopback.
@@ -160,7 +174,7 @@ fn both_loopbacks_are_heard_and_answered() {
     client.send_to(&question, six).unwrap();
     client.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     let (mut feedback, params, mapping) = (server.feedback(), Params::default(), Mapping::default());
-    let until = Instant::now() + Duration::from_secs(5);
+    let until = Instant::now() + PATIENCE;
     let from = loop {
         feedback.step(&snapshot(&params, Feeds::default(), &mapping), 0.01);
         if let Ok((_, from)) = client.recv_from(&mut [0; 4096]) {
@@ -187,7 +201,7 @@ fn changes_go_to_the_port_that_a_client_names() {
     };
     let mut step = |params: &Params| feedback.step(&snapshot(params, Feeds::default(), &mapping), 0.01);
     ask("/subscribe", vec![OscType::String("/psi".to_owned()), port.clone()]);
-    let (until, mut value) = (Instant::now() + Duration::from_secs(5), 0.0);
+    let (until, mut value) = (Instant::now() + PATIENCE, 0.0);
     let mut buffer = [0; 4096];
     let heard = loop {
         value += 0.01;
@@ -288,7 +302,7 @@ fn mistakes_in_an_address_are_explained() {
         // A sender for each, as they are shown one a second.
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         socket.send_to(bytes, server.local_addr()).unwrap();
-        let event = events.recv_timeout(Duration::from_secs(5));
+        let event = events.recv_timeout(PATIENCE);
         assert!(matches!(&event, Ok(Event::Notice(line)) if line.contains(expected)), "{event:?}");
     }
 }
@@ -315,8 +329,10 @@ fn questions_are_answered_and_changes_reported() {
     // Frames continue until an answer arrives.
     let heard = |feedback: &mut Feedback, (params, feeds): (&Params, Feeds)| {
         let mut buffer = [0; 65_536];
-        for _ in 0..100 {
-            feedback.step(&snapshot(params, feeds, &mapping), 1.0 / 60.0);
+        for frame in 0..3000 {
+            // Time stands while it is the machine that is waited for: nothing must expire.
+            let dt = if frame < 100 { 1.0 / 60.0 } else { 0.0 };
+            feedback.step(&snapshot(params, feeds, &mapping), dt);
             if let Ok((len, from)) = client.recv_from(&mut buffer) {
                 assert_eq!(from, server.local_addr(), "answers come from the port that listens");
                 return flat(rosc::decoder::decode_udp(&buffer[..len]).unwrap().1);
@@ -360,7 +376,7 @@ fn questions_are_answered_and_changes_reported() {
     let step =
         |feedback: &mut Feedback, params: &Params, feeds, dt| feedback.step(&snapshot(params, feeds, &mapping), dt);
     while step(&mut feedback, &params, feeds, 0.0).map(|(address, _)| address).as_deref() != Some("/nothing") {
-        assert!(waited.elapsed() < Duration::from_secs(5), "the wrong address was not told");
+        assert!(waited.elapsed() < PATIENCE, "the wrong address was not told");
     }
 
     let subscribe = |feedback: &mut Feedback, params: &Params, feeds, address: &str, args| {
@@ -418,10 +434,9 @@ fn a_taken_port_is_reported_with_its_owner() {
     if cfg!(target_os = "linux") {
         assert!(error.to_string().contains(&format!("(process {})", std::process::id())), "{error}");
     }
-    // Dropping the server frees the port at once.
-    let (address, started) = (server.local_addr(), Instant::now());
+    // Dropping the server frees the port.
+    let address = server.local_addr();
     drop(server);
-    assert!(started.elapsed() < Duration::from_secs(1));
     assert!(OscServer::bind(address, sender, Arc::default()).is_ok());
 }
 
@@ -437,13 +452,13 @@ fn dumps_are_rate_limited_per_sender() {
         clients[0].send_to(&dump, server.local_addr()).unwrap();
     }
     clients[1].send_to(&dump, server.local_addr()).unwrap();
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + PATIENCE;
     while Counts::read(&counts.received) < 41 && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(5));
     }
     let (params, feeds, mapping) = (Params::default(), Feeds::default(), Mapping::default());
     feedback.step(&snapshot(&params, feeds, &mapping), 0.0);
     assert!(Counts::read(&counts.dropped) > 20, "{counts:?}");
-    clients[1].set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    clients[1].set_read_timeout(Some(PATIENCE)).unwrap();
     assert!(clients[1].recv_from(&mut [0; 65_536]).is_ok(), "the other is answered");
 }

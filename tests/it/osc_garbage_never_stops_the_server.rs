@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::common::rig::PATIENCE;
 use latent_jockey::control::osc::OscServer;
 use latent_jockey::control::{Counts, Event, Events, Source, Write, queue};
 use latent_jockey::params::{Id, Value};
@@ -36,7 +37,7 @@ impl Rig {
     /// Whether a good message, not sent before, arrives now. Resent if a full socket has lost it.
     fn lives(&self) -> bool {
         static NUMBER: AtomicI32 = AtomicI32::new(0);
-        (0..10).any(|_| {
+        (0..60).any(|_| {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             self.send(&[b"/seed\0\0\0,i\0\0", &number.to_be_bytes()[..]].concat());
             let value = Value::Int(i64::from(number));
@@ -102,10 +103,12 @@ fn osc_garbage_never_stops_the_server() {
     assert!(Counts::read(&rig.counts.refused) > 100);
     // Refusals are counted one by one, and summarised when reported.
     while rig.events.try_recv().is_ok() {}
+    let started = Instant::now();
     (0..500).for_each(|_| rig.send(b"garbage"));
     assert!(rig.lives());
     let notices = rig.events.try_iter().filter(|event| matches!(event, Event::Notice(_))).count();
-    assert!(notices <= 2, "{notices} notices");
+    // One a second.
+    assert!(notices as u64 <= 2 + started.elapsed().as_secs(), "{notices} notices");
 }
 
 #[test]
@@ -113,7 +116,7 @@ fn a_bad_message_in_a_bundle_leaves_its_neighbours_alone() {
     let rig = Rig::new();
     rig.send(&bundle(&[GOOD, b"/psi\0\0\0\0,Q\0\0", GOOD]));
     let is_write = |event: &Event| matches!(event, Event::Write(_));
-    let until = Instant::now() + Duration::from_secs(5);
+    let until = Instant::now() + PATIENCE;
     let writes = std::iter::from_fn(|| rig.events.recv_deadline(until).ok()).filter(is_write).take(2).count();
     assert_eq!(writes, 2);
     assert_eq!(Counts::read(&rig.counts.refused), 1);
@@ -124,20 +127,25 @@ fn a_flood_drops_the_oldest_and_keeps_the_newest() {
     let rig = Rig::new();
     // Nobody reads the queue. More messages than it holds, the last one different.
     let many = bundle(&[GOOD; 2000]);
-    for _ in 0..8 {
+    let wait_until = |what: &str, is_so: &dyn Fn() -> bool| {
+        let until = Instant::now() + PATIENCE;
+        while !is_so() {
+            assert!(Instant::now() < until, "{what}: {:?}", rig.counts);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    };
+    // One after another: a socket loses what nobody reads in time.
+    for i in 1..=8 {
         rig.send(&many);
-        std::thread::sleep(Duration::from_millis(20));
+        wait_until("received", &|| Counts::read(&rig.counts.received) >= 2000 * i);
     }
     let last = b"/psi\0\0\0\0,f\0\0\x3f\x80\x00\x00";
     rig.send(last);
-    let until = Instant::now() + Duration::from_secs(5);
-    while Counts::read(&rig.counts.received) < 16_001 && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    std::thread::sleep(Duration::from_millis(20));
-    let events: Vec<Event> = rig.events.try_iter().collect();
     // Its first datagram went into the lane of those that send only once.
     let kept = 2000 + latent_jockey::control::QUEUE;
+    // A message is counted before its event is in the queue, where it takes the place of an older one.
+    wait_until("dropped", &|| Counts::read(&rig.counts.dropped) >= 16_001 - kept as u64);
+    let events: Vec<Event> = rig.events.try_iter().collect();
     assert_eq!(events.len(), kept);
     let newest = Event::Write(Write { target: Id::Psi.into(), value: Value::Float(1.0), source: Source::Osc });
     assert_eq!(events.last(), Some(&newest));

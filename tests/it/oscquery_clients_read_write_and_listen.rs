@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::common::rig::PATIENCE;
 use latent_jockey::control::Snapshot;
 use latent_jockey::control::mapping::{Mapping, OscEntry};
 use latent_jockey::control::osc::feeds::Feeds;
@@ -91,14 +92,21 @@ impl Stage {
         self.panel.step(&snapshot, 0.02);
     }
 
-    /// Runs frames until `done`, for at most five seconds.
+    /// Runs frames until `done`.
     fn until(&mut self, what: &str, mut done: impl FnMut(&mut Stage) -> bool) {
-        let end = Instant::now() + Duration::from_secs(5);
+        let end = Instant::now() + PATIENCE;
         while !done(self) {
             assert!(Instant::now() < end, "{what} did not happen");
             self.step();
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Waits until everything that a socket has sent so far has been handled.
+    fn settle(&mut self, socket: &mut WebSocket<TcpStream>) {
+        socket.send(packet("/get", vec![OscType::String("/beat".to_owned())])).expect("sent");
+        let answer = Some(("/beat".to_owned(), vec![OscType::Int(1)]));
+        self.until("an answer", |_| heard(socket) == answer);
     }
 
     /// The answer with its headers.
@@ -129,13 +137,14 @@ impl Stage {
 fn connect(address: SocketAddr) -> Result<WebSocket<TcpStream>, String> {
     let stream = TcpStream::connect(address).map_err(|e| e.to_string())?;
     stream.set_read_timeout(Some(Duration::from_millis(20))).map_err(|e| e.to_string())?;
-    match tungstenite::client(format!("ws://{address}/"), stream) {
-        Ok((socket, _)) => Ok(socket),
-        Err(tungstenite::HandshakeError::Failure(error)) => Err(error.to_string()),
-        Err(tungstenite::HandshakeError::Interrupted(waiting)) => {
-            std::thread::sleep(Duration::from_millis(100));
-            waiting.handshake().map(|(socket, _)| socket).map_err(|e| e.to_string())
-        }
+    let end = Instant::now() + PATIENCE;
+    let mut answer = tungstenite::client(format!("ws://{address}/"), stream);
+    loop {
+        answer = match answer {
+            Ok((socket, _)) => return Ok(socket),
+            Err(tungstenite::HandshakeError::Interrupted(waiting)) if Instant::now() < end => waiting.handshake(),
+            Err(error) => return Err(error.to_string()),
+        };
     }
 }
 
@@ -277,7 +286,7 @@ fn a_socket_writes_and_listens() {
     let mut last = None;
     stage.until("the value as it is", |_| heard(&mut listener) == Some(("/psi".to_owned(), vec![OscType::Float(0.7)])));
     subscriber.send(packet("/subscribe", vec![OscType::String("/latent-jockey/walk".to_owned())])).unwrap();
-    std::thread::sleep(Duration::from_millis(100));
+    stage.settle(&mut subscriber);
 
     writer.send(packet("/psi", vec![OscType::Double(0.25)])).unwrap();
     writer.send(packet("/walk/kind", vec![OscType::Int(2)])).unwrap();
@@ -290,7 +299,7 @@ fn a_socket_writes_and_listens() {
     stage.until("the subscriber's news", |_| heard(&mut subscriber) == kind);
 
     listener.send(command("IGNORE", "/psi")).unwrap();
-    std::thread::sleep(Duration::from_millis(100));
+    stage.settle(&mut listener);
     stage.params.write(Id::Psi.into(), &Value::Float(0.5)).unwrap();
     for _ in 0..20 {
         stage.step();
@@ -323,8 +332,8 @@ fn what_plays_is_told_to_those_who_look() {
     stage.until("what plays", |_| heard(&mut looker) == plays(1.0));
     stage.params.modulate(&[(Id::Psi.into(), 0.2), (Id::PsiCutoff.into(), -0.5)]);
     stage.until("what plays now", |_| heard(&mut looker) == plays(1.3));
-    let (end, mut moves, mut told) = (Instant::now() + Duration::from_millis(600), 0, 0);
-    while Instant::now() < end {
+    let (end, mut moves, mut told) = (Instant::now() + PATIENCE, 0, 0);
+    while (moves < 25 || told == 0) && Instant::now() < end {
         moves += 1;
         stage.params.modulate(&[(Id::Psi.into(), f64::from(moves % 100) / 1000.0), (Id::PsiCutoff.into(), -0.5)]);
         stage.step();
@@ -334,8 +343,7 @@ fn what_plays_is_told_to_those_who_look() {
     assert_eq!(heard(&mut other), None, "who listens to the value hears nothing of what moves it");
 
     looker.send(command("IGNORE", "/psi?EFFECTIVE")).unwrap();
-    std::thread::sleep(Duration::from_millis(100));
-    while heard(&mut looker).is_some() {}
+    stage.settle(&mut looker);
     stage.params.modulate(&[(Id::Psi.into(), 0.05), (Id::PsiCutoff.into(), -0.5)]);
     for _ in 0..10 {
         stage.step();
@@ -427,7 +435,7 @@ fn half_a_request_times_out() {
     for (request, silence) in [(short, long), (long, short)] {
         let stage = Stage::with(Timeouts { request, silence, ping: long });
         let mut stream = TcpStream::connect(stage.server.local_addr()).expect("a connection");
-        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time limit");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
         write!(stream, "GET /psi HTTP/1.1\r\nHost: loc").expect("sent");
         let end = stream.read_to_end(&mut Vec::new());
         let is_late =
@@ -439,11 +447,15 @@ fn half_a_request_times_out() {
 
 #[test]
 fn vanished_sockets_make_room() {
-    let timeouts = Timeouts { ping: Duration::from_millis(500), ..Timeouts::default() };
+    let timeouts = Timeouts { ping: Duration::from_secs(2), ..Timeouts::default() };
     let mut stage = Stage::with(timeouts);
     // Only a client that reads answers pings; the fifteen others do not.
     let mut reader = stage.socket();
-    let _vanished: Vec<_> = (0..15).map(|_| stage.socket()).collect();
+    let connect_and_read = |_| {
+        let _ = reader.read();
+        stage.socket()
+    };
+    let _vanished: Vec<_> = (0..15).map(connect_and_read).collect();
     let mut others = Vec::new();
     stage.until("room", |stage| {
         let _ = reader.read();
@@ -497,7 +509,7 @@ fn osc_over_tcp_is_sent_to_udp() {
     {
         let mut stream = TcpStream::connect(stage.server.local_addr()).expect("a connection");
         stream.write_all(bytes).expect("sent");
-        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a time-out");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         let mut answer = Vec::new();
         // Closed at once, perhaps by a reset, as we have not read what it sent.
         let _ = stream.read_to_end(&mut answer);

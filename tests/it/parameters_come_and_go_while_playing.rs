@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::common::rig::PATIENCE;
 use latent_jockey::commands::params::{Format, table};
 use latent_jockey::control::mapping::{Mapping, MidiEntry, MidiOptions, OscEntry};
 use latent_jockey::control::osc::feeds::Feeds;
@@ -91,9 +92,9 @@ impl Rig {
     }
 
     fn until(&mut self, what: &str, mut is_so: impl FnMut(&mut Rig) -> bool) {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + PATIENCE;
         while !is_so(self) {
-            assert!(Instant::now() < end, "no {what} within twenty seconds");
+            assert!(Instant::now() < end, "no {what}");
             self.step();
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -109,7 +110,7 @@ impl Rig {
     fn web(&self) -> WebSocket<TcpStream> {
         let address = self.query.local_addr();
         let stream = TcpStream::connect(address).expect("a connection");
-        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a time limit");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
         let (socket, _) = tungstenite::client(format!("ws://{address}/"), stream).expect("a WebSocket");
         socket.get_ref().set_read_timeout(Some(Duration::from_millis(5))).expect("a time limit");
         socket
