@@ -239,8 +239,8 @@ mod test {
             std::thread::sleep(Duration::from_millis(20));
             sender.on(Lane::Osc(2)).send(key('a'), &Counts::default());
         });
-        assert_eq!(events.recv_timeout(Duration::from_secs(5)), Ok(key('a')));
+        assert_eq!(events.recv_timeout(Duration::from_secs(60)), Ok(key('a')));
         thread.join().unwrap();
-        assert_eq!(events.recv_timeout(Duration::from_secs(5)), Err(RecvTimeoutError::Disconnected));
+        assert_eq!(events.recv_timeout(Duration::from_secs(60)), Err(RecvTimeoutError::Disconnected));
     }
 }

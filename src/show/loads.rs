@@ -392,7 +392,7 @@ mod tests {
             if let Some(landed) = loads.take_ready() {
                 return landed;
             }
-            assert!(started.elapsed() < Duration::from_secs(30), "nothing comes");
+            assert!(started.elapsed() < Duration::from_secs(60), "nothing comes");
             std::thread::sleep(Duration::from_millis(2));
         }
     }
@@ -457,7 +457,7 @@ mod tests {
             if let Some(preset) = loads.prepared() {
                 break preset;
             }
-            assert!(started.elapsed() < Duration::from_secs(30), "nothing comes");
+            assert!(started.elapsed() < Duration::from_secs(60), "nothing comes");
             std::thread::sleep(Duration::from_millis(2));
         };
         assert!(prepared.network.is_some() && loads.prepared().is_none(), "once");

@@ -57,7 +57,7 @@ fn seed(seed: u32) -> Key {
 
 /// What comes of it.
 fn wait(thumbnails: &Thumbnails, key: &Key) -> Found {
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(60);
     loop {
         match thumbnails.find(key) {
             Found::Coming if Instant::now() < end => std::thread::sleep(Duration::from_millis(5)),
@@ -166,7 +166,7 @@ fn the_child_ends_with_the_last_handle() {
     let runs = || nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok();
     assert!(runs(), "another handle is left");
     drop(other);
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(60);
     while runs() {
         assert!(Instant::now() < end, "the child still runs");
         std::thread::sleep(Duration::from_millis(10));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::common::rig::{Folder, Rig, bang, number, text, write_by};
+use crate::common::rig::{Folder, PATIENCE, Rig, bang, number, text, write_by};
 use crate::common::skip_gpu;
 use latent_jockey::control::{Event, Source};
 use latent_jockey::engine::cpu::Cpu;
@@ -218,7 +218,7 @@ fn a_snapshot_leads_back_to_its_picture() {
     let snap = write_by(Source::Key, Id::Snapshot, Value::Text(path.display().to_string()));
     rig.show.step(0.0, &[snap]);
     let is_saved = |show: &Show| show.status().notice.is_some_and(|line| line.starts_with("saved "));
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + PATIENCE;
     while !is_saved(&rig.show) {
         assert!(Instant::now() < end, "{}", rig.show.status());
         std::thread::sleep(Duration::from_millis(2));

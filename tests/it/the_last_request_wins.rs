@@ -25,13 +25,7 @@ fn a_superseded_network_is_not_played() {
     }
     assert_eq!(show.network().name, "sg2_32");
     // Requested again, it loads.
-    show.step(0.0, &[text(Id::Network, &large)]);
-    let came = (0..1000).any(|_| {
-        std::thread::sleep(Duration::from_millis(10));
-        show.step(0.01, &[]);
-        show.network().name == "flowers128"
-    });
-    assert!(came);
+    show.wait(&[text(Id::Network, &large)], |show| show.network().name == "flowers128");
 }
 
 #[test]
