@@ -50,6 +50,7 @@ impl Show {
         self.set_names_only(old.controls.names_only());
         self.set_output_size(old.output.size());
         self.status.take_over(&mut old.status);
+        self.takes.take_over(&mut old.takes);
         self.recording = std::mem::take(&mut old.recording);
         self.recording.take_over();
     }

@@ -204,6 +204,13 @@ impl Takes {
         }
     }
 
+    /// What is heard goes on in a show that takes the place of another.
+    pub fn take_over(&mut self, old: &mut Takes) {
+        if let Some((path, sound)) = old.track.take() {
+            self.set_track(path, sound);
+        }
+    }
+
     /// Notes where a track is, unless one of the show's own is heard.
     pub fn heard_track(&mut self, path: &Path, at_secs: f64) {
         if self.is_on() && self.track.is_none() {
@@ -599,6 +606,27 @@ mod tests {
         let heard = take.frames.iter().filter_map(|frame| frame.more.as_ref()?.heard.clone());
         assert_eq!(heard.collect::<Vec<_>>(), [("a.flac".into(), 2.0), ("a.flac".into(), 3.7)]);
         assert!(take.files.iter().any(|used| used.sound && used.path == "a.flac"), "{:?}", take.files);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_track_goes_on_in_the_show_that_takes_over() {
+        let folder = std::env::temp_dir().join(format!("latent-jockey-heard-on-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("heard.take");
+        let [mut old, mut takes] =
+            [(); 2].map(|()| Takes::start(&header(&Preset::default(), None, None, "cpu", false)).unwrap());
+        let sound = Arc::new(History::default());
+        sound.push(&vec![[0.0; 2]; 3 * RATE as usize], Instant::now());
+        old.set_track("a.flac".into(), sound);
+        takes.begin();
+        takes.take_over(&mut old);
+        takes.start_take(Some(path.clone()));
+        (0..3).for_each(|_| drop(takes.end(0.02)));
+        drop(takes);
+        let take = Take::read(&path).unwrap();
+        let heard = take.frames.iter().filter_map(|frame| frame.more.as_ref()?.heard.clone());
+        assert_eq!(heard.collect::<Vec<_>>(), [("a.flac".into(), 3.0)]);
         std::fs::remove_dir_all(folder).unwrap();
     }
 
