@@ -1430,6 +1430,7 @@ impl Show {
     pub fn find_effect_again(&mut self, old: &Path) {
         let mut entries = self.effects.wanted().to_vec();
         entries.iter_mut().filter(|entry| entry.file.as_deref() == Some(old)).for_each(|entry| entry.file = None);
+        self.takes.news(take::News::Effects);
         self.load_effects(entries);
     }
 

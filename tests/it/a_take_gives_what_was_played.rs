@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::common::rig::{Folder, PATIENCE, Rig, bang, number, text, write_by};
+use crate::common::rig::{Folder, PATIENCE, Rig, bang, number, save_whole, text, write_by};
 use crate::common::skip_gpu;
 use latent_jockey::control::{Event, Source};
 use latent_jockey::engine::cpu::Cpu;
@@ -396,6 +396,29 @@ fn a_busy_minute_is_rendered_as_it_was_seen() {
     );
     assert!(compared > 100 && compared as usize == seen.len(), "{compared} of {} compared", seen.len());
     assert!(mean > 40.0 && worst > 40.0, "{mean:.1} dB, {worst:.1} dB at worst");
+}
+
+#[test]
+fn an_effect_that_was_copied_to_be_edited_is_in_the_take() {
+    let folder = Folder::new();
+    let path = folder.join("show.take");
+    let text = format!("{}[[effects]]\nshader = \"blur\"\n", preset("sg2_16_p2.pkl"));
+    let mut rig = Rig::with(&[("a", &text)]).live().start();
+    rig.show.start_take(Some(path.clone()));
+    let ships = rig.effects()[0].file.clone().expect("a file");
+    let own = rig.folder().join("fx/blur.wgsl");
+    std::fs::create_dir_all(own.parent().expect("a folder")).expect("a folder");
+    let code = std::fs::read_to_string("shaders/fx/blur.wgsl").expect("the effect");
+    save_whole(&own, &code);
+    rig.show.find_effect_again(&ships);
+    rig.wait(&[], |show| show.effects()[0].file.as_ref() == Some(&own));
+    let row = |show: &Show| show.params().table().row("/fx/blur/own").map(|row| show.params().base(row));
+    let edited = code.replacen("struct Params {", "struct Params {\n    own: f32, // 0..1 = 0.25: mine", 1);
+    rig.save(&own, &edited, |show| row(show) == Some(0.25));
+    let take = finish(rig, &path);
+    let mut show = of_take(&take, take.locate().expect("all files"));
+    take.frames.iter().for_each(|frame| show.repeat(frame, false));
+    assert_eq!(row(&show), Some(0.25));
 }
 
 #[test]

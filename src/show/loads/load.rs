@@ -12,7 +12,7 @@ use crate::effects::input::Content;
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::{Engine, EngineError, Program};
 use crate::file::State;
-use crate::file::sources::{self, Sources};
+use crate::file::sources::{self, Query, Sources};
 use crate::file::text::{self, TextError};
 use crate::footage::{Source, clip, live};
 use crate::image::{Fit, file};
@@ -323,6 +323,15 @@ impl Progress {
     }
 }
 
+/// The entries with the files that their names stood for last: an effect that was copied to be edited was looked for again.
+fn found_last(entries: &[EffectEntry], base: &Path, sources: &Sources) -> Vec<EffectEntry> {
+    let found = |entry: &EffectEntry| {
+        let (kind, name) = (Folder::Effect.word().to_owned(), entry.source.clone());
+        sources.found.get(&Query { kind, base: base.to_owned(), name }).cloned()
+    };
+    entries.iter().map(|entry| EffectEntry { file: found(entry).or(entry.file.clone()), ..entry.clone() }).collect()
+}
+
 /// What loading needs.
 #[derive(Clone)]
 pub struct Context {
@@ -527,7 +536,8 @@ impl Context {
                 Loaded::Style(self.style(place, *resolution, settings, &progress)?)
             }
             LoadRequest::Effects { entries, base } => {
-                sources::answer(&recorded.sources, || self.effects(entries, base))
+                let entries = found_last(entries, base, &recorded.sources);
+                sources::answer(&recorded.sources, || self.effects(&entries, base))
             }
             LoadRequest::Keys(_) => {
                 let (tables, folders) = (self.library.tables().get(), self.library.folders());
