@@ -129,7 +129,7 @@ fn a_source_that_is_missing_is_one_notice() {
     let (sender, events) = queue();
     let audio = listen("no such source", sender);
     let told = events.recv_timeout(PATIENCE);
-    let is_it = |event: &Event| matches!(event, Event::Notice(line) if line.starts_with("audio: no sound input"));
+    let is_it = |event: &Event| matches!(event, Event::Fault { line, .. } if line.starts_with("audio: no sound input"));
     assert!(told.as_ref().is_ok_and(is_it), "{told:?}");
     // Longer than it takes to look for it again.
     assert_eq!(notices(&events, Duration::from_millis(2500)), Vec::<String>::new());
