@@ -154,7 +154,10 @@ fn of_its_length(kind: Kind, path: &Path) -> Option<PathBuf> {
     if file::is_built_in(path) {
         return None;
     }
-    let ours = Path::new(built_in::ROOT).join(kind.folder()).join(path.file_name().unwrap_or_default());
+    // What effects share lies below their folder.
+    let folder = path.ancestors().find(|folder| kind == Kind::Effect && folder.ends_with(kind.folder()));
+    let name = folder.and_then(|folder| path.strip_prefix(folder).ok()).or(path.file_name().map(Path::new));
+    let ours = Path::new(built_in::ROOT).join(kind.folder()).join(name.unwrap_or(Path::new("")));
     (file::is_file(&ours) && file::state(&ours).bytes() == file::state(path).bytes()).then_some(ours)
 }
 
@@ -266,6 +269,16 @@ mod tests {
         fs::write(folder.join("1-vortex.toml"), [text, b"\n".to_vec()].concat()).unwrap();
         assert_eq!(origin(&key).shipped, None);
         assert_eq!(origin(&Key::Seed { network: "flowers128".into(), seed: 0 }).shipped, None);
+        // In the sources, effects and what they share are files.
+        fs::create_dir_all(folder.join("fx/lib")).unwrap();
+        for name in ["12-undertow.toml", "fx/flow.wgsl", "fx/lib/relief.wgsl", "fx/lib/sharp.wgsl"] {
+            let text = file::read(&Path::new(built_in::ROOT).join(name), 1 << 20).unwrap();
+            fs::write(folder.join(name), text).unwrap();
+        }
+        let key = Key::Preset("12-undertow".into());
+        assert!(origin(&key).shipped.is_some());
+        fs::write(folder.join("fx/lib/relief.wgsl"), "// another\n").unwrap();
+        assert_eq!(origin(&key).shipped, None);
         fs::remove_dir_all(folder).unwrap();
     }
 
