@@ -77,7 +77,10 @@ fn main() -> ExitCode {
         Some(Command::Keys(options)) => keys::run(&options),
         Some(Command::Params(options)) => params::run(&options),
         Some(Command::Take(options)) => take::run(&options),
-        Some(Command::Completions(options)) => completions::run(&options, Cli::command()),
+        Some(Command::Completions(options)) => {
+            completions::run(&options, Cli::command());
+            Ok(())
+        }
         Some(Command::Man(options)) => man::run(&options, Cli::command()),
         Some(Command::Thumbnails(options)) => thumbnails::run(&options),
     };

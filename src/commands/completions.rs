@@ -12,12 +12,8 @@ pub struct Options {
 }
 
 /// Prints the script for a shell; `program` is the whole command line.
-///
-/// # Errors
-/// None.
-pub fn run(options: &Options, program: Command) -> anyhow::Result<()> {
+pub fn run(options: &Options, program: Command) {
     report!("{}", script(options.shell, program).trim_end());
-    Ok(())
 }
 
 /// The script for a shell, without hidden commands.
