@@ -1265,10 +1265,7 @@ impl Show {
         let effects = self.morph.staying(self.effects.wanted());
         let name = self.params.text(Id::PresetSave);
         let settled = self.morph.settled(&self.params);
-        let params = match names::saved(settled, self.style_is_coming(), &self.scripts) {
-            Ok(params) => params,
-            Err(line) => return self.status.notice(line.to_owned()),
-        };
+        let params = names::saved(settled, self.style_is_coming(), &self.scripts);
         let is_saved = self.presets.save(name, &params, network, &effects, &self.edits);
         self.tell_saving(is_saved);
     }

@@ -9,13 +9,12 @@ use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use crate::engine::Engine;
 use crate::engine::gpu::Device;
 use crate::patch::library::Library;
-use crate::record::snapshot;
 use crate::record::take::Take;
 use crate::show::Show;
 
 /// Whether a dropped file leads to a show.
 pub(super) fn leads(file: &Path) -> bool {
-    Take::is_named(file) || file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(snapshot::ENDING))
+    Take::is_named(file) || Take::is_in_picture(file)
 }
 
 /// The show that is being prepared, if any.

@@ -29,7 +29,7 @@ use crate::patch::locate;
 use crate::patch::set::{self, Set};
 use crate::record::stream::Target;
 use crate::record::take::Take;
-use crate::record::{share, snapshot};
+use crate::record::share;
 use crate::show::{Devices, Mode, Show, Uploads, whole_micros};
 use crate::thumbnail::{self, Thumbnails};
 
@@ -205,11 +205,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let preset = options.preset.as_deref().or(first.as_deref());
     let has_window = has_window(options);
     let file = preset.map(|named| locate::expand(Path::new(named)));
-    let is_png = |file: &PathBuf| file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(snapshot::ENDING));
-    let led = file.filter(|file| Take::is_named(file) || is_png(file));
+    let led = file.filter(|file| Take::is_named(file) || Take::is_in_picture(file));
     ensure!(led.is_some() || !options.loops, "--loop is for takes (.take)");
     let chase = options.chase.as_deref().and_then(Carrier::from_word);
-    let is_take = led.as_ref().is_some_and(|file| !is_png(file));
+    let is_take = led.as_deref().is_some_and(Take::is_named);
     ensure!(is_take || chase.is_none(), "--chase is for takes (.take); for presets there is /tempo/source timecode");
     ensure!(chase != Some(Carrier::Ltc) || options.ltc.is_some(), "--chase ltc needs the input: --ltc INPUT");
     let (mut show, device) = match (&led, has_window) {

@@ -23,8 +23,9 @@ use crate::show::{Mode, Show};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The preset: a name, its number, or a file; or a network's file, as with --network; or a take
-    #[arg(value_name = "PRESET|TAKE")]
+    /// The preset: a name, its number, or a file; or a network's file, as with --network; or a take; or a
+    /// snapshot, which shows how it came to its picture
+    #[arg(value_name = "PRESET|TAKE|SNAPSHOT")]
     preset: String,
     /// A video (.mp4, .mov, .mkv, .webm, .gif, .webp) or a folder for PNGs, or EXRs with --codec exr
     #[arg(long, value_name = "FILE|DIR", value_parser = super::path(), required_unless_present = "checkpoint_every")]
@@ -135,7 +136,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         "--audio-offset takes up to a second (1000), got {}",
         options.audio_offset
     );
-    if Take::is_named(Path::new(&options.preset)) {
+    let named = Path::new(&options.preset);
+    if Take::is_named(named) || Take::is_in_picture(named) {
         return take::run(options);
     }
     let of_takes = [

@@ -92,10 +92,10 @@ pub enum Request {
     Subscribe { prefix: String, reply: Reply },
     /// `/unsubscribe [PORT]`
     Unsubscribe { reply: Reply },
-    /// `/get ADDRESS`
-    Get { address: String },
-    /// `/get/effective ADDRESS`: the effective value, including modulation.
-    GetEffective { address: String },
+    /// `/get ADDRESS [PORT]`
+    Get { address: String, reply: Reply },
+    /// `/get/effective ADDRESS [PORT]`: the effective value, including modulation.
+    GetEffective { address: String, reply: Reply },
     /// `/dump [PREFIX] [PORT]`: send everything.
     Dump { prefix: String, reply: Reply },
 }
@@ -197,13 +197,17 @@ fn one<'a>(message: &Message<'a>, table: &Table, may_play: impl Fn(&str) -> bool
         let (prefix, port) = message.prefix_and_port()?;
         Ok((prefix.unwrap_or("/").to_owned(), Reply(port)))
     };
-    let asked = || message.text().filter(|a| a.starts_with('/')).map(str::to_owned).ok_or(Refusal::BadRequest);
+    let asked = || -> Result<(String, Reply), Refusal> {
+        let (address, port) = message.prefix_and_port()?;
+        let address = address.filter(|address| address.starts_with('/')).ok_or(Refusal::BadRequest)?;
+        Ok((address.to_owned(), Reply(port)))
+    };
     match address {
         "/subscribe" => wanted().map(|(prefix, reply)| Incoming::Request(Request::Subscribe { prefix, reply })),
         "/unsubscribe" => wanted().map(|(_, reply)| Incoming::Request(Request::Unsubscribe { reply })),
         "/dump" => wanted().map(|(prefix, reply)| Incoming::Request(Request::Dump { prefix, reply })),
-        "/get" => asked().map(|address| Incoming::Request(Request::Get { address })),
-        "/get/effective" => asked().map(|address| Incoming::Request(Request::GetEffective { address })),
+        "/get" => asked().map(|(address, reply)| Incoming::Request(Request::Get { address, reply })),
+        "/get/effective" => asked().map(|(address, reply)| Incoming::Request(Request::GetEffective { address, reply })),
         _ => match address.strip_prefix("/signal/").and_then(SignalId::find) {
             Some(id) => Ok(Incoming::Signal { id, value: message.number()? }),
             None if may_play(address) => Ok(Incoming::Unknown { address, value: message.value(None)? }),
@@ -266,11 +270,13 @@ mod test {
         assert_eq!(request(b"/unsubscribe\0\0\0\0,i\0\0\0\0\x23\x29"), Ok(Request::Unsubscribe { reply }));
         let from: SocketAddr = ([10, 0, 0, 7], 50_000).into();
         assert_eq!((reply.to(from), Reply(None).to(from)), (([10, 0, 0, 7], 9001).into(), from));
-        assert_eq!(request(b"/get\0\0\0\0,s\0\0/psi\0\0\0\0"), Ok(Request::Get { address: "/psi".to_owned() }));
+        assert_eq!(request(b"/get\0\0\0\0,s\0\0/psi\0\0\0\0"), Ok(Request::Get { address: "/psi".to_owned(), reply: Reply(None) }));
+        let at_port = Request::Get { address: "/psi".to_owned(), reply: Reply(NonZeroU16::new(9001)) };
+        assert_eq!(request(b"/get\0\0\0\0,si\0/psi\0\0\0\0\0\0\x23\x29"), Ok(at_port));
         assert_eq!(request(b"/get\0\0\0\0,s\0\0psi\0"), Err(Refusal::BadRequest));
         assert_eq!(
             request(b"/get/effective\0\0,s\0\0/psi\0\0\0\0"),
-            Ok(Request::GetEffective { address: "/psi".to_owned() })
+            Ok(Request::GetEffective { address: "/psi".to_owned(), reply: Reply(None) })
         );
         assert_eq!(request(b"/get/effective\0\0"), Err(Refusal::BadRequest));
         assert_eq!(request(b"/dump\0\0\0"), Ok(Request::Dump { prefix: "/".to_owned(), reply: Reply(None) }));

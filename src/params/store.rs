@@ -114,6 +114,18 @@ impl Params {
         }
     }
 
+    /// Moves a number to its last value and gives that this name alone: for a copy that is written to a file, where the name
+    /// is known but not yet what it stands for.
+    pub fn name_last(&mut self, id: Id, word: &str) {
+        let Kind::Int { max, .. } = id.def().kind else { return };
+        let last = usize::try_from(max).unwrap_or(0);
+        let mut words = vec![String::new(); last];
+        words.push(word.to_owned());
+        self.set_meaning(id, last + 1, words.into());
+        let written = self.write(id.into(), &Value::Int(max));
+        debug_assert!(written.is_ok(), "the last value is in range");
+    }
+
     /// What the networks that play make of a number, if they say.
     pub fn meaning(&self, id: Id) -> Option<&Meaning> {
         self.meanings.iter().find(|meaning| meaning.id == id)

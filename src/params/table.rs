@@ -386,7 +386,7 @@ parameters! {
     Snapshot = D::text("/snapshot", "").command().saving(NOW).remote(Remote::Refused).help("save the picture as a PNG that leads back to it when it is played; with or without a file's name");
     SnapshotEvery = D::float("/snapshot/every", 0.0, 86_400.0, 0.0).unit("s").stage().unlearnable().saving(Saving::ReadOnly).remote(Remote::Refused).help("save a snapshot every so many seconds: a time lapse; 0 saves none");
     ErrorRead = D::trigger("/error/read").help("errors have been read: their lines go");
-    Panic = D::trigger("/panic").help("reload the preset as saved and turn all modulation off");
+    Panic = D::trigger("/panic").help("back to the preset as it was loaded, with all modulation off");
 }
 
 /// The rows added since the program started; never freed, as ids point to them.

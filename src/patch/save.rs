@@ -535,6 +535,11 @@ mod tests {
         params.set_meaning(Id::StyleB, 0, Default::default());
         let without = over_with("[params]\n\"/style/a\" = \"candy\"\n", &params);
         assert_eq!(without, "[params]\n\"/style/a\" = 1\n\"/style/b\" = 2\n");
+        params.name_last(Id::StyleA, "wave");
+        for old in ["\"/style/a\" = \"candy\"\n", "\"/style/a\" = 0\n", ""] {
+            let asked = over_with(&format!("[params]\n{old}"), &params);
+            assert_eq!(asked, "[params]\n\"/style/a\" = \"wave\"\n\"/style/b\" = 2\n", "not loaded yet: {old}");
+        }
     }
 
     #[test]

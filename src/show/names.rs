@@ -128,24 +128,18 @@ impl Show {
     }
 }
 
-/// What a preset is saved from: `settled` values. While another style network is on its way, the numbers of styles have no names.
-///
-/// # Errors
-/// With one line if a style has been named that is not known yet.
-pub(super) fn saved<'a>(
-    settled: Cow<'a, Params>,
-    style_is_coming: bool,
-    scripts: &Scripts,
-) -> Result<Cow<'a, Params>, &'static str> {
+/// What a preset is saved from: `settled` values. While another style network is on its way, the numbers of styles have no names,
+/// and a style that has been named keeps the name that was asked for.
+pub(super) fn saved<'a>(settled: Cow<'a, Params>, style_is_coming: bool, scripts: &Scripts) -> Cow<'a, Params> {
     if !style_is_coming {
-        return Ok(settled);
-    }
-    if scripts.awaits() {
-        return Err("the style network is still loading: save again when it plays");
+        return settled;
     }
     let mut params = settled;
     for id in [Id::StyleA, Id::StyleB] {
         params.to_mut().set_meaning(id, 0, Arc::default());
     }
-    Ok(params)
+    for (target, word) in scripts.awaited() {
+        params.to_mut().name_last(target.id, word);
+    }
+    params
 }

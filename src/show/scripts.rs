@@ -96,7 +96,7 @@ pub struct Scripts {
     styles_of: String,
     dims: [usize; 2],
     /// Names of styles that are not loaded yet, for their parameters.
-    awaited: Vec<(Target, Value)>,
+    awaited: Vec<(Target, String)>,
     /// The name of the preset's patch, if it has one.
     playing: Option<String>,
     /// The network that its file names, so that a reload does not load it again over another one.
@@ -272,7 +272,7 @@ impl Scripts {
     /// Moves what was written since the last call to `writes`; names of styles only once their network has come.
     pub fn take_writes(&mut self, writes: &mut Vec<(Target, Value)>, style_is_coming: bool) {
         if !style_is_coming {
-            writes.append(&mut self.awaited);
+            writes.extend(self.awaited.drain(..).map(|(target, word)| (target, Value::Text(word))));
         }
         if let Some(machine) = &mut self.machine {
             machine.take_writes(writes);
@@ -338,15 +338,15 @@ impl Scripts {
         machine::style_number(&self.styles, word)
     }
 
-    /// Whether a style has been named whose network is still loading.
-    pub fn awaits(&self) -> bool {
-        !self.awaited.is_empty()
+    /// The styles that have been named while their network is still loading.
+    pub fn awaited(&self) -> &[(Target, String)] {
+        &self.awaited
     }
 
     /// Keeps the name of a style until its network plays.
     pub fn await_style(&mut self, target: Target, word: &str) {
         self.forget_awaited(target);
-        self.awaited.push((target, Value::Text(word.to_owned())));
+        self.awaited.push((target, word.to_owned()));
     }
 
     /// Another value was written.

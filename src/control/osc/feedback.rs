@@ -184,15 +184,16 @@ impl Feedback {
 
     fn answer(&mut self, from: SocketAddr, request: Request, snapshot: &Snapshot) -> Result<(), String> {
         match request {
-            Request::Get { address } => {
+            Request::Get { address, reply } => {
                 let found = one(&address, snapshot).ok_or(address)?;
-                send(&self.sockets, from, vec![found]);
+                send(&self.sockets, reply.to(from), vec![found]);
             }
-            Request::GetEffective { address } => {
+            Request::GetEffective { address, reply } => {
                 let target = snapshot.params.table().resolve(&address);
                 let value = target.and_then(|target| snapshot.params.effective(target));
                 let (target, args) = target.zip(value.and_then(arguments)).ok_or(address)?;
-                send(&self.sockets, from, vec![OscMessage { addr: effective_address(&target.to_string()), args }]);
+                let message = OscMessage { addr: effective_address(&target.to_string()), args };
+                send(&self.sockets, reply.to(from), vec![message]);
             }
             Request::Dump { prefix, reply } => {
                 let prefix = bare(&prefix);

@@ -99,14 +99,6 @@ impl<'a> Message<'a> {
         if number.is_finite() { Ok(number) } else { Err(Refusal::NotFinite) }
     }
 
-    /// The string argument of a request such as `/get /psi`, if there is one.
-    pub fn text(&self) -> Option<&'a str> {
-        match self.arguments().next()? {
-            Ok(Argument::Text(bytes)) => std::str::from_utf8(bytes).ok(),
-            _ => None,
-        }
-    }
-
     /// The prefix and the reply port of a request such as `/subscribe /walk 9001`, in any order.
     ///
     /// # Errors

@@ -217,10 +217,10 @@ impl Client {
     fn answer(&mut self, question: Question) -> Vec<Message> {
         let board = self.site.shared.board();
         match question {
-            Question::Get { address } => {
+            Question::Get { address, .. } => {
                 board.find(&address).and_then(|place| packet(&board, place)).into_iter().collect()
             }
-            Question::GetEffective { address } => {
+            Question::GetEffective { address, .. } => {
                 let found = board.find(&address).and_then(|place| Some((place, board.effective(place)?)));
                 found.and_then(|(place, args)| effective_packet(&board, place, args)).into_iter().collect()
             }

@@ -107,7 +107,12 @@ impl Take {
         path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(ENDING))
     }
 
-    /// Reads a take.
+    /// Whether a path ends like a snapshot, which holds the take that leads up to it.
+    pub fn is_in_picture(path: &Path) -> bool {
+        path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(snapshot::ENDING))
+    }
+
+    /// Reads a take, or that of a snapshot.
     ///
     /// # Errors
     /// When it cannot be read, is of another format, or has a line that makes no sense, other than a last one that was cut
