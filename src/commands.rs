@@ -88,14 +88,25 @@ pub fn log() {
 }
 
 /// Which engine computes the pictures, and at what precision.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct EngineOptions {
     /// What computes the pictures
     #[arg(long, value_enum, default_value_t)]
     engine: EngineChoice,
-    /// How the gpu engine stores weights and feature maps
+    /// How the gpu and torch engines store weights and feature maps
     #[arg(long, value_enum, default_value_t)]
     precision: PrecisionChoice,
+    /// Where the torch engine computes: cpu, cuda, cuda:N or mps [default: the best that there is]
+    #[arg(long, value_parser = torch_device, value_name = "DEVICE")]
+    #[cfg_attr(not(feature = "torch"), allow(dead_code, reason = "only that engine has a choice"))]
+    device: Option<String>,
+}
+
+/// A device of the torch engine.
+fn torch_device(text: &str) -> Result<String, String> {
+    let is_numbered = text.strip_prefix("cuda:").is_some_and(|number| number.parse::<u8>().is_ok());
+    let is_known = matches!(text, "cpu" | "cuda" | "mps") || is_numbered;
+    is_known.then(|| text.to_owned()).ok_or_else(|| format!("takes cpu, cuda, cuda:N or mps, got {text:?}"))
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -107,6 +118,8 @@ enum EngineChoice {
     Cpu,
     /// The best graphics adapter, including software adapters
     Gpu,
+    /// libtorch: a build with the feature torch
+    Torch,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -120,20 +133,20 @@ enum PrecisionChoice {
 
 impl EngineOptions {
     /// The engine. Falls back to the processor where the card is missing or cannot run a network, and reports it in one line.
-    fn build(self) -> Arc<dyn Engine> {
+    fn build(&self) -> Arc<dyn Engine> {
         self.with(self.gpu(Device::open))
     }
 
     /// As [`EngineOptions::build`]; also returns the device that draws at the output's size: the engine's, or any that there
     /// is.
-    fn build_with_screen(self) -> (Arc<dyn Engine>, Option<Arc<Device>>) {
+    fn build_with_screen(&self) -> (Arc<dyn Engine>, Option<Arc<Device>>) {
         let gpu = self.gpu(Device::open);
         let device = device_of(gpu.as_ref()).or_else(|| other_device(Device::open));
         (self.with(gpu), device)
     }
 
     /// As [`EngineOptions::build`], for a show in a window, which can draw with that device if it is shared.
-    fn build_with_window(self) -> (Arc<dyn Engine>, Option<Arc<Device>>) {
+    fn build_with_window(&self) -> (Arc<dyn Engine>, Option<Arc<Device>>) {
         let gpu = self.gpu(Device::open_with_window);
         let device = device_of(gpu.as_ref()).or_else(|| other_device(Device::open_with_window));
         if let Some(device) = device.iter().find(|device| !device.is_shared()) {
@@ -142,8 +155,17 @@ impl EngineOptions {
         (self.with(gpu), device)
     }
 
-    fn with(self, gpu: Option<Result<Gpu, EngineError>>) -> Arc<dyn Engine> {
+    fn with(&self, gpu: Option<Result<Gpu, EngineError>>) -> Arc<dyn Engine> {
         let cpu: Arc<dyn Engine> = Arc::new(Cpu::default());
+        if self.engine == EngineChoice::Torch {
+            return match self.torch() {
+                Ok(torch) => Arc::new(Fallback::new(torch, cpu)),
+                Err(error) => {
+                    warn!("{error}; playing on the cpu engine");
+                    cpu
+                }
+            };
+        }
         match (self.engine, gpu) {
             (_, None) => cpu,
             (_, Some(Ok(gpu))) => {
@@ -170,17 +192,36 @@ impl EngineOptions {
     }
 
     /// Every available engine, or the requested one, each without fallback so that it can be judged.
-    fn each(self) -> Vec<Arc<dyn Engine>> {
+    fn each(&self) -> Vec<Arc<dyn Engine>> {
         let gpu = self.gpu(Device::open).and_then(Result::ok).map(|gpu| Arc::new(gpu) as Arc<dyn Engine>);
-        let cpu =
-            (self.engine != EngineChoice::Gpu || gpu.is_none()).then(|| Arc::new(Cpu::default()) as Arc<dyn Engine>);
-        gpu.into_iter().chain(cpu).collect()
+        let torch = matches!(self.engine, EngineChoice::Auto | EngineChoice::Torch).then(|| self.torch().ok());
+        let others: Vec<_> = gpu.into_iter().chain(torch.flatten()).collect();
+        let is_wanted = !matches!(self.engine, EngineChoice::Gpu | EngineChoice::Torch) || others.is_empty();
+        let cpu = is_wanted.then(|| Arc::new(Cpu::default()) as Arc<dyn Engine>);
+        others.into_iter().chain(cpu).collect()
+    }
+
+    /// The torch engine.
+    #[cfg(feature = "torch")]
+    fn torch(&self) -> Result<Arc<dyn Engine>, EngineError> {
+        let half = match self.precision {
+            PrecisionChoice::Auto => None,
+            PrecisionChoice::F32 => Some(false),
+            PrecisionChoice::F16 => Some(true),
+        };
+        Ok(Arc::new(crate::engine::torch::Torch::new(self.device.as_deref(), half)?))
+    }
+
+    #[cfg(not(feature = "torch"))]
+    fn torch(&self) -> Result<Arc<dyn Engine>, EngineError> {
+        let reason = "this program is built without the feature torch (docs/TORCH.md)".to_owned();
+        Err(EngineError::Unavailable { engine: "torch", reason })
     }
 
     /// The gpu engine, if requested, on the card that `open` opens (its argument: real cards only).
-    fn gpu(self, open: fn(bool) -> Result<Device, EngineError>) -> Option<Result<Gpu, EngineError>> {
+    fn gpu(&self, open: fn(bool) -> Result<Device, EngineError>) -> Option<Result<Gpu, EngineError>> {
         let device = match self.engine {
-            EngineChoice::Cpu => return None,
+            EngineChoice::Cpu | EngineChoice::Torch => return None,
             EngineChoice::Auto => open(true),
             EngineChoice::Gpu => open(false),
         };

@@ -13,6 +13,8 @@ pub mod pass;
 pub mod plan;
 pub mod score;
 pub mod surface;
+#[cfg(feature = "torch")]
+pub mod torch;
 
 use std::sync::Arc;
 
@@ -137,7 +139,7 @@ pub enum EngineError {
 
 /// A way to run plans on some hardware.
 pub trait Engine: Send + Sync {
-    /// `cpu` or `gpu`, as on the command line.
+    /// `cpu`, `gpu` or `torch`, as on the command line.
     fn name(&self) -> &'static str;
     /// Builds everything that running `plan` needs. Slow; runs on the loader's thread.
     ///
@@ -170,7 +172,7 @@ pub trait Program: Send {
         None
     }
 
-    /// What computes its pictures, as shown to the performer: `cpu`, `gpu f16`.
+    /// What computes its pictures, as shown to the performer: `cpu`, `gpu f16`, `torch cuda f16`.
     fn engine(&self) -> &'static str;
 
     /// One line for the performer, returned once, if another engine had to take over.

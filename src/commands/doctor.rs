@@ -50,6 +50,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         ("presets", presets()),
         ("processor", processor()),
         ("graphics", graphics()),
+        ("torch", torch()),
         ("display", display()),
         ("screens", screens()),
         ("midi", midi_ports()),
@@ -129,6 +130,16 @@ fn graphics() -> Health {
         false if adapters.is_empty() => Lesser("no card with Vulkan, Metal or DX12; using the processor".to_owned()),
         false => Lesser(format!("{line}; using the processor")),
     }
+}
+
+#[cfg(feature = "torch")]
+fn torch() -> Health {
+    Good(crate::engine::torch::report())
+}
+
+#[cfg(not(feature = "torch"))]
+fn torch() -> Health {
+    Lesser("this build has no torch engine and plays no TorchScript; docs/TORCH.md says how to build one".to_owned())
 }
 
 #[cfg(feature = "window")]

@@ -30,6 +30,12 @@ pub use simd::Isa;
 use styles::{Styled, Styles};
 pub(in crate::engine) use winograd::KERNEL_3;
 
+/// Fills the noise of a layer, `[H, W]`, as this engine does: for engines with the same pictures.
+#[cfg(feature = "torch")]
+pub(in crate::engine) fn fill_noise(out: &mut [f32], seed: u64, layer: usize) {
+    noise::fill(Isa::best(), out, seed, layer, 0);
+}
+
 use super::plan::{Buffer, Op, Plan};
 use super::surface::Surface;
 use super::{Engine, EngineError, Inputs, NoiseMode, Program};

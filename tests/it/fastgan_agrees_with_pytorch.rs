@@ -1,5 +1,5 @@
 //! Do FastGAN's and projected-gan's generators, whatever file they come in, give the picture that PyTorch computes, on the
-//! cpu engine and on the gpu engine?
+//! cpu engine, on the gpu engine and on the torch engine?
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
@@ -156,6 +156,17 @@ fn the_gpu_engine_gives_the_picture_of_pytorch() {
     }
 }
 
+#[cfg(feature = "torch")]
+#[test]
+fn the_torch_engine_gives_the_picture_of_pytorch() {
+    use latent_jockey::engine::torch::Torch;
+    for (name, files, kind) in NETWORKS {
+        let (network, expected) = open(name, files[0], kind);
+        let torch = Torch::new(Some("cpu"), None).expect("libtorch has a processor").with_taps();
+        check(&network, &expected, limits(name), |plan| Box::new(torch.program(plan).expect("the plan runs")));
+    }
+}
+
 #[test]
 fn a_picture_limited_by_tanh_is_that_of_the_cpu() {
     let (network, expected) = open("pgan_fastgan_128", "pgan_fastgan_128.pkl", Kind::ProjectedGan);
@@ -173,6 +184,12 @@ fn a_picture_limited_by_tanh_is_that_of_the_cpu() {
     let raw = picture(Box::new(Cpu::default().program(network.plan.clone()).expect("the plan runs")));
     let expected: Vec<f32> = raw.iter().map(|x| x.tanh()).collect();
     assert_close("cpu", &limited, &expected, 1e-6, 1e-6);
+    #[cfg(feature = "torch")]
+    {
+        let torch = latent_jockey::engine::torch::Torch::new(Some("cpu"), None).expect("libtorch has a processor");
+        let program = torch.program(plan.clone()).expect("the plan runs");
+        assert_close("torch", &picture(Box::new(program)), &limited, 2e-3, 2e-5);
+    }
     for (_, gpu) in engines().into_iter().filter(|(precision, _)| *precision == Precision::F32) {
         // Rounding of numbers up to 17 before it.
         assert_close(

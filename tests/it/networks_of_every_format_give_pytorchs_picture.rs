@@ -1,12 +1,12 @@
 //! Does every kind of network file give the picture that PyTorch computes from it?
 //!
-//! Each file is identified by its bytes alone and played by the cpu engine; w, ws and pictures of all cases in the fixture's
-//! description are compared within its limits.
+//! Each file is identified by its bytes alone and played by the cpu engine, and by the torch engine where it is built; w, ws
+//! and pictures of all cases in the fixture's description are compared within its limits.
 
 use crate::common::{Expected, assert_close, fixture, magnitude};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::plan::{FilteredLayer, Op};
-use latent_jockey::engine::{Inputs, Noise, NoiseMode, Program, Transform};
+use latent_jockey::engine::{Engine, Inputs, Noise, NoiseMode, Program, Transform};
 use latent_jockey::image::Image;
 use latent_jockey::latent::mapping::Scratch;
 use latent_jockey::network::checkpoint::{Checkpoint, TensorRef};
@@ -114,8 +114,8 @@ fn check_taps(program: &dyn Program, network: &Network, expected: &Expected, cas
 }
 
 /// Compares the pictures of every case. Returns the largest difference and the largest mean difference.
-fn check_pictures(network: &Network, expected: &Expected, special: Special) -> (f32, f32) {
-    let mut program = Cpu::default().program(network.plan.clone()).expect("the plan runs");
+fn check_pictures(network: &Network, expected: &Expected, special: Special, engine: &dyn Engine) -> (f32, f32) {
+    let mut program = engine.prepare(network.plan.clone()).expect("the plan runs");
     let mut worst = (0.0f32, 0.0f32);
     for case in expected.description["cases"].as_array().expect("cases") {
         if special == Special::NoNoises && case["noise"] != "none" {
@@ -129,7 +129,7 @@ fn check_pictures(network: &Network, expected: &Expected, special: Special) -> (
             program.draw(&Inputs { ws: &ws, noise, transform, ..Inputs::default() }, &mut out).expect("runs");
             let what = format!("{} {} sample {n}", network.name, text(case, "id"));
             assert_eq!([out.channels, out.height, out.width], expected.get(image).0[1..], "{what}");
-            check_taps(&program, network, expected, case, &what);
+            check_taps(&*program, network, expected, case, &what);
             let expected = expected.sample(image, n);
             assert_close(&what, &out.data, &expected, IMAGE.0, IMAGE.1);
             let differences = || out.data.iter().zip(&expected).map(|(a, b)| (a - b).abs());
@@ -183,15 +183,28 @@ fn the_transform_that_a_file_stores_is_honoured() {
     assert!(count >= 2, "{count}");
 }
 
-#[test]
-fn every_file_gives_the_picture_of_its_network() {
+fn check_every_file(engine: &dyn Engine) {
     for &(name, file, special) in FILES {
         let expected = Expected::open(name);
         let network = network::open(fixture(file)).unwrap_or_else(|e| panic!("{e}"));
         let expects_warnings = special != Special::Nothing;
         assert_eq!(!network.warnings.is_empty(), expects_warnings, "{file}: {:?}", network.warnings);
         check_mapping(&network, &expected, special);
-        let worst = check_pictures(&network, &expected, special);
-        println!("{file:32} largest difference {:.1e}, mean {:.1e}", worst.0, worst.1);
+        let worst = check_pictures(&network, &expected, special, engine);
+        println!("{} {file:32} largest difference {:.1e}, mean {:.1e}", engine.name(), worst.0, worst.1);
+    }
+}
+
+#[test]
+fn every_file_gives_the_picture_of_its_network() {
+    check_every_file(&Cpu::default());
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn every_file_gives_the_picture_of_its_network_by_torch() {
+    for channels_last in [false, true] {
+        let torch = latent_jockey::engine::torch::Torch::new(Some("cpu"), None).expect("libtorch has a processor");
+        check_every_file(&torch.with_taps().with_channels_last(channels_last));
     }
 }

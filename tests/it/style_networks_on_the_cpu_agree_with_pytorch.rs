@@ -18,6 +18,15 @@ fn expected(file: &str, tensor: &str) -> (Vec<usize>, Vec<f32>) {
     (found.shape.clone(), found.to_f32().expect("floats"))
 }
 
+/// The engines that run on the processor.
+fn engines() -> Vec<Box<dyn Engine>> {
+    vec![
+        Box::new(Cpu::new(2)),
+        #[cfg(feature = "torch")]
+        Box::new(latent_jockey::engine::torch::Torch::new(Some("cpu"), None).expect("libtorch has a processor")),
+    ]
+}
+
 fn picture(file: &str) -> Image {
     let (shape, data) = expected(file, "image");
     Image { channels: shape[0], height: shape[1], width: shape[2], data }
@@ -47,16 +56,38 @@ fn every_layer_of_painters8_agrees_on_every_instruction_set() {
     }
 }
 
+#[cfg(feature = "torch")]
+#[test]
+fn every_layer_of_painters8_agrees_by_torch() {
+    let network = StyleNetwork::open(&fixture("style/painters8.safetensors")).expect("opens");
+    let (image, (_, mix)) = (picture("painters8"), expected("painters8", "mix"));
+    let plan = Arc::new(network.plan_for(image.height, image.width));
+    let torch = latent_jockey::engine::torch::Torch::new(Some("cpu"), None).expect("libtorch has a processor");
+    let mut program = torch.with_taps().prepare(plan.clone()).expect("the plan runs");
+    let (content, mut out) = (Surface::from(image), Image::default());
+    program.draw(&Inputs { image: Some(&content), styles: &mix, ..Inputs::default() }, &mut out).expect("runs");
+    for buffer in plan.buffers.iter().skip(1) {
+        let (shape, values) = expected("painters8", &buffer.name);
+        let tap = program.tap(&buffer.name).expect("every map is kept");
+        assert_eq!([tap.channels, tap.height, tap.width], shape[..], "{}", buffer.name);
+        assert_close(&buffer.name, &tap.data, &values, 2e-4 * magnitude(&values), 5e-5);
+    }
+    assert_close("picture", &out.data, &expected("painters8", "dec.2").1, 2e-4, 2e-5);
+}
+
 #[test]
 fn every_fast_neural_style_file_gives_its_picture() {
     let (image, (shape, values)) = (picture("johnson"), expected("johnson", "picture"));
     for file in ["johnson-new.safetensors", "johnson-old.safetensors", "johnson-new.pth", "johnson-old.pth"] {
         let network = StyleNetwork::open(&fixture(&format!("style/{file}"))).expect(file);
-        let mut program = Cpu::new(2).prepare(Arc::new(network.plan_for(image.height, image.width))).expect(file);
-        let (content, mut out) = (Surface::from(image.clone()), Image::default());
-        program.draw(&Inputs { image: Some(&content), styles: &[1.0], ..Inputs::default() }, &mut out).expect(file);
-        assert_eq!([out.channels, out.height, out.width], shape[..], "{file}");
-        assert_close(file, &out.data, &values, 2e-3, 2e-4);
+        for engine in engines() {
+            let plan = Arc::new(network.plan_for(image.height, image.width));
+            let mut program = engine.prepare(plan).expect(file);
+            let (content, mut out) = (Surface::from(image.clone()), Image::default());
+            program.draw(&Inputs { image: Some(&content), styles: &[1.0], ..Inputs::default() }, &mut out).expect(file);
+            assert_eq!([out.channels, out.height, out.width], shape[..], "{file} {}", engine.name());
+            assert_close(file, &out.data, &values, 2e-3, 2e-4);
+        }
     }
 }
 

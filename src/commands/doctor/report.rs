@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::engine::gpu::Adapter;
 
 /// The variables that change what the checks find begin with one of these.
-const VARIABLES: [&str; 5] = ["LATENT_JOCKEY_", "WGPU_", "RUST_LOG", "VK_", "WINIT_"];
+const VARIABLES: [&str; 6] = ["LATENT_JOCKEY_", "LIBTORCH", "WGPU_", "RUST_LOG", "VK_", "WINIT_"];
 
 /// The lines above the checks: program, system, session, drivers, variables.
 pub fn head(adapters: &[Adapter]) -> Vec<String> {
@@ -32,6 +32,7 @@ fn program() -> String {
         ("luau", cfg!(feature = "luau")),
         ("link", cfg!(feature = "link")),
         ("jack", cfg!(feature = "jack")),
+        ("torch", cfg!(feature = "torch")),
     ];
     let features: Vec<&str> = features.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
