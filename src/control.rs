@@ -12,17 +12,18 @@ pub mod echo;
 pub mod keys;
 pub mod learn;
 pub mod lights;
-mod listen;
+pub(crate) mod listen;
 pub mod mapping;
 pub mod midi;
 pub mod osc;
 pub mod query;
 mod queue;
-mod rate;
+pub(crate) mod rate;
 pub mod scene;
 pub mod session;
 pub mod tally;
 pub mod timecode;
+pub(crate) mod web;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -30,6 +30,7 @@
 //! | [`effects`] | picture processing after the network: crossfade, input, style loop |
 //! | [`record`] | writes pictures as videos and folders of PNGs |
 //! | [`show`] | one frame of the show; the only module that knows the whole path |
+//! | [`runway`] | pictures for sketches, by the protocol of Runway's app |
 //! | [`thumbnail`] | small pictures of presets, styles, networks and seeds, drawn by a child process and kept |
 //! | [`commands`] | the command line, one file per command |
 //! | `app` | the window (feature `window`): presenting, HUD, keys |
@@ -51,6 +52,7 @@ pub mod params;
 pub mod patch;
 pub mod process;
 pub mod record;
+pub mod runway;
 pub mod screen;
 pub mod show;
 pub mod thread;

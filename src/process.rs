@@ -38,6 +38,12 @@ pub fn become_idle() {
     }
 }
 
+/// Gives this thread, and those that it starts from now on, the lowest priority, where a thread has one of its own: Linux.
+pub fn become_idle_thread() {
+    #[cfg(target_os = "linux")]
+    become_idle();
+}
+
 /// Ends the program as it stands: on Unix without what drivers do at an orderly end, while another thread may be in one.
 pub fn end_at_once() -> ! {
     #[cfg(unix)]

@@ -20,6 +20,7 @@ mod live;
 pub mod loads;
 mod log;
 mod macros;
+mod models;
 mod modulation;
 mod morph;
 mod names;
@@ -77,6 +78,7 @@ use films::Films;
 use loads::{Context, Kind, Landed, Landing, LoadError, LoadRequest, Loaded, Loads, Named, Place, Progress, Recorded};
 pub use log::Said;
 pub use macros::MacroState;
+pub use models::{Models, ModelsView};
 use modulation::Modulation;
 use morph::Morph;
 use output::{Now, Output, Showing};
@@ -198,6 +200,8 @@ pub struct Show {
     idle: names::Idle,
     takes: Takes,
     snapshots: Snapshots,
+    /// What plays, where somebody draws with it, too.
+    models: Option<ModelsView>,
     /// A take that is played, while others play along.
     player: Option<Player>,
     /// Whether a take says that an effect's file has changed in this frame.
@@ -280,6 +284,7 @@ impl Show {
             idle: names::Idle::default(),
             takes,
             snapshots: Snapshots::default(),
+            models: None,
             player: None,
             has_new_effects: false,
             recording: Recording::default(),
@@ -546,6 +551,10 @@ impl Show {
             },
         };
         self.listeners.iter_mut().for_each(|listener| listener.publish(&snapshot, dt));
+        if let Some(models) = &self.models {
+            let (settings, class) = (StyleSettings::from_params(&self.params), self.params.get(Id::Class));
+            models.put(self.decks.network(), self.output.style_network(), settings, class);
+        }
         if let Some(bpm) = self.controls.take_new_tempo(self.params.base(Id::Tempo)) {
             self.listeners.iter_mut().for_each(|listener| listener.tempo(bpm));
         }
@@ -1410,6 +1419,13 @@ impl Show {
     /// The requested chain of effects.
     pub fn effects(&self) -> &[EffectEntry] {
         self.effects.wanted()
+    }
+
+    /// What plays, from now on, for another thread that draws with it.
+    pub fn models(&mut self) -> ModelsView {
+        let (network, style) = (self.decks.network().clone(), self.output.style_network().cloned());
+        let (settings, class) = (StyleSettings::from_params(&self.params), self.params.get(Id::Class));
+        self.models.get_or_insert_with(|| ModelsView::new(Models { network, style, settings, class })).clone()
     }
 
     /// The names of the styles that play.

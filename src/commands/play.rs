@@ -27,9 +27,10 @@ use crate::patch::library::Library;
 use crate::patch::listing::Listing;
 use crate::patch::locate;
 use crate::patch::set::{self, Set};
+use crate::record::share;
 use crate::record::stream::Target;
 use crate::record::take::Take;
-use crate::record::share;
+use crate::runway::{self, Door, RunwayServer};
 use crate::show::{Devices, Mode, Show, Uploads, whole_micros};
 use crate::thumbnail::{self, Thumbnails};
 
@@ -56,7 +57,11 @@ pub struct Options {
     /// Disable OSCQuery and the browser page
     #[arg(long, conflicts_with = "web")]
     no_web: bool,
-    /// Address to listen on for OSC and browsers; 0.0.0.0 opens both to the network [default: this machine only]
+    /// Answer sketches for Runway's app on this port, 8000 if none is given: pictures from the network and the style network
+    /// that play (repeatable, or a list: 8000,3000). `network:8001` and `style:8002` play only that
+    #[arg(long, value_name = "[MODEL:]PORT", num_args = 0..=1, default_missing_value = "8000", value_delimiter = ',')]
+    runway: Vec<Door>,
+    /// Address to listen on for OSC, browsers and sketches; 0.0.0.0 opens them to the network [default: this machine only]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<std::net::IpAddr>,
     /// Send every change over OSC to this receiver (repeatable)
@@ -315,6 +320,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if options.link {
         join_session(options, &mut show, &mut devices, &sender);
     }
+    if !options.runway.is_empty() {
+        answer_sketches(options, deadline, &mut show, &mut devices, &sender);
+    }
     let midi = MidiInputs::start(rule.clone(), sender.clone(), midi_counts.clone());
     let lights = MidiOutputs::start(&midi, profiles, rule, sender, midi_counts);
     devices.plug(midi);
@@ -340,6 +348,35 @@ fn read_set(named: &str) -> anyhow::Result<Set> {
     let library = Library::open()?;
     let file = set::find(library.folders(), named, true)?;
     Ok(Set::read(&file, &library)?)
+}
+
+/// Answers sketches for Runway's app.
+fn answer_sketches(options: &Options, deadline: Instant, show: &mut Show, devices: &mut Devices, events: &EventSender) {
+    let models = show.models();
+    let threads = runway::threads(show.machinery().0.name());
+    let started = until(deadline, || {
+        RunwayServer::start(runway::Options {
+            doors: options.runway.iter().map(|door| (Listen::new(options.listen, door.port), door.model)).collect(),
+            models: models.clone(),
+            threads,
+            timeouts: runway::timeouts(),
+            events: events.clone(),
+            counts: Arc::default(),
+        })
+    });
+    match started {
+        Ok(runway) => {
+            let mut hosts: Vec<String> = runway.addresses().iter().map(|address| page_host(*address)).collect();
+            hosts.dedup();
+            say!("sketches for Runway: http://{}/", hosts.join("/ http://"));
+            devices.plug(runway);
+        }
+        Err(error) => {
+            warn!("{error}");
+            show.notice(error.to_string());
+            devices.plug(Absent("runway"));
+        }
+    }
 }
 
 /// Reads linear timecode.

@@ -31,7 +31,7 @@ impl Listen {
     ///
     /// # Errors
     /// When nothing can be opened, or the port is taken on IPv4.
-    pub(super) fn open<S, E: std::error::Error + Refuses>(
+    pub(crate) fn open<S, E: std::error::Error + Refuses>(
         self,
         open: impl Fn(SocketAddr) -> Result<(S, SocketAddr), E>,
         say: impl FnOnce(String),
@@ -59,13 +59,13 @@ impl Listen {
 }
 
 /// Errors of opening a socket.
-pub(super) trait Refuses {
+pub(crate) trait Refuses {
     /// Whether the machine has no such address at all.
     fn is_missing_family(&self) -> bool;
 }
 
 /// Whether the machine has no such family of addresses, or none of its addresses.
-pub(super) fn is_missing_family(error: &std::io::Error) -> bool {
+pub(crate) fn is_missing_family(error: &std::io::Error) -> bool {
     // EAFNOSUPPORT on Linux, macOS and the BSDs, WSAEAFNOSUPPORT.
     const UNSUPPORTED: [i32; 3] = [97, 47, 10_047];
     error.kind() == std::io::ErrorKind::AddrNotAvailable

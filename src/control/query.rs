@@ -20,7 +20,6 @@ mod view;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use board::Shared;
 pub use board::{Dims, Panel, Viewer};
@@ -28,7 +27,8 @@ pub use names::{LookUp, Names};
 pub use thumb::{Thumb, Thumbs};
 
 use super::listen::{Refuses, is_missing_family};
-use super::{Counts, Device, DeviceStatus, Event, EventSender, Lane, Listen, Listener};
+pub use super::web::Timeouts;
+use super::{Counts, Device, DeviceStatus, Event, EventSender, Lane, Listen, Listener, web};
 
 /// Why OSCQuery is unavailable.
 #[derive(Debug, thiserror::Error)]
@@ -75,24 +75,6 @@ pub struct Options {
     pub names: LookUp,
     pub events: EventSender,
     pub counts: Arc<Counts>,
-}
-
-/// How long to wait for clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// A client must have sent its request within this time.
-    pub request: Duration,
-    /// A connection without further requests for this long is closed, even if its last answer was not read.
-    pub silence: Duration,
-    /// Interval of WebSocket pings; after two without an answer the socket is closed.
-    pub ping: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        let secs = Duration::from_secs;
-        Timeouts { request: secs(10), silence: secs(30), ping: secs(15) }
-    }
 }
 
 /// A running server. Dropping it closes every connection and ends its thread.
@@ -175,14 +157,10 @@ impl QueryServer {
 }
 
 fn open(address: SocketAddr) -> Result<(TcpListener, SocketAddr), QueryError> {
-    let failed = |source: std::io::Error| match source.kind() {
+    web::open(address).map_err(|source| match source.kind() {
         std::io::ErrorKind::AddrInUse => QueryError::Taken { address },
         _ => QueryError::Socket { address, source },
-    };
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    let local = listener.local_addr().map_err(failed)?;
-    Ok((listener, local))
+    })
 }
 
 impl Drop for QueryServer {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 /// A token bucket: passes a given amount per second, and bursts of twice that.
 #[derive(Clone, Debug)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     per_sec: f64,
     left: f64,
     seen: Instant,
@@ -45,7 +45,7 @@ const TOGETHER: f64 = 4.0;
 /// A rate limit per peer, so that a flooding peer takes nothing from the others, and one for all together, so that using
 /// many addresses does not help.
 #[derive(Clone, Debug)]
-pub(super) struct Peers<K> {
+pub(crate) struct Peers<K> {
     per_sec: f64,
     all: Rate,
     peers: Vec<(K, Rate)>,

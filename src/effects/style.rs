@@ -122,7 +122,7 @@ impl StyleLoop {
         self.painter.take_notice().or_else(|| self.notice.take())
     }
 
-    pub fn network(&self) -> &StyleNetwork {
+    pub fn network(&self) -> &Arc<StyleNetwork> {
         &self.painter.network
     }
 

@@ -65,7 +65,7 @@ pub fn read(file: &Path) -> Result<DynamicImage, FileError> {
     if let Some((.., what)) = FOREIGN.iter().find(starts) {
         return Err(FileError::Foreign { file: file.to_owned(), what });
     }
-    match decode(&bytes) {
+    match decode(&bytes, LONGEST, MOST_BYTES) {
         Ok(picture) => {
             if is_cut_jpeg(&bytes) {
                 tracing::warn!("{} is cut short: the missing part is grey", file.display());
@@ -93,11 +93,19 @@ fn reader(bytes: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>, ImageError> {
     Ok(ImageReader::new(Cursor::new(bytes)).with_guessed_format()?)
 }
 
-fn decode(bytes: &[u8]) -> Result<DynamicImage, ImageError> {
+/// As [`read`], from memory, with at most `longest` pixels on a side and `most_bytes` for decoding.
+///
+/// # Errors
+/// When it is not such a picture, is cut short, or is larger.
+pub fn from_bytes(bytes: &[u8], longest: u32, most_bytes: u64) -> Result<DynamicImage, ImageError> {
+    decode(bytes, longest, most_bytes).map(over_black)
+}
+
+fn decode(bytes: &[u8], longest: u32, most_bytes: u64) -> Result<DynamicImage, ImageError> {
     let mut reader = reader(bytes)?;
     let mut limits = image::Limits::default();
-    (limits.max_image_width, limits.max_image_height) = (Some(LONGEST), Some(LONGEST));
-    limits.max_alloc = Some(MOST_BYTES);
+    (limits.max_image_width, limits.max_image_height) = (Some(longest), Some(longest));
+    limits.max_alloc = Some(most_bytes);
     reader.limits(limits);
     let mut decoder = reader.into_decoder()?;
     let orientation = decoder.orientation()?;

@@ -17,6 +17,7 @@ use crate::engine::memo::{Memo, MemoError};
 use crate::engine::{Noise, NoiseMode, Program, Transform};
 use crate::image::Fit;
 use crate::modulate::Signals;
+use crate::network::style_transfer::StyleNetwork;
 use crate::params::{Detail, Id, NoiseKind, Params};
 use crate::screen::palette::Palette;
 use crate::screen::{Link, Scaling, Screen};
@@ -129,8 +130,8 @@ pub struct Output {
     clean: Option<Arc<Picture>>,
     clean_serial: u64,
     taps: Vec<Box<dyn Tap>>,
-    /// How many styles the style network has; `None` without one.
-    styles: Option<usize>,
+    /// The style network, if there is one.
+    style: Option<Arc<StyleNetwork>>,
     /// Counts changes of the style network.
     style_serial: u64,
     /// Counts changes of the input picture.
@@ -182,7 +183,7 @@ impl Output {
             clean: None,
             clean_serial: 0,
             taps: Vec::new(),
-            styles: None,
+            style: None,
             style_serial: 0,
             input_serial: 0,
             pictures_asked: 0,
@@ -265,7 +266,12 @@ impl Output {
 
     /// How many styles the active style network has.
     pub fn styles(&self) -> usize {
-        self.styles.unwrap_or(0)
+        self.style.as_ref().map_or(0, |style| style.styles.len())
+    }
+
+    /// The active style network.
+    pub fn style_network(&self) -> Option<&Arc<StyleNetwork>> {
+        self.style.as_ref()
     }
 
     /// Requests that were replaced before the engine got to them.
@@ -288,7 +294,7 @@ impl Output {
 
     /// Paints with this style network from the next picture; `None` stops painting.
     pub fn set_style(&mut self, style: Option<Box<StyleLoop>>) {
-        self.styles = style.as_ref().map(|style| style.styles());
+        self.style = style.as_ref().map(|style| style.network().clone());
         self.style_serial += 1;
         self.change(Change::Style(style));
     }
@@ -429,7 +435,7 @@ impl Output {
         let (fade, serial, moments) = (slideshow.faded(), self.input_serial, now.moments);
         request.input = InputSettings { amount, fade, serial, moments, waits };
         // Without painting, its knobs change no picture.
-        request.style = if self.styles.is_some() { StyleSettings::from_params(p) } else { StyleSettings::default() };
+        request.style = if self.style.is_some() { StyleSettings::from_params(p) } else { StyleSettings::default() };
         request.style_serial = self.style_serial;
         self.drawn_size = match self.maker {
             Maker::Offline(_) if !self.goes_live => self.size,
@@ -454,7 +460,7 @@ impl Output {
         request.chain = self.chain_serial;
         effects.fill(p, now.signals, &mut request.chain_values);
         (request.at_secs, request.beat, request.bpm) = (now.secs, now.beat, p.get(Id::Tempo) as f32);
-        self.is_moving = self.styles.is_some() || effects.is_moving(p);
+        self.is_moving = self.style.is_some() || effects.is_moving(p);
         request
     }
 

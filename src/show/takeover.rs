@@ -45,6 +45,7 @@ impl Show {
             taps: old.output.give_taps(),
             profiles: old.controls.profiles().clone(),
         };
+        self.models = old.models.take();
         self.connect(devices);
         self.controls.take_ports(&mut old.controls);
         self.set_names_only(old.controls.names_only());

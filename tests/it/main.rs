@@ -58,6 +58,7 @@ mod repeated_values_fire_once;
 mod scores_agree_with_pytorch;
 mod seeds_give_the_z_of_numpy;
 mod shaders_are_valid;
+mod sketches_for_runway_get_pictures;
 mod sound_plays_the_show;
 mod style_networks_on_the_cpu_agree_with_pytorch;
 mod style_networks_on_the_gpu_agree_with_pytorch_and_the_cpu;

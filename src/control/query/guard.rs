@@ -1,35 +1,19 @@
 //! Which requests are accepted: the check before everything else. Pure.
 
-use std::net::IpAddr;
+use crate::control::web::is_our_host;
 
 /// Whether a request is meant for us and comes from our own page, or from a program other than a browser.
 ///
-/// Any web page can make a browser call any address of this machine, even under the page's own domain name pointed here
-/// ("DNS rebinding"). So the name in `Host` must be one that no outsider can own: on the loopback `localhost` or a loopback
-/// address; on the network also any numeric address, a bare host name, and `.local`. Browsers send the page's origin in
+/// The name in `Host` must be one that no outsider can own. Browsers send the page's origin in
 /// `Origin`, which must be ours, with the same name and port. Requests for embedded pictures and scripts lack it; for
 /// those `Sec-Fetch-Site` says whether the page is ours, or `none` if the user typed the address.
 pub fn may_ask(host: Option<&str>, origin: Option<&str>, site: Option<&str>, on_loopback: bool) -> bool {
     let Some(host) = host else { return false };
-    let name = name_of(host);
-    let is_ours = match name.parse::<IpAddr>() {
-        Ok(ip) => !on_loopback || ip.is_loopback(),
-        Err(_) if name.eq_ignore_ascii_case("localhost") => true,
-        Err(_) => !on_loopback && (!name.contains('.') || name.to_ascii_lowercase().ends_with(".local")),
-    };
     let is_own_page = origin.is_none_or(|origin| {
         origin.strip_prefix("http://").is_some_and(|authority| authority.eq_ignore_ascii_case(host))
     });
     let is_asked_by_us = site.is_none_or(|site| matches!(site, "same-origin" | "none"));
-    is_ours && is_own_page && is_asked_by_us
-}
-
-/// The name or address of `name:port`, without the brackets of IPv6.
-fn name_of(host: &str) -> &str {
-    if let Some(rest) = host.strip_prefix('[') {
-        return rest.split(']').next().unwrap_or_default();
-    }
-    host.rsplit_once(':').map_or(host, |(name, _)| name)
+    is_our_host(host, on_loopback) && is_own_page && is_asked_by_us
 }
 
 #[cfg(test)]

@@ -4,16 +4,12 @@
 //! limited; bodies are ignored; a request that neither our own page nor a native program could have made is refused.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use hyper::{Method, Request, StatusCode};
 use tokio::sync::Semaphore;
 
 use super::announce::NAME;
@@ -23,7 +19,7 @@ use super::names::{Known, LookUp};
 use super::thumb::{self, Thumbs};
 use super::{Timeouts, guard, socket, tree};
 use crate::control::rate::Peers;
-use crate::control::{Counts, Event, EventSender};
+use crate::control::{Counts, Event, EventSender, web};
 
 /// Maximum connections; further ones wait.
 const MAX_CONNECTIONS: usize = 48;
@@ -33,12 +29,10 @@ pub const MAX_SOCKETS: usize = 16;
 const MAX_REQUESTS_PER_SEC: f64 = 200.0;
 /// The whole tree, or a branch of it, counts as this many requests.
 const TREE_COST: f64 = 20.0;
-/// Maximum size of the headers, in bytes.
-const MAX_HEADERS: usize = 16 << 10;
 /// How long a client waits for a new picture.
 const PICTURE_TIMEOUT: Duration = Duration::from_millis(500);
 
-pub type Answer = Response<Full<Bytes>>;
+pub use web::Answer;
 
 /// State shared by all connections.
 #[derive(Clone)]
@@ -70,61 +64,28 @@ impl Site {
 
 /// Accepts connections until the server is dropped.
 pub async fn serve(listeners: Vec<std::net::TcpListener>, site: Site) {
-    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let accepting = listeners.into_iter().map(|listener| accept(listener, connections.clone(), site.clone()));
+    let shared = site.shared.clone();
     tokio::select! {
-        _ = futures_util::future::join_all(accepting) => {}
-        () = site.shared.stop.notified() => {}
+        () = web::serve(listeners, Arc::new(Semaphore::new(MAX_CONNECTIONS)), site) => {}
+        () = shared.stop.notified() => {}
     }
 }
 
-async fn accept(listener: std::net::TcpListener, connections: Arc<Semaphore>, site: Site) {
-    let listener = match TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => return tracing::warn!("OSCQuery: {error}"),
-    };
-    loop {
-        // Never closed while this runs.
-        let Ok(place) = connections.clone().acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, from)) => {
-                let site = site.clone();
-                tokio::spawn(async move {
-                    connection(stream, from, site).await;
-                    drop(place);
-                });
-            }
-            // Too many open files, or the network is down; it may recover.
-            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+impl web::Site for Site {
+    fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
+    fn takes(&self, first: u8, from: SocketAddr) -> bool {
+        let is_osc = is_osc(first);
+        if is_osc {
+            tell_osc_over_tcp(from, self);
         }
+        !is_osc
     }
-}
 
-async fn connection(stream: tokio::net::TcpStream, from: SocketAddr, site: Site) {
-    let _ = stream.set_nodelay(true);
-    let mut first = [0; 1];
-    match tokio::time::timeout(site.timeouts.request, stream.peek(&mut first)).await {
-        Ok(Ok(1)) if is_osc(first[0]) => return tell_osc_over_tcp(from, &site),
-        Ok(Ok(_)) => {}
-        // It said nothing, or is gone.
-        Ok(Err(_)) | Err(_) => return,
-    }
-    let requests = AtomicU64::new(0);
-    let service = hyper::service::service_fn(|request| {
-        requests.fetch_add(1, Ordering::Relaxed);
-        let site = site.clone();
-        async move { Ok::<_, std::convert::Infallible>(answer(request, from, site).await) }
-    });
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(site.timeouts.request)
-        .max_buf_size(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    tokio::select! {
-        // A client that disconnects is normal.
-        _ = connection => {}
-        () = silence(&requests, site.timeouts.silence) => {}
+    async fn answer(self, request: Request<Incoming>, from: SocketAddr) -> Answer {
+        answer(request, from, self).await
     }
 }
 
@@ -146,14 +107,6 @@ fn tell_osc_over_tcp(from: SocketAddr, site: &Site) {
     }
 }
 
-/// Returns once no request has arrived for this long: the client may have stopped reading its answer.
-async fn silence(requests: &AtomicU64, timeouts: Duration) {
-    let mut before = None;
-    while before.replace(requests.load(Ordering::Relaxed)) != Some(requests.load(Ordering::Relaxed)) {
-        tokio::time::sleep(timeouts).await;
-    }
-}
-
 async fn answer(mut request: Request<Incoming>, from: SocketAddr, site: Site) -> Answer {
     let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let by = header(header::HeaderName::from_static("sec-fetch-site"));
@@ -166,7 +119,7 @@ async fn answer(mut request: Request<Incoming>, from: SocketAddr, site: Site) ->
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET");
     }
-    if header(header::UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
+    if web::wants_socket(&request) {
         return socket::upgrade(&mut request, from, site);
     }
     let wants_page = header(header::ACCEPT).is_some_and(|accepted| accepted.contains("text/html"));
@@ -279,15 +232,10 @@ pub fn plain(status: StatusCode, line: &'static str) -> Answer {
 }
 
 pub fn respond(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Full::new(body.into()));
-    *answer.status_mut() = status;
-    let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let mut answer = web::respond(status, kind, body);
     // No other site's page may show our answers, not even as a picture.
     let policy = header::HeaderName::from_static("cross-origin-resource-policy");
-    headers.insert(policy, HeaderValue::from_static("same-origin"));
+    answer.headers_mut().insert(policy, HeaderValue::from_static("same-origin"));
     answer
 }
 

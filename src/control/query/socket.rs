@@ -12,19 +12,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::{SinkExt, StreamExt};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{self, HeaderValue};
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::{Request, StatusCode};
 use rosc::{OscMessage, OscPacket, OscType};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::board::{Board, Place};
-use super::http::{Site, plain};
+use super::http::{Answer, Site, plain};
 use super::playing::Playing;
 use crate::control::Counts;
 use crate::control::mapping::MacroEntry;
@@ -32,6 +27,7 @@ use crate::control::osc::feedback::{bare, effective_address, is_in};
 use crate::control::osc::inbox::Inbox;
 use crate::control::osc::{QUESTIONS_PER_SEC, Request as Question};
 use crate::control::rate::Rate;
+use crate::control::web::{self, Socket};
 use crate::params::{Id, Members, Table};
 
 /// Longest message from a client, in bytes: the length of a datagram.
@@ -51,38 +47,13 @@ const EVERY: Duration = Duration::from_millis(16);
 /// A client that reads nothing for this long is disconnected.
 const SEND_TIMEOUT: Duration = Duration::from_secs(3);
 
-type Stream = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
-
 /// Answers the handshake and serves the client until its socket closes.
-pub fn upgrade(request: &mut Request<Incoming>, from: SocketAddr, site: Site) -> Response<http_body_util::Full<Bytes>> {
-    let Some(key) = request.headers().get(header::SEC_WEBSOCKET_KEY) else {
-        return plain(StatusCode::BAD_REQUEST, "missing WebSocket key");
-    };
-    let accept = derive_accept_key(key.as_bytes());
+pub fn upgrade(request: &mut Request<Incoming>, from: SocketAddr, site: Site) -> Answer {
     let Ok(place) = site.sockets.clone().try_acquire_owned() else {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "too many clients");
     };
-    let upgraded = hyper::upgrade::on(request);
-    tokio::spawn(async move {
-        if let Ok(upgraded) = upgraded.await {
-            let config = WebSocketConfig::default()
-                .max_message_size(Some(MAX_MESSAGE))
-                .max_frame_size(Some(MAX_MESSAGE))
-                .read_buffer_size(16 << 10)
-                .write_buffer_size(16 << 10)
-                .max_write_buffer_size(1 << 20);
-            let stream = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
-            Client::new(site, from, place).play(stream).await;
-        }
-    });
-    let mut answer = plain(StatusCode::SWITCHING_PROTOCOLS, "");
-    let headers = answer.headers_mut();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    if let Ok(accept) = HeaderValue::from_str(&accept) {
-        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    }
-    answer
+    let play = move |socket| Client::new(site, from, place).play(socket);
+    web::upgrade(request, MAX_MESSAGE, play).unwrap_or_else(|| plain(StatusCode::BAD_REQUEST, "missing WebSocket key"))
 }
 
 struct Client {
@@ -140,7 +111,7 @@ impl Client {
         }
     }
 
-    async fn play(mut self, mut stream: Stream) {
+    async fn play(mut self, mut stream: Socket) {
         let mut news = self.site.shared.news.subscribe();
         let (mut is_behind, mut next) = (false, Instant::now());
         let ping = self.site.timeouts.ping;
