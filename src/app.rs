@@ -316,7 +316,7 @@ fn build(player: Player, card: Option<Arc<Device>>, options: Options, output: wi
         .insert_resource(options)
         .insert_resource(output)
         .init_resource::<screens::Screens>()
-        .add_systems(Startup, (screens::follow, windows::open_control, set_pace).chain())
+        .add_systems(Startup, (screens::hear, screens::follow, windows::open_control, set_pace).chain())
         .add_systems(
             PreUpdate,
             control::keep_keys.after(EguiPreUpdateSet::ProcessInput).before(EguiPreUpdateSet::BeginPass),

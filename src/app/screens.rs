@@ -15,6 +15,12 @@ use winit::event::WindowEvent;
 use winit::event_loop::{ActiveEventLoop, EventLoop};
 use winit::monitor::MonitorHandle;
 use winit::window::WindowId;
+#[cfg(target_os = "linux")]
+use {
+    bevy::winit::DisplayHandleWrapper,
+    winit::raw_window_handle::{HasDisplayHandle, RawDisplayHandle},
+    x11_dl::xrandr::Xrandr,
+};
 
 /// A screen that is connected.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +44,24 @@ pub(super) struct Screens {
     /// Increases whenever a screen comes or goes.
     pub changes: u32,
 }
+
+/// On X11, lets winit hear of screens that are plugged in and out. It waits for RandR's events, which Xlib drops until the
+/// extension's own library has been asked about it, and winit 0.30 does not ask. Without that library (`libXrandr.so.2`), only
+/// the screens of the start are known.
+#[cfg(target_os = "linux")]
+pub(super) fn hear(display: Res<DisplayHandleWrapper>) {
+    let Ok(RawDisplayHandle::Xlib(handle)) = display.0.display_handle().map(|handle| handle.as_raw()) else { return };
+    let (Some(display), Ok(randr)) = (handle.display, Xrandr::open()) else { return };
+    // The display calls its functions from now on.
+    let randr = Box::leak(Box::new(randr));
+    let (mut first_event, mut first_error) = (0, 0);
+    // SAFETY: the display is winit's, open while its event loop has handles, and winit has made Xlib safe for threads.
+    unsafe { (randr.XRRQueryExtension)(display.as_ptr().cast(), &mut first_event, &mut first_error) };
+}
+
+/// Elsewhere the system tells.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn hear() {}
 
 /// Follows screens that are plugged in and out.
 pub(super) fn follow(

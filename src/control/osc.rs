@@ -270,7 +270,10 @@ mod test {
         assert_eq!(request(b"/unsubscribe\0\0\0\0,i\0\0\0\0\x23\x29"), Ok(Request::Unsubscribe { reply }));
         let from: SocketAddr = ([10, 0, 0, 7], 50_000).into();
         assert_eq!((reply.to(from), Reply(None).to(from)), (([10, 0, 0, 7], 9001).into(), from));
-        assert_eq!(request(b"/get\0\0\0\0,s\0\0/psi\0\0\0\0"), Ok(Request::Get { address: "/psi".to_owned(), reply: Reply(None) }));
+        assert_eq!(
+            request(b"/get\0\0\0\0,s\0\0/psi\0\0\0\0"),
+            Ok(Request::Get { address: "/psi".to_owned(), reply: Reply(None) })
+        );
         let at_port = Request::Get { address: "/psi".to_owned(), reply: Reply(NonZeroU16::new(9001)) };
         assert_eq!(request(b"/get\0\0\0\0,si\0/psi\0\0\0\0\0\0\x23\x29"), Ok(at_port));
         assert_eq!(request(b"/get\0\0\0\0,s\0\0psi\0"), Err(Refusal::BadRequest));
