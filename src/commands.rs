@@ -21,6 +21,7 @@ macro_rules! report {
 pub mod bench;
 pub mod completions;
 pub mod convert;
+pub mod directions;
 pub mod doctor;
 pub mod eval;
 pub mod generate;

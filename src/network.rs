@@ -7,6 +7,7 @@
 mod bytes;
 pub mod canonical;
 pub mod checkpoint;
+pub mod directions;
 pub mod discriminator;
 pub mod fastgan;
 mod nvidia;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::plan::{Plan, PlanError};
+use crate::latent::layers::Zones;
 use crate::latent::mapping::Mapping;
 use checkpoint::Checkpoint;
 use style_transfer::StyleNetwork;
@@ -162,6 +164,25 @@ impl Network {
     /// Height and width of the picture.
     pub fn picture_size(&self) -> [usize; 2] {
         self.plan.picture().map_or([self.img_resolution; 2], |picture| [picture.height, picture.width])
+    }
+
+    /// Which layers are those of form, texture and colour.
+    pub fn zones(&self) -> Zones {
+        let num_ws = self.mapping.num_ws;
+        if matches!(self.kind, Kind::StyleGan3 | Kind::StyleGanXl) {
+            // Its maps are nearly all as large as the picture.
+            return Zones::new(num_ws, None);
+        }
+        let mut sizes = vec![0; num_ws];
+        for step in &self.plan.steps {
+            let Some(style) = step.op.style().filter(|style| !style.affine.weight.is_empty()) else { continue };
+            let out = &self.plan.buffers[step.op.out().0];
+            // A picture reads the w of the layer that follows, whose map is larger.
+            if let Some(size) = sizes.get_mut(style.ws_index) {
+                *size = out.height.max(out.width).max(*size);
+            }
+        }
+        Zones::new(num_ws, Some(&sizes))
     }
 
     /// The network's key figures.

@@ -16,12 +16,12 @@ mod value;
 pub(crate) use choice::words;
 pub use choice::{
     Choice, Codec, Detail, Ease, Keep, Kernel, Layout, NoiseKind, RecordWhat, StyleSize, TempoSource, TimeBase,
-    WalkKind,
+    TrackEnd, TrackTake, TrackWay, WalkKind, Zone,
 };
 pub use meaning::{Meaning, number_of_word};
 pub use store::Params;
 pub use table::{
-    Curve, Def, Id, Kind, MAX_DIM, Members, Remote, STYLE_KNOBS, Saving, Scope, SharedTable, Table, TableError, Target,
-    intern, nearest_of,
+    CLASS_KNOBS, Curve, DIR_KNOBS, DIR_RANGE, Def, Id, KEY_LENGTHS, Kind, MAX_DIM, MAX_LAYERS, Members, Remote,
+    STYLE_KNOBS, Saving, Scope, SharedTable, Table, TableError, Target, intern, nearest_of,
 };
 pub use value::{Value, WriteError, Written, short};

@@ -6,6 +6,7 @@
 //! preset changes on disk; `script` runs live code, and [`edit`] is what its editor knows about text. Nothing here touches a running show, which swaps in a whole [`preset::Preset`].
 
 mod check;
+pub mod directions;
 pub mod edit;
 pub mod effects;
 pub mod folders;
@@ -24,6 +25,7 @@ pub mod script;
 pub mod set;
 mod slips;
 mod smooth;
+pub mod track;
 pub mod versions;
 pub mod watch;
 pub mod watch_files;

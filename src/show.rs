@@ -10,6 +10,7 @@ mod chase;
 mod clean;
 mod controls;
 mod deck;
+mod directions;
 mod effects;
 mod films;
 mod forget;
@@ -40,6 +41,7 @@ pub mod stage;
 mod status;
 mod takeover;
 mod takes;
+mod track;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -57,9 +59,11 @@ use crate::effects::style::StyleSettings;
 use crate::engine::Engine;
 use crate::engine::gpu::Device as Graphics;
 pub use crate::image::Fit;
+use crate::latent::directions::Direction;
 use crate::modulate::Time;
 use crate::network::Network;
-use crate::params::{Def, Id, Kind as ParamKind, Params, Scope, TableError, Target, Value, Written};
+use crate::params::{DIR_KNOBS, Def, Id, Kind as ParamKind, Params, Scope, TableError, Target, Value, Written};
+use crate::patch::directions as directions_of;
 use crate::patch::effects::EffectEntry;
 use crate::patch::library::Library;
 use crate::patch::locate::{LocateError, expand};
@@ -72,7 +76,8 @@ use crate::screen::chain::MOST_LINKS;
 use crate::screen::{Layout, Screen, Workshop, palette};
 pub use controls::MapLine;
 use controls::{Controls, Taught, Verdict};
-use deck::Decks;
+use deck::{Decks, Leads};
+use directions::Directions;
 use effects::Effects;
 use films::Films;
 use loads::{Context, Kind, Landed, Landing, LoadError, LoadRequest, Loaded, Loads, Named, Place, Progress, Recorded};
@@ -191,6 +196,8 @@ pub struct Show {
     reread: Reread,
     loads: Loads,
     decks: Decks,
+    directions: Directions,
+    keys: track::Keys,
     slideshow: Slideshow,
     films: Films,
     effects: Effects,
@@ -212,6 +219,8 @@ pub struct Show {
     edits: Edits,
     /// Of live code, in one frame; kept likewise.
     coded: Vec<(Target, Value)>,
+    /// By the keys of a track, in one frame; kept likewise.
+    moved: Vec<(Target, f64)>,
     /// What came of code in the last step.
     reports: Vec<Report>,
     /// Whether it is about to return to the preset as it was loaded.
@@ -236,6 +245,9 @@ impl Show {
         let header = takes::header(&preset, network.as_deref(), seed, engine.name(), screen.is_some());
         preset.network = network.or(preset.network);
         let has_other_network = own != preset.network;
+        if let Some(file) = preset.network.as_deref().filter(|_| has_other_network) {
+            preset.directions = directions_of::names(file).unwrap_or_default();
+        }
         let Some(file) = &preset.network else {
             return Err(ShowError::NoNetwork { preset: preset.name });
         };
@@ -276,6 +288,8 @@ impl Show {
             reread: Reread::default(),
             loads: Loads::new(context),
             decks: Decks::new(network, &params),
+            directions: Directions::default(),
+            keys: track::Keys::default(),
             slideshow: Slideshow::default(),
             films: Films::default(),
             effects: Effects::default(),
@@ -291,6 +305,7 @@ impl Show {
             writes: Vec::new(),
             edits: Edits::default(),
             coded: Vec::new(),
+            moved: Vec::new(),
             reports: Vec::new(),
             panics: false,
             secs: 0.0,
@@ -319,13 +334,14 @@ impl Show {
         show.land();
         show.slideshow.settle();
         show.params.begin();
-        show.decks = Decks::new(show.decks.network().clone(), &show.params);
+        show.decks = show.decks.anew(&show.params);
         show.takes.begin();
         if mode == Mode::Live {
             show.output = show.output.start().map_err(thread("engine"))?;
             show.loads.start().map_err(thread("loader"))?;
             show.presets.start(own).map_err(thread("presets"))?;
             show.reread.start().map_err(thread("watch files"))?;
+            show.keys.start().map_err(thread("save keys"))?;
             show.effects.start().map_err(thread("watch files"))?;
         }
         Ok(show)
@@ -360,6 +376,7 @@ impl Show {
         let time = self.modulation.begin(moved_by, self.controls.clock().beat());
         self.modulation.set_timecode(self.controls.clock().timecode_secs());
         self.run_scripts(time);
+        self.step_track(moved_by);
         self.modulation.step(time, &mut self.params);
         self.step_macros();
         self.params.step(dt);
@@ -474,6 +491,11 @@ impl Show {
 
     /// Plays what has been loaded, and applies changes on disk.
     fn land(&mut self) {
+        // Offline they come in the step that needs them, in a take when they came then.
+        let at_once = self.loads.is_live() || self.loads.recorded().is_some();
+        if self.directions.wants(self.decks.network(), &self.params, at_once) {
+            self.loads.request(LoadRequest::Directions(self.decks.network().clone()));
+        }
         while let Some(news) = self.presets.poll() {
             match news {
                 News::Changed(result) => {
@@ -652,6 +674,10 @@ impl Show {
             Id::Set => self.go_to_set(),
             Id::SetGo => self.go_in_set_by_name(),
             Id::Keys => self.go_to_keys(),
+            Id::KeysFile => self.go_to_track(),
+            Id::KeysAdd => self.add_key(),
+            Id::KeysRemove => self.remove_key(),
+            Id::KeysGoto => self.go_to_key(),
             Id::Learn => self.controls.learn(&self.params, &mut self.status),
             Id::LearnAudio => self.controls.learn_audio(&self.params, &mut self.status),
             Id::LearnCancel => self.controls.cancel_learning(&mut self.status),
@@ -856,6 +882,7 @@ impl Show {
                 let fades = drives.is_some() || self.params.get(Id::NetworkFade) > 0.0;
                 self.decks.change(network, &self.params, fades);
                 self.decks.set_drive(drives);
+                self.place_track();
                 self.output.set_network(self.decks.generation(), program, fades);
                 self.name_network();
                 self.surround_scripts();
@@ -878,6 +905,10 @@ impl Show {
             }
             (LoadRequest::Set(_), Some(Loaded::Set(set))) => self.take_set(set),
             (LoadRequest::Keys(_), Some(Loaded::Keys(file))) => self.take_keys(&file),
+            (LoadRequest::Directions(_), Some(Loaded::Directions { network, directions, .. })) => {
+                self.take_directions(&network, directions);
+            }
+            (LoadRequest::Track(_), Some(Loaded::Track { file, keys, .. })) => self.take_track(&file, keys),
             (LoadRequest::Armed(_), Some(Loaded::Preset { preset, number })) => self.armed(*preset, number),
             (LoadRequest::Effects { .. }, Some(Loaded::Effects { entries, compiled, problems, .. })) => {
                 let is_whole = |name: &str| entries.iter().any(|entry| entry.name == name && entry.shader.is_some());
@@ -898,6 +929,35 @@ impl Show {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The directions of a network have been found.
+    fn take_directions(&mut self, network: &Arc<Network>, loaded: directions_of::Loaded) {
+        let directions_of::Loaded { found, named, problems } = loaded;
+        if Arc::ptr_eq(network, self.decks.network()) {
+            self.name_directions(named.iter().map(|(named, _)| named.clone()).collect());
+            self.directions.found(network);
+        }
+        let row = |name: &str| self.params.table().row(&format!("/dir/{name}"));
+        let named = named.into_iter();
+        let leads = Leads {
+            knobs: found.iter().take(DIR_KNOBS).map(Direction::step).collect(),
+            named: named
+                .filter_map(|(named, step)| Some((row(&named.name)?, named.zone, named.layers, step)))
+                .collect(),
+        };
+        self.decks.set_leads(network, &leads);
+        if let Some(line) = problems.into_iter().next() {
+            self.status.fault(Kind::Directions, line);
+        }
+    }
+
+    /// These names for directions have rows from now on.
+    fn name_directions(&mut self, names: Vec<directions_of::Named>) {
+        match self.directions.name(names, &mut self.params) {
+            Ok(()) => self.controls.follow(self.params.table()),
+            Err(error) => self.status.error(Kind::Directions, format!("the directions have no names: {error}")),
         }
     }
 
@@ -935,6 +995,10 @@ impl Show {
                 self.name_keys();
                 format!("{error}; the keys stay as they were")
             }
+            LoadRequest::Track(_) => {
+                self.reread.await_mended(Id::KeysFile, file);
+                format!("{error}; the track stays as it was")
+            }
             LoadRequest::Set(_) => {
                 self.reread.await_mended(Id::Set, file);
                 self.name_set();
@@ -944,6 +1008,7 @@ impl Show {
                 self.params.set_text(Id::PresetArm, self.morph.armed().map_or("", |preset| &preset.name));
                 error
             }
+            LoadRequest::Directions(_) => format!("{error}; /dir moves nothing"),
             LoadRequest::Effects { .. } => format!("{error}; the effects stay as they are"),
         };
         self.status.fault(request.kind(), line);
@@ -964,6 +1029,9 @@ impl Show {
         self.params.write_defaults(reset);
         self.controls.repeat_tempo();
         self.play_modulators();
+        if network.is_some() {
+            self.name_directions(self.presets.playing().directions.clone());
+        }
         let chain = self.morph.chain(&self.presets.playing().effects);
         self.want_effects(chain);
         let writes = self.morph.hold(writes);
@@ -1108,7 +1176,7 @@ impl Show {
     fn surround_scripts(&mut self) {
         self.name_classes();
         let latent = &self.decks.network().mapping;
-        self.scripts.surround([latent.z_dim, latent.w_dim]);
+        self.scripts.surround([latent.z_dim, latent.w_dim, latent.num_ws, latent.c_dim]);
     }
 
     /// Starts the preset's modulators; their knobs become rows of the table.
@@ -1230,6 +1298,9 @@ impl Show {
         self.status.mended(Kind::Preset);
         let Some(reload) = self.presets.reload(preset) else { return };
         self.status.notice(format!("preset {} reloaded", self.presets.playing().name));
+        if self.presets.playing().network.is_some() {
+            self.name_directions(self.presets.playing().directions.clone());
+        }
         self.play_modulators();
         self.want_effects(self.presets.playing().effects.clone());
         let moved = macros::moved_by(&reload.writes);
@@ -1395,6 +1466,11 @@ impl Show {
 
     pub fn network(&self) -> &Network {
         self.decks.network()
+    }
+
+    /// Whether the directions of the network have been found: until then, `/dir` moves nothing.
+    pub fn has_directions(&self) -> bool {
+        self.decks.has_leads()
     }
 
     pub fn preset(&self) -> &Preset {

@@ -21,7 +21,12 @@ fn playing_allocates_nothing() {
         }
         let mut play = |frames: u32| {
             for frame in 0..frames {
-                let knobs = [number(Id::Psi, f64::from(frame) / 40.0), number(Id::WalkSpeed, f64::from(frame % 7))];
+                let knobs = [
+                    number(Id::Psi, f64::from(frame) / 40.0),
+                    number(Id::WalkSpeed, f64::from(frame % 7)),
+                    number(Id::MixAmount, f64::from(frame % 3) / 2.0),
+                    number(Id::Dir, f64::from(frame % 5) / 2.0),
+                ];
                 show.step(0.1, &knobs);
             }
         };
@@ -41,6 +46,8 @@ fn playing_allocates_nothing() {
 /// What enters a live show is noted for takes in buffers that come back.
 fn the_log_of_a_live_show_allocates_nothing() {
     let mut show = Rig::shipped("6-flowers").live().start();
+    // Its directions are found on another thread, which allocates.
+    show.wait(&[], |show| show.has_directions());
     let mut play = |frames: u32| {
         (0..frames).for_each(|frame| show.step(0.1, &[number(Id::Psi, f64::from(frame % 8) / 16.0)]));
     };

@@ -12,6 +12,8 @@ use rig::{Rig, bang, text};
 fn recording_allocates_nothing() {
     let folder = rig::Folder::new();
     let mut show = Rig::with(&[("a", "")]).live().start();
+    // Its directions are found on another thread, which allocates.
+    show.wait(&[], |show| show.has_directions());
     show.set_output_size([32, 32]);
     show.wait(&[text(Id::RecordFile, folder.join("x.mkv")), bang(Id::RecordStart)], |show| {
         let written = |line: &str| !line.starts_with("0:00");

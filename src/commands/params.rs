@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::params::{Curve, Def, Kind, Remote, Saving, Scope, Table};
+use crate::params::{Curve, DIR_KNOBS, Def, Kind, Remote, Saving, Scope, Table};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -96,10 +96,16 @@ fn markdown(table: &Table) -> String {
     let mut out =
         "| address | type | range | default | MIDI | meaning |\n| --- | --- | --- | --- | --- | --- |\n".to_owned();
     for d in table.iter() {
+        // The rows of a numbered thing are alike: one line for all.
+        let address = match d.address.strip_prefix("/dir/").and_then(|rest| rest.split_once('/')) {
+            Some(("0", part)) => format!("/dir/0/{part}` to `/dir/{}/{part}", DIR_KNOBS - 1),
+            Some(_) => continue,
+            None => d.address.to_owned(),
+        };
         let _ = writeln!(
             out,
             "| `{}` | {} | {} | {} | {} | {} |",
-            d.address,
+            address,
             type_name(d),
             range(d),
             default(d),

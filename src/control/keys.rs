@@ -268,7 +268,7 @@ mod test {
             press(&mut params, "ArrowDown");
         }
         assert_eq!(params.base(Id::WalkSpeed), 0.0);
-        for expected in ["loop", "line", "hold", "drift"] {
+        for expected in ["loop", "line", "keys", "hold", "drift"] {
             press(&mut params, "w");
             assert_eq!(params.choice(Id::WalkKind), expected);
         }

@@ -3,6 +3,8 @@
 //! Source of the maths: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), and the
 //! `MappingNetwork` of stylegan2-ada-pytorch.
 
+use nalgebra::DMatrix;
+
 /// A fully connected layer with its gains already multiplied in.
 #[derive(Clone, Debug)]
 pub struct FullyConnected {
@@ -68,6 +70,13 @@ pub struct Scratch {
     y: Vec<f32>,
 }
 
+/// The leaky ReLU of slope 0.2, times √2.
+fn activate(values: &mut [f32]) {
+    for v in values {
+        *v = std::f32::consts::SQRT_2 * if *v < 0.0 { 0.2 * *v } else { *v };
+    }
+}
+
 /// x / √(mean(x²) + 1e-8)
 fn normalize_2nd_moment(x: &mut [f32]) {
     let mean = x.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>() / x.len().max(1) as f64;
@@ -84,6 +93,40 @@ impl Mapping {
     /// z `[z_dim]` and label c `[c_dim]` (one-hot, or any blend of classes) to w `[w_dim]`.
     /// A c shorter than `c_dim` is padded with zeros.
     pub fn map(&self, z: &[f32], c: &[f32], w: &mut Vec<f32>, scratch: &mut Scratch) {
+        self.input(z, c, w, scratch);
+        let Scratch { x, y } = scratch;
+        for layer in &self.layers {
+            layer.apply(x, y);
+            activate(y);
+            std::mem::swap(x, y);
+        }
+        w.clear();
+        w.extend_from_slice(x);
+    }
+
+    /// w `[N, w_dim]` of many z at once, by products of matrices: `fill(n, z, c)` writes the n-th z `[z_dim]` and its label.
+    pub fn map_many(&self, count: usize, mut fill: impl FnMut(usize, &mut [f32], &mut Vec<f32>)) -> Vec<f32> {
+        let (mut z, mut c, mut w, mut scratch) = (vec![0.0; self.z_dim], Vec::new(), Vec::new(), Scratch::default());
+        let mut inputs: Vec<f32> = Vec::new();
+        for n in 0..count {
+            fill(n, &mut z, &mut c);
+            self.input(&z, &c, &mut w, &mut scratch);
+            inputs.extend_from_slice(&scratch.x);
+        }
+        // A column each.
+        let mut x = DMatrix::from_vec(inputs.len() / count.max(1), count, inputs);
+        for layer in &self.layers {
+            x = DMatrix::from_row_slice(layer.outputs, layer.inputs, &layer.weight) * x;
+            for column in x.as_mut_slice().chunks_exact_mut(layer.outputs) {
+                column.iter_mut().zip(&layer.bias).for_each(|(x, bias)| *x += bias);
+            }
+            activate(x.as_mut_slice());
+        }
+        x.as_slice().to_vec()
+    }
+
+    /// What the first layer reads, in the scratch: z, and the features of the label. `w` is overwritten.
+    fn input(&self, z: &[f32], c: &[f32], w: &mut Vec<f32>, scratch: &mut Scratch) {
         let Scratch { x, y } = scratch;
         x.clear();
         x.extend_from_slice(&z[..self.z_dim.min(z.len())]);
@@ -101,34 +144,35 @@ impl Mapping {
             }
             x.extend_from_slice(y);
         }
-        for layer in &self.layers {
-            layer.apply(x, y);
-            for v in y.iter_mut() {
-                *v = std::f32::consts::SQRT_2 * if *v < 0.0 { 0.2 * *v } else { *v };
-            }
-            std::mem::swap(x, y);
-        }
-        w.clear();
-        w.extend_from_slice(x);
     }
 
     /// w `[w_dim]` to ws `[num_ws, w_dim]`: repeated, and below layer `cutoff` pulled towards `w_avg` by `psi`
     /// (1 leaves w unchanged, 0 gives the average picture).
     pub fn truncate(&self, w: &[f32], psi: f32, cutoff: usize, ws: &mut Vec<f32>) {
+        self.truncate_each(w, |layer| if layer < cutoff { psi } else { 1.0 }, ws);
+    }
+
+    /// As [`Mapping::truncate`], with a psi for each layer.
+    pub fn truncate_each(&self, w: &[f32], psi: impl Fn(usize) -> f32, ws: &mut Vec<f32>) {
         ws.clear();
-        for layer in 0..self.num_ws {
-            if layer < cutoff && psi != 1.0 {
-                ws.extend(self.w_avg.iter().zip(w).map(|(avg, w)| avg + psi * (w - avg)));
-            } else {
+        for psi in (0..self.num_ws).map(psi) {
+            if psi == 1.0 {
                 ws.extend_from_slice(w);
+            } else {
+                ws.extend(self.w_avg.iter().zip(w).map(|(avg, w)| avg + psi * (w - avg)));
             }
         }
     }
 
     /// As [`Mapping::truncate`], but towards the mean w of the label's class if the network has class means.
     pub fn truncate_in_class(&self, c: &[f32], w: &[f32], psi: f32, cutoff: usize, ws: &mut Vec<f32>) {
+        self.truncate_each_in_class(c, w, |layer| if layer < cutoff { psi } else { 1.0 }, ws);
+    }
+
+    /// As [`Mapping::truncate_in_class`], with a psi for each layer.
+    pub fn truncate_each_in_class(&self, c: &[f32], w: &[f32], psi: impl Fn(usize) -> f32, ws: &mut Vec<f32>) {
         if self.class_w_avg.is_empty() {
-            return self.truncate(w, psi, cutoff, ws);
+            return self.truncate_each(w, psi, ws);
         }
         // The centre is kept in front of the result until that is done: nothing is allocated between frames.
         ws.clear();
@@ -138,8 +182,7 @@ impl Mapping {
         {
             ws.iter_mut().zip(average).for_each(|(x, a)| *x += share * a);
         }
-        for layer in 0..self.num_ws {
-            let psi = if layer < cutoff { psi } else { 1.0 };
+        for psi in (0..self.num_ws).map(psi) {
             for (i, w) in w.iter().enumerate().take(self.w_dim) {
                 let avg = ws[i];
                 ws.push(if psi == 1.0 { *w } else { avg + psi * (w - avg) });

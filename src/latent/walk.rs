@@ -89,7 +89,8 @@ impl Path {
     /// Writes the position at `phase` into `z` `[z_dim]`.
     fn at(&mut self, phase: f64, settings: &Settings, z: &mut [f32]) {
         match settings.kind {
-            Kind::Hold => z.copy_from_slice(&self.origin),
+            // On a track z does not count; where that has no keys, it stands still.
+            Kind::Hold | Kind::Keys => z.copy_from_slice(&self.origin),
             Kind::Drift => {
                 for (i, z) in z.iter_mut().enumerate() {
                     // Each dimension rotates between two normal numbers, so it stays normally distributed.

@@ -88,6 +88,18 @@ impl Checkpoint {
         checkpoint.without_prefix().with_ada_names()
     }
 
+    /// Opens a file that is no network: its tensors by name.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
+    pub fn open_tensors(path: &Path) -> Result<Checkpoint, NetworkError> {
+        let (format, bytes) = Checkpoint::load(path)?;
+        match format {
+            Format::Safetensors => safetensor::read(path, bytes),
+            format => pickled::read_tensors(path, format, &bytes),
+        }
+    }
+
     /// Opens the discriminator in a network file; `None` when it has none of a known kind.
     ///
     /// # Errors

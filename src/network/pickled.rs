@@ -21,6 +21,18 @@ pub fn read(path: &Path, format: Format, bytes: &Bytes) -> Result<Checkpoint, Ne
     read_by(path, format, bytes, find)
 }
 
+/// Reads the tensors at the top of a pickle or torch file, whatever they are for; one that is alone has no name.
+///
+/// # Errors
+/// When the file is damaged or references something harmful.
+pub fn read_tensors(path: &Path, format: Format, bytes: &Bytes) -> Result<Checkpoint, NetworkError> {
+    read_by(path, format, bytes, |document| {
+        let mut tensors = tensors_of(&document, document.root)?;
+        tensors.extend(document.tensor(document.root)?.map(|tensor| (String::new(), tensor)));
+        Ok(Found { tensors, ..Found::default() })
+    })
+}
+
 /// Reads the discriminator of a pickle or torch file; the result has no tensors when there is none.
 ///
 /// # Errors

@@ -52,6 +52,50 @@ choices! {
         Drift = "drift",
         Loop = "loop",
         Line = "line",
+        /// Along the track of `/keys`.
+        Keys = "keys",
+    }
+
+    /// How a track goes from key to key: `/keys/way`.
+    TrackWay {
+        /// Straight.
+        Linear = "linear",
+        /// On an arc about the mean w.
+        #[default]
+        Spherical = "spherical",
+        /// On a smooth curve through all keys.
+        Spline = "spline",
+    }
+
+    /// What happens at the end of a track: `/keys/end`.
+    TrackEnd {
+        /// From the last key back to the first.
+        #[default]
+        Loop = "loop",
+        /// Backwards from the last key.
+        PingPong = "ping-pong",
+        Hold = "hold",
+    }
+
+    /// What a key takes: `/keys/take`.
+    TrackTake {
+        /// w before truncation: psi, mixing and directions go on moving it.
+        #[default]
+        W = "w",
+        /// ws as the layers read them: all of the latent, as it is.
+        Ws = "ws",
+    }
+
+    /// Which layers of a network something reaches: those that it names, or a zone.
+    Zone {
+        /// From one layer to another.
+        #[default]
+        Range = "range",
+        /// Layers of small maps: composition and pose.
+        Form = "form",
+        Texture = "texture",
+        /// Layers of large maps: colours and fine detail.
+        Colour = "colour",
     }
 
     /// How a line goes from 0 to 1: `/walk/ease`.
@@ -229,7 +273,7 @@ mod tests {
             assert!(T::WORDS.iter().zip(variants).all(|(word, variant)| T::from_word(word) == Some(*variant)));
             assert_eq!(T::from_word("no word"), None);
         }
-        check(&[WalkKind::Hold, WalkKind::Drift, WalkKind::Loop, WalkKind::Line]);
+        check(&[WalkKind::Hold, WalkKind::Drift, WalkKind::Loop, WalkKind::Line, WalkKind::Keys]);
         check(&[Ease::Linear, Ease::Smooth, Ease::Hold]);
         check(&[TimeBase::Seconds, TimeBase::Beats]);
         let followed = [TempoSource::Midi, TempoSource::Audio, TempoSource::Link, TempoSource::Timecode];

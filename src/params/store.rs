@@ -671,8 +671,8 @@ mod tests {
             (Id::Freeze, text("perhaps"), None),
             (Id::WalkKind, text("LOOP"), Some(2.0)),
             (Id::WalkKind, float(3.0), Some(3.0)),
-            (Id::WalkKind, Value::Int(4), None),
-            (Id::WalkKind, text("keys"), None),
+            (Id::WalkKind, Value::Int(5), None),
+            (Id::WalkKind, text("stroll"), None),
         ];
         for (id, value, expected) in table {
             let mut params = Params::default();

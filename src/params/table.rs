@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use super::Value;
 use super::choice::{
     Choice, Codec, Detail, Ease, Fit, Keep, Kernel, Layout, NoiseKind, RecordWhat, StyleSize, TempoSource, TimeBase,
-    WalkKind,
+    TrackEnd, TrackTake, TrackWay, WalkKind, Zone,
 };
 
 /// What a parameter holds.
@@ -98,6 +98,10 @@ pub enum Members {
     Z,
     /// As many as w has dimensions.
     W,
+    /// As many as w's the network reads: one for each of its layers.
+    Layers,
+    /// As many as the network has classes.
+    Classes,
     /// As many as the style network has styles.
     Styles,
 }
@@ -229,6 +233,18 @@ impl Def {
 
 /// Number of members of `/z/<n>` and `/w/<n>`.
 pub const MAX_DIM: usize = 1024;
+/// Shortest and longest time from a key of a track to the next.
+pub const KEY_LENGTHS: [f64; 2] = [0.05, 600.0];
+/// Number of members of `/psi/<n>`: the most layers of a network.
+pub const MAX_LAYERS: usize = 64;
+/// The last layer.
+const LAST_LAYER: i64 = MAX_LAYERS as i64 - 1;
+/// Number of members of `/dir/<n>`.
+pub const DIR_KNOBS: usize = 16;
+/// How far a direction can be followed, in standard deviations.
+pub const DIR_RANGE: [f64; 2] = [-10.0, 10.0];
+/// Number of members of `/class/mix/<n>`.
+pub const CLASS_KNOBS: usize = 32;
 /// Number of members of `/style/mix/<n>`.
 pub const STYLE_KNOBS: usize = 32;
 
@@ -275,17 +291,43 @@ parameters! {
     SeedPrev = D::trigger("/seed/prev").quantized().help("previous seed");
     Psi = D::float("/psi", -1.0, 2.0, 0.7).smooth(0.08).knob(1).help("truncation psi: 0 is the average picture, 1 the full variety");
     PsiCutoff = D::int("/psi/cutoff", 0, 64, 64).help("truncate only the first n layers");
+    PsiLayer = D::float("/psi/<n>", -3.0, 3.0, 0.0).family(MAX_LAYERS).members(Members::Layers).smooth(0.08).help("added to the psi of one layer");
     Class = D::float("/class", 0.0, 9999.0, 0.0).smooth(0.15).help("class of a conditional network, by number or name; values between two integers blend");
-    WalkKind = D::choice("/walk/kind", WalkKind::WORDS, WalkKind::Drift as usize).help("how z moves by itself: hold still, drift at random, follow a closed loop, or go in lines from seed to seed");
+    ClassMix = D::float("/class/mix/<n>", 0.0, 1.0, 0.0).family(CLASS_KNOBS).members(Members::Classes).smooth(0.15).help("share of one class, blended in w; /class fills up to a sum of 1, and beyond that the shares are normalised");
+    WalkKind = D::choice("/walk/kind", WalkKind::WORDS, WalkKind::Drift as usize).help("how z moves by itself: hold still, drift at random, follow a closed loop, go in lines from seed to seed, or along the keys of /keys");
     WalkSpeed = D::float("/walk/speed", -4.0, 4.0, 0.25).smooth(0.1).knob(2).help("speed of the walk: 1 is about one new picture per second, negative goes backwards, 0 stops");
     WalkRadius = D::float("/walk/radius", 0.0, 2.0, 1.0).smooth(0.15).knob(3).help("how far drift and loop move away from the seed");
     WalkSync = D::choice("/walk/sync", TimeBase::WORDS, TimeBase::Seconds as usize).help("whether /walk/speed is per second or per beat");
     WalkEase = D::choice("/walk/ease", Ease::WORDS, Ease::Smooth as usize).help("easing along a line: even, soft at both ends, or with a rest on each seed");
     WalkGlide = D::float("/walk/glide", 0.0, 20.0, 1.5).unit("s").help("transition time when the seed or the kind of walk changes; 0 cuts");
-    WalkRestart = D::trigger("/walk/restart").help("restart the walk from its seed");
+    WalkRestart = D::trigger("/walk/restart").help("restart both walks from their seeds");
     Z = D::float("/z/<n>", -4.0, 4.0, 0.0).family(MAX_DIM).members(Members::Z).smooth(0.05).help("offset on one dimension of z");
     ZVector = D::vector("/z", MAX_DIM).members(Members::Z).help("offsets on all dimensions of z: a list of floats or a blob of 32-bit floats");
     W = D::float("/w/<n>", -4.0, 4.0, 0.0).family(MAX_DIM).members(Members::W).smooth(0.05).help("offset on one dimension of w, before truncation");
+    KeysAdd = D::trigger("/keys/add").remote(Remote::NoFiles).help("keep the latent of this moment as a key at the end of the track, and save the track");
+    KeysRemove = D::text("/keys/remove", "").command().saving(NOW).remote(Remote::NoFiles).help("remove a key by its number, from 0; without one, the last");
+    KeysGoto = D::text("/keys/goto", "").command().quantized().saving(NOW).help("go to a key, by its number from 0");
+    KeysFile = D::text("/keys/file", "").remote(Remote::Refused).help("file of the track, such as dusk-keys.toml beside the preset; /keys/add makes one");
+    KeysTime = D::float("/keys/time", 0.0, 86_400.0, 0.0).stage().unlearnable().saving(Saving::ReadOnly).help("where on the track it is, in seconds or beats; writing it goes there");
+    KeysScrub = D::float("/keys/scrub", 0.0, 1.0, 0.0).smooth(0.03).help("moves the place on the track by this part of its length, for knobs and modulators; at speed 0 it is the place");
+    KeysSpeed = D::float("/keys/speed", -8.0, 8.0, 1.0).smooth(0.05).help("speed along the track: negative goes backwards, 0 stops");
+    KeysSync = D::choice("/keys/sync", TimeBase::WORDS, TimeBase::Seconds as usize).help("whether the lengths of keys count seconds or beats");
+    KeysWay = D::choice("/keys/way", TrackWay::WORDS, TrackWay::Spherical as usize).help("from key to key: straight, on an arc about the mean picture, or on a smooth curve through all");
+    KeysEase = D::choice("/keys/ease", Ease::WORDS, Ease::Smooth as usize).help("easing from key to key; a curve has none");
+    KeysEnd = D::choice("/keys/end", TrackEnd::WORDS, TrackEnd::Loop as usize).help("at the last key: back to the first, backwards, or stay");
+    KeysLength = D::float("/keys/length", KEY_LENGTHS[0], KEY_LENGTHS[1], 4.0).square().help("how long it takes from a new key to the next, in seconds or beats");
+    KeysTake = D::choice("/keys/take", TrackTake::WORDS, TrackTake::W as usize).help("what a new key takes: w, which psi, mixing and directions go on moving, or all layers as they are");
+    KeysParams = D::text("/keys/params", "").help("addresses of numbers that a new key takes too, with spaces between them");
+    MixAmount = D::float("/mix/amount", -1.0, 2.0, 0.0).smooth(0.08).help("style mixing: how far the layers from /mix/from to /mix/to go from the walk to a second one; 0 is off, 1 replaces, beyond that exaggerates");
+    MixSeed = D::int("/mix/seed", 0, 4_294_967_295, 1).quantized().help("where the second walk starts");
+    MixFrom = D::int("/mix/from", 0, LAST_LAYER, 0).help("first layer that is mixed");
+    MixTo = D::int("/mix/to", 0, LAST_LAYER, LAST_LAYER).help("last layer that is mixed");
+    MixZone = D::choice("/mix/zone", Zone::WORDS, Zone::Range as usize).help("mixes these layers instead: form (maps up to 8 pixels), texture (up to 32) or colour; range is from /mix/from to /mix/to");
+    MixWalkKind = D::choice("/mix/walk/kind", WalkKind::WORDS, WalkKind::Hold as usize).help("how the second walk moves, as /walk/kind; with keys it stands still");
+    MixWalkSpeed = D::float("/mix/walk/speed", -4.0, 4.0, 0.25).smooth(0.1).help("speed of the second walk");
+    MixWalkRadius = D::float("/mix/walk/radius", 0.0, 2.0, 1.0).smooth(0.15).help("how far drift and loop move away from /mix/seed");
+    MixWalkSync = D::choice("/mix/walk/sync", TimeBase::WORDS, TimeBase::Seconds as usize).help("whether /mix/walk/speed is per second or per beat");
+    Dir = D::float("/dir/<n>", DIR_RANGE[0], DIR_RANGE[1], 0.0).family(DIR_KNOBS).smooth(0.08).unit("deviations").help("moves along a direction of w that the network was found to have, the strongest first; 1 is one standard deviation");
     NoiseMode = D::choice("/noise/mode", NoiseKind::WORDS, NoiseKind::Const as usize).help("per-layer noise: the network's own, new for every picture, or none");
     NoiseGain = D::float("/noise/gain", 0.0, 4.0, 1.0).square().smooth(0.05).knob(4).help("noise strength");
     NoiseSeed = D::int("/noise/seed", 0, 4_294_967_295, 0).help("seed of the random noise");
@@ -389,6 +431,24 @@ parameters! {
     Panic = D::trigger("/panic").help("back to the preset as it was loaded, with all modulation off");
 }
 
+/// The rows of each direction: `/dir/0/from`, `/dir/0/to`, `/dir/0/zone`, then those of the next.
+static DIRECTIONS: LazyLock<Vec<Def>> = LazyLock::new(|| {
+    let rows = |n: usize| {
+        let address = |part: &str| intern(&format!("/dir/{n}/{part}"));
+        [
+            D::int(address("from"), 0, LAST_LAYER, 0).help("first layer that the direction reaches"),
+            D::int(address("to"), 0, LAST_LAYER, LAST_LAYER).help("last layer that the direction reaches"),
+            D::choice(address("zone"), Zone::WORDS, Zone::Range as usize)
+                .help("reaches these layers instead, as /mix/zone"),
+        ]
+    };
+    (0..DIR_KNOBS).flat_map(rows).collect()
+});
+/// Rows of a direction.
+const DIR_PARTS: usize = 3;
+/// Number of permanent rows.
+const PERMANENT: usize = BUILT_IN.len() + DIR_KNOBS * DIR_PARTS;
+
 /// The rows added since the program started; never freed, as ids point to them.
 static ADDED: boxcar::Vec<&'static Def> = boxcar::Vec::new();
 
@@ -400,19 +460,25 @@ impl Id {
     /// The row, even after it has left the table.
     pub fn def(self) -> &'static Def {
         let row = usize::from(self.0);
-        match BUILT_IN.get(row) {
-            Some(def) => def,
-            None => ADDED.get(row - BUILT_IN.len()).expect("only `Id::of` makes ids, after storing the row"),
+        if row >= PERMANENT {
+            return ADDED.get(row - PERMANENT).expect("only `Id::of` makes ids, after storing the row");
         }
+        BUILT_IN.get(row).unwrap_or_else(|| &DIRECTIONS[row - BUILT_IN.len()])
+    }
+
+    /// `/dir/<n>/from`, `/dir/<n>/to` and `/dir/<n>/zone`.
+    pub fn of_direction(n: usize) -> [Id; DIR_PARTS] {
+        let first = BUILT_IN.len() + n.min(DIR_KNOBS - 1) * DIR_PARTS;
+        std::array::from_fn(|part| Id((first + part) as u16))
     }
 
     /// The built-in rows.
     fn built_in() -> impl Iterator<Item = Id> {
-        (0..BUILT_IN.len() as u16).map(Id)
+        (0..PERMANENT as u16).map(Id)
     }
 
     pub fn is_built_in(self) -> bool {
-        usize::from(self.0) < BUILT_IN.len()
+        usize::from(self.0) < PERMANENT
     }
 
     /// Its index among all rows that ever existed.
@@ -431,10 +497,10 @@ impl Id {
         let _one_at_a_time = ADDING.lock().unwrap_or_else(PoisonError::into_inner);
         let row = match ADDED.iter().find(|(_, known)| **known == def) {
             Some((row, _)) => row,
-            None if BUILT_IN.len() + ADDED.count() <= usize::from(u16::MAX) => ADDED.push(Box::leak(Box::new(*def))),
+            None if PERMANENT + ADDED.count() <= usize::from(u16::MAX) => ADDED.push(Box::leak(Box::new(*def))),
             None => return None,
         };
-        u16::try_from(BUILT_IN.len() + row).ok().map(Id)
+        u16::try_from(PERMANENT + row).ok().map(Id)
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use toml_edit::{Document, TableLike};
 
 use super::check::{Checker, key_span, typed};
+use super::directions::{self, Named};
 use super::effects::{self, EffectEntry};
 use super::folders::{Folders, Kind, is_script};
 use super::library::numbered;
@@ -69,6 +70,8 @@ pub struct Preset {
     pub macros: Vec<MacroEntry>,
     /// How fast parameters follow what is written, in seconds, where not as usual.
     pub smooth: Vec<(Target, f64)>,
+    /// The names for the directions of its network.
+    pub directions: Vec<Named>,
     /// The chain of effects; their numbers are among `params`.
     pub effects: Vec<EffectEntry>,
     /// The texts that it was read from: its own and those of the files that it names.
@@ -225,6 +228,8 @@ fn read(document: &Document<&str>, origin: &Path, check: &mut Checker) -> Preset
     // First: the rest may name the knobs of effects and modulators.
     let base = origin.parent().unwrap_or(Path::new(""));
     let folders = check.folders();
+    let network = network(top, origin, check);
+    let directions = named_directions(network.as_deref(), check);
     let effects = effects::read(top.get("effects"), origin, folders, check);
     let modulators = modulators::read(check.table(top, "mod"), check);
     let mut params = check.table(top, "params").map(|t| values(t, base, check)).unwrap_or_default();
@@ -234,7 +239,8 @@ fn read(document: &Document<&str>, origin: &Path, check: &mut Checker) -> Preset
         path: origin.to_owned(),
         name: check.string(top, "name").unwrap_or_else(|| name_of(origin)),
         description: check.string(top, "description"),
-        network: network(top, origin, check),
+        network,
+        directions,
         script: script(top, origin, check),
         params,
         midi: check.table(top, "midi").map(|t| controls(t, check)).unwrap_or_default(),
@@ -246,6 +252,22 @@ fn read(document: &Document<&str>, origin: &Path, check: &mut Checker) -> Preset
         effects: effects.entries,
         sources: Sources::default(),
     }
+}
+
+/// The names for the directions of a network, whose rows the file may name. A file of names that is broken is no mistake of the
+/// preset: it is reported when the network plays.
+fn named_directions(network: Option<&Path>, check: &mut Checker) -> Vec<Named> {
+    const FOLDER: &str = "/dir/";
+    let Some(network) = network else { return Vec::new() };
+    let Ok(names) = directions::names(network) else {
+        check.skip(FOLDER.to_owned());
+        return Vec::new();
+    };
+    let rows: Vec<_> = names.iter().map(Named::row).collect();
+    if let Ok(table) = check.params().with(&rows) {
+        check.set_params(table);
+    }
+    names
 }
 
 /// A patch in Luau as a preset. Its network, if it says `network = "..."` on a line of its own, is known before the code
@@ -274,11 +296,12 @@ fn of_code(text: &str, origin: &Path, mut check: Checker) -> Result<Preset, Pres
         rest[1..].split_once(quote).map(|(name, _)| name)
     });
     let effects = effects::named(added, origin, check.folders());
+    let directions = named_directions(network.as_deref(), &mut check);
     let description = text.lines().next().and_then(|line| line.strip_prefix("--")).map(|line| line.trim().to_owned());
     let script = Some(Code { path: origin.to_owned(), text: text.into() });
     let name = numbered(&name_of(origin)).1.to_owned();
     let path = origin.to_owned();
-    Ok(Preset { path, name, description, network, script, effects, ..Preset::default() })
+    Ok(Preset { path, name, description, network, directions, script, effects, ..Preset::default() })
 }
 
 fn script(top: &dyn TableLike, origin: &Path, check: &mut Checker) -> Option<Code> {
@@ -488,7 +511,7 @@ mod tests {
             ("[params]\n\"/freeze\" = \"of\"", "p.toml:2:13: /freeze takes true or false; got \"of\""),
             (
                 "[params]\n\"/walk/kind\" = \"drfit\"",
-                "p.toml:2:16: /walk/kind takes one of hold, drift, loop, line; got \"drfit\"; did you mean \"drift\"?",
+                "p.toml:2:16: /walk/kind takes one of hold, drift, loop, line, keys; got \"drfit\"; did you mean \"drift\"?",
             ),
             ("[params]\n\"/z\" = [1, \"a\"]", "p.toml:2:8: /z takes a list of at most 1024 numbers; got a list of 2"),
             ("[params]\n\"/z/1024\" = 1", "p.toml:2:1: \"/z/1024\" is not a parameter: /z/<n> takes n from 0 to 1023"),

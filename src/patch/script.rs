@@ -71,6 +71,9 @@ pub struct Surroundings {
     pub styles_of: String,
     pub z_dim: usize,
     pub w_dim: usize,
+    /// How many layers read a w.
+    pub layers: usize,
+    pub classes: usize,
     /// z of a seed and a number of dimensions.
     pub z_of: fn(u32, usize) -> Vec<f32>,
     /// Whether a mapping is valid, or why not.
@@ -86,6 +89,8 @@ impl Default for Surroundings {
             styles_of: String::new(),
             z_dim: 512,
             w_dim: 512,
+            layers: 16,
+            classes: 0,
             z_of: |_, dim| vec![0.0; dim],
             check_map: |_, _| Ok(()),
             listening: Vec::new(),
@@ -121,6 +126,8 @@ impl Surroundings {
         match def.members {
             Members::Z => self.z_dim.min(def.count),
             Members::W => self.w_dim.min(def.count),
+            Members::Layers => self.layers.min(def.count),
+            Members::Classes => self.classes.min(def.count),
             Members::All | Members::Styles => def.count,
         }
     }

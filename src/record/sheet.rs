@@ -12,15 +12,26 @@ const MAX_SIDE: u32 = 16_384;
 /// have the same size: each cell has the size of the largest. Pictures are shrunk if the page would be too large to
 /// open. No pictures give one dark pixel.
 pub fn contact_sheet(pictures: &[RgbaImage]) -> RgbaImage {
-    let width = pictures.iter().map(RgbaImage::width).max().unwrap_or(0);
-    let height = pictures.iter().map(RgbaImage::height).max().unwrap_or(0);
+    let [width, height] = largest(pictures);
     if width == 0 || height == 0 {
         return RgbaImage::from_pixel(1, 1, BACKGROUND);
     }
     let count = pictures.len() as u32;
-    let columns = columns(count, width, height);
-    let rows = count.div_ceil(columns);
-    let divisor = divisor(count, width, height);
+    grid(pictures, columns(count, width, height), divisor(count, width, height))
+}
+
+/// As [`contact_sheet`], with this many pictures in a row; they are not shrunk.
+pub fn rows_of(pictures: &[RgbaImage], columns: u32) -> RgbaImage {
+    grid(pictures, columns, 1)
+}
+
+fn largest(pictures: &[RgbaImage]) -> [u32; 2] {
+    [RgbaImage::width, RgbaImage::height].map(|side| pictures.iter().map(side).max().unwrap_or(0))
+}
+
+fn grid(pictures: &[RgbaImage], columns: u32, divisor: u32) -> RgbaImage {
+    let ([width, height], columns) = (largest(pictures), columns.max(1));
+    let rows = (pictures.len() as u32).div_ceil(columns);
     let (width, height) = ((width / divisor).max(1), (height / divisor).max(1));
     let gap = gap(width.min(height));
     let mut sheet = RgbaImage::from_pixel(gap + columns * (width + gap), gap + rows * (height + gap), BACKGROUND);

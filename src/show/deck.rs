@@ -1,4 +1,4 @@
-//! Decks: a network, the walk through its latent space, and the path from z to ws.
+//! Decks: a network, the two walks through its latent space, and the path from z to ws.
 //!
 //! Deck A plays. During a fade, the new network plays on deck B; when the fade is over, B becomes A. Both keep walking.
 //! Runs on the show's thread; pure.
@@ -6,10 +6,66 @@
 use std::sync::Arc;
 
 use super::stage::Request;
-use crate::latent::mapping::{Scratch, blend_classes};
+use crate::latent::classes::Classes;
+use crate::latent::layers::{self, Layers, Zone, Zones};
+use crate::latent::mapping::{Mapping, Scratch};
+use crate::latent::seed::z_from_seed;
+use crate::latent::track::{Key, Track};
 use crate::latent::walk::{self, Walk};
+use crate::modulate::Ease;
 use crate::network::Network;
-use crate::params::{Id, Params, Target, TimeBase};
+use crate::params::{CLASS_KNOBS, Id, MAX_LAYERS, Params, Target, TimeBase, WalkKind};
+use crate::patch::track::{KeyEntry, Latent};
+
+/// Where the knobs of directions lead.
+#[derive(Clone, Debug, Default)]
+pub struct Leads {
+    /// The step `[w_dim]` of each knob `/dir/<n>`.
+    pub knobs: Vec<Vec<f32>>,
+    /// The rows of named directions, what they reach, and their steps `[w_dim]`.
+    pub named: Vec<(Id, Zone, Layers, Vec<f32>)>,
+}
+
+/// A track of keys for one network.
+#[derive(Clone, Debug, Default)]
+struct Keyed {
+    /// As they were taken: of w, or of ws.
+    keys: Track,
+    /// All as ws, if some are.
+    layered: Option<Track>,
+    /// The point of this frame.
+    point: Vec<f32>,
+    /// How much of it is seen: 0 the walk, 1 the track.
+    share: f64,
+}
+
+impl Keyed {
+    /// The track for this network, one line for each key that does not fit it, and where the seeds are.
+    fn new(entries: &[KeyEntry], mapping: &Mapping, classes: &mut Classes) -> (Keyed, Option<String>) {
+        let (mut keys, mut problem) = (Track::default(), None);
+        let (mut w, mut scratch) = (Vec::new(), Scratch::default());
+        for (n, entry) in entries.iter().enumerate() {
+            let rows = match &entry.at {
+                Latent::Seed(seed) => {
+                    classes.map(mapping, &z_from_seed(*seed, mapping.z_dim), &mut w, &mut scratch);
+                    w.clone()
+                }
+                Latent::W(w) => w.clone(),
+                Latent::Ws(ws) => ws.concat(),
+            };
+            if rows.len() == mapping.w_dim || rows.len() == mapping.w_dim * mapping.num_ws {
+                keys.keys.push(Key { rows, length: entry.length });
+            } else {
+                let (num_ws, w_dim) = (mapping.num_ws, mapping.w_dim);
+                let line = format!("key {n} has {} numbers, expected {w_dim} or {num_ws} x {w_dim}", rows.len());
+                problem.get_or_insert(line);
+            }
+        }
+        let is_layered = |key: &Key| key.rows.len() != mapping.w_dim;
+        let layered = keys.keys.iter().any(is_layered).then(|| keys.clone());
+        (Keyed { keys, layered, ..Keyed::default() }, problem)
+    }
+}
 
 /// What brings in a network that arrives with its preset, in place of `/network/fade`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,32 +79,135 @@ pub enum Drives {
 /// One network, and its position in its latent space.
 struct Deck {
     network: Arc<Network>,
+    zones: Zones,
+    /// Empty until they are found.
+    leads: Leads,
+    keyed: Keyed,
     walk: Walk,
+    /// The second walk, which drives the layers that are mixed.
+    other: Walk,
     scratch: Scratch,
     /// `[w_dim]`
     w: Vec<f32>,
-    /// `[c_dim]`
-    class: Vec<f32>,
+    /// `[w_dim]`, of the second walk.
+    other_w: Vec<f32>,
+    /// `[num_ws, w_dim]`, of the second walk.
+    other_ws: Vec<f32>,
+    classes: Classes,
 }
 
 impl Deck {
-    fn new(network: Arc<Network>, settings: walk::Settings) -> Self {
-        let walk = Walk::new(network.mapping.z_dim, settings);
-        Deck { network, walk, scratch: Scratch::default(), w: Vec::new(), class: Vec::new() }
+    fn new(network: Arc<Network>, params: &Params) -> Self {
+        let z_dim = network.mapping.z_dim;
+        Deck {
+            zones: network.zones(),
+            leads: Leads::default(),
+            keyed: Keyed::default(),
+            walk: Walk::new(z_dim, walk_settings(params)),
+            other: Walk::new(z_dim, other_settings(params)),
+            network,
+            scratch: Scratch::default(),
+            w: Vec::new(),
+            other_w: Vec::new(),
+            other_ws: Vec::new(),
+            classes: Classes::default(),
+        }
     }
 
-    /// z with the player's offsets → w → ws `[num_ws, w_dim]`, truncated.
-    fn ws(&mut self, p: &Params, ws: &mut Vec<f32>) {
+    fn step(&mut self, dt: f64, settings: &walk::Settings, others: &walk::Settings) {
+        let to = f64::from(u8::from(settings.kind == WalkKind::Keys && !self.keyed.keys.keys.is_empty()));
+        let most = if settings.glide_secs > 0.0 { dt / settings.glide_secs } else { 1.0 };
+        self.keyed.share += (to - self.keyed.share).clamp(-most, most);
+        self.walk.step(dt, settings);
+        self.other.step(dt, others);
+    }
+
+    /// z with the player's offsets → w → ws `[num_ws, w_dim]`, truncated; some layers mixed with the second walk's.
+    fn ws(&mut self, p: &Params, time: f64, ws: &mut Vec<f32>) {
         let mapping = &self.network.mapping;
         ws.clear();
         ws.extend_from_slice(self.walk.z());
         offset(ws, p, Id::Z, p.vector(Id::ZVector));
-        blend_classes(p.get(Id::Class), mapping.c_dim, &mut self.class);
-        mapping.map(ws, &self.class, &mut self.w, &mut self.scratch);
+        let share = |index: usize| p.get(Target { id: Id::ClassMix, index: index as u16 }) as f32;
+        self.classes.set(p.get(Id::Class), mapping.c_dim, (0..CLASS_KNOBS).map(share));
+        self.classes.map(mapping, ws, &mut self.w, &mut self.scratch);
+        let share = Ease::Smooth.apply(self.keyed.share) as f32;
+        let is_layered = self.keyed.layered.is_some();
+        if share > 0.0 {
+            self.keyed.place(p, time, mapping, self.classes.shares());
+        }
+        if share > 0.0 && !is_layered {
+            blend(&mut self.w, &self.keyed.point, share);
+        }
         offset(&mut self.w, p, Id::W, &[]);
-        let cutoff = p.int(Id::PsiCutoff) as usize;
-        mapping.truncate_in_class(&self.class, &self.w, p.get(Id::Psi) as f32, cutoff, ws);
+        mapping.truncate_each_in_class(self.classes.shares(), &self.w, |layer| psi(p, layer), ws);
+        let amount = p.get(Id::MixAmount) as f32;
+        if amount != 0.0 {
+            self.classes.map(mapping, self.other.z(), &mut self.other_w, &mut self.scratch);
+            mapping.truncate_each_in_class(
+                self.classes.shares(),
+                &self.other_w,
+                |layer| psi(p, layer),
+                &mut self.other_ws,
+            );
+            let range = Layers { from: p.int(Id::MixFrom) as usize, to: p.int(Id::MixTo) as usize };
+            let mixed = self.zones.layers(p.get_choice(Id::MixZone), range);
+            layers::mix(ws, &self.other_ws, amount, mixed, mapping.w_dim);
+        }
+        self.follow_directions(p, ws);
+        if share > 0.0 && is_layered {
+            blend(ws, &self.keyed.point, share);
+        }
     }
+
+    /// After truncation, so that a step keeps its size at any psi.
+    fn follow_directions(&self, p: &Params, ws: &mut [f32]) {
+        for (n, step) in self.leads.knobs.iter().enumerate() {
+            let amount = p.get(Target { id: Id::Dir, index: n as u16 }) as f32;
+            if amount != 0.0 {
+                let [from, to, zone] = Id::of_direction(n);
+                let range = Layers { from: p.int(from) as usize, to: p.int(to) as usize };
+                layers::add(ws, step, amount, self.zones.layers(p.get_choice(zone), range));
+            }
+        }
+        for (row, zone, range, step) in &self.leads.named {
+            let amount = p.get(*row) as f32;
+            if amount != 0.0 {
+                layers::add(ws, step, amount, self.zones.layers(*zone, *range));
+            }
+        }
+    }
+}
+
+impl Keyed {
+    /// Finds the point at a time of the track.
+    fn place(&mut self, p: &Params, time: f64, mapping: &Mapping, shares: &[f32]) {
+        let (way, ease, end) = (p.get_choice(Id::KeysWay), p.get_choice(Id::KeysEase), p.get_choice(Id::KeysEnd));
+        if let Some(layered) = &mut self.layered {
+            // Keys of w follow psi, those of ws are what they are.
+            for (key, layers) in self.keys.keys.iter().zip(&mut layered.keys) {
+                if key.rows.len() == mapping.w_dim {
+                    mapping.truncate_each_in_class(shares, &key.rows, |layer| psi(p, layer), &mut layers.rows);
+                }
+            }
+        }
+        let track = self.layered.as_ref().unwrap_or(&self.keys);
+        if let Some(place) = track.place(time, end) {
+            track.at(place, way, ease, end, &mapping.w_avg, &mut self.point);
+        }
+    }
+}
+
+/// `values += share·(other − values)`
+fn blend(values: &mut [f32], other: &[f32], share: f32) {
+    values.iter_mut().zip(other).for_each(|(x, y)| *x = if share == 1.0 { *y } else { *x + share * (y - *x) });
+}
+
+/// The psi of a layer.
+fn psi(p: &Params, layer: usize) -> f32 {
+    let common = if (layer as i64) < p.int(Id::PsiCutoff) { p.get(Id::Psi) } else { 1.0 };
+    let own = if layer < MAX_LAYERS { p.get(Target { id: Id::PsiLayer, index: layer as u16 }) } else { 0.0 };
+    (common + own) as f32
 }
 
 /// Adds the player's offsets: of single dimensions (`family`), and of a whole vector.
@@ -71,6 +230,19 @@ fn walk_settings(p: &Params) -> walk::Settings {
     }
 }
 
+/// Of the second walk. Its easing and its glides are those of the first.
+fn other_settings(p: &Params) -> walk::Settings {
+    let per_second = p.get_choice::<TimeBase>(Id::MixWalkSync).per_second(p.get(Id::Tempo));
+    walk::Settings {
+        kind: p.get_choice(Id::MixWalkKind),
+        seed: p.int(Id::MixSeed) as u32,
+        speed: p.get(Id::MixWalkSpeed) * per_second,
+        radius: p.get(Id::MixWalkRadius),
+        ease: p.get_choice(Id::WalkEase),
+        glide_secs: p.get(Id::WalkGlide),
+    }
+}
+
 /// The playing network, and the one fading in.
 pub struct Decks {
     a: Deck,
@@ -82,14 +254,25 @@ pub struct Decks {
     by_hand: Option<f64>,
     /// How long the next glide of the walk takes at least, in seconds.
     glide_secs: f64,
+    /// Where on the track.
+    time: f64,
     /// Counts networks; a request says which it is for.
     generation: u64,
 }
 
 impl Decks {
     pub fn new(network: Arc<Network>, params: &Params) -> Self {
-        let a = Deck::new(network, walk_settings(params));
-        Decks { a, b: None, fade: 0.0, drives: None, by_hand: None, glide_secs: 0.0, generation: 0 }
+        let a = Deck::new(network, params);
+        Decks { a, b: None, fade: 0.0, drives: None, by_hand: None, glide_secs: 0.0, time: 0.0, generation: 0 }
+    }
+
+    /// The same network at the start of its walks.
+    pub fn anew(&self, params: &Params) -> Self {
+        let newest = self.newest();
+        let mut decks = Decks::new(newest.network.clone(), params);
+        decks.a.leads = newest.leads.clone();
+        decks.a.keyed = newest.keyed.clone();
+        decks
     }
 
     fn newest(&self) -> &Deck {
@@ -108,7 +291,7 @@ impl Decks {
 
     /// Plays a different network from the next request: at once, or with a fade. In the middle of a fade, fades from deck B.
     pub fn change(&mut self, network: Arc<Network>, params: &Params, fades: bool) {
-        let deck = Deck::new(network, walk_settings(params));
+        let deck = Deck::new(network, params);
         if let Some(b) = self.b.take() {
             self.a = b;
         }
@@ -119,6 +302,47 @@ impl Decks {
         }
         self.fade = 0.0;
         self.generation += 1;
+    }
+
+    /// The track of keys from now on, for all networks that play. One line if a key does not fit the newest. With `at_once`, it is
+    /// seen without a glide.
+    pub fn set_track(&mut self, entries: &[KeyEntry], params: &Params, at_once: bool) -> Option<String> {
+        let mut problem = None;
+        for deck in std::iter::once(&mut self.a).chain(&mut self.b) {
+            deck.classes.set(params.get(Id::Class), deck.network.mapping.c_dim, std::iter::empty());
+            let share = deck.keyed.share;
+            (deck.keyed, problem) = Keyed::new(entries, &deck.network.mapping, &mut deck.classes);
+            let is_played = params.get_choice::<WalkKind>(Id::WalkKind) == WalkKind::Keys && !entries.is_empty();
+            deck.keyed.share = if at_once { f64::from(u8::from(is_played)) } else { share };
+        }
+        problem
+    }
+
+    /// Where on the track the next picture is, in its seconds or beats.
+    pub fn seek(&mut self, time: f64) {
+        self.time = time;
+    }
+
+    /// The latent of the newest network now: w `[w_dim]` before truncation, and ws `[num_ws, w_dim]`.
+    pub fn latent(&mut self, params: &Params) -> [Vec<f32>; 2] {
+        let (time, mut ws) = (self.time, Vec::new());
+        let deck = self.b.as_mut().unwrap_or(&mut self.a);
+        deck.ws(params, time, &mut ws);
+        [deck.w.clone(), ws]
+    }
+
+    /// The directions of a network have been found.
+    pub fn set_leads(&mut self, network: &Arc<Network>, leads: &Leads) {
+        for deck in std::iter::once(&mut self.a).chain(&mut self.b) {
+            if Arc::ptr_eq(&deck.network, network) {
+                deck.leads = leads.clone();
+            }
+        }
+    }
+
+    /// Whether those of the playing network have been found.
+    pub fn has_leads(&self) -> bool {
+        !self.newest().leads.knobs.is_empty()
     }
 
     /// What brings in the network that was just changed to.
@@ -138,16 +362,21 @@ impl Decks {
 
     /// Restarts the walks.
     pub fn restart(&mut self) {
-        self.b.as_mut().unwrap_or(&mut self.a).walk.restart();
+        let deck = self.b.as_mut().unwrap_or(&mut self.a);
+        deck.walk.restart();
+        deck.other.restart();
     }
 
     /// Advances by `dt` seconds. True when a fade has just ended and the old network is no longer needed.
     pub fn step(&mut self, dt: f64, params: &Params) -> bool {
-        let mut settings = walk_settings(params);
-        settings.glide_secs = settings.glide_secs.max(std::mem::take(&mut self.glide_secs));
-        self.a.walk.step(dt, &settings);
+        let (mut settings, mut others) = (walk_settings(params), other_settings(params));
+        let glide_secs = std::mem::take(&mut self.glide_secs);
+        for settings in [&mut settings, &mut others] {
+            settings.glide_secs = settings.glide_secs.max(glide_secs);
+        }
+        self.a.step(dt, &settings, &others);
         let Some(b) = &mut self.b else { return false };
-        b.walk.step(dt, &settings);
+        b.step(dt, &settings, &others);
         let after = |secs: f64| if secs > 0.0 { (self.fade + dt / secs).min(1.0) } else { 1.0 };
         self.fade = match self.drives {
             // Where the hand has let go, it has arrived.
@@ -165,18 +394,21 @@ impl Decks {
         request.generation = self.generation;
         match &mut self.b {
             Some(b) => {
-                b.ws(params, &mut request.ws);
-                self.a.ws(params, &mut request.ws_before);
+                b.ws(params, self.time, &mut request.ws);
+                self.a.ws(params, self.time, &mut request.ws_before);
                 request.fade = self.fade as f32;
             }
             None => {
-                self.a.ws(params, &mut request.ws);
+                self.a.ws(params, self.time, &mut request.ws);
                 request.ws_before.clear();
                 request.fade = 1.0;
             }
         }
     }
 }
+
+#[cfg(test)]
+mod agrees;
 
 #[cfg(test)]
 mod tests {

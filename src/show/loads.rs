@@ -1,7 +1,7 @@
 //! Loads: networks, style networks, pictures and presets share one life cycle, wanted → loading → ready → playing.
 //!
-//! The newest request of each kind wins; drops loads superseded in the meantime. Live, three threads do the work (`loader`, and
-//! `library` and `effects` for what must not wait behind a network); offline the step itself does, at the same point:
+//! The newest request of each kind wins; drops loads superseded in the meantime. Live, four threads do the work (`loader`, and
+//! `library`, `effects` and `directions` for what must not wait behind a network, or takes long); offline the step itself does, at the same point:
 //! [`Loads::take_ready`]. What is requested ahead of its beat is loaded and waits. Everything that starts to play is a
 //! [`Landing`] with its frame number, so that it can be recorded.
 
@@ -79,13 +79,15 @@ struct Workers {
     loader: Worker,
     library: Worker,
     effects: Worker,
+    directions: Worker,
 }
 
 impl Workers {
     fn of(&mut self, kind: Kind) -> &mut Worker {
         match kind {
-            Kind::Preset | Kind::Armed | Kind::Set | Kind::Keys => &mut self.library,
+            Kind::Preset | Kind::Armed | Kind::Set | Kind::Keys | Kind::Track => &mut self.library,
             Kind::Effects => &mut self.effects,
+            Kind::Directions => &mut self.directions,
             Kind::Network | Kind::Style | Kind::Picture | Kind::Code => &mut self.loader,
         }
     }
@@ -133,6 +135,11 @@ impl Loads {
         self.recorded.as_mut()
     }
 
+    /// Whether threads do the work.
+    pub fn is_live(&self) -> bool {
+        self.workers.is_some()
+    }
+
     /// The number of this frame, from 1.
     pub fn frame(&self) -> u64 {
         self.frame
@@ -145,7 +152,9 @@ impl Loads {
     pub fn start(&mut self) -> std::io::Result<()> {
         let loader = Worker::start("loader", self.context.clone())?;
         let library = Worker::start("library", self.context.clone())?;
-        self.workers = Some(Workers { loader, library, effects: Worker::start("effects", self.context.clone())? });
+        let effects = Worker::start("effects", self.context.clone())?;
+        let directions = Worker::start("directions", self.context.clone())?;
+        self.workers = Some(Workers { loader, library, effects, directions });
         Ok(())
     }
 
@@ -289,7 +298,10 @@ impl Loads {
         let result = outcome.map(|loaded| {
             loaded.map(|(identity, loaded)| {
                 file = Some(identity.file.clone());
-                self.landings.push(Landing { kind, file: identity.file.clone(), frame: self.frame });
+                // Directions come with their network, and start nothing.
+                if kind != Kind::Directions {
+                    self.landings.push(Landing { kind, file: identity.file.clone(), frame: self.frame });
+                }
                 self.playing.retain(|playing| playing.kind != kind);
                 self.playing.push(Playing { kind, name: request.name(), identity });
                 loaded
@@ -300,8 +312,8 @@ impl Loads {
 
     /// Collects what the threads have loaded; drops loads superseded in the meantime.
     fn poll(&mut self) {
-        let Some(Workers { loader, library, effects }) = &mut self.workers else { return };
-        for result in [loader.poll(), library.poll(), effects.poll()].into_iter().flatten() {
+        let Some(Workers { loader, library, effects, directions }) = &mut self.workers else { return };
+        for result in [loader.poll(), library.poll(), effects.poll(), directions.poll()].into_iter().flatten() {
             let number = match &result {
                 Ok((number, _)) | Err(number) => *number,
             };

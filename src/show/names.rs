@@ -51,6 +51,7 @@ impl Show {
         Dims {
             z: latent.z_dim,
             w: latent.w_dim,
+            layers: latent.num_ws,
             styles: self.output.styles(),
             classes: latent.c_dim,
             // StyleGAN-XL synthesises as StyleGAN3 does.

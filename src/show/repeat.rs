@@ -135,6 +135,7 @@ impl Show {
         let own = show.own_network(take);
         show.presets.go_on(own).map_err(thread("presets"))?;
         show.reread.start().map_err(thread("watch files"))?;
+        show.keys.start().map_err(thread("save keys"))?;
         show.effects.start().map_err(thread("watch files"))?;
         show.status = Status::new(false);
         // Outputs that it takes over from another show see newer pictures.

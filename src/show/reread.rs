@@ -1,4 +1,4 @@
-//! The set list and the keys are read again when their files are saved.
+//! The set list, the keys and the track of keys are read again when their files are saved.
 //!
 //! A file that was saved enters the show as a write to its address, so that a take repeats it.
 
@@ -9,13 +9,13 @@ use crate::params::{Id, Value};
 use crate::patch::watch_files::WatchFiles;
 
 /// The addresses whose files are read again.
-const ADDRESSES: [Id; 2] = [Id::Set, Id::Keys];
+const ADDRESSES: [Id; 3] = [Id::Set, Id::Keys, Id::KeysFile];
 
 /// Notices that files are saved.
 #[derive(Default)]
 pub struct Reread {
     /// In the order of [`ADDRESSES`].
-    files: [Option<PathBuf>; 2],
+    files: [Option<PathBuf>; 3],
     /// Live only.
     watch: Option<WatchFiles>,
 }

@@ -91,10 +91,11 @@ impl Piece {
 #[derive(Default)]
 pub struct Scripts {
     machine: Option<Machine>,
-    /// What patches may ask for: the names of the styles, and the dimensions of z and w.
+    /// What patches may ask for: the names of the styles, the dimensions of z and w, and the numbers
+    /// of layers and of classes.
     styles: Vec<String>,
     styles_of: String,
-    dims: [usize; 2],
+    dims: [usize; 4],
     /// Names of styles that are not loaded yet, for their parameters.
     awaited: Vec<(Target, String)>,
     /// The name of the preset's patch, if it has one.
@@ -308,7 +309,7 @@ impl Scripts {
     }
 
     /// Tells patches the dimensions of z and w.
-    pub fn surround(&mut self, dims: [usize; 2]) {
+    pub fn surround(&mut self, dims: [usize; 4]) {
         self.dims = dims;
         self.tell();
     }

@@ -176,6 +176,8 @@ impl Takes {
                 self.read_from(&preset.sources);
             }
             Ok(Some(Loaded::Effects { sources, .. })) => self.read_from(sources),
+            Ok(Some(Loaded::Directions { sources, .. })) => self.read_from(sources),
+            Ok(Some(Loaded::Track { sources, .. })) => self.read_from(sources),
             Ok(Some(Loaded::Set(set))) => self.read_from(&set.sources),
             Ok(Some(Loaded::Keys(keys))) => self.read_from(&keys.sources),
             Ok(Some(Loaded::Network { .. } | Loaded::Style(_))) => {}

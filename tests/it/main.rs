@@ -23,6 +23,7 @@ mod a_take_gives_what_was_played;
 mod a_video_can_be_the_input;
 mod cameras_and_streams_come_and_go;
 mod changes_wait_for_the_beat;
+mod directions_move_the_picture;
 mod effects_from_files;
 mod effects_on_the_card_agree_with_the_processor;
 mod every_kernel_of_a_convolution_gives_the_same_maps;
@@ -33,6 +34,7 @@ mod files_may_change_while_they_are_read;
 mod flashes_are_limited;
 mod foreign_networks_are_named;
 mod half_precision_stays_close_to_pytorch;
+mod keys_play_a_track;
 #[cfg(feature = "link")]
 mod link_peers_share_a_tempo;
 mod listening_agrees_with_the_prototype;

@@ -19,7 +19,7 @@ use rosc::{OscMessage, OscPacket, OscType};
 use serde_json::{Value as Json, json};
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
-const DIMS: Dims = Dims { z: 8, w: 8, styles: 0, classes: 0, is_stylegan3: false, has_input: false };
+const DIMS: Dims = Dims { z: 8, w: 8, layers: 8, styles: 0, classes: 0, is_stylegan3: false, has_input: false };
 
 /// A server, and a show without pictures.
 struct Stage {

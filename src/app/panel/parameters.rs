@@ -20,7 +20,7 @@ const HINT: &str = "drag plays, Shift finely · double click resets · right cli
 #[derive(Clone, PartialEq, Default)]
 struct Made {
     table: Option<u64>,
-    dims: [usize; 3],
+    dims: [usize; 5],
     view: View,
     width: f32,
     size: f32,
@@ -55,7 +55,7 @@ impl Parameters {
     fn follow(&mut self, show: &Show, width: f32, look: &Look) {
         let table = show.params().table();
         let latent = &show.network().mapping;
-        let dims = [latent.z_dim, latent.w_dim, show.styles().len()];
+        let dims = [latent.z_dim, latent.w_dim, latent.num_ws, latent.c_dim, show.styles().len()];
         let made = &self.made;
         if made.table == Some(table.version())
             && (made.dims, made.width, made.size) == (dims, width, look.size)
@@ -92,12 +92,14 @@ impl Parameters {
 }
 
 /// How many members of a family the networks use.
-fn members(id: Id, [z, w, styles]: [usize; 3]) -> usize {
+fn members(id: Id, [z, w, layers, classes, styles]: [usize; 5]) -> usize {
     let def = id.def();
     let used = match def.members {
         Members::All => def.count,
         Members::Z => z,
         Members::W => w,
+        Members::Layers => layers,
+        Members::Classes => classes,
         Members::Styles => styles,
     };
     used.min(def.count)

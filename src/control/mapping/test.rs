@@ -99,7 +99,7 @@ fn pickup_catches_a_fast_turn_over_the_value() {
 fn pickup_catches_the_words_of_a_choice() {
     let mut rig = Rig::new("'cc 21' = '/walk/kind'");
     rig.set(Id::WalkKind, 2.0);
-    assert_eq!(rig.turn(Id::WalkKind, &[10, 70, 100, 127, 0]), [2.0, 2.0, 3.0, 3.0, 0.0]);
+    assert_eq!(rig.turn(Id::WalkKind, &[10, 70, 100, 127, 0]), [2.0, 2.0, 3.0, 4.0, 0.0]);
 }
 
 #[test]

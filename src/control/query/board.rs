@@ -33,6 +33,8 @@ pub struct Dims {
     pub z: usize,
     /// Of w: `/w/<n>`.
     pub w: usize,
+    /// Layers of the network that read a w: `/psi/<n>`.
+    pub layers: usize,
     /// Styles of the style network: `/style/mix/<n>`.
     pub styles: usize,
     /// Classes of the network; 0 for one without.
@@ -59,7 +61,7 @@ impl Dims {
         let needs = |has: bool, reason| if has { Ok(()) } else { Err(reason) };
         match id {
             Id::StyleNetwork => Ok(()),
-            Id::Class => needs(self.classes > 0, "the network has no classes"),
+            Id::Class | Id::ClassMix => needs(self.classes > 0, "the network has no classes"),
             Id::StyleB | Id::StyleBlend | Id::StyleMix if self.styles == 1 => Err("the style network has one style"),
             _ if is_below("/transform") => needs(self.is_stylegan3, "the network is no StyleGAN3"),
             _ if is_below("/noise") => needs(!self.is_stylegan3, "a StyleGAN3 has no noise"),
@@ -79,6 +81,8 @@ impl Dims {
             Members::All => all,
             Members::Z => self.z.min(all),
             Members::W => self.w.min(all),
+            Members::Layers => self.layers.min(all),
+            Members::Classes => self.classes.min(all),
             Members::Styles => self.styles.min(all),
         }
     }
@@ -575,7 +579,8 @@ pub(super) mod test {
         Arc::new(Shared::new(address, Some(OscHost::new(address))))
     }
 
-    pub const DIMS: Dims = Dims { z: 64, w: 32, styles: 8, classes: 10, is_stylegan3: false, has_input: true };
+    pub const DIMS: Dims =
+        Dims { z: 64, w: 32, layers: 16, styles: 8, classes: 10, is_stylegan3: false, has_input: true };
 
     /// A board with these parameters' values.
     pub fn board_of(params: &Params, aliases: Vec<OscEntry>) -> Board {

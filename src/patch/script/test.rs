@@ -235,7 +235,7 @@ fn mistakes_name_file_line_and_the_nearest_name() {
         ("psi = 'high'", "live:1: psi takes a number from -1 to 2; got \"high\""),
         (
             "walk.kind = 'lop'",
-            "live:1: walk.kind takes one of hold, drift, loop, line; got \"lop\"; did you mean \"loop\"?",
+            "live:1: walk.kind takes one of hold, drift, loop, line, keys; got \"lop\"; did you mean \"loop\"?",
         ),
         (
             "walk.kind = seq('loop lin')",
@@ -490,6 +490,7 @@ fn help_explains() {
             "walk.speed: a number from -4 to 4, now 0.25: speed of the walk: 1 is about one new picture per second, negative goes backwards, 0 stops",
             "psi: a number from -1 to 2, now 0.7: truncation psi: 0 is the average picture, 1 the full variety",
             "psi.cutoff: a whole number from 0 to 64, now 64: truncate only the first n layers",
+            "psi[n]: a number from -3 to 3, now 0: added to the psi of one layer",
             "sine(beats, phase): from -1 to 1, one period in so many beats",
             "there is no wlak; did you mean \"walk\"?",
         ]

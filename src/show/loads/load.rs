@@ -10,14 +10,16 @@ use super::Recorded;
 use crate::effects;
 use crate::effects::input::Content;
 use crate::effects::style::{StyleLoop, StyleSettings};
-use crate::engine::{Engine, EngineError, Program};
+use crate::engine::cpu::Cpu;
+use crate::engine::{Engine, EngineError, Inputs, Program};
 use crate::file::State;
 use crate::file::sources::{self, Query, Sources};
 use crate::file::text::{self, TextError};
 use crate::footage::{Source, clip, live};
-use crate::image::{Fit, file};
+use crate::image::{Fit, Image, file};
 use crate::network::style_transfer::StyleNetwork;
 use crate::network::{self, Network, NetworkError};
+use crate::patch::directions;
 use crate::patch::effects::{self as effects_of, EffectEntry};
 use crate::patch::folders::Kind as Of;
 use crate::patch::folders::Kind as Folder;
@@ -26,6 +28,7 @@ use crate::patch::library::Library;
 use crate::patch::locate::{LocateError, expand, name_of};
 use crate::patch::preset::{Preset, PresetError};
 use crate::patch::set::{self, Set};
+use crate::patch::track::{self, KeyEntry};
 use crate::patch::versions;
 use crate::record::take::Landed;
 use crate::screen::{Compiled, Workshop};
@@ -47,12 +50,16 @@ pub enum Kind {
     Set,
     /// The player's own keys.
     Keys,
+    /// The directions of the network that plays.
+    Directions,
+    /// A track of keys.
+    Track,
     /// Live code: it comes with its preset and is not loaded, but its faults are reported like theirs.
     Code,
 }
 
 impl Kind {
-    const WORDS: [(Kind, &str); 9] = [
+    const WORDS: [(Kind, &str); 11] = [
         (Kind::Network, "network"),
         (Kind::Style, "style"),
         (Kind::Picture, "picture"),
@@ -61,6 +68,8 @@ impl Kind {
         (Kind::Armed, "armed"),
         (Kind::Set, "set"),
         (Kind::Keys, "keys"),
+        (Kind::Directions, "directions"),
+        (Kind::Track, "track"),
         (Kind::Code, "code"),
     ];
 
@@ -135,6 +144,10 @@ pub enum LoadRequest {
     Set(Named),
     /// The player's own keys, by their path.
     Keys(Named),
+    /// A track of keys, by its name beside the preset or its path.
+    Track(Named),
+    /// The directions of this network.
+    Directions(Arc<Network>),
     /// A chain of effects from files, in order; each file is read again.
     Effects {
         entries: Vec<EffectEntry>,
@@ -153,6 +166,8 @@ impl LoadRequest {
             LoadRequest::Armed(_) => Kind::Armed,
             LoadRequest::Set(_) => Kind::Set,
             LoadRequest::Keys(_) => Kind::Keys,
+            LoadRequest::Directions(_) => Kind::Directions,
+            LoadRequest::Track(_) => Kind::Track,
             LoadRequest::Effects { .. } => Kind::Effects,
         }
     }
@@ -165,6 +180,7 @@ impl LoadRequest {
             (LoadRequest::Picture { slide: a, side: s }, LoadRequest::Picture { slide: b, side: t }) => {
                 (a, s) == (b, t)
             }
+            (LoadRequest::Directions(a), LoadRequest::Directions(b)) => Arc::ptr_eq(a, b),
             (LoadRequest::Preset(a), LoadRequest::Preset(b)) | (LoadRequest::Armed(a), LoadRequest::Armed(b)) => a == b,
             // Their files may have changed in between.
             _ => false,
@@ -177,6 +193,7 @@ impl LoadRequest {
             LoadRequest::Style { named, .. }
             | LoadRequest::Network(Place::Named(named))
             | LoadRequest::Set(named)
+            | LoadRequest::Track(named)
             | LoadRequest::Keys(named) => named.name.clone(),
             LoadRequest::Picture { slide, .. } => slide.place.name.clone(),
             _ => self.label(),
@@ -190,12 +207,14 @@ impl LoadRequest {
             LoadRequest::Network(Place::Named(named))
             | LoadRequest::Style { named, .. }
             | LoadRequest::Set(named)
+            | LoadRequest::Track(named)
             | LoadRequest::Keys(named) => Path::new(&named.name),
             LoadRequest::Picture { slide, .. } => Path::new(&slide.place.name),
             LoadRequest::Preset(query) | LoadRequest::Armed(query) => match &query.from {
                 From::Named(named) => Path::new(&named.name),
                 From::Playing(file) | From::Saved { file, .. } => file,
             },
+            LoadRequest::Directions(network) => &network.path,
             LoadRequest::Effects { .. } => Path::new("effects"),
         };
         path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
@@ -236,6 +255,18 @@ pub enum Loaded {
     },
     Set(Arc<Set>),
     Keys(Box<KeyFile>),
+    Track {
+        file: PathBuf,
+        keys: Vec<KeyEntry>,
+        /// What they were read from.
+        sources: Sources,
+    },
+    Directions {
+        network: Arc<Network>,
+        directions: directions::Loaded,
+        /// What the names were read from.
+        sources: Sources,
+    },
     Effects {
         /// As requested, with the newest text of each file.
         entries: Vec<EffectEntry>,
@@ -278,6 +309,8 @@ pub enum LoadError {
     NoVersion { name: String },
     #[error("cannot read {}: {reason}", file.display())]
     Version { file: PathBuf, reason: String },
+    #[error("{line}")]
+    Track { file: PathBuf, line: String },
     #[error("there are no presets to go to")]
     NoPresets,
     #[error("{name}: loading panicked ({panic}); please report this")]
@@ -300,7 +333,8 @@ impl LoadError {
         match self {
             LoadError::Preset(
                 PresetError::Read { path, .. } | PresetError::Wrong { path, .. } | PresetError::Empty { path },
-            ) => Some(path),
+            )
+            | LoadError::Track { file: path, .. } => Some(path),
             _ => None,
         }
     }
@@ -431,6 +465,17 @@ impl Context {
                 }
                 Ok(Some((Identity::of(Path::new("effects"), None), loaded)))
             }
+            LoadRequest::Directions(network) => {
+                let (directions, sources) = sources::observe(|| self.directions(network));
+                let loaded = Loaded::Directions { network: network.clone(), directions, sources };
+                Ok(Some((Identity::of(&network.path, None), loaded)))
+            }
+            LoadRequest::Track(named) => {
+                let file = named.base.join(expand(Path::new(&named.name)));
+                let (keys, sources) = sources::observe(|| track::read(&file, &self.library.tables().get()));
+                let keys = keys.map_err(|line| LoadError::Track { file: file.clone(), line })?;
+                Ok(Some((Identity::of(&file, None), Loaded::Track { file, keys, sources })))
+            }
             LoadRequest::Keys(named) => {
                 let file = expand(Path::new(&named.name));
                 let keys = KeyFile::read(&file, &self.library.tables().get(), self.library.folders())?;
@@ -451,6 +496,20 @@ impl Context {
                 Ok(Some((Identity::of(&file, None), Loaded::Preset { preset, number })))
             }
         }
+    }
+
+    /// Finds the directions of a network. Its pictures are drawn by one thread of the cpu engine: slowly, and beside the show.
+    fn directions(&self, network: &Network) -> directions::Loaded {
+        let mut program = None;
+        directions::load(network, |ws| {
+            let program = match &mut program {
+                Some(program) => program,
+                None => program.insert(Cpu::new(1).program(network.plan.clone()).ok()?),
+            };
+            let mut picture = Image::default();
+            program.draw(&Inputs { ws, ..Inputs::default() }, &mut picture).ok()?;
+            Some(picture.data)
+        })
     }
 
     /// Opens a camera, a screen or a stream, unless it is playing.
@@ -538,6 +597,15 @@ impl Context {
             LoadRequest::Effects { entries, base } => {
                 let entries = found_last(entries, base, &recorded.sources);
                 sources::answer(&recorded.sources, || self.effects(&entries, base))
+            }
+            LoadRequest::Directions(network) => {
+                let directions = sources::answer(&recorded.sources, || self.directions(network));
+                Loaded::Directions { network: network.clone(), directions, sources: Sources::default() }
+            }
+            LoadRequest::Track(_) => {
+                let keys = sources::answer(&recorded.sources, || track::read(&file, &self.library.tables().get()));
+                let keys = keys.map_err(|line| LoadError::Track { file: file.clone(), line })?;
+                Loaded::Track { file: file.clone(), keys, sources: Sources::default() }
             }
             LoadRequest::Keys(_) => {
                 let (tables, folders) = (self.library.tables().get(), self.library.folders());

@@ -77,7 +77,7 @@ impl Machine {
         match *self {}
     }
 
-    pub fn surround(&mut self, _: &[String], _: &str, _: [usize; 2]) {
+    pub fn surround(&mut self, _: &[String], _: &str, _: [usize; 4]) {
         match *self {}
     }
 

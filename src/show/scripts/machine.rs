@@ -106,11 +106,11 @@ impl Machine {
         self.script.write_words_again();
     }
 
-    pub fn surround(&mut self, styles: &[String], styles_of: &str, [z_dim, w_dim]: [usize; 2]) {
+    pub fn surround(&mut self, styles: &[String], styles_of: &str, dims: [usize; 4]) {
         self.script.surround(|around| {
             styles.clone_into(&mut around.styles);
             styles_of.clone_into(&mut around.styles_of);
-            (around.z_dim, around.w_dim) = (z_dim, w_dim);
+            [around.z_dim, around.w_dim, around.layers, around.classes] = dims;
         });
     }
 

@@ -1,0 +1,265 @@
+//! The track of keys: what is added to it, where on it the show is, and its file.
+//!
+//! A track is counted in seconds or beats of the show, so that the same show has the same pictures live and in a render. Keys are
+//! written on a thread of their own; a file that somebody saves is read again, as set lists are.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Show;
+use super::loads::{Kind, LoadRequest};
+use super::status::About;
+use crate::file::is_built_in;
+use crate::latent::track::{Key, Track};
+use crate::params::{Id, Params, Target, TimeBase, TrackEnd, TrackTake, Value, WalkKind};
+use crate::patch::locate::name_of;
+use crate::patch::track::{Job, KeyEntry, Latent, MOST, Saver, movable};
+
+/// How often `/keys/time` says where the show is, in seconds.
+const SHOWN_EVERY: f64 = 0.1;
+
+/// The track of a running show.
+#[derive(Default)]
+pub(super) struct Keys {
+    entries: Arc<Vec<KeyEntry>>,
+    /// The lengths of the entries.
+    lengths: Track,
+    /// The file that they are in.
+    file: Option<PathBuf>,
+    /// In seconds or beats from the first key.
+    time: f64,
+    /// `/keys/time` as it was last shown; another value was written by someone.
+    shown: f64,
+    since_secs: f64,
+    /// Live only.
+    saver: Option<Saver>,
+    /// Whether they are to be written.
+    is_new: bool,
+}
+
+impl Keys {
+    /// Writes keys from now on.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(&mut self) -> std::io::Result<()> {
+        self.saver = Some(Saver::start()?);
+        Ok(())
+    }
+
+    fn set(&mut self, entries: Vec<KeyEntry>) {
+        self.lengths.keys = entries.iter().map(|key| Key { rows: Vec::new(), length: key.length }).collect();
+        self.entries = entries.into();
+    }
+
+    /// Goes on by `dt` seconds; returns where that is on the track.
+    fn step(&mut self, dt: f64, params: &mut Params) -> f64 {
+        let (end, length) = (params.get_choice::<TrackEnd>(Id::KeysEnd), self.length(params));
+        let written = params.base(Id::KeysTime);
+        if written != self.shown {
+            (self.time, self.shown, self.since_secs) = (written, written, 0.0);
+        } else if params.get_choice::<WalkKind>(Id::WalkKind) == WalkKind::Keys {
+            let per_second = params.get_choice::<TimeBase>(Id::KeysSync).per_second(params.get(Id::Tempo));
+            self.time += dt * per_second * params.get(Id::KeysSpeed);
+            self.since_secs += dt;
+            self.time = match end {
+                _ if length <= 0.0 => 0.0,
+                TrackEnd::Loop => self.time.rem_euclid(length),
+                TrackEnd::PingPong => self.time.rem_euclid(2.0 * length),
+                TrackEnd::Hold => self.time.clamp(0.0, length),
+            };
+        }
+        if self.since_secs >= SHOWN_EVERY {
+            self.show(params);
+        }
+        self.time + params.get(Id::KeysScrub) * length
+    }
+
+    /// Shows where it is in `/keys/time`.
+    fn show(&mut self, params: &mut Params) {
+        self.since_secs = 0.0;
+        // It is a number within the range.
+        let _ = params.write(Id::KeysTime.into(), &Value::Float((self.time * 100.0).round() / 100.0));
+        self.shown = params.base(Id::KeysTime);
+    }
+
+    fn length(&self, params: &Params) -> f64 {
+        self.lengths.length(params.get_choice(Id::KeysEnd))
+    }
+
+    /// The numbers that the keys move, where the track is now: those of the key before, on the way to those of the next.
+    fn values(&self, time: f64, params: &Params, mut write: impl FnMut(Target, f64)) {
+        let Some(place) = self.lengths.place(time, params.get_choice(Id::KeysEnd)) else { return };
+        let part = params.get_choice::<crate::modulate::Ease>(Id::KeysEase).apply(place.part);
+        let [from, to] = [place.key, place.next].map(|key| &self.entries[key].params);
+        for (target, value) in from {
+            let next = to.iter().find(|(known, _)| known == target).map_or(*value, |(_, value)| *value);
+            write(*target, value + part * (next - value));
+        }
+    }
+}
+
+impl Show {
+    /// Loads the track that `/keys/file` names; nothing ends it.
+    pub(super) fn go_to_track(&mut self) {
+        let named = self.named(Id::KeysFile);
+        if !named.name.trim().is_empty() {
+            return self.loads.request(LoadRequest::Track(named));
+        }
+        self.loads.cancel(Kind::Track);
+        self.status.mended(Kind::Track);
+        self.reread.follow(Id::KeysFile, None);
+        self.keys.file = None;
+        self.play_track(Vec::new());
+    }
+
+    /// A track has been read.
+    pub(super) fn take_track(&mut self, file: &Path, entries: Vec<KeyEntry>) {
+        self.reread.follow(Id::KeysFile, Some(file));
+        if self.keys.file.replace(file.to_owned()).is_some_and(|before| before != file) {
+            self.keys.time = 0.0;
+            self.keys.show(&mut self.params);
+        }
+        self.play_track(entries);
+    }
+
+    fn play_track(&mut self, entries: Vec<KeyEntry>) {
+        if *self.keys.entries != entries {
+            self.keys.set(entries);
+        }
+        self.place_track();
+    }
+
+    /// Gives the decks the keys: they have changed, or the network has.
+    pub(super) fn place_track(&mut self) {
+        let at_once = self.secs == 0.0;
+        match self.decks.set_track(&self.keys.entries, &self.params, at_once) {
+            Some(line) => self.status.fault(Kind::Track, format!("{line}: it is passed over")),
+            None => self.status.mended(Kind::Track),
+        }
+    }
+
+    /// Keeps the latent of this moment.
+    pub(super) fn add_key(&mut self) {
+        if self.keys.entries.len() >= MOST {
+            return self
+                .status
+                .refuse(&format!("/keys/add: the track has {MOST} keys already, the most that it takes"));
+        }
+        let mut params = Vec::new();
+        for address in self.params.text(Id::KeysParams).split_whitespace() {
+            let target = self.params.table().resolve(address).ok_or_else(|| format!("{address} is not a parameter"));
+            match target.and_then(|target| movable(target).map(|()| target)) {
+                Ok(target) => params.push((target, self.params.base(target))),
+                Err(line) => return self.status.refuse(&format!("/keys/params: {line}")),
+            }
+        }
+        let w_dim = self.decks.network().mapping.w_dim;
+        let [w, ws] = self.decks.latent(&self.params);
+        let at = match self.params.get_choice(Id::KeysTake) {
+            TrackTake::W => Latent::W(w),
+            TrackTake::Ws => Latent::Ws(ws.chunks_exact(w_dim.max(1)).map(<[f32]>::to_vec).collect()),
+        };
+        let mut entries = self.keys.entries.to_vec();
+        entries.push(KeyEntry { at, length: self.params.get(Id::KeysLength), params });
+        self.status.notice(format!("key {} is kept", entries.len() - 1));
+        self.change_track(entries);
+    }
+
+    /// Removes a key.
+    pub(super) fn remove_key(&mut self) {
+        let mut entries = self.keys.entries.to_vec();
+        match self.key_number(Id::KeysRemove) {
+            Ok(number) => {
+                entries.remove(number);
+                self.status.notice(format!("key {number} is removed"));
+                self.change_track(entries);
+            }
+            Err(line) => self.status.refuse(&line),
+        }
+    }
+
+    /// Goes to a key.
+    pub(super) fn go_to_key(&mut self) {
+        match self.key_number(Id::KeysGoto) {
+            Ok(number) => {
+                self.keys.time = self.keys.lengths.time_of(number);
+                self.keys.show(&mut self.params);
+            }
+            Err(line) => self.status.refuse(&line),
+        }
+    }
+
+    /// The key that a text names; the last, if it names none.
+    fn key_number(&self, id: Id) -> Result<usize, String> {
+        let (text, count) = (self.params.text(id).trim(), self.keys.entries.len());
+        let address = id.def().address;
+        let Some(last) = count.checked_sub(1) else { return Err(format!("{address}: the track has no keys")) };
+        let number = if text.is_empty() { Some(last) } else { text.parse().ok() };
+        number.filter(|number| *number <= last).ok_or_else(|| format!("{address} takes 0 to {last}, got {text:?}"))
+    }
+
+    fn change_track(&mut self, entries: Vec<KeyEntry>) {
+        self.keys.set(entries);
+        self.keys.is_new = self.keys.saver.is_some() && self.controls.may_save();
+        self.place_track();
+    }
+
+    /// Moves along the track, and writes it if it has changed. `dt` is 0 while the picture is frozen.
+    pub(super) fn step_track(&mut self, dt: f64) {
+        let time = self.keys.step(dt, &mut self.params);
+        self.decks.seek(time);
+        if self.params.get_choice::<WalkKind>(Id::WalkKind) == WalkKind::Keys && dt > 0.0 {
+            let params = &mut self.params;
+            let mut moved = std::mem::take(&mut self.moved);
+            self.keys.values(time, params, |target, value| moved.push((target, value)));
+            for (target, value) in moved.drain(..) {
+                // A row that has gone with its effect is passed over.
+                if params.write(target, &Value::Float(value)).is_ok() {
+                    self.presets.written(target);
+                    self.morph.let_go(target);
+                }
+            }
+            self.moved = moved;
+        }
+        self.save_track();
+    }
+
+    fn save_track(&mut self) {
+        while let Some(result) = self.keys.saver.as_ref().and_then(Saver::poll) {
+            match result {
+                Ok(file) => {
+                    self.status.mended(About::Saving);
+                    if self.keys.file.as_ref() != Some(&file) {
+                        self.status.notice(format!("the keys are in {}", file.display()));
+                        let beside = file.strip_prefix(self.base()).unwrap_or(&file).to_string_lossy().into_owned();
+                        self.params.set_text(Id::KeysFile, &beside);
+                    }
+                    self.reread.follow(Id::KeysFile, Some(&file));
+                    self.keys.file = Some(file);
+                }
+                Err(line) => self.status.error(About::Saving, line),
+            }
+        }
+        if !self.keys.is_new {
+            return;
+        }
+        let known = self.keys.file.clone().filter(|file| !is_built_in(file));
+        let preset = self.presets.playing();
+        let name = format!("{}-keys.toml", name_of(&preset.path));
+        let ships = self.presets.library().ships(&preset.path);
+        let folder = if ships { self.presets.library().folders().own() } else { preset.path.parent() };
+        let Some(folder) = folder.map(Path::to_owned) else {
+            self.keys.is_new = false;
+            return self.status.notice("there is no folder of your own for the keys: they are not saved".to_owned());
+        };
+        let job = Job {
+            is_new: known.is_none(),
+            file: known.unwrap_or_else(|| folder.join(name)),
+            keys: self.keys.entries.clone(),
+        };
+        if let Some(saver) = &self.keys.saver {
+            self.keys.is_new = !saver.save(job);
+        }
+    }
+}

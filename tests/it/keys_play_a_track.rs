@@ -1,0 +1,75 @@
+//! Do keys play as a track, offline and live? Is what a player keeps in the file, and does the file come back when it is edited?
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use crate::common::rig::{Rig, bang, number, text};
+use latent_jockey::params::{Id, Table};
+use latent_jockey::patch::track::{self, Latent};
+
+const TRACK: &str = "[[keys]]\nseed = 1\nlength = 4\nparams = { \"/noise/gain\" = 0.5 }\n[[keys]]\nseed = 2\nlength = 2\nparams = { \"/noise/gain\" = 1 }\n";
+const PLAYS: &str = "[params]\n\"/walk/kind\" = \"keys\"\n\"/keys/file\" = \"a-keys.toml\"\n\"/keys/ease\" = \"linear\"\n\"/keys/speed\" = 0\n";
+
+fn still(seed: u32, gain: f64) -> Vec<u8> {
+    let preset = format!("[params]\n\"/walk/kind\" = \"hold\"\n\"/seed\" = {seed}\n\"/noise/gain\" = {gain}\n");
+    let mut show = Rig::with(&[("a", &preset)]).start();
+    show.step(0.0, &[]);
+    show.pixels()
+}
+
+/// Steps that take so long together that everything smoothed has arrived; `/keys/speed` is 0.
+fn settled(show: &mut Rig) -> Vec<u8> {
+    (0..8).for_each(|_| show.step(1.0, &[]));
+    show.pixels()
+}
+
+#[test]
+fn offline_it_passes_its_keys() {
+    let setup = Rig::with(&[("a", PLAYS)]);
+    std::fs::write(setup.folder().join("a-keys.toml"), TRACK).unwrap();
+    let mut show = setup.start();
+    let (first, second) = (still(1, 0.5), still(2, 1.0));
+    assert_eq!(settled(&mut show), first);
+    show.step(0.0, &[number(Id::KeysTime, 4.0)]);
+    assert_eq!(settled(&mut show), second);
+    show.step(0.0, &[number(Id::KeysTime, 2.0)]);
+    let between = settled(&mut show);
+    assert!(between != first && between != second);
+    assert_eq!(show.base(Id::NoiseGain), 0.75, "halfway");
+    show.step(0.0, &[text(Id::KeysGoto, "0")]);
+    assert_eq!(settled(&mut show), first);
+    show.step(0.0, &[number(Id::KeysScrub, 4.0 / 6.0), text(Id::KeysGoto, "7")]);
+    assert_eq!(show.notice(), "/keys/goto takes 0 to 1, got \"7\"");
+    assert_eq!(settled(&mut show), second);
+    // On its own it takes 4 seconds to the second key, and 2 back.
+    show.step(0.0, &[number(Id::KeysScrub, 0.0), number(Id::KeysTime, 0.0)]);
+    settled(&mut show);
+    show.step(0.0, &[number(Id::KeysSpeed, 1.0)]);
+    settled(&mut show);
+    // Of 8 seconds, the speed takes the first to arrive.
+    assert!((show.base(Id::KeysTime) - 1.0).abs() < 0.1, "{}", show.base(Id::KeysTime));
+}
+
+#[test]
+fn what_a_player_keeps_is_saved_and_read_again() {
+    let preset = "[params]\n\"/walk/kind\" = \"drift\"\n\"/keys/params\" = \"/psi\"\n";
+    let mut show = Rig::with(&[("a", preset)]).live().start();
+    let file = show.folder().join("a-keys.toml");
+    show.wait(&[bang(Id::KeysAdd)], |show| !show.params().text(Id::KeysFile).is_empty());
+    assert_eq!(show.params().text(Id::KeysFile), "a-keys.toml");
+    let kept = || track::read(&file, Table::built_in()).unwrap();
+    assert!(matches!(&kept()[0].at, Latent::W(w) if w.iter().all(|x| x.is_finite())));
+    assert_eq!(kept()[0].params, [(Id::Psi.into(), 0.7)]);
+    show.wait(&[text(Id::KeysParams, ""), text(Id::FxAdd, ""), number(Id::KeysTake, 1.0), bang(Id::KeysAdd)], |_| {
+        kept().len() == 2
+    });
+    assert!(matches!(kept()[1].at, Latent::Ws(_)));
+    // An editor removes one.
+    let shorter = track::text(&kept()[..1]);
+    show.save(&file, &shorter, |show| show.status().notice.is_none() || show.picture().is_some());
+    show.wait(&[text(Id::KeysGoto, "")], |_| true);
+    show.save(&file, "[[keys]]\nseed = \n", |show| {
+        show.status().notice.is_some_and(|line| line.contains("a-keys.toml: line 2"))
+    });
+    show.save(&file, &shorter, |show| !show.status().notice.is_some_and(|line| line.contains("a-keys.toml")));
+    show.wait(&[text(Id::KeysRemove, "0")], |_| kept().is_empty());
+    drop(show);
+}
