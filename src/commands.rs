@@ -42,19 +42,22 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::audio::Gain;
 use crate::engine::cpu::Cpu;
 use crate::engine::fallback::Fallback;
 use crate::engine::gpu::{Device, Gpu, Precision};
+use crate::engine::plan::Script;
 use crate::engine::{Engine, EngineError};
 use crate::image;
+use crate::patch::effects;
 use crate::patch::library::Library;
 use crate::patch::locate;
 use crate::patch::preset::Preset;
 use crate::record::take::Take;
+use crate::screen::script;
 use crate::show::{Mode, Show};
 
 /// Prints a line where somebody may read it.
@@ -88,12 +91,19 @@ pub fn log() {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false).try_init();
 }
 
-/// Which engine computes the pictures, and at what precision.
+/// Which engine computes the pictures, and how.
 #[derive(Clone, Debug, clap::Args)]
 pub struct EngineOptions {
     /// What computes the pictures
     #[arg(long, value_enum, default_value_t)]
     engine: EngineChoice,
+    #[command(flatten)]
+    settings: EngineSettings,
+}
+
+/// How engines compute.
+#[derive(Clone, Debug, clap::Args)]
+struct EngineSettings {
     /// How the gpu and torch engines store weights and feature maps
     #[arg(long, value_enum, default_value_t)]
     precision: PrecisionChoice,
@@ -101,6 +111,9 @@ pub struct EngineOptions {
     #[arg(long, value_parser = torch_device, value_name = "DEVICE")]
     #[cfg_attr(not(feature = "torch"), allow(dead_code, reason = "only that engine has a choice"))]
     device: Option<String>,
+    /// A TorchScript file that the torch engine may open, for /network, presets and /fx: opening it runs the code in it
+    #[arg(long = "script", value_parser = path(), value_name = "FILE")]
+    scripts: Vec<PathBuf>,
 }
 
 /// A device of the torch engine.
@@ -132,7 +145,30 @@ enum PrecisionChoice {
     F16,
 }
 
+/// An engine, or why there is none.
+type Found = Result<Arc<dyn Engine>, EngineError>;
+
 impl EngineOptions {
+    /// These, and a file that the command line names as its network.
+    fn trusting(&self, file: &Path) -> EngineOptions {
+        let mut options = self.clone();
+        options.settings.scripts.push(file.to_owned());
+        options
+    }
+
+    /// Opens the files of `--script`, and lets the show find those that are effects.
+    fn name_effects(&self, engine: &dyn Engine) -> anyhow::Result<()> {
+        for file in &self.settings.scripts {
+            let script = engine.script(file).with_context(|| file.display().to_string())?;
+            if script.is_effect() {
+                // As the engine knows it, wherever the show is.
+                let file = file.canonicalize().unwrap_or_else(|_| file.clone());
+                effects::name_script(script::shader(&Arc::new(Script { file, ..script }))?);
+            }
+        }
+        Ok(())
+    }
+
     /// The engine. Falls back to the processor where the card is missing or cannot run a network, and reports it in one line.
     fn build(&self) -> Arc<dyn Engine> {
         self.with(self.gpu(Device::open))
@@ -202,15 +238,27 @@ impl EngineOptions {
         others.into_iter().chain(cpu).collect()
     }
 
+    /// The cpu engine, the gpu engine on any adapter, and the torch engine, with their names, or why there is none.
+    fn all(&self) -> [(&'static str, Found); 3] {
+        let on_any = EngineOptions { engine: EngineChoice::Gpu, ..self.clone() };
+        let missing = || Err(crate::engine::gpu::unavailable("no adapter".to_owned()));
+        let gpu = on_any.gpu(Device::open).unwrap_or_else(missing);
+        let gpu = gpu.map(|gpu| Arc::new(gpu) as Arc<dyn Engine>);
+        [("cpu", Ok(Arc::new(Cpu::default()))), ("gpu", gpu), ("torch", self.torch())]
+    }
+
     /// The torch engine.
     #[cfg(feature = "torch")]
     fn torch(&self) -> Result<Arc<dyn Engine>, EngineError> {
-        let half = match self.precision {
+        let half = match self.settings.precision {
             PrecisionChoice::Auto => None,
             PrecisionChoice::F32 => Some(false),
             PrecisionChoice::F16 => Some(true),
         };
-        Ok(Arc::new(crate::engine::torch::Torch::new(self.device.as_deref(), half)?))
+        Ok(Arc::new(
+            crate::engine::torch::Torch::new(self.settings.device.as_deref(), half)?
+                .with_scripts(&self.settings.scripts),
+        ))
     }
 
     #[cfg(not(feature = "torch"))]
@@ -227,7 +275,7 @@ impl EngineOptions {
             EngineChoice::Gpu => open(false),
         };
         Some(device.and_then(|device| {
-            let precision = match self.precision {
+            let precision = match self.settings.precision {
                 PrecisionChoice::Auto if device.adapter.is_real() && device.has_half() => Precision::F16,
                 PrecisionChoice::Auto | PrecisionChoice::F32 => Precision::F32,
                 PrecisionChoice::F16 => Precision::F16,
@@ -261,15 +309,22 @@ struct Overrides {
 }
 
 impl Overrides {
+    /// The options of the engine, which may open the network that the command line names.
+    fn engine(&self, preset: Option<&str>) -> EngineOptions {
+        let positional = preset.filter(|named| locate::is_network(named)).map(Path::new);
+        let Some(named) = self.network.as_deref().or(positional) else { return self.engine.clone() };
+        self.engine.trusting(&locate::network(named).unwrap_or_else(|_| named.to_owned()))
+    }
+
     /// The show for a preset: the named one, or the first.
     fn show(&self, preset: Option<&str>, mode: Mode) -> anyhow::Result<Show> {
-        let (engine, screen) = self.engine.build_with_screen();
+        let (engine, screen) = self.engine(preset).build_with_screen();
         self.show_by(engine, screen, preset, mode)
     }
 
     /// As [`Overrides::show`], live, with the card that the window shares.
     fn show_in_window(&self, preset: Option<&str>) -> anyhow::Result<(Show, Option<Arc<Device>>)> {
-        let (engine, device) = self.engine.build_with_window();
+        let (engine, device) = self.engine(preset).build_with_window();
         let show = self.show_by(engine, device.clone(), preset, Mode::Live)?;
         Ok((show, device.filter(|device| device.is_shared())))
     }
@@ -284,6 +339,7 @@ impl Overrides {
         let places = take.locate()?;
         let (engine, device) =
             if has_window { self.engine.build_with_window() } else { self.engine.build_with_screen() };
+        self.engine.name_effects(&*engine)?;
         let frames = take.picture.unwrap_or(take.start).min(take.frames.len());
         let show = Show::resume(&take, frames, places, Library::open()?, (engine, device.clone()))?;
         Ok((show, device.filter(|device| device.is_shared()), take, frames))
@@ -296,6 +352,7 @@ impl Overrides {
         preset: Option<&str>,
         mode: Mode,
     ) -> anyhow::Result<Show> {
+        self.engine.name_effects(&*engine)?;
         let (network, preset) = match (self.network.as_deref(), preset.filter(|named| locate::is_network(named))) {
             (Some(network), Some(named)) => {
                 let network = network.display();

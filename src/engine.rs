@@ -16,6 +16,7 @@ pub mod surface;
 #[cfg(feature = "torch")]
 pub mod torch;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::image::Image;
@@ -146,6 +147,17 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// When this hardware cannot run the plan.
     fn prepare(&self, plan: Arc<plan::Plan>) -> Result<Box<dyn Program>, EngineError>;
+
+    /// Finds out what a TorchScript module takes and gives, by running it a few times. That runs whatever code is in the file:
+    /// an engine opens only those that the player has named.
+    ///
+    /// # Errors
+    /// When this engine plays no TorchScript, the file is not among those, or the module is neither a generator nor an effect.
+    fn script(&self, file: &Path) -> Result<plan::Script, EngineError> {
+        let _ = file;
+        let reason = "a TorchScript file plays only with --engine torch".to_owned();
+        Err(EngineError::Unavailable { engine: self.name(), reason })
+    }
 }
 
 /// A prepared plan. Allocates nothing after its first run.

@@ -19,12 +19,14 @@ pub mod stylegan2;
 pub mod stylegan3;
 mod tensorflow;
 pub mod torch;
+mod torchscript;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::plan::{Plan, PlanError};
+use crate::engine::{Engine, EngineError};
 use crate::latent::layers::Zones;
 use crate::latent::mapping::Mapping;
 use checkpoint::Checkpoint;
@@ -39,6 +41,8 @@ pub enum Kind {
     FastGan,
     /// The generator that projected-gan trains, which is FastGAN with another ending.
     ProjectedGan,
+    /// Any generator, as a TorchScript module: only the torch engine plays it.
+    TorchScript,
 }
 
 impl std::fmt::Display for Kind {
@@ -49,6 +53,7 @@ impl std::fmt::Display for Kind {
             Kind::StyleGanXl => "StyleGAN-XL",
             Kind::FastGan => "FastGAN",
             Kind::ProjectedGan => "projected-gan's FastGAN",
+            Kind::TorchScript => "TorchScript",
         })
     }
 }
@@ -121,6 +126,8 @@ pub enum NetworkError {
     NotFinite { path: PathBuf, tensor: String, index: usize, value: f32 },
     #[error("{}: {source}", path.display())]
     Plan { path: PathBuf, source: Box<PlanError> },
+    #[error("{}: {source}", path.display())]
+    Script { path: PathBuf, source: EngineError },
 }
 
 /// Opens a generator of any known format and architecture.
@@ -129,6 +136,25 @@ pub enum NetworkError {
 /// When the file cannot be read, is not a network, or has tensors that are missing, of the wrong shape or not finite.
 pub fn open(path: impl AsRef<Path>) -> Result<Network, NetworkError> {
     lower(&Checkpoint::open(path.as_ref())?)
+}
+
+/// As [`open`]; a TorchScript module is opened by the engine, if that can and may.
+///
+/// # Errors
+/// As [`open`], and when the engine refuses the module, or it is an effect.
+pub fn open_by(engine: &dyn Engine, path: impl AsRef<Path>) -> Result<Network, NetworkError> {
+    let path = path.as_ref();
+    match open(path) {
+        Err(NetworkError::Pickle { source: pickle::PickleError::TorchScript, path }) => match engine.script(&path) {
+            Ok(script) if script.is_effect() => {
+                let what = "a TorchScript effect, which plays as /fx/NAME (--script): as a generator it".to_owned();
+                Err(NetworkError::Unsupported { path, what })
+            }
+            Ok(script) => Ok(torchscript::network(&path, script)),
+            Err(source) => Err(NetworkError::Script { path, source }),
+        },
+        opened => opened,
+    }
 }
 
 /// Whether the first bytes of a file name the tensors of a style network, in whatever format. A guess that reads little: for

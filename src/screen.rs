@@ -9,6 +9,7 @@ mod flash;
 pub mod header;
 pub mod palette;
 pub mod scale;
+pub mod script;
 pub mod shader;
 pub mod workshop;
 

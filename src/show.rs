@@ -264,7 +264,9 @@ impl Show {
             Ok(opened) => (opened, None),
             Err(error) => (None, Some(format!("{error}; the effects are off"))),
         };
-        let (screen, workshop) = opened.map(|(screen, device)| (screen, Arc::new(Workshop::new(device)))).unzip();
+        let (screen, workshop) = opened
+            .map(|(screen, device)| (screen, Arc::new(Workshop::new(device).with_engine(engine.clone()))))
+            .unzip();
         let context = Context {
             engine: engine.clone(),
             library: library.clone(),

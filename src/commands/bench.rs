@@ -1,6 +1,7 @@
 //! `bench`: how fast this machine plays a network.
 
 mod effects;
+mod engines;
 mod layers;
 mod painting;
 mod recording;
@@ -10,8 +11,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use clap::ValueEnum;
 
-use super::EngineOptions;
+use super::{EngineChoice, EngineOptions, EngineSettings};
 use crate::control::{Event, Source, Write};
 use crate::engine::gpu::Device;
 use crate::engine::{Engine, Inputs};
@@ -50,11 +52,41 @@ pub struct Options {
     /// Only measure what recording costs: the first preset, with and without it in turn
     #[arg(long, conflicts_with_all = ["random", "effects", "audio", "style"])]
     record: bool,
+    /// What computes the pictures: auto, cpu, gpu, torch; or all, which compares these three in one table
+    #[arg(long, value_parser = compared, default_value = "auto", value_name = "ENGINE")]
+    engine: Compared,
     #[command(flatten)]
-    engine: EngineOptions,
+    settings: EngineSettings,
     /// Duration of each measurement
     #[arg(long, default_value_t = 5.0, value_name = "S")]
     seconds: f64,
+}
+
+/// One engine, or all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compared {
+    One(EngineChoice),
+    All,
+}
+
+/// The name of an engine, or `all`.
+fn compared(text: &str) -> Result<Compared, String> {
+    if text == "all" {
+        return Ok(Compared::All);
+    }
+    let known = EngineChoice::from_str(text, false);
+    known.map(Compared::One).map_err(|_| format!("takes auto, cpu, gpu, torch or all, got {text:?}"))
+}
+
+impl Options {
+    fn engine(&self) -> EngineOptions {
+        let engine = match self.engine {
+            Compared::One(engine) => engine,
+            Compared::All => EngineChoice::default(),
+        };
+        let options = EngineOptions { engine, settings: self.settings.clone() };
+        self.network.as_deref().map_or(options.clone(), |network| options.trusting(network))
+    }
 }
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
@@ -67,7 +99,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         preset.network = options.network.as_deref().map(locate::network).transpose()?.or(preset.network);
         return recording::cost(preset, library, options);
     }
-    let engine = options.engine.build();
+    let engine = options.engine().build();
     preset.network = options.network.as_deref().map(locate::network).transpose()?.or(preset.network);
     let started = Instant::now();
     let network = match (&options.random, &preset.network) {
@@ -75,14 +107,18 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             stylegan3::random(config, *resolution, *base, *max, 512)
         }
         (Some([resolution, base, max]), _) => stylegan2::random(*resolution, *base, *max, 512, 0),
-        (None, Some(network)) => network::open(network)?,
+        (None, Some(network)) => network::open_by(&*engine, network)?,
         (None, None) => anyhow::bail!("the first preset names no network; give one with --network"),
     };
     let opened = started.elapsed();
     let gmac = network.plan.macs() as f64 / 1e9;
+    if options.engine == Compared::All {
+        report!("network   {} · {gmac:.2} GMAC per picture", network.name);
+        return engines::compare(&network, &options.engine(), options.seconds);
+    }
     report!("network   {} · {:.2} GMAC per picture · {} engine", network.name, gmac, engine.name());
     picture_time(&network, &*engine, opened, options.seconds)?;
-    if let Some(Ok(gpu)) = options.engine.gpu(Device::open) {
+    if let Some(Ok(gpu)) = options.engine().gpu(Device::open) {
         layers::on_the_gpu(&network, &gpu)?;
     }
     if let Some(style) = &options.style {
@@ -102,7 +138,7 @@ fn picture_time(network: &Network, engine: &dyn Engine, opened: Duration, second
     let started = Instant::now();
     let mut program = engine.prepare(network.plan.clone())?;
     let prepared = started.elapsed();
-    let mut ws = vec![0.0; network.mapping.num_ws * network.mapping.w_dim];
+    let mut ws = vec![0.0; network.plan.num_ws * network.plan.w_dim];
     let z = crate::latent::seed::z_from_seed(85, ws.len());
     let mut image = Image::default();
     let mut run = |turn: usize| -> anyhow::Result<()> {
@@ -173,7 +209,7 @@ fn knob_to_picture(preset: Preset, library: Library, options: &Options) -> anyho
         preset,
         network: None,
         seed: Some(85),
-        engine: options.engine.build(),
+        engine: options.engine().build(),
         screen: None,
         mode: Mode::Live,
     })?;
@@ -235,6 +271,13 @@ mod tests {
         for wrong in ["", "256", "255,8192,256", "256,8192", "256,16,16", "256,8192,0", "a,b,c"] {
             assert!(parse_sizes(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_engine_is_one_or_all() {
+        assert_eq!(compared("all"), Ok(Compared::All));
+        assert_eq!(compared("torch"), Ok(Compared::One(EngineChoice::Torch)));
+        assert!(compared("tpu").is_err());
     }
 
     #[test]

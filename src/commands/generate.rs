@@ -67,7 +67,8 @@ enum Latent {
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let file = locate::network(&options.network)?;
-    let network = network::open(&file)?;
+    let engine = options.engine.trusting(&file).build();
+    let network = network::open_by(&*engine, &file)?;
     let c_dim = network.mapping.c_dim;
     if let Some(class) = options.class {
         ensure!(c_dim > 0, "{}: --class {class}, but the network has no classes", file.display());
@@ -80,7 +81,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     let judge = if options.score { Some(judge(&file, &network)?) } else { None };
     let latents = latents(options, &network)?;
-    let mut program = options.engine.build().prepare(network.plan.clone())?;
+    let mut program = engine.prepare(network.plan.clone())?;
     std::fs::create_dir_all(&options.out)
         .with_context(|| format!("cannot make the folder {}", options.out.display()))?;
     let bar = super::progress(latents.len() as u64);

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::EngineOptions;
+use crate::engine::plan::Script;
 use crate::engine::score::Discriminator;
 use crate::engine::surface::Surface;
 use crate::engine::{Engine, EngineError, Inputs, Program};
 use crate::image::Image;
 use crate::network::checkpoint::Checkpoint;
 use crate::network::style_transfer::StyleNetwork;
-use crate::network::{self, Network, NetworkError};
+use crate::network::{self, Kind, Network, NetworkError};
 use crate::patch::locate;
 
 /// Side of the picture that a style network is timed on, in pixels.
@@ -27,17 +28,24 @@ pub struct Options {
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let file = locate::network(&options.network)?;
-    let network = match network::open(&file) {
-        Err(NetworkError::Unsupported { .. }) if is_style(&file) => return style(&file, &*options.engine.build()),
+    let options = options.engine.trusting(&file);
+    let engine = options.build();
+    let network = match network::open_by(&*engine, &file) {
+        Err(NetworkError::Unsupported { .. }) if is_style(&file) => return style(&file, &*engine),
+        Err(NetworkError::Unsupported { .. }) if let Ok(script) = engine.script(&file) => {
+            return effect(script, &*engine);
+        }
         opened => opened?,
     };
     describe(&network);
-    describe_judge(&file);
+    if network.kind != Kind::TorchScript {
+        describe_judge(&file);
+    }
     let mut ws = Vec::new();
     let mapping = &network.mapping;
     mapping.truncate(&mapping.w_avg, 1.0, usize::MAX, &mut ws);
     let inputs = Inputs { ws: &ws, ..Inputs::default() };
-    for engine in options.engine.each() {
+    for engine in options.each() {
         let tried = engine.prepare(network.plan.clone()).and_then(|mut program| rate(&mut *program, &inputs));
         match tried {
             Ok(rate) => report!("plays        yes: about {rate:.1} pictures/s with the {} engine here", engine.name()),
@@ -102,6 +110,21 @@ fn style(file: &Path, engine: &dyn Engine) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Describes a TorchScript effect, and times it on a 256 x 256 picture, or the one size that it takes.
+fn effect(script: Script, engine: &dyn Engine) -> anyhow::Result<()> {
+    report!("file         {}", script.file.display());
+    report!("kind         TorchScript effect, {} -> {}", script.words(), script.gives_words());
+    report!("range        {}", script.range);
+    report!("forward      {}", script.declaration);
+    report!("size         {:.2} M parameters", script.parameters as f64 / 1e6);
+    let (side, knobs, takes) = (script.side.unwrap_or(PAINTING), vec![0.5; script.knobs], script.takes);
+    let mut program = engine.prepare(Arc::new(Arc::new(script).effect("effect", [side, side])))?;
+    let picture = Surface::from(Image::new(takes, side, side));
+    let rate = rate(&mut *program, &Inputs { image: Some(&picture), ws: &knobs, ..Inputs::default() })?;
+    report!("plays        yes: about {rate:.0} pictures/s of {side} x {side} with the {} engine here", engine.name());
+    Ok(())
+}
+
 fn describe(network: &Network) {
     let summary = network.summary();
     let line = |name: &str, value: String| report!("{name:<12} {value}");
@@ -122,7 +145,7 @@ fn describe(network: &Network) {
     line("layers", format!("{mapping}, {} synthesis", summary.synthesis_layers));
     line("size", format!("{:.2} M parameters, {:.1} MB", summary.parameters as f64 / 1e6, summary.bytes as f64 / 1e6));
     line("work", format!("{:.2} GFLOP per picture", summary.gflop));
-    for key in ["dataset", "licence", "images"] {
+    for key in ["dataset", "licence", "images", "range", "forward"] {
         if let Some(value) = network.metadata.get(key).filter(|value| !value.is_empty()) {
             line(key, value.clone());
         }

@@ -245,6 +245,7 @@ impl Builder<'_> {
             Op::Latent(op) => Box::new(gated::Latent { out: op.out.0, styled }),
             Op::Gated(op) => Box::new(gated::Gated::new(plan, op, styled)),
             Op::Gates(op) => Box::new(gated::Gates::new(plan, op, lanes)),
+            Op::Module(_) => return Err(format!("a {} plays with --engine torch", op.kind())),
             Op::Picture(_) | Op::NormConv(_) | Op::Convolution(_) => {
                 return Err(format!("{} is an operation of style networks", op.kind()));
             }

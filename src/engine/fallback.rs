@@ -3,9 +3,10 @@
 //! A lost graphics card, too little memory or an operation without a kernel costs one line (for the performer and the log)
 //! and some time, not the show. Once a program has switched to the second engine, it stays there.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use super::plan::Plan;
+use super::plan::{Plan, Script};
 use super::surface::{Place, Surface};
 use super::{Engine, EngineError, Inputs, Program};
 use crate::image::Image;
@@ -30,6 +31,9 @@ impl Engine for Fallback {
 
     fn prepare(&self, plan: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
         let (program, second, notice) = match self.first.prepare(plan.clone()) {
+            // A module plays on one engine only.
+            Ok(program) if plan.has_module() => (program, None, None),
+            Err(error) if plan.has_module() => return Err(error),
             Ok(program) => (program, Some(self.second.clone()), None),
             Err(error) => {
                 let program = self.second.prepare(plan.clone())?;
@@ -38,6 +42,11 @@ impl Engine for Fallback {
             }
         };
         Ok(Box::new(FallbackProgram { program, plan, second, notice }))
+    }
+
+    /// The first engine's.
+    fn script(&self, file: &Path) -> Result<Script, EngineError> {
+        self.first.script(file)
     }
 }
 

@@ -11,6 +11,7 @@
 mod check;
 mod filtered;
 mod gated;
+mod module;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::latent::mapping::FullyConnected;
 
 pub use filtered::{FilteredLayer, FourierInput};
 pub use gated::{Gated, Gates, Gating, Latent};
+pub use module::{Argument, Module, Range, Script};
 
 /// Numbers shared between a plan and the engines that use it; a `Vec` becomes one without a copy.
 pub type Weights = Arc<Vec<f32>>;
@@ -59,6 +61,7 @@ pub enum Op {
     Latent(Latent),
     Gated(Gated),
     Gates(Gates),
+    Module(Module),
 }
 
 /// `out = value`, the learned constant at the start of StyleGAN2.
@@ -277,6 +280,7 @@ impl Op {
             Op::Latent(_) => "latent",
             Op::Gated(_) => "gated layer",
             Op::Gates(_) => "gates",
+            Op::Module(_) => "TorchScript module",
         }
     }
 
@@ -295,6 +299,7 @@ impl Op {
             Op::Latent(op) => op.out,
             Op::Gated(op) => op.out,
             Op::Gates(op) => op.out,
+            Op::Module(op) => op.out,
         }
     }
 
@@ -304,6 +309,7 @@ impl Op {
             Op::Constant(_) | Op::Picture(_) | Op::Fourier(_) | Op::Latent(_) => (None, None),
             Op::Gated(op) => (Some(op.input), op.gates),
             Op::Gates(op) => (Some(op.input), None),
+            Op::Module(op) => (op.input, None),
             Op::Filtered(op) => (Some(op.input), None),
             Op::Synthesis(op) => (Some(op.input), None),
             Op::ToRgb(op) => (Some(op.input), op.picture),
@@ -342,6 +348,7 @@ impl Op {
             Op::Latent(op) => style(&op.style),
             Op::Gated(op) => style(&op.style),
             Op::Gates(op) => op.squeeze.len() + op.excite.len(),
+            Op::Module(op) => op.script.parameters,
         }
     }
 }
@@ -383,7 +390,8 @@ impl Plan {
     pub fn step_macs(&self, step: &Step) -> u64 {
         let pixels = |id: BufferId| (self.get(id).height * self.get(id).width) as u64;
         match &step.op {
-            Op::Constant(_) | Op::Picture(_) | Op::Gated(_) => 0,
+            // What a module does inside is not known.
+            Op::Constant(_) | Op::Picture(_) | Op::Gated(_) | Op::Module(_) => 0,
             Op::Latent(op) => op.style.affine.weight.len() as u64,
             Op::Gates(op) => (op.squeeze.len() + op.excite.len()) as u64,
             Op::Synthesis(op) => op.weight.len() as u64 * pixels(op.input),

@@ -10,14 +10,16 @@ mod conv;
 mod filtered;
 mod gated;
 mod layers;
+mod module;
 mod painting;
 mod stage;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tch::{Cuda, Device, Kind, TchError, Tensor};
 
-use super::plan::{Buffer, Op, Plan};
+use super::plan::{Buffer, Op, Plan, Script};
 use super::surface::Surface;
 use super::{Engine, EngineError, Inputs, NoiseMode, Program, cpu};
 use crate::image::Image;
@@ -66,8 +68,12 @@ fn unavailable(reason: String) -> EngineError {
     EngineError::Unavailable { engine: "torch", reason }
 }
 
-/// libtorch's complaint on one line: the error itself, without the traces around it.
 fn failed(error: TchError) -> EngineError {
+    unavailable(one_line(error))
+}
+
+/// libtorch's complaint on one line: the error itself, without the traces around it.
+fn one_line(error: TchError) -> String {
     let text = match error {
         TchError::Torch(text) => text,
         other => other.to_string(),
@@ -76,13 +82,15 @@ fn failed(error: TchError) -> EngineError {
     let mut lines = own.lines().map(str::trim).filter(|line| !line.is_empty());
     // A script's trace ends with what it raised.
     let line = if own.contains("Traceback") { lines.next_back() } else { lines.next() };
-    unavailable(line.unwrap_or("libtorch failed without a word").to_owned())
+    line.unwrap_or("libtorch failed without a word").to_owned()
 }
 
 /// Runs plans with libtorch.
 pub struct Torch {
     form: Form,
     keeps: bool,
+    /// The TorchScript files that may be opened.
+    scripts: Vec<PathBuf>,
 }
 
 impl Torch {
@@ -99,13 +107,23 @@ impl Torch {
         }
         let kind = if half { Kind::Half } else { Kind::Float };
         // Tensor cores read 16-bit maps channels-last.
-        Ok(Torch { form: Form { device, kind, channels_last: half && device.is_cuda() }, keeps: false })
+        Ok(Torch {
+            form: Form { device, kind, channels_last: half && device.is_cuda() },
+            keeps: false,
+            scripts: Vec::new(),
+        })
     }
 
     /// Keeps every map, so that [`Program::tap`] finds all of them.
     #[must_use]
     pub fn with_taps(self) -> Torch {
         Torch { keeps: true, ..self }
+    }
+
+    /// Lets these TorchScript files be opened, which runs the code in them: only what the player names belongs here.
+    #[must_use]
+    pub fn with_scripts(self, scripts: &[PathBuf]) -> Torch {
+        Torch { scripts: scripts.iter().filter_map(|file| file.canonicalize().ok()).collect(), ..self }
     }
 
     /// With maps channels-last, or channel by channel: for tests and measurements.
@@ -149,13 +167,35 @@ impl Torch {
     }
 }
 
+impl Torch {
+    /// Refuses a TorchScript file that the player has not named.
+    fn trusts(&self, file: &Path) -> Result<(), EngineError> {
+        let is_named = file.canonicalize().is_ok_and(|file| self.scripts.contains(&file));
+        let reason = "opening a TorchScript file runs the code in it, so only those named on the command line are opened \
+                      (as the network, or with --script)";
+        is_named.then_some(()).ok_or_else(|| unavailable(reason.to_owned()))
+    }
+}
+
 impl Engine for Torch {
     fn name(&self) -> &'static str {
         "torch"
     }
 
     fn prepare(&self, plan: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
+        if let Some(file) = plan.steps.iter().find_map(|step| match &step.op {
+            Op::Module(module) => Some(&module.script.file),
+            _ => None,
+        }) {
+            self.trusts(file)?;
+        }
         Ok(Box::new(self.program(plan)?))
+    }
+
+    fn script(&self, file: &Path) -> Result<Script, EngineError> {
+        self.trusts(file)?;
+        let _guard = tch::no_grad_guard();
+        module::open(file, self.form).map_err(failed)
     }
 }
 
@@ -184,9 +224,13 @@ impl TorchProgram {
         });
         let picture = picture.map(|b| Surface::from(Image::new(b.channels, b.height, b.width)));
         let (ws, mut styles) = (vec![0.1; self.plan.num_ws * self.plan.w_dim], vec![0.0; self.plan.styles]);
+        // A script is measured in its first runs and compiled after that.
+        let runs = if self.plan.has_module() { 3 } else { 1 };
         styles.iter_mut().take(1).for_each(|share| *share = 1.0);
         let inputs = Inputs { ws: &ws, styles: &styles, image: picture.as_ref(), ..Inputs::default() };
-        self.compute(&inputs)?;
+        for _ in 0..runs {
+            self.compute(&inputs)?;
+        }
         self.write(&mut Image::default())
     }
 

@@ -61,6 +61,8 @@ pub struct Mapping {
     pub normalizes_label: bool,
     /// `[c_dim, w_dim]`: the mean w of each class, if the network has them (StyleGAN-XL); otherwise empty.
     pub class_w_avg: Vec<f32>,
+    /// Whether the network truncates by itself: the last number of w is then ψ, and nothing else is done for it.
+    pub passes_psi: bool,
 }
 
 /// Buffers of [`Mapping::map`], kept between frames so that nothing is allocated.
@@ -144,6 +146,10 @@ impl Mapping {
             }
             x.extend_from_slice(y);
         }
+        // It has no layers, so this is the last number of w.
+        if self.passes_psi {
+            x.push(1.0);
+        }
     }
 
     /// w `[w_dim]` to ws `[num_ws, w_dim]`: repeated, and below layer `cutoff` pulled towards `w_avg` by `psi`
@@ -156,7 +162,10 @@ impl Mapping {
     pub fn truncate_each(&self, w: &[f32], psi: impl Fn(usize) -> f32, ws: &mut Vec<f32>) {
         ws.clear();
         for psi in (0..self.num_ws).map(psi) {
-            if psi == 1.0 {
+            if self.passes_psi {
+                ws.extend_from_slice(&w[..w.len().saturating_sub(1)]);
+                ws.push(psi);
+            } else if psi == 1.0 {
                 ws.extend_from_slice(w);
             } else {
                 ws.extend(self.w_avg.iter().zip(w).map(|(avg, w)| avg + psi * (w - avg)));
@@ -171,7 +180,7 @@ impl Mapping {
 
     /// As [`Mapping::truncate_in_class`], with a psi for each layer.
     pub fn truncate_each_in_class(&self, c: &[f32], w: &[f32], psi: impl Fn(usize) -> f32, ws: &mut Vec<f32>) {
-        if self.class_w_avg.is_empty() {
+        if self.class_w_avg.is_empty() || self.passes_psi {
             return self.truncate_each(w, psi, ws);
         }
         // The centre is kept in front of the result until that is done: nothing is allocated between frames.
@@ -207,6 +216,29 @@ pub fn blend_classes(class: f64, c_dim: usize, label: &mut Vec<f32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_that_truncates_by_itself_gets_psi() {
+        let mapping = Mapping {
+            z_dim: 2,
+            c_dim: 0,
+            w_dim: 3,
+            num_ws: 1,
+            embed: None,
+            layers: Vec::new(),
+            w_avg: vec![0.0; 3],
+            normalizes_z: false,
+            normalizes_label: false,
+            class_w_avg: Vec::new(),
+            passes_psi: true,
+        };
+        let (mut w, mut ws) = (Vec::new(), Vec::new());
+        mapping.map(&[0.5, -2.0], &[], &mut w, &mut Scratch::default());
+        for (psi, cutoff, expected) in [(0.25, usize::MAX, 0.25), (1.0, usize::MAX, 1.0), (0.25, 0, 1.0)] {
+            mapping.truncate_in_class(&[], &w, psi, cutoff, &mut ws);
+            assert_eq!(ws, [0.5, -2.0, expected], "psi {psi}, cutoff {cutoff}");
+        }
+    }
 
     #[test]
     fn classes_blend_between_whole_numbers() {

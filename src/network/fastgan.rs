@@ -194,6 +194,7 @@ fn mapping(checkpoint: &Checkpoint, at: &Tensors, is_projected: bool) -> Result<
         class_w_avg,
         normalizes_z: is_projected,
         normalizes_label: false,
+        passes_psi: false,
     })
 }
 

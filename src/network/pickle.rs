@@ -45,7 +45,11 @@ pub enum PickleError {
     TooDeep,
     #[error("is not a torch file: {0}")]
     Container(String),
-    #[error("is a TorchScript archive; only state dicts and pickled networks are supported")]
+    #[error(
+        "is an exported program (.pt2), which tch cannot load; save it with torch.jit.trace(model, z).save(FILE) instead"
+    )]
+    ExportedProgram,
+    #[error("is a TorchScript archive; it plays only with --engine torch, named on the command line")]
     TorchScript,
     #[error("is incomplete: the zip's directory at its end is missing or damaged ({0})")]
     ZipDirectory(String),

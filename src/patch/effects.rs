@@ -11,15 +11,17 @@
 //! preset: it is reported with one line when the chain is loaded, and the rest plays.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use toml_edit::{Item, TableLike};
 
 use super::check::{Checker, key_span, typed};
 use super::folders::{Folders, Kind};
+use super::locate::{LocateError, name_of};
 use crate::file::text;
 use crate::params::{Target, Value};
 use crate::screen::chain::MOST_LINKS;
+use crate::screen::script::is_script;
 use crate::screen::{Shader, ShaderError};
 
 /// One effect of a chain, as requested.
@@ -57,6 +59,10 @@ impl PartialEq for EffectEntry {
 /// # Errors
 /// When the file cannot be read or is not a valid effect.
 pub fn load(file: &Path) -> Result<Arc<Shader>, ShaderError> {
+    if is_script(file) {
+        let known = scripts().iter().find(|shader| shader.files.iter().any(|known| known == file)).cloned();
+        return known.ok_or_else(|| ShaderError::new(file, NOT_NAMED));
+    }
     let text = text::read(file).map_err(|error| ShaderError::new(file, error.to_string()))?;
     let folder = file.parent().unwrap_or(Path::new(""));
     let import = |name: &str| {
@@ -69,6 +75,35 @@ pub fn load(file: &Path) -> Result<Arc<Shader>, ShaderError> {
     Shader::parse(file, &text, &import).map(Arc::new)
 }
 
+/// Why a TorchScript effect does not play.
+const NOT_NAMED: &str =
+    "a TorchScript effect plays only with --engine torch, if it is named with --script on the command line";
+
+/// The TorchScript effects that the player has named on the command line.
+static SCRIPTS: RwLock<Vec<Arc<Shader>>> = RwLock::new(Vec::new());
+
+fn scripts() -> RwLockReadGuard<'static, Vec<Arc<Shader>>> {
+    SCRIPTS.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets the show find a TorchScript effect by its name, for as long as the program runs.
+pub fn name_script(shader: Shader) {
+    let mut scripts = SCRIPTS.write().unwrap_or_else(PoisonError::into_inner);
+    scripts.retain(|known| known.name != shader.name);
+    scripts.push(Arc::new(shader));
+}
+
+/// The file of an effect that a preset in the folder `base` names: a TorchScript module that the player has named, or one as
+/// [`Folders::beside`] finds it.
+///
+/// # Errors
+/// As [`Folders::beside`].
+pub fn find(folders: &Folders, base: &Path, name: &str) -> Result<PathBuf, LocateError> {
+    let stem = if is_script(Path::new(name)) { name_of(Path::new(name)) } else { name.to_owned() };
+    let file = scripts().iter().find(|shader| shader.name == stem).and_then(|shader| shader.files.first().cloned());
+    file.map_or_else(|| folders.beside(base, Kind::Effect, name), Ok)
+}
+
 /// Effects by the names of their files, each once, as [`read`] finds them.
 pub(super) fn named<'a>(names: impl Iterator<Item = &'a str>, origin: &Path, folders: &Folders) -> Vec<EffectEntry> {
     let base = origin.parent().unwrap_or(Path::new(""));
@@ -77,7 +112,7 @@ pub(super) fn named<'a>(names: impl Iterator<Item = &'a str>, origin: &Path, fol
         if !crate::screen::header::is_name(name) || entries.iter().any(|entry| entry.name == name) {
             continue;
         }
-        let file = folders.beside(base, Kind::Effect, name).ok();
+        let file = find(folders, base, name).ok();
         let shader = file.as_deref().and_then(|file| load(file).ok());
         entries.push(EffectEntry { name: name.to_owned(), source: name.to_owned(), file, shader });
     }
@@ -138,7 +173,7 @@ pub(super) fn read(item: Option<&Item>, origin: &Path, folders: &Folders, check:
             continue;
         }
         // One that is missing or broken is reported when the chain is loaded; the rest plays.
-        let file = folders.beside(base, Kind::Effect, &shader).ok();
+        let file = find(folders, base, &shader).ok();
         let checked = file.as_deref().and_then(|file| load(file).ok());
         if checked.is_none() {
             check.skip(format!("/fx/{name}/"));

@@ -8,7 +8,7 @@ mod light;
 mod memo;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use half::f16;
 
@@ -125,6 +125,8 @@ pub struct Screen {
     flash: Flash,
     uniforms: wgpu::Buffer,
     words: Vec<u32>,
+    /// Of the module that is running.
+    knobs: Vec<f32>,
     /// Whether each link runs in this picture.
     active: Vec<bool>,
     /// Whether pictures are sent in linear light too, and where that is made ready.
@@ -133,6 +135,8 @@ pub struct Screen {
     ring: Option<Ring>,
     /// The pictures that the device may still be drawing, the oldest first.
     in_flight: VecDeque<wgpu::SubmissionIndex>,
+    /// Why a module left its last painting where it was.
+    fault: Option<String>,
     ids: u32,
 }
 
@@ -168,14 +172,21 @@ impl Screen {
             flash,
             uniforms,
             words: Vec::new(),
+            knobs: Vec::new(),
             active: Vec::new(),
             sends_light: false,
             light: None,
             ring: None,
             in_flight: VecDeque::with_capacity(AHEAD),
+            fault: None,
             ids,
             device,
         })
+    }
+
+    /// What went wrong with a module in the last picture.
+    pub fn take_fault(&mut self) -> Option<String> {
+        self.fault.take()
     }
 
     pub fn device(&self) -> &Arc<Device> {
@@ -381,7 +392,14 @@ impl Screen {
         self.device.queue.write_buffer(&self.uniforms, 0, bytemuck::cast_slice(&self.words));
         let mut current = plain.clone();
         let mut slot = 0;
+        let mut rest = values;
         for (playing, is_on) in links.iter_mut().zip(&active) {
+            let count = LINK_WORDS + words_of(&playing.link.compiled);
+            let (own, after) = rest.split_at(rest.len().min(count));
+            rest = after;
+            if *is_on {
+                self.paint(encoder, playing, &current, own.get(LINK_WORDS..).unwrap_or(&[]));
+            }
             let steps = playing.link.compiled.steps.len();
             if *is_on {
                 current = self.run_link(encoder, playing, &current, plain, slot);
@@ -390,6 +408,27 @@ impl Screen {
         }
         (self.links, self.active) = (links, active);
         current
+    }
+
+    /// Lets the module of an effect fill its texture, after everything that was encoded so far.
+    fn paint(&mut self, encoder: &mut wgpu::CommandEncoder, playing: &mut Playing, current: &Plate, knobs: &[u32]) {
+        let compiled = playing.link.compiled.clone();
+        let (Some(painter), Some(texture)) = (&compiled.painter, compiled.shader.textures.first()) else { return };
+        let mut painter = painter.lock().unwrap_or_else(PoisonError::into_inner);
+        if playing.textures.is_empty() {
+            playing.textures = vec![self.pair(texture.extent.of(self.size))];
+            painter.restart();
+        }
+        let next = self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        self.device.queue.submit([std::mem::replace(encoder, next).finish()]);
+        let count = compiled.shader.script.as_ref().map_or(0, |script| script.knobs);
+        self.knobs.clear();
+        let numbers = compiled.shader.fields.iter().map(|field| knobs.get(field.word).copied().unwrap_or(0));
+        self.knobs.extend(numbers.map(f32::from_bits).take(count));
+        // The texture in front, which the steps read.
+        if let Err(error) = painter.paint(&self.device, current, playing.textures[0].front(), &self.knobs) {
+            self.fault = Some(error.to_string());
+        }
     }
 
     fn push_uniforms(&mut self, [width, height]: [u32; 2], mix: u32, params: &[u32], moment: Moment) {

@@ -1,10 +1,11 @@
 //! An effect's pipelines on one device. Compiling is slow: it happens on the loader's thread.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use super::script::Painter;
 use super::shader::{FIRST_TEXTURE, Shader, TARGET};
-use crate::engine::EngineError;
 use crate::engine::gpu::Device;
+use crate::engine::{Engine, EngineError};
 
 /// The format of everything between the up-scaler and the end of the chain.
 pub const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba16Float;
@@ -18,6 +19,8 @@ pub const PARAM_BYTES: u64 = 256;
 pub struct Compiled {
     pub shader: Arc<Shader>,
     pub steps: Vec<Pipeline>,
+    /// Runs before the steps, of a TorchScript module.
+    pub painter: Option<Mutex<Painter>>,
 }
 
 #[derive(Debug)]
@@ -34,6 +37,14 @@ impl Pipeline {
 }
 
 impl Compiled {
+    /// The same, with the engine that runs its module.
+    #[must_use]
+    pub fn painted_by(self, engine: &Arc<dyn Engine>) -> Compiled {
+        let script = self.shader.script.clone();
+        let painter = script.map(|script| Mutex::new(Painter::new(engine.clone(), script, &self.shader.name)));
+        Compiled { painter, ..self }
+    }
+
     /// Compiles every step.
     ///
     /// # Errors
@@ -42,7 +53,7 @@ impl Compiled {
         let (steps, error) = device.watched(|| build(&device.wgpu, &shader));
         match error {
             Some(error) => Err(crate::engine::gpu::unavailable(crate::engine::gpu::first_line(&error))),
-            None => Ok(Compiled { shader, steps }),
+            None => Ok(Compiled { shader, steps, painter: None }),
         }
     }
 }

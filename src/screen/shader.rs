@@ -7,12 +7,14 @@
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use wgpu::naga::front::wgsl;
 use wgpu::naga::valid::{Capabilities, ValidationFlags, Validator};
 use wgpu::naga::{self, Expression, Module, Span, Statement};
 
 use super::header::{self, Field, What};
+use crate::engine::plan::Script;
 use crate::params::{Def, Saving, intern};
 
 /// What every effect can use, behind its own text.
@@ -151,6 +153,8 @@ pub struct Shader {
     pub module: Module,
     /// Changes with the text.
     pub fingerprint: u64,
+    /// What fills its first texture, of a TorchScript module.
+    pub script: Option<Arc<Script>>,
 }
 
 /// A part of the assembled text.
@@ -291,7 +295,18 @@ impl Shader {
         let fingerprint = hasher.finish();
         let files = source.parts.into_iter().map(|part| part.file).collect();
         let (textures, help) = (header.textures, header.help);
-        Ok(Shader { name, help, fields, textures, steps: header.steps, reads, files, module, fingerprint })
+        Ok(Shader {
+            name,
+            help,
+            fields,
+            textures,
+            steps: header.steps,
+            reads,
+            files,
+            module,
+            fingerprint,
+            script: None,
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::chain::Screen;
 use super::compiled::Compiled;
 use super::shader::{MOST_TURNS, Shader};
+use crate::engine::Engine;
 use crate::engine::gpu::Device;
 
 /// How many compiled effects are kept.
@@ -13,6 +14,8 @@ const MOST_KEPT: usize = 128;
 /// Compiles effects for one device. The same text is compiled once.
 pub struct Workshop {
     device: Arc<Device>,
+    /// Runs TorchScript modules.
+    engine: Option<Arc<dyn Engine>>,
     known: Mutex<Known>,
 }
 
@@ -26,7 +29,13 @@ struct Known {
 
 impl Workshop {
     pub fn new(device: Arc<Device>) -> Self {
-        Workshop { device, known: Mutex::default() }
+        Workshop { device, engine: None, known: Mutex::default() }
+    }
+
+    /// With the engine that runs TorchScript modules.
+    #[must_use]
+    pub fn with_engine(self, engine: Arc<dyn Engine>) -> Workshop {
+        Workshop { engine: Some(engine), ..self }
     }
 
     /// The effect, ready to run.
@@ -43,7 +52,10 @@ impl Workshop {
             known.compiled.push(compiled.clone());
             return Ok(compiled);
         }
-        let compiled = Compiled::new(&self.device, shader.clone()).map_err(|error| error.to_string())?;
+        let mut compiled = Compiled::new(&self.device, shader.clone()).map_err(|error| error.to_string())?;
+        if let Some(engine) = &self.engine {
+            compiled = compiled.painted_by(engine);
+        }
         let compiled = Arc::new(compiled);
         let mut trial = match known.trial.take() {
             Some(trial) => trial,

@@ -368,6 +368,7 @@ impl Stage {
         };
         match drawn {
             Ok(picture) => {
+                self.fault = screen.take_fault();
                 self.screen = Some(screen);
                 Ok(Some(picture))
             }

@@ -74,8 +74,6 @@ mod the_picture_stays_on_the_card;
 mod the_same_inputs_give_the_same_bytes;
 mod the_style_command_resumes;
 mod the_style_loop_stays_alive;
-#[cfg(feature = "torch")]
-mod the_torch_engine_agrees_with_the_cpu;
 mod the_transform_reaches_the_network;
 mod thumbnails_are_drawn_beside_the_show;
 mod values_after_a_preset_win;

@@ -49,7 +49,7 @@ pub fn show(preset: Preset, library: Library, file: &Path, side: u16, options: &
         preset,
         network: None,
         seed: Some(85),
-        engine: options.engine.build(),
+        engine: options.engine().build(),
         screen: None,
         mode: Mode::Offline,
     })?;

@@ -40,7 +40,7 @@ impl Measured {
 
 /// Plays the preset as in a window of 1280x720 at 60 frames a second, with and without a recording.
 pub fn cost(preset: Preset, library: Library, options: &Options) -> anyhow::Result<()> {
-    let (engine, screen) = options.engine.build_with_window();
+    let (engine, screen) = options.engine().build_with_window();
     let is_shared = screen.as_ref().is_some_and(|device| device.is_shared());
     let name = preset.name.clone();
     let mut show = Show::new(crate::show::Options {

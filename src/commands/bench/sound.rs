@@ -38,7 +38,7 @@ pub fn to_picture(mut preset: Preset, library: Library, options: &Options) -> an
         preset,
         network: None,
         seed: Some(85),
-        engine: options.engine.build(),
+        engine: options.engine().build(),
         mode: Mode::Live,
         screen: None,
     })?;

@@ -82,6 +82,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     ensure!(part.first < part.end, "{named} lasts {last:.2} s: there is nothing between --from and --to");
     let places = take.locate()?;
     let (engine, screen) = options.overrides.engine.build_with_screen();
+    options.overrides.engine.name_effects(&*engine)?;
     if engine.name() != take.header.engine {
         warn!("{named} was played on the {} engine; this is {}", take.header.engine, engine.name());
     }
@@ -167,7 +168,7 @@ fn sound(options: &Options, take: &Take, frames: &Frames, part: Part) -> anyhow:
 
 /// What the video depends on besides its size, by what a person calls it.
 fn settings(options: &Options, take: &Take, engine: &str, part: Part) -> BTreeMap<String, String> {
-    let precision = options.overrides.engine.precision;
+    let precision = options.overrides.engine.settings.precision;
     let mut settings = BTreeMap::new();
     let mut add = |name: &str, value: String| drop(settings.insert(name.to_owned(), value));
     add("the take", take.fingerprint()[..16].to_owned());

@@ -202,7 +202,7 @@ impl Artist {
     fn generator(&mut self, file: &Path) -> anyhow::Result<&mut Generator> {
         let identity = identity(file);
         if self.generator.as_ref().is_none_or(|(known, _)| *known != identity) {
-            let network = network::open(file)?;
+            let network = network::open_by(&*self.engine, file)?;
             let program = self.engine.prepare(network.plan.clone())?;
             self.generator = Some((identity, Generator { network, program }));
         }

@@ -49,6 +49,7 @@ pub fn lower(builder: &mut Builder, op: &Op) -> Result<(), EngineError> {
             Ok(())
         }
         Op::Gates(layer) => gated::gates(builder, layer),
+        Op::Module(_) => Err(super::unavailable(format!("a {} plays with --engine torch", op.kind()))),
     }
 }
 

@@ -152,6 +152,11 @@ impl Check<'_> {
             Op::Latent(op) => self.style(&op.style, out.len()),
             Op::Gated(op) => self.gated(op, out),
             Op::Gates(op) => self.gates(op, out),
+            Op::Module(op) => {
+                let expected = op.script.w_dim();
+                let given = self.plan.num_ws * self.plan.w_dim;
+                self.that(given == expected, "ws", &format!("{expected} numbers"), || given.to_string())
+            }
         }
     }
 

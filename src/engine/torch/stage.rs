@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::{filtered, gated, layers, painting};
+use super::{filtered, gated, layers, module, painting};
 use crate::engine::Inputs;
 use crate::engine::plan::{BufferId, Op, Plan, Style};
 use crate::image::Image;
@@ -120,5 +120,9 @@ pub fn of(op: &Op, plan: &Plan, form: Form, hisses: &mut Vec<Hiss>) -> Result<Bo
         Op::Latent(op) => Box::new(gated::Latent::new(op, plan, form)?),
         Op::Gated(op) => Box::new(gated::Gated::new(op, form)?),
         Op::Gates(op) => Box::new(gated::Gates::new(op, plan, form)?),
+        Op::Module(op) => {
+            let out = plan.get(op.out);
+            Box::new(module::Runner::new(op, [out.channels, out.height, out.width], form)?)
+        }
     })
 }

@@ -76,6 +76,7 @@ pub fn lower_embedded(
         layers,
         normalizes_z: true,
         normalizes_label: true,
+        passes_psi: false,
         w_avg: Vec::new(),
         class_w_avg: Vec::new(),
     };

@@ -14,6 +14,13 @@ use crate::network::pickle::{self, Budget, Document, Level, Persistent, PickleEr
 /// Longest object description that is read, in bytes. Those of real files take less than 1 MiB.
 const MAX_DESCRIPTION: u64 = 16 << 20;
 
+/// Whether the directory at the end of a zip names what exported programs have. Theirs is not always one that zip reads.
+fn names_an_exported_program(bytes: &[u8]) -> bool {
+    const NAME: &[u8] = b"/archive_format";
+    let end = &bytes[bytes.len().saturating_sub(1 << 20)..];
+    end.windows(NAME.len()).any(|part| part == NAME)
+}
+
 /// An open torch zip.
 pub struct Archive {
     zip: ZipArchive<Cursor<Bytes>>,
@@ -29,9 +36,15 @@ impl Archive {
     /// When the zip is damaged, or not a torch file of a supported kind.
     pub fn open(bytes: &Bytes) -> Result<Self, PickleError> {
         let zip = ZipArchive::new(Cursor::new(bytes.clone()));
-        let mut zip = zip.map_err(|e| PickleError::ZipDirectory(e.to_string()))?;
+        let mut zip = zip.map_err(|e| match names_an_exported_program(bytes) {
+            true => PickleError::ExportedProgram,
+            false => PickleError::ZipDirectory(e.to_string()),
+        })?;
         let names: Vec<String> = zip.file_names().filter_map(|n| n.ok()).map(|n| n.into_owned()).collect();
         let in_folder = |name: &str| names.iter().any(|n| n.ends_with(&format!("/{name}")) || n == name);
+        if in_folder("archive_format") || in_folder("serialized_exported_program.json") {
+            return Err(PickleError::ExportedProgram);
+        }
         if in_folder("constants.pkl") || names.iter().any(|n| n.contains("/code/")) {
             return Err(PickleError::TorchScript);
         }

@@ -406,7 +406,7 @@ impl Context {
     /// When the file holds no network that can be played, or the engine cannot run it.
     pub fn network(&self, file: &Path, progress: &Progress) -> Result<(Arc<Network>, Box<dyn Program>), LoadError> {
         progress.set(0);
-        let network = network::open(file)?;
+        let network = network::open_by(&*self.engine, file)?;
         progress.set(1);
         let failed = |source| LoadError::Engine { file: file.to_owned(), source };
         let program = self.engine.prepare(network.plan.clone()).map_err(failed)?;
@@ -536,7 +536,7 @@ impl Context {
             let mut entry = entry.clone();
             let file = match entry.file.take() {
                 Some(file) => Ok(file),
-                None => self.library.folders().beside(base, Folder::Effect, &entry.source),
+                None => effects_of::find(self.library.folders(), base, &entry.source),
             };
             let file = match file {
                 Ok(file) => entry.file.insert(file).clone(),
