@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use image::{RgbaImage, imageops};
 
 use super::EngineOptions;
+use crate::engine::cpu::Cpu;
 use crate::engine::{Inputs, Program};
 use crate::image::Image;
 use crate::image::convert::rgba8_from_image;
@@ -44,12 +45,15 @@ pub struct Options {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let file = locate::network(&options.network)?;
     let network = network::open(&file)?;
-    let mut program = options.engine.build().prepare(network.plan.clone())?;
+    // By the engine that a show finds them with, so that their order is the same.
+    let mut exact = Cpu::default().program(network.plan.clone())?;
     let found = directions::of(&network, |ws| {
         let mut image = Image::default();
-        program.draw(&Inputs { ws, ..Inputs::default() }, &mut image).ok()?;
+        exact.draw(&Inputs { ws, ..Inputs::default() }, &mut image).ok()?;
         Some(image.data)
     });
+    drop(exact);
+    let mut program = options.engine.build().prepare(network.plan.clone())?;
     ensure!(!found.is_empty(), "{}: no w moves the picture of this network", file.display());
     let shown = &found[..found.len().min(DIR_KNOBS)];
     std::fs::create_dir_all(&options.out)

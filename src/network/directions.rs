@@ -43,23 +43,27 @@ pub fn of(network: &Network, draw: impl FnMut(&[f32]) -> Option<Vec<f32>>) -> Ve
         return known;
     }
     let mut found = compute(network);
-    rank(network, &mut found, draw);
-    if let Some(key) = key {
+    let is_ranked = rank(network, &mut found, draw);
+    if let Some(key) = key.filter(|_| is_ranked) {
         key.write(&found);
     }
     found
 }
 
-/// Sorts the first directions by how much they change the picture of a few seeds. A network that is too large for that keeps its order.
-pub fn rank(network: &Network, found: &mut [Direction], mut draw: impl FnMut(&[f32]) -> Option<Vec<f32>>) {
+/// Sorts the first directions by how much they change the picture of a few seeds. A network that is too large for that keeps
+/// its order, and so does one whose pictures cannot be drawn: false.
+pub fn rank(network: &Network, found: &mut [Direction], mut draw: impl FnMut(&[f32]) -> Option<Vec<f32>>) -> bool {
     let seen = found.len().min(SEEN);
     let each = (2 * seen as u64).saturating_mul(network.plan.macs()).max(1);
     let seeds = (MOST_MACS / each).min(MOST_SEEN_SEEDS);
-    for direction in &mut found[..seen] {
-        let Some(change) = change(network, direction, seeds as usize, &mut draw) else { return };
-        direction.change = change as f32;
+    let mut changes = Vec::with_capacity(seen);
+    for direction in &found[..seen] {
+        let Some(change) = change(network, direction, seeds as usize, &mut draw) else { return false };
+        changes.push(change as f32);
     }
+    found.iter_mut().zip(changes).for_each(|(direction, change)| direction.change = change);
     found[..seen].sort_by(|a, b| b.change.total_cmp(&a.change));
+    true
 }
 
 /// Half the difference of the pictures one step ahead and one step back, root mean square, on average over the first seeds.

@@ -103,7 +103,11 @@ pub fn load(network: &Network, draw: impl FnMut(&[f32]) -> Option<Vec<f32>>) -> 
                     / length
             }
         };
-        Ok(scaled(row, strength * named.scale))
+        let step = scaled(row, strength * named.scale);
+        if step.iter().any(|x| !x.is_finite()) {
+            return Err(format!("/dir/{}: {}: expected finite numbers, found others", named.name, path.display()));
+        }
+        Ok(step)
     };
     let mut named = Vec::new();
     for name in names {

@@ -354,7 +354,7 @@ impl Script {
         also.call::<()>(("audio", Lu::Nil, api::audio(&lua)?))?;
         lua.set_named_registry_value("name_of", prelude.get::<Function>("name_of")?)?;
         let vars: LuaTable = prelude.get("vars")?;
-        vars.raw_set("keys", lua.create_table()?)?;
+        vars.raw_set("points", lua.create_table()?)?;
         lua.set_named_registry_value("vars", &vars)?;
         if let Some(mut session) = lua.app_data_mut::<Session>() {
             session.value_of = Some(prelude.get("value_of")?);

@@ -15,12 +15,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use toml::{Table as Toml, Value};
 
 use super::locate::name_of;
 use crate::file::text as file_text;
-use crate::params::{KEY_LENGTHS, Kind, Table, Target};
+use crate::params::{KEY_LENGTHS, Kind, Remote, Saving, Scope, Table, Target};
 
 /// Most keys of a track.
 pub const MOST: usize = 256;
@@ -129,10 +129,14 @@ fn entry(key: &Value, table: &Table) -> Result<KeyEntry, String> {
 /// Why not, in one line.
 pub fn movable(target: Target) -> Result<(), String> {
     let address = target.id.def().address;
-    if matches!(target.id.def().kind, Kind::Float { .. } | Kind::Int { .. }) && !address.starts_with("/keys") {
+    let def = target.id.def();
+    let is_number = matches!(def.kind, Kind::Float { .. } | Kind::Int { .. });
+    // What moves by itself can do no more than a preset that others have sent.
+    let is_of_picture = def.scope == Scope::Picture && def.saving == Saving::Saved && def.remote == Remote::Allowed;
+    if is_number && is_of_picture && !address.starts_with("/keys") {
         Ok(())
     } else {
-        Err(format!("{target} cannot be moved by keys: expected a number that is not theirs"))
+        Err(format!("{target} cannot be moved by keys: expected a number of the picture that presets keep"))
     }
 }
 
@@ -175,7 +179,8 @@ pub fn write(file: &Path, text: &str) -> io::Result<()> {
 #[derive(Debug)]
 pub struct Saver {
     jobs: Sender<Job>,
-    results: Receiver<Result<PathBuf, String>>,
+    results: Receiver<Saved>,
+    is_busy: bool,
     _thread: JoinHandle<()>,
 }
 
@@ -186,6 +191,16 @@ pub struct Job {
     /// Whether it must not replace a file that is there: then a number is put behind its name.
     pub is_new: bool,
     pub keys: Arc<Vec<KeyEntry>>,
+    /// Given back with the result.
+    pub generation: u64,
+}
+
+/// What became of a [`Job`].
+#[derive(Debug)]
+pub struct Saved {
+    pub generation: u64,
+    /// The file that was written, or one line.
+    pub result: Result<PathBuf, String>,
 }
 
 impl Saver {
@@ -196,23 +211,39 @@ impl Saver {
         let (done, results) = bounded(4);
         let run = move || {
             for job in todo {
-                if done.send(job.run()).is_err() {
+                let generation = job.generation;
+                if done.send(Saved { generation, result: job.run() }).is_err() {
                     return;
                 }
             }
         };
         let thread = std::thread::Builder::new().name("save keys".to_owned()).spawn(run)?;
-        Ok(Saver { jobs, results, _thread: thread })
+        Ok(Saver { jobs, results, is_busy: false, _thread: thread })
     }
 
-    /// Gives it a track to write. False while it is busy: try again later.
-    pub fn save(&self, job: Job) -> bool {
-        self.jobs.try_send(job).is_ok()
+    /// Gives it a track to write.
+    ///
+    /// # Errors
+    /// The same track, while it has another one to write: try again when that is done.
+    pub fn save(&mut self, job: Job) -> Result<(), Job> {
+        if self.is_busy {
+            return Err(job);
+        }
+        self.jobs.try_send(job).map_err(TrySendError::into_inner)?;
+        self.is_busy = true;
+        Ok(())
     }
 
-    /// The file that was written, or one line.
-    pub fn poll(&self) -> Option<Result<PathBuf, String>> {
-        self.results.try_recv().ok()
+    /// Whether a track is being written.
+    pub fn is_busy(&self) -> bool {
+        self.is_busy
+    }
+
+    /// What became of the last one, once.
+    pub fn poll(&mut self) -> Option<Saved> {
+        let saved = self.results.try_recv().ok()?;
+        self.is_busy = false;
+        Some(saved)
     }
 }
 
@@ -253,7 +284,8 @@ mod tests {
     fn a_new_track_replaces_no_file() {
         let folder = std::env::temp_dir().join(format!("latent-jockey-keys-{}", std::process::id()));
         let file = folder.join("a-keys.toml");
-        let save = |is_new: bool| Job { file: file.clone(), is_new, keys: Arc::default() }.run().unwrap();
+        let save =
+            |is_new: bool| Job { file: file.clone(), is_new, keys: Arc::default(), generation: 0 }.run().unwrap();
         assert_eq!([save(true), save(true), save(false)], [file.clone(), folder.join("a-keys-2.toml"), file.clone()]);
         std::fs::remove_dir_all(folder).unwrap();
     }

@@ -102,6 +102,16 @@ pub enum Ask {
     },
 }
 
+impl QueryError {
+    /// The parser's line, which repeats what it has found: cut, as the client chose how long that is.
+    fn json(error: serde_json::Error) -> QueryError {
+        const LONGEST: usize = 200;
+        let line = error.to_string();
+        let cut = line.char_indices().nth(LONGEST).map(|(at, _)| format!("{}…", &line[..at]));
+        QueryError::Json(cut.unwrap_or(line))
+    }
+}
+
 impl Ask {
     /// What the picture is called in the answer.
     pub fn outputs(&self) -> impl Iterator<Item = &'static str> {
@@ -117,7 +127,7 @@ impl Ask {
     /// # Errors
     /// When it is not an object of JSON with such fields, or has neither `z` nor a picture.
     pub fn from_object(json: &[u8], model: Option<Model>) -> Result<Ask, QueryError> {
-        let fields: Fields = serde_json::from_slice(json).map_err(|error| QueryError::Json(error.to_string()))?;
+        let fields: Fields = serde_json::from_slice(json).map_err(QueryError::json)?;
         fields.ask(model)
     }
 
@@ -126,8 +136,7 @@ impl Ask {
     /// # Errors
     /// As there.
     pub fn from_event(json: &[u8], model: Option<Model>) -> Result<Ask, QueryError> {
-        let (_, fields): (String, Fields) =
-            serde_json::from_slice(json).map_err(|error| QueryError::Json(error.to_string()))?;
+        let (_, fields): (String, Fields) = serde_json::from_slice(json).map_err(QueryError::json)?;
         fields.ask(model)
     }
 }

@@ -22,6 +22,8 @@ use crate::control::web::Socket;
 const MAX_SESSIONS: usize = 64;
 /// Most packets that wait for a client, pongs and errors: beyond that the oldest are dropped.
 const MOST_PACKETS: usize = 32;
+/// Longest text of a ping, in bytes: it is sent back.
+const LONGEST_PING: usize = 64;
 /// A client that says nothing for so long has gone. Browsers slow the pings of hidden pages down to one a minute.
 const GONE: Duration = Duration::from_secs(90);
 /// A poll without news ends after this time.
@@ -85,7 +87,10 @@ impl Session {
     }
 
     fn close(&self) {
-        self.inner().is_closed = true;
+        let mut inner = self.inner();
+        inner.is_closed = true;
+        inner.packets.clear();
+        drop(inner);
         self.news.notify_waiters();
     }
 
@@ -98,6 +103,7 @@ impl Session {
     fn said(self: &Arc<Self>, text: &str, submit: &Submit) -> bool {
         self.inner().heard = Instant::now();
         match packet::read(text) {
+            Said::Ping(rest) if rest.len() > LONGEST_PING => return false,
             Said::Ping(rest) => self.push(format!("3{rest}")),
             Said::Close => self.close(),
             Said::Query(json) => submit(self, json.to_owned()),

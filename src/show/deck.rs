@@ -33,6 +33,10 @@ struct Keyed {
     keys: Track,
     /// All as ws, if some are.
     layered: Option<Track>,
+    /// Which keys are ws.
+    are_layered: Vec<bool>,
+    /// Whether the track has been taken away: it is left with a glide.
+    is_over: bool,
     /// The point of this frame.
     point: Vec<f32>,
     /// How much of it is seen: 0 the walk, 1 the track.
@@ -40,30 +44,36 @@ struct Keyed {
 }
 
 impl Keyed {
+    /// Whether there is a track to be played.
+    fn plays(&self) -> bool {
+        !self.is_over && !self.keys.keys.is_empty()
+    }
+
     /// The track for this network, one line for each key that does not fit it, and where the seeds are.
     fn new(entries: &[KeyEntry], mapping: &Mapping, classes: &mut Classes) -> (Keyed, Option<String>) {
-        let (mut keys, mut problem) = (Track::default(), None);
+        let (mut keys, mut are_layered, mut problem) = (Track::default(), Vec::new(), None);
         let (mut w, mut scratch) = (Vec::new(), Scratch::default());
         for (n, entry) in entries.iter().enumerate() {
-            let rows = match &entry.at {
+            let (num_ws, w_dim) = (mapping.num_ws, mapping.w_dim);
+            let (rows, expected) = match &entry.at {
                 Latent::Seed(seed) => {
                     classes.map(mapping, &z_from_seed(*seed, mapping.z_dim), &mut w, &mut scratch);
-                    w.clone()
+                    (w.clone(), w_dim)
                 }
-                Latent::W(w) => w.clone(),
-                Latent::Ws(ws) => ws.concat(),
+                Latent::W(w) => (w.clone(), w_dim),
+                Latent::Ws(ws) => (ws.concat(), num_ws * w_dim),
             };
-            if rows.len() == mapping.w_dim || rows.len() == mapping.w_dim * mapping.num_ws {
+            if rows.len() == expected {
                 keys.keys.push(Key { rows, length: entry.length });
+                are_layered.push(matches!(entry.at, Latent::Ws(_)));
             } else {
-                let (num_ws, w_dim) = (mapping.num_ws, mapping.w_dim);
-                let line = format!("key {n} has {} numbers, expected {w_dim} or {num_ws} x {w_dim}", rows.len());
+                let line =
+                    format!("key {n} has {} numbers, expected w of {w_dim} or ws of {num_ws} x {w_dim}", rows.len());
                 problem.get_or_insert(line);
             }
         }
-        let is_layered = |key: &Key| key.rows.len() != mapping.w_dim;
-        let layered = keys.keys.iter().any(is_layered).then(|| keys.clone());
-        (Keyed { keys, layered, ..Keyed::default() }, problem)
+        let layered = are_layered.contains(&true).then(|| keys.clone());
+        (Keyed { keys, layered, are_layered, ..Keyed::default() }, problem)
     }
 }
 
@@ -115,7 +125,7 @@ impl Deck {
     }
 
     fn step(&mut self, dt: f64, settings: &walk::Settings, others: &walk::Settings) {
-        let to = f64::from(u8::from(settings.kind == WalkKind::Keys && !self.keyed.keys.keys.is_empty()));
+        let to = f64::from(u8::from(settings.kind == WalkKind::Keys && self.keyed.plays()));
         let most = if settings.glide_secs > 0.0 { dt / settings.glide_secs } else { 1.0 };
         self.keyed.share += (to - self.keyed.share).clamp(-most, most);
         self.walk.step(dt, settings);
@@ -185,8 +195,8 @@ impl Keyed {
         let (way, ease, end) = (p.get_choice(Id::KeysWay), p.get_choice(Id::KeysEase), p.get_choice(Id::KeysEnd));
         if let Some(layered) = &mut self.layered {
             // Keys of w follow psi, those of ws are what they are.
-            for (key, layers) in self.keys.keys.iter().zip(&mut layered.keys) {
-                if key.rows.len() == mapping.w_dim {
+            for ((key, layers), is_layered) in self.keys.keys.iter().zip(&mut layered.keys).zip(&self.are_layered) {
+                if !is_layered {
                     mapping.truncate_each_in_class(shares, &key.rows, |layer| psi(p, layer), &mut layers.rows);
                 }
             }
@@ -309,7 +319,12 @@ impl Decks {
     pub fn set_track(&mut self, entries: &[KeyEntry], params: &Params, at_once: bool) -> Option<String> {
         let mut problem = None;
         for deck in std::iter::once(&mut self.a).chain(&mut self.b) {
-            deck.classes.set(params.get(Id::Class), deck.network.mapping.c_dim, std::iter::empty());
+            if entries.is_empty() && !at_once {
+                deck.keyed.is_over = true;
+                continue;
+            }
+            // Where it is going: how far it has got depends on when the track was read.
+            deck.classes.set(params.base(Id::Class), deck.network.mapping.c_dim, std::iter::empty());
             let share = deck.keyed.share;
             (deck.keyed, problem) = Keyed::new(entries, &deck.network.mapping, &mut deck.classes);
             let is_played = params.get_choice::<WalkKind>(Id::WalkKind) == WalkKind::Keys && !entries.is_empty();

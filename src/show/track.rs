@@ -13,7 +13,7 @@ use crate::file::is_built_in;
 use crate::latent::track::{Key, Track};
 use crate::params::{Id, Params, Target, TimeBase, TrackEnd, TrackTake, Value, WalkKind};
 use crate::patch::locate::name_of;
-use crate::patch::track::{Job, KeyEntry, Latent, MOST, Saver, movable};
+use crate::patch::track::{Job, KeyEntry, Latent, MOST, Saved, Saver, movable};
 
 /// How often `/keys/time` says where the show is, in seconds.
 const SHOWN_EVERY: f64 = 0.1;
@@ -33,8 +33,10 @@ pub(super) struct Keys {
     since_secs: f64,
     /// Live only.
     saver: Option<Saver>,
-    /// Whether they are to be written.
-    is_new: bool,
+    /// What is to be written as soon as the thread is free.
+    pending: Option<Job>,
+    /// Increases with every track that is gone to: what was written for another one is not this one's file.
+    generation: u64,
 }
 
 impl Keys {
@@ -110,13 +112,21 @@ impl Show {
         self.status.mended(Kind::Track);
         self.reread.follow(Id::KeysFile, None);
         self.keys.file = None;
+        self.keys.generation += 1;
         self.play_track(Vec::new());
     }
 
     /// A track has been read.
     pub(super) fn take_track(&mut self, file: &Path, entries: Vec<KeyEntry>) {
         self.reread.follow(Id::KeysFile, Some(file));
-        if self.keys.file.replace(file.to_owned()).is_some_and(|before| before != file) {
+        let before = self.keys.file.replace(file.to_owned());
+        if before.as_deref() != Some(file) {
+            self.keys.generation += 1;
+        } else if self.keys.pending.is_some() || self.keys.saver.as_ref().is_some_and(Saver::is_busy) {
+            // What was read is older than what is being written, and is read again then.
+            return;
+        }
+        if before.is_some_and(|before| before != file) {
             self.keys.time = 0.0;
             self.keys.show(&mut self.params);
         }
@@ -201,8 +211,30 @@ impl Show {
 
     fn change_track(&mut self, entries: Vec<KeyEntry>) {
         self.keys.set(entries);
-        self.keys.is_new = self.keys.saver.is_some() && self.controls.may_save();
+        if self.keys.saver.is_some() && self.controls.may_save() {
+            self.keys.pending = self.job();
+        }
         self.place_track();
+    }
+
+    /// Writes the track: into its file, or into a new one beside the preset that plays, or in the player's folder. `None`, with a
+    /// line, if there is no such folder.
+    fn job(&mut self) -> Option<Job> {
+        let known = self.keys.file.clone().filter(|file| !is_built_in(file));
+        let preset = self.presets.playing();
+        let name = format!("{}-keys.toml", name_of(&preset.path));
+        let ships = self.presets.library().ships(&preset.path);
+        let folder = if ships { self.presets.library().folders().own() } else { preset.path.parent() };
+        let Some(folder) = folder.map(Path::to_owned) else {
+            self.status.notice("there is no folder of your own for the keys: they are not saved".to_owned());
+            return None;
+        };
+        Some(Job {
+            is_new: known.is_none(),
+            file: known.unwrap_or_else(|| folder.join(name)),
+            keys: self.keys.entries.clone(),
+            generation: self.keys.generation,
+        })
     }
 
     /// Moves along the track, and writes it if it has changed. `dt` is 0 while the picture is frozen.
@@ -226,8 +258,10 @@ impl Show {
     }
 
     fn save_track(&mut self) {
-        while let Some(result) = self.keys.saver.as_ref().and_then(Saver::poll) {
+        while let Some(Saved { generation, result }) = self.keys.saver.as_mut().and_then(Saver::poll) {
             match result {
+                // Another preset plays in the meantime.
+                Ok(_) if generation != self.keys.generation => self.status.mended(About::Saving),
                 Ok(file) => {
                     self.status.mended(About::Saving);
                     if self.keys.file.as_ref() != Some(&file) {
@@ -241,25 +275,16 @@ impl Show {
                 Err(line) => self.status.error(About::Saving, line),
             }
         }
-        if !self.keys.is_new {
-            return;
+        let Some(mut job) = self.keys.pending.take() else { return };
+        // The first key has made the file in the meantime.
+        if job.is_new
+            && job.generation == self.keys.generation
+            && let Some(file) = self.keys.file.as_ref().filter(|file| !is_built_in(file))
+        {
+            (job.file, job.is_new) = (file.clone(), false);
         }
-        let known = self.keys.file.clone().filter(|file| !is_built_in(file));
-        let preset = self.presets.playing();
-        let name = format!("{}-keys.toml", name_of(&preset.path));
-        let ships = self.presets.library().ships(&preset.path);
-        let folder = if ships { self.presets.library().folders().own() } else { preset.path.parent() };
-        let Some(folder) = folder.map(Path::to_owned) else {
-            self.keys.is_new = false;
-            return self.status.notice("there is no folder of your own for the keys: they are not saved".to_owned());
-        };
-        let job = Job {
-            is_new: known.is_none(),
-            file: known.unwrap_or_else(|| folder.join(name)),
-            keys: self.keys.entries.clone(),
-        };
-        if let Some(saver) = &self.keys.saver {
-            self.keys.is_new = !saver.save(job);
+        if let Some(saver) = &mut self.keys.saver {
+            self.keys.pending = saver.save(job).err();
         }
     }
 }

@@ -285,15 +285,17 @@ mod test {
             .collect();
         let board = board_of(&params, aliases);
         let at = |address: &str| node(&board, address).unwrap();
+        let mut psi = at("/psi");
+        let contents = psi.as_object_mut().unwrap().remove("CONTENTS").unwrap();
+        assert_eq!((&contents["cutoff"], &contents["3"]), (&at("/psi/cutoff"), &at("/psi/3")));
         assert_eq!(
-            at("/psi"),
+            psi,
             json!({
                 "FULL_PATH": "/psi", "ACCESS": 3, "TYPE": "f", "VALUE": [0.25], "RANGE": [{"MIN": -1.0, "MAX": 2.0}],
                 "CLIPMODE": ["both"], "DESCRIPTION": Id::Psi.def().help, "DEFAULT": [0.7],
-                "CONTENTS": { "cutoff": at("/psi/cutoff") },
             })
         );
-        assert_eq!(at("/walk/kind")["RANGE"], json!([{ "VALS": ["hold", "drift", "loop", "line"] }]));
+        assert_eq!(at("/walk/kind")["RANGE"], json!([{ "VALS": ["hold", "drift", "loop", "line", "keys"] }]));
         assert_eq!(at("/walk/kind")["VALUE"], json!(["drift"]));
         assert_eq!(at("/walk/kind")["DEFAULT"], json!(["drift"]));
         let remote = |address: &str| at(address).get("REMOTE").cloned();

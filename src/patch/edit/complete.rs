@@ -220,6 +220,10 @@ pub fn offer(
             if typed.starts_with(|c: char| c.is_ascii_digit()) {
                 return None;
             }
+            // A word of the language is whole.
+            if !is_asked && inside.is_some_and(|token| token.kind == Kind::Keyword && token.range.end == at) {
+                return None;
+            }
             let before = text[..start].trim_end_matches(' ');
             let items = match language {
                 Language::Wgsl => of_wgsl(text, at),
@@ -438,7 +442,7 @@ mod tests {
             ("walk.sp|", &["walk.speed"]),
             ("x = walk.ki|", &["walk.kind"]),
             ("psi = bass:smo|", &["smooth"]),
-            ("walk.kind = \"|\"", &["hold", "drift", "loop", "line"]),
+            ("walk.kind = \"|\"", &["hold", "drift", "loop", "line", "keys"]),
             ("walk.kind = \"l|", &["loop", "line"]),
             ("walk.kind = seq(\"loop l|\", 4)", &["loop", "line"]),
             ("style.a = \"|\"", &["Starry Night", "Great Wave"]),
@@ -467,7 +471,7 @@ mod tests {
     #[test]
     fn what_is_asked_for_begins_with_what_plays() {
         assert_eq!(offered("seed = |", Language::Luau, true), ["67"]);
-        assert_eq!(offered("walk.kind = |", Language::Luau, true).len(), 4);
+        assert_eq!(offered("walk.kind = |", Language::Luau, true).len(), 5);
         assert!(offered("|", Language::Luau, true).len() == MOST);
     }
 

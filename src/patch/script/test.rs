@@ -209,19 +209,19 @@ fn assigning_writes_binds_or_lets_go() {
 #[test]
 fn vectors_are_values() {
     let mut rig = Rig::new();
-    rig.ok("keys[1] = vec(0, 1, 2, 3); keys[2] = point(4)");
-    rig.ok("w = lerp(keys[1], keys[2], saw(16))");
+    rig.ok("points[1] = vec(0, 1, 2, 3); points[2] = point(4)");
+    rig.ok("w = lerp(points[1], points[2], saw(16))");
     rig.play_to(8.0);
     assert_eq!((0..4).map(|i| rig.get(&format!("/w/{i}"))).collect::<Vec<_>>(), [2.0, 3.0, 4.0, 4.0], "within ±4");
-    rig.ok("z = 0.5 * keys[1]");
+    rig.ok("z = 0.5 * points[1]");
     assert_eq!(rig.params.vector(Id::ZVector), [0.0, 0.5, 1.0, 1.5]);
-    rig.ok("z = sine(8) * keys[1]");
+    rig.ok("z = sine(8) * points[1]");
     rig.play_to(10.0);
     assert_eq!((rig.get("/z/1"), rig.params.vector(Id::ZVector).len()), (1.0, 0));
     rig.ok("w = nil; z = nil");
     rig.frame();
     assert_eq!((rig.script.bindings().len(), rig.get("/w/2")), (0, 0.0));
-    rig.ok("z[0] = keys[1][2]; print(#w(), w()[1])");
+    rig.ok("z[0] = points[1][2]; print(#w(), w()[1])");
     assert_eq!((rig.get("/z/0"), rig.script.take_output()), (1.0, vec!["4 signal from 0 to 0".to_owned()]));
 }
 
