@@ -82,6 +82,8 @@ pub struct Options {
     pub models: ModelsView,
     /// How many threads draw, at least 1.
     pub threads: usize,
+    /// Whether they draw at the lowest priority.
+    pub yields: bool,
     pub timeouts: Timeouts,
     pub events: EventSender,
     pub counts: Arc<Counts>,
@@ -123,7 +125,7 @@ impl RunwayServer {
     /// # Errors
     /// When no port can be opened, with the first reason.
     pub fn start(options: Options) -> Result<Self, RunwayError> {
-        let Options { doors, models, threads, timeouts, events, counts } = options;
+        let Options { doors, models, threads, yields, timeouts, events, counts } = options;
         let say = |line: String| events.send(Event::Notice(line), &counts);
         let (mut opened, mut addresses) = (Vec::new(), Vec::new());
         let mut first_error = None;
@@ -145,7 +147,7 @@ impl RunwayServer {
             Some(error) => say(error.to_string()),
             None => {}
         }
-        let worker = Worker::start(threads, counts.clone()).map_err(RunwayError::Thread)?;
+        let worker = Worker::start(threads, yields, counts.clone()).map_err(RunwayError::Thread)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()

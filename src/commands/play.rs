@@ -359,6 +359,7 @@ fn answer_sketches(options: &Options, deadline: Instant, show: &mut Show, device
             doors: options.runway.iter().map(|door| (Listen::new(options.listen, door.port), door.model)).collect(),
             models: models.clone(),
             threads,
+            yields: true,
             timeouts: runway::timeouts(),
             events: events.clone(),
             counts: Arc::default(),

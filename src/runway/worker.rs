@@ -162,13 +162,17 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// Draws with `threads` threads, at the lowest priority if it `yields` to the show.
+    ///
     /// # Errors
     /// When the system refuses the thread.
-    pub fn start(threads: usize, counts: Arc<Counts>) -> std::io::Result<Worker> {
+    pub fn start(threads: usize, yields: bool, counts: Arc<Counts>) -> std::io::Result<Worker> {
         let queue = Queue::new(counts);
         let jobs = queue.clone();
         let thread = std::thread::Builder::new().name("runway pictures".to_owned()).spawn(move || {
-            process::become_idle_thread();
+            if yields {
+                process::become_idle_thread();
+            }
             work(&jobs, Painter::new(threads));
         })?;
         Ok(Worker { queue, thread: Some(thread) })
@@ -287,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_hostile_query_is_an_error_and_the_next_one_is_drawn() {
-        let worker = Worker::start(1, Arc::default()).unwrap();
+        let worker = Worker::start(1, false, Arc::default()).unwrap();
         let board = board();
         let ask = |json: &str| push(worker.queue(), &board, Form::Object, json).unwrap().blocking_recv().unwrap();
         assert_eq!((&*board.last(), board.error().as_str()), ("{}", r#"{"error":null}"#));

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 use crate::common::fixture;
 use crate::common::rig::{Rig, text};
 
-/// The most that a test waits for a picture: they are drawn at the lowest priority, perhaps beside other tests.
+/// The most that a test waits for a picture: perhaps beside other tests.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A live show with a style network, its server, and what steps it.
@@ -39,6 +39,7 @@ impl Stage {
             doors,
             models: rig.show.models(),
             threads: 1,
+            yields: false,
             timeouts: timeouts(),
             events: sender,
             counts: Arc::new(Counts::default()),
@@ -388,7 +389,8 @@ fn a_port_that_is_taken_costs_one_line() {
         let mut rig = Rig::with(&[("a", "")]).start();
         let (sender, events) = queue();
         let (models, counts) = (rig.show.models(), Arc::default());
-        let options = Options { doors, models, threads: 1, timeouts: timeouts(), events: sender, counts };
+        let options =
+            Options { doors, models, threads: 1, yields: false, timeouts: timeouts(), events: sender, counts };
         (RunwayServer::start(options), events)
     };
     let (both, events) = start(vec![(taken, None), (Listen::Loopback { port: 0 }, None)]);
