@@ -30,7 +30,6 @@ use crate::patch::preset::{Preset, PresetError};
 use crate::patch::set::{self, Set};
 use crate::patch::track::{self, KeyEntry};
 use crate::patch::versions;
-use crate::process::become_idle_thread;
 use crate::record::take::Landed;
 use crate::screen::{Compiled, Workshop};
 use crate::show::picture::{self, LeftOut, PictureError};
@@ -501,7 +500,6 @@ impl Context {
 
     /// Finds the directions of a network. Its pictures are drawn by one thread of the cpu engine: slowly, and beside the show.
     fn directions(&self, network: &Network) -> directions::Loaded {
-        become_idle_thread();
         let mut program = None;
         directions::load(network, |ws| {
             let program = match &mut program {
