@@ -34,14 +34,18 @@ pub fn frame_numbers(plan: &Plan) -> usize {
 /// Time-out after which a picture counts as lost.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The same on a software adapter, which is slow but never hangs.
+const SOFTWARE_PATIENCE: Duration = Duration::from_secs(600);
+
 /// Waits until the card has finished a submission, or all of them.
 ///
 /// # Errors
 /// When that takes too long, or the card is lost.
 pub fn wait(device: &Device, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), EngineError> {
-    match device.wgpu.poll(wgpu::PollType::Wait { submission_index, timeout: Some(PATIENCE) }) {
+    let timeout = if device.adapter.kind == wgpu::DeviceType::Cpu { SOFTWARE_PATIENCE } else { PATIENCE };
+    match device.wgpu.poll(wgpu::PollType::Wait { submission_index, timeout: Some(timeout) }) {
         Ok(_) => {}
-        Err(wgpu::PollError::Timeout) => device.give_up(format!("no picture within {} s", PATIENCE.as_secs())),
+        Err(wgpu::PollError::Timeout) => device.give_up(format!("no picture within {} s", timeout.as_secs())),
         // The submission is unknown to the device.
         Err(_) => device.give_up("the device is gone".to_owned()),
     }
