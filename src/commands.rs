@@ -19,6 +19,7 @@ macro_rules! report {
 }
 
 pub mod bench;
+pub mod caption;
 pub mod completions;
 pub mod convert;
 pub mod directions;

@@ -30,6 +30,7 @@
 //! | [`effects`] | picture processing after the network: crossfade, input, style loop |
 //! | [`record`] | writes pictures as videos and folders of PNGs |
 //! | [`show`] | one frame of the show; the only module that knows the whole path |
+//! | [`caption`] | pictures get captions, by a small network and by people |
 //! | [`runway`] | pictures for sketches, by the protocol of Runway's app |
 //! | [`thumbnail`] | small pictures of presets, styles, networks and seeds, drawn by a child process and kept |
 //! | [`commands`] | the command line, one file per command |
@@ -38,6 +39,7 @@
 #[cfg(feature = "window")]
 pub mod app;
 pub mod audio;
+pub mod caption;
 pub mod commands;
 pub mod control;
 pub mod effects;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use latent_jockey::commands::{
-    self, bench, completions, convert, directions, doctor, eval, generate, inspect, keys, man, params, play, render,
-    shader, style, take, thumbnails,
+    self, bench, caption, completions, convert, directions, doctor, eval, generate, inspect, keys, man, params, play,
+    render, shader, style, take, thumbnails,
 };
 use latent_jockey::show::printable;
 
@@ -28,6 +28,8 @@ enum Command {
     Generate(generate::Options),
     /// Show in which directions a network's picture changes most, and let them have names
     Directions(directions::Options),
+    /// Caption pictures, in a table that you may edit
+    Caption(caption::Options),
     /// Repaint a picture over and over with a style network, and measure where it goes
     Style(style::Options),
     /// Show what a network file holds, and whether it will play
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Some(Command::Render(options)) => render::run(&options),
         Some(Command::Generate(options)) => generate::run(&options),
         Some(Command::Directions(options)) => directions::run(&options),
+        Some(Command::Caption(options)) => caption::run(&options),
         Some(Command::Style(options)) => style::run(&options),
         Some(Command::Inspect(options)) => inspect::run(&options),
         Some(Command::Convert(options)) => convert::run(&options),

@@ -98,7 +98,11 @@ fn folders() -> Health {
     let built_in = Folders::default();
     let count = |kind| built_in.files(kind).len();
     let left_out = built_in::left_out();
-    let left_out = if left_out.is_empty() { String::new() } else { format!(", without {}", left_out.join(" and ")) };
+    let left_out = match left_out.as_slice() {
+        [] => String::new(),
+        [one] => format!(", without {one}"),
+        [first @ .., last] => format!(", without {} and {last}", first.join(", ")),
+    };
     let [presets, networks] = [Kind::Preset, Kind::Network].map(count);
     let built_in = format!("built in ({presets} presets, {networks} networks{left_out})");
     Good([show, own, installed, Some(built_in)].into_iter().flatten().collect::<Vec<_>>().join(", then "))

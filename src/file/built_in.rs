@@ -17,6 +17,7 @@ pub const ROOT: &str = "built-in:";
 #[include = "*.toml"]
 #[include = "*.luau"]
 #[include = "networks/*.safetensors"]
+#[include = "captioner/*.safetensors"]
 #[include = "pictures/*"]
 #[include = "thumbnails/*.jpg"]
 #[exclude = "*.md"]
@@ -36,10 +37,14 @@ struct Effects;
 /// them.
 const LARGE: [&str; 2] = ["mandalas256", "nebulae256"];
 
-/// The networks that ship and that this build is without.
+/// The captioner that ships; the registry's package is without it, too.
+pub const CAPTIONER: &str = "captioner/captioner.safetensors";
+
+/// What ships and what this build is without.
 pub fn left_out() -> Vec<&'static str> {
-    let is_there = |name: &&str| Presets::get(&format!("networks/{name}.safetensors")).is_some();
-    LARGE.into_iter().filter(|name| !is_there(name)).collect()
+    let is_missing = |file: &str| Presets::get(file).is_none();
+    let networks = LARGE.into_iter().filter(|name| is_missing(&format!("networks/{name}.safetensors")));
+    networks.chain(Some("the captioner").filter(|_| is_missing(CAPTIONER))).collect()
 }
 
 /// Whether this is a built-in file, or a place where one might be.
@@ -85,6 +90,7 @@ mod tests {
         for (folder, ending, at) in [
             ("", "toml", "presets"),
             ("networks", "safetensors", "presets/networks"),
+            ("captioner", "safetensors", "presets/captioner"),
             ("controllers", "toml", "presets/controllers"),
             ("pictures/paintings", "jpg", "presets/pictures/paintings"),
             ("fx", "wgsl", "shaders/fx"),

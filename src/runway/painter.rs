@@ -1,4 +1,4 @@
-//! Queries become pictures.
+//! Queries become pictures, and pictures captions.
 //!
 //! Runs on the thread `runway pictures`, with an engine of its own on the processor. What it prepares is made at the first
 //! query and given back by [`Painter::rest`].
@@ -9,7 +9,8 @@ use image::RgbImage;
 use image::imageops::{FilterType, resize};
 
 use super::picture;
-use super::query::{Ask, QueryError};
+use super::query::{Ask, PictureField, QueryError};
+use crate::caption::Captioner;
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::cpu::Cpu;
 use crate::engine::{Engine, Inputs, Program};
@@ -32,12 +33,20 @@ pub struct Painter {
     /// The network, prepared.
     generator: Option<(Arc<Network>, Box<dyn Program>)>,
     style: Option<StyleLoop>,
+    captioner: Option<Captioner>,
+}
+
+/// What a query is answered with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    Picture(RgbImage),
+    Text(String),
 }
 
 impl Painter {
     /// Nothing is made before the first query. `threads` compute, this one included.
     pub fn new(threads: usize) -> Self {
-        Painter { threads, engine: None, generator: None, style: None }
+        Painter { threads, engine: None, generator: None, style: None, captioner: None }
     }
 
     /// Gives back the memory and threads until the next query.
@@ -48,9 +57,21 @@ impl Painter {
     /// Draws a query with what plays.
     ///
     /// # Errors
-    /// When its picture or style makes no sense, no style network plays, or the engine cannot run the network.
-    pub fn draw(&mut self, ask: &Ask, models: &Models) -> Result<RgbImage, QueryError> {
+    /// When its picture or style makes no sense, no style network plays, the engine cannot run the network, or there is no
+    /// captioner.
+    pub fn answer(&mut self, ask: &Ask, models: &Models) -> Result<Answer, QueryError> {
+        let Ask::Caption { picture, field } = ask else { return self.draw(ask, models).map(Answer::Picture) };
+        let given = decoded(picture, field)?;
+        let captioner = match &mut self.captioner {
+            Some(captioner) => captioner,
+            none => none.insert(Captioner::open(None).map_err(|error| QueryError::Failed(error.to_string()))?),
+        };
+        Ok(Answer::Text(captioner.caption(&given).text))
+    }
+
+    fn draw(&mut self, ask: &Ask, models: &Models) -> Result<RgbImage, QueryError> {
         match ask {
+            Ask::Caption { .. } => Ok(RgbImage::default()),
             Ask::Generate { z, truncation, style: None } => Ok(rgb(&self.generate(z, *truncation, models)?)),
             Ask::Generate { z, truncation, style } => {
                 let (network, settings) = styled(models, style.as_deref())?;
@@ -59,9 +80,7 @@ impl Painter {
             }
             Ask::Paint { picture, field, style } => {
                 let (network, settings) = styled(models, style.as_deref())?;
-                let given =
-                    picture::decode(picture).map_err(|source| QueryError::Picture { field: field.name, source })?;
-                self.paint(&given, &network, settings)
+                self.paint(&decoded(picture, field)?, &network, settings)
             }
         }
     }
@@ -121,6 +140,11 @@ impl Painter {
         }
         Ok(resize(&painting, width, height, FilterType::CatmullRom))
     }
+}
+
+/// The picture of a query.
+fn decoded(picture: &str, field: &PictureField) -> Result<RgbImage, QueryError> {
+    picture::decode(picture).map_err(|source| QueryError::Picture { field: field.name, source })
 }
 
 fn failed(error: crate::engine::EngineError) -> QueryError {
@@ -238,6 +262,17 @@ mod tests {
         let plain = painter.draw(&generate(&z, None), &models).unwrap();
         let painted = painter.draw(&generate(&z, Some(names[0])), &models).unwrap();
         assert!(painted != plain && painted.dimensions() == plain.dimensions());
+    }
+
+    #[test]
+    fn a_picture_is_put_into_words() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/caption/heart.png");
+        let picture = crate::image::file::read(&file).unwrap().into_rgb8();
+        // As a JPEG it is nearly the same picture.
+        let json = format!("{{\"image\":\"{}\"}}", picture::encode(&picture).unwrap());
+        let ask = Ask::from_object(json.as_bytes(), Some(crate::runway::Model::Captioner)).unwrap();
+        let answer = Painter::new(1).answer(&ask, &models()).unwrap();
+        assert!(matches!(&answer, Answer::Text(text) if text.starts_with("an emoji of ")), "{answer:?}");
     }
 
     #[test]

@@ -29,10 +29,13 @@ pub enum Model {
     Network,
     /// The style network that plays: paints over a picture.
     Style,
+    /// Puts a picture into words. Only where it is asked for: elsewhere a picture is painted over.
+    Captioner,
 }
 
 impl Model {
-    const ALL: [(&str, Model); 2] = [("network", Model::Network), ("style", Model::Style)];
+    const ALL: [(&str, Model); 3] =
+        [("network", Model::Network), ("style", Model::Style), ("captioner", Model::Captioner)];
 
     pub fn from_word(word: &str) -> Option<Model> {
         Self::ALL.iter().find(|(own, _)| *own == word).map(|(_, model)| *model)
@@ -100,6 +103,11 @@ pub enum Ask {
         /// The mix that plays, if not said.
         style: Option<String>,
     },
+    Caption {
+        /// A data URI.
+        picture: String,
+        field: PictureField,
+    },
 }
 
 impl QueryError {
@@ -113,13 +121,15 @@ impl QueryError {
 }
 
 impl Ask {
-    /// What the picture is called in the answer.
+    /// What the picture, or the caption, is called in the answer.
     pub fn outputs(&self) -> impl Iterator<Item = &'static str> {
-        let also = match self {
-            Ask::Generate { .. } => None,
-            Ask::Paint { field, .. } => field.also,
+        let (first, also) = match self {
+            Ask::Generate { .. } => ("image", None),
+            Ask::Paint { field, .. } => ("image", field.also),
+            // DenseCap and im2txt called it so.
+            Ask::Caption { .. } => ("caption", None),
         };
-        std::iter::once("image").chain(also)
+        std::iter::once(first).chain(also)
     }
 
     /// Reads an object, for this model or the one that its fields suggest: a picture is painted over.
@@ -163,12 +173,13 @@ impl Fields {
         let truncation = self.truncation.map_or(TRUNCATION, |number| number.0).clamp(0.0, 1.0) as f32;
         match (model, picture, self.z) {
             (None | Some(Model::Style), Some((picture, field)), _) => Ok(Ask::Paint { picture, field, style }),
+            (Some(Model::Captioner), Some((picture, field)), _) => Ok(Ask::Caption { picture, field }),
             (None | Some(Model::Network), _, Some(Numbers(z))) => Ok(Ask::Generate { z, truncation, style }),
             (None, None, None) => Err(QueryError::Asked(
                 "expected z (numbers), or a picture in image, contentImage, content_image or input; found neither",
             )),
             (Some(Model::Network), _, None) => Err(QueryError::Asked("expected z (numbers), found none")),
-            (Some(Model::Style), None, _) => {
+            (Some(Model::Style | Model::Captioner), None, _) => {
                 Err(QueryError::Asked("expected a picture in image, contentImage, content_image or input, found none"))
             }
         }
@@ -270,6 +281,10 @@ impl<'de, W: What> Deserialize<'de> for Text<W> {
 /// What `/info` says: the inputs and outputs of the model, or of all.
 pub fn info(models: &Models, model: Option<Model>) -> Json {
     let mut inputs = Vec::new();
+    if model == Some(Model::Captioner) {
+        let caption = json!({ "name": "caption", "type": "text", "description": null, "default": "" });
+        return json!({ "inputs": [picture("image")], "outputs": [caption] });
+    }
     if model != Some(Model::Style) {
         inputs.extend(network_inputs(&models.network));
     }
@@ -356,6 +371,10 @@ mod tests {
         let both = r#"{"z":[1],"image":"data:,"}"#;
         assert_eq!(ask(both, Some(Model::Network)), Ok(generate(&[1.0], 0.8)));
         assert!(matches!(ask(both, Some(Model::Style)), Ok(Ask::Paint { .. })));
+        let caption = ask(both, Some(Model::Captioner)).unwrap();
+        assert!(matches!(&caption, Ask::Caption { picture, .. } if picture == "data:,"), "{caption:?}");
+        assert_eq!(caption.outputs().collect::<Vec<_>>(), ["caption"]);
+        assert!(ask(r#"{"z":[1]}"#, Some(Model::Captioner)).unwrap_err().contains("picture"));
         assert!(ask(r#"{"image":""}"#, Some(Model::Network)).unwrap_err().contains('z'));
         assert!(ask(r#"{"z":[1]}"#, Some(Model::Style)).unwrap_err().contains("picture"));
     }

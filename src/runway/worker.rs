@@ -14,7 +14,7 @@ use hyper::body::Bytes;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
-use super::painter::Painter;
+use super::painter::{Answer, Painter};
 use super::query::{Ask, Model, QueryError, info};
 use super::{packet, picture};
 use crate::control::Counts;
@@ -229,10 +229,15 @@ fn draw(painter: &mut Painter, board: &Board, form: Form, json: &[u8]) -> Result
         Form::Object => Ask::from_object(json, board.model),
         Form::Event { .. } => Ask::from_event(json, board.model),
     }?;
-    let picture = painter.draw(&ask, &board.models.get())?;
-    let uri = picture::encode(&picture).ok_or_else(|| QueryError::Failed("it has no pixels".to_owned()))?;
-    // Neither the names nor base64 need escaping.
-    let fields: Vec<String> = ask.outputs().map(|name| format!("\"{name}\":\"{uri}\"")).collect();
+    let value = match painter.answer(&ask, &board.models.get())? {
+        Answer::Picture(picture) => {
+            let uri = picture::encode(&picture).ok_or_else(|| QueryError::Failed("it has no pixels".to_owned()))?;
+            // Base64 needs no escaping.
+            format!("\"{uri}\"")
+        }
+        Answer::Text(text) => packet::ascii(&json!(text).to_string()).into_owned(),
+    };
+    let fields: Vec<String> = ask.outputs().map(|name| format!("\"{name}\":{value}")).collect();
     Ok(format!("{{{}}}", fields.join(",")).into())
 }
 

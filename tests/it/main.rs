@@ -54,6 +54,7 @@ mod osc_loops_come_to_rest;
 mod oscquery_clients_read_write_and_listen;
 mod other_programs_get_the_picture;
 mod parameters_come_and_go_while_playing;
+mod pictures_are_captioned;
 mod presets_are_saved_where_they_belong;
 mod presets_reload_however_the_file_changes;
 mod repeated_values_fire_once;
