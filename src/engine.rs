@@ -4,6 +4,7 @@
 //! nothing of architectures, MIDI, presets or windows. All allocation, weight transformation and tuning happens in
 //! [`Engine::prepare`], on the loader's thread; [`Program::run`] only computes.
 
+pub mod bend;
 pub mod canvas;
 pub mod cpu;
 pub mod fallback;
@@ -20,6 +21,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::image::Image;
+use bend::Bends;
+use memo::{Memo, MemoError};
 use surface::{Place, Surface};
 
 /// How per-layer noise is made (`noise_mode` of the original code).
@@ -57,6 +60,8 @@ pub struct Inputs<'a> {
     pub noise: Noise,
     /// The player's transform of the content of a StyleGAN3 picture; other networks ignore it.
     pub transform: Transform,
+    /// What is done to maps between layers.
+    pub bends: Bends,
     /// The content picture of a style network, `[3, H, W]` in −1..1. It is quickest where the program computes.
     pub image: Option<&'a Surface>,
     /// The mix of styles of a style network, `[styles]`, summing to 1.
@@ -190,6 +195,15 @@ pub trait Program: Send {
     /// One line for the performer, returned once, if another engine had to take over.
     fn take_notice(&mut self) -> Option<String> {
         None
+    }
+
+    /// What bends remember of the pictures before, written down or given back.
+    ///
+    /// # Errors
+    /// When a device is lost, and when it is given back to another program.
+    fn memo(&mut self, memo: &mut Memo) -> Result<(), MemoError> {
+        let _ = memo;
+        Ok(())
     }
 
     /// What the last run left in a buffer of the plan, for tests and for inspecting a network. `None` if there is no such

@@ -15,13 +15,13 @@ mod value;
 
 pub(crate) use choice::words;
 pub use choice::{
-    Choice, Codec, Detail, Ease, Keep, Kernel, Layout, NoiseKind, RecordWhat, StyleSize, TempoSource, TimeBase,
-    TrackEnd, TrackTake, TrackWay, WalkKind, Zone,
+    BendEdge, BendKind, Choice, Codec, Detail, Ease, Keep, Kernel, Layout, NoiseKind, RecordWhat, StyleSize,
+    TempoSource, TimeBase, TrackEnd, TrackTake, TrackWay, WalkKind, Zone,
 };
 pub use meaning::{Meaning, number_of_word};
 pub use store::Params;
 pub use table::{
-    CLASS_KNOBS, Curve, DIR_KNOBS, DIR_RANGE, Def, Id, KEY_LENGTHS, Kind, MAX_DIM, MAX_LAYERS, Members, Remote,
+    BENDS, CLASS_KNOBS, Curve, DIR_KNOBS, DIR_RANGE, Def, Id, KEY_LENGTHS, Kind, MAX_DIM, MAX_LAYERS, Members, Remote,
     STYLE_KNOBS, Saving, Scope, SharedTable, Table, TableError, Target, intern, nearest_of,
 };
 pub use value::{Value, WriteError, Written, short};

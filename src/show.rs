@@ -6,6 +6,7 @@
 //! files and saving have threads, and `step` never waits for them; offline ([`Mode::Offline`]) each step makes its own
 //! picture, and what it requests lands in the same step.
 
+mod bends;
 mod chase;
 mod clean;
 mod controls;
@@ -613,6 +614,9 @@ impl Show {
             self.move_targets(write);
             self.tell_idle(write);
         }
+        if id == Id::KeysTime {
+            self.output.forget_bends();
+        }
         if matches!(id, Id::Preset | Id::PresetNext | Id::PresetPrev) {
             self.scripts.lead(write.source == Source::Script);
         }
@@ -647,7 +651,10 @@ impl Show {
         match id {
             Id::SeedNext => self.step_seed(1.0),
             Id::SeedPrev => self.step_seed(-1.0),
-            Id::WalkRestart => self.decks.restart(),
+            Id::WalkRestart => {
+                self.decks.restart();
+                self.output.forget_bends();
+            }
             Id::Tap | Id::TempoHalf | Id::TempoDouble | Id::TempoEarlier | Id::TempoLater | Id::TempoBar => {
                 if let Some(bpm) = self.controls.play_tempo(id, self.params.base(Id::Tempo)) {
                     self.set(Id::Tempo, Value::Float(bpm));
@@ -679,7 +686,10 @@ impl Show {
             Id::KeysFile => self.go_to_track(),
             Id::KeysAdd => self.add_key(),
             Id::KeysRemove => self.remove_key(),
-            Id::KeysGoto => self.go_to_key(),
+            Id::KeysGoto => {
+                self.go_to_key();
+                self.output.forget_bends();
+            }
             Id::Learn => self.controls.learn(&self.params, &mut self.status),
             Id::LearnAudio => self.controls.learn_audio(&self.params, &mut self.status),
             Id::LearnCancel => self.controls.cancel_learning(&mut self.status),
@@ -1025,6 +1035,7 @@ impl Show {
     fn play_preset(&mut self, preset: Preset, number: Option<usize>, reset: impl Fn(&Def) -> bool) {
         let network = preset.network.clone().filter(|_| !self.presets.holds(Id::Network));
         self.scripts.change_preset();
+        self.output.forget_bends();
         self.morph.interrupt();
         self.edits.clear();
         let writes = self.presets.play(preset, number, &self.params);

@@ -26,6 +26,11 @@ fn playing_allocates_nothing() {
                     number(Id::WalkSpeed, f64::from(frame % 7)),
                     number(Id::MixAmount, f64::from(frame % 3) / 2.0),
                     number(Id::Dir, f64::from(frame % 5) / 2.0),
+                    number(Id::of_bend(0)[0], f64::from(frame % 12)),
+                    number(Id::of_bend(1)[0], f64::from(12 + frame % 3)),
+                    number(Id::of_bend(0)[2], 0.5),
+                    number(Id::of_bend(1)[2], 0.5),
+                    number(Id::of_bend(1)[6], f64::from(frame % 4) / 4.0),
                 ];
                 show.step(0.1, &knobs);
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::EngineOptions;
+use crate::engine::bend;
 use crate::engine::plan::Script;
 use crate::engine::score::Discriminator;
 use crate::engine::surface::Surface;
@@ -143,6 +144,9 @@ fn describe(network: &Network) {
         layers => format!("{layers} mapping"),
     };
     line("layers", format!("{mapping}, {} synthesis", summary.synthesis_layers));
+    let bent = bend::layers(&network.plan).into_iter().enumerate();
+    let bent: Vec<String> = bent.map(|(number, layer)| format!("{number} {}", layer.name)).collect();
+    line("bends", if bent.is_empty() { "none".to_owned() } else { bent.join(", ") });
     line("size", format!("{:.2} M parameters, {:.1} MB", summary.parameters as f64 / 1e6, summary.bytes as f64 / 1e6));
     line("work", format!("{:.2} GFLOP per picture", summary.gflop));
     for key in ["dataset", "licence", "images", "range", "forward"] {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::params::{Curve, DIR_KNOBS, Def, Kind, Remote, Saving, Scope, Table};
+use crate::params::{BENDS, Curve, DIR_KNOBS, Def, Kind, Remote, Saving, Scope, Table};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -97,8 +97,11 @@ fn markdown(table: &Table) -> String {
         "| address | type | range | default | MIDI | meaning |\n| --- | --- | --- | --- | --- | --- |\n".to_owned();
     for d in table.iter() {
         // The rows of a numbered thing are alike: one line for all.
-        let address = match d.address.strip_prefix("/dir/").and_then(|rest| rest.split_once('/')) {
-            Some(("0", part)) => format!("/dir/0/{part}` to `/dir/{}/{part}", DIR_KNOBS - 1),
+        let of = |folder: &str| d.address.strip_prefix(folder).and_then(|rest| rest.split_once('/'));
+        let numbered = [("/dir/", DIR_KNOBS), ("/bend/", BENDS)];
+        let part = numbered.iter().find_map(|(folder, count)| Some((folder, count, of(folder)?)));
+        let address = match part {
+            Some((folder, count, ("0", part))) => format!("{folder}0/{part}` to `{folder}{}/{part}", count - 1),
             Some(_) => continue,
             None => d.address.to_owned(),
         };

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use board::Shared;
-pub use board::{Dims, Panel, Viewer};
+pub use board::{Bending, Dims, Panel, Viewer};
 pub use names::{LookUp, Names};
 pub use thumb::{Thumb, Thumbs};
 

@@ -4,6 +4,7 @@
 //! with a border of zeros. All memory is allocated in [`Cpu::prepare`]; running a picture allocates nothing. Results do
 //! not depend on the number of threads. Runs on the calling thread, helped by a [`pool::Pool`].
 
+mod bend;
 mod conv;
 mod epilogue;
 mod filtered;
@@ -36,6 +37,7 @@ pub(in crate::engine) fn fill_noise(out: &mut [f32], seed: u64, layer: usize) {
     noise::fill(Isa::best(), out, seed, layer, 0);
 }
 
+use super::memo::{Memo, MemoError};
 use super::plan::{Buffer, Op, Plan};
 use super::surface::Surface;
 use super::{Engine, EngineError, Inputs, NoiseMode, Program};
@@ -94,7 +96,8 @@ impl Cpu {
         let styles = Styles::new(styled, plan.num_ws, plan.w_dim, lanes);
         let longest = plan.buffers.iter().map(|b| b.width).max().unwrap_or(0);
         let silence = Floats::new(longest);
-        Ok(CpuProgram { pool: self.pool.clone(), isa: self.isa, slots, stages, styles, noises, silence, plan })
+        let bender = bend::Bender::new(&plan);
+        Ok(CpuProgram { pool: self.pool.clone(), isa: self.isa, slots, stages, styles, noises, silence, bender, plan })
     }
 }
 
@@ -264,6 +267,7 @@ pub struct CpuProgram {
     noises: Vec<NoiseSlot>,
     /// Zeros for layers without noise.
     silence: Floats,
+    bender: bend::Bender,
 }
 
 impl CpuProgram {
@@ -303,8 +307,13 @@ impl Program for CpuProgram {
             silence: &self.silence,
             inputs,
         };
-        for stage in &mut self.stages {
+        let bends = Some(&inputs.bends).filter(|bends| bends.is_on());
+        self.bender.begin(&inputs.bends);
+        for (step, stage) in self.stages.iter_mut().enumerate() {
             stage.run(&frame);
+            if let Some(bends) = bends {
+                self.bender.after(step, &frame, bends);
+            }
         }
         if let Some(id) = self.plan.output {
             let buffer = self.plan.get(id);
@@ -316,6 +325,10 @@ impl Program for CpuProgram {
 
     fn engine(&self) -> &'static str {
         "cpu"
+    }
+
+    fn memo(&mut self, memo: &mut Memo) -> Result<(), MemoError> {
+        self.bender.memo(&self.slots, memo)
     }
 
     fn tap(&self, buffer: &str) -> Option<Image> {

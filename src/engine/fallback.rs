@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::memo::{Memo, MemoError};
 use super::plan::{Plan, Script};
 use super::surface::{Place, Surface};
 use super::{Engine, EngineError, Inputs, Program};
@@ -93,6 +94,10 @@ impl Program for FallbackProgram {
         // A notice of an engine in between comes before this one's.
         let inner = self.program.take_notice();
         self.notice.take().or(inner)
+    }
+
+    fn memo(&mut self, memo: &mut Memo) -> Result<(), MemoError> {
+        self.program.memo(memo)
     }
 
     fn tap(&self, buffer: &str) -> Option<Image> {

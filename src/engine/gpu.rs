@@ -12,6 +12,7 @@
 //! Kernels of effects do not belong here: they are passes, run by `gpu/canvas.rs`.
 
 mod autotune;
+mod bend;
 mod builder;
 mod cache;
 mod canvas;

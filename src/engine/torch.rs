@@ -160,6 +160,8 @@ impl Torch {
             hisses,
             host: None,
             content: Image::default(),
+            notice: None,
+            has_told: false,
             plan,
         };
         program.warm_up()?;
@@ -213,6 +215,9 @@ pub struct TorchProgram {
     host: Option<Tensor>,
     /// The content picture, if it comes from another device.
     content: Image,
+    notice: Option<String>,
+    /// Whether it was said that nothing is bent.
+    has_told: bool,
 }
 
 impl TorchProgram {
@@ -306,6 +311,9 @@ fn copy(map: &Tensor, form: Form, host: &mut Option<Tensor>, out: &mut [f32]) ->
 impl Program for TorchProgram {
     fn run(&mut self, inputs: &Inputs, out: &mut Surface) -> Result<(), EngineError> {
         inputs.check(&self.plan)?;
+        if inputs.bends.is_on() && !std::mem::replace(&mut self.has_told, true) {
+            self.notice = Some("/bend does nothing: the torch engine bends nothing".to_owned());
+        }
         self.compute(inputs)?;
         let Some(id) = self.plan.output else { return Ok(()) };
         let Buffer { channels, height, width, .. } = *self.plan.get(id);
@@ -320,6 +328,10 @@ impl Program for TorchProgram {
             (Device::Mps, _) => "torch mps f32",
             _ => "torch cpu",
         }
+    }
+
+    fn take_notice(&mut self) -> Option<String> {
+        self.notice.take()
     }
 
     fn tap(&self, buffer: &str) -> Option<Image> {

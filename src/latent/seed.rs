@@ -12,15 +12,19 @@ pub fn z_from_seed(seed: u32, z_dim: usize) -> Vec<f32> {
     z
 }
 
-/// Like [`z_from_seed`], into `z`.
-pub fn fill_from_seed(seed: u32, z: &mut [f32]) {
+/// The uniform numbers of a seed, 0 to 1, from 53 random bits each: `np.random.RandomState(seed).random_sample()`.
+pub fn uniform(seed: u32) -> impl FnMut() -> f64 {
     let mut generator = Mt::new(seed);
-    // A uniform double in 0..1 from 53 random bits.
-    let mut uniform = || {
+    move || {
         let a = generator.next_u32() >> 5;
         let b = generator.next_u32() >> 6;
         (f64::from(a) * 67_108_864.0 + f64::from(b)) / 9_007_199_254_740_992.0
-    };
+    }
+}
+
+/// Like [`z_from_seed`], into `z`.
+pub fn fill_from_seed(seed: u32, z: &mut [f32]) {
+    let mut uniform = uniform(seed);
     for pair in z.chunks_mut(2) {
         let (x1, x2, r2) = loop {
             let (x1, x2) = (2.0 * uniform() - 1.0, 2.0 * uniform() - 1.0);

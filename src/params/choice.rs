@@ -98,6 +98,51 @@ choices! {
         Colour = "colour",
     }
 
+    /// What a bend does with the map x of a layer: `/bend/<n>/kind`. a is the amount.
+    BendKind {
+        #[default]
+        Off = "off",
+        /// a·x
+        Scale = "scale",
+        /// x + a
+        Add = "add",
+        /// x + a·(1 − 2x)
+        Invert = "invert",
+        /// 1 where x > a, else 0.
+        Threshold = "threshold",
+        /// By a turns counter-clockwise, about the middle.
+        Rotate = "rotate",
+        /// By a widths of the picture, in the direction of the angle.
+        Translate = "translate",
+        /// Enlarged a times about the middle.
+        Zoom = "zoom",
+        /// Mirrored along the direction of the angle; a is how much of it is seen.
+        Flip = "flip",
+        /// The least within a disc with a radius of a samples.
+        Erode = "erode",
+        /// The most within it.
+        Dilate = "dilate",
+        /// A Gaussian with a deviation of a samples.
+        Blur = "blur",
+        /// x + a·n, n normal and the same in every picture.
+        Noise = "noise",
+        /// x + a·(F − x), F the map when this was switched on.
+        Freeze = "freeze",
+        /// y = x + a·(T(y before) − x), T a turn and a zoom.
+        Feedback = "feedback",
+    }
+
+    /// What lies outside a map that is moved: `/bend/<n>/edge`.
+    BendEdge {
+        /// Nothing.
+        #[default]
+        Zero = "zero",
+        /// Its border.
+        Clamp = "clamp",
+        /// The map again.
+        Wrap = "wrap",
+    }
+
     /// How a line goes from 0 to 1: `/walk/ease`.
     Ease {
         Linear = "linear",
@@ -278,6 +323,24 @@ mod tests {
         check(&[TimeBase::Seconds, TimeBase::Beats]);
         let followed = [TempoSource::Midi, TempoSource::Audio, TempoSource::Link, TempoSource::Timecode];
         check(&[&[TempoSource::Auto, TempoSource::Tap], &followed[..]].concat());
+        check(&[BendEdge::Zero, BendEdge::Clamp, BendEdge::Wrap]);
+        check(&[
+            BendKind::Off,
+            BendKind::Scale,
+            BendKind::Add,
+            BendKind::Invert,
+            BendKind::Threshold,
+            BendKind::Rotate,
+            BendKind::Translate,
+            BendKind::Zoom,
+            BendKind::Flip,
+            BendKind::Erode,
+            BendKind::Dilate,
+            BendKind::Blur,
+            BendKind::Noise,
+            BendKind::Freeze,
+            BendKind::Feedback,
+        ]);
         check(&[NoiseKind::Const, NoiseKind::Random, NoiseKind::None]);
         check(&[Keep::Colour, Keep::Light]);
         check(&[Fit::Contain, Fit::Cover, Fit::Mirror]);

@@ -10,8 +10,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::Value;
 use super::choice::{
-    Choice, Codec, Detail, Ease, Fit, Keep, Kernel, Layout, NoiseKind, RecordWhat, StyleSize, TempoSource, TimeBase,
-    TrackEnd, TrackTake, TrackWay, WalkKind, Zone,
+    BendEdge, BendKind, Choice, Codec, Detail, Ease, Fit, Keep, Kernel, Layout, NoiseKind, RecordWhat, StyleSize,
+    TempoSource, TimeBase, TrackEnd, TrackTake, TrackWay, WalkKind, Zone,
 };
 
 /// What a parameter holds.
@@ -243,6 +243,8 @@ const LAST_LAYER: i64 = MAX_LAYERS as i64 - 1;
 pub const DIR_KNOBS: usize = 16;
 /// How far a direction can be followed, in standard deviations.
 pub const DIR_RANGE: [f64; 2] = [-10.0, 10.0];
+/// How many `/bend/<n>` there are.
+pub const BENDS: usize = 4;
 /// Number of members of `/class/mix/<n>`.
 pub const CLASS_KNOBS: usize = 32;
 /// Number of members of `/style/mix/<n>`.
@@ -446,8 +448,36 @@ static DIRECTIONS: LazyLock<Vec<Def>> = LazyLock::new(|| {
 });
 /// Rows of a direction.
 const DIR_PARTS: usize = 3;
+/// The rows of each bend: `/bend/0/kind`, `/bend/0/layer` and so on, then those of the next.
+static BEND_ROWS: LazyLock<Vec<Def>> = LazyLock::new(|| {
+    let rows = |n: usize| {
+        let address = |part: &str| intern(&format!("/bend/{n}/{part}"));
+        [
+            D::choice(address("kind"), BendKind::WORDS, BendKind::Off as usize)
+                .help("what is done to the map of a layer, after the bends before it; off costs nothing"),
+            D::int(address("layer"), 0, LAST_LAYER, 2).help("the layer, by its number from 0 or its name such as b8.conv1"),
+            D::float(address("amount"), -4.0, 4.0, 0.0).smooth(0.08).help(
+                "how much: a factor, what is added, a threshold, turns, widths of the picture, samples, or 0 to 1, as the kind takes it",
+            ),
+            D::float(address("angle"), -180.0, 180.0, 0.0)
+                .unit("degrees")
+                .smooth(0.08)
+                .help("direction of translate and flip, 0 right, 90 up; counter-clockwise turn of feedback in a second"),
+            D::float(address("zoom"), 0.25, 4.0, 1.0).unit("a second").smooth(0.08).help("zoom of feedback"),
+            D::choice(address("edge"), BendEdge::WORDS, BendEdge::Zero as usize)
+                .help("what comes in from outside when a map moves: nothing, its border, or its other side"),
+            D::float(address("share"), 0.0, 1.0, 1.0).smooth(0.08).help("part of the layer's channels that is bent"),
+            D::int(address("seed"), 0, 4_294_967_295, 0).help("which channels /bend/<n>/share takes, and the numbers of noise"),
+        ]
+    };
+    (0..BENDS).flat_map(rows).collect()
+});
+/// Rows of a bend.
+pub const BEND_PARTS: usize = 8;
+/// The first row of a bend.
+const FIRST_BEND: usize = BUILT_IN.len() + DIR_KNOBS * DIR_PARTS;
 /// Number of permanent rows.
-const PERMANENT: usize = BUILT_IN.len() + DIR_KNOBS * DIR_PARTS;
+const PERMANENT: usize = FIRST_BEND + BENDS * BEND_PARTS;
 
 /// The rows added since the program started; never freed, as ids point to them.
 static ADDED: boxcar::Vec<&'static Def> = boxcar::Vec::new();
@@ -463,6 +493,9 @@ impl Id {
         if row >= PERMANENT {
             return ADDED.get(row - PERMANENT).expect("only `Id::of` makes ids, after storing the row");
         }
+        if row >= FIRST_BEND {
+            return &BEND_ROWS[row - FIRST_BEND];
+        }
         BUILT_IN.get(row).unwrap_or_else(|| &DIRECTIONS[row - BUILT_IN.len()])
     }
 
@@ -470,6 +503,18 @@ impl Id {
     pub fn of_direction(n: usize) -> [Id; DIR_PARTS] {
         let first = BUILT_IN.len() + n.min(DIR_KNOBS - 1) * DIR_PARTS;
         std::array::from_fn(|part| Id((first + part) as u16))
+    }
+
+    /// `/bend/<n>/kind`, `layer`, `amount`, `angle`, `zoom`, `edge`, `share` and `seed`.
+    pub fn of_bend(n: usize) -> [Id; BEND_PARTS] {
+        let first = FIRST_BEND + n.min(BENDS - 1) * BEND_PARTS;
+        std::array::from_fn(|part| Id((first + part) as u16))
+    }
+
+    /// The bend that this is a row of.
+    pub fn bend(self) -> Option<usize> {
+        let row = usize::from(self.0);
+        (FIRST_BEND..PERMANENT).contains(&row).then(|| (row - FIRST_BEND) / BEND_PARTS)
     }
 
     /// The built-in rows.

@@ -8,10 +8,11 @@ use super::Show;
 use super::loads::Kind;
 use super::scripts::Scripts;
 use crate::control::mapping::macros::number_of;
-use crate::control::query::Dims;
+use crate::control::query::{Bending, Dims};
 use crate::control::{Source, Write};
+use crate::engine::bend;
 use crate::network;
-use crate::params::{Id, Params, Value};
+use crate::params::{BENDS, Id, Params, Value};
 
 /// What was said about parameters that do nothing.
 #[derive(Default)]
@@ -57,7 +58,15 @@ impl Show {
             // StyleGAN-XL synthesises as StyleGAN3 does.
             is_stylegan3: matches!(network.kind, network::Kind::StyleGan3 | network::Kind::StyleGanXl),
             has_input: !self.params.text(Id::Input).is_empty(),
+            bends: self.bending(),
         }
+    }
+
+    fn bending(&self) -> Bending {
+        let layers = self.params.meaning(Id::of_bend(0)[1]).map_or(0, |meaning| meaning.count);
+        let is_there = |n: usize| self.params.base(Id::of_bend(n)[1]) < layers as f64;
+        let engine = self.output.engine().unwrap_or_else(|| self.engine.name());
+        Bending { by_engine: !engine.starts_with("torch"), layers, reached: std::array::from_fn(is_there) }
     }
 
     /// A style network plays, or none: its styles have these names.
@@ -70,10 +79,14 @@ impl Show {
         self.scripts.set_styles(names, network);
     }
 
-    /// Another network plays: its classes have its names.
+    /// Another network plays: its classes and layers have its names.
     pub(super) fn name_classes(&mut self) {
         let network = self.decks.network();
         self.params.set_meaning(Id::Class, network.mapping.c_dim, network.class_names.as_slice().into());
+        let names: Arc<[String]> = bend::layers(&network.plan).into_iter().map(|layer| layer.name).collect();
+        for n in 0..BENDS {
+            self.params.set_meaning(Id::of_bend(n)[1], names.len(), names.clone());
+        }
     }
 
     /// Whether another style network loads, or is about to in the middle of a fade.

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::bends;
 use super::effects::Effects;
 use super::live::{Drawn, Live};
 use super::slideshow::Slideshow;
@@ -140,6 +141,8 @@ pub struct Output {
     chain_serial: u64,
     /// Counts palettes.
     palette_serial: u64,
+    /// Counts what makes bends forget.
+    bends_epoch: u32,
     /// Width and height of the output in pixels; 0 for the picture's own.
     size: [u32; 2],
     /// The size at which it is drawn, by `/fit/detail`.
@@ -172,6 +175,7 @@ impl Output {
             maker: Maker::Offline(Box::new(Stage::new(Scene { generation: 0, program }, screen))),
             chain_serial: 0,
             palette_serial: 0,
+            bends_epoch: 0,
             size: [0; 2],
             is_moving: false,
             waiting: Vec::new(),
@@ -332,6 +336,11 @@ impl Output {
         self.wants_light = is_wanted;
     }
 
+    /// Bends forget what they remember.
+    pub fn forget_bends(&mut self) {
+        self.bends_epoch = self.bends_epoch.wrapping_add(1);
+    }
+
     /// Draws the next frame, or not, whether or not its picture differs from the last.
     pub fn direct(&mut self, draws: bool) {
         (self.directed, self.passes_over) = (Some(draws), false);
@@ -430,6 +439,7 @@ impl Output {
             p.get(Id::TransformRotate),
             p.get(Id::TransformScale),
         );
+        request.bends = bends::of(p, self.bends_epoch);
         let amount = p.get(Id::InputAmount) as f32;
         let waits = matches!(self.maker, Maker::Offline(_));
         let (fade, serial, moments) = (slideshow.faded(), self.input_serial, now.moments);
@@ -460,7 +470,7 @@ impl Output {
         request.chain = self.chain_serial;
         effects.fill(p, now.signals, &mut request.chain_values);
         (request.at_secs, request.beat, request.bpm) = (now.secs, now.beat, p.get(Id::Tempo) as f32);
-        self.is_moving = self.style.is_some() || effects.is_moving(p);
+        self.is_moving = self.style.is_some() || effects.is_moving(p) || request.bends.moves();
         request
     }
 
@@ -518,7 +528,7 @@ impl Output {
         }
         self.last.frame = self.request.frame;
         let time = (self.last.at_secs, self.last.beat, self.last.bpm);
-        // A style loop and some effects keep moving without new latents; nothing else depends on time.
+        // A style loop, feedback and some effects keep moving without new latents; nothing else depends on time.
         if !self.is_moving {
             (self.last.at_secs, self.last.beat, self.last.bpm) =
                 (self.request.at_secs, self.request.beat, self.request.bpm);

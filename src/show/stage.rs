@@ -18,6 +18,7 @@ use crate::effects::chain::Chain;
 use crate::effects::input::{self, InputSettings};
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::effects::{Time, Values};
+use crate::engine::bend::Bends;
 use crate::engine::canvas::{Canvas, Memory};
 use crate::engine::surface::{self, Place, Surface, Texture};
 use crate::engine::{EngineError, Inputs, Noise, Program, Transform};
@@ -69,6 +70,8 @@ pub struct Request {
     /// From the previous network (0) to this one (1).
     pub fade: f32,
     pub noise: Noise,
+    /// What is done between layers; the time since the picture before is added here.
+    pub bends: Bends,
     /// Of the content; StyleGAN3 only.
     pub transform: Transform,
     pub input: InputSettings,
@@ -97,12 +100,13 @@ pub struct Request {
 
 impl Request {
     /// Whether the network's picture, before any effect from a file, is the same as that of another request. A style loop
-    /// moves with time alone.
+    /// and feedback between layers move with time alone.
     fn has_same_picture(&self, other: &Request) -> bool {
         (self.generation, self.fade, self.noise, self.transform)
             == (other.generation, other.fade, other.noise, other.transform)
             && (self.input, self.style, self.style_serial) == (other.input, other.style, other.style_serial)
-            && (&self.ws, &self.ws_before) == (&other.ws, &other.ws_before)
+            && (&self.ws, &self.ws_before, self.bends) == (&other.ws, &other.ws_before, other.bends)
+            && !self.bends.moves()
     }
 }
 
@@ -174,6 +178,8 @@ pub struct Stage {
     composed: Option<Request>,
     /// Counts pictures, for effects.
     pictures: u32,
+    /// Whether bends remember the last picture.
+    bends_remember: bool,
 }
 
 impl Stage {
@@ -183,6 +189,7 @@ impl Stage {
             chain_number: 0,
             composed: None,
             pictures: 0,
+            bends_remember: false,
             scene,
             before: None,
             frame: Surface::default(),
@@ -321,6 +328,7 @@ impl Stage {
         self.collect_pixels();
         self.light_from = request.light.then(|| self.light_from.unwrap_or(self.serial + 1));
         (self.values.crossfade, self.values.input, self.values.style) = (request.fade, request.input, request.style);
+        self.bends_remember = request.bends.remembers();
         self.chain.input.prepare(&request.input);
         let dt_secs = (request.at_secs - self.last_secs).max(0.0) as f32;
         let time = Time { secs: request.at_secs, dt_secs };
@@ -403,6 +411,7 @@ impl Stage {
         (composed.generation, composed.fade, composed.noise) = (request.generation, request.fade, request.noise);
         (composed.transform, composed.input, composed.clean) = (request.transform, request.input, request.clean);
         (composed.style, composed.style_serial) = (request.style, request.style_serial);
+        composed.bends = request.bends;
         Ok(())
     }
 
@@ -601,7 +610,8 @@ fn compose(
     let is_fresh = request.clean || chain.input.network_share(&values.input) > 0.0;
     if let Some(scene) = scene.filter(|_| is_fresh) {
         let (noise, transform) = (request.noise, request.transform);
-        let inputs = |ws| Inputs { ws, noise, transform, ..Inputs::default() };
+        let bends = Bends { secs: time.dt_secs, ..request.bends };
+        let inputs = |ws| Inputs { ws, noise, transform, bends, ..Inputs::default() };
         canvas.program(&mut *scene.program, &inputs(&request.ws), None, frame)?;
         if let (Some(scene), Some(surface)) = (before.filter(|_| request.fade < 1.0), &mut chain.crossfade.before) {
             canvas.program(&mut *scene.program, &inputs(&request.ws_before), None, surface)?;

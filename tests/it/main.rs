@@ -21,6 +21,8 @@ mod a_stream_is_heard;
 mod a_take_follows_timecode;
 mod a_take_gives_what_was_played;
 mod a_video_can_be_the_input;
+mod bends_agree_with_the_prototype;
+mod bends_move_the_picture;
 mod cameras_and_streams_come_and_go;
 mod changes_wait_for_the_beat;
 mod directions_move_the_picture;

@@ -11,15 +11,24 @@ use crate::common::rig::PATIENCE;
 use latent_jockey::control::Snapshot;
 use latent_jockey::control::mapping::{Mapping, OscEntry};
 use latent_jockey::control::osc::feeds::Feeds;
-use latent_jockey::control::query::{Dims, Names, Options, OscHost, Panel, QueryError, QueryServer, Timeouts};
+use latent_jockey::control::query::{Bending, Dims, Names, Options, OscHost, Panel, QueryError, QueryServer, Timeouts};
 use latent_jockey::control::scene::{Notices, Scene};
 use latent_jockey::control::{self, Counts, Event, Events, Listen, Source, queue};
-use latent_jockey::params::{Id, Params, Value};
+use latent_jockey::params::{BENDS, Id, Params, Value};
 use rosc::{OscMessage, OscPacket, OscType};
 use serde_json::{Value as Json, json};
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
-const DIMS: Dims = Dims { z: 8, w: 8, layers: 8, styles: 0, classes: 0, is_stylegan3: false, has_input: false };
+const DIMS: Dims = Dims {
+    z: 8,
+    w: 8,
+    layers: 8,
+    styles: 0,
+    classes: 0,
+    is_stylegan3: false,
+    has_input: false,
+    bends: Bending { by_engine: true, layers: 0, reached: [false; BENDS] },
+};
 
 /// A server, and a show without pictures.
 struct Stage {

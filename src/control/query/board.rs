@@ -21,7 +21,7 @@ use crate::control::osc::feeds::{FEEDS, Feed, Feeds};
 use crate::control::osc::names::Names;
 use crate::control::osc::reports::Reports;
 use crate::control::{Listener, Snapshot};
-use crate::params::{Def, Id, Kind, Meaning, Members, Table, Target, Value};
+use crate::params::{BENDS, Def, Id, Kind, Meaning, Members, Table, Target, Value};
 
 /// Interval at which effective values are written for clients that watch them.
 const EFFECTIVE_EVERY_SECS: f64 = 1.0 / 30.0;
@@ -43,6 +43,18 @@ pub struct Dims {
     pub is_stylegan3: bool,
     /// Whether a picture or film goes in.
     pub has_input: bool,
+    pub bends: Bending,
+}
+
+/// What `/bend/<n>` can bend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bending {
+    /// Whether the engine bends anything.
+    pub by_engine: bool,
+    /// Layers of the network that can be bent.
+    pub layers: usize,
+    /// Whether the layer of each bend is one of them.
+    pub reached: [bool; BENDS],
 }
 
 impl Dims {
@@ -67,7 +79,13 @@ impl Dims {
             _ if is_below("/noise") => needs(!self.is_stylegan3, "a StyleGAN3 has no noise"),
             _ if is_below("/style") || is_below("/feedback") => needs(self.styles > 0, "no style network plays"),
             _ if is_below("/input") => needs(self.has_input, "there is no /input"),
-            _ => Ok(()),
+            _ => {
+                let Some(n) = id.bend() else { return Ok(()) };
+                let Bending { by_engine, layers, reached } = self.bends;
+                needs(by_engine, "the torch engine bends nothing")?;
+                needs(layers > 0, "the network has no layers that can be bent")?;
+                needs(reached[n], "the network has no such layer")
+            }
         }
     }
 
@@ -579,8 +597,16 @@ pub(super) mod test {
         Arc::new(Shared::new(address, Some(OscHost::new(address))))
     }
 
-    pub const DIMS: Dims =
-        Dims { z: 64, w: 32, layers: 16, styles: 8, classes: 10, is_stylegan3: false, has_input: true };
+    pub const DIMS: Dims = Dims {
+        z: 64,
+        w: 32,
+        layers: 16,
+        styles: 8,
+        classes: 10,
+        is_stylegan3: false,
+        has_input: true,
+        bends: Bending { by_engine: true, layers: 7, reached: [true; BENDS] },
+    };
 
     /// A board with these parameters' values.
     pub fn board_of(params: &Params, aliases: Vec<OscEntry>) -> Board {
@@ -649,6 +675,12 @@ pub(super) mod test {
         ] {
             assert_eq!(why(nothing, id), reason, "{id:?}");
         }
+        let [bent, other] = [0, 1].map(|n| Id::of_bend(n)[2]);
+        let bends = |bends: Bending| why(Dims { bends, ..DIMS }, bent);
+        assert_eq!(bends(Bending { by_engine: false, ..DIMS.bends }), Some("the torch engine bends nothing"));
+        assert_eq!(bends(Bending { layers: 0, ..DIMS.bends }), Some("the network has no layers that can be bent"));
+        let without = Dims { bends: Bending { reached: [false, true, true, true], ..DIMS.bends }, ..DIMS };
+        assert_eq!((why(without, bent), why(without, other)), (Some("the network has no such layer"), None));
         let one = Dims { styles: 1, ..DIMS };
         assert_eq!((why(one, Id::StyleBlend), why(one, Id::StyleA)), (Some("the style network has one style"), None));
     }

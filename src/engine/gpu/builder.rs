@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use super::Precision;
+use super::bend;
 use super::device::{Device, unavailable};
 use super::memory::{self, Assignment};
 use super::program::{HEADER, frame_numbers};
@@ -104,7 +105,7 @@ impl<'a> Builder<'a> {
     /// When the card does not allow a buffer of that size.
     pub fn new(plan: &'a Plan, device: &'a Device, precision: Precision, apart: bool) -> Result<Self, EngineError> {
         let assignment = memory::assign(plan, precision.bytes(), apart);
-        let numbers = frame_numbers(plan);
+        let [_, numbers] = bend::numbers(plan, frame_numbers(plan));
         let mut bytes = 0;
         let mut make = |label: &str, size: u64| make_buffer(device, label, size, &mut bytes);
         let maps = assignment.bytes.iter().map(|size| make("map", *size)).collect::<Result<_, _>>()?;

@@ -10,12 +10,14 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Precision;
+use super::bend::{self, Bender};
 use super::builder::{Built, Dispatch};
 use super::device::{Device, first_line, unavailable};
 use super::image::GpuImage;
 use super::memory;
 use super::slices::Slices;
 use super::variant::Variant;
+use crate::engine::memo::{Memo, MemoError};
 use crate::engine::plan::{BufferId, Op, Plan};
 use crate::engine::surface::{Place, Surface};
 use crate::engine::{EngineError, Inputs, NoiseMode, Program};
@@ -145,6 +147,8 @@ pub struct GpuProgram {
     frame: wgpu::Buffer,
     bytes: u64,
     variants: Vec<(String, Variant)>,
+    /// `None` if no layer can be bent.
+    bender: Option<Bender>,
     upload: Mapped,
     numbers: Vec<f32>,
     picture: Mapped,
@@ -161,8 +165,9 @@ impl GpuProgram {
         apart: bool,
         built: Built,
     ) -> Result<GpuProgram, EngineError> {
+        let bender = Bender::new(&device, &plan, precision, &built)?;
         let Built { dispatches, maps, frame, bytes, variants } = built;
-        let count = frame_numbers(&plan);
+        let [_, count] = bend::numbers(&plan, frame_numbers(&plan));
         let upload = Mapped::new(&device, "upload", count as u64 * 4, wgpu::MapMode::Write);
         let picture_bytes = plan.picture().map_or(0, |b| b.len() as u64 * 4);
         let picture = Mapped::new(&device, "picture", picture_bytes.max(8), wgpu::MapMode::Read);
@@ -178,6 +183,7 @@ impl GpuProgram {
             frame,
             bytes,
             variants,
+            bender,
             upload,
             numbers,
             picture,
@@ -250,6 +256,9 @@ impl GpuProgram {
         if let Some(content) = self.uploads(inputs)? {
             self.numbers.extend_from_slice(&content.data);
         }
+        if let Some(bender) = &mut self.bender {
+            bender.begin(&inputs.bends, &mut self.numbers)?;
+        }
         if !self.upload.arrived() {
             return Err(unavailable("the upload buffer cannot be mapped".to_owned()));
         }
@@ -289,12 +298,22 @@ impl GpuProgram {
         let mut encoder = self.encoder(inputs);
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         for _ in 0..count {
-            self.dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass));
+            self.encode(0..self.dispatches.len(), &mut pass);
         }
         drop(pass);
         let index = self.submit(encoder);
         self.wait(Some(index))?;
         Ok(started.elapsed().as_secs_f64())
+    }
+
+    /// Encodes some dispatches, and what is bent after them.
+    fn encode(&self, range: std::ops::Range<usize>, pass: &mut wgpu::ComputePass) {
+        for at in range {
+            self.dispatches[at].encode(pass);
+            if let Some(bender) = &self.bender {
+                bender.after(at, pass);
+            }
+        }
     }
 
     /// Computes the picture, submission by submission; the last one copies it to its destination.
@@ -308,7 +327,7 @@ impl GpuProgram {
                 _ => self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default()),
             };
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            self.dispatches[self.slices.range(slice)].iter().for_each(|dispatch| dispatch.encode(&mut pass));
+            self.encode(self.slices.range(slice), &mut pass);
             drop(pass);
             if let Some(id) = self.plan.output.filter(|_| slice == last) {
                 let bytes = self.plan.get(id).len() as u64 * 4;
@@ -489,6 +508,10 @@ impl Program for GpuProgram {
             Precision::F32 => "gpu f32",
             Precision::F16 => "gpu f16",
         }
+    }
+
+    fn memo(&mut self, memo: &mut Memo) -> Result<(), MemoError> {
+        self.bender.as_mut().map_or(Ok(()), |bender| bender.memo(memo))
     }
 
     fn tap(&self, buffer: &str) -> Option<Image> {

@@ -17,6 +17,7 @@ macro_rules! files {
 /// The kernels.
 const KERNELS: &[(&str, &str)] = files! {
     "averages": "averages.wgsl",
+    "bend": "bend.wgsl",
     "roofline_copy": "roofline_copy.wgsl",
     "roofline_fma": "roofline_fma.wgsl",
     "roofline_half": "roofline_fma.wgsl",

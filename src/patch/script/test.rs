@@ -4,8 +4,8 @@ use crate::params::Def;
 const ROWS: [Def; 8] = [
     Def::int("/fx/kaleido/sides", 1, 24, 6),
     Def::float("/fx/echo/delay", 0.0, 4.0, 1.0),
-    Def::float("/bend/1/amount", -1.0, 1.0, 0.0),
-    Def::float("/bend/2/amount", -1.0, 1.0, 0.0),
+    Def::float("/warp/1/amount", -1.0, 1.0, 0.0),
+    Def::float("/warp/2/amount", -1.0, 1.0, 0.0),
     Def::float("/fx/film-grain/size", 0.0, 1.0, 0.0),
     Def::float("/fx/end/size", 0.0, 1.0, 0.0),
     Def::choice("/fx/mask/shape", &["round", "square"], 0),
@@ -193,9 +193,9 @@ fn assigning_writes_binds_or_lets_go() {
     rig.ok("psi = 0.8");
     rig.frame();
     assert_eq!(rig.get("/walk/radius"), 0.4, "it follows");
-    rig.ok("bend[1].amount = 0.5; bend[2].amount = -bend[1].amount; fx.echo.delay = sine(4):delay(1):range(0, 1)");
+    rig.ok("warp[1].amount = 0.5; warp[2].amount = -warp[1].amount; fx.echo.delay = sine(4):delay(1):range(0, 1)");
     rig.frame();
-    assert_eq!((rig.get("/bend/1/amount"), rig.get("/bend/2/amount")), (0.5, -0.5));
+    assert_eq!((rig.get("/warp/1/amount"), rig.get("/warp/2/amount")), (0.5, -0.5));
     rig.ok("if psi() > 0.5 then seed = 9 end");
     assert_eq!(rig.get("/seed"), 9.0);
     rig.ok("walk.speed = noise(4) * 0.5; noise.gain = 2");

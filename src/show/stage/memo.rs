@@ -10,7 +10,7 @@ impl Stage {
         // Where the input covers the network, effects still read the network's last picture.
         let is_covered = self.chain.input.network_share(&self.values.input) <= 0.0;
         let keeps = |screen: &Screen| screen.remembers() || (is_covered && screen.reads_network());
-        self.chain.remembers() || self.screen.as_ref().is_some_and(keeps)
+        self.bends_remember || self.chain.remembers() || self.screen.as_ref().is_some_and(keeps)
     }
 
     /// Notes a picture that is not drawn, so that the next ones are the same as if it was. Not enough for what
@@ -20,6 +20,7 @@ impl Stage {
             return;
         }
         (self.values.crossfade, self.values.input, self.values.style) = (request.fade, request.input, request.style);
+        self.bends_remember = request.bends.remembers();
         self.chain.pass_over(&self.values);
         if self.screen.is_some() && !request.scaling.size.contains(&0) {
             self.pictures = self.pictures.wrapping_add(1);
@@ -47,6 +48,11 @@ impl Stage {
             }
         }
         memo.same("the fade from another network", &(fades == self.before.is_some()))?;
+        memo.bool(&mut self.bends_remember)?;
+        self.scene.program.memo(memo)?;
+        if let Some(before) = &mut self.before {
+            before.program.memo(memo)?;
+        }
         self.chain.memo(memo)?;
         memo.same("the screen", &self.screen.is_some())?;
         self.screen.as_mut().map_or(Ok(()), |screen| screen.memo(memo))
