@@ -25,6 +25,8 @@ pub mod convert;
 pub mod directions;
 pub mod doctor;
 pub mod eval;
+pub mod explore;
+pub mod favourites;
 pub mod generate;
 pub mod inspect;
 pub mod keys;
@@ -33,6 +35,7 @@ pub mod params;
 pub mod play;
 pub mod render;
 pub mod shader;
+pub mod slides;
 pub mod style;
 pub mod take;
 pub mod thumbnails;
@@ -53,6 +56,7 @@ use crate::engine::gpu::{Device, Gpu, Precision};
 use crate::engine::plan::Script;
 use crate::engine::{Engine, EngineError};
 use crate::image;
+use crate::network::Network;
 use crate::patch::effects;
 use crate::patch::library::Library;
 use crate::patch::locate;
@@ -367,6 +371,15 @@ impl Overrides {
         let seed = self.seed;
         Ok(Show::new(crate::show::Options { library, preset, network, seed, engine, screen, mode })?)
     }
+}
+
+/// Checks the class that the command line names.
+fn check_class(class: Option<f64>, network: &Network) -> anyhow::Result<()> {
+    let (Some(class), classes) = (class, network.mapping.c_dim) else { return Ok(()) };
+    let name = network.path.display();
+    ensure!(classes > 0, "{name}: --class {class}, but the network has no classes");
+    ensure!((0.0..=(classes - 1) as f64).contains(&class), "{name}: --class takes 0 to {}, got {class}", classes - 1);
+    Ok(())
 }
 
 /// A progress bar on standard error; hidden if that is not a terminal.

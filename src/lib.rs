@@ -31,6 +31,7 @@
 //! | [`record`] | writes pictures as videos and folders of PNGs |
 //! | [`show`] | one frame of the show; the only module that knows the whole path |
 //! | [`caption`] | pictures get captions, by a small network and by people |
+//! | [`explore`] | many pictures of one network, beside the show |
 //! | [`runway`] | pictures for sketches, by the protocol of Runway's app |
 //! | [`thumbnail`] | small pictures of presets, styles, networks and seeds, drawn by a child process and kept |
 //! | [`commands`] | the command line, one file per command |
@@ -44,6 +45,7 @@ pub mod commands;
 pub mod control;
 pub mod effects;
 pub mod engine;
+pub mod explore;
 pub mod file;
 pub mod footage;
 pub mod image;

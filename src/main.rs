@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use latent_jockey::commands::{
-    self, bench, caption, completions, convert, directions, doctor, eval, generate, inspect, keys, man, params, play,
-    render, shader, style, take, thumbnails,
+    self, bench, caption, completions, convert, directions, doctor, eval, explore, favourites, generate, inspect, keys,
+    man, params, play, render, shader, slides, style, take, thumbnails,
 };
 use latent_jockey::show::printable;
 
@@ -30,6 +30,12 @@ enum Command {
     Directions(directions::Options),
     /// Caption pictures, in a table that you may edit
     Caption(caption::Options),
+    /// Make a slide show in one file of HTML, with captions, from a folder or from seeds
+    Slides(slides::Options),
+    /// Browse a network's pictures, artifacts first or by likeness, and star them; or sort them on a sheet
+    Explore(explore::Options),
+    /// Make a walk, a slide show or PNGs of the pictures that were starred
+    Favourites(favourites::Options),
     /// Repaint a picture over and over with a style network, and measure where it goes
     Style(style::Options),
     /// Show what a network file holds, and whether it will play
@@ -73,6 +79,9 @@ fn main() -> ExitCode {
         Some(Command::Generate(options)) => generate::run(&options),
         Some(Command::Directions(options)) => directions::run(&options),
         Some(Command::Caption(options)) => caption::run(&options),
+        Some(Command::Slides(options)) => slides::run(&options),
+        Some(Command::Explore(options)) => explore::run(&options),
+        Some(Command::Favourites(options)) => favourites::run(&options),
         Some(Command::Style(options)) => style::run(&options),
         Some(Command::Inspect(options)) => inspect::run(&options),
         Some(Command::Convert(options)) => convert::run(&options),

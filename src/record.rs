@@ -1,7 +1,7 @@
 //! Recording: pictures become video files and folders of pictures.
 //!
 //! [`Sink`] takes frames (laid out by [`crate::image::fit`]), [`recorder`] does so on its own thread for a live show, and
-//! [`sheet`] arranges stills on a contact sheet. Nothing here knows about the show or networks: a frame's time is its
+//! [`sheet`] arranges stills on a contact sheet, [`slides`] on a page for browsers. Nothing here knows about the show or networks: a frame's time is its
 //! position in the sequence, which [`pace`] derives from the show's steps.
 
 pub mod codec;
@@ -16,6 +16,7 @@ pub mod pieces;
 pub mod recorder;
 pub mod share;
 pub mod sheet;
+pub mod slides;
 pub mod snapshot;
 mod sound;
 mod soundtrack;

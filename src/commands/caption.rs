@@ -37,7 +37,7 @@ impl CaptionerOptions {
     ///
     /// # Errors
     /// When this build has none, or the file is none.
-    fn open(&self) -> anyhow::Result<Captioner> {
+    pub(super) fn open(&self) -> anyhow::Result<Captioner> {
         Ok(Captioner::open(self.captioner.as_deref())?)
     }
 }
@@ -93,7 +93,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 /// The pictures of a folder in natural order, without those in folders inside it; a file is itself.
-fn pictures(place: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn pictures(place: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if !place.is_dir() {
         return Ok(vec![place.to_owned()]);
     }

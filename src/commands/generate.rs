@@ -69,16 +69,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let file = locate::network(&options.network)?;
     let engine = options.engine.trusting(&file).build();
     let network = network::open_by(&*engine, &file)?;
-    let c_dim = network.mapping.c_dim;
-    if let Some(class) = options.class {
-        ensure!(c_dim > 0, "{}: --class {class}, but the network has no classes", file.display());
-        ensure!(
-            (0.0..=(c_dim - 1) as f64).contains(&class),
-            "{}: --class takes 0 to {}, got {class}",
-            file.display(),
-            c_dim - 1
-        );
-    }
+    super::check_class(options.class, &network)?;
     let judge = if options.score { Some(judge(&file, &network)?) } else { None };
     let latents = latents(options, &network)?;
     let mut program = engine.prepare(network.plan.clone())?;

@@ -23,6 +23,7 @@ use std::thread::JoinHandle;
 
 use board::Shared;
 pub use board::{Bending, Dims, Panel, Viewer};
+pub use guard::may_ask;
 pub use names::{LookUp, Names};
 pub use thumb::{Thumb, Thumbs};
 

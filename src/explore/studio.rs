@@ -1,0 +1,94 @@
+//! Draws pictures of a network, one after another.
+
+use image::RgbImage;
+use image::imageops::thumbnail;
+
+use crate::engine::{EngineError, Inputs, Program};
+use crate::image::Image;
+use crate::image::convert::rgba8_from_image;
+use crate::latent::mapping::{Scratch, blend_classes};
+use crate::latent::seed::z_from_seed;
+use crate::network::Network;
+
+/// What picks a picture beside its seed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Truncation psi.
+    pub psi: f32,
+    /// Class of a conditional network; fractions blend two.
+    pub class: f64,
+}
+
+/// A network with what draws it. Pictures have their constant noise, so the same seed gives the same picture.
+pub struct Studio {
+    pub network: Network,
+    program: Box<dyn Program>,
+    scratch: Scratch,
+    class: Vec<f32>,
+    w: Vec<f32>,
+    image: Image,
+}
+
+impl Studio {
+    pub fn new(network: Network, program: Box<dyn Program>) -> Studio {
+        let (scratch, image) = (Scratch::default(), Image::default());
+        Studio { network, program, scratch, class: Vec::new(), w: Vec::new(), image }
+    }
+
+    /// w `[w_dim]` of a seed before truncation, and its ws `[num_ws, w_dim]`.
+    pub fn latent(&mut self, seed: u32, settings: &Settings) -> (Vec<f32>, Vec<f32>) {
+        let mapping = &self.network.mapping;
+        let mut ws = Vec::new();
+        blend_classes(settings.class, mapping.c_dim, &mut self.class);
+        mapping.map(&z_from_seed(seed, mapping.z_dim), &self.class, &mut self.w, &mut self.scratch);
+        mapping.truncate_in_class(&self.class, &self.w, settings.psi, usize::MAX, &mut ws);
+        (self.w.clone(), ws)
+    }
+
+    /// The mean w `[w_dim]`, of the class if the network has those.
+    pub fn centre(&mut self, settings: &Settings) -> Vec<f32> {
+        let mapping = &self.network.mapping;
+        if mapping.class_w_avg.is_empty() {
+            return mapping.w_avg.clone();
+        }
+        let mut mean = vec![0.0; mapping.w_dim];
+        blend_classes(settings.class, mapping.c_dim, &mut self.class);
+        for (share, average) in self.class.iter().zip(mapping.class_w_avg.chunks_exact(mapping.w_dim)) {
+            mean.iter_mut().zip(average).for_each(|(m, a)| *m += share * a);
+        }
+        mean
+    }
+
+    /// The picture of ws `[num_ws, w_dim]`, in the network's size.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn draw(&mut self, ws: &[f32]) -> Result<RgbImage, EngineError> {
+        self.program.draw(&Inputs { ws, ..Inputs::default() }, &mut self.image)?;
+        let mut rgba = Vec::new();
+        rgba8_from_image(&self.image, &mut rgba);
+        let (width, height) = (self.image.width as u32, self.image.height as u32);
+        let rgb = rgba.as_chunks::<4>().0.iter().flat_map(|[r, g, b, _]| [*r, *g, *b]).collect();
+        Ok(RgbImage::from_raw(width, height, rgb).unwrap_or_default())
+    }
+
+    /// The picture of a seed.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn of_seed(&mut self, seed: u32, settings: &Settings) -> Result<RgbImage, EngineError> {
+        let (_, ws) = self.latent(seed, settings);
+        self.draw(&ws)
+    }
+}
+
+/// The picture with at most `side` pixels on its longer side.
+pub fn reduced(picture: &RgbImage, side: u32) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let most = width.max(height);
+    if most <= side {
+        return picture.clone();
+    }
+    let shorter = |own: u32| (u64::from(own) * u64::from(side) / u64::from(most)).max(1) as u32;
+    thumbnail(picture, shorter(width), shorter(height))
+}
