@@ -3,7 +3,7 @@
 //! A SqueezeNet looks at the middle square of a picture ([`features`]), and a recurrent network puts words to what it has
 //! seen ([`words`]). A caption is offered, never asserted: it has a log-probability, below [`GUESS`] it is marked as a guess, and
 //! [`table`] keeps what a person has written instead. Nothing here knows of networks that make pictures, of effects or of the
-//! show. About 30 ms of one core for a picture; not for the frame's path.
+//! show. Not for the frame's path.
 //!
 //! Source of the maths: Iandola et al., "SqueezeNet" (2016); Xu et al., "Show, Attend and Tell" (2015); the captioner's
 //! training program.
