@@ -26,7 +26,7 @@ use memo::{Memo, MemoError};
 use surface::{Place, Surface};
 
 /// How per-layer noise is made (`noise_mode` of the original code).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum NoiseMode {
     /// The network's `noise_const`.
     #[default]
@@ -35,7 +35,27 @@ pub enum NoiseMode {
     Random {
         seed: u64,
     },
+    /// A way round: cos(2π·turn) times the network's `noise_const`, or another random noise where it has none, plus
+    /// sin(2π·turn) times the random noise of this seed. It keeps its strength, and closes.
+    Loop {
+        seed: u64,
+        /// 0 to 1.
+        turn: f32,
+    },
     None,
+}
+
+impl NoiseMode {
+    /// The shares of the first and the second noise of a [`NoiseMode::Loop`].
+    fn shares(turn: f32) -> [f32; 2] {
+        let (sin, cos) = (f64::from(turn) * std::f64::consts::TAU).sin_cos();
+        [cos as f32, sin as f32]
+    }
+
+    /// The seed of the first noise where the network has none.
+    fn other(seed: u64) -> u64 {
+        !seed
+    }
 }
 
 /// Per-layer noise of one picture.

@@ -9,6 +9,7 @@
 mod bends;
 mod chase;
 mod clean;
+mod closing;
 mod controls;
 mod deck;
 mod directions;
@@ -75,6 +76,7 @@ use crate::record::snapshot::Still;
 use crate::record::take::{self, TakeError, Told};
 use crate::screen::chain::MOST_LINKS;
 use crate::screen::{Layout, Screen, Workshop, palette};
+use closing::Closing;
 pub use controls::MapLine;
 use controls::{Controls, Taught, Verdict};
 use deck::{Decks, Leads};
@@ -228,6 +230,8 @@ pub struct Show {
     panics: bool,
     /// Seconds of the show so far, not counting frozen ones.
     secs: f64,
+    /// If the frames are to become a loop.
+    closing: Option<Closing>,
 }
 
 impl Show {
@@ -312,6 +316,7 @@ impl Show {
             reports: Vec::new(),
             panics: false,
             secs: 0.0,
+            closing: None,
             params,
             engine,
             graphics,
@@ -549,6 +554,9 @@ impl Show {
         let request = self.output.request(&self.params, &self.slideshow, &self.effects, now);
         self.effects.remember(&request.chain_values);
         self.decks.fill(&self.params, request);
+        if let Some(closing) = &mut self.closing {
+            closing.close(request, &self.decks.network().mapping.w_avg);
+        }
     }
 
     fn feeds(&self) -> Feeds {
@@ -1488,6 +1496,12 @@ impl Show {
 
     pub fn preset(&self) -> &Preset {
         self.presets.playing()
+    }
+
+    /// From the next step on, plays `lead` frames that lead up to a loop of `frames`, which is longer, and closes that: what moves the
+    /// w's, and random noise. For offline shows.
+    pub fn close_loop(&mut self, frames: usize, lead: usize) {
+        self.closing = Some(Closing::new(frames, lead));
     }
 
     /// What started to play in the last step.

@@ -51,6 +51,9 @@ pub struct Options {
     /// Milliseconds by which the picture hears the sound earlier (or later, if negative)
     #[arg(long, value_name = "MS", default_value_t = 0.0, allow_negative_numbers = true, requires = "audio")]
     audio_offset: f64,
+    /// Close the video to a loop: its end leads on to its beginning, for all that moves in latent space and for random noise
+    #[arg(long = "loop")]
+    closes: bool,
     /// Of a take: begin here, in seconds such as 12.5 or as 1:30
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     from: Option<f64>,
@@ -122,6 +125,11 @@ fn parse_interval(text: &str) -> Result<f64, String> {
     secs.ok_or_else(|| format!("expected 0.01 to 86400 seconds, got {text:?}"))
 }
 
+/// Frames that lead up to a loop, and in which it closes: a quarter of it, and at most three seconds.
+fn lead_of(frames: u64, fps: f64) -> u64 {
+    (frames / 4).min((3.0 * fps) as u64)
+}
+
 /// Length without `--seconds` and without a track.
 const SECONDS: f64 = 10.0;
 
@@ -138,6 +146,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     );
     let named = Path::new(&options.preset);
     if Take::is_named(named) || Take::is_in_picture(named) {
+        ensure!(!options.closes, "--loop is for presets, and {} is a take", options.preset);
         return take::run(options);
     }
     let of_takes = [
@@ -168,8 +177,27 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     show.set_output_size([width, height]);
     let takes_light = options.takes_light()?;
     show.want_light(takes_light);
+    let frames = (seconds * options.fps).round().max(1.0) as u64;
+    let lead = if options.closes { lead_of(frames, options.fps) } else { 0 };
+    if options.closes {
+        show.close_loop(frames as usize, lead as usize);
+    }
     // The first frame is at time 0.
     show.step(0.0, &[]);
+    for _ in 0..lead {
+        show.step(1.0 / options.fps, &[]);
+    }
+    let open = [
+        ("the sound", playback.is_some()),
+        ("live code", show.preset().script.is_some()),
+        ("modulators outside latent space", !show.preset().modulators.is_empty()),
+        ("what effects or bends remember", show.remembers()),
+    ];
+    let open: Vec<&str> =
+        open.into_iter().filter(|(_, is_there)| *is_there && options.closes).map(|(name, _)| name).collect();
+    if !open.is_empty() {
+        warn!("the loop may show where it closes: it cannot close {}", open.join(", "));
+    }
     if takes_light && show.picture().is_some_and(|picture| picture.light.is_empty()) {
         warn!("{COARSE}");
     }
@@ -179,7 +207,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         warn!("{remark}");
     }
     let stop = super::interrupted();
-    let frames = (seconds * options.fps).round().max(1.0) as u64;
     let bar = super::progress(frames);
     let mut composer = Composer::new(width, height);
     for frame in 0..frames {

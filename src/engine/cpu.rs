@@ -186,7 +186,9 @@ impl Frame<'_> {
             (NoiseMode::Const, Some(n)) if n.has_constant => {
                 epilogue.for_picture(alpha, n.constant.ptr(), n.width, gain)
             }
-            (NoiseMode::Random { .. }, Some(n)) => epilogue.for_picture(alpha, n.random.ptr(), n.width, gain),
+            (NoiseMode::Random { .. } | NoiseMode::Loop { .. }, Some(n)) => {
+                epilogue.for_picture(alpha, n.random.ptr(), n.width, gain)
+            }
             _ => epilogue.for_picture(alpha, self.silence.ptr(), 0, 0.0),
         }
     }
@@ -271,8 +273,8 @@ pub struct CpuProgram {
 }
 
 impl CpuProgram {
-    /// Fills the noise images of all layers.
-    fn make_noise(&self, seed: u64, turn: &Turn) {
+    /// Fills the noise images of all layers; with shares, with that much of a first noise and of this one.
+    fn make_noise(&self, seed: u64, shares: Option<[f32; 2]>, turn: &Turn) {
         /// Pixels per task.
         const CHUNK: usize = 4096;
         let isa = self.isa;
@@ -284,6 +286,16 @@ impl CpuProgram {
                 let part =
                     unsafe { std::slice::from_raw_parts_mut(noise.random.ptr().add(first), CHUNK.min(len - first)) };
                 noise::fill(isa, part, seed, layer, first);
+                let Some([of_first, of_second]) = shares else { return };
+                let mut other = [0.0; CHUNK];
+                let other = &mut other[..part.len()];
+                if noise.has_constant {
+                    // SAFETY: nobody writes it.
+                    other.copy_from_slice(unsafe { &noise.constant.as_slice()[first..first + part.len()] });
+                } else {
+                    noise::fill(isa, other, NoiseMode::other(seed), layer, first);
+                }
+                part.iter_mut().zip(other).for_each(|(x, first)| *x = of_first * *first + of_second * *x);
             });
         }
     }
@@ -295,8 +307,10 @@ impl Program for CpuProgram {
         let pool = self.pool.clone();
         let turn = pool.turn();
         self.styles.update(inputs.ws, &turn, self.isa);
-        if let NoiseMode::Random { seed } = inputs.noise.mode {
-            self.make_noise(seed, &turn);
+        match inputs.noise.mode {
+            NoiseMode::Random { seed } => self.make_noise(seed, None, &turn),
+            NoiseMode::Loop { seed, turn: at } => self.make_noise(seed, Some(NoiseMode::shares(at)), &turn),
+            NoiseMode::Const | NoiseMode::None => {}
         }
         let frame = Frame {
             turn: &turn,

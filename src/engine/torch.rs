@@ -244,9 +244,15 @@ impl TorchProgram {
         if let Some(surface) = inputs.image.filter(|surface| surface.image().is_none()) {
             surface.read(&mut self.content)?;
         }
-        if let NoiseMode::Random { seed } = inputs.noise.mode {
+        if let NoiseMode::Random { seed } | NoiseMode::Loop { seed, .. } = inputs.noise.mode {
             for (layer, hiss) in self.hisses.iter_mut().enumerate() {
                 cpu::fill_noise(&mut hiss.random, seed, layer);
+                if let (NoiseMode::Loop { turn, .. }, None) = (inputs.noise.mode, &hiss.constant) {
+                    let [of_first, of_second] = NoiseMode::shares(turn);
+                    let mut first = vec![0.0; hiss.random.len()];
+                    cpu::fill_noise(&mut first, NoiseMode::other(seed), layer);
+                    hiss.random.iter_mut().zip(first).for_each(|(x, first)| *x = of_first * first + of_second * *x);
+                }
             }
         }
         let _guard = tch::no_grad_guard();

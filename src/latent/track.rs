@@ -129,7 +129,7 @@ impl Track {
 }
 
 /// Appends the point at `t` on the arc from a to b about `centre`: the direction turns, the distance goes evenly.
-fn arc(a: &[f32], b: &[f32], t: f64, centre: &[f32], out: &mut Vec<f32>) {
+pub fn arc(a: &[f32], b: &[f32], t: f64, centre: &[f32], out: &mut Vec<f32>) {
     let from = |x: &f32, c: &f32| f64::from(*x) - f64::from(*c);
     let pairs = || a.iter().zip(b).zip(centre).map(|((a, b), c)| (from(a, c), from(b, c)));
     let (aa, bb, ab) = pairs().fold((0.0, 0.0, 0.0), |(aa, bb, ab), (a, b)| (aa + a * a, bb + b * b, ab + a * b));

@@ -2,12 +2,12 @@
 // The gain is multiplied into the demodulation, the bias and the noise's strength.
 
 struct Frame {
-    // 0 none, 1 the network's, 2 random
+    // 0 none, 1 the network's, 2 random, 3 on the way round
     noise_mode: u32,
     noise_gain: f32,
     seed_low: u32,
     seed_high: u32,
-    // Rows of the inverse transform of a StyleGAN3 picture.
+    // Rows of the inverse transform of a StyleGAN3 picture; last, the shares of the first and the second noise on the way round.
     inverse_x: vec4<f32>,
     inverse_y: vec4<f32>,
     // ws [num_ws, w_dim], then the mix of styles, then the content picture.
@@ -45,15 +45,28 @@ fn normal(key: u32, pixel: u32) -> f32 {
     return sqrt(max(-2.0 * log(u), 0.0)) * cos(6.2831853 * v);
 }
 
+fn key_of(seed_low: u32, seed_high: u32) -> u32 {
+    let low = mix_bits(seed_low ^ mix_bits(NOISE_LAYER * 0x9e3779b9u));
+    return mix_bits(low ^ mix_bits(seed_high ^ 0x5bd1e995u));
+}
+
 // σ·n of one pixel.
 fn noise_at(pixel: u32) -> f32 {
     if (!HAS_NOISE || frame.noise_mode == 0u) {
         return 0.0;
     }
-    if (frame.noise_mode == 2u) {
-        let low = mix_bits(frame.seed_low ^ mix_bits(NOISE_LAYER * 0x9e3779b9u));
-        let key = mix_bits(low ^ mix_bits(frame.seed_high ^ 0x5bd1e995u));
-        return SIGMA * frame.noise_gain * normal(key, pixel);
+    if (frame.noise_mode >= 2u) {
+        let random = normal(key_of(frame.seed_low, frame.seed_high), pixel);
+        if (frame.noise_mode == 2u) {
+            return SIGMA * frame.noise_gain * random;
+        }
+        var first = 0.0;
+        if (HAS_NOISE_CONST) {
+            first = noise_const[pixel];
+        } else {
+            first = normal(key_of(~frame.seed_low, ~frame.seed_high), pixel);
+        }
+        return SIGMA * frame.noise_gain * (frame.inverse_x.w * first + frame.inverse_y.w * random);
     }
     if (HAS_NOISE_CONST) {
         return SIGMA * frame.noise_gain * noise_const[pixel];

@@ -245,12 +245,17 @@ impl GpuProgram {
             NoiseMode::None => (0u32, 0),
             NoiseMode::Const => (1, 0),
             NoiseMode::Random { seed } => (2, seed),
+            NoiseMode::Loop { seed, .. } => (3, seed),
+        };
+        let [first, second] = match inputs.noise.mode {
+            NoiseMode::Loop { turn, .. } => NoiseMode::shares(turn),
+            _ => [0.0; 2],
         };
         let [[a, b, x], [c, d, y]] = inputs.transform.inverse.map(|row| row.map(|n| n as f32));
         let word = f32::from_bits;
         self.numbers.clear();
         self.numbers.extend([word(mode), inputs.noise.gain, word(seed as u32), word((seed >> 32) as u32)]);
-        self.numbers.extend([a, b, x, 0.0, c, d, y, 0.0]);
+        self.numbers.extend([a, b, x, first, c, d, y, second]);
         self.numbers.extend_from_slice(inputs.ws);
         self.numbers.extend_from_slice(inputs.styles);
         if let Some(content) = self.uploads(inputs)? {

@@ -91,6 +91,15 @@ impl Synthesis {
         let noise = match frame.inputs.noise.mode {
             NoiseMode::Const => hiss.constant.as_ref().map(Tensor::shallow_clone),
             NoiseMode::Random { .. } => Some(frame.form.numbers(&hiss.random, &hiss.shape)?),
+            NoiseMode::Loop { turn, .. } => {
+                let random = frame.form.numbers(&hiss.random, &hiss.shape)?;
+                let [of_first, of_second] = NoiseMode::shares(turn).map(f64::from);
+                // Without a noise of its own, both are in the random one already.
+                Some(match &hiss.constant {
+                    Some(first) => first.f_mul_scalar(of_first)?.f_add(&random.f_mul_scalar(of_second)?)?,
+                    None => random,
+                })
+            }
             NoiseMode::None => None,
         };
         if let Some(noise) = noise.filter(|_| strength != 0.0) {
