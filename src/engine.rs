@@ -155,7 +155,7 @@ impl Transform {
 }
 
 /// Why an engine could not prepare or run a plan.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum EngineError {
     #[error("the plan needs {what}: expected {expected}, got {found}")]
     Input { what: &'static str, expected: String, found: String },

@@ -4,6 +4,7 @@
 //! ([`stylegan2`], [`stylegan3`]) checks them and lowers them to a [`crate::engine::plan::Plan`] and a
 //! [`crate::latent::mapping::Mapping`]. Nothing in a file is ever executed. Runs on the loader's thread.
 
+mod arrays;
 mod bytes;
 pub mod canonical;
 pub mod checkpoint;
@@ -13,6 +14,7 @@ pub mod fastgan;
 mod nvidia;
 pub mod pickle;
 mod pickled;
+pub mod projected;
 mod rosinality;
 pub mod style_transfer;
 pub mod stylegan2;

@@ -113,10 +113,10 @@ pub fn timeouts() -> Timeouts {
 }
 
 /// How many threads draw for sketches beside a show on this engine: half of the processor's if the show plays on the
-/// card, otherwise a quarter.
+/// card, otherwise a quarter. libtorch may be on either.
 pub fn threads(engine: &str) -> usize {
     let all = std::thread::available_parallelism().map_or(1, usize::from);
-    (all / if engine == "cpu" { 4 } else { 2 }).max(1)
+    (all / if engine != "gpu" { 4 } else { 2 }).max(1)
 }
 
 impl RunwayServer {

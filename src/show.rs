@@ -694,6 +694,7 @@ impl Show {
             Id::KeysFile => self.go_to_track(),
             Id::KeysAdd => self.add_key(),
             Id::KeysRemove => self.remove_key(),
+            Id::KeysMove => self.move_key(),
             Id::KeysGoto => {
                 self.go_to_key();
                 self.output.forget_bends();

@@ -119,6 +119,7 @@ impl Panel {
         self.grip = Grip::default();
         self.effects.let_go();
         self.style.let_go();
+        self.latent.let_go();
     }
 }
 

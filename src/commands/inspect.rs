@@ -147,8 +147,12 @@ fn describe(network: &Network) {
     let bent = bend::layers(&network.plan).into_iter().enumerate();
     let bent: Vec<String> = bent.map(|(number, layer)| format!("{number} {}", layer.name)).collect();
     line("bends", if bent.is_empty() { "none".to_owned() } else { bent.join(", ") });
-    line("size", format!("{:.2} M parameters, {:.1} MB", summary.parameters as f64 / 1e6, summary.bytes as f64 / 1e6));
-    line("work", format!("{:.2} GFLOP per picture", summary.gflop));
+    // What is inside a TorchScript module is its own affair.
+    if summary.parameters > 0 {
+        let (parameters, bytes) = (summary.parameters as f64 / 1e6, summary.bytes as f64 / 1e6);
+        line("size", format!("{parameters:.2} M parameters, {bytes:.1} MB"));
+        line("work", format!("{:.2} GFLOP per picture", summary.gflop));
+    }
     for key in ["dataset", "licence", "images", "range", "forward"] {
         if let Some(value) = network.metadata.get(key).filter(|value| !value.is_empty()) {
             line(key, value.clone());

@@ -48,6 +48,21 @@ impl Track {
         self.keys[..key.min(self.keys.len())].iter().map(|key| key.length).sum()
     }
 
+    /// Moves a key to a time, between its neighbours, which stay where they are; the last one moves the end of the track. The first
+    /// stays at 0. `[shortest, longest]` is what lasts between two keys.
+    pub fn move_key(&mut self, key: usize, time: f64, [shortest, longest]: [f64; 2]) {
+        let Some(before) = key.checked_sub(1).filter(|_| key < self.keys.len()) else { return };
+        let (from, length) = (self.time_of(before), self.keys[before].length);
+        let next = (key + 1 < self.keys.len()).then(|| length + self.keys[key].length);
+        let (least, most) =
+            next.map_or((shortest, longest), |both| (shortest.max(both - longest), longest.min(both - shortest)));
+        let length = (time - from).clamp(least.min(most), most);
+        self.keys[before].length = length;
+        if let Some(both) = next {
+            self.keys[key].length = both - length;
+        }
+    }
+
     /// Where a time leads, before or after the whole track too. `None` without keys.
     pub fn place(&self, time: f64, end: End) -> Option<Place> {
         let (last, length) = (self.keys.len().checked_sub(1)?, self.length(end));
@@ -221,6 +236,21 @@ mod tests {
             let (before, after) = ((at(key) - at(key - step)) / step, (at(key + step) - at(key)) / step);
             assert!((before - after).abs() < 0.3, "at {key}: {before} then {after}");
         }
+    }
+
+    #[test]
+    fn a_key_that_is_moved_stays_between_its_neighbours() {
+        let moved = |key: usize, time: f64| {
+            let mut track = track(&[0.0, 1.0, 2.0], &[1.0, 2.0, 4.0]);
+            track.move_key(key, time, [0.25, 8.0]);
+            track.keys.iter().map(|key| key.length).collect::<Vec<_>>()
+        };
+        assert_eq!(moved(1, 2.0), [2.0, 1.0, 4.0]);
+        assert_eq!(moved(1, -5.0), [0.25, 2.75, 4.0]);
+        assert_eq!(moved(1, 5.0), [2.75, 0.25, 4.0]);
+        assert_eq!(moved(2, 6.0), [1.0, 5.0, 4.0], "the last key moves the end");
+        assert_eq!(moved(2, 99.0), [1.0, 8.0, 4.0]);
+        assert_eq!([moved(0, 3.0), moved(7, 3.0)], [[1.0, 2.0, 4.0]; 2]);
     }
 
     #[test]

@@ -308,6 +308,7 @@ parameters! {
     W = D::float("/w/<n>", -4.0, 4.0, 0.0).family(MAX_DIM).members(Members::W).smooth(0.05).help("offset on one dimension of w, before truncation");
     KeysAdd = D::trigger("/keys/add").remote(Remote::NoFiles).help("keep the latent of this moment as a key at the end of the track, and save the track");
     KeysRemove = D::text("/keys/remove", "").command().saving(NOW).remote(Remote::NoFiles).help("remove a key by its number, from 0; without one, the last");
+    KeysMove = D::text("/keys/move", "").command().saving(NOW).remote(Remote::NoFiles).help("move a key in time: its number and the new time, such as 3 12.5; its neighbours stay where they are");
     KeysGoto = D::text("/keys/goto", "").command().quantized().saving(NOW).help("go to a key, by its number from 0");
     KeysFile = D::text("/keys/file", "").remote(Remote::Refused).help("file of the track, such as dusk-keys.toml beside the preset; /keys/add makes one");
     KeysTime = D::float("/keys/time", 0.0, 86_400.0, 0.0).stage().unlearnable().saving(Saving::ReadOnly).help("where on the track it is, in seconds or beats; writing it goes there");

@@ -3,7 +3,8 @@
 //! ```toml
 //! [[keys]]
 //! length = 4                  # seconds or beats to the next key
-//! seed = 12                   # or w = [...], or ws = [[...], ...], as /keys/add writes them
+//! seed = 12                   # or w = [...], or ws = [[...], ...], as /keys/add writes them,
+//!                             # or file = "projected_w.npz", beside this file
 //! params = { "/psi" = 0.9 }   # numbers that the track moves too
 //! ```
 //!
@@ -18,8 +19,9 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use toml::{Table as Toml, Value};
 
-use super::locate::name_of;
+use super::locate::{expand, name_of};
 use crate::file::text as file_text;
+use crate::network::projected;
 use crate::params::{KEY_LENGTHS, Kind, Remote, Saving, Scope, Table, Target};
 
 /// Most keys of a track.
@@ -35,6 +37,20 @@ pub enum Latent {
     W(Vec<f32>),
     /// `[num_ws, w_dim]`, as the layers read them.
     Ws(Vec<Vec<f32>>),
+    /// A file, by its name beside the track, and what is in it: a row of w, or the rows of ws.
+    File(String, Vec<Vec<f32>>),
+}
+
+impl Latent {
+    /// The numbers, and whether they are ws; `None` for a seed.
+    pub fn rows(&self) -> Option<(Vec<f32>, bool)> {
+        match self {
+            Latent::Seed(_) => None,
+            Latent::W(w) => Some((w.clone(), false)),
+            Latent::Ws(ws) => Some((ws.concat(), true)),
+            Latent::File(_, rows) => Some((rows.concat(), rows.len() > 1)),
+        }
+    }
 }
 
 /// One key of a file.
@@ -51,14 +67,14 @@ pub struct KeyEntry {
 /// In one line, with the file: when it cannot be read, or the first thing that is wrong in it.
 pub fn read(file: &Path, table: &Table) -> Result<Vec<KeyEntry>, String> {
     let text = file_text::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    parse(&text, table).map_err(|line| format!("{}: {line}", file.display()))
+    parse(&text, file.parent().unwrap_or(Path::new("")), table).map_err(|line| format!("{}: {line}", file.display()))
 }
 
-/// Reads the text of a track. An address that is no parameter at the moment is passed over.
+/// Reads the text of a track that lies in a folder. An address that is no parameter at the moment is passed over.
 ///
 /// # Errors
 /// The first thing that is wrong, in one line.
-pub fn parse(text: &str, table: &Table) -> Result<Vec<KeyEntry>, String> {
+pub fn parse(text: &str, base: &Path, table: &Table) -> Result<Vec<KeyEntry>, String> {
     let whole: Toml = text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
         format!("line {line}: {}", error.message().replace('\n', ", "))
@@ -72,11 +88,11 @@ pub fn parse(text: &str, table: &Table) -> Result<Vec<KeyEntry>, String> {
         Some(Value::Array(keys)) => return Err(format!("expected at most {MOST} keys, found {}", keys.len())),
         Some(_) => return Err("keys are a list: write each one under [[keys]]".to_owned()),
     };
-    keys.iter().enumerate().map(|(n, key)| entry(key, table).map_err(|line| format!("key {n}: {line}"))).collect()
+    keys.iter().enumerate().map(|(n, key)| entry(key, base, table).map_err(|line| format!("key {n}: {line}"))).collect()
 }
 
-fn entry(key: &Value, table: &Table) -> Result<KeyEntry, String> {
-    const KEYS: [&str; 5] = ["length", "seed", "w", "ws", "params"];
+fn entry(key: &Value, base: &Path, table: &Table) -> Result<KeyEntry, String> {
+    const KEYS: [&str; 6] = ["length", "seed", "w", "ws", "file", "params"];
     let key = key.as_table().ok_or("expected a table")?;
     if let Some(unknown) = key.keys().find(|name| !KEYS.contains(&name.as_str())) {
         return Err(format!("unknown key {unknown:?}; expected {}", KEYS.join(", ")));
@@ -93,19 +109,25 @@ fn entry(key: &Value, table: &Table) -> Result<KeyEntry, String> {
         let list = value.as_array().filter(|list| !list.is_empty());
         list.and_then(|list| list.iter().map(|x| number(x).map(|x| x as f32)).collect::<Option<Vec<f32>>>())
     };
-    let at = match (key.get("seed"), key.get("w"), key.get("ws")) {
-        (Some(seed), None, None) => {
+    let at = match (key.get("seed"), key.get("w"), key.get("ws"), key.get("file")) {
+        (Some(seed), None, None, None) => {
             let seed = seed.as_integer().and_then(|seed| u32::try_from(seed).ok());
             Latent::Seed(seed.ok_or("seed: expected a whole number from 0 to 4294967295")?)
         }
-        (None, Some(w), None) => Latent::W(numbers(w).ok_or("w: expected a list of numbers")?),
-        (None, None, Some(ws)) => {
+        (None, Some(w), None, None) => Latent::W(numbers(w).ok_or("w: expected a list of numbers")?),
+        (None, None, Some(ws), None) => {
             let rows = ws.as_array().filter(|rows| !rows.is_empty());
             let rows: Option<Vec<Vec<f32>>> = rows.and_then(|rows| rows.iter().map(numbers).collect());
             let rows = rows.filter(|rows| rows.iter().all(|row| row.len() == rows[0].len()));
             Latent::Ws(rows.ok_or("ws: expected a list of lists of numbers, all as long")?)
         }
-        _ => return Err("expected one of seed, w and ws".to_owned()),
+        (None, None, None, Some(file)) => {
+            let name = file.as_str().ok_or("file: expected the name of a file")?;
+            let rows =
+                projected::open(&base.join(expand(Path::new(name)))).map_err(|line| format!("{name}: {line}"))?;
+            Latent::File(name.to_owned(), rows)
+        }
+        _ => return Err("expected one of seed, w, ws and file".to_owned()),
     };
     let mut params = Vec::new();
     if let Some(value) = key.get("params") {
@@ -150,6 +172,7 @@ pub fn text(keys: &[KeyEntry]) -> String {
         let _ = write!(text, "\n[[keys]]\nlength = {:?}\n", key.length);
         let _ = match &key.at {
             Latent::Seed(seed) => writeln!(text, "seed = {seed}"),
+            Latent::File(name, _) => writeln!(text, "file = {}", Value::String(name.clone())),
             Latent::W(w) => writeln!(text, "w = {}", list(w)),
             Latent::Ws(ws) => {
                 let rows: Vec<String> = ws.iter().map(|row| format!("  {},\n", list(row))).collect();
@@ -265,6 +288,8 @@ mod tests {
 
     #[test]
     fn a_track_comes_back_as_it_was_written() {
+        let base = &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/latent");
+        let rows = projected::open(&base.join("projected_w.npz")).unwrap();
         let keys = vec![
             KeyEntry { at: Latent::Seed(12), length: 4.0, params: Vec::new() },
             KeyEntry { at: Latent::W(vec![0.1, -1.5e-9, 3.0]), length: 0.5, params: vec![(Id::Psi.into(), 0.9)] },
@@ -273,11 +298,12 @@ mod tests {
                 length: 2.0,
                 params: Vec::new(),
             },
+            KeyEntry { at: Latent::File("projected_w.npz".into(), rows), length: 1.0, params: Vec::new() },
         ];
-        assert_eq!(parse(&text(&keys), Table::built_in()), Ok(keys));
-        assert_eq!(parse("", Table::built_in()), Ok(Vec::new()));
+        assert_eq!(parse(&text(&keys), base, Table::built_in()), Ok(keys));
+        assert_eq!(parse("", base, Table::built_in()), Ok(Vec::new()));
         let later = "[[keys]]\nseed = 1\nparams = { \"/fx/gone/amount\" = 1 }\n";
-        assert_eq!(parse(later, Table::built_in()).map(|keys| keys[0].params.len()), Ok(0));
+        assert_eq!(parse(later, base, Table::built_in()).map(|keys| keys[0].params.len()), Ok(0));
     }
 
     #[test]
@@ -292,18 +318,20 @@ mod tests {
 
     #[test]
     fn a_mistake_is_named() {
+        let base = Path::new("nowhere");
         for (text, expected) in [
             ("[[keys]]\nseed = \n", "line 2: "),
             ("key = 1", "unknown key \"key\""),
-            ("[[keys]]\n", "key 0: expected one of seed, w and ws"),
-            ("[[keys]]\nseed = 1\nw = [1.0]\n", "key 0: expected one of seed, w and ws"),
+            ("[[keys]]\n", "key 0: expected one of seed, w, ws and file"),
+            ("[[keys]]\nseed = 1\nw = [1.0]\n", "key 0: expected one of seed, w, ws and file"),
             ("[[keys]]\nseed = 1\n[[keys]]\nseed = -1\n", "key 1: seed: expected a whole number"),
             ("[[keys]]\nseed = 1\nlength = 0\n", "key 0: length: expected a number from 0.05 to 600"),
             ("[[keys]]\nws = [[1.0], [1.0, 2.0]]\n", "key 0: ws: expected a list of lists"),
             ("[[keys]]\nseed = 1\nparams = { \"/preset\" = 1 }\n", "key 0: /preset cannot be moved by keys"),
+            ("[[keys]]\nfile = \"sefa.tiff\"\n", "key 0: sefa.tiff: "),
             ("[[keys]]\nseed = 1\nspeed = 2\n", "key 0: unknown key \"speed\""),
         ] {
-            let found = parse(text, Table::built_in()).unwrap_err();
+            let found = parse(text, base, Table::built_in()).unwrap_err();
             assert!(found.starts_with(expected), "{text:?}: {found}");
         }
     }

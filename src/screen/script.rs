@@ -68,8 +68,8 @@ pub struct Painter {
     engine: Arc<dyn Engine>,
     script: Arc<Script>,
     name: String,
-    /// With the height and width that it takes.
-    program: Option<([usize; 2], Box<dyn Program>)>,
+    /// With the height and width that it takes. One that cannot be prepared is not tried again at this size.
+    program: Option<([usize; 2], Result<Box<dyn Program>, EngineError>)>,
     content: Image,
     fitted: Image,
     resizer: Resizer,
@@ -133,9 +133,13 @@ impl Painter {
         let size = [(height as usize).div_ceil(y), (width as usize).div_ceil(x)];
         if self.program.as_ref().is_none_or(|(known, _)| *known != size) {
             let plan = Arc::new(self.script.effect(&self.name, size));
-            self.program = Some((size, self.engine.prepare(plan)?));
+            self.program = Some((size, self.engine.prepare(plan)));
         }
-        let Some((_, program)) = &mut self.program else { return Ok(()) };
+        let program = match &mut self.program {
+            Some((_, Ok(program))) => program,
+            Some((_, Err(error))) => return Err(error.clone()),
+            None => return Ok(()),
+        };
         self.resizer.resize(&self.content, size[0], size[1], &mut self.fitted);
         if self.script.takes == 1 {
             let plane = size[0] * size[1];

@@ -55,17 +55,16 @@ impl Keyed {
         let (mut w, mut scratch) = (Vec::new(), Scratch::default());
         for (n, entry) in entries.iter().enumerate() {
             let (num_ws, w_dim) = (mapping.num_ws, mapping.w_dim);
-            let (rows, expected) = match &entry.at {
-                Latent::Seed(seed) => {
-                    classes.map(mapping, &z_from_seed(*seed, mapping.z_dim), &mut w, &mut scratch);
-                    (w.clone(), w_dim)
-                }
-                Latent::W(w) => (w.clone(), w_dim),
-                Latent::Ws(ws) => (ws.concat(), num_ws * w_dim),
+            let (rows, is_layered) = if let Latent::Seed(seed) = entry.at {
+                classes.map(mapping, &z_from_seed(seed, mapping.z_dim), &mut w, &mut scratch);
+                (w.clone(), false)
+            } else {
+                entry.at.rows().unwrap_or_default()
             };
+            let expected = if is_layered { num_ws * w_dim } else { w_dim };
             if rows.len() == expected {
                 keys.keys.push(Key { rows, length: entry.length });
-                are_layered.push(matches!(entry.at, Latent::Ws(_)));
+                are_layered.push(is_layered);
             } else {
                 let line =
                     format!("key {n} has {} numbers, expected w of {w_dim} or ws of {num_ws} x {w_dim}", rows.len());

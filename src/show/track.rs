@@ -11,7 +11,7 @@ use super::loads::{Kind, LoadRequest};
 use super::status::About;
 use crate::file::is_built_in;
 use crate::latent::track::{Key, Track};
-use crate::params::{Id, Params, Target, TimeBase, TrackEnd, TrackTake, Value, WalkKind};
+use crate::params::{Id, KEY_LENGTHS, Params, Target, TimeBase, TrackEnd, TrackTake, Value, WalkKind};
 use crate::patch::locate::name_of;
 use crate::patch::track::{Job, KeyEntry, Latent, MOST, Saved, Saver, movable};
 
@@ -189,6 +189,32 @@ impl Show {
         }
     }
 
+    /// Moves a key in time.
+    pub(super) fn move_key(&mut self) {
+        let text = self.params.text(Id::KeysMove).trim();
+        let address = Id::KeysMove.def().address;
+        let words = text.split_once(char::is_whitespace);
+        let Some((number, time)) = words.and_then(|(number, time)| Some((number, time.trim().parse::<f64>().ok()?)))
+        else {
+            let line = format!("{address} takes the number of a key and a time, such as 3 12.5, got {text:?}");
+            return self.status.refuse(&line);
+        };
+        match self.numbered(number, address) {
+            Ok(0) => self.status.refuse(&format!("{address}: the first key stays at 0")),
+            Ok(number) if time.is_finite() => {
+                let mut lengths = self.keys.lengths.clone();
+                lengths.move_key(number, time, KEY_LENGTHS);
+                let mut entries = self.keys.entries.to_vec();
+                for (entry, key) in entries.iter_mut().zip(&lengths.keys) {
+                    entry.length = key.length;
+                }
+                self.change_track(entries);
+            }
+            Ok(_) => self.status.refuse(&format!("{address}: {time} is no time")),
+            Err(line) => self.status.refuse(&line),
+        }
+    }
+
     /// Goes to a key.
     pub(super) fn go_to_key(&mut self) {
         match self.key_number(Id::KeysGoto) {
@@ -202,8 +228,11 @@ impl Show {
 
     /// The key that a text names; the last, if it names none.
     fn key_number(&self, id: Id) -> Result<usize, String> {
-        let (text, count) = (self.params.text(id).trim(), self.keys.entries.len());
-        let address = id.def().address;
+        self.numbered(self.params.text(id).trim(), id.def().address)
+    }
+
+    fn numbered(&self, text: &str, address: &str) -> Result<usize, String> {
+        let count = self.keys.entries.len();
         let Some(last) = count.checked_sub(1) else { return Err(format!("{address}: the track has no keys")) };
         let number = if text.is_empty() { Some(last) } else { text.parse().ok() };
         number.filter(|number| *number <= last).ok_or_else(|| format!("{address} takes 0 to {last}, got {text:?}"))
@@ -235,6 +264,28 @@ impl Show {
             keys: self.keys.entries.clone(),
             generation: self.keys.generation,
         })
+    }
+
+    /// The lengths of the keys that the show has; their rows are empty.
+    pub fn track(&self) -> &Track {
+        &self.keys.lengths
+    }
+
+    /// The file that the keys are in.
+    pub fn track_file(&self) -> Option<&Path> {
+        self.keys.file.as_deref()
+    }
+
+    /// Where the show is on the track, in seconds or beats from the first key.
+    pub fn track_time(&self) -> f64 {
+        let length = self.keys.length(&self.params);
+        let time = self.keys.time + self.params.get(Id::KeysScrub) * length;
+        match self.params.get_choice(Id::KeysEnd) {
+            _ if length <= 0.0 => 0.0,
+            TrackEnd::Loop => time.rem_euclid(length),
+            TrackEnd::PingPong => length - (time.rem_euclid(2.0 * length) - length).abs(),
+            TrackEnd::Hold => time.clamp(0.0, length),
+        }
     }
 
     /// Moves along the track, and writes it if it has changed. `dt` is 0 while the picture is frozen.

@@ -1,5 +1,7 @@
 //! What a thumbnail shows. Pure.
 
+use std::path::PathBuf;
+
 /// Longest name, in bytes.
 const LONGEST: usize = 1000;
 
@@ -14,6 +16,8 @@ pub enum Key {
     Network(String),
     /// The picture of a seed at psi 0.7.
     Seed { network: String, seed: u32 },
+    /// The picture of a key of a track, from 0; the track by its file.
+    Track { network: String, file: PathBuf, number: usize },
 }
 
 impl Key {
@@ -42,7 +46,7 @@ impl Key {
     pub fn name(&self) -> &str {
         match self {
             Key::Preset(name) | Key::Network(name) => name,
-            Key::Style { network, .. } | Key::Seed { network, .. } => network,
+            Key::Style { network, .. } | Key::Seed { network, .. } | Key::Track { network, .. } => network,
         }
     }
 

@@ -9,10 +9,11 @@ use sha2::{Digest, Sha256};
 use super::key::is_path;
 use super::{ENDING, Key, SHIPPED};
 use crate::file::{self, State, built_in};
-use crate::params::{Id, Value};
+use crate::params::{Id, Table, Value};
 use crate::patch::folders::{Folders, Kind};
 use crate::patch::library::Library;
 use crate::patch::preset::Preset;
+use crate::patch::track::{self, KeyEntry};
 
 /// Changes when thumbnails are drawn in another way.
 const FORMAT: u32 = 1;
@@ -27,6 +28,7 @@ pub enum Request {
     Style { network: PathBuf, style: usize },
     Network { network: PathBuf },
     Seed { network: PathBuf, seed: u32 },
+    Track { network: PathBuf, file: PathBuf, number: usize },
 }
 
 /// Where a thumbnail comes from.
@@ -90,6 +92,7 @@ impl Origin {
                 let network = network(name)?;
                 of_network(Request::Seed { network: network.clone(), seed: *seed }, &network, None, compared)
             }
+            Key::Track { network: name, file, number } => of_key(&network(name)?, file, *number)?,
         };
         origin.shipped.take_if(|shipped| !file::is_file(shipped));
         Ok(origin)
@@ -101,6 +104,17 @@ fn of_network(request: Request, network: &Path, ships: Option<&Path>, compared: 
     contents.add_file(network);
     let ships = ships.filter(|_| compared.is_as_shipped(network));
     Origin { request, tag: contents.tag(), shipped: ships.map(shipped) }
+}
+
+fn of_key(network: &Path, file: &Path, number: usize) -> Result<Origin, String> {
+    let keys = track::read(file, Table::built_in())?;
+    let key = keys.get(number).ok_or_else(|| format!("{} has no key {number}", file.display()))?;
+    let request = Request::Track { network: network.to_owned(), file: file.to_owned(), number };
+    let mut contents = Contents::new(&request);
+    contents.add_file(network);
+    // Not its length: a key that is moved in time looks the same.
+    contents.add(track::text(&[KeyEntry { length: 1.0, params: Vec::new(), at: key.at.clone() }]).as_bytes());
+    Ok(Origin { request, tag: contents.tag(), shipped: None })
 }
 
 fn of_preset(file: &Path, library: &Library, compared: &mut Compared) -> Result<Origin, String> {
@@ -178,6 +192,7 @@ impl Contents {
             Request::Style { style, .. } => format!("style {style}"),
             Request::Network { .. } => "network".to_owned(),
             Request::Seed { seed, .. } => format!("seed {seed}"),
+            Request::Track { .. } => "key".to_owned(),
         };
         contents.add(what.as_bytes());
         contents

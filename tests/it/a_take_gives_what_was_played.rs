@@ -422,6 +422,35 @@ fn an_effect_that_was_copied_to_be_edited_is_in_the_take() {
 }
 
 #[test]
+fn keys_and_directions_of_other_tools_are_in_the_take() {
+    let folder = Folder::new();
+    let path = folder.join("show.take");
+    let network = folder.join("net.safetensors");
+    std::fs::copy(fixture("sg2_32.safetensors"), &network).expect("a copy");
+    std::fs::copy(fixture("latent/boundary.npy"), folder.join("boundary.npy")).expect("a copy");
+    std::fs::write(folder.join("net-directions.toml"), "smile = \"boundary.npy\"\n").expect("it is written");
+    let preset = format!(
+        "network = {network:?}\n[params]\n\"/walk/kind\" = \"keys\"\n\"/keys/file\" = \"a-keys.toml\"\n\"/dir/smile\" = 3\n\"/dir/0\" = 1\n"
+    );
+    let setup = Rig::with(&[("a", &preset)]);
+    let keys = "[[keys]]\nfile = \"projected_w.npz\"\nlength = 1\n[[keys]]\nseed = 5\nlength = 1\n";
+    std::fs::write(setup.folder().join("a-keys.toml"), keys).expect("it is written");
+    std::fs::copy(fixture("latent/projected_w.npz"), setup.folder().join("projected_w.npz")).expect("a copy");
+    let mut rig = setup.live().start();
+    rig.wait(&[], Show::has_directions);
+    rig.show.start_take(Some(path.clone()));
+    let seen: Vec<_> = (0..12).map(|_| play(&mut rig, 0.1, &[])).collect();
+    assert_ne!(seen[2].rgba, seen[11].rgba, "the track plays");
+    // The preset's folder goes with the show.
+    let take = finish(rig, &path);
+    std::fs::remove_file(folder.join("boundary.npy")).expect("it is there");
+    std::fs::remove_file(folder.join("net-directions.toml")).expect("it is there");
+    let again = repeated(&take);
+    let last = again.last().and_then(Option::as_ref).expect("a picture");
+    assert_eq!(last.rgba, seen[11].rgba);
+}
+
+#[test]
 fn a_take_is_cut_as_text() {
     let (folder, text) = (Folder::new(), preset("sg2_16_p2.pkl"));
     let (path, cut) = (folder.join("long.take"), folder.join("cut.take"));

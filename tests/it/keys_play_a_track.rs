@@ -39,6 +39,18 @@ fn offline_it_passes_its_keys() {
     show.step(0.0, &[number(Id::KeysScrub, 4.0 / 6.0), text(Id::KeysGoto, "7")]);
     assert_eq!(show.notice(), "/keys/goto takes 0 to 1, got \"7\"");
     assert_eq!(settled(&mut show), second);
+    // The second key is moved half way towards the first: half the way to it is now what a quarter was.
+    show.step(0.0, &[number(Id::KeysScrub, 0.0), number(Id::KeysTime, 1.0), text(Id::KeysMove, "1 2")]);
+    assert_eq!(settled(&mut show), between);
+    for (wrong, line) in [
+        ("0 1", "/keys/move: the first key stays at 0"),
+        ("7 1", "/keys/move takes 0 to 1, got \"7\""),
+        ("1", "/keys/move takes the number of a key and a time, such as 3 12.5, got \"1\""),
+    ] {
+        show.step(0.0, &[text(Id::KeysMove, wrong)]);
+        assert_eq!(show.notice(), line);
+    }
+    show.step(0.0, &[text(Id::KeysMove, "1 4")]);
     // On its own it takes 4 seconds to the second key, and 2 back.
     show.step(0.0, &[number(Id::KeysScrub, 0.0), number(Id::KeysTime, 0.0)]);
     settled(&mut show);
@@ -72,4 +84,21 @@ fn what_a_player_keeps_is_saved_and_read_again() {
     show.save(&file, &shorter, |show| !show.status().notice.is_some_and(|line| line.contains("a-keys.toml")));
     show.wait(&[text(Id::KeysRemove, "0")], |_| kept().is_empty());
     drop(show);
+}
+
+#[test]
+fn what_was_found_for_a_photograph_is_a_key() {
+    let setup = Rig::with(&[("a", &format!("network = {:?}\n{PLAYS}", crate::common::fixture("sg2_32.safetensors")))]);
+    std::fs::copy(crate::common::fixture("latent/projected_w.npz"), setup.folder().join("w.npz")).unwrap();
+    std::fs::write(setup.folder().join("a-keys.toml"), "[[keys]]\nfile = \"w.npz\"\n").unwrap();
+    let mut show = setup.reload().start();
+    assert_eq!(show.notice(), "");
+    let found = settled(&mut show);
+    // The same numbers, written by hand.
+    let setup = Rig::with(&[("a", &format!("network = {:?}\n{PLAYS}", crate::common::fixture("sg2_32.safetensors")))]);
+    let rows = latent_jockey::network::projected::open(&crate::common::fixture("latent/projected_w.npz")).unwrap();
+    let key = track::KeyEntry { at: Latent::Ws(rows), length: 4.0, params: Vec::new() };
+    std::fs::write(setup.folder().join("a-keys.toml"), track::text(&[key])).unwrap();
+    let mut show = setup.start();
+    assert_eq!(settled(&mut show), found);
 }

@@ -20,7 +20,9 @@ use crate::latent::mapping::{Scratch, blend_classes};
 use crate::latent::seed::z_from_seed;
 use crate::network::style_transfer::StyleNetwork;
 use crate::network::{self, Network};
+use crate::params::Table;
 use crate::patch::library::Library;
+use crate::patch::track::{self, Latent};
 use crate::show::{Mode, Show};
 use crate::thumbnail::{Request, SQUARE, Thumbnail, WIDE};
 
@@ -95,6 +97,11 @@ impl Artist {
             Request::Style { network, style } => (square(&self.painting(network, *style)?), SQUARE),
             Request::Network { network } => (self.network(network)?, SQUARE),
             Request::Seed { network, seed } => (square(&self.generator(network)?.picture(*seed)?), SQUARE),
+            Request::Track { network, file, number } => {
+                let keys = track::read(file, Table::built_in()).map_err(anyhow::Error::msg)?;
+                let key = keys.get(*number).with_context(|| format!("{} has no key {number}", file.display()))?;
+                (square(&self.generator(network)?.key(&key.at)?), SQUARE)
+            }
         };
         Thumbnail::encode(&rgba, size).context("an empty picture")
     }
@@ -213,13 +220,34 @@ impl Artist {
 impl Generator {
     fn picture(&mut self, seed: u32) -> anyhow::Result<Image> {
         let mapping = &self.network.mapping;
-        let (mut class, mut w, mut ws) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut class, mut w) = (Vec::new(), Vec::new());
         blend_classes(0.0, mapping.c_dim, &mut class);
         mapping.map(&z_from_seed(seed, mapping.z_dim), &class, &mut w, &mut Scratch::default());
-        mapping.truncate_in_class(&class, &w, PSI, usize::MAX, &mut ws);
+        self.of_w(&w)
+    }
+
+    fn key(&mut self, key: &Latent) -> anyhow::Result<Image> {
+        let (w_dim, num_ws) = (self.network.mapping.w_dim, self.network.mapping.num_ws);
+        match (key, key.rows()) {
+            (Latent::Seed(seed), _) => self.picture(*seed),
+            (_, Some((w, false))) if w.len() == w_dim => self.of_w(&w),
+            (_, Some((ws, true))) if ws.len() == num_ws * w_dim => self.of_ws(&ws),
+            _ => bail!("the key is of another network"),
+        }
+    }
+
+    fn of_w(&mut self, w: &[f32]) -> anyhow::Result<Image> {
+        let mapping = &self.network.mapping;
+        let (mut class, mut ws) = (Vec::new(), Vec::new());
+        blend_classes(0.0, mapping.c_dim, &mut class);
+        mapping.truncate_in_class(&class, w, PSI, usize::MAX, &mut ws);
+        self.of_ws(&ws)
+    }
+
+    fn of_ws(&mut self, ws: &[f32]) -> anyhow::Result<Image> {
         let noise = Noise { mode: NoiseMode::Const, gain: 1.0 };
         let mut image = Image::default();
-        self.program.draw(&Inputs { ws: &ws, noise, ..Inputs::default() }, &mut image)?;
+        self.program.draw(&Inputs { ws, noise, ..Inputs::default() }, &mut image)?;
         Ok(image)
     }
 }
