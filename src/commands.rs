@@ -33,6 +33,7 @@ pub mod keys;
 pub mod man;
 pub mod params;
 pub mod play;
+pub mod project;
 pub mod render;
 pub mod shader;
 pub mod slides;

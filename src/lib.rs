@@ -32,6 +32,7 @@
 //! | [`show`] | one frame of the show; the only module that knows the whole path |
 //! | [`caption`] | pictures get captions, by a small network and by people |
 //! | [`explore`] | many pictures of one network, beside the show |
+//! | [`projection`] | a photograph becomes a point of the latent space |
 //! | [`runway`] | pictures for sketches, by the protocol of Runway's app |
 //! | [`thumbnail`] | small pictures of presets, styles, networks and seeds, drawn by a child process and kept |
 //! | [`commands`] | the command line, one file per command |
@@ -55,6 +56,7 @@ pub mod network;
 pub mod params;
 pub mod patch;
 pub mod process;
+pub mod projection;
 pub mod record;
 pub mod runway;
 pub mod screen;

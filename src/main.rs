@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use latent_jockey::commands::{
     self, bench, caption, completions, convert, directions, doctor, eval, explore, favourites, generate, inspect, keys,
-    man, params, play, render, shader, slides, style, take, thumbnails,
+    man, params, play, project, render, shader, slides, style, take, thumbnails,
 };
 use latent_jockey::show::printable;
 
@@ -36,6 +36,8 @@ enum Command {
     Explore(explore::Options),
     /// Make a walk, a slide show or PNGs of the pictures that were starred
     Favourites(favourites::Options),
+    /// Find the latent whose picture is most like a photograph
+    Project(project::Options),
     /// Repaint a picture over and over with a style network, and measure where it goes
     Style(style::Options),
     /// Show what a network file holds, and whether it will play
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
         Some(Command::Slides(options)) => slides::run(&options),
         Some(Command::Explore(options)) => explore::run(&options),
         Some(Command::Favourites(options)) => favourites::run(&options),
+        Some(Command::Project(options)) => project::run(&options),
         Some(Command::Style(options)) => style::run(&options),
         Some(Command::Inspect(options)) => inspect::run(&options),
         Some(Command::Convert(options)) => convert::run(&options),

@@ -63,7 +63,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 
     let name = format!("{}-{}.safetensors", name_of(&options.photo), name_of(&file));
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from(name));
-    write(&out, &found, network.mapping.num_ws, name_of(&file))?;
+    write(&out, &found, network.mapping.num_ws, &name_of(&file))?;
     let beside = out.with_extension("png");
     side_by_side(&photo, &picture).save(&beside).with_context(|| format!("cannot write {}", beside.display()))?;
     tell(&found);

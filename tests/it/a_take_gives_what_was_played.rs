@@ -436,8 +436,9 @@ fn keys_and_directions_of_other_tools_are_in_the_take() {
     let keys = "[[keys]]\nfile = \"projected_w.npz\"\nlength = 1\n[[keys]]\nseed = 5\nlength = 1\n";
     std::fs::write(setup.folder().join("a-keys.toml"), keys).expect("it is written");
     std::fs::copy(fixture("latent/projected_w.npz"), setup.folder().join("projected_w.npz")).expect("a copy");
-    let mut rig = setup.live().start();
+    let mut rig = setup.network(network.to_str().expect("a name")).live().start();
     rig.wait(&[], Show::has_directions);
+    assert_eq!(rig.status().notice, None);
     rig.show.start_take(Some(path.clone()));
     let seen: Vec<_> = (0..12).map(|_| play(&mut rig, 0.1, &[])).collect();
     assert_ne!(seen[2].rgba, seen[11].rgba, "the track plays");

@@ -88,14 +88,14 @@ fn what_a_player_keeps_is_saved_and_read_again() {
 
 #[test]
 fn what_was_found_for_a_photograph_is_a_key() {
-    let setup = Rig::with(&[("a", &format!("network = {:?}\n{PLAYS}", crate::common::fixture("sg2_32.safetensors")))]);
+    let setup = Rig::with(&[("a", PLAYS)]).network("sg2_32.safetensors");
     std::fs::copy(crate::common::fixture("latent/projected_w.npz"), setup.folder().join("w.npz")).unwrap();
     std::fs::write(setup.folder().join("a-keys.toml"), "[[keys]]\nfile = \"w.npz\"\n").unwrap();
     let mut show = setup.reload().start();
     assert_eq!(show.notice(), "");
     let found = settled(&mut show);
     // The same numbers, written by hand.
-    let setup = Rig::with(&[("a", &format!("network = {:?}\n{PLAYS}", crate::common::fixture("sg2_32.safetensors")))]);
+    let setup = Rig::with(&[("a", PLAYS)]).network("sg2_32.safetensors");
     let rows = latent_jockey::network::projected::open(&crate::common::fixture("latent/projected_w.npz")).unwrap();
     let key = track::KeyEntry { at: Latent::Ws(rows), length: 4.0, params: Vec::new() };
     std::fs::write(setup.folder().join("a-keys.toml"), track::text(&[key])).unwrap();
