@@ -63,13 +63,15 @@ fn decoded() -> &'static [f16] {
     TABLE.get_or_init(|| (0..=4096).map(|i| f16::from_f64(linear_from_srgb(f64::from(i) / 4096.0))).collect())
 }
 
+type Prepared = Result<Box<dyn Program>, EngineError>;
+
 /// Runs the module of one effect.
 pub struct Painter {
     engine: Arc<dyn Engine>,
     script: Arc<Script>,
     name: String,
     /// With the height and width that it takes. One that cannot be prepared is not tried again at this size.
-    program: Option<([usize; 2], Result<Box<dyn Program>, EngineError>)>,
+    program: Option<([usize; 2], Prepared)>,
     content: Image,
     fitted: Image,
     resizer: Resizer,
