@@ -64,7 +64,7 @@ pub struct Options {
     #[arg(long, requires = "sheet", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     first: Option<u32>,
     /// Truncation psi; 1 shows all that the network can do
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = psi, allow_negative_numbers = true)]
     psi: f32,
     /// Class of a conditional network; fractions blend two classes
     #[arg(long)]
@@ -97,6 +97,12 @@ pub struct Options {
     captioner: CaptionerOptions,
     #[command(flatten)]
     engine: EngineOptions,
+}
+
+/// A psi that the page takes, too.
+fn psi(text: &str) -> Result<f32, String> {
+    let psi = text.parse().ok().filter(|psi| (-4.0..=4.0).contains(psi));
+    psi.ok_or_else(|| "expected a number from -4 to 4".to_owned())
 }
 
 pub fn run(options: &Options) -> anyhow::Result<()> {

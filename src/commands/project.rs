@@ -27,7 +27,7 @@ pub struct Options {
     /// The network: a file, or the name of one that ships or is yours
     #[arg(long, value_name = "NETWORK")]
     network: PathBuf,
-    /// Where the latent goes, and beside it NAME.png with the photograph and what was found [default: PHOTO-NETWORK.safetensors]
+    /// Where the latent goes, and beside it NAME-found.png with the photograph and what was found [default: PHOTO-NETWORK.safetensors]
     #[arg(long, value_name = "FILE.safetensors", value_parser = super::path())]
     out: Option<PathBuf>,
     /// How many pictures are drawn
@@ -40,6 +40,13 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
+    let name = format!("{}-{}.safetensors", name_of(&options.photo), name_of(&options.network));
+    let out = options.out.clone().unwrap_or_else(|| PathBuf::from(name));
+    ensure!(
+        out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("safetensors")),
+        "--out: expected FILE.safetensors, got {}",
+        out.display()
+    );
     let captioner = options.captioner.open()?;
     let file = locate::network(&options.network)?;
     let network = network::open(&file)?;
@@ -61,10 +68,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     drop(projector);
     bar.finish_and_clear();
 
-    let name = format!("{}-{}.safetensors", name_of(&options.photo), name_of(&file));
-    let out = options.out.clone().unwrap_or_else(|| PathBuf::from(name));
     write(&out, &found, network.mapping.num_ws, &name_of(&file))?;
-    let beside = out.with_extension("png");
+    let beside = out.with_file_name(format!("{}-found.png", name_of(&out)));
     side_by_side(&photo, &picture).save(&beside).with_context(|| format!("cannot write {}", beside.display()))?;
     tell(&found);
     say!("{}: the latent; in a track of keys, file = {:?} plays it", out.display(), file_name(&out));

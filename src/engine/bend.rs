@@ -104,7 +104,8 @@ impl Bend {
         };
         let is_neutral = match self.kind {
             Kind::Scale | Kind::Zoom => self.amount == 1.0,
-            Kind::Erode | Kind::Dilate | Kind::Blur => samples == 0.0,
+            // The squares of smaller ones have no room in 32 bits.
+            Kind::Erode | Kind::Dilate | Kind::Blur => samples < 1e-3,
             Kind::Rotate => self.amount.rem_euclid(1.0) == 0.0,
             Kind::Threshold | Kind::Freeze | Kind::Feedback => false,
             Kind::Off => true,
@@ -139,7 +140,7 @@ impl Bend {
                 let steps = f64::from(secs.clamp(0.0, LONGEST_SECS)) * FEEDBACK_RATE;
                 let turns = f64::from(self.angle) / 360.0 * steps / FEEDBACK_RATE;
                 let zoom = f64::from(self.zoom).max(LEAST_ZOOM).powf(steps / FEEDBACK_RATE);
-                let kept = a.clamp(0.0, 1.0).powf(steps) as f32;
+                let kept = if a > 0.0 { a.min(1.0).powf(steps) as f32 } else { 0.0 };
                 let Work::Warp(warp, _) = warp(turned(turns, zoom), [0.0; 2], 1.0) else { return None };
                 Work::Feedback(warp, kept)
             }

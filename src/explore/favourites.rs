@@ -114,6 +114,15 @@ pub fn add(file: &Path, stars: &[Favourite]) -> Result<usize, FavouritesError> {
     }
     let text = toml::to_string(&added)
         .map_err(|error| FavouritesError::Wrong { file: file.to_owned(), reason: error.to_string() })?;
+    let wrong = |reason: &str| FavouritesError::Wrong { file: file.to_owned(), reason: reason.to_owned() };
+    let old = if file.exists() { std::fs::read(file) } else { Ok(Vec::new()) };
+    let old = old.map_err(|error| wrong(&error.to_string()))?;
+    let Ok(old) = std::str::from_utf8(&old) else {
+        return Err(wrong("it is not UTF-8: save it as that to add stars"));
+    };
+    if toml::from_str::<File>(&format!("{}\n{text}", old.trim_start_matches('\u{feff}'))).is_err() {
+        return Err(wrong("its favourites are not under [[favourite]]: write them so to add stars"));
+    }
     let write = || {
         let mut open = OpenOptions::new().create(true).append(true).open(file)?;
         // The last line may have no end.

@@ -59,7 +59,8 @@ impl Track {
         let length = (time - from).clamp(least.min(most), most);
         self.keys[before].length = length;
         if let Some(both) = next {
-            self.keys[key].length = both - length;
+            // The difference may be less by its last digit.
+            self.keys[key].length = (both - length).clamp(shortest, longest);
         }
     }
 
@@ -250,6 +251,9 @@ mod tests {
         assert_eq!(moved(1, 5.0), [2.75, 0.25, 4.0]);
         assert_eq!(moved(2, 6.0), [1.0, 5.0, 4.0], "the last key moves the end");
         assert_eq!(moved(2, 99.0), [1.0, 8.0, 4.0]);
+        let mut track = track(&[0.0, 1.0, 2.0], &[4.0, 4.0, 4.0]);
+        track.move_key(1, 8.0, [0.05, 600.0]);
+        assert_eq!(track.keys[1].length, 0.05, "not less by a digit");
         assert_eq!([moved(0, 3.0), moved(7, 3.0)], [[1.0, 2.0, 4.0]; 2]);
     }
 

@@ -45,12 +45,13 @@ pub fn open(path: &Path) -> Result<Vec<(String, Array)>, String> {
 /// Numbers as 32-bit floats.
 ///
 /// # Errors
-/// When one is none.
+/// When one is none, or too large for that.
 pub fn finite(data: &[f64]) -> Result<Vec<f32>, String> {
-    match data.iter().find(|x| !x.is_finite()) {
-        Some(wrong) => Err(format!("expected numbers, found {wrong}")),
-        None => Ok(data.iter().map(|x| *x as f32).collect()),
-    }
+    let number = |x: &f64| {
+        let short = *x as f32;
+        if short.is_finite() { Ok(short) } else { Err(format!("expected numbers, found {x:e}")) }
+    };
+    data.iter().map(number).collect()
 }
 
 /// Rows of numbers as a text that gives them back: what a take keeps of a file that is no text.
@@ -124,14 +125,14 @@ fn npz(bytes: &[u8]) -> Option<Result<Vec<(String, Array)>, String>> {
     if names.is_empty() {
         return None;
     }
+    let mut left = MOST_BYTES;
     let read = |name: String| {
         let member = archive.by_name(&name).map_err(|error| format!("{name}: {error}"))?;
         let mut unpacked = Vec::new();
-        let size =
-            member.take(MOST_BYTES + 1).read_to_end(&mut unpacked).map_err(|error| format!("{name}: {error}"))?;
-        if size as u64 > MOST_BYTES {
-            return Err(format!("{name}: it unpacks to more than {} MB", MOST_BYTES >> 20));
-        }
+        let size = member.take(left + 1).read_to_end(&mut unpacked).map_err(|error| format!("{name}: {error}"))?;
+        left = left
+            .checked_sub(size as u64)
+            .ok_or_else(|| format!("{name}: with it, the file unpacks to more than {} MB", MOST_BYTES >> 20))?;
         let array = npy(&unpacked).map_err(|error| format!("{name}: {error}"))?;
         Ok((name.trim_end_matches(".npy").to_owned(), array))
     };

@@ -37,10 +37,9 @@ fn latent(mut found: Vec<(String, Array)>) -> Result<Vec<Vec<f32>>, String> {
         [.., count, w_dim] => (count, w_dim),
         [] => (0, 0),
     };
-    let length = count * w_dim;
-    if length == 0 || shape.len() > 3 || data.len() % length != 0 {
-        return Err(format!("expected w [D] or ws [num_ws, D], found {shape:?}"));
-    }
+    let fits = |length: &usize| (1..=data.len()).contains(length) && data.len().is_multiple_of(*length);
+    let length = usize::checked_mul(count, w_dim).filter(fits).filter(|_| shape.len() <= 3);
+    let length = length.ok_or_else(|| format!("expected w [D] or ws [num_ws, D], found {shape:?}"))?;
     let last = &data[data.len() - length..];
     Ok(arrays::finite(last)?.chunks_exact(w_dim).map(<[f32]>::to_vec).collect())
 }
@@ -66,6 +65,8 @@ mod tests {
         for wrong in [&[][..], &[0], &[2, 0], &[1, 1, 2, 2]] {
             assert!(latent(array(wrong)).unwrap_err().starts_with("expected w [D]"), "{wrong:?}");
         }
+        let huge = Array { shape: vec![0, 1 << 33, 1 << 33], data: Vec::new() };
+        assert!(latent(vec![("w".to_owned(), huge)]).unwrap_err().starts_with("expected w [D]"));
         let mut two = array(&[3]);
         two.extend(array(&[4]).into_iter().map(|(_, array)| ("photo.latent".to_owned(), array)));
         assert_eq!(latent(two.clone()).map(|rows| rows[0].len()), Ok(4));

@@ -9,6 +9,8 @@ use crate::image::resample::Resizer;
 
 /// Pixels on a side of the pictures whose colours are compared.
 const SIDE: usize = 32;
+/// What their difference counts: features alone are content with other colours.
+const COLOURS: f64 = 4.0;
 
 /// The photograph to be compared with.
 pub struct Likeness<'a> {
@@ -29,8 +31,8 @@ impl<'a> Likeness<'a> {
         &self.photo
     }
 
-    /// The mean of 1 − cos over the cells of SqueezeNet's last features, 0 to 1, and the mean square of the differences of the
-    /// pictures at 32 x 32, 0 to 4.
+    /// The mean of 1 − cos over the cells of SqueezeNet's last features, 0 to 1, and [`COLOURS`] times the mean square of the
+    /// differences of the pictures at 32 x 32 in −1..1.
     pub fn distance(&self, picture: &Image) -> f64 {
         let found = features(self.eyes, picture);
         let cos = |(a, b): (&Vec<f32>, &Vec<f32>)| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
@@ -38,7 +40,7 @@ impl<'a> Likeness<'a> {
         let small = small(picture);
         let square = |(a, b): (&f32, &f32)| f64::from(a - b).powi(2);
         let colours = small.data.iter().zip(&self.small.data).map(square).sum::<f64>();
-        shown / found.len().max(1) as f64 + colours / small.data.len().max(1) as f64
+        shown / found.len().max(1) as f64 + COLOURS * colours / small.data.len().max(1) as f64
     }
 }
 

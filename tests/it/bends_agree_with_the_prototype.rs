@@ -160,6 +160,24 @@ fn in_stylegan3_too() {
 }
 
 #[test]
+fn memories_that_come_at_once_are_those_of_the_cpu() {
+    let network = network::open(fixture("sg2_32.safetensors")).unwrap();
+    let points: Vec<Vec<f32>> = (0..3).map(|seed| ws(&network, seed)).collect();
+    let of = |kind, layer, amount| Bend { kind, layer, amount, ..Bend::default() };
+    // Each needs more room than the one before.
+    let bends = [of(Kind::Feedback, 1, 0.7), of(Kind::Freeze, 2, 0.6), of(Kind::Rotate, 5, 0.1)];
+    let mut expected: Option<Vec<Image>> = None;
+    for (engine, limits, mut program) in programs(&network, EXACT) {
+        let found: Vec<Image> = points.iter().map(|ws| draw(&mut *program, ws, &bends, 1)).collect();
+        let expected = expected.get_or_insert_with(|| found.clone());
+        for (found, expected) in found.iter().zip(expected) {
+            let worst = found.data.iter().zip(&expected.data).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < 10.0 * limits.picture, "{engine}: off by {worst}");
+        }
+    }
+}
+
+#[test]
 fn what_is_remembered_is_written_down_and_forgotten() {
     let network = network::open(fixture("sg2_32.safetensors")).unwrap();
     let points: Vec<Vec<f32>> = (0..4).map(|seed| ws(&network, seed)).collect();

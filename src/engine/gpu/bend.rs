@@ -81,6 +81,14 @@ pub struct Bender {
     is_on: bool,
 }
 
+/// The passes that do this work, a bit each; more than the first need scratch memory.
+fn passes(work: &Work) -> u8 {
+    match work {
+        Work::Linear { .. } | Work::Threshold(_) | Work::AddMemory(_) | Work::Freeze(_) => 0b001,
+        Work::Warp(..) | Work::Disc { .. } | Work::Feedback(..) | Work::Blur(_) => 0b110,
+    }
+}
+
 impl Bender {
     /// `None` for a plan without layers that can be bent.
     ///
@@ -167,6 +175,7 @@ impl Bender {
             return Ok(());
         }
         numbers.resize(self.first + SLOTS * self.count, 0.0);
+        self.make_room(bends)?;
         for (slot, bend) in bends.slots.iter().enumerate() {
             let Some(layer) = self.layers.get(bend.layer) else { continue };
             if let Some(work) = bend.work(layer, bends.secs) {
@@ -177,25 +186,32 @@ impl Bender {
         Ok(())
     }
 
+    /// Scratch memory for all slots, before any of them is bound to it.
+    fn make_room(&mut self, bends: &Bends) -> Result<(), EngineError> {
+        let need = |bend: &Bend| {
+            let layer = self.layers.get(bend.layer)?;
+            let passes = bend.work(layer, bends.secs).map_or(0, |work| passes(&work));
+            (passes > 1).then(|| self.bytes(layer).next_multiple_of(4))
+        };
+        let Some(bytes) = bends.slots.iter().filter_map(need).max() else { return Ok(()) };
+        if self.scratch.as_ref().is_none_or(|(_, has)| *has < bytes) {
+            self.scratch = Some((make_buffer(&self.device, "bend", bytes, &mut 0)?, bytes));
+            self.held.iter_mut().for_each(|held| held.bound = None);
+        }
+        Ok(())
+    }
+
     fn prepare(&mut self, slot: usize, bend: &Bend, work: &Work, numbers: &mut [f32]) -> Result<(), EngineError> {
         let layer = &self.layers[bend.layer];
         let bytes = self.bytes(layer).next_multiple_of(4);
         let mut sum = 0;
-        let passes = match work {
-            Work::Linear { .. } | Work::Threshold(_) | Work::AddMemory(_) | Work::Freeze(_) => 0b001,
-            Work::Warp(..) | Work::Disc { .. } | Work::Feedback(..) | Work::Blur(_) => 0b110,
-        };
-        if passes > 1 && self.scratch.as_ref().is_none_or(|(_, has)| *has < bytes) {
-            self.scratch = Some((make_buffer(&self.device, "bend", bytes, &mut sum)?, bytes));
-            self.held.iter_mut().for_each(|held| held.bound = None);
-        }
         let held = &mut self.held[slot];
-        (held.passes, held.layer) = (passes, bend.layer);
+        (held.passes, held.layer) = (passes(work), bend.layer);
         let mut is_first = false;
         if bend.has_memory() {
             let owner = (bend.kind, bend.layer, if bend.kind == Kind::Noise { bend.seed } else { 0 });
             is_first = held.owner != Some(owner);
-            let memory = match held.memory.take().filter(|(_, has)| *has == bytes) {
+            let memory = match held.memory.take().filter(|(_, has)| *has >= bytes) {
                 Some(memory) => memory,
                 None => {
                     held.bound = None;
