@@ -16,7 +16,8 @@ use crate::engine::{EngineError, Inputs, Noise, NoiseMode, Program};
 use crate::image::Image;
 use crate::latent::layers::Layers;
 use crate::network::Network;
-pub use likeness::{Likeness, rgb};
+use crate::network::directions::w_of_seed;
+pub use likeness::Likeness;
 pub use space::Space;
 
 /// Principal coordinates of w that are searched, and of what each zone adds to it.
@@ -111,7 +112,7 @@ impl<'a> Projector<'a> {
         let (mut samples, mut seed) = (linear::Samples::default(), (0, f64::MAX));
         let mut best = (vec![0.0; space.len()], mean);
         for number in 0..(pictures * SEEDS) as u32 {
-            let w = space.w_of_seed(&self.network.mapping, number);
+            let w = w_of_seed(&self.network.mapping, number as usize);
             let distance = self.distance(&self.ws_of(&w));
             let coordinates = space.coordinates(&w);
             samples.add(&self.image, &coordinates);
@@ -216,7 +217,7 @@ mod tests {
         let captioner = Captioner::open(None).unwrap();
         let space = Space::of(&network, 64);
         // No seed that is looked at.
-        let w = space.w_of_seed(&network.mapping, 4711);
+        let w = w_of_seed(&network.mapping, 4711);
         let mut photo = Image::default();
         let mut program = Cpu::default().prepare(network.plan.clone()).unwrap();
         let ws = w.repeat(network.mapping.num_ws);

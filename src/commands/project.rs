@@ -10,12 +10,12 @@ use safetensors::{Dtype, tensor::TensorView};
 use super::EngineOptions;
 use super::caption::CaptionerOptions;
 use crate::image::Image;
-use crate::image::convert::image_from_rgba8;
+use crate::image::convert::{image_from_rgba8, rgb8_from_image};
 use crate::image::file;
 use crate::image::fit::{Composer, Fit};
 use crate::network;
 use crate::patch::locate::{self, name_of};
-use crate::projection::{Found, Likeness, Projector, Space, rgb};
+use crate::projection::{Found, Likeness, Projector, Space};
 
 /// Principal axes that are kept.
 const AXES: usize = 64;
@@ -120,7 +120,7 @@ fn write(out: &Path, found: &Found, num_ws: usize, network: &str) -> anyhow::Res
 }
 
 fn side_by_side(photo: &Image, picture: &Image) -> RgbImage {
-    let [photo, picture] = [photo, picture].map(rgb);
+    let [photo, picture] = [photo, picture].map(rgb8_from_image);
     let mut both = RgbImage::new(photo.width() + picture.width(), photo.height().max(picture.height()));
     imageops::replace(&mut both, &photo, 0, 0);
     imageops::replace(&mut both, &picture, i64::from(photo.width()), 0);

@@ -5,7 +5,7 @@ use image::imageops::thumbnail;
 
 use crate::engine::{EngineError, Inputs, Program};
 use crate::image::Image;
-use crate::image::convert::rgba8_from_image;
+use crate::image::convert::rgb8_from_image;
 use crate::latent::mapping::{Scratch, blend_classes};
 use crate::latent::seed::z_from_seed;
 use crate::network::Network;
@@ -65,11 +65,7 @@ impl Studio {
     /// When the engine fails.
     pub fn draw(&mut self, ws: &[f32]) -> Result<RgbImage, EngineError> {
         self.program.draw(&Inputs { ws, ..Inputs::default() }, &mut self.image)?;
-        let mut rgba = Vec::new();
-        rgba8_from_image(&self.image, &mut rgba);
-        let (width, height) = (self.image.width as u32, self.image.height as u32);
-        let rgb = rgba.as_chunks::<4>().0.iter().flat_map(|[r, g, b, _]| [*r, *g, *b]).collect();
-        Ok(RgbImage::from_raw(width, height, rgb).unwrap_or_default())
+        Ok(rgb8_from_image(&self.image))
     }
 
     /// The picture of a seed.

@@ -5,6 +5,7 @@
 
 use std::sync::OnceLock;
 
+use ::image::RgbImage;
 use half::f16;
 
 use super::Image;
@@ -32,6 +33,14 @@ pub fn rgba8_from_image(image: &Image, rgba: &mut Vec<u8>) {
     for (pixel, ((r, g), b)) in rgba.as_chunks_mut::<4>().0.iter_mut().zip(r.iter().zip(g).zip(b)) {
         *pixel = [byte_from_float(*r), byte_from_float(*g), byte_from_float(*b), 255];
     }
+}
+
+/// Converts a picture of −1..1 to 8-bit RGB, as [`rgba8_from_image`].
+pub fn rgb8_from_image(image: &Image) -> RgbImage {
+    let mut rgba = Vec::new();
+    rgba8_from_image(image, &mut rgba);
+    let bytes = rgba.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect();
+    RgbImage::from_raw(image.width as u32, image.height as u32, bytes).unwrap_or_default()
 }
 
 /// Converts 8-bit RGBA pixels to `[3, H, W]` in −1..1; alpha is dropped.

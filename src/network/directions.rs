@@ -76,7 +76,7 @@ fn change(
     let (mapping, step) = (&network.mapping, direction.step());
     let (mut class, mut ws, mut sum) = (Vec::new(), Vec::new(), 0.0);
     for seed in 0..seeds {
-        let w = mapping.map_many(1, |_, z, c| fill(mapping, seed, z, c));
+        let w = w_of_seed(mapping, seed);
         fill_class(mapping, seed, &mut class);
         let mut moved = |amount: f32| {
             mapping.truncate_in_class(&class, &w, PSI, usize::MAX, &mut ws);
@@ -88,6 +88,11 @@ fn change(
         sum += (squares / before.len().max(1) as f64).sqrt();
     }
     Some(sum / seeds.max(1) as f64)
+}
+
+/// The w `[w_dim]` of a seed, without truncation: the seeds are spread over the classes.
+pub fn w_of_seed(mapping: &Mapping, seed: usize) -> Vec<f32> {
+    mapping.map_many(1, |_, z, c| fill(mapping, seed, z, c))
 }
 
 /// z and label of a seed: the seeds are spread over the classes.

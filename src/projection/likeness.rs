@@ -1,10 +1,8 @@
 //! How alike two pictures are: in what they show, and in their colours.
 
-use image::RgbImage;
-
 use crate::caption::Captioner;
 use crate::image::Image;
-use crate::image::convert::byte_from_float;
+use crate::image::convert::rgb8_from_image;
 use crate::image::resample::Resizer;
 
 /// Pixels on a side of the pictures whose colours are compared.
@@ -45,7 +43,7 @@ impl<'a> Likeness<'a> {
 }
 
 fn features(eyes: &Captioner, picture: &Image) -> Vec<Vec<f32>> {
-    let seen = eyes.see(&rgb(picture));
+    let seen = eyes.see(&rgb8_from_image(picture));
     let one = |cell: usize| {
         let mut cell = seen.cell(cell);
         let length = cell.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-12);
@@ -53,16 +51,6 @@ fn features(eyes: &Captioner, picture: &Image) -> Vec<Vec<f32>> {
         cell
     };
     (0..crate::caption::features::CELLS).map(one).collect()
-}
-
-/// A picture `[1 or 3, H, W]` in −1..1 in 8 bits.
-pub fn rgb(picture: &Image) -> RgbImage {
-    let (width, height) = (picture.width, picture.height);
-    let plane = width * height;
-    let grey = picture.data.len() < 3 * plane;
-    let byte = |channel: usize, i: usize| byte_from_float(picture.data[if grey { i } else { channel * plane + i }]);
-    let bytes = (0..plane).flat_map(|i| [byte(0, i), byte(1, i), byte(2, i)]).collect();
-    RgbImage::from_raw(width as u32, height as u32, bytes).unwrap_or_default()
 }
 
 /// The picture at 32 x 32.

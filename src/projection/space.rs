@@ -2,8 +2,6 @@
 
 use crate::latent::directions::principal;
 use crate::latent::layers::Layers;
-use crate::latent::mapping::Mapping;
-use crate::latent::seed::fill_from_seed;
 use crate::network::Network;
 use crate::network::directions::{SEEDS, moments};
 
@@ -35,18 +33,6 @@ impl Space {
 
     pub fn is_empty(&self) -> bool {
         self.axes.is_empty()
-    }
-
-    /// The w of a seed without truncation; the seeds are spread over the classes.
-    pub fn w_of_seed(&self, mapping: &Mapping, seed: u32) -> Vec<f32> {
-        mapping.map_many(1, |_, z, c| {
-            fill_from_seed(seed, z);
-            c.clear();
-            c.resize(mapping.c_dim, 0.0);
-            if mapping.c_dim > 0 {
-                c[seed as usize % mapping.c_dim] = 1.0;
-            }
-        })
     }
 
     /// The w of coordinates in standard deviations.

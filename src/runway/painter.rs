@@ -15,7 +15,7 @@ use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::cpu::Cpu;
 use crate::engine::{Engine, Inputs, Program};
 use crate::image::Image;
-use crate::image::convert::{image_from_rgba8, rgba8_from_image};
+use crate::image::convert::{image_from_rgba8, rgb8_from_image};
 use crate::latent::mapping::{Scratch, blend_classes};
 use crate::network::Network;
 use crate::network::style_transfer::StyleNetwork;
@@ -72,11 +72,13 @@ impl Painter {
     fn draw(&mut self, ask: &Ask, models: &Models) -> Result<RgbImage, QueryError> {
         match ask {
             Ask::Caption { .. } => Ok(RgbImage::default()),
-            Ask::Generate { z, truncation, style: None } => Ok(rgb(&self.generate(z, *truncation, models)?)),
+            Ask::Generate { z, truncation, style: None } => {
+                Ok(rgb8_from_image(&self.generate(z, *truncation, models)?))
+            }
             Ask::Generate { z, truncation, style } => {
                 let (network, settings) = styled(models, style.as_deref())?;
                 let image = self.generate(z, *truncation, models)?;
-                self.paint(&rgb(&image), &network, settings)
+                self.paint(&rgb8_from_image(&image), &network, settings)
             }
             Ask::Paint { picture, field, style } => {
                 let (network, settings) = styled(models, style.as_deref())?;
@@ -134,7 +136,7 @@ impl Painter {
         let settings = StyleSettings { size: shorter.min(WORKING_SIDE), ..settings };
         let mut painting = Image::default();
         style.process(&content, &settings, &mut painting).map_err(failed)?;
-        let painting = rgb(&painting);
+        let painting = rgb8_from_image(&painting);
         if painting.dimensions() == (width, height) {
             return Ok(painting);
         }
@@ -177,13 +179,6 @@ fn within((width, height): (u32, u32), longest: u32) -> (u32, u32) {
     }
     let side = |side: u32| (u64::from(side) * u64::from(longest) / u64::from(long)).max(1) as u32;
     (side(width), side(height))
-}
-
-fn rgb(image: &Image) -> RgbImage {
-    let mut rgba = Vec::new();
-    rgba8_from_image(image, &mut rgba);
-    let bytes = rgba.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect();
-    RgbImage::from_raw(image.width as u32, image.height as u32, bytes).unwrap_or_default()
 }
 
 fn planes(picture: &RgbImage) -> Image {
@@ -234,7 +229,7 @@ mod tests {
         mapping.truncate(&w, 0.7, usize::MAX, &mut ws);
         let mut program = Cpu::new(1).prepare(models.network.plan.clone()).unwrap();
         program.draw(&Inputs { ws: &ws, ..Inputs::default() }, &mut image).unwrap();
-        let expected = rgb(&image);
+        let expected = rgb8_from_image(&image);
         assert_eq!(painter.draw(&generate(&z, None), &models).unwrap(), expected);
         // More numbers than the network has change nothing, fewer are filled up.
         let long: Vec<f32> = z.iter().copied().chain([9.0; 500]).collect();
