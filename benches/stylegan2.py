@@ -3,11 +3,16 @@
 skip architecture, noise const. Inputs are scaled by the style and outputs by the demodulation, so that PyTorch runs
 ordinary convolutions; written from the paper's formulas.
 
-    python benches/stylegan2.py 256 8192 256 [--threads 2] [--device cuda --half --graph]
+    python benches/stylegan2.py 256 8192 256 [--threads 2] [--device cuda --half --graph] [--player target/release/latent-jockey]
+
+With --player it also measures ours, right after, and prints how many times faster that is.
 """
 
 import argparse
 import math
+import os
+import re
+import subprocess
 import time
 
 import torch
@@ -107,6 +112,7 @@ def main():
     parser.add_argument("--half", action="store_true", help="16 bits from 32 pixels on")
     parser.add_argument("--graph", action="store_true", help="one CUDA graph for the whole picture")
     parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--player", help="a release build of latent-jockey to compare with")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.backends.cudnn.benchmark = True
@@ -132,6 +138,19 @@ def main():
         f"stylegan2 {args.res} {args.base} {args.most} {args.device}: median {median:.2f} ms, 5% {low:.2f}, 95% {high:.2f}, "
         f"{len(times)} pictures; {gmac:.2f} GMAC, {gmac / median * 1000:.1f} GMAC/s"
     )
+    if args.player:
+        compare(args, median)
+
+
+def compare(args, theirs):
+    """Runs `bench` and prints the ratio for each of its lines: read back, and on the card alone."""
+    engine = "cpu" if args.device == "cpu" else "gpu"
+    sizes = f"{args.res},{args.base},{args.most}"
+    command = [args.player, "bench", "--engine", engine, "--random", sizes, "--seconds", str(args.seconds)]
+    environment = {**os.environ, "RAYON_NUM_THREADS": str(args.threads)}
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    for name, median, high in re.findall(r"^(picture|on card) +p50 ([\d.]+) ms +p95 ([\d.]+) ms", said, re.M):
+        print(f"latent-jockey {sizes}, {name}: median {median} ms, 95% {high}: {theirs / float(median):.2f} times PyTorch")
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     report!("network   {} · {:.2} GMAC per picture · {} engine", network.name, gmac, engine.name());
     picture_time(&network, &*engine, opened, options.seconds)?;
     if let Some(Ok(gpu)) = options.engine().gpu(Device::open) {
-        layers::on_the_gpu(&network, &gpu)?;
+        layers::on_the_gpu(&network, &gpu, options.seconds)?;
     }
     if let Some(style) = &options.style {
         painting::alone(style, options.style_size.into(), &*engine, options.seconds)?;

@@ -20,6 +20,7 @@ mod device;
 mod image;
 mod memory;
 mod ops;
+mod pipelines;
 mod program;
 mod radial;
 mod ring;
@@ -27,10 +28,12 @@ mod roofline;
 mod shader;
 mod slices;
 mod styles;
+mod tiling;
 mod variant;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use autotune::Autotune;
 use builder::Builder;
@@ -42,7 +45,7 @@ use super::{Engine, EngineError, Program};
 pub use canvas::GpuCanvas;
 pub use device::{Adapter, Device, adapters, first_line, unavailable};
 pub use image::GpuImage;
-pub use program::{GpuProgram, Mapped, wait};
+pub use program::{GpuProgram, Mapped, Spent, wait};
 pub use ring::{GpuTexture, Ring};
 pub use roofline::Roofline;
 pub use shader::of_pass;
@@ -147,7 +150,10 @@ impl Gpu {
         }
         plan.check().map_err(|error| unavailable(error.to_string()))?;
         let variants = autotune::of_plan(self, &plan);
-        match self.device.watched(|| self.build(plan, &variants)) {
+        let started = Instant::now();
+        let built = self.device.watched(|| self.build(plan, &variants));
+        tracing::debug!("built in {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
+        match built {
             (_, Some(error)) => Err(unavailable(first_line(&error))),
             (program, None) => program,
         }
@@ -172,6 +178,7 @@ impl Engine for Gpu {
     fn prepare(&self, plan: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
         let program = self.program(plan)?;
         self.device.compile(&canvas::PASSES)?;
+        self.device.pipelines.save();
         Ok(Box::new(program))
     }
 }
@@ -179,7 +186,7 @@ impl Engine for Gpu {
 /// The sources of all kernels, for validation: name and text, in each precision of the kernel.
 pub fn kernels() -> Vec<(String, String)> {
     let both = |name: &'static str| {
-        let is_half = name.ends_with("_half") || name.ends_with("_matrix");
+        let is_half = name.ends_with("_half") || name.contains("_matrix");
         let precisions = [Precision::F32, Precision::F16].into_iter().filter(move |p| *p == Precision::F16 || !is_half);
         precisions.map(move |p| (format!("{name}, {p:?}"), shader::source(name, p, &Vec::new())))
     };

@@ -206,7 +206,8 @@ fn only_a_still_painting_is_stirred_and_then_alike() {
             let mut painting = before.clone();
             painting.data.iter_mut().for_each(|x| *x += moves);
             let stays = moves > 0.001;
-            let limit = if stays { 0.0 } else { 1e-7 };
+            // Where it is stirred, an equal picture is meant, not equal bits: cards round the last place differently.
+            let limit = if stays { 0.0 } else { 1e-6 };
             let stir: Act = &|canvas, surfaces, to| {
                 canvas.copy(&mut surfaces[0], to).expect("copies");
                 Balance::default().stir(canvas, to, &mut surfaces[1], 0.8).expect("stirs");

@@ -8,10 +8,12 @@ use crate::common::{Expected, assert_close, fixture, magnitude, skip_gpu};
 use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::gpu::{Device, Form, Gpu, Kernel, Precision, Variant};
 use latent_jockey::engine::plan::{Op, Plan};
+use latent_jockey::engine::surface::Surface;
 use latent_jockey::engine::{Inputs, Noise, NoiseMode, Program};
 use latent_jockey::image::Image;
 use latent_jockey::latent::seed::z_from_seed;
 use latent_jockey::network;
+use latent_jockey::network::style_transfer::StyleNetwork;
 
 const PRECISIONS: [Precision; 2] = [Precision::F32, Precision::F16];
 
@@ -32,7 +34,8 @@ fn gpu(precision: Precision) -> Option<Gpu> {
 /// adapter has not.
 fn each_variant(plan: &Plan, check: impl Fn(Precision, Variant, &Gpu)) {
     let suits = |variant: &Variant| {
-        let layers = plan.steps.iter().filter(|step| matches!(step.op, Op::Synthesis(_) | Op::Filtered(_)));
+        let layers =
+            plan.steps.iter().filter(|step| matches!(step.op, Op::Synthesis(_) | Op::Filtered(_) | Op::NormConv(_)));
         let outs = layers.map(|step| plan.get(step.op.out()));
         outs.into_iter().any(|out| variant.suits(out.channels, out.height * out.width / variant.form.side().pow(2)))
     };
@@ -48,21 +51,25 @@ fn each_variant(plan: &Plan, check: impl Fn(Precision, Variant, &Gpu)) {
     }
 }
 
-/// Compares every map of the plan, and says how many layers took the variant.
+/// Compares every map of the plan, and says which variants layers took.
 fn check_plan(plan: &Arc<Plan>) -> Vec<Variant> {
     let ws = z_from_seed(7, plan.num_ws * plan.w_dim);
-    let inputs = Inputs { ws: &ws, ..Inputs::default() };
+    check(plan, &Inputs { ws: &ws, ..Inputs::default() }, 1.0)
+}
+
+/// As [`check_plan`], with limits that are so many times wider.
+fn check(plan: &Arc<Plan>, inputs: &Inputs, wider: f32) -> Vec<Variant> {
     let mut cpu = Cpu::default().program(plan.clone()).expect("the cpu runs it");
-    cpu.draw(&inputs, &mut Image::default()).expect("runs");
+    cpu.draw(inputs, &mut Image::default()).expect("runs");
     let taken = std::cell::RefCell::new(Vec::new());
     each_variant(plan, |precision, variant, gpu| {
         let mut program = gpu.program(plan.clone()).expect("the gpu runs it");
         taken.borrow_mut().extend(program.variants().iter().map(|(_, taken)| *taken).filter(|taken| *taken == variant));
-        program.draw(&inputs, &mut Image::default()).expect("runs");
+        program.draw(inputs, &mut Image::default()).expect("runs");
         for buffer in &plan.buffers {
             let found = program.tap(&buffer.name).expect("is kept");
             let expected = cpu.tap(&buffer.name).expect("is kept");
-            let limit = limits(precision).0 * magnitude(&expected.data);
+            let limit = wider * limits(precision).0 * magnitude(&expected.data);
             let what = format!("{} {precision:?} {variant} {}", plan.name, buffer.name);
             assert_close(&what, &found.data, &expected.data, limit, limit);
         }
@@ -82,6 +89,20 @@ fn every_map_is_that_of_the_cpu_at_odd_and_real_shapes() {
             let is_direct = variant.form == Form::Direct;
             assert!(!is_direct || taken.contains(&variant), "no layer took {variant}");
         }
+    }
+}
+
+#[test]
+fn every_kernel_paints_alike() {
+    let network = StyleNetwork::open(&fixture("style/painters8.safetensors")).expect("opens");
+    let data = z_from_seed(5, 3 * 40 * 56).iter().map(|x| (x / 2.0).clamp(-1.0, 1.0)).collect();
+    let content = Surface::from(Image { channels: 3, height: 40, width: 56, data });
+    let mix = [0.125; 8];
+    let inputs = Inputs { image: Some(&content), styles: &mix, ..Inputs::default() };
+    let taken = check(&Arc::new(network.plan_for(40, 56)), &inputs, 5.0);
+    for kernel in [Kernel::Plain, Kernel::Half] {
+        let is_there = gpu(Precision::F16).is_some() || kernel == Kernel::Plain;
+        assert!(!is_there || taken.iter().any(|variant| variant.kernel == kernel), "no layer took {}", kernel.name());
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::{percentiles, run_for};
 use crate::engine::EngineError;
 use crate::engine::Inputs;
-use crate::engine::gpu::{Form, Gpu, Kernel, Roofline, Variant};
+use crate::engine::gpu::{Form, Gpu, GpuProgram, Kernel, Roofline, Spent, Variant};
 use crate::engine::plan::Op;
 use crate::latent::seed::z_from_seed;
 use crate::network::Network;
@@ -38,7 +39,7 @@ impl Layer {
 }
 
 /// Prints the time of each layer with its share of the card's roofline, measured in the same run.
-pub fn on_the_gpu(network: &Network, gpu: &Gpu) -> anyhow::Result<()> {
+pub fn on_the_gpu(network: &Network, gpu: &Gpu, seconds: f64) -> anyhow::Result<()> {
     let mut program = match gpu.program(network.plan.clone()) {
         Ok(program) => program,
         // The fallback to the cpu engine has already been reported.
@@ -56,6 +57,7 @@ pub fn on_the_gpu(network: &Network, gpu: &Gpu) -> anyhow::Result<()> {
         report!("kernel    {step:<14} {variant}");
     }
     let ws = z_from_seed(85, network.plan.num_ws * network.plan.w_dim);
+    on_the_card(&mut program, &Inputs { ws: &ws, ..Inputs::default() }, seconds)?;
     let mut layers: Vec<Layer> = Vec::new();
     for picture in 0..PICTURES {
         let Some(times) = program.times(&Inputs { ws: &ws, ..Inputs::default() })? else {
@@ -79,6 +81,25 @@ pub fn on_the_gpu(network: &Network, gpu: &Gpu) -> anyhow::Result<()> {
         }
     }
     print(&layers, roofline);
+    Ok(())
+}
+
+/// Prints where the time of a picture goes: on the card, which is what a window pays, and around it.
+fn on_the_card(program: &mut GpuProgram, inputs: &Inputs, seconds: f64) -> anyhow::Result<()> {
+    let mut spent = Vec::new();
+    run_for(seconds, || {
+        spent.extend(program.spent(inputs)?);
+        Ok(())
+    })?;
+    let line = |name: &str, of: fn(&Spent) -> f64| {
+        let mut millis: Vec<f64> = spent.iter().skip(3).map(|s| of(s) * 1e3).collect();
+        if !millis.is_empty() {
+            report!("{name:<9} {}", percentiles(&mut millis));
+        }
+    };
+    line("on card", |s| s.card);
+    line("submit", |s| s.processor);
+    line("wait", |s| (s.total - s.processor - s.card).max(0.0));
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use super::cache::{self, Cache};
 use super::device::Device;
 use super::ops::winograd;
 use super::program::GpuProgram;
+use super::tiling::{self, Outline};
 use super::variant::{self, Form, Kernel, Variant};
 use super::{Gpu, Precision};
 use crate::engine::plan::{
@@ -95,7 +96,7 @@ impl Session<'_> {
         let layer = Layer::of(plan, &step.op)?;
         let plain = layer.plain(plan);
         let all = variant::on(&self.gpu.device, self.gpu.precision).into_iter();
-        let suits = |v: &Variant| layer.takes(plan, *v) && !self.cache.leaves_out(v.kernel);
+        let suits = |v: &Variant| layer.takes(&self.gpu.device, plan, *v) && !self.cache.leaves_out(v.kernel);
         let mut all: Vec<Variant> = all.filter(suits).filter(|v| !self.wrong.contains(v)).collect();
         // The fastest expected first; if there are cooperative matrices, nothing else is considered.
         let rank = |kernel| [Kernel::Matrix, Kernel::Half, Kernel::Plain].iter().position(|k| *k == kernel);
@@ -201,6 +202,7 @@ impl Session<'_> {
         match self.checked(plan, variant, inputs, expected) {
             Ok(mut trial) => {
                 let secs = secs(&mut trial, inputs, fastest.0)?;
+                tracing::debug!("{}: {variant} takes {:.3} ms", plan.name, secs * 1e3);
                 if secs < fastest.0 {
                     *fastest = (secs, variant);
                 }
@@ -361,11 +363,21 @@ impl Layer {
     }
 
     /// Whether the variant can compute it with enough work for its workgroups.
-    fn takes(&self, plan: &Plan, variant: Variant) -> bool {
+    fn takes(&self, device: &Device, plan: &Plan, variant: Variant) -> bool {
         let tiles = || winograd::tiles(variant.form, plan.get(self.input).channels.max(self.outputs), self.grid(plan));
+        let (grid, width, taps, up) = (self.grid(plan), plan.get(self.input).width, self.kernel * self.kernel, self.up);
+        let direct = Outline { grid, width, taps, up };
+        let allows =
+            |outline: Outline| variant.kernel != Kernel::Matrix || tiling::on(device, variant, &outline).is_some();
         match variant.form {
-            Form::Direct => self.has(variant.kernel) && variant.suits(self.outputs, self.pixels(plan)),
-            Form::F2 | Form::F4 => self.is_same() && tiles().is_some_and(|tiles| variant.suits(self.outputs, tiles)),
+            Form::Direct => {
+                self.has(variant.kernel) && variant.suits(self.outputs, self.pixels(plan)) && allows(direct)
+            }
+            Form::F2 | Form::F4 => {
+                let of_tiles = |tiles| Outline { grid: [1, tiles], width: tiles, taps: 1, up };
+                let fits = |tiles| variant.suits(self.outputs, tiles) && allows(of_tiles(tiles));
+                self.is_same() && tiles().is_some_and(fits)
+            }
         }
     }
 
@@ -383,7 +395,7 @@ impl Layer {
 
 /// A plan with just this step on random input, with at most `most` pixels (StyleGAN3 layers: all of them).
 fn alone(plan: &Plan, op: &Op, most: usize) -> Plan {
-    let mut alone = Plan { name: plan.name.clone(), num_ws: 1, w_dim: plan.w_dim, ..Plan::default() };
+    let mut alone = Plan { name: plan.get(op.out()).name.clone(), num_ws: 1, w_dim: plan.w_dim, ..Plan::default() };
     let out = plan.get(op.out());
     let mut add_input = |id: BufferId, most: usize| {
         let input = plan.get(id);

@@ -5,14 +5,17 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
+
 use super::Precision;
 use super::bend;
-use super::device::{Device, unavailable};
+use super::device::{Device, first_line, unavailable};
 use super::memory::{self, Assignment};
 use super::program::{HEADER, frame_numbers};
 use super::shader::{self, Constants, Value};
 use super::styles::{Row, StyleRows, Styled};
-use super::variant::{Matrix, Variant};
+use super::tiling::{self, Outline, Tiling};
+use super::variant::Variant;
 use crate::engine::EngineError;
 use crate::engine::plan::{BufferId, Op, Plan, Style};
 
@@ -51,6 +54,7 @@ struct Wanted {
 pub struct Dispatch {
     /// The step's name.
     pub step: String,
+    pub kernel: &'static str,
     pub pipeline: wgpu::ComputePipeline,
     pub bind_group: wgpu::BindGroup,
     pub groups: [u32; 3],
@@ -148,9 +152,9 @@ impl<'a> Builder<'a> {
         self.variants.push((self.step.clone(), variant));
     }
 
-    /// The card's cooperative matrices, if maps have their precision.
-    pub fn matrix(&self) -> Option<Matrix> {
-        self.device.matrix.filter(|_| self.precision == Precision::F16)
+    /// How a variant with cooperative matrices divides a product, if the card has them and maps have their precision.
+    pub fn tiling(&self, variant: Variant, outline: &Outline) -> Option<Tiling> {
+        tiling::on(self.device, variant, outline).filter(|_| self.precision == Precision::F16)
     }
 
     fn buffer(&mut self, label: &str, bytes: u64) -> Result<wgpu::Buffer, EngineError> {
@@ -302,19 +306,30 @@ impl<'a> Builder<'a> {
         self.rows(false, Slot::Styles)?;
         self.rows(true, Slot::Demodulations)?;
         self.wanted.extend(steps);
-        let mut pipelines = HashMap::new();
+        let source = |wanted: &Wanted| shader::source(wanted.kernel, self.precision, &wanted.constants);
+        let sources: Vec<String> = self.wanted.par_iter().map(source).collect();
+        let kernels: HashMap<&str, &'static str> =
+            sources.iter().zip(&self.wanted).map(|(source, wanted)| (source.as_str(), wanted.kernel)).collect();
+        // Compiling takes longest, and drivers do it on every core.
+        // A thread only sees its own errors.
+        let compile = |(source, kernel): (&'_ str, &str)| match self
+            .device
+            .watched(|| make_pipeline(self.device, kernel, source, None, true))
+        {
+            (_, Some(error)) => Err(unavailable(format!("{kernel}: {}", first_line(&error)))),
+            (pipeline, None) => Ok(pipeline),
+        };
+        let compiled = kernels.into_par_iter().map(|(source, kernel)| Ok((source, compile((source, kernel))?)));
+        let pipelines: HashMap<&str, wgpu::ComputePipeline> = compiled.collect::<Result<_, EngineError>>()?;
         let mut dispatches = Vec::with_capacity(self.wanted.len());
-        for wanted in &self.wanted {
+        for (wanted, source) in self.wanted.iter().zip(&sources) {
             if let Some(groups) = wanted.groups.iter().find(|n| **n as usize > MOST_GROUPS) {
                 return Err(unavailable(format!(
                     "{} needs {groups} workgroups; at most {MOST_GROUPS} are possible",
                     wanted.step
                 )));
             }
-            let source = shader::source(wanted.kernel, self.precision, &wanted.constants);
-            let pipeline: &wgpu::ComputePipeline = pipelines
-                .entry(source)
-                .or_insert_with_key(|source| make_pipeline(self.device, wanted.kernel, source, None, true));
+            let pipeline = &pipelines[source.as_str()];
             let entries: Vec<_> = (0..)
                 .zip(&wanted.slots)
                 .map(|(binding, slot)| wgpu::BindGroupEntry {
@@ -327,8 +342,8 @@ impl<'a> Builder<'a> {
                 layout: &pipeline.get_bind_group_layout(0),
                 entries: &entries,
             });
-            let (step, groups) = (wanted.step.clone(), wanted.groups);
-            dispatches.push(Dispatch { step, pipeline: pipeline.clone(), bind_group, groups });
+            let (step, kernel, groups) = (wanted.step.clone(), wanted.kernel, wanted.groups);
+            dispatches.push(Dispatch { step, kernel, pipeline: pipeline.clone(), bind_group, groups });
         }
         let maps = self.assignment.memory.iter().map(|m| self.maps.get(*m).unwrap_or(&self.nothing).clone()).collect();
         Ok(Built { dispatches, maps, frame: self.frame, bytes: self.bytes, variants: self.variants })
@@ -391,6 +406,6 @@ pub fn make_pipeline(
             zero_initialize_workgroup_memory: false,
             ..Default::default()
         },
-        cache: None,
+        cache: device.pipelines.cache(),
     })
 }

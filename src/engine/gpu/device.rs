@@ -5,11 +5,14 @@
 //! [`Device::fault`] for the running program, instead of the default panic.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::cache;
 use super::canvas::Passes;
 use super::image::bring;
+use super::pipelines::Pipelines;
 use super::program::Mapped;
 use super::variant::Matrix;
 use crate::engine::EngineError;
@@ -111,6 +114,8 @@ pub struct Device {
     pub passes: Passes,
     /// The buffer for reading pictures back.
     brought: Mutex<Option<Mapped>>,
+    /// Compiled kernels on disk.
+    pub pipelines: Pipelines,
 }
 
 impl Device {
@@ -171,7 +176,7 @@ impl Device {
         let matrix = matrix(found);
         let info = found.get_info();
         let driver = format!("{} {} {}", info.backend, info.driver, info.driver_info);
-        let mut wanted = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY;
+        let mut wanted = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE;
         if matrix.is_some() {
             wanted |= MATRIX_FEATURES;
         }
@@ -193,6 +198,9 @@ impl Device {
         });
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| keep_first(&failed, first_line(&error))));
         let (reads, passes, brought) = Default::default();
+        // Software adapters have a cache of their own, and tests run on them.
+        let folder = cache::default_file().filter(|_| adapter.is_real());
+        let pipelines = Pipelines::open(&device, &info, folder.as_deref().and_then(Path::parent));
         Ok(Device {
             wgpu: device,
             queue,
@@ -206,6 +214,7 @@ impl Device {
             reads,
             passes,
             brought,
+            pipelines,
         })
     }
 

@@ -121,7 +121,18 @@ impl Mapped {
     }
 }
 
-/// Writes the time before and after each dispatch.
+/// Seconds of one picture.
+#[derive(Clone, Copy, Debug)]
+pub struct Spent {
+    /// Writing the frame's numbers, encoding and submitting, on the processor.
+    pub processor: f64,
+    /// From the first to the last kernel, on the card.
+    pub card: f64,
+    /// From the call until the picture can be read.
+    pub total: f64,
+}
+
+/// Writes the time before and after each dispatch, or each picture.
 struct Stopwatch {
     queries: wgpu::QuerySet,
     resolved: wgpu::Buffer,
@@ -322,8 +333,10 @@ impl GpuProgram {
     }
 
     /// Computes the picture, submission by submission; the last one copies it to its destination.
-    fn compute(&mut self, inputs: &Inputs, to: Goal) -> Result<(), EngineError> {
+    fn compute(&mut self, inputs: &Inputs, to: Goal, watch: Option<&Stopwatch>) -> Result<Duration, EngineError> {
+        let begun = Instant::now();
         self.write_frame(inputs)?;
+        let mut busy = begun.elapsed();
         let last = self.slices.len() - 1;
         for slice in 0..=last {
             let started = Instant::now();
@@ -331,9 +344,14 @@ impl GpuProgram {
                 0 => self.encoder(inputs),
                 _ => self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default()),
             };
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            let timestamp_writes = watch.and_then(|watch| watch.writes(slice == 0, slice == last));
+            let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
+            let mut pass = encoder.begin_compute_pass(&descriptor);
             self.encode(self.slices.range(slice), &mut pass);
             drop(pass);
+            if let Some(watch) = watch.filter(|_| slice == last) {
+                watch.resolve(&mut encoder, 2);
+            }
             if let Some(id) = self.plan.output.filter(|_| slice == last) {
                 let bytes = self.plan.get(id).len() as u64 * 4;
                 let to = match to {
@@ -349,13 +367,14 @@ impl GpuProgram {
             if slice == last && matches!(to, Goal::Memory) {
                 self.picture.map();
             }
+            busy += started.elapsed();
             self.wait(Some(index))?;
             self.slices.measured(slice, started.elapsed());
         }
         if self.device.is_shared() {
             self.slices.learn();
         }
-        Ok(())
+        Ok(busy)
     }
 
     /// As [`GpuProgram::compute`]; on a device shared with a window, errors are caught here.
@@ -364,10 +383,10 @@ impl GpuProgram {
             return Err(unavailable(fault));
         }
         if !self.device.is_shared() {
-            return self.compute(inputs, to);
+            return self.compute(inputs, to, None).map(drop);
         }
         let device = self.device.clone();
-        let (drawn, error) = device.watched(|| self.compute(inputs, to));
+        let (drawn, error) = device.watched(|| self.compute(inputs, to, None).map(drop));
         match error {
             Some(error) => {
                 device.give_up(first_line(&error));
@@ -375,6 +394,30 @@ impl GpuProgram {
             }
             None => drawn,
         }
+    }
+
+    /// Where the time of one picture goes; `None` if the card has no timestamps. Allocates.
+    ///
+    /// # Errors
+    /// As [`Program::run`].
+    pub fn spent(&mut self, inputs: &Inputs) -> Result<Option<Spent>, EngineError> {
+        if !self.device.wgpu.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            return Ok(None);
+        }
+        inputs.check(&self.plan)?;
+        let watch = Stopwatch::new(&self.device, 1);
+        let started = Instant::now();
+        let processor = self.compute(inputs, Goal::Memory, Some(&watch))?.as_secs_f64();
+        if !self.picture.arrived() {
+            return Err(unavailable("the picture cannot be read".to_owned()));
+        }
+        self.picture.unmap();
+        let total = started.elapsed().as_secs_f64();
+        watch.read.map();
+        self.wait(None)?;
+        let period = f64::from(self.device.queue.get_timestamp_period()) * 1e-9;
+        let ticks = watch.ticks()?;
+        Ok(Some(Spent { processor, card: ticks[1].saturating_sub(ticks[0]) as f64 * period, total }))
     }
 
     /// Seconds that each step takes on the card, summed over its dispatches; `None` if the card has no timestamps. Slow,
@@ -409,6 +452,7 @@ impl GpuProgram {
         let ticks = watch.ticks()?;
         for (dispatch, &[start, end]) in self.dispatches.iter().zip(ticks.as_chunks::<2>().0) {
             let secs = end.saturating_sub(start) as f64 * period;
+            tracing::trace!("{} {} {:?} {:.1} us", dispatch.step, dispatch.kernel, dispatch.groups, secs * 1e6);
             match times.last_mut().filter(|(step, _)| *step == dispatch.step) {
                 Some((_, sum)) => *sum += secs,
                 None => times.push((dispatch.step.clone(), secs)),
@@ -465,6 +509,15 @@ impl Stopwatch {
         let descriptor = wgpu::BufferDescriptor { label: Some("times"), size, usage, mapped_at_creation: false };
         let resolved = device.wgpu.create_buffer(&descriptor);
         Stopwatch { queries, resolved, read: Mapped::new(device, "times", size, wgpu::MapMode::Read) }
+    }
+
+    /// Of a pass that a picture begins or ends with.
+    fn writes(&self, begins: bool, ends: bool) -> Option<wgpu::ComputePassTimestampWrites<'_>> {
+        (begins || ends).then(|| wgpu::ComputePassTimestampWrites {
+            query_set: &self.queries,
+            beginning_of_pass_write_index: begins.then_some(0),
+            end_of_pass_write_index: ends.then_some(1),
+        })
     }
 
     fn resolve(&self, encoder: &mut wgpu::CommandEncoder, count: u32) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::builder::{make_buffer, make_pipeline};
 use super::device::{Device, unavailable};
 use super::shader::{self, Value};
-use super::variant::{Kernel, Matrix, SUBGROUPS};
+use super::variant::{Kernel, Matrix};
 use super::{Gpu, Precision};
 use crate::engine::EngineError;
 
@@ -111,7 +111,8 @@ impl Gpu {
         const FLOPS_A_ROUND: f64 = 64.0;
         const ROUNDS: u32 = 128;
         const GROUPS: u32 = 2048;
-        /// Sums of a subgroup in `roofline_matrix.wgsl`.
+        /// Subgroups of a workgroup in `roofline_matrix.wgsl`, and sums of each.
+        const SUBGROUPS: usize = 4;
         const SUMS: usize = 4;
         /// Bytes of each copied buffer, if the card allows it; more than the caches hold.
         const COPIED: u64 = 256 << 20;

@@ -25,6 +25,7 @@ const KERNELS: &[(&str, &str)] = files! {
     "conv": "conv.wgsl",
     "conv_half": "conv.wgsl",
     "conv_matrix": "conv_matrix.wgsl",
+    "conv_matrix_up": "conv_matrix_up.wgsl",
     "excite": "excite.wgsl",
     "filtered": "filtered.wgsl",
     "finish": "finish.wgsl",
@@ -50,6 +51,7 @@ const KERNELS: &[(&str, &str)] = files! {
 /// What kernels import.
 const SHARED: &[(&str, &str)] = files! {
     "epilogue": "shared/epilogue.wgsl",
+    "matrix": "shared/matrix.wgsl",
     "whole": "../shared/whole.wgsl",
     "reflect": "shared/reflect.wgsl",
     "upsample": "shared/upsample.wgsl",

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use super::Precision;
 use super::device::Device;
+use super::tiling::{self, Outline};
 
 /// How a product is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,14 +46,11 @@ pub struct Matrix {
     pub lanes: usize,
 }
 
-/// Subgroups per workgroup in `conv_matrix.wgsl`.
-pub const SUBGROUPS: usize = 4;
-/// Maximum matrices of sums per subgroup: more would spill out of the registers and take long to compile.
-const MOST_MATRICES: usize = 16;
 /// Tiles of the kernels that keep their sums in registers.
 const TILES: [[usize; 2]; 7] = [[64, 64], [64, 128], [128, 64], [32, 128], [32, 32], [64, 32], [64, 16]];
 /// Tiles of the kernel with cooperative matrices, best first if all fit.
-const MATRIX_TILES: [[usize; 2]; 6] = [[128, 128], [64, 128], [128, 64], [64, 64], [32, 128], [64, 32]];
+const MATRIX_TILES: [[usize; 2]; 10] =
+    [[128, 128], [64, 128], [128, 64], [64, 64], [32, 128], [64, 32], [128, 256], [64, 256], [32, 256], [32, 32]];
 
 /// Tiles of the Winograd forms. There are fewer, as a layer has a quarter or a sixteenth of the pixels to distribute, but 16
 /// or 36 products.
@@ -85,18 +83,10 @@ pub fn on(device: &Device, precision: Precision) -> Vec<Variant> {
         // In 16 bits, large numbers that cancel leave an error of 1 to 2 percent of a map's largest number.
         all.retain(|v| v.form != Form::F4);
         all.extend(of(Kernel::Half).filter(|v| v.form != Form::F4));
-        if let Some(matrix) = device.matrix {
-            let most = device.limits.max_compute_workgroup_storage_size as usize;
-            // Each thread needs a part of the weight tile.
-            let fits = |v: &Variant| {
-                let [rows, columns] = v.matrices(matrix.side);
-                v.form != Form::F4
-                    && v.matrix_bytes(matrix.side) <= most
-                    && v.tile[0] >= matrix.lanes
-                    && rows * columns <= MOST_MATRICES
-            };
-            all.extend(of(Kernel::Matrix).filter(fits));
-        }
+        // A card with small matrices has too few registers for large tiles.
+        let usual = Outline { grid: [64, 64], width: 64, taps: 9, up: false };
+        let fits = |v: &Variant| v.form != Form::F4 && tiling::on(device, *v, &usual).is_some();
+        all.extend(of(Kernel::Matrix).filter(fits));
     }
     all
 }
@@ -171,23 +161,6 @@ impl Variant {
     pub fn suits(self, outputs: usize, pixels: usize) -> bool {
         let [high, wide] = self.tile;
         high < 2 * outputs.max(32) && (wide < 2 * pixels || wide <= 32)
-    }
-
-    /// Subgroups along the outputs in `conv_matrix.wgsl`; the rest are along the pixels.
-    pub fn down(self) -> usize {
-        if self.tile[0] < 64 { 1 } else { 2 }
-    }
-
-    /// Rows and columns of matrices per subgroup.
-    pub fn matrices(self, side: usize) -> [usize; 2] {
-        let [high, wide] = self.tile;
-        [high / self.down() / side, wide / (SUBGROUPS / self.down()) / side]
-    }
-
-    /// Workgroup memory of `conv_matrix.wgsl` with the most taps, in bytes.
-    fn matrix_bytes(self, side: usize) -> usize {
-        let [high, wide] = self.tile;
-        48 * (2 * high + 3 * (wide + 2)) + 4 * side * self.matrices(side)[1] * SUBGROUPS * side
     }
 }
 

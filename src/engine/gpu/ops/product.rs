@@ -7,15 +7,19 @@ use rayon::prelude::*;
 
 use super::super::builder::{Builder, Slot};
 use super::super::shader::{Constants, Value};
-use super::super::variant::{Form, Kernel, Matrix, SUBGROUPS, Variant};
+use super::super::tiling::{Outline, Tiling};
+use super::super::variant::{Form, Kernel, Variant};
 use super::ENOUGH_GROUPS;
 
-/// Products that a workgroup adds between two barriers: `DEPTH` in the kernels.
+/// Products that a workgroup adds between two barriers: `DEPTH` in the kernels without cooperative matrices.
 pub const DEPTH: usize = 16;
 /// Workgroups that fill a card when each does more, with cooperative matrices; a sum is split to get this many.
 const ENOUGH_MATRIX_GROUPS: usize = 256;
 /// Maximum parts that a sum is split into.
 const MOST_SPLITS: usize = 32;
+
+/// The taps of an up-sampling layer in the order of `conv_matrix_up.wgsl`, as places in that of `conv.wgsl`.
+const BY_SAMPLE: [usize; 9] = [0, 1, 4, 2, 6, 3, 5, 7, 8];
 
 /// What is multiplied.
 pub struct Shape<'a> {
@@ -38,7 +42,8 @@ pub struct Shape<'a> {
 /// A matrix product with its kernel: tile, packed weights, split.
 pub struct Product {
     variant: Variant,
-    matrix: Option<Matrix>,
+    /// With cooperative matrices.
+    tiling: Option<Tiling>,
     /// Parts of the sum; more than one need a kernel that adds them.
     pub splits: usize,
     /// The weights, in the kernel's layout.
@@ -47,8 +52,8 @@ pub struct Product {
     outputs: usize,
     pixels: usize,
     parities: usize,
-    /// Pixels distributed over workgroups, including discarded ones between rows.
-    positions: usize,
+    /// Workgroups.
+    groups: [usize; 3],
     /// Number of products with separate inputs and weights.
     batch: usize,
 }
@@ -59,28 +64,32 @@ impl Product {
         let Shape { weight, outputs, order, grid, width, parities, fewest, form } = *shape;
         let inputs = weight.len() / (outputs * order.len());
         let pixels = grid[0] * grid[1];
-        let matrix = builder.matrix();
-        let is_there = |v: &Variant| v.kernel != Kernel::Matrix || matrix.is_some();
-        let wanted = builder.variant().filter(|v| v.form == form && v.suits(outputs, pixels) && is_there(v));
+        let is_batch = form != Form::Direct;
+        let up = parities > 1 && !is_batch;
+        let taps = if is_batch { 1 } else { order.len() };
+        let outline = Outline { grid, width, taps, up };
+        let wanted = builder.variant().filter(|v| v.form == form && v.suits(outputs, pixels));
+        let wanted = wanted.filter(|v| v.kernel != Kernel::Matrix || builder.tiling(*v, &outline).is_some());
         let variant = wanted.unwrap_or_else(|| Variant::plain(outputs, pixels));
+        let tiling = builder.tiling(variant, &outline);
         builder.takes(variant);
-        let chunks = inputs.div_ceil(DEPTH);
-        // Input rows are separated by at least one pixel, which serves as both borders.
-        let is_wide = form == Form::Direct && order.len() > 1;
-        let pitch = grid[1].max(width + usize::from(is_wide));
-        let (positions, most_splits, enough) = match variant.kernel {
-            Kernel::Matrix => (grid[0] * pitch, chunks, ENOUGH_MATRIX_GROUPS),
-            Kernel::Plain | Kernel::Half => (pixels, fewest * chunks, ENOUGH_GROUPS),
-        };
+        let batch = if is_batch { parities } else { 1 };
         let [high, wide] = variant.tile;
-        let groups = outputs.div_ceil(high) * positions.div_ceil(wide) * parities;
-        let splits = (enough / groups).clamp(1, MOST_SPLITS).min(most_splits);
-        let packed = match variant.kernel {
-            Kernel::Matrix => by_chunks(shape, inputs, outputs.next_multiple_of(high)),
-            Kernel::Plain | Kernel::Half => by_taps(shape, inputs, outputs.next_multiple_of(high)),
+        let (depth, across, copies, enough) = match tiling {
+            Some(tiling) => (tiling.depth, tiling.groups, batch, ENOUGH_MATRIX_GROUPS),
+            None => (DEPTH, pixels.div_ceil(wide), parities, ENOUGH_GROUPS),
         };
-        let batch = if form == Form::Direct { 1 } else { parities };
-        Product { variant, matrix, splits, packed, inputs, outputs, pixels, parities, positions, batch }
+        let chunks = inputs.div_ceil(depth);
+        let groups = [across, outputs.div_ceil(high), copies];
+        let most_splits = if tiling.is_some() { chunks } else { fewest * chunks };
+        let splits = (enough / groups.iter().product::<usize>()).clamp(1, MOST_SPLITS).min(most_splits);
+        let rows = outputs.next_multiple_of(high);
+        let packed = match tiling {
+            Some(tiling) => by_matrices(shape, inputs, rows, tiling, batch),
+            None => by_taps(shape, inputs, rows),
+        };
+        let groups = [groups[0], groups[1], copies * splits];
+        Product { variant, tiling, splits, packed, inputs, outputs, pixels, parities, groups, batch }
     }
 
     /// Total numbers in the parts: `[parities, splits, O, pixels]`.
@@ -93,25 +102,14 @@ impl Product {
         let [high, wide] = self.variant.tile;
         let mut constants = vec![
             ("I", Value::U(self.inputs)),
-            ("I_PADDED", Value::U(self.inputs.next_multiple_of(DEPTH))),
+            ("I_PADDED", Value::U(self.inputs.next_multiple_of(self.tiling.map_or(DEPTH, |tiling| tiling.depth)))),
             ("O", Value::U(self.outputs)),
             ("O_PADDED", Value::U(self.outputs.next_multiple_of(high))),
             ("SPLITS", Value::U(self.splits)),
             ("BATCH", Value::U(self.batch)),
         ];
-        match self.matrix.filter(|_| self.variant.kernel == Kernel::Matrix) {
-            Some(Matrix { side, lanes }) => {
-                let (down, [rows, columns]) = (self.variant.down(), self.variant.matrices(side));
-                constants.extend([
-                    ("SIDE", Value::U(side)),
-                    ("LANES", Value::U(lanes)),
-                    ("DOWN", Value::U(down)),
-                    ("ACROSS", Value::U(SUBGROUPS / down)),
-                    ("ROWS", Value::U(rows)),
-                    ("COLUMNS", Value::U(columns)),
-                    ("LOADS", Value::U(high * DEPTH / 4 / (SUBGROUPS * lanes))),
-                ]);
-            }
+        match self.tiling {
+            Some(tiling) => constants.extend(tiling.constants()),
             None => constants.extend([
                 ("OUTPUTS", Value::U(high)),
                 ("PIXELS", Value::U(wide)),
@@ -125,11 +123,10 @@ impl Product {
         let kernel = match self.variant.kernel {
             Kernel::Plain => "conv",
             Kernel::Half => "conv_half",
+            Kernel::Matrix if self.parities > self.batch => "conv_matrix_up",
             Kernel::Matrix => "conv_matrix",
         };
-        let [high, wide] = self.variant.tile;
-        let (across, down) = (self.positions.div_ceil(wide), self.outputs.div_ceil(high));
-        builder.dispatch(kernel, constants, slots, [across, down, self.parities * self.splits]);
+        builder.dispatch(kernel, constants, slots, self.groups);
     }
 }
 
@@ -146,15 +143,21 @@ fn by_taps(shape: &Shape, inputs: usize, width: usize) -> Vec<f32> {
     packed
 }
 
-/// `[I_PADDED / DEPTH, taps, O_PADDED, DEPTH]`
-fn by_chunks(shape: &Shape, inputs: usize, height: usize) -> Vec<f32> {
-    let taps = shape.order.len();
-    let mut packed = vec![0.0; inputs.next_multiple_of(DEPTH) * taps * height];
-    packed.par_chunks_exact_mut(DEPTH).enumerate().for_each(|(row, packed)| {
-        let (o, tap, chunk) = (row % height, row / height % taps, row / height / taps);
+/// `[batch, I_PADDED / depth, taps of a product, depth / side, height, side]`, each matrix in one piece.
+fn by_matrices(shape: &Shape, inputs: usize, height: usize, tiling: Tiling, batch: usize) -> Vec<f32> {
+    let (all, depth, side) = (shape.order.len(), tiling.depth, tiling.side());
+    let (taps, deep, chunks) = (all / batch, depth / side, inputs.div_ceil(depth));
+    let is_up = shape.parities > batch;
+    let mut packed = vec![0.0; chunks * depth * all * height];
+    packed.par_chunks_exact_mut(side).enumerate().for_each(|(row, packed)| {
+        let (o, step) = (row % height, row / height);
+        let (k, tap) = (step % deep, step / deep % taps);
+        let (chunk, product) = (step / deep / taps % chunks, step / deep / taps / chunks);
+        let place = product * taps + tap;
+        let from = shape.order[if is_up { BY_SAMPLE[place] } else { place }];
         if o < shape.outputs {
-            let depths = (chunk * DEPTH..inputs).zip(packed);
-            depths.for_each(|(i, w)| *w = shape.weight[(o * inputs + i) * taps + shape.order[tap]]);
+            let depths = (chunk * depth + k * side..inputs).zip(packed);
+            depths.for_each(|(i, w)| *w = shape.weight[(o * inputs + i) * all + from]);
         }
     });
     packed
