@@ -39,6 +39,7 @@ use bevy_egui::{EguiGlobalSettings, EguiPlugin, EguiPreUpdateSet, EguiPrimaryCon
 use nannou::wgpu::{Backends, DeviceType, Instance};
 use tracing_subscriber::EnvFilter;
 
+use crate::control::query::Doorway;
 use crate::control::{Event, Events, QUEUE};
 use crate::engine::gpu::Device;
 use crate::params::Id;
@@ -64,6 +65,8 @@ pub struct Options {
     pub first: Vec<Event>,
     /// Small pictures of what can be chosen.
     pub thumbnails: Thumbnails,
+    /// Leads to the page.
+    pub doorway: Doorway,
 }
 
 /// Why the window could not be opened, or closed with an error.
@@ -122,6 +125,7 @@ struct Player {
     settling: Settling,
     editor: editor::Editor,
     panel: panel::Panel,
+    doorway: Doorway,
 }
 
 impl Player {
@@ -253,6 +257,7 @@ pub fn run(show: Show, card: Option<Arc<Device>>, events: Events, options: Optio
         settling: Settling { events: options.first.clone(), size: None, since: now, opened: now },
         editor: editor::Editor::new(pictures.clone()),
         panel: panel::Panel::new(pictures),
+        doorway: options.doorway.clone(),
     };
     player.follow();
     // Bevy panics when a driver fails; here that becomes an ordinary error.

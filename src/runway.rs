@@ -112,13 +112,6 @@ pub fn timeouts() -> Timeouts {
     Timeouts { silence: SILENCE, ..Timeouts::default() }
 }
 
-/// How many threads draw for sketches beside a show on this engine: half of the processor's if the show plays on the
-/// card, otherwise a quarter. libtorch may be on either.
-pub fn threads(engine: &str) -> usize {
-    let all = std::thread::available_parallelism().map_or(1, usize::from);
-    (all / if engine != "gpu" { 4 } else { 2 }).max(1)
-}
-
 impl RunwayServer {
     /// Starts listening. A port that cannot be opened costs one line as long as there is another.
     ///

@@ -1,4 +1,4 @@
-//! What threads share: [`Slot`], in which only the newest item is kept, and [`panic_message`].
+//! What threads share: [`Slot`], in which only the newest item is kept, [`panic_message`], and how many may draw beside a show.
 //!
 //! The show puts requests into a slot and takes pictures out of another; neither side ever waits for the other while
 //! holding a lock. What was not taken in time is replaced, and the replacement is counted.
@@ -6,6 +6,13 @@
 use std::any::Any;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+/// How many threads draw for others beside a show on this engine: half of the processor's if the show plays on the
+/// card, otherwise a quarter. libtorch may be on either.
+pub fn beside_a_show(engine: &str) -> usize {
+    let all = std::thread::available_parallelism().map_or(1, usize::from);
+    (all / if engine != "gpu" { 4 } else { 2 }).max(1)
+}
 
 /// Holds the newest item. **Latest value wins**: an item that nobody took is replaced.
 ///

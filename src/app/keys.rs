@@ -32,6 +32,8 @@ pub(super) enum Own {
     Editor,
     Panel,
     Search,
+    /// The page's tab, in the browser.
+    Explore,
     /// The audience sees the code.
     Code,
     /// An error was read; what is open closes; full screen ends.
@@ -52,6 +54,7 @@ impl Own {
             "editor" => Own::Editor,
             "panel" => Own::Panel,
             "search" => Own::Search,
+            "explore" => Own::Explore,
             "code" => Own::Code,
             "back" => Own::Back,
             "save" => Own::Save,
@@ -218,6 +221,7 @@ pub(super) fn read_keys(
                 Own::Panel | Own::Search if is_editing => {}
                 Own::Panel => player.panel.toggle(),
                 Own::Search => player.panel.search(),
+                Own::Explore => player.doorway.open(webbrowser::open),
                 Own::Back if player.list_shown => player.list_shown = false,
                 Own::Back if player.dismiss() => {}
                 Own::Back if player.learning() => player.pending.push(asked(Id::LearnCancel)),

@@ -10,18 +10,17 @@ use super::caption::CaptionerOptions;
 use super::generate::parse_seeds;
 use super::{EngineOptions, check_class};
 use crate::caption::Captioner;
-use crate::engine::cpu::Cpu;
-use crate::engine::{Inputs, Program};
-use crate::explore::favourites::{self, Favourite};
+use crate::explore::directions;
+use crate::explore::favourites::{self, FILE, Favourite};
 use crate::explore::order::{Item, Order, sort, value};
 use crate::explore::realness::Realness;
-use crate::explore::server::{About, Server};
+use crate::explore::server::Server;
+use crate::explore::site::{About, Site};
 use crate::explore::studio::{Settings, Studio, reduced};
 use crate::explore::survey::{Survey, USUAL, folder, see};
-use crate::explore::worker::{Tools, Worker};
-use crate::image::{Image, file};
-use crate::network::{self, Network};
-use crate::params::DIR_KNOBS;
+use crate::explore::worker::{Pace, Tools, Worker};
+use crate::image::file;
+use crate::network;
 use crate::patch::locate;
 use crate::record::sheet;
 
@@ -91,7 +90,7 @@ pub struct Options {
     #[arg(long, requires = "sheet", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     star: Option<u32>,
     /// The file of favourites
-    #[arg(long, default_value = "favourites.toml", value_name = "FILE.toml", value_parser = super::path())]
+    #[arg(long, default_value = FILE, value_name = "FILE.toml", value_parser = super::path())]
     favourites: PathBuf,
     #[command(flatten)]
     captioner: CaptionerOptions,
@@ -125,63 +124,33 @@ fn open(options: &Options) -> anyhow::Result<(Studio, Settings)> {
 
 /// Serves the page until Ctrl-C.
 fn serve(options: &Options) -> anyhow::Result<()> {
+    super::log();
     let (studio, settings) = open(options)?;
     let network = studio.network.clone();
-    let [height, width] = network.picture_size();
-    let classes = match network.class_names.as_slice() {
-        [] if network.mapping.c_dim > 0 => (0..network.mapping.c_dim).map(|class| class.to_string()).collect(),
-        names => names.to_vec(),
-    };
-    let named = named(options)?;
-    let about = About {
-        network: locate::name_of(&network.path),
-        id: studio.id(),
-        psi: settings.psi,
-        class: settings.class,
-        classes,
-        width,
-        height,
+    let about = About::new(&network, settings, options.favourites.clone());
+    let captioner = options.captioner.clone();
+    let (mut studio, named) = (Some(studio), named(options)?);
+    let tools = Tools {
+        network: network.clone(),
+        prepare: Box::new(move |_| studio.take().map(Studio::into_program).ok_or_else(|| "it is open".to_owned())),
+        eyes: Box::new(move || captioner.open().map_err(|error| format!("{error:#}"))),
         favourites: options.favourites.clone(),
-        named: named.clone(),
+        named: Box::new(move || named.clone()),
+        cache: folder(),
     };
-    let eyes = options.captioner.open().map_err(|error| format!("{error:#}"));
-    let tools = Tools { studio, eyes, favourites: options.favourites.clone(), named, cache: folder() };
-    let worker = Worker::start(tools)?;
+    let worker = Worker::start(tools, Pace::Alone, None)?;
     let queue = worker.queue();
-    let server = Server::start(options.port, about, queue.clone());
+    let server = Server::start(options.port, Site::new(about, queue.clone()));
     let server = server.with_context(|| format!("TCP port {}: choose another with --port", options.port))?;
     say!("http://{} shows {}; Ctrl-C ends", server.address(), locate::name_of(&network.path));
     let is_over = super::interrupted();
-    let names = server.directions();
-    let find = move || {
-        crate::process::become_idle_thread();
-        let found = directions(&network);
-        let (texts, steps) = found.into_iter().unzip();
-        queue.set_directions(steps);
-        names.set(texts);
-    };
-    // It is not waited for: what it finds is kept for the next time, or is found again.
-    let finder = std::thread::Builder::new().name("directions".to_owned()).spawn(find)?;
+    // What it finds is kept for the next time, or is found again.
+    directions::find(network, std::thread::available_parallelism().map_or(1, usize::from), queue)?;
     while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
         std::thread::park_timeout(std::time::Duration::from_millis(100));
     }
-    drop((finder, server, worker));
+    drop((server, worker));
     Ok(())
-}
-
-/// Names and steps of a network's directions: its own names first.
-fn directions(network: &Network) -> Vec<(String, Vec<f32>)> {
-    // As the show finds them, so that their order is the same.
-    let Ok(mut exact) = Cpu::default().program(network.plan.clone()) else { return Vec::new() };
-    let loaded = crate::patch::directions::load(network, |ws| {
-        let mut image = Image::default();
-        exact.draw(&Inputs { ws, ..Inputs::default() }, &mut image).ok()?;
-        Some(image.data)
-    });
-    loaded.problems.iter().for_each(|problem| warn!("latent-jockey: {problem}"));
-    let own = loaded.named.into_iter().map(|(named, step)| (named.name, step));
-    let found = loaded.found.iter().enumerate().map(|(number, direction)| (number.to_string(), direction.step()));
-    own.chain(found.take(DIR_KNOBS)).collect()
 }
 
 /// What favourites call the network: a name leads to it from everywhere, a path only if it is whole.

@@ -7,7 +7,7 @@ use image::RgbImage;
 
 use super::EngineOptions;
 use super::slides::{Captions, Page, ShowOptions, page};
-use crate::explore::favourites::{Favourite, read};
+use crate::explore::favourites::{FILE, Favourite, read};
 use crate::explore::studio::Studio;
 use crate::network;
 use crate::params::KEY_LENGTHS;
@@ -18,7 +18,7 @@ use crate::patch::track::{self, KeyEntry, Latent};
 #[group(id = "what", required = true, multiple = true, args = ["preset", "slides", "pngs"])]
 pub struct Options {
     /// The file of favourites
-    #[arg(default_value = "favourites.toml", value_name = "FILE.toml", value_parser = super::path())]
+    #[arg(default_value = FILE, value_name = "FILE.toml", value_parser = super::path())]
     file: PathBuf,
     /// Only those of this network, as the file names it
     #[arg(long, value_name = "NAME")]

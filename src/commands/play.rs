@@ -13,13 +13,15 @@ use crate::audio::{Gain, offset};
 use crate::control::audio::AudioIn;
 use crate::control::midi::{MidiClockOut, MidiInputs, MidiOutputs, PortRule, Profiles};
 use crate::control::osc::{self, OscServer, Out};
-use crate::control::query::{self, OscHost, QueryServer};
+use crate::control::query::{self, Doorway, Explorer, OscHost, QueryServer};
 #[cfg(feature = "link")]
 use crate::control::session::link::LinkSession;
 use crate::control::timecode::ltc::{self, LtcIn};
 use crate::control::timecode::{self, Carrier};
 use crate::control::{self, Absent, Counts, Event, EventSender, Events, Listen, Source, Write};
 use crate::engine::gpu::Device;
+use crate::explore::beside::{self, Beside};
+use crate::explore::favourites;
 use crate::params::{Choice, Codec, Id, RecordWhat, Value};
 use crate::patch::folders::Kind;
 use crate::patch::key_file;
@@ -32,6 +34,7 @@ use crate::record::stream::Target;
 use crate::record::take::Take;
 use crate::runway::{self, Door, RunwayServer};
 use crate::show::{Devices, Mode, Show, Uploads, whole_micros};
+use crate::thread::beside_a_show;
 use crate::thumbnail::{self, Thumbnails};
 
 /// The default UDP port for OSC.
@@ -57,6 +60,9 @@ pub struct Options {
     /// Disable OSCQuery and the browser page
     #[arg(long, conflicts_with = "web")]
     no_web: bool,
+    /// The file of favourites, for stars on the page's explorer
+    #[arg(long, default_value = favourites::FILE, value_name = "FILE.toml", value_parser = super::path())]
+    favourites: PathBuf,
     /// Answer sketches for Runway's app on this port, 8000 if none is given: pictures from the network and the style network
     /// that play (repeatable, or a list: 8000,3000). `network:8001` and `style:8002` play only that
     #[arg(long, value_name = "[MODEL:]PORT", num_args = 0..=1, default_missing_value = "8000", value_delimiter = ',')]
@@ -233,6 +239,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let thumbnails = Thumbnails::new(thumbnail::Options::new(show.library().clone()));
     let (sender, events) = control::queue();
     let [osc_counts, web_counts, midi_counts, audio_counts] = [(); 4].map(|()| Arc::<Counts>::default());
+    let explorer = (!options.no_web).then(|| explorer(options, &mut show));
     let listing = Listing::new(show.library().clone());
     let names: query::LookUp = Arc::new(move || listing.names());
     // A missing device is reported once; the show continues.
@@ -241,6 +248,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         show.notice(error);
     };
     let deadline = Instant::now() + LAST_SHOW;
+    let web = options.web.unwrap_or(options.osc);
     let osc = until(deadline, || {
         OscServer::start(osc::Options {
             listen: Listen::new(options.listen, options.osc),
@@ -255,11 +263,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         .then(|| {
             until(deadline, || {
                 QueryServer::start(query::Options {
-                    listen: Listen::new(options.listen, options.web.unwrap_or(options.osc)),
+                    listen: Listen::new(options.listen, web),
                     osc: osc.as_ref().map(|osc| OscHost::new(osc.local_addr())),
                     announce: true,
                     timeouts: query::Timeouts::default(),
                     thumbs: Some(Arc::new(thumbnails.clone())),
+                    explorer: explorer.clone(),
                     names: names.clone(),
                     events: sender.clone(),
                     counts: web_counts.clone(),
@@ -270,6 +279,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(query) = &query {
         say!("every address, with sliders: http://{}/", page_host(query.local_addr()));
     }
+    let doorway = Doorway::new(query.as_ref().map(QueryServer::local_addr), web, sender.clone());
     let word = options.audio.as_deref().filter(|word| *word != "none");
     let audio = word.map(|word| {
         let mut input = Input::of(word).map_err(|error| without(error.to_string()))?;
@@ -335,7 +345,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let keys = key_file::find(show.library().folders()).filter(|_| led.is_none());
     let first = first_writes(options, keys)?;
     if has_window {
-        return open(show, device, events, options, (first, thumbnails));
+        return open(show, device, events, options, (first, thumbnails, doorway));
     }
     if !first.is_empty() {
         show.step(0.0, &first);
@@ -350,10 +360,17 @@ fn read_set(named: &str) -> anyhow::Result<Set> {
     Ok(Set::read(&file, &library)?)
 }
 
+/// Pictures of the network that plays, for the page.
+fn explorer(options: &Options, show: &mut Show) -> Arc<dyn Explorer> {
+    let (models, threads) = (show.models(), beside_a_show(show.machinery().0.name()));
+    let given = beside::Options::new(move || models.get().network, threads, show.library().folders().clone());
+    Arc::new(Beside::new(beside::Options { favourites: options.favourites.clone(), ..given }))
+}
+
 /// Answers sketches for Runway's app.
 fn answer_sketches(options: &Options, deadline: Instant, show: &mut Show, devices: &mut Devices, events: &EventSender) {
     let models = show.models();
-    let threads = runway::threads(show.machinery().0.name());
+    let threads = beside_a_show(show.machinery().0.name());
     let started = until(deadline, || {
         RunwayServer::start(runway::Options {
             doors: options.runway.iter().map(|door| (Listen::new(options.listen, door.port), door.model)).collect(),
@@ -477,7 +494,7 @@ fn open(
     device: Option<Arc<Device>>,
     events: Events,
     options: &Options,
-    (first, thumbnails): (Vec<Event>, Thumbnails),
+    (first, thumbnails, doorway): (Vec<Event>, Thumbnails, Doorway),
 ) -> anyhow::Result<()> {
     let window = crate::app::Options {
         fullscreen: options.fullscreen,
@@ -487,6 +504,7 @@ fn open(
         seconds: options.seconds,
         first,
         thumbnails,
+        doorway,
     };
     Ok(crate::app::run(show, device, events, window)?)
 }
@@ -498,7 +516,7 @@ fn open(
     _: Option<Arc<Device>>,
     events: Events,
     options: &Options,
-    _: (Vec<Event>, Thumbnails),
+    _: (Vec<Event>, Thumbnails, Doorway),
 ) -> anyhow::Result<()> {
     headless(show, &events, options.seconds)
 }

@@ -8,6 +8,8 @@
 mod announce;
 mod assets;
 pub mod board;
+mod doorway;
+mod explorer;
 mod guard;
 mod http;
 pub mod names;
@@ -23,6 +25,8 @@ use std::thread::JoinHandle;
 
 use board::Shared;
 pub use board::{Bending, Dims, Panel, Viewer};
+pub use doorway::Doorway;
+pub use explorer::{Answering, Explorer, Wish};
 pub use guard::may_ask;
 pub use names::{LookUp, Names};
 pub use thumb::{Thumb, Thumbs};
@@ -72,6 +76,8 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// Small pictures of what can be chosen, if there are any.
     pub thumbs: Option<Arc<dyn Thumbs>>,
+    /// Pictures of the network that plays, if there are any.
+    pub explorer: Option<Arc<dyn Explorer>>,
     /// What can be played: may read folders, and is called on a thread of its own.
     pub names: LookUp,
     pub events: EventSender,
@@ -102,7 +108,7 @@ impl QueryServer {
     /// # Errors
     /// When the port is taken, or the address is not this machine's.
     pub fn start(options: Options) -> Result<Self, QueryError> {
-        let Options { listen, osc, announce, timeouts, thumbs, names, events, counts } = options;
+        let Options { listen, osc, announce, timeouts, thumbs, explorer, names, events, counts } = options;
         let listeners = listen.open(open, |line| events.send(Event::Notice(line), &counts))?;
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let local = addresses.first().copied().unwrap_or(listen.address());
@@ -117,7 +123,7 @@ impl QueryServer {
             .map_err(failed)?;
         let thread = {
             let events = events.on(Lane::Web);
-            let site = http::Site::new(shared.clone(), thumbs, names, events, counts.clone(), timeouts);
+            let site = http::Site::new(shared.clone(), (thumbs, explorer), names, events, counts.clone(), timeouts);
             std::thread::Builder::new()
                 .name("query".to_owned())
                 .spawn(move || {

@@ -19,6 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::file::text;
 
+/// The file where nobody names another.
+pub const FILE: &str = "favourites.toml";
+
 /// Why favourites cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FavouritesError {

@@ -1,5 +1,7 @@
 //! Draws pictures of a network, one after another.
 
+use std::sync::Arc;
+
 use image::RgbImage;
 use image::imageops::thumbnail;
 
@@ -21,7 +23,7 @@ pub struct Settings {
 
 /// A network with what draws it. Pictures have their constant noise, so the same seed gives the same picture.
 pub struct Studio {
-    pub network: Network,
+    pub network: Arc<Network>,
     program: Box<dyn Program>,
     scratch: Scratch,
     class: Vec<f32>,
@@ -30,9 +32,14 @@ pub struct Studio {
 }
 
 impl Studio {
-    pub fn new(network: Network, program: Box<dyn Program>) -> Studio {
+    pub fn new(network: impl Into<Arc<Network>>, program: Box<dyn Program>) -> Studio {
         let (scratch, image) = (Scratch::default(), Image::default());
-        Studio { network, program, scratch, class: Vec::new(), w: Vec::new(), image }
+        Studio { network: network.into(), program, scratch, class: Vec::new(), w: Vec::new(), image }
+    }
+
+    /// What draws.
+    pub fn into_program(self) -> Box<dyn Program> {
+        self.program
     }
 
     /// w `[w_dim]` of a seed before truncation, and its ws `[num_ws, w_dim]`.

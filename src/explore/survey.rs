@@ -15,6 +15,7 @@ use crate::caption::features::CHANNELS;
 use crate::engine::EngineError;
 use crate::file;
 use crate::image::convert::linear_table;
+use crate::network::Network;
 
 /// Seeds whose pictures tell what a network usually makes, from 0.
 pub const USUAL: u32 = 2000;
@@ -40,11 +41,9 @@ fn hash(network: &Path) -> Option<String> {
     Some(Sha256::digest(&bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect())
 }
 
-impl Studio {
-    /// Changes with the network's file.
-    pub fn id(&self) -> String {
-        hash(&self.network.path).unwrap_or_else(|| "unknown".to_owned())
-    }
+/// Changes with the network's file.
+pub fn id(network: &Network) -> String {
+    hash(&network.path).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// What was seen in a picture.

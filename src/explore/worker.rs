@@ -1,7 +1,8 @@
 //! The thread `explore`: draws the pictures that a page shows, and looks at those that it wants sorted.
 //!
-//! Pictures come first, the newest first: they are what somebody looks at. A full queue drops the oldest, whose page asks
-//! again. Of orders the **latest value wins**: it is worked on while no picture waits.
+//! Pictures come first: they are what somebody looks at. A page asks for a few at a time, and goes away from those that it has
+//! scrolled past, which are then left out. A full queue drops the oldest, whose page asks again. Of orders the **latest value wins**: it is worked on while no picture waits. Beside a show it has the lowest priority
+//! and few threads, works only while somebody asks, and gives back after a minute what it has opened.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::Cursor;
@@ -9,18 +10,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
+use super::directions::Direction;
 use super::favourites::{self, Favourite};
 use super::order::{Item, Order, sort, value};
 use super::realness::Realness;
 use super::studio::{Settings, Studio};
-use super::survey::{Survey, USUAL, see};
+use super::survey::{self, Survey, USUAL, see};
 use crate::caption::Captioner;
+use crate::engine::Program;
 use crate::latent::layers::{Layers, add, mix};
+use crate::network::Network;
+use crate::process::become_idle_thread;
 use crate::thread::panic_message;
 
 /// Most pictures that wait.
@@ -30,6 +36,11 @@ const SLICE: usize = 8;
 /// Surveys that are kept in memory, some megabytes each.
 const MOST_SURVEYS: usize = 4;
 const QUALITY: u8 = 90;
+/// Beside a show, after so long without work, memory is given back.
+const REST: Duration = Duration::from_secs(60);
+/// Beside a show, an order that nobody has asked about for so long is not worked on. Browsers let pages that are not seen ask
+/// once a second.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a picture is made from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,6 +81,11 @@ pub enum Refused {
     Failed(String),
 }
 
+/// Prepares a network.
+pub type Prepare = Box<dyn FnMut(&Network) -> Result<Box<dyn Program>, String> + Send>;
+/// Seed, psi and class of a favourite.
+pub type Starred = (u32, f32, f64);
+
 type Reply<T> = oneshot::Sender<Result<T, Refused>>;
 
 struct Picture {
@@ -78,10 +94,17 @@ struct Picture {
     reply: Reply<Vec<u8>>,
 }
 
-struct Star {
-    asks: Vec<Ask>,
-    on: bool,
-    reply: Reply<usize>,
+/// Something to do with the favourites.
+enum Star {
+    Set {
+        asks: Vec<Ask>,
+        on: bool,
+        reply: Reply<usize>,
+    },
+    /// All of this network.
+    List {
+        reply: Reply<Vec<Starred>>,
+    },
 }
 
 #[derive(Default)]
@@ -89,22 +112,39 @@ struct Waiting {
     pictures: VecDeque<Picture>,
     stars: VecDeque<Star>,
     order: Option<(OrderAsk, Progress)>,
-    directions: Arc<Vec<Vec<f32>>>,
+    /// When somebody asked about the order.
+    asked: Option<Instant>,
+    directions: Option<Arc<Vec<Direction>>>,
+    /// Changes with the network's file; `None` until that has been read.
+    id: watch::Sender<Option<Arc<str>>>,
     is_closed: bool,
 }
 
 type Shared = Arc<(Mutex<Waiting>, Condvar)>;
 
-/// What the worker works with.
+/// What the worker works with. Everything is called on its thread, when it is first needed.
 pub struct Tools {
-    pub studio: Studio,
-    /// `None` where there is none: there are no orders by looks then, with the reason.
-    pub eyes: Result<Captioner, String>,
+    pub network: Arc<Network>,
+    /// Prepares the network: before the first picture, and again after a rest.
+    pub prepare: Prepare,
+    /// Where there are none, there are no orders by looks, with the reason.
+    pub eyes: Box<dyn FnMut() -> Result<Captioner, String> + Send>,
     pub favourites: PathBuf,
     /// What favourites call the network.
-    pub named: String,
+    pub named: Box<dyn FnMut() -> String + Send>,
     /// Where what was seen is kept.
     pub cache: Option<PathBuf>,
+}
+
+/// What a worker may take for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    Alone,
+    /// Beside a show, with so many threads, at the lowest priority if it `yields` to the show.
+    Beside {
+        threads: usize,
+        yields: bool,
+    },
 }
 
 /// The running thread. Dropping it ends it after what it does.
@@ -145,7 +185,20 @@ impl Queue {
             let _ = reply.send(Err(Refused::Busy));
             return answer;
         }
-        waiting.stars.push_back(Star { asks, on, reply });
+        waiting.stars.push_back(Star::Set { asks, on, reply });
+        self.0.1.notify_one();
+        answer
+    }
+
+    /// All favourites of the network.
+    pub fn stars(&self) -> oneshot::Receiver<Result<Vec<Starred>, Refused>> {
+        let (reply, answer) = oneshot::channel();
+        let mut waiting = lock(&self.0);
+        if waiting.stars.len() >= MOST_WAITING {
+            let _ = reply.send(Err(Refused::Busy));
+            return answer;
+        }
+        waiting.stars.push_back(Star::List { reply });
         self.0.1.notify_one();
         answer
     }
@@ -153,32 +206,63 @@ impl Queue {
     /// How far an order is; one that is new takes the place of the last.
     pub fn order(&self, ask: &OrderAsk) -> Progress {
         let mut waiting = lock(&self.0);
+        waiting.asked = Some(Instant::now());
+        self.0.1.notify_one();
         match &waiting.order {
             Some((own, progress)) if own == ask => progress.clone(),
             _ => {
                 let begun = Progress::Looked { looked: 0, of: ask.count as usize };
                 waiting.order = Some((ask.clone(), begun.clone()));
-                self.0.1.notify_one();
                 begun
             }
         }
     }
 
-    /// The steps of the directions, once they have been found.
-    pub fn set_directions(&self, steps: Vec<Vec<f32>>) {
-        lock(&self.0).directions = Arc::new(steps);
+    /// Changes with the network's file, which may have to be read first. `None` if the worker ends meanwhile.
+    pub async fn id(&self) -> Option<Arc<str>> {
+        let mut id = lock(&self.0).id.subscribe();
+        id.wait_for(Option::is_some).await.ok()?.clone()
+    }
+
+    /// The directions, once they have been found.
+    pub fn directions(&self) -> Option<Arc<Vec<Direction>>> {
+        lock(&self.0).directions.clone()
+    }
+
+    pub fn set_directions(&self, directions: Vec<Direction>) {
+        lock(&self.0).directions = Some(Arc::new(directions));
+    }
+
+    /// Whether the worker has ended, or is about to.
+    pub fn is_closed(&self) -> bool {
+        lock(&self.0).is_closed
     }
 }
 
 impl Worker {
+    /// Ends `last` on its thread before it begins, so that two never take memory at once.
+    ///
     /// # Errors
     /// When the system refuses the thread.
-    pub fn start(tools: Tools) -> std::io::Result<Worker> {
+    pub fn start(tools: Tools, pace: Pace, last: Option<Worker>) -> std::io::Result<Worker> {
         let shared = Shared::default();
         let own = shared.clone();
+        let last = last.inspect(Worker::close);
         let run = move || {
-            let mut desk = Desk { tools, surveys: HashMap::new(), shared: own };
+            drop(last);
+            // What is computed on all cores is computed by these few.
+            let pool = match pace {
+                Pace::Alone => None,
+                Pace::Beside { threads, yields } => {
+                    if yields {
+                        become_idle_thread();
+                    }
+                    rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build().ok()
+                }
+            };
+            let mut desk = Desk { tools, pace, studio: None, eyes: None, surveys: HashMap::new(), shared: own };
             desk.work();
+            drop(pool);
         };
         let thread = std::thread::Builder::new().name("explore".to_owned()).spawn(run)?;
         Ok(Worker { shared, thread: Some(thread) })
@@ -189,14 +273,21 @@ impl Worker {
     }
 }
 
-impl Drop for Worker {
-    fn drop(&mut self) {
+impl Worker {
+    /// Nobody gets an answer any more; what is being drawn is drawn to its end.
+    fn close(&self) {
         let mut waiting = lock(&self.shared);
         waiting.is_closed = true;
         waiting.pictures.clear();
         waiting.stars.clear();
         drop(waiting);
         self.shared.1.notify_all();
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.close();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -207,11 +298,15 @@ enum Work {
     Picture(Picture),
     Star(Star),
     Order(OrderAsk),
+    Rest,
     End,
 }
 
 struct Desk {
     tools: Tools,
+    pace: Pace,
+    studio: Option<Studio>,
+    eyes: Option<Captioner>,
     /// By the bits of psi and class.
     surveys: HashMap<(u32, u64), Survey>,
     shared: Shared,
@@ -227,20 +322,34 @@ impl Desk {
             if let Some(star) = waiting.stars.pop_front() {
                 return Work::Star(star);
             }
-            if let Some(picture) = waiting.pictures.pop_back() {
+            if let Some(picture) = waiting.pictures.pop_front() {
                 if picture.reply.is_closed() {
                     continue;
                 }
                 return Work::Picture(picture);
             }
-            if let Some((ask, Progress::Looked { .. })) = &waiting.order {
+            let is_asked = self.pace == Pace::Alone || waiting.asked.is_some_and(|at| at.elapsed() < PATIENCE);
+            if let Some((ask, Progress::Looked { .. })) = &waiting.order
+                && is_asked
+            {
                 return Work::Order(ask.clone());
             }
-            waiting = self.shared.1.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            let is_open = self.studio.is_some() || self.eyes.is_some();
+            if self.pace == Pace::Alone || !is_open {
+                waiting = self.shared.1.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let (woken, rested) = self.shared.1.wait_timeout(waiting, REST).unwrap_or_else(PoisonError::into_inner);
+            if rested.timed_out() {
+                return Work::Rest;
+            }
+            waiting = woken;
         }
     }
 
     fn work(&mut self) {
+        let id = survey::id(&self.tools.network);
+        lock(&self.shared).id.send_replace(Some(id.into()));
         loop {
             match self.next() {
                 Work::End => break,
@@ -248,9 +357,16 @@ impl Desk {
                     let drawn = caught(|| self.draw(&ask).and_then(|picture| jpeg(&picture, side)));
                     let _ = reply.send(drawn);
                 }
-                Work::Star(Star { asks, on, reply }) => {
+                Work::Star(Star::Set { asks, on, reply }) => {
                     let done = caught(|| self.star(&asks, on));
                     let _ = reply.send(done);
+                }
+                Work::Star(Star::List { reply }) => {
+                    let _ = reply.send(caught(|| self.stars()));
+                }
+                Work::Rest => {
+                    (self.studio, self.eyes) = (None, None);
+                    self.surveys.drain().for_each(|(_, mut survey)| survey.keep());
                 }
                 Work::Order(ask) => {
                     let progress =
@@ -268,38 +384,47 @@ impl Desk {
         self.surveys.values_mut().for_each(Survey::keep);
     }
 
+    fn studio(&mut self) -> Result<&mut Studio, Refused> {
+        opened(&mut self.studio, &mut self.tools)
+    }
+
     /// ws of what is asked for.
-    fn ws(&mut self, ask: &Ask) -> Vec<f32> {
-        let studio = &mut self.tools.studio;
+    fn ws(&mut self, ask: &Ask) -> Result<Vec<f32>, Refused> {
+        let directions = lock(&self.shared).directions.clone();
+        let studio = self.studio()?;
         let (_, mut ws) = studio.latent(ask.seed, &ask.settings);
-        let all = Layers { from: 0, to: usize::MAX };
         if let Some((centre, radius)) = ask.around {
             let (_, other) = studio.latent(centre, &ask.settings);
+            let all = Layers { from: 0, to: usize::MAX };
             mix(&mut ws, &other, 1.0 - radius, all, studio.network.mapping.w_dim);
         }
-        if let Some((direction, amount)) = ask.along
-            && let Some(step) = lock(&self.shared).directions.clone().get(direction)
+        if let Some((number, amount)) = ask.along
+            && let Some(Direction { layers, step, .. }) = directions.as_deref().and_then(|all| all.get(number))
         {
-            add(&mut ws, step, amount, all);
+            add(&mut ws, step, amount, *layers);
         }
-        ws
+        Ok(ws)
     }
 
     fn draw(&mut self, ask: &Ask) -> Result<RgbImage, Refused> {
-        let ws = self.ws(ask);
-        self.tools.studio.draw(&ws).map_err(failed)
+        let ws = self.ws(ask)?;
+        self.studio()?.draw(&ws).map_err(failed)
+    }
+
+    fn stars(&mut self) -> Result<Vec<Starred>, Refused> {
+        let stars = favourites::read(&self.tools.favourites).map_err(failed)?;
+        let named = (self.tools.named)();
+        let own = stars.iter().filter(|star| star.network == named);
+        Ok(own.map(|star| (star.seed, star.psi, star.class)).collect())
     }
 
     fn star(&mut self, asks: &[Ask], on: bool) -> Result<usize, Refused> {
-        let stars: Vec<Favourite> = asks
-            .iter()
-            .map(|ask| {
-                let ws = self.ws(ask);
-                let Settings { psi, class } = ask.settings;
-                let w_dim = self.tools.studio.network.mapping.w_dim;
-                Favourite::new(&self.tools.named, ask.seed, [f64::from(psi), class], &ws, w_dim)
-            })
-            .collect();
+        let (named, w_dim) = ((self.tools.named)(), self.tools.network.mapping.w_dim);
+        let star = |ask: &Ask| {
+            let Settings { psi, class } = ask.settings;
+            Ok(Favourite::new(&named, ask.seed, [f64::from(psi), class], &self.ws(ask)?, w_dim))
+        };
+        let stars: Vec<Favourite> = asks.iter().map(star).collect::<Result<_, Refused>>()?;
         let file = &self.tools.favourites;
         if on { favourites::add(file, &stars) } else { favourites::remove(file, &stars) }.map_err(failed)
     }
@@ -308,13 +433,16 @@ impl Desk {
     fn sorted(&mut self, ask: &OrderAsk) -> Result<Progress, Refused> {
         let OrderAsk { order, count, settings, .. } = *ask;
         let seeds: Vec<u32> = (0..count).collect();
-        let studio = &mut self.tools.studio;
+        let studio = opened(&mut self.studio, &mut self.tools)?;
         let looks = !matches!(order, Order::Seed | Order::Average);
         let mut usual = None;
         let mut liked = Vec::new();
         let key = (settings.psi.to_bits(), settings.class.to_bits());
         if looks {
-            let eyes = self.tools.eyes.as_ref().map_err(|line| Refused::Failed(line.clone()))?;
+            let eyes = match &mut self.eyes {
+                Some(eyes) => eyes,
+                none => none.insert((self.tools.eyes)().map_err(Refused::Failed)?),
+            };
             if !self.surveys.contains_key(&key) {
                 if self.surveys.len() >= MOST_SURVEYS {
                     self.surveys.drain().for_each(|(_, mut survey)| survey.keep());
@@ -353,6 +481,17 @@ impl Desk {
         }
         sort(&mut items);
         Ok(Progress::Sorted(Arc::new(items.into_iter().map(|item| item.seed).collect())))
+    }
+}
+
+/// The network, prepared.
+fn opened<'a>(studio: &'a mut Option<Studio>, tools: &mut Tools) -> Result<&'a mut Studio, Refused> {
+    match studio {
+        Some(studio) => Ok(studio),
+        none => {
+            let program = (tools.prepare)(&tools.network).map_err(Refused::Failed)?;
+            Ok(none.insert(Studio::new(tools.network.clone(), program)))
+        }
     }
 }
 

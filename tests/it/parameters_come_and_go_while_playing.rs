@@ -52,6 +52,7 @@ impl Rig {
             announce,
             timeouts,
             thumbs: None,
+            explorer: None,
             names,
             events: sender,
             counts,

@@ -78,6 +78,7 @@ fn browsers_get_them_by_name() {
         announce: false,
         timeouts: Timeouts::default(),
         thumbs: Some(Arc::new(thumbnails.clone())),
+        explorer: None,
         names: Arc::new(Names::default),
         events: sender,
         counts: Arc::default(),

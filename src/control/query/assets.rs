@@ -27,6 +27,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("/list.js", SCRIPT, include_str!("page/list.js")),
         ("/fader.js", SCRIPT, include_str!("page/fader.js")),
         ("/play.js", SCRIPT, include_str!("page/play.js")),
+        ("/explorer.js", SCRIPT, include_str!("page/explorer.js")),
         ("/tabs.js", SCRIPT, include_str!("page/tabs.js")),
     ]
     .map(|(path, kind, text)| {

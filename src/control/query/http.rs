@@ -1,7 +1,7 @@
 //! HTTP: connections, and answers to requests.
 //!
 //! Everything runs on the thread `query`. Connections, requests per second, and the size and duration of headers are
-//! limited; bodies are ignored; a request that neither our own page nor a native program could have made is refused.
+//! limited; bodies are ignored; only the explorer is posted to; a request that neither our own page nor a native program could have made is refused.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use super::announce::NAME;
 use super::assets::{self, Asset};
 use super::board::Shared;
+use super::explorer::{self, Explorer, Wish};
 use super::names::{Known, LookUp};
 use super::thumb::{self, Thumbs};
 use super::{Timeouts, guard, socket, tree};
@@ -34,11 +35,15 @@ const PICTURE_TIMEOUT: Duration = Duration::from_millis(500);
 
 pub use web::Answer;
 
+/// Who has small pictures: of what can be chosen, and of the network that plays.
+type Pictures = (Option<Arc<dyn Thumbs>>, Option<Arc<dyn Explorer>>);
+
 /// State shared by all connections.
 #[derive(Clone)]
 pub struct Site {
     pub shared: Arc<Shared>,
     pub thumbs: Option<Arc<dyn Thumbs>>,
+    pub explorer: Option<Arc<dyn Explorer>>,
     pub events: EventSender,
     pub counts: Arc<Counts>,
     pub timeouts: Timeouts,
@@ -50,7 +55,7 @@ pub struct Site {
 impl Site {
     pub fn new(
         shared: Arc<Shared>,
-        thumbs: Option<Arc<dyn Thumbs>>,
+        (thumbs, explorer): Pictures,
         names: LookUp,
         events: EventSender,
         counts: Arc<Counts>,
@@ -58,7 +63,7 @@ impl Site {
     ) -> Self {
         let rate = Arc::new(Mutex::new(Peers::new(MAX_REQUESTS_PER_SEC, Instant::now())));
         let (names, sockets) = (Known::new(names), Arc::new(Semaphore::new(MAX_SOCKETS)));
-        Site { shared, thumbs, names, events, counts, timeouts, rate, sockets }
+        Site { shared, thumbs, explorer, names, events, counts, timeouts, rate, sockets }
     }
 }
 
@@ -116,7 +121,8 @@ async fn answer(mut request: Request<Incoming>, from: SocketAddr, site: Site) ->
     if !may_pass(&site, from, 1.0) {
         return plain(StatusCode::TOO_MANY_REQUESTS, "too many requests");
     }
-    if request.method() != Method::GET && request.method() != Method::HEAD {
+    let is_post = request.method() == Method::POST && request.uri().path().starts_with(explorer::PATH);
+    if !is_post && request.method() != Method::GET && request.method() != Method::HEAD {
         return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET");
     }
     if web::wants_socket(&request) {
@@ -126,6 +132,11 @@ async fn answer(mut request: Request<Incoming>, from: SocketAddr, site: Site) ->
     let Some(address) = decoded(request.uri().path()) else {
         return plain(StatusCode::BAD_REQUEST, "the path is not valid text");
     };
+    if let Some(path) = address.strip_prefix(explorer::PATH) {
+        let (path, query) = (path.to_owned(), request.uri().query().unwrap_or_default().to_owned());
+        let wish = Wish { is_post, path, query, is_local: from.ip().to_canonical().is_loopback() };
+        return explorer::answer(site.explorer.as_deref(), wish).await;
+    }
     if let Some(rest) = address.strip_prefix(thumb::PATH) {
         return thumb::answer(site.thumbs.as_deref(), rest, header(header::IF_NONE_MATCH));
     }

@@ -1,8 +1,8 @@
 'use strict';
-/* The header, the three pages, the log, and the small picture. */
+/* The header, the pages, the log, and the small picture. */
 
 /* ---- tabs ---- */
-const TABS = ['play', 'list', 'log'];
+const TABS = ['play', 'list', 'explore', 'log'];
 function go(to) {
   tab = TABS.includes(to) ? to : 'play';
   document.body.dataset.tab = tab;
@@ -14,6 +14,7 @@ function go(to) {
   if (tab === 'list' && isStale) rebuild();
   if (tab === 'log') { unread = 0; $('unread').hidden = true; }
   if (tab === 'play') findNames();
+  gallery.look(tab === 'explore');
   hear();
 }
 for (const name of TABS) $('tab-' + name).onclick = () => { location.hash = name; };
@@ -86,7 +87,7 @@ async function look() {
   const started = performance.now();
   let pause = 80;
   try {
-    if (!document.hidden && tab !== 'log') {
+    if (!document.hidden && tab !== 'log' && tab !== 'explore') {
       const answer = await fetch('/?PICTURE');
       if (answer.status === 200) {
         const image = $(tab === 'list' ? 'picture' : 'look');
