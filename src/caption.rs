@@ -2,8 +2,8 @@
 //!
 //! A SqueezeNet looks at the middle square of a picture ([`features`]), and a recurrent network puts words to what it has
 //! seen ([`words`]). A caption is offered, never asserted: it has a log-probability, below [`GUESS`] it is marked as a guess, and
-//! [`table`] keeps what a person has written instead. Nothing here knows of networks that make pictures, of effects or of the
-//! show. Not for the frame's path.
+//! [`table`] keeps what a person has written instead. Only [`watch`] knows of the show, nothing of networks that
+//! make pictures or of effects. Not for the frame's path.
 //!
 //! Source of the maths: Iandola et al., "SqueezeNet" (2016); Xu et al., "Show, Attend and Tell" (2015); the captioner's
 //! training program.
@@ -11,6 +11,7 @@
 pub mod features;
 pub mod square;
 pub mod table;
+pub mod watch;
 pub mod words;
 
 use std::path::{Path, PathBuf};

@@ -8,6 +8,7 @@ pub mod convert;
 pub mod file;
 pub mod fit;
 pub mod resample;
+pub mod words;
 
 use std::ops::RangeInclusive;
 

@@ -11,6 +11,7 @@ pub mod palette;
 pub mod scale;
 pub mod script;
 pub mod shader;
+mod words;
 pub mod workshop;
 
 pub use chain::{Link, Moment, Screen};

@@ -176,6 +176,11 @@ impl Devices {
         self.devices.push(Box::new(device));
     }
 
+    /// Adds a listener.
+    pub fn listen(&mut self, listener: impl Listener + 'static) {
+        self.listeners.push(Box::new(listener));
+    }
+
     /// Adds a tap for finished pictures.
     pub fn tap(&mut self, tap: impl Tap + 'static) {
         self.taps.push(Box::new(tap));
@@ -338,6 +343,7 @@ impl Show {
         }
         // The first picture is already painted and mixed.
         show.answer(Id::Palette);
+        show.answer(Id::CaptionWords);
         show.params.settle();
         show.land();
         show.slideshow.settle();
@@ -708,6 +714,7 @@ impl Show {
                 Ok(palette) => self.output.set_palette(palette),
                 Err(line) => self.status.refuse(&format!("/palette: {line}")),
             },
+            Id::CaptionWords | Id::CaptionSeen => self.caption(),
             Id::FxAdd | Id::FxRemove | Id::FxOrder => self.change_effects(id),
             Id::MacroSet => self.set_macro(),
             Id::ModAdd => self.add_modulator(),
@@ -1596,6 +1603,18 @@ impl Show {
         summary.streaming = self.recording.stream_line();
         summary.sharing = self.recording.shares.line();
         summary
+    }
+
+    /// Adds a tap, which gets each finished picture from now on.
+    pub fn tap(&mut self, tap: impl Tap + 'static) {
+        self.output.tap(Box::new(tap));
+    }
+
+    /// What is written over the picture: the player's own words, or else what the captioner sees.
+    fn caption(&mut self) {
+        let own = self.params.text(Id::CaptionWords);
+        let words = if own.trim().is_empty() { self.params.text(Id::CaptionSeen) } else { own };
+        self.output.set_words(words);
     }
 
     /// Connects devices. From now on the show answers clients, and keeps the devices alive.

@@ -10,6 +10,7 @@ use anyhow::ensure;
 
 use crate::audio::listen::Input;
 use crate::audio::{Gain, offset};
+use crate::caption::watch;
 use crate::control::audio::AudioIn;
 use crate::control::midi::{MidiClockOut, MidiInputs, MidiOutputs, PortRule, Profiles};
 use crate::control::osc::{self, OscServer, Out};
@@ -304,6 +305,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(query) = query {
         devices.tap(query.viewer());
         devices.plug(query);
+    }
+    match watch::start(sender.clone(), true) {
+        Ok((watch, looker)) => {
+            devices.listen(watch);
+            devices.tap(looker);
+        }
+        Err(error) => show.notice(format!("cannot start the thread for captions: {error}")),
     }
     if has_window && device.is_none() {
         devices.tap(Uploads);

@@ -11,6 +11,8 @@ use anyhow::{Context, bail, ensure};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::audio::Gain;
+use crate::caption::watch;
+use crate::control::Event;
 use crate::control::audio::Playback;
 use crate::image::fit::Composer;
 use crate::params::{Choice, Codec};
@@ -182,10 +184,20 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if options.closes {
         show.close_loop(frames as usize, lead as usize);
     }
+    let (mut captions, looker) = watch::Offline::new();
+    show.tap(looker);
+    let mut play = |show: &mut Show, dt: f64, events: &[Event]| match captions.event(show.params(), dt) {
+        None => show.step(dt, events),
+        Some(Event::Notice(line)) => {
+            warn!("{line}");
+            show.step(dt, events);
+        }
+        Some(seen) => show.step(dt, &[events, &[seen]].concat()),
+    };
     // The first frame is at time 0.
-    show.step(0.0, &[]);
+    play(&mut show, 0.0, &[]);
     for _ in 0..lead {
-        show.step(1.0 / options.fps, &[]);
+        play(&mut show, 1.0 / options.fps, &[]);
     }
     let open = [
         ("the sound", playback.is_some()),
@@ -219,7 +231,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                 Some(playback) => playback.advance(frame as f64 / options.fps + options.audio_offset / 1000.0)?,
                 None => &[],
             };
-            show.step(1.0 / options.fps, events);
+            play(&mut show, 1.0 / options.fps, events);
         }
         if let Some(failure) = show.failure() {
             bail!("frame {frame}: {failure}");

@@ -2,6 +2,7 @@
 //! no code compares words with strings.
 
 pub use crate::image::Fit;
+pub use crate::image::words::Place;
 
 /// An enum whose variants are the words of a [`Kind::Choice`](super::Kind::Choice), in the same order.
 pub trait Choice: Copy + 'static {
@@ -277,6 +278,7 @@ choices! {
     }
 }
 
+words!(Place { Bottom = "bottom", Middle = "middle", Top = "top" });
 words!(Fit { Contain = "contain", Cover = "cover", Mirror = "mirror" });
 
 impl TimeBase {

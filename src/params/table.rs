@@ -10,8 +10,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::Value;
 use super::choice::{
-    BendEdge, BendKind, Choice, Codec, Detail, Ease, Fit, Keep, Kernel, Layout, NoiseKind, RecordWhat, StyleSize,
-    TempoSource, TimeBase, TrackEnd, TrackTake, TrackWay, WalkKind, Zone,
+    BendEdge, BendKind, Choice, Codec, Detail, Ease, Fit, Keep, Kernel, Layout, NoiseKind, Place, RecordWhat,
+    StyleSize, TempoSource, TimeBase, TrackEnd, TrackTake, TrackWay, WalkKind, Zone,
 };
 
 /// What a parameter holds.
@@ -408,6 +408,12 @@ parameters! {
     FitSectors = D::int("/fit/sectors", 2, 32, 6).help("number of sectors of /fit kaleidoscope");
     FitTurn = D::float("/fit/turn", -1.0, 1.0, 0.0).unit("turns").smooth(0.08).help("rotates the sectors of /fit kaleidoscope");
     FlashLimit = D::boolean("/flash/limit", true).stage().saving(Saving::ReadOnly).help("for photosensitive people: damps the picture where it would flash more than three times a second");
+    CaptionShow = D::boolean("/caption/show", false).stage().saving(Saving::ReadOnly).help("words over the picture, for the audience: what the captioner sees in it, or your own");
+    CaptionWords = D::text("/caption/words", "").stage().saving(Saving::ReadOnly).help("your own words for /caption/show; empty leaves it to the captioner");
+    CaptionSeen = D::text("/caption/seen", "").stage().unlearnable().saving(Saving::ReadOnly).help("what the captioner sees in the network's picture, while /caption/show is on and /caption/words is empty; a question mark says that it is unsure");
+    CaptionEvery = D::float("/caption/every", 0.5, 120.0, 5.0).square().unit("s").stage().saving(Saving::ReadOnly).help("how often the captioner looks");
+    CaptionSize = D::float("/caption/size", 0.02, 0.25, 0.06).stage().saving(Saving::ReadOnly).help("height of a line, as a part of the picture's height; long words are set smaller");
+    CaptionPlace = D::choice("/caption/place", Place::WORDS, Place::Bottom as usize).stage().saving(Saving::ReadOnly).help("where the words are");
     Palette = D::text("/palette", "ember").unlearnable().help("colours for effects that use a palette: a list such as #0b0410 #d9501e #ffeeb0, or ember, ocean, aurora, neon, mono, rainbow");
     FxAdd = D::text("/fx/add", "").command().unlearnable().saving(NOW).help("add an effect to the end of the chain, by the name of its file");
     FxRemove = D::text("/fx/remove", "").command().unlearnable().saving(NOW).help("remove an effect from the chain");

@@ -17,9 +17,11 @@ use super::flash::Flash;
 use super::header::What;
 use super::scale::{Scaler, Scaling};
 use super::shader::{FIRST_TEXTURE, MOST_TEXTURES};
+use super::words::Words;
 use crate::engine::EngineError;
 use crate::engine::gpu::{Device, GpuImage, GpuTexture, Mapped, Ring, unavailable, wait};
 use crate::engine::surface::{Surface, Texture};
+use crate::image::words::Block;
 
 /// How many effects a chain may have.
 pub const MOST_LINKS: usize = 40;
@@ -123,6 +125,7 @@ pub struct Screen {
     black: Plate,
     sampler: wgpu::Sampler,
     flash: Flash,
+    over: Words,
     uniforms: wgpu::Buffer,
     words: Vec<u32>,
     /// Of the module that is running.
@@ -144,7 +147,8 @@ impl Screen {
     /// # Errors
     /// When the device rejects the built-in shaders.
     pub fn new(device: Arc<Device>) -> Result<Screen, EngineError> {
-        let ((scaler, flash), error) = device.watched(|| (Scaler::new(&device.wgpu), Flash::new(&device)));
+        let make = || (Scaler::new(&device.wgpu), Flash::new(&device), Words::new(&device.wgpu));
+        let ((scaler, flash, over), error) = device.watched(make);
         if let Some(error) = error {
             return Err(unavailable(crate::engine::gpu::first_line(&error)));
         }
@@ -170,6 +174,7 @@ impl Screen {
             black,
             sampler,
             flash,
+            over,
             uniforms,
             words: Vec::new(),
             knobs: Vec::new(),
@@ -182,6 +187,11 @@ impl Screen {
             ids,
             device,
         })
+    }
+
+    /// Words over the pictures from the next one on; `None` for none. The number changes with the block.
+    pub fn lay_words(&mut self, words: Option<(&Block, u64)>) {
+        self.over.lay(&self.device, words);
     }
 
     /// What went wrong with a module in the last picture.
@@ -591,6 +601,7 @@ impl Screen {
         if covers {
             self.flash.cover(encoder, &texture.view);
         }
+        self.over.draw(encoder, &texture.view);
         if let Some(number) = number {
             ring.send_texture(&self.device, encoder, &texture, light.as_ref(), number);
         }

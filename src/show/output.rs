@@ -17,6 +17,7 @@ use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::memo::{Memo, MemoError};
 use crate::engine::{Noise, NoiseMode, Program, Transform};
 use crate::image::Fit;
+use crate::image::words::Look;
 use crate::modulate::Signals;
 use crate::network::style_transfer::StyleNetwork;
 use crate::params::{Detail, Id, NoiseKind, Params};
@@ -141,6 +142,9 @@ pub struct Output {
     chain_serial: u64,
     /// Counts palettes.
     palette_serial: u64,
+    /// Counts what is written over the picture, and whether that is anything.
+    words_serial: u64,
+    has_words: bool,
     /// Counts what makes bends forget.
     bends_epoch: u32,
     /// Width and height of the output in pixels; 0 for the picture's own.
@@ -175,6 +179,8 @@ impl Output {
             maker: Maker::Offline(Box::new(Stage::new(Scene { generation: 0, program }, screen))),
             chain_serial: 0,
             palette_serial: 0,
+            words_serial: 0,
+            has_words: false,
             bends_epoch: 0,
             size: [0; 2],
             is_moving: false,
@@ -319,6 +325,13 @@ impl Output {
     pub fn set_palette(&mut self, palette: Box<Palette>) {
         self.palette_serial += 1;
         self.change(Change::Palette(palette));
+    }
+
+    /// Writes this over the picture from the next one on, while `/caption/show` is on.
+    pub fn set_words(&mut self, words: &str) {
+        self.words_serial += 1;
+        self.has_words = !words.trim().is_empty();
+        self.change(Change::Words(words.into()));
     }
 
     /// The output's width and height in pixels; 0 for the picture's own.
@@ -467,6 +480,13 @@ impl Output {
         let is_plain = effects.is_empty() && scaling.is_plain([width, height]);
         request.scaling = if is_plain { Scaling::default() } else { scaling };
         request.palette_serial = self.palette_serial;
+        request.words = match self.has_words && p.bool(Id::CaptionShow) {
+            true => {
+                let (size, place) = (p.get(Id::CaptionSize) as f32, p.get_choice(Id::CaptionPlace));
+                Look { serial: self.words_serial, size, place }
+            }
+            false => Look::default(),
+        };
         request.chain = self.chain_serial;
         effects.fill(p, now.signals, &mut request.chain_values);
         (request.at_secs, request.beat, request.bpm) = (now.secs, now.beat, p.get(Id::Tempo) as f32);
@@ -557,7 +577,15 @@ impl Output {
 
     /// Takes the newest picture if there is one; otherwise the last good one stays.
     fn collect(&mut self, status: &mut Status) {
-        let Maker::Live(live) = &mut self.maker else { return };
+        let live = match &mut self.maker {
+            Maker::Live(live) => live,
+            Maker::Offline(stage) => {
+                if let Some(clean) = stage.take_clean().filter(|_| self.request.clean) {
+                    self.clean = Some(clean);
+                }
+                return;
+            }
+        };
         if let Some(pixels) = live.newest_pixels() {
             self.pixels = Some(pixels);
         }

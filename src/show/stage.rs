@@ -23,6 +23,7 @@ use crate::engine::canvas::{Canvas, Memory};
 use crate::engine::surface::{self, Place, Surface, Texture};
 use crate::engine::{EngineError, Inputs, Noise, Program, Transform};
 use crate::image::convert::rgba8_from_image;
+use crate::image::words::{Look, Typesetter};
 use crate::screen::palette::Palette;
 use crate::screen::{Link, Moment, Scaling, Screen};
 
@@ -85,6 +86,8 @@ pub struct Request {
     pub bpm: f32,
     /// The output, and how the picture fills it.
     pub scaling: Scaling,
+    /// How the words of [`Change::Words`] look, if they are shown.
+    pub words: Look,
     /// Counts changes of the palette.
     pub palette_serial: u64,
     /// The chain of effects that `chain_values` are for; requests for another one are not drawn.
@@ -131,6 +134,8 @@ pub enum Change {
     /// The effects from files, and the number of this chain.
     Chain(Vec<Link>, u64),
     Palette(Box<Palette>),
+    /// What is written over the picture.
+    Words(Box<str>),
 }
 
 /// Objects that a stage no longer needs, to be freed by another thread.
@@ -140,6 +145,7 @@ pub enum Used {
     Input(Option<input::Shown>),
     Chain(Vec<Link>),
     Palette(Box<Palette>),
+    Words(Box<str>),
 }
 
 /// Turns requests into pictures.
@@ -174,6 +180,9 @@ pub struct Stage {
     screen: Option<Screen>,
     /// The number of the chain that the screen runs.
     chain_number: u64,
+    words: Typesetter,
+    /// Of the request that is drawn.
+    look: Look,
     /// What the network's picture was made from, if it is still there.
     composed: Option<Request>,
     /// Counts pictures, for effects.
@@ -187,6 +196,8 @@ impl Stage {
         Stage {
             screen,
             chain_number: 0,
+            words: Typesetter::default(),
+            look: Look::default(),
             composed: None,
             pictures: 0,
             bends_remember: false,
@@ -227,6 +238,9 @@ impl Stage {
             }
             return Used::Palette(palette);
         }
+        if let Change::Words(words) = change {
+            return Used::Words(self.words.say(words));
+        }
         self.works_in_memory = false;
         self.composed = None;
         if let Some((_, canvas)) = &mut self.device {
@@ -239,6 +253,7 @@ impl Stage {
             Change::Input(content, serial) => Used::Input(self.chain.input.change(content, serial)),
             Change::Chain(links, _) => Used::Chain(links),
             Change::Palette(palette) => Used::Palette(palette),
+            Change::Words(words) => Used::Words(words),
         }
     }
 
@@ -329,6 +344,7 @@ impl Stage {
         self.light_from = request.light.then(|| self.light_from.unwrap_or(self.serial + 1));
         (self.values.crossfade, self.values.input, self.values.style) = (request.fade, request.input, request.style);
         self.bends_remember = request.bends.remembers();
+        self.look = request.words;
         self.chain.input.prepare(&request.input);
         let dt_secs = (request.at_secs - self.last_secs).max(0.0) as f32;
         let time = Time { secs: request.at_secs, dt_secs };
@@ -337,7 +353,9 @@ impl Stage {
             None => {
                 // What the network has made is another picture then.
                 self.composed = None;
-                match self.draw_on_device(request, time) {
+                // Where no screen draws, words are laid over in memory: every other byte stays as it is.
+                let drawn = if self.look.is_shown() { None } else { self.draw_on_device(request, time) };
+                match drawn {
                     Some(picture) => picture,
                     None => self.draw_in_memory(request, time)?,
                 }
@@ -441,6 +459,7 @@ impl Stage {
             None => (&mut self.frame, &mut none),
         };
         let size = request.scaling.size;
+        screen.lay_words(self.words.set(&self.look, size));
         let texture = watched(screen, |screen| {
             screen.draw([painting, network], &request.scaling, &request.chain_values, moment, number)
         })?;
@@ -451,6 +470,8 @@ impl Stage {
     fn project_plain(&mut self, screen: &mut Screen, request: &Request) -> Result<Arc<Picture>, EngineError> {
         let number = (request.pixels != Pixels::None).then_some(self.serial + 1);
         let made = self.chain.made().unwrap_or(&mut self.frame);
+        let [_, height, width] = made.shape();
+        screen.lay_words(self.words.set(&self.look, [width as u32, height as u32]));
         let (size, texture) = watched(screen, |screen| screen.draw_plain(made, number))?;
         self.publish_from(screen, size, texture, request)
     }
@@ -576,11 +597,15 @@ impl Stage {
         let image = self.chain.made().unwrap_or(&mut self.frame).bring()?;
         self.serial += 1;
         let is_for_light = self.light_from.is_some();
+        let words = self.words.set(&self.look, [image.width as u32, image.height as u32]);
         Ok(publish(&mut self.pool, |picture| {
             (picture.width, picture.height, picture.serial) = (image.width as u32, image.height as u32, self.serial);
             picture.is_for_light = is_for_light;
             picture.light.clear();
             rgba8_from_image(image, &mut picture.rgba);
+            if let Some((words, _)) = words {
+                words.over(&mut picture.rgba, picture.width);
+            }
         }))
     }
 }

@@ -25,6 +25,7 @@ mod a_video_can_be_the_input;
 mod bends_agree_with_the_prototype;
 mod bends_move_the_picture;
 mod cameras_and_streams_come_and_go;
+mod captions_are_seen_by_the_audience;
 mod changes_wait_for_the_beat;
 mod directions_move_the_picture;
 mod effects_from_files;

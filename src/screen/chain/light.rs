@@ -41,8 +41,8 @@ impl Screen {
         Ok((size, self.submit(encoder, texture)))
     }
 
-    /// The end of the chain as it is sent; `None` if that is not wanted. It is covered while the pictures flash, in a texture
-    /// of its own, as effects read what was made.
+    /// The end of the chain as it is sent; `None` if that is not wanted. It is covered while the pictures flash, and with
+    /// words, in a texture of its own, as effects read what was made.
     pub(super) fn light(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
@@ -53,7 +53,8 @@ impl Screen {
             return None;
         }
         let made_texture = made.view.texture().clone();
-        if !covers || !self.flash.is_watching() {
+        let is_covered = covers && self.flash.is_watching();
+        if !is_covered && !self.over.are_laid() {
             return Some(made_texture);
         }
         let light = match self.light.take().filter(|light| light.size == made.size) {
@@ -62,7 +63,10 @@ impl Screen {
         };
         let texture = light.view.texture().clone();
         encoder.copy_texture_to_texture(made_texture.as_image_copy(), texture.as_image_copy(), texture.size());
-        self.flash.cover_light(encoder, &light.view);
+        if is_covered {
+            self.flash.cover_light(encoder, &light.view);
+        }
+        self.over.draw_light(encoder, &light.view);
         self.light = Some(light);
         Some(texture)
     }
