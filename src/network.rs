@@ -5,6 +5,7 @@
 //! [`crate::latent::mapping::Mapping`]. Nothing in a file is ever executed. Runs on the loader's thread.
 
 mod arrays;
+pub mod blend;
 mod bytes;
 pub mod canonical;
 pub mod checkpoint;
@@ -126,6 +127,8 @@ pub enum NetworkError {
     Shape { path: PathBuf, tensor: String, expected: String, found: String },
     #[error("{}: tensor {tensor}: number {index} is {value}", path.display())]
     NotFinite { path: PathBuf, tensor: String, index: usize, value: f32 },
+    #[error("{} cannot be mixed with {}: {what}: expected {expected}, found {found}", second.display(), first.display())]
+    Pair { first: PathBuf, second: PathBuf, what: String, expected: String, found: String },
     #[error("{}: {source}", path.display())]
     Plan { path: PathBuf, source: Box<PlanError> },
     #[error("{}: {source}", path.display())]

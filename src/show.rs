@@ -23,6 +23,7 @@ mod live;
 pub mod loads;
 mod log;
 mod macros;
+mod mixing;
 mod models;
 mod modulation;
 mod morph;
@@ -83,9 +84,13 @@ use deck::{Decks, Leads};
 use directions::Directions;
 use effects::Effects;
 use films::Films;
-use loads::{Context, Kind, Landed, Landing, LoadError, LoadRequest, Loaded, Loads, Named, Place, Progress, Recorded};
+use loads::{
+    BlendRequest, Context, Kind, Landed, Landing, LoadError, LoadRequest, Loaded, Loads, Named, Place, Progress,
+    Recorded,
+};
 pub use log::Said;
 pub use macros::MacroState;
+use mixing::{Mixing, Ready};
 pub use models::{Models, ModelsView};
 use modulation::Modulation;
 use morph::Morph;
@@ -204,6 +209,7 @@ pub struct Show {
     reread: Reread,
     loads: Loads,
     decks: Decks,
+    mixing: Mixing,
     directions: Directions,
     keys: track::Keys,
     slideshow: Slideshow,
@@ -283,6 +289,7 @@ impl Show {
             workshop,
             sources: None,
             is_live: mode == Mode::Live,
+            pair: Arc::default(),
         };
         let place = recorded.as_ref().and_then(|recorded| recorded.places.get(file)).unwrap_or(file);
         let (network, program) = context.network(place, &Progress::default())?;
@@ -300,6 +307,7 @@ impl Show {
             reread: Reread::default(),
             loads: Loads::new(context),
             decks: Decks::new(network, &params),
+            mixing: Mixing::default(),
             directions: Directions::default(),
             keys: track::Keys::default(),
             slideshow: Slideshow::default(),
@@ -346,6 +354,10 @@ impl Show {
         show.answer(Id::CaptionWords);
         show.params.settle();
         show.land();
+        show.mix();
+        if show.loads.recorded().is_some() {
+            show.land();
+        }
         show.slideshow.settle();
         show.params.begin();
         show.decks = show.decks.anew(&show.params);
@@ -395,6 +407,7 @@ impl Show {
         self.step_macros();
         self.params.step(dt);
         if !is_frozen {
+            self.mix();
             self.walk(dt);
         }
         let frame = self.loads.frame();
@@ -507,8 +520,8 @@ impl Show {
     fn land(&mut self) {
         // Offline they come in the step that needs them, in a take when they came then.
         let at_once = self.loads.is_live() || self.loads.recorded().is_some();
-        if self.directions.wants(self.decks.network(), &self.params, at_once) {
-            self.loads.request(LoadRequest::Directions(self.decks.network().clone()));
+        if self.directions.wants(self.decks.own_network(), &self.params, at_once) {
+            self.loads.request(LoadRequest::Directions(self.decks.own_network().clone()));
         }
         while let Some(news) = self.presets.poll() {
             match news {
@@ -680,6 +693,7 @@ impl Show {
                 let place = Place::Named(self.named(Id::Network));
                 self.loads.request(LoadRequest::Network(place));
             }
+            Id::NetworkB => self.name_second(),
             Id::StyleNetwork => self.go_to_style(),
             Id::Input => self.go_to_input(),
             Id::InputNext => self.leaf(1),
@@ -896,7 +910,10 @@ impl Show {
         }
         match result {
             Ok(loaded) => {
-                self.status.mended(request.kind());
+                // That a network plays alone does not mend what keeps it so.
+                if !matches!(request, LoadRequest::Blend(BlendRequest { second: None, .. })) {
+                    self.status.mended(request.kind());
+                }
                 self.take_loaded(request, loaded);
             }
             Err(error) => self.take_failed(&request, &error),
@@ -906,18 +923,11 @@ impl Show {
     fn take_loaded(&mut self, request: LoadRequest, loaded: Option<Loaded>) {
         match (request, loaded) {
             (LoadRequest::Network(place), Some(Loaded::Network { network, program })) => {
-                let drives = self.morph.network_drive(&place, &self.params);
-                let fades = drives.is_some() || self.params.get(Id::NetworkFade) > 0.0;
-                self.decks.change(network, &self.params, fades);
-                self.decks.set_drive(drives);
-                self.place_track();
-                self.output.set_network(self.decks.generation(), program, fades);
-                self.name_network();
-                self.surround_scripts();
-                self.status.notice(format!("{} is ready", self.decks.network().name));
+                self.take_network(Ready { place, network, program });
             }
             // It is already playing.
             (LoadRequest::Network(_), None) => self.name_network(),
+            (LoadRequest::Blend(request), Some(Loaded::Blend(blend))) => self.take_blend(&request, blend),
             (LoadRequest::Style { .. }, Some(Loaded::Style(style))) => {
                 self.name_styles(style.style_names());
                 self.output.set_style(Some(style));
@@ -960,10 +970,25 @@ impl Show {
         }
     }
 
+    /// Plays a network that has been loaded; its blend with a second one, if there is one.
+    fn change_network(&mut self, ready: Ready, blend: Option<Arc<Network>>) {
+        let Ready { place, network, program } = ready;
+        let drives = self.morph.network_drive(&place, &self.params);
+        let fades = drives.is_some() || self.params.get(Id::NetworkFade) > 0.0;
+        self.decks.change(network, &self.params, fades);
+        blend.into_iter().for_each(|blend| self.decks.exchange(blend));
+        self.decks.set_drive(drives);
+        self.place_track();
+        self.output.set_network(self.decks.generation(), program, fades);
+        self.name_network();
+        self.surround_scripts();
+        self.status.notice(format!("{} is ready", self.decks.network().name));
+    }
+
     /// The directions of a network have been found.
     fn take_directions(&mut self, network: &Arc<Network>, loaded: directions_of::Loaded) {
         let directions_of::Loaded { found, named, problems } = loaded;
-        if Arc::ptr_eq(network, self.decks.network()) {
+        if Arc::ptr_eq(network, self.decks.own_network()) {
             self.name_directions(named.iter().map(|(named, _)| named.clone()).collect());
             self.directions.found(network);
         }
@@ -1000,6 +1025,10 @@ impl Show {
             LoadRequest::Network(_) => {
                 self.params.set_text(Id::Network, network);
                 format!("{error}; {network} plays on")
+            }
+            LoadRequest::Blend(request) => {
+                self.refuse_second();
+                format!("{error}; {} plays on alone", request.network.name)
             }
             LoadRequest::Style { .. } => {
                 self.scripts.forget_all_awaited();

@@ -19,6 +19,7 @@ pub use format::Format;
 pub use tensor::{Dtype, TensorRef};
 
 use crate::file::Opened;
+use crate::network::blend::Share;
 use crate::network::{NetworkError, fastgan, pickled, rosinality};
 
 /// First bytes that tell formats apart.
@@ -72,6 +73,18 @@ pub struct Checkpoint {
     pub metadata: BTreeMap<String, String>,
     /// What is odd about the file, although it opens.
     pub warnings: Vec<String>,
+    /// If its numbers are read as a blend with those of another file.
+    pub second: Option<Box<Second>>,
+}
+
+/// A second file with tensors of the same names and sizes.
+#[derive(Clone, Debug)]
+pub struct Second {
+    pub checkpoint: Checkpoint,
+    /// How much of it each tensor gets.
+    pub share: Share,
+    /// Of the networks' pictures.
+    pub resolution: usize,
 }
 
 impl Checkpoint {
@@ -169,7 +182,7 @@ impl Checkpoint {
 
     /// The root of the tree of tensors.
     pub fn root(&self) -> Tensors<'_> {
-        Tensors { checkpoint: self, prefix: String::new() }
+        Tensors { checkpoint: self, prefix: String::new(), second: self.second.as_deref() }
     }
 
     /// The first dozen tensor names, for messages about unknown layouts.
@@ -188,12 +201,16 @@ impl Checkpoint {
 pub struct Tensors<'a> {
     checkpoint: &'a Checkpoint,
     prefix: String,
+    second: Option<&'a Second>,
 }
+
+/// What describes a network and is not trained, and means, which follow from the rest: a blend keeps the first file's.
+const KEPT: [&str; 6] = ["noise_const", "resample_filter", "up_filter", "down_filter", "transform", "w_avg"];
 
 impl<'a> Tensors<'a> {
     /// The place called `name` below this one.
     pub fn at(&self, name: impl std::fmt::Display) -> Tensors<'a> {
-        Tensors { checkpoint: self.checkpoint, prefix: format!("{}{name}.", self.prefix) }
+        Tensors { prefix: format!("{}{name}.", self.prefix), ..self.clone() }
     }
 
     /// The full name of a tensor or attribute of this place.
@@ -223,11 +240,35 @@ impl<'a> Tensors<'a> {
         self.checkpoint.attributes.get(&self.full_name(name))
     }
 
-    /// The numbers of a tensor of exactly this shape, all finite.
+    /// The numbers of a tensor of exactly this shape, all finite; of a blend those between the two files.
     ///
     /// # Errors
     /// When it is missing, has another shape, is not of a float type, or holds NaN or infinity.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, NetworkError> {
+        self.blended(name, |at| at.read(name, shape))
+    }
+
+    /// What `read` gives; of a blend, between what it gives in the two files. For numbers that mean something only together, as
+    /// those of the tensor `name` do with others.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub fn blended(
+        &self,
+        name: &str,
+        read: impl Fn(&Tensors<'a>) -> Result<Vec<f32>, NetworkError>,
+    ) -> Result<Vec<f32>, NetworkError> {
+        let mut numbers = read(&Tensors { second: None, ..self.clone() })?;
+        let Some(second) = self.second.filter(|_| !KEPT.contains(&name)) else { return Ok(numbers) };
+        let share = second.share.of(&self.full_name(name), second.resolution);
+        if share != 0.0 {
+            let others = read(&Tensors { checkpoint: &second.checkpoint, second: None, ..self.clone() })?;
+            numbers.iter_mut().zip(others).for_each(|(x, other)| *x += share * (other - *x));
+        }
+        Ok(numbers)
+    }
+
+    fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, NetworkError> {
         let (path, tensor) = (self.path().to_path_buf(), self.full_name(name));
         let Some(found) = self.checkpoint.tensors.get(&tensor) else {
             return Err(NetworkError::Missing { path, tensor, expected: format!("{shape:?}") });

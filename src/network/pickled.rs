@@ -63,6 +63,7 @@ fn read_by(
         attributes: found.attributes,
         metadata: BTreeMap::new(),
         warnings: found.warnings,
+        second: None,
     })
 }
 

@@ -203,6 +203,22 @@ choices! {
         S512 = "512",
     }
 
+    /// The side of the maps from which the second network plays: `/network/swap`.
+    SwapFrom {
+        /// It plays everywhere.
+        #[default]
+        Off = "off",
+        S4 = "4",
+        S8 = "8",
+        S16 = "16",
+        S32 = "32",
+        S64 = "64",
+        S128 = "128",
+        S256 = "256",
+        S512 = "512",
+        S1024 = "1024",
+    }
+
     /// How the picture fills the output: `/fit`.
     Layout {
         /// The whole picture; the rest is black.
@@ -291,6 +307,13 @@ impl TimeBase {
     }
 }
 
+impl SwapFrom {
+    /// In pixels; `None` when it is off.
+    pub fn pixels(self) -> Option<usize> {
+        (self != SwapFrom::Off).then(|| 2 << self as usize)
+    }
+}
+
 impl StyleSize {
     pub fn pixels(self) -> usize {
         match self {
@@ -367,5 +390,7 @@ mod tests {
         let sizes = [StyleSize::S128, StyleSize::S192, StyleSize::S256, StyleSize::S384, StyleSize::S512];
         check(&sizes);
         assert!(sizes.iter().zip(StyleSize::WORDS).all(|(size, word)| size.pixels().to_string() == *word));
+        let swaps = SwapFrom::WORDS.iter().enumerate().map(|(i, word)| (SwapFrom::from_index(i).pixels(), word));
+        swaps.for_each(|(pixels, word)| assert_eq!(pixels, word.parse().ok()));
     }
 }

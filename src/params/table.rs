@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use super::Value;
 use super::choice::{
     BendEdge, BendKind, Choice, Codec, Detail, Ease, Fit, Keep, Kernel, Layout, NoiseKind, Place, RecordWhat,
-    StyleSize, TempoSource, TimeBase, TrackEnd, TrackTake, TrackWay, WalkKind, Zone,
+    StyleSize, SwapFrom, TempoSource, TimeBase, TrackEnd, TrackTake, TrackWay, WalkKind, Zone,
 };
 
 /// What a parameter holds.
@@ -275,6 +275,10 @@ use Def as D;
 parameters! {
     Network = D::text("/network", "").quantized().saving(Saving::Elsewhere("write network = \"...\" at the top of the file")).help("network to play: the name of one that ships or is yours, or a path");
     NetworkFade = D::float("/network/fade", 0.0, 60.0, 0.0).unit("s").stage().help("crossfade from one network to the next, both moving; 0 cuts");
+    NetworkB = D::text("/network/b", "").quantized().help("second network, of the same shape as /network, whose weights are mixed in: a name or a path; empty for none");
+    NetworkMix = D::float("/network/mix", 0.0, 1.0, 0.0).help("from the weights of /network (0) to those of /network/b (1), prepared beside the show");
+    NetworkSwap = D::choice("/network/swap", SwapFrom::WORDS, SwapFrom::Off as usize).help("/network/b plays only the layers from this many pixels on, the rest stays /network's; off mixes all layers");
+    NetworkSwapWidth = D::float("/network/swap/width", 0.0, 4.0, 0.0).unit("half resolutions").help("how softly /network/b sets in at /network/swap; 0 is between two layers");
     Preset = D::text("/preset", "").command().quantized().saving(Saving::Elsewhere("a preset cannot load another preset")).help("preset to load: a name, a number or a path");
     PresetNext = D::trigger("/preset/next").quantized().help("load the next preset");
     PresetPrev = D::trigger("/preset/prev").quantized().help("load the previous preset");

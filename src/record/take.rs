@@ -43,7 +43,7 @@ pub struct Header {
 /// Something that was requested and arrived in this frame.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Landed {
-    /// `network`, `style`, `picture`, `preset` or `effects`.
+    /// `network`, `style`, `picture`, `preset`, `effects`, `blend` and so on.
     pub kind: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,

@@ -87,7 +87,10 @@ pub enum Drives {
 
 /// One network, and its position in its latent space.
 struct Deck {
+    /// What plays: the network, or a blend of it with a second one.
     network: Arc<Network>,
+    /// As it is in its file.
+    own: Arc<Network>,
     zones: Zones,
     /// Empty until they are found.
     leads: Leads,
@@ -114,6 +117,7 @@ impl Deck {
             keyed: Keyed::default(),
             walk: Walk::new(z_dim, walk_settings(params)),
             other: Walk::new(z_dim, other_settings(params)),
+            own: network.clone(),
             network,
             scratch: Scratch::default(),
             w: Vec::new(),
@@ -279,6 +283,8 @@ impl Decks {
     pub fn anew(&self, params: &Params) -> Self {
         let newest = self.newest();
         let mut decks = Decks::new(newest.network.clone(), params);
+        decks.generation = self.generation;
+        decks.a.own = newest.own.clone();
         decks.a.leads = newest.leads.clone();
         decks.a.keyed = newest.keyed.clone();
         decks
@@ -288,9 +294,14 @@ impl Decks {
         self.b.as_ref().unwrap_or(&self.a)
     }
 
-    /// The playing network, or the one fading in.
+    /// The playing network, or the one fading in; a blend, where a second one is mixed in.
     pub fn network(&self) -> &Arc<Network> {
         &self.newest().network
+    }
+
+    /// The same as it is in its file.
+    pub fn own_network(&self) -> &Arc<Network> {
+        &self.newest().own
     }
 
     /// Which network the next request is for.
@@ -310,6 +321,12 @@ impl Decks {
             self.a = deck;
         }
         self.fade = 0.0;
+        self.generation += 1;
+    }
+
+    /// Plays another blend of the newest network from the next request. Walks, directions and fades go on.
+    pub fn exchange(&mut self, network: Arc<Network>) {
+        self.b.as_mut().unwrap_or(&mut self.a).network = network;
         self.generation += 1;
     }
 
@@ -348,7 +365,7 @@ impl Decks {
     /// The directions of a network have been found.
     pub fn set_leads(&mut self, network: &Arc<Network>, leads: &Leads) {
         for deck in std::iter::once(&mut self.a).chain(&mut self.b) {
-            if Arc::ptr_eq(&deck.network, network) {
+            if Arc::ptr_eq(&deck.own, network) {
                 deck.leads = leads.clone();
             }
         }

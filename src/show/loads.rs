@@ -15,7 +15,10 @@ use std::sync::Arc;
 use crate::file::sources::Sources;
 use crate::patch::preset::Preset;
 use crate::record::take;
-pub use load::{Arrived, Context, From, Kind, LoadError, LoadRequest, Loaded, Named, Place, PresetQuery, Progress};
+pub use load::{
+    Arrived, BlendRequest, Context, From, Kind, LoadError, LoadRequest, Loaded, Named, Place, PresetQuery, Progress,
+    Second,
+};
 use load::{Identity, Outcome};
 use worker::Worker;
 
@@ -88,7 +91,7 @@ impl Workers {
             Kind::Preset | Kind::Armed | Kind::Set | Kind::Keys | Kind::Track => &mut self.library,
             Kind::Effects => &mut self.effects,
             Kind::Directions => &mut self.directions,
-            Kind::Network | Kind::Style | Kind::Picture | Kind::Code => &mut self.loader,
+            Kind::Network | Kind::Style | Kind::Picture | Kind::Blend | Kind::Code => &mut self.loader,
         }
     }
 }
@@ -260,6 +263,10 @@ impl Loads {
     pub fn loading(&self) -> Option<String> {
         let (number, stage) = self.workers.as_ref()?.loader.working()?;
         let entry = self.entries.iter().find(|entry| entry.number == number)?;
+        // While a knob moves, there is always a blend on its way.
+        if entry.request.kind() == Kind::Blend && stage != Progress::READING {
+            return None;
+        }
         Some(format!("{}: {stage}", entry.request.label()))
     }
 
@@ -277,10 +284,27 @@ impl Loads {
         Some(self.arrive(request, outcome))
     }
 
+    /// As [`Loads::take_ready`], of one kind and without threads; with them, or in a take, it comes in its own time.
+    pub fn take_ready_offline(&mut self, kind: Kind) -> Option<Landed> {
+        if self.workers.is_some() || self.recorded.is_some() {
+            return None;
+        }
+        let at = self.entries.iter().position(|entry| !entry.is_prepared && entry.request.kind() == kind)?;
+        let request = self.entries.remove(at).request;
+        let outcome = self.context.load_whole(&request, None, &Progress::default());
+        Some(self.arrive(request, outcome))
+    }
+
     /// What the take says has landed next. What nothing has asked for is passed over.
     fn take_recorded(&mut self) -> Option<Landed> {
         loop {
+            let wants_blend = self.wants(Kind::Blend);
             let recorded = self.recorded.as_mut()?;
+            // The blend of the first picture comes last, when what it needs is there.
+            let is_early = |landed: &take::Landed| landed.kind == Kind::Blend.word() && self.frame == 0 && !wants_blend;
+            if recorded.landed.front().is_some_and(is_early) {
+                return None;
+            }
             let landed = recorded.landed.pop_front()?;
             let is_it = |entry: &Entry| !entry.is_prepared && Some(entry.request.kind()) == Kind::of_word(&landed.kind);
             let Some(at) = self.entries.iter().position(is_it) else {
@@ -383,6 +407,7 @@ mod tests {
             workshop: None,
             sources: None,
             is_live: false,
+            pair: Arc::default(),
         })
     }
 

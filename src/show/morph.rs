@@ -144,7 +144,8 @@ impl Morph {
         }
         let is_held = |write: &Write| {
             let def = write.target.id.def();
-            matches!(def.kind, Kind::Text { .. }) && def.scope == Scope::Picture
+            // The second network belongs to the first, which comes at once.
+            matches!(def.kind, Kind::Text { .. }) && def.scope == Scope::Picture && write.target.id != Id::NetworkB
         };
         let (held, rest) = writes.into_iter().partition(is_held);
         self.held = held;

@@ -58,6 +58,7 @@ impl Show {
             // StyleGAN-XL synthesises as StyleGAN3 does.
             is_stylegan3: matches!(network.kind, network::Kind::StyleGan3 | network::Kind::StyleGanXl),
             has_input: !self.params.text(Id::Input).is_empty(),
+            has_second: !self.params.text(Id::NetworkB).is_empty(),
             bends: self.bending(),
         }
     }

@@ -297,6 +297,11 @@ impl Output {
         self.change(Change::Scene { scene: Scene { generation, program }, fades });
     }
 
+    /// Plays the same network with other weights from the next request.
+    pub fn set_blend(&mut self, generation: u64, program: Box<dyn Program>) {
+        self.change(Change::Blend(Scene { generation, program }));
+    }
+
     /// Drops the network that was faded from.
     pub fn end_fade(&mut self) {
         self.change(Change::EndFade);

@@ -207,7 +207,7 @@ impl Presets {
         let is_held = |target: &Target| pending.as_ref().is_some_and(|pending| pending.written.contains(target));
         let write = |target, value| Write { target, value, source: Source::Preset };
         let mut writes: Vec<Write> = Vec::new();
-        for id in [Id::StyleNetwork, Id::Input, Id::KeysFile, Id::KeysParams] {
+        for id in [Id::NetworkB, Id::StyleNetwork, Id::Input, Id::KeysFile, Id::KeysParams] {
             if !preset.params.iter().any(|(target, _)| target.id == id) {
                 writes.push(write(id.into(), Value::Text(String::new())));
             }

@@ -126,6 +126,8 @@ pub enum Change {
         scene: Scene,
         fades: bool,
     },
+    /// The same network with other weights: a fade goes on.
+    Blend(Scene),
     EndFade,
     /// `None` paints nothing.
     Style(Option<Box<StyleLoop>>),
@@ -248,6 +250,7 @@ impl Stage {
         }
         match change {
             Change::Scene { scene, fades } => Used::Scenes(self.change_scene(scene, fades)),
+            Change::Blend(scene) => Used::Scenes([None, Some(std::mem::replace(&mut self.scene, scene))]),
             Change::EndFade => Used::Scenes([self.end_fade(), None]),
             Change::Style(style) => Used::Style(self.chain.style.change(style)),
             Change::Input(content, serial) => Used::Input(self.chain.input.change(content, serial)),

@@ -180,11 +180,11 @@ impl Takes {
             Ok(Some(Loaded::Track { sources, .. })) => self.read_from(sources),
             Ok(Some(Loaded::Set(set))) => self.read_from(&set.sources),
             Ok(Some(Loaded::Keys(keys))) => self.read_from(&keys.sources),
-            Ok(Some(Loaded::Network { .. } | Loaded::Style(_))) => {}
+            Ok(Some(Loaded::Network { .. } | Loaded::Style(_) | Loaded::Blend(_))) => {}
         }
         // A camera is no file.
         let is_file = |file: &&Path| file.to_str().and_then(Source::parse).is_none();
-        let has_file = matches!(kind, Kind::Network | Kind::Style | Kind::Picture);
+        let has_file = matches!(kind, Kind::Network | Kind::Style | Kind::Picture | Kind::Blend);
         if let Some(file) = file.filter(|_| has_file).filter(is_file) {
             self.used(file);
         }

@@ -137,12 +137,12 @@ fn of_preset(file: &Path, library: &Library, compared: &mut Compared) -> Result<
 /// The files of the networks that a preset names.
 fn networks(preset: &Preset, folders: &Folders) -> Vec<PathBuf> {
     let base = preset.path.parent().unwrap_or(Path::new(""));
-    let style = preset.params.iter().find_map(|(target, value)| match value {
-        Value::Text(name) if target.id == Id::StyleNetwork && !name.is_empty() => Some(name),
+    let others = preset.params.iter().filter_map(|(target, value)| match value {
+        Value::Text(name) if matches!(target.id, Id::NetworkB | Id::StyleNetwork) && !name.is_empty() => Some(name),
         _ => None,
     });
-    let style = style.and_then(|name| folders.file_from(base, Kind::Network, name).ok());
-    preset.network.iter().cloned().chain(style).collect()
+    let others = others.filter_map(|name| folders.file_from(base, Kind::Network, name).ok());
+    preset.network.iter().cloned().chain(others).collect()
 }
 
 fn stem(file: &Path) -> &Path {

@@ -84,6 +84,7 @@ mod the_style_command_resumes;
 mod the_style_loop_stays_alive;
 mod the_transform_reaches_the_network;
 mod thumbnails_are_drawn_beside_the_show;
+mod two_networks_play_as_one;
 mod values_after_a_preset_win;
 mod videos_are_complete_or_still_play;
 mod what_ships_plays_without_the_sources;

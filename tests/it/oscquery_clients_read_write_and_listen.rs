@@ -27,6 +27,7 @@ const DIMS: Dims = Dims {
     classes: 0,
     is_stylegan3: false,
     has_input: false,
+    has_second: true,
     bends: Bending { by_engine: true, layers: 0, reached: [false; BENDS] },
 };
 

@@ -43,6 +43,8 @@ pub struct Dims {
     pub is_stylegan3: bool,
     /// Whether a picture or film goes in.
     pub has_input: bool,
+    /// Whether a second network is named.
+    pub has_second: bool,
     pub bends: Bending,
 }
 
@@ -78,6 +80,7 @@ impl Dims {
             _ if is_below("/transform") => needs(self.is_stylegan3, "the network is no StyleGAN3"),
             _ if is_below("/noise") => needs(!self.is_stylegan3, "a StyleGAN3 has no noise"),
             _ if is_below("/style") || is_below("/feedback") => needs(self.styles > 0, "no style network plays"),
+            Id::NetworkMix | Id::NetworkSwap | Id::NetworkSwapWidth => needs(self.has_second, "there is no /network/b"),
             _ if is_below("/input") => needs(self.has_input, "there is no /input"),
             _ => {
                 let Some(n) = id.bend() else { return Ok(()) };
@@ -605,6 +608,7 @@ pub(super) mod test {
         classes: 10,
         is_stylegan3: false,
         has_input: true,
+        has_second: true,
         bends: Bending { by_engine: true, layers: 7, reached: [true; BENDS] },
     };
 
@@ -672,6 +676,8 @@ pub(super) mod test {
             (Id::FeedbackZoom, Some("no style network plays")),
             (Id::Input, None),
             (Id::InputAmount, Some("there is no /input")),
+            (Id::NetworkB, None),
+            (Id::NetworkMix, Some("there is no /network/b")),
         ] {
             assert_eq!(why(nothing, id), reason, "{id:?}");
         }

@@ -27,7 +27,8 @@ pub fn read(path: &Path, file: Bytes) -> Result<Checkpoint, NetworkError> {
     let mut metadata = parsed.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
     let attributes = canonical::take_attributes(&mut metadata).map_err(broken)?;
     let (path, bytes) = (path.to_path_buf(), file.len() as u64);
-    Ok(Checkpoint { path, format: Format::Safetensors, bytes, tensors, attributes, metadata, warnings: Vec::new() })
+    let (format, warnings, second) = (Format::Safetensors, Vec::new(), None);
+    Ok(Checkpoint { path, format, bytes, tensors, attributes, metadata, warnings, second })
 }
 
 fn dtype(stored: Stored) -> Dtype {

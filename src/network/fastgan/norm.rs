@@ -9,11 +9,16 @@ use crate::network::checkpoint::Tensors;
 const EPS: f32 = 1e-5;
 
 /// The weight of a spectral-normed layer, `weight_orig/σ`, in the stored layout; σ = uᵀ·M·v with u and v from the file, and
-/// one row of M per output. A transposed convolution stores its inputs first.
+/// one row of M per output. A transposed convolution stores its inputs first. Between two files it is between what their layers
+/// multiply with: the length of `weight_orig` means nothing, and u and v belong to their own weights.
 ///
 /// # Errors
 /// When a tensor is missing, of another shape or not finite, or σ is zero.
 pub fn spectral(at: &Tensors, shape: &[usize], is_transposed: bool) -> Result<Vec<f32>, NetworkError> {
+    at.blended("weight", |at| normed(at, shape, is_transposed))
+}
+
+fn normed(at: &Tensors, shape: &[usize], is_transposed: bool) -> Result<Vec<f32>, NetworkError> {
     let names = match at.has("weight_orig") {
         true => ["weight_orig", "weight_u", "weight_v"],
         false => ["parametrizations.weight.original", "parametrizations.weight.0._u", "parametrizations.weight.0._v"],

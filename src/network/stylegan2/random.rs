@@ -61,6 +61,7 @@ pub fn random(res: usize, channel_base: usize, channel_max: usize, w_dim: usize,
         attributes: BTreeMap::new(),
         metadata: BTreeMap::new(),
         warnings: Vec::new(),
+        second: None,
     };
     super::lower(&checkpoint).expect("a generated network is valid")
 }

@@ -222,9 +222,11 @@ impl Lowering<'_> {
         if !used || !at.has("noise_strength") {
             return Ok(None);
         }
-        // A scalar, which some writers store as a vector of one.
-        let shape: &[usize] = if at.shape("noise_strength") == Some(&[1]) { &[1] } else { &[] };
-        let strength = at.get("noise_strength", shape)?[0];
+        let strength = at.blended("noise_strength", |at| {
+            // A scalar, which some writers store as a vector of one.
+            let shape: &[usize] = if at.shape("noise_strength") == Some(&[1]) { &[1] } else { &[] };
+            at.get("noise_strength", shape)
+        })?[0];
         let constant = match at.has("noise_const") {
             true => at.get("noise_const", &size)?.into(),
             false => {

@@ -72,6 +72,7 @@ pub fn random(config: Config, res: usize, channel_base: usize, channel_max: usiz
         attributes: BTreeMap::new(),
         metadata: BTreeMap::new(),
         warnings: Vec::new(),
+        second: None,
     };
     super::lower(&checkpoint).expect("a generated network is valid")
 }

@@ -360,7 +360,7 @@ fn assigned_before(text: &str, start: usize, words: &Words) -> Option<Target> {
 fn words_of(id: Id, words: &Words) -> Vec<Item> {
     let plain = |all: &[String], usage: &str| all.iter().map(|word| Item::new(word, usage, "")).collect::<Vec<_>>();
     match id {
-        Id::Network | Id::StyleNetwork => {
+        Id::Network | Id::NetworkB | Id::StyleNetwork => {
             words.names.networks.iter().map(|name| Item::named(name, "network", Shows::Network)).collect()
         }
         Id::Preset => words.names.presets.iter().map(|name| Item::named(name, "preset", Shows::Preset)).collect(),

@@ -3,8 +3,8 @@
 //! Accesses the disk: runs on the worker threads, or in the step itself if the show is offline.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Recorded;
 use crate::effects;
@@ -17,6 +17,7 @@ use crate::file::sources::{self, Query, Sources};
 use crate::file::text::{self, TextError};
 use crate::footage::{Source, clip, live};
 use crate::image::{Fit, Image, file};
+use crate::network::blend::{Pair, Share};
 use crate::network::style_transfer::StyleNetwork;
 use crate::network::{self, Network, NetworkError};
 use crate::patch::directions;
@@ -54,12 +55,14 @@ pub enum Kind {
     Directions,
     /// A track of keys.
     Track,
+    /// A blend of the network that plays with a second one.
+    Blend,
     /// Live code: it comes with its preset and is not loaded, but its faults are reported like theirs.
     Code,
 }
 
 impl Kind {
-    const WORDS: [(Kind, &str); 11] = [
+    const WORDS: [(Kind, &str); 12] = [
         (Kind::Network, "network"),
         (Kind::Style, "style"),
         (Kind::Picture, "picture"),
@@ -70,6 +73,7 @@ impl Kind {
         (Kind::Keys, "keys"),
         (Kind::Directions, "directions"),
         (Kind::Track, "track"),
+        (Kind::Blend, "blend"),
         (Kind::Code, "code"),
     ];
 
@@ -122,10 +126,28 @@ pub enum From {
     },
 }
 
+/// A second network, and how much of it.
+#[derive(Clone, Debug)]
+pub struct Second {
+    pub named: Named,
+    pub share: Share,
+}
+
+/// The network that plays with a second one mixed in, or by itself again.
+#[derive(Clone, Debug)]
+pub struct BlendRequest {
+    /// As it is in its file.
+    pub network: Arc<Network>,
+    pub second: Option<Second>,
+    /// Whether it plays by itself at the moment.
+    pub is_alone: bool,
+}
+
 /// Something that the show wants to play.
 #[derive(Clone, Debug)]
 pub enum LoadRequest {
     Network(Place),
+    Blend(BlendRequest),
     Style {
         named: Named,
         /// The picture size and the settings that it will first be used with.
@@ -160,6 +182,7 @@ impl LoadRequest {
     pub fn kind(&self) -> Kind {
         match self {
             LoadRequest::Network(_) => Kind::Network,
+            LoadRequest::Blend(_) => Kind::Blend,
             LoadRequest::Style { .. } => Kind::Style,
             LoadRequest::Picture { .. } => Kind::Picture,
             LoadRequest::Preset(_) => Kind::Preset,
@@ -195,6 +218,7 @@ impl LoadRequest {
             | LoadRequest::Set(named)
             | LoadRequest::Track(named)
             | LoadRequest::Keys(named) => named.name.clone(),
+            LoadRequest::Blend(BlendRequest { second: Some(second), .. }) => second.named.name.clone(),
             LoadRequest::Picture { slide, .. } => slide.place.name.clone(),
             _ => self.label(),
         }
@@ -215,6 +239,8 @@ impl LoadRequest {
                 From::Playing(file) | From::Saved { file, .. } => file,
             },
             LoadRequest::Directions(network) => &network.path,
+            LoadRequest::Blend(BlendRequest { second: Some(second), .. }) => Path::new(&second.named.name),
+            LoadRequest::Blend(BlendRequest { network, .. }) => &network.path,
             LoadRequest::Effects { .. } => Path::new("effects"),
         };
         path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
@@ -242,6 +268,8 @@ pub enum Loaded {
         network: Arc<Network>,
         program: Box<dyn Program>,
     },
+    /// What plays from now on; `None` if that plays already.
+    Blend(Option<(Arc<Network>, Box<dyn Program>)>),
     Style(Box<StyleLoop>),
     Picture {
         content: Arrived,
@@ -345,7 +373,8 @@ impl LoadError {
 pub struct Progress(AtomicU8);
 
 impl Progress {
-    const STAGES: [&str; 2] = ["reading", "building"];
+    pub const READING: &str = "reading";
+    const STAGES: [&str; 2] = [Progress::READING, "building"];
 
     fn set(&self, stage: u8) {
         self.0.store(stage, Ordering::Relaxed);
@@ -377,6 +406,8 @@ pub struct Context {
     pub sources: Option<Arc<Sources>>,
     /// Whether the show plays live: then cameras and streams can be seen.
     pub is_live: bool,
+    /// The networks that were mixed last, so that a knob opens no file.
+    pub pair: Arc<Mutex<Option<(Identity, Pair)>>>,
 }
 
 impl Context {
@@ -408,10 +439,44 @@ impl Context {
         progress.set(0);
         let network = network::open_by(&*self.engine, file)?;
         progress.set(1);
-        let failed = |source| LoadError::Engine { file: file.to_owned(), source };
+        let program = self.program(&network)?;
+        Ok((Arc::new(network), program))
+    }
+
+    fn program(&self, network: &Network) -> Result<Box<dyn Program>, LoadError> {
+        let failed = |source| LoadError::Engine { file: network.path.clone(), source };
         let program = self.engine.prepare(network.plan.clone()).map_err(failed)?;
         effects::compile(&*program).map_err(failed)?;
-        Ok((Arc::new(network), program))
+        Ok(program)
+    }
+
+    /// Mixes the network in `file` into the one that plays, and prepares what comes of it for the engine.
+    fn blend(&self, request: &BlendRequest, file: &Path, progress: &Progress) -> Result<Loaded, LoadError> {
+        let first = &request.network;
+        // Only a panic, which was told, can have left it half-way; then it is opened again.
+        let mut kept = self.pair.lock().unwrap_or_else(PoisonError::into_inner);
+        let network = match &request.second {
+            Some(second) => {
+                let identity = Identity::of(file, None);
+                let known = kept.take().filter(|(known, pair)| *known == identity && pair.is_of(first));
+                let (identity, mut pair) = match known {
+                    Some(known) => known,
+                    None => (identity, Pair::open(first, file)?),
+                };
+                progress.set(1);
+                let network = pair.blend(second.share)?;
+                *kept = Some((identity, pair));
+                network
+            }
+            None => {
+                *kept = None;
+                first.clone()
+            }
+        };
+        drop(kept);
+        let is_same = request.is_alone && Arc::ptr_eq(&network, first);
+        let program = if is_same { None } else { Some(self.program(&network)?) };
+        Ok(Loaded::Blend(program.map(|program| (network, program))))
     }
 
     /// Loads what is requested, unless it is the same as `playing`.
@@ -429,6 +494,14 @@ impl Context {
                 }
                 let (network, program) = self.network(&file, progress)?;
                 Ok(Some((identity, Loaded::Network { network, program })))
+            }
+            LoadRequest::Blend(blend) => {
+                let file = match &blend.second {
+                    Some(second) => self.network_file(&second.named)?,
+                    None => blend.network.path.clone(),
+                };
+                let loaded = self.blend(blend, &file, progress)?;
+                Ok(Some((Identity::of(&file, None), loaded)))
             }
             LoadRequest::Style { named, resolution, settings } => {
                 let file = self.network_file(named)?;
@@ -591,6 +664,7 @@ impl Context {
                 let (network, program) = self.network(place, &progress)?;
                 Loaded::Network { network, program }
             }
+            LoadRequest::Blend(blend) => self.blend(blend, place, &progress)?,
             LoadRequest::Style { resolution, settings, .. } => {
                 Loaded::Style(self.style(place, *resolution, settings, &progress)?)
             }
@@ -704,6 +778,7 @@ mod tests {
             workshop: None,
             sources: None,
             is_live: false,
+            pair: Arc::default(),
         };
         let found = |name: &str, may_be_path: bool, base: &Path| {
             context.network_file(&Named { name: name.to_owned(), may_be_path, base: base.to_owned() }).ok()
