@@ -9,7 +9,7 @@ use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::gpu::{Device, Form, Gpu, Kernel, Precision, Variant};
 use latent_jockey::engine::plan::{Op, Plan};
 use latent_jockey::engine::surface::Surface;
-use latent_jockey::engine::{Inputs, Noise, NoiseMode, Program};
+use latent_jockey::engine::{Engine, Inputs, Noise, NoiseMode, Program};
 use latent_jockey::image::Image;
 use latent_jockey::latent::seed::z_from_seed;
 use latent_jockey::network;
@@ -59,7 +59,7 @@ fn check_plan(plan: &Arc<Plan>) -> Vec<Variant> {
 
 /// As [`check_plan`], with limits that are so many times wider.
 fn check(plan: &Arc<Plan>, inputs: &Inputs, wider: f32) -> Vec<Variant> {
-    let mut cpu = Cpu::default().program(plan.clone()).expect("the cpu runs it");
+    let mut cpu = Cpu::default().prepare(plan.clone()).expect("the cpu runs it");
     cpu.draw(inputs, &mut Image::default()).expect("runs");
     let taken = std::cell::RefCell::new(Vec::new());
     each_variant(plan, |precision, variant, gpu| {
@@ -99,7 +99,7 @@ fn every_kernel_paints_alike() {
     let content = Surface::from(Image { channels: 3, height: 40, width: 56, data });
     let mix = [0.125; 8];
     let inputs = Inputs { image: Some(&content), styles: &mix, ..Inputs::default() };
-    let taken = check(&Arc::new(network.plan_for(40, 56)), &inputs, 5.0);
+    let taken = check(&Arc::new(network.plan_for(40, 56)), &inputs, 2.0);
     for kernel in [Kernel::Plain, Kernel::Half] {
         let is_there = gpu(Precision::F16).is_some() || kernel == Kernel::Plain;
         assert!(!is_there || taken.iter().any(|variant| variant.kernel == kernel), "no layer took {}", kernel.name());
