@@ -62,7 +62,7 @@ pub const BINDINGS: &[Binding] = &[
     window(Key::Ctrl('f'), "search", "search all parameters"),
     window(Key::Ctrl('e'), "editor", "live code: show or hide the editor"),
     window(Key::CtrlShift('e'), "code", "show the code to the audience too"),
-    window(Key::Char('e'), "explore", "the explorer: the network's pictures, in the browser"),
+    window(Key::Char('e'), "explore", "explorer: browse the network's pictures"),
     window(Key::Char('?'), "list", "this list"),
     window(Key::Function(1), "list", "this list"),
     window(Key::Escape, "back", "an error was read; close; no full screen"),
