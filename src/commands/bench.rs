@@ -99,23 +99,25 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         preset.network = options.network.as_deref().map(locate::network).transpose()?.or(preset.network);
         return recording::cost(preset, library, options);
     }
-    let engine = options.engine().build();
     preset.network = options.network.as_deref().map(locate::network).transpose()?.or(preset.network);
-    let started = Instant::now();
-    let network = match (&options.random, &preset.network) {
-        (Some([resolution, base, max]), _) if let Some(config) = options.stylegan3 => {
-            stylegan3::random(config, *resolution, *base, *max, 512)
-        }
-        (Some([resolution, base, max]), _) => stylegan2::random(*resolution, *base, *max, 512, 0),
-        (None, Some(network)) => network::open_by(&*engine, network)?,
-        (None, None) => anyhow::bail!("the first preset names no network; give one with --network"),
+    let open = |engine: &dyn Engine| -> anyhow::Result<Network> {
+        Ok(match (&options.random, &preset.network) {
+            (Some([resolution, base, max]), _) if let Some(config) = options.stylegan3 => {
+                stylegan3::random(config, *resolution, *base, *max, 512)
+            }
+            (Some([resolution, base, max]), _) => stylegan2::random(*resolution, *base, *max, 512, 0),
+            (None, Some(network)) => network::open_by(engine, network)?,
+            (None, None) => anyhow::bail!("the first preset names no network; give one with --network"),
+        })
     };
+    if options.engine == Compared::All {
+        return engines::compare(options.engine().all(), open, options.seconds);
+    }
+    let engine = options.engine().build();
+    let started = Instant::now();
+    let network = open(&*engine)?;
     let opened = started.elapsed();
     let gmac = network.plan.macs() as f64 / 1e9;
-    if options.engine == Compared::All {
-        report!("network   {} · {gmac:.2} GMAC per picture", network.name);
-        return engines::compare(&network, &options.engine(), options.seconds);
-    }
     report!("network   {} · {:.2} GMAC per picture · {} engine", network.name, gmac, engine.name());
     picture_time(&network, &*engine, opened, options.seconds)?;
     if let Some(Ok(gpu)) = options.engine().gpu(Device::open) {

@@ -86,6 +86,11 @@ fn scripts() -> RwLockReadGuard<'static, Vec<Arc<Shader>>> {
     SCRIPTS.read().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The TorchScript effects that can be added: their names and one line about each.
+pub fn named_scripts() -> Vec<(String, String)> {
+    scripts().iter().map(|shader| (shader.name.clone(), shader.help.clone())).collect()
+}
+
 /// Lets the show find a TorchScript effect by its name, for as long as the program runs.
 pub fn name_script(shader: Shader) {
     let mut scripts = SCRIPTS.write().unwrap_or_else(PoisonError::into_inner);

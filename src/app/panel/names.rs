@@ -1,6 +1,7 @@
 //! The names of all effects, read from the disk by a thread of their own.
 
 use crate::app::lister::Lister;
+use crate::patch::effects;
 use crate::patch::folders::Kind;
 use crate::patch::library::Library;
 use crate::screen::header;
@@ -21,7 +22,8 @@ fn list(library: &Library) -> Vec<(String, String)> {
         let help = text.and_then(|text| header::read(&text).ok()).map(|header| header.help).unwrap_or_default();
         (file.file_stem().unwrap_or_default().to_string_lossy().into_owned(), help)
     };
-    files.iter().map(one).filter(|(name, _)| name != TEMPLATE).collect()
+    let shaders = files.iter().map(one).filter(|(name, _)| name != TEMPLATE);
+    shaders.chain(effects::named_scripts()).collect()
 }
 
 /// A file to be copied, not to be played.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::EngineOptions;
+use super::super::Found;
 use super::{median, ms, run_for};
 use crate::engine::{Engine, EngineError, Inputs};
 use crate::image::Image;
@@ -19,13 +19,22 @@ struct Row {
     difference: f32,
 }
 
-/// Measures each engine for `seconds`, and says how much faster it is than libtorch.
+/// Measures each engine for `seconds` on the network that `open` opens, and says how much faster it is than libtorch.
 ///
 /// # Errors
-/// When none of them can play the network.
-pub fn compare(network: &Network, options: &EngineOptions, seconds: f64) -> anyhow::Result<()> {
+/// When none of them can open or play the network.
+pub fn compare(
+    engines: [(&'static str, Found); 3],
+    open: impl Fn(&dyn Engine) -> anyhow::Result<Network>,
+    seconds: f64,
+) -> anyhow::Result<()> {
+    let network = &opened(&engines, open)?;
+    let gmac = network.plan.macs() as f64 / 1e9;
+    // What is inside a TorchScript module is its own affair.
+    let work = if gmac > 0.0 { format!("{gmac:.2} GMAC per picture") } else { network.kind.to_string() };
+    report!("network   {} · {work}", network.name);
     let (mut rows, mut missing, mut first) = (Vec::new(), Vec::new(), None);
-    for (name, engine) in options.all() {
+    for (name, engine) in engines {
         let row = engine.and_then(|engine| measure(network, &*engine, seconds, &mut first));
         match row {
             Ok(row) => rows.push(row),
@@ -60,6 +69,21 @@ pub fn compare(network: &Network, options: &EngineOptions, seconds: f64) -> anyh
         report!("{name:<16} {error}");
     }
     Ok(())
+}
+
+/// The network, opened by the first engine that can: only one of them opens TorchScript modules.
+fn opened(
+    engines: &[(&'static str, Found)],
+    open: impl Fn(&dyn Engine) -> anyhow::Result<Network>,
+) -> anyhow::Result<Network> {
+    let mut last = anyhow::anyhow!("no engine opens it");
+    for engine in engines.iter().filter_map(|(_, engine)| engine.as_ref().ok()) {
+        match open(&**engine) {
+            Ok(network) => return Ok(network),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 impl Row {

@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use toml_edit::{DocumentMut, value};
 
 use crate::file::{self, text};
+use crate::patch::effects;
 use crate::patch::folders::{HOME_VARIABLE, Kind, is_script};
 use crate::patch::library::{Library, numbered};
 use crate::patch::locate::name_of;
@@ -143,9 +144,10 @@ impl Drop for Files {
 }
 
 fn names(library: &Library) -> Names {
-    let of = |kind| library.folders().files(kind).iter().map(|file| name_of(file)).collect();
+    let of = |kind| -> Vec<String> { library.folders().files(kind).iter().map(|file| name_of(file)).collect() };
     let presets = library.names().iter().map(|name| numbered(name).1.to_owned()).collect();
-    Names { presets, networks: of(Kind::Network), effects: of(Kind::Effect) }
+    let scripts = effects::named_scripts().into_iter().map(|(name, _)| name);
+    Names { presets, networks: of(Kind::Network), effects: of(Kind::Effect).into_iter().chain(scripts).collect() }
 }
 
 fn save(library: &Library, text: String, from: Place) -> Result<Saved, (Place, String)> {
@@ -245,6 +247,7 @@ mod tests {
     use crate::file::built_in;
     use crate::patch::folders::Folders;
     use crate::patch::locate::test_folder;
+    use crate::screen::Shader;
 
     fn saved(library: &Library, text: &str, place: Place) -> Saved {
         save(library, text.to_owned(), place).unwrap()
@@ -272,6 +275,16 @@ mod tests {
         let error = save(&without, String::new(), Place::Effect { file: shipped("fx/trails.wgsl") }).unwrap_err();
         assert!(error.1.contains(HOME_VARIABLE), "{}", error.1);
         fs::remove_dir_all(own).unwrap();
+    }
+
+    #[test]
+    fn a_module_named_on_the_command_line_is_among_the_effects() {
+        let is_offered = || names(&Library::new(Folders::default())).effects.contains(&"named_here".to_owned());
+        assert!(!is_offered());
+        let text = "fn effect(uv: vec2f) -> vec4f { return vec4f(1.0); }\n";
+        let shader = Shader::parse(Path::new("/nowhere/named_here.pt"), text, &|_| Err(String::new())).unwrap();
+        effects::name_script(shader);
+        assert!(is_offered());
     }
 
     #[test]
