@@ -2,6 +2,7 @@
 // for Winograd convolutions. How tiles and weights are stored: `shared/matrix.wgsl`. Twin of src/engine/cpu/synthesis.rs.
 //! enable wgpu_cooperative_matrix
 //! import epilogue
+//! import layer
 //! import matrix
 
 @compute @workgroup_size(THREADS)

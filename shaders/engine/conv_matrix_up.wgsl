@@ -5,6 +5,7 @@
 // ordered by the sample that they multiply: one back on both axes, back along y, back along x, neither.
 //! enable wgpu_cooperative_matrix
 //! import epilogue
+//! import layer
 //! import matrix
 
 @compute @workgroup_size(THREADS)

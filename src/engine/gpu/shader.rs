@@ -51,6 +51,7 @@ const KERNELS: &[(&str, &str)] = files! {
 /// What kernels import.
 const SHARED: &[(&str, &str)] = files! {
     "epilogue": "shared/epilogue.wgsl",
+    "layer": "shared/layer.wgsl",
     "matrix": "shared/matrix.wgsl",
     "whole": "../shared/whole.wgsl",
     "reflect": "shared/reflect.wgsl",
