@@ -96,6 +96,7 @@ pub(super) fn paint(
 /// Paints everything; returns the part of the window where the picture is seen.
 fn paint_all(ctx: &Context, player: &mut Player) -> Rect {
     let window = ctx.content_rect();
+    let hints = player.hints() && !player.stage.is_shown();
     let show = player.show.get_mut().unwrap_or_else(PoisonError::into_inner);
     let mut area = window;
     if player.stage.is_shown() {
@@ -121,6 +122,11 @@ fn paint_all(ctx: &Context, player: &mut Player) -> Rect {
     } else if player.text == Text::All {
         hud::panel(&painter, show, &player.status, &player.rate);
     }
+    if hints {
+        let at = area.center_bottom() - vec2(0.0, 18.0);
+        // What needs attention stands above it.
+        beside.max.y = hud::saying(&painter, at, Align2::CENTER_BOTTOM, HINT_TEXT).min.y;
+    }
     if !player.list_shown && (player.text != Text::Nothing || player.stage.is_shown()) {
         let painter = painter.with_clip_rect(beside);
         let errors = hud::notes(&painter, &player.status, show.keys().of_window("back"));
@@ -129,9 +135,6 @@ fn paint_all(ctx: &Context, player: &mut Player) -> Rect {
         if errors.zip(pressed).is_some_and(|(errors, at)| errors.contains(at)) {
             show.dismiss();
         }
-    }
-    if player.hints() && !player.stage.is_shown() {
-        hud::saying(&painter, area.center_bottom() - vec2(0.0, 18.0), Align2::CENTER_BOTTOM, HINT_TEXT);
     }
     area
 }

@@ -300,13 +300,15 @@ fn note(painter: &Painter, text: String, colour: Color32, bottom: &mut f32) -> R
     plate
 }
 
-/// Paints one short line on a plate.
-pub(super) fn saying(painter: &Painter, at: Pos2, anchor: Align2, text: &str) {
+/// Paints one short line on a plate, and returns that.
+pub(super) fn saying(painter: &Painter, at: Pos2, anchor: Align2, text: &str) -> Rect {
     let size = 14.0;
     let galley = painter.layout_no_wrap(text.to_owned(), FontId::new(size, FontFamily::Proportional), PLAIN);
     let area = anchor.anchor_size(at, galley.size());
-    painter.rect_filled(area.expand2(Vec2::new(size, size * 0.5)), size, PANEL);
+    let plate = area.expand2(Vec2::new(size, size * 0.5));
+    painter.rect_filled(plate, size, PANEL);
     painter.galley(area.min, galley, PLAIN);
+    plate
 }
 
 #[cfg(test)]
