@@ -181,16 +181,19 @@ impl EngineOptions {
     }
 
     /// As [`EngineOptions::build`]; also returns the device that draws at the output's size: the engine's, or any that there
-    /// is.
-    fn build_with_screen(&self) -> (Arc<dyn Engine>, Option<Arc<Device>>) {
-        let gpu = self.gpu(Device::open);
+    /// is. A live show does not wait until kernels are measured.
+    fn build_with_screen(&self, mode: Mode) -> (Arc<dyn Engine>, Option<Arc<Device>>) {
+        let mut gpu = self.gpu(Device::open);
+        if mode == Mode::Live {
+            gpu = gpu.map(|gpu| gpu.map(Gpu::tuned_while_playing));
+        }
         let device = device_of(gpu.as_ref()).or_else(|| other_device(Device::open));
         (self.with(gpu), device)
     }
 
-    /// As [`EngineOptions::build`], for a show in a window, which can draw with that device if it is shared.
+    /// As [`EngineOptions::build_with_screen`], for a live show in a window, which can draw with that device if it is shared.
     fn build_with_window(&self) -> (Arc<dyn Engine>, Option<Arc<Device>>) {
-        let gpu = self.gpu(Device::open_with_window);
+        let gpu = self.gpu(Device::open_with_window).map(|gpu| gpu.map(Gpu::tuned_while_playing));
         let device = device_of(gpu.as_ref()).or_else(|| other_device(Device::open_with_window));
         if let Some(device) = device.iter().find(|device| !device.is_shared()) {
             warn!("the window draws on another adapter than {}: pictures are copied", device.adapter.name);
@@ -324,7 +327,7 @@ impl Overrides {
 
     /// The show for a preset: the named one, or the first.
     fn show(&self, preset: Option<&str>, mode: Mode) -> anyhow::Result<Show> {
-        let (engine, screen) = self.engine(preset).build_with_screen();
+        let (engine, screen) = self.engine(preset).build_with_screen(mode);
         self.show_by(engine, screen, preset, mode)
     }
 
@@ -344,7 +347,7 @@ impl Overrides {
         let take = Take::read(file)?;
         let places = take.locate()?;
         let (engine, device) =
-            if has_window { self.engine.build_with_window() } else { self.engine.build_with_screen() };
+            if has_window { self.engine.build_with_window() } else { self.engine.build_with_screen(Mode::Live) };
         self.engine.name_effects(&*engine)?;
         let frames = take.picture.unwrap_or(take.start).min(take.frames.len());
         let show = Show::resume(&take, frames, places, Library::open()?, (engine, device.clone()))?;

@@ -4,7 +4,7 @@
 //! sizes; maps are planar (`[C, H, W]`), weights packed once. All memory, pipelines and bind groups are made in
 //! [`Gpu::prepare`]; a picture is one command buffer, or a few if a window draws with the same device. The picture stays on
 //! the card unless its pixels are needed, and effects run there (`gpu/canvas.rs`). `prepare` also chooses the kernel of each
-//! convolution, by measuring (`gpu/autotune.rs`). Runs on whichever thread calls it.
+//! convolution, by measuring (`gpu/autotune.rs`), or leaves that to a thread beside the show (`gpu/tuning.rs`). Runs on whichever thread calls it.
 //!
 //! A new operation is a kernel `shaders/engine/NAME.wgsl` (listed in `gpu/shader.rs`; maps are `array<Num>`, pictures and
 //! everything else `array<f32>`) and a file `gpu/ops/NAME.rs` with a function `lower`, which uploads the weights and asks
@@ -29,11 +29,12 @@ mod shader;
 mod slices;
 mod styles;
 mod tiling;
+mod tuning;
 mod variant;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use autotune::Autotune;
 use builder::Builder;
@@ -49,6 +50,7 @@ pub use program::{GpuProgram, Mapped, Spent, wait};
 pub use ring::{GpuTexture, Ring};
 pub use roofline::Roofline;
 pub use shader::of_pass;
+pub use tuning::TuningProgram;
 pub use variant::{Form, Kernel, Variant};
 
 /// How maps and weights are stored; sums and pictures are always 32 bits.
@@ -74,6 +76,8 @@ pub struct Gpu {
     precision: Precision,
     apart: bool,
     autotune: Autotune,
+    /// Whether a network plays before its kernels are measured.
+    plays_at_once: bool,
 }
 
 impl Gpu {
@@ -88,7 +92,7 @@ impl Gpu {
             return Err(unavailable(format!("{} has no 16-bit floats; use --precision f32", device.adapter)));
         }
         let autotune = Autotune::on(&device);
-        Ok(Gpu { device, precision, apart: false, autotune })
+        Ok(Gpu { device, precision, apart: false, autotune, plays_at_once: false })
     }
 
     /// The same card with another precision.
@@ -98,7 +102,7 @@ impl Gpu {
     pub fn at(&self, precision: Precision) -> Result<Gpu, EngineError> {
         let gpu = Gpu::on(self.device.clone(), precision)?;
         // Both share one file of measurements.
-        Ok(Gpu { autotune: self.autotune.clone(), ..gpu })
+        Ok(Gpu { autotune: self.autotune.clone(), plays_at_once: self.plays_at_once, ..gpu })
     }
 
     /// How maps and weights are stored.
@@ -125,6 +129,12 @@ impl Gpu {
         Gpu { autotune, ..self }
     }
 
+    /// Plays a network that the card does not know at once, and measures its kernels while it plays: for shows.
+    #[must_use]
+    pub fn tuned_while_playing(self) -> Gpu {
+        Gpu { plays_at_once: true, ..self }
+    }
+
     /// Every variant of the matrix product that the card supports.
     pub fn variants(&self) -> Vec<Variant> {
         variant::on(&self.device, self.precision)
@@ -145,17 +155,31 @@ impl Gpu {
     /// # Errors
     /// When the card has too little memory.
     pub fn program(&self, plan: Arc<Plan>) -> Result<GpuProgram, EngineError> {
+        self.program_within(plan, Some(autotune::BUDGET)).map(|(program, _)| program)
+    }
+
+    /// A program that plays at once with what is known of its kernels; the rest is measured while it plays.
+    ///
+    /// # Errors
+    /// As [`Gpu::program`].
+    pub fn tuning_program(&self, plan: Arc<Plan>) -> Result<TuningProgram, EngineError> {
+        let (program, is_complete) = self.program_within(plan.clone(), None)?;
+        Ok(if is_complete { TuningProgram::tuned(program) } else { TuningProgram::start(self, plan, program) })
+    }
+
+    /// A program, for whose kernels so much time may be taken, and whether all of them are measured.
+    fn program_within(&self, plan: Arc<Plan>, budget: Option<Duration>) -> Result<(GpuProgram, bool), EngineError> {
         if let Some(fault) = self.device.fault() {
             return Err(unavailable(fault));
         }
         plan.check().map_err(|error| unavailable(error.to_string()))?;
-        let variants = autotune::of_plan(self, &plan);
+        let choice = autotune::of_plan(self, &plan, budget);
         let started = Instant::now();
-        let built = self.device.watched(|| self.build(plan, &variants));
+        let built = self.device.watched(|| self.build(plan, &choice.variants));
         tracing::debug!("built in {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
         match built {
             (_, Some(error)) => Err(unavailable(first_line(&error))),
-            (program, None) => program,
+            (program, None) => program.map(|program| (program, choice.is_complete)),
         }
     }
 
@@ -176,10 +200,13 @@ impl Engine for Gpu {
     }
 
     fn prepare(&self, plan: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
-        let program = self.program(plan)?;
+        let program: Box<dyn Program> = match self.plays_at_once {
+            true => Box::new(self.tuning_program(plan)?),
+            false => Box::new(self.program(plan)?),
+        };
         self.device.compile(&canvas::PASSES)?;
         self.device.pipelines.save();
-        Ok(Box::new(program))
+        Ok(program)
     }
 }
 

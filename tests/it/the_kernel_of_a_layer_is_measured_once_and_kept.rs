@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
+use std::time::{Duration, Instant};
+
 use crate::common::skip_gpu;
 use latent_jockey::engine::gpu::{Device, Gpu, Precision, Variant};
 use latent_jockey::engine::plan::Op;
@@ -45,6 +47,36 @@ fn a_choice_is_taken_from_the_file_at_the_next_start() {
         let largest = picture.data.iter().zip(&again.data).fold(0.0f32, |a, (x, y)| a.max((x - y).abs()));
         assert!(largest < 1e-4, "{wanted}: {largest}");
     }
+    let _ = std::fs::remove_dir_all(&folder);
+}
+
+#[test]
+fn a_new_network_plays_at_once_and_is_measured_meanwhile() {
+    let folder = std::env::temp_dir().join(format!("latent-jockey-tuning-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let file = folder.join("kernels.json");
+    let plan = network::stylegan2::random(8, 256, 32, 16, 0).plan;
+    let ws = z_from_seed(7, plan.num_ws * plan.w_dim);
+    let start = || {
+        let gpu = Device::open(false).and_then(|device| Gpu::new(device, Precision::F32));
+        let gpu = gpu.map_err(|error| skip_gpu(error)).ok()?;
+        Some(gpu.with_measurements_in(file.clone()).tuned_while_playing().tuning_program(plan.clone()).unwrap())
+    };
+    let Some(mut program) = start() else { return };
+    let (mut first, mut image) = (Image::default(), Image::default());
+    program.draw(&Inputs { ws: &ws, ..Inputs::default() }, &mut first).unwrap();
+    let end = Instant::now() + Duration::from_secs(120);
+    while !program.is_tuned() {
+        assert!(Instant::now() < end, "it is still being measured");
+        program.draw(&Inputs { ws: &ws, ..Inputs::default() }, &mut image).unwrap();
+        let largest = first.data.iter().zip(&image.data).fold(0.0f32, |a, (x, y)| a.max((x - y).abs()));
+        assert!(largest < 1e-4, "{largest}");
+    }
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("\"F32 32>32 8x8 k3+0\": "), "{text}");
+    let again = start().unwrap();
+    assert!(again.is_tuned(), "everything is known");
+    assert_eq!(again.variants(), program.variants());
     let _ = std::fs::remove_dir_all(&folder);
 }
 

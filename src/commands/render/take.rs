@@ -29,7 +29,7 @@ use crate::record::pieces::{Description, Pieces};
 use crate::record::recorder::COARSE;
 use crate::record::states::States;
 use crate::record::take::Take;
-use crate::show::Show;
+use crate::show::{Mode, Show};
 
 /// What a show remembers is kept so often while a video is rendered, so that little is drawn again if that is stopped.
 const KEEP_EVERY: Duration = Duration::from_secs(30);
@@ -81,7 +81,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     let part = Part::new(options.from, options.to, last, options.fps);
     ensure!(part.first < part.end, "{named} lasts {last:.2} s: there is nothing between --from and --to");
     let places = take.locate()?;
-    let (engine, screen) = options.overrides.engine.build_with_screen();
+    let (engine, screen) = options.overrides.engine.build_with_screen(Mode::Offline);
     options.overrides.engine.name_effects(&*engine)?;
     if engine.name() != take.header.engine {
         warn!("{named} was played on the {} engine; this is {}", take.header.engine, engine.name());

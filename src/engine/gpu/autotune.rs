@@ -4,7 +4,7 @@
 //! the plain kernel's is rejected; of the rest the fastest is used: first one tile of each kind of kernel is tried, then
 //! all tiles of the fastest kind. Measuring a network takes about [`BUDGET`]: layers for which no time is left use what
 //! was verified on the others, and are measured at the next start. Nothing is measured on software adapters, so that the
-//! same input gives the same picture. Runs on the loading thread, never while playing.
+//! same input gives the same picture. Runs on the loading thread, or while playing, a slice at a time (`gpu/tuning.rs`).
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,8 +23,8 @@ use crate::engine::plan::{
 use crate::engine::{EngineError, Inputs, Noise, NoiseMode, Program};
 use crate::image::Image;
 
-/// Time for one network.
-const BUDGET: Duration = Duration::from_secs(2);
+/// Time for one network, where it is measured before it plays.
+pub const BUDGET: Duration = Duration::from_secs(2);
 /// Approximate duration of each of [`TRIES`] measurements; the fastest counts.
 const LASTS: Duration = Duration::from_millis(2);
 const TRIES: usize = 3;
@@ -59,15 +59,31 @@ impl Autotune {
     }
 }
 
-/// The variant of each step of a checked plan; `None` for steps without a choice.
-pub fn of_plan(gpu: &Gpu, plan: &Plan) -> Vec<Option<Variant>> {
+/// The variants of a plan.
+pub struct Choice {
+    /// Of each step; `None` for steps without a choice.
+    pub variants: Vec<Option<Variant>>,
+    /// Whether there was no layer that is still to be measured.
+    pub is_complete: bool,
+}
+
+/// The variants of a checked plan. Measures for about so long what is not known yet, and at least one layer; without a budget,
+/// nothing.
+pub fn of_plan(gpu: &Gpu, plan: &Plan, budget: Option<Duration>) -> Choice {
     let cache = match &gpu.autotune {
-        Autotune::Fixed(variant) => return vec![*variant; plan.steps.len()],
+        Autotune::Fixed(variant) => return Choice { variants: vec![*variant; plan.steps.len()], is_complete: true },
         Autotune::Measured(cache) => cache,
     };
     let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
-    let end = Instant::now() + BUDGET;
-    let mut session = Session { gpu, cache: &mut cache, right: Vec::new(), wrong: Vec::new(), end, is_new: true };
+    let mut session = Session {
+        gpu,
+        cache: &mut cache,
+        right: Vec::new(),
+        wrong: Vec::new(),
+        end: Instant::now() + budget.unwrap_or_default(),
+        is_new: budget.is_some(),
+        is_complete: true,
+    };
     // The slowest layers are measured first.
     let mut order: Vec<usize> = (0..plan.steps.len()).collect();
     order.sort_by_key(|at| std::cmp::Reverse(plan.step_macs(&plan.steps[*at])));
@@ -75,8 +91,9 @@ pub fn of_plan(gpu: &Gpu, plan: &Plan) -> Vec<Option<Variant>> {
     for at in order {
         variants[at] = session.variant(plan, &plan.steps[at]);
     }
+    let is_complete = session.is_complete;
     cache.save();
-    variants
+    Choice { variants, is_complete }
 }
 
 /// The measurements of one network.
@@ -89,6 +106,7 @@ struct Session<'a> {
     end: Instant,
     /// The first layer is measured however long it takes, so that every start makes progress.
     is_new: bool,
+    is_complete: bool,
 }
 
 impl Session<'_> {
@@ -115,6 +133,7 @@ impl Session<'_> {
             return Some(known);
         }
         if self.is_late() {
+            self.is_complete = false;
             return all.into_iter().find(|v| self.right.contains(v));
         }
         let measured = self
@@ -126,7 +145,10 @@ impl Session<'_> {
                 self.cache.set(shape, fastest);
                 Some(fastest)
             }
-            Ok(None) => all.into_iter().find(|v| self.right.contains(v)),
+            Ok(None) => {
+                self.is_complete = false;
+                all.into_iter().find(|v| self.right.contains(v))
+            }
             Err(error) => {
                 tracing::warn!("{}: {error}; its kernel is not measured", step.name);
                 None
@@ -241,7 +263,7 @@ impl Session<'_> {
     fn trial(&self, plan: &Arc<Plan>, variant: Variant, inputs: &Inputs) -> Result<GpuProgram, EngineError> {
         let Gpu { device, precision, .. } = self.gpu;
         let autotune = Autotune::Fixed(Some(variant));
-        let gpu = Gpu { device: device.clone(), precision: *precision, apart: true, autotune };
+        let gpu = Gpu { device: device.clone(), precision: *precision, apart: true, autotune, plays_at_once: false };
         let mut trial = gpu.program(plan.clone())?;
         trial.draw(inputs, &mut Image::default())?;
         Ok(trial)
