@@ -102,6 +102,13 @@ impl Captioner {
         self.eyes.see(&square::middle(picture))
     }
 
+    /// As [`Captioner::see`], with the gradient of a number by the picture: see [`SqueezeNet::see_back`]. `[3, height, width]`, red
+    /// first, for each unit of a byte; what is not looked at has 0.
+    pub fn see_back(&self, picture: &RgbImage, by: impl FnOnce(&Features) -> Vec<f32>) -> (Features, Vec<f32>) {
+        let (seen, gradient) = self.eyes.see_back(&square::middle(picture), by);
+        (seen, square::pulled_back(&gradient, picture.height() as usize, picture.width() as usize))
+    }
+
     /// The caption for what was seen.
     pub fn put_into_words(&self, seen: &Features) -> Caption {
         self.speaker.speak(seen)

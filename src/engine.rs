@@ -204,6 +204,22 @@ pub trait Program: Send {
         ran
     }
 
+    /// As [`Program::draw`], with the gradient by the ws of a number that depends on the picture: `by` is shown the picture and
+    /// returns the gradient by each number of it, `[channels, height, width]`. `gradient` becomes `[num_ws, w_dim]`. Returns false
+    /// from a program that knows no gradients, and does nothing then. Slow, and allocates.
+    ///
+    /// # Errors
+    /// As [`Program::run`].
+    fn pull_back(
+        &mut self,
+        inputs: &Inputs,
+        by: &mut dyn FnMut(&Image) -> Image,
+        gradient: &mut Vec<f32>,
+    ) -> Result<bool, EngineError> {
+        let _ = (inputs, by, gradient);
+        Ok(false)
+    }
+
     /// The device on which it leaves its pictures; `None` in memory.
     fn place(&self) -> Option<Arc<dyn Place>> {
         None

@@ -1,11 +1,13 @@
 //! A photograph becomes a point of the latent space: the w, and then the ws, whose picture is most like it.
 //!
-//! Without gradients, so that every network of every engine can be asked: the best of many seeds ([`Space`]), what a linear map
-//! from small pictures to principal coordinates guesses ([`linear`]), and from the better of the two CMA-ES (Hansen and Ostermeier,
-//! 2001), first for one w, then for a w in each zone. What is alike is decided by [`Likeness`]. How good the result is depends on the
-//! network: a photograph of what it was not trained on has no likeness in it, which is why every distance is told beside that of the
-//! mean picture. Takes minutes: for commands.
+//! Every network of every engine can be asked: the best of many seeds ([`Space`]), what a linear map from small pictures to
+//! principal coordinates guesses ([`linear`]), and from the better of the two CMA-ES (Hansen and Ostermeier, 2001) for one w. Where
+//! the engine knows gradients, Adam goes on from there with a w for each layer ([`descent`]); elsewhere CMA-ES does, with a w for
+//! each zone. What is alike is decided by [`Likeness`]. How good the result is depends on the network: a photograph of what it was
+//! not trained on has no likeness in it, which is why every distance is told beside that of the mean picture. Takes minutes: for
+//! commands.
 
+mod descent;
 mod likeness;
 mod linear;
 mod space;
@@ -23,9 +25,10 @@ pub use space::Space;
 /// Principal coordinates of w that are searched, and of what each zone adds to it.
 const AXES: usize = 48;
 const ZONE_AXES: usize = 16;
-/// The part of all pictures that seeds take, and that w takes.
+/// The part of all pictures that seeds take, and that w takes; less where gradients come after it.
 const SEEDS: f64 = 0.25;
 const FOR_W: f64 = 0.5;
+const FOR_W_BEFORE_GRADIENTS: f64 = 0.25;
 /// First steps of the search, in standard deviations of w.
 const STEP: f64 = 0.4;
 const ZONE_STEP: f64 = 0.25;
@@ -49,6 +52,8 @@ pub struct Found {
     pub linear: Option<(f64, f64)>,
     /// The distance of the best w for all layers.
     pub w: f64,
+    /// Whether each layer has a w of its own, by gradients; otherwise each zone has.
+    pub by_gradients: bool,
 }
 
 /// Draws pictures of one network, and compares them with the photograph.
@@ -134,7 +139,9 @@ impl<'a> Projector<'a> {
         let axes = space.len().min(AXES);
         let (start, mut w) = best;
         let mut at = start.clone();
-        let searched = self.search(&start[..axes], STEP, (pictures * FOR_W) as usize, |this, point| {
+        let by_gradients = self.knows_gradients(&self.ws_of(&space.w(&start)));
+        let for_w = if by_gradients { FOR_W_BEFORE_GRADIENTS } else { FOR_W };
+        let searched = self.search(&start[..axes], STEP, (pictures * for_w) as usize, |this, point| {
             at[..axes].copy_from_slice(point);
             this.distance(&this.ws_of(&space.w(&at))) + unlikely(&at)
         });
@@ -146,22 +153,9 @@ impl<'a> Projector<'a> {
         let mut ws = self.ws_of(&space.w(&at));
         w = w.min(self.distance(&ws));
         let mut distance = w;
-        let left = (pictures * (1.0 - SEEDS - FOR_W)) as usize;
-        let zones = zones(self.network.mapping.num_ws);
-        let part = space.len().min(ZONE_AXES);
-        let base = ws.clone();
-        let apart = |point: &[f64]| {
-            let mut ws = base.clone();
-            for (zone, by) in zones.iter().zip(point.chunks_exact(part.max(1))) {
-                space.add(&mut ws, by, *zone);
-            }
-            ws
-        };
-        let none = vec![0.0; zones.len() * part];
-        let searched =
-            self.search(&none, ZONE_STEP, left, |this, point| this.distance(&apart(point)) + unlikely(point));
-        if let Some(point) = searched.filter(|_| zones.len() > 1) {
-            let found = apart(&point);
+        let left = (pictures * (1.0 - SEEDS - for_w)) as usize;
+        let found = if by_gradients { self.descend(space, &ws, left) } else { self.apart(space, &ws, left) };
+        if let Some(found) = found {
             let found_distance = self.distance(&found);
             if found_distance < distance {
                 (ws, distance) = (found, found_distance);
@@ -169,8 +163,28 @@ impl<'a> Projector<'a> {
         }
         match self.failure.take() {
             Some(error) => Err(error),
-            None => Ok(Found { ws, distance, mean, seed, linear, w }),
+            None => Ok(Found { ws, distance, mean, seed, linear, w, by_gradients }),
         }
+    }
+
+    /// The best ws that CMA-ES finds with a w for each zone; `None` where there is one zone.
+    fn apart(&mut self, space: &Space, base: &[f32], pictures: usize) -> Option<Vec<f32>> {
+        let zones = zones(self.network.mapping.num_ws);
+        let part = space.len().min(ZONE_AXES);
+        let apart = |point: &[f64]| {
+            let mut ws = base.to_vec();
+            for (zone, by) in zones.iter().zip(point.chunks_exact(part.max(1))) {
+                space.add(&mut ws, by, *zone);
+            }
+            ws
+        };
+        if zones.len() < 2 {
+            return None;
+        }
+        let none = vec![0.0; zones.len() * part];
+        let found =
+            self.search(&none, ZONE_STEP, pictures, |this, point| this.distance(&apart(point)) + unlikely(point));
+        found.map(|point| apart(&point))
     }
 
     /// The best point that CMA-ES finds near a start; `None` where there is nothing to search.

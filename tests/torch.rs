@@ -5,6 +5,8 @@ mod common;
 
 #[path = "it/fastgan_agrees_with_pytorch.rs"]
 mod fastgan_agrees_with_pytorch;
+#[path = "it/gradients_by_torch_are_slopes.rs"]
+mod gradients_by_torch_are_slopes;
 #[path = "it/networks_of_every_format_give_pytorchs_picture.rs"]
 mod networks_of_every_format_give_pytorchs_picture;
 #[path = "it/style_networks_on_the_cpu_agree_with_pytorch.rs"]

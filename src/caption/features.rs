@@ -7,6 +7,8 @@
 //! Source: Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters" (2016), and torchvision's
 //! `squeezenet1_1`, whose numbers the tensors have.
 
+mod backward;
+
 use image::RgbImage;
 use nalgebra::DMatrix;
 
@@ -23,6 +25,7 @@ const SCALE: f32 = 0.05;
 const MEAN: [f32; 3] = [103.939, 116.779, 123.68];
 
 /// A feature map.
+#[derive(Clone)]
 pub struct Map {
     pub height: usize,
     pub width: usize,
@@ -125,11 +128,20 @@ impl SqueezeNet {
     }
 
     /// As [`SqueezeNet::see`]; `watch` is shown each map with its name.
-    pub fn watched(&self, square: &RgbImage, mut watch: impl FnMut(&str, &Map)) -> Features {
-        let (width, height) = (square.width() as usize, square.height() as usize);
-        // From blue to red.
-        let number = |pixel: usize, channel: usize| f32::from(square.as_raw()[pixel * 3 + 2 - channel]) - MEAN[channel];
-        let input = Map { height, width, planes: DMatrix::from_fn(height * width, 3, number) };
+    pub fn watched(&self, square: &RgbImage, watch: impl FnMut(&str, &Map)) -> Features {
+        self.of(input(square), watch)
+    }
+
+    /// As [`SqueezeNet::see`], with the gradient by the picture of a number that depends on the features: `by` returns its
+    /// gradient by each feature, `[CELLS, CHANNELS]` with the cell fastest. That by the picture is `[3, SIDE, SIDE]`, red first,
+    /// for each unit of a byte.
+    pub fn see_back(&self, square: &RgbImage, by: impl FnOnce(&Features) -> Vec<f32>) -> (Features, Vec<f32>) {
+        let (seen, gradient) = self.pulled_back(input(square), by);
+        let plane = (square.width() * square.height()) as usize;
+        (seen, gradient.chunks_exact(plane).rev().flatten().copied().collect())
+    }
+
+    fn of(&self, input: Map, mut watch: impl FnMut(&str, &Map)) -> Features {
         watch("input", &input);
         let mut map = self.first.run(&input);
         watch("conv1", &map);
@@ -143,6 +155,13 @@ impl SqueezeNet {
         }
         Features { planes: map.planes * SCALE }
     }
+}
+
+/// The bytes of a picture less the mean, from blue to red.
+fn input(square: &RgbImage) -> Map {
+    let (width, height) = (square.width() as usize, square.height() as usize);
+    let number = |pixel: usize, channel: usize| f32::from(square.as_raw()[pixel * 3 + 2 - channel]) - MEAN[channel];
+    Map { height, width, planes: DMatrix::from_fn(height * width, 3, number) }
 }
 
 impl Conv {

@@ -26,6 +26,34 @@ pub fn middle(picture: &RgbImage) -> RgbImage {
     RgbImage::from_raw(SIDE as u32, SIDE as u32, square).unwrap_or_default()
 }
 
+/// The transpose of [`middle`], which is linear but for its rounding: for the gradient `[3, SIDE, SIDE]` of a number by the square,
+/// that by the picture, `[3, height, width]`.
+pub fn pulled_back(by: &[f32], height: usize, width: usize) -> Vec<f32> {
+    let side = width.min(height);
+    let mut out = vec![0.0; 3 * height * width];
+    if side == 0 {
+        return out;
+    }
+    let (left, top) = ((width - side) / 2, (height - side) / 2);
+    let taps = taps(side);
+    let mut wide = vec![0.0; side * SIDE];
+    for (by, out) in by.chunks_exact(SIDE * SIDE).zip(out.chunks_exact_mut(height * width)) {
+        wide.fill(0.0);
+        for ((from, weights), row) in taps.iter().zip(by.chunks_exact(SIDE)) {
+            for (weight, to) in weights.iter().zip(wide[from * SIDE..].chunks_exact_mut(SIDE)) {
+                to.iter_mut().zip(row).for_each(|(to, by)| *to += *weight as f32 * by);
+            }
+        }
+        for (row, out) in wide.chunks_exact(SIDE).zip(out.chunks_exact_mut(width).skip(top)) {
+            for ((from, weights), by) in taps.iter().zip(row) {
+                let to = out[left + from..].iter_mut();
+                to.zip(weights).for_each(|(to, weight)| *to += *weight as f32 * by);
+            }
+        }
+    }
+    out
+}
+
 /// Where a sample's taps begin, and their weights, whose sum is 1.
 type Taps = (usize, Vec<f64>);
 
@@ -85,6 +113,26 @@ mod tests {
             let (found, expected) = (middle(&read(&format!("{name}.png"))), read(&format!("{name}-160.png")));
             let differing = found.as_raw().iter().zip(expected.as_raw()).filter(|(a, b)| a != b).count();
             assert_eq!((found.dimensions(), differing), (expected.dimensions(), 0), "{name}");
+        }
+    }
+
+    /// ⟨A x, y⟩ = ⟨x, Aᵀ y⟩, with what rounding leaves of it.
+    #[test]
+    fn the_transpose_belongs_to_it() {
+        for (width, height) in [(64, 64), (320, 200), (90, 256)] {
+            let byte = |i: u32| (128.0 + 100.0 * (i as f32 * 0.013).sin()) as u8;
+            let picture =
+                RgbImage::from_fn(width, height, |x, y| image::Rgb([0, 1, 2].map(|c| byte(x * (c + 1) + 7 * y))));
+            let square = middle(&picture);
+            let y: Vec<f32> = (0..3 * SIDE * SIDE).map(|i| 1.0 + (i as f32 * 0.01).cos()).collect();
+            let plane = SIDE * SIDE;
+            let number =
+                |picture: &RgbImage, i: usize, plane: usize| f64::from(picture.as_raw()[i % plane * 3 + i / plane]);
+            let forward: f64 = y.iter().enumerate().map(|(i, y)| f64::from(*y) * number(&square, i, plane)).sum();
+            let back = pulled_back(&y, height as usize, width as usize);
+            let plane = (width * height) as usize;
+            let backward: f64 = back.iter().enumerate().map(|(i, y)| f64::from(*y) * number(&picture, i, plane)).sum();
+            assert!((forward - backward).abs() < 1e-3 * forward, "{width} x {height}: {forward}, {backward}");
         }
     }
 

@@ -85,7 +85,7 @@ fn drawn(program: &mut dyn crate::engine::Program, ws: &[f32]) -> anyhow::Result
 
 /// How good it is.
 fn tell(found: &Found) {
-    let Found { distance, mean, seed, linear, w, .. } = found;
+    let Found { distance, mean, seed, linear, w, by_gradients, .. } = found;
     say!("distance from the photograph: 0 is the same, {mean:.3} is the network's mean picture");
     say!("  {:.3}  seed {}, the best of those that were drawn", seed.1, seed.0);
     if let Some((distance, r2)) = linear {
@@ -95,7 +95,8 @@ fn tell(found: &Found) {
         );
     }
     say!("  {w:.3}  one w for all layers");
-    say!("  {distance:.3}  with a w for each zone: what is written");
+    let each = if *by_gradients { "layer, by gradients" } else { "zone" };
+    say!("  {distance:.3}  a w for each {each}: what is written");
     if *distance > 0.8 * mean.min(seed.1) {
         say!("little was gained: the network has hardly anything like this photograph");
     }

@@ -241,6 +241,14 @@ impl TorchProgram {
 
     /// Runs all steps.
     fn compute(&mut self, inputs: &Inputs) -> Result<(), EngineError> {
+        let _guard = tch::no_grad_guard();
+        self.take_in(inputs)?;
+        let ws = self.ws(inputs).map_err(failed)?;
+        self.steps(inputs, ws.as_ref()).map_err(failed)
+    }
+
+    /// Reads the content picture and rolls the noise.
+    fn take_in(&mut self, inputs: &Inputs) -> Result<(), EngineError> {
         if let Some(surface) = inputs.image.filter(|surface| surface.image().is_none()) {
             surface.read(&mut self.content)?;
         }
@@ -255,16 +263,19 @@ impl TorchProgram {
                 }
             }
         }
-        let _guard = tch::no_grad_guard();
-        self.steps(inputs).map_err(failed)
+        Ok(())
     }
 
-    fn steps(&mut self, inputs: &Inputs) -> Result<(), TchError> {
+    /// `[num_ws, w_dim]`, on the device.
+    fn ws(&self, inputs: &Inputs) -> Result<Option<Tensor>, TchError> {
+        match inputs.ws {
+            [] => Ok(None),
+            ws => self.form.floats(ws, &[self.plan.num_ws as i64, self.plan.w_dim as i64]).map(Some),
+        }
+    }
+
+    fn steps(&mut self, inputs: &Inputs, ws: Option<&Tensor>) -> Result<(), TchError> {
         let device = self.form.device;
-        let ws = match inputs.ws {
-            [] => None,
-            ws => Some(Tensor::f_from_slice(ws)?.f_reshape([self.plan.num_ws as i64, -1])?.f_to_device(device)?),
-        };
         let mix = match inputs.styles {
             [] => None,
             styles => Some(Tensor::f_from_slice(styles)?.f_reshape([1, -1])?.f_to_device(device)?),
@@ -274,7 +285,7 @@ impl TorchProgram {
             let frame = Frame {
                 maps: &self.maps,
                 hisses: &self.hisses,
-                ws: ws.as_ref(),
+                ws,
                 mix: mix.as_ref(),
                 content,
                 inputs,
@@ -296,6 +307,25 @@ impl TorchProgram {
         out.reshape(channels, height, width);
         let Some(map) = &self.maps[id.0] else { return Ok(()) };
         copy(map, self.form, &mut self.host, &mut out.data).map_err(failed)
+    }
+}
+
+impl TorchProgram {
+    /// The gradient by ws of a number whose gradient by the picture is `by`.
+    fn backward(&self, picture: &Tensor, by: &Image, ws: &Tensor, gradient: &mut [f32]) -> Result<(), TchError> {
+        // Scaled to 1, so that 16 bits keep it.
+        let most = by.data.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        if most == 0.0 {
+            gradient.fill(0.0);
+            return Ok(());
+        }
+        let shape = [1, by.channels, by.height, by.width].map(|n| n as i64);
+        let scaled: Vec<f32> = by.data.iter().map(|x| x / most).collect();
+        let sum = picture.f_to_kind(Kind::Float)?.f_mul(&self.form.floats(&scaled, &shape)?)?.f_sum(Kind::Float)?;
+        let gradients = Tensor::f_run_backward(&[sum], &[ws], false, false)?;
+        let Some(found) = gradients.first() else { return Ok(()) };
+        let found = found.f_mul_scalar(f64::from(most))?.f_to_device(Device::Cpu)?.f_contiguous()?;
+        found.f_copy_data(gradient, gradient.len())
     }
 }
 
@@ -324,6 +354,28 @@ impl Program for TorchProgram {
         let Some(id) = self.plan.output else { return Ok(()) };
         let Buffer { channels, height, width, .. } = *self.plan.get(id);
         self.write(out.write([channels, height, width]))
+    }
+
+    fn pull_back(
+        &mut self,
+        inputs: &Inputs,
+        by: &mut dyn FnMut(&Image) -> Image,
+        gradient: &mut Vec<f32>,
+    ) -> Result<bool, EngineError> {
+        inputs.check(&self.plan)?;
+        self.take_in(inputs)?;
+        let Some(id) = self.plan.output else { return Ok(false) };
+        let Some(ws) = self.ws(inputs).map_err(failed)? else { return Ok(false) };
+        let ws = ws.set_requires_grad(true);
+        self.steps(inputs, Some(&ws)).map_err(failed)?;
+        let Some(picture) = self.maps[id.0].take() else { return Ok(false) };
+        // What is kept for looking at no longer remembers how it was made.
+        self.maps[id.0] = Some(picture.f_detach().map_err(failed)?);
+        let mut image = Image::default();
+        self.write(&mut image)?;
+        gradient.resize(inputs.ws.len(), 0.0);
+        self.backward(&picture, &by(&image), &ws, gradient).map_err(failed)?;
+        Ok(true)
     }
 
     fn engine(&self) -> &'static str {

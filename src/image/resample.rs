@@ -198,6 +198,38 @@ impl Resizer {
     }
 }
 
+/// The transpose of [`Resizer::resize`] from `height` x `width`, which is linear: for the gradient of a number by the resized
+/// picture, that by the picture. Allocates.
+pub fn pulled_back(by: &Image, height: usize, width: usize) -> Image {
+    let mut out = Image::new(by.channels, height, width);
+    if (by.height, by.width) == (height, width) {
+        out.data.copy_from_slice(&by.data);
+        return out;
+    }
+    if by.data.is_empty() || height * width == 0 {
+        return out;
+    }
+    let (mut vertical, mut horizontal) = (Taps::default(), Taps::default());
+    vertical.set(height, height as f64, by.height, &CATMULL_ROM);
+    horizontal.set(width, width as f64, by.width, &CATMULL_ROM);
+    let mut wide = vec![0.0; height * by.width];
+    let planes = by.data.chunks_exact(by.height * by.width);
+    for (plane, out) in planes.zip(out.data.chunks_exact_mut(height * width)) {
+        wide.fill(0.0);
+        for ((start, weights), row) in vertical.iter().zip(plane.chunks_exact(by.width)) {
+            for (weight, to) in weights.iter().zip(wide[start * by.width..].chunks_exact_mut(by.width)) {
+                to.iter_mut().zip(row).for_each(|(to, by)| *to += weight * by);
+            }
+        }
+        for (row, out) in wide.chunks_exact(by.width).zip(out.chunks_exact_mut(width)) {
+            for ((start, weights), by) in horizontal.iter().zip(row) {
+                out[start..].iter_mut().zip(weights).for_each(|(to, weight)| *to += weight * by);
+            }
+        }
+    }
+    out
+}
+
 /// A small motion of the picture about its centre.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Motion {
@@ -314,6 +346,20 @@ mod test {
         assert_eq!(out, image);
         resizer.resize(&Image::default(), 4, 4, &mut out);
         assert!(out.data.is_empty());
+    }
+
+    /// ⟨A x, y⟩ = ⟨x, Aᵀ y⟩
+    #[test]
+    fn the_transpose_belongs_to_it() {
+        let x = ramp(12, 20);
+        for (height, width) in [(5, 7), (12, 20), (30, 33), (12, 9)] {
+            let (mut resized, mut y) = (Image::default(), Image::new(1, height, width));
+            y.data.iter_mut().enumerate().for_each(|(i, y)| *y = (i as f32 * 0.7).sin());
+            Resizer::default().resize(&x, height, width, &mut resized);
+            let product = |a: &Image, b: &Image| a.data.iter().zip(&b.data).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+            let (forward, backward) = (product(&resized, &y), product(&x, &pulled_back(&y, 12, 20)));
+            assert!((forward - backward).abs() < 1e-3, "{height} x {width}: {forward}, {backward}");
+        }
     }
 
     #[test]

@@ -27,6 +27,12 @@ impl Space {
         &self.mean
     }
 
+    /// The standard deviation of a number of w, over all of them.
+    pub fn deviation(&self) -> f64 {
+        let variance: f64 = self.axes.iter().flatten().map(|x| f64::from(*x).powi(2)).sum();
+        (variance / self.mean.len().max(1) as f64).sqrt()
+    }
+
     pub fn len(&self) -> usize {
         self.axes.len()
     }
