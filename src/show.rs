@@ -77,6 +77,7 @@ use crate::record::snapshot::Still;
 use crate::record::take::{self, TakeError, Told};
 use crate::screen::chain::MOST_LINKS;
 use crate::screen::{Layout, Screen, Workshop, palette};
+use bends::Bends;
 use closing::Closing;
 pub use controls::MapLine;
 use controls::{Controls, Taught, Verdict};
@@ -211,6 +212,7 @@ pub struct Show {
     decks: Decks,
     mixing: Mixing,
     directions: Directions,
+    bends: Bends,
     keys: track::Keys,
     slideshow: Slideshow,
     films: Films,
@@ -309,6 +311,7 @@ impl Show {
             decks: Decks::new(network, &params),
             mixing: Mixing::default(),
             directions: Directions::default(),
+            bends: Bends::default(),
             keys: track::Keys::default(),
             slideshow: Slideshow::default(),
             films: Films::default(),
@@ -518,6 +521,8 @@ impl Show {
 
     /// Plays what has been loaded, and applies changes on disk.
     fn land(&mut self) {
+        // Before directions, which take longer.
+        self.ask_for_clusters();
         // Offline they come in the step that needs them, in a take when they came then.
         let at_once = self.loads.is_live() || self.loads.recorded().is_some();
         if self.directions.wants(self.decks.own_network(), &self.params, at_once) {
@@ -564,6 +569,7 @@ impl Show {
         }
         self.move_input(dt);
         let now = Now {
+            bends: self.bends.now(&self.params),
             secs: self.secs,
             beat: self.controls.clock().beat(),
             signals: self.modulation.signals(),
@@ -632,6 +638,9 @@ impl Show {
         }
         if let Err(line) = self.controls.note(write) {
             return self.status.refuse(&line);
+        }
+        if !self.can_be_read(write) {
+            return;
         }
         let written = match self.params.write(write.target, &write.value) {
             Ok(written) => written,
@@ -715,10 +724,7 @@ impl Show {
             Id::KeysAdd => self.add_key(),
             Id::KeysRemove => self.remove_key(),
             Id::KeysMove => self.move_key(),
-            Id::KeysGoto => {
-                self.go_to_key();
-                self.output.forget_bends();
-            }
+            Id::KeysGoto => self.go_to_key(),
             Id::Learn => self.controls.learn(&self.params, &mut self.status),
             Id::LearnAudio => self.controls.learn_audio(&self.params, &mut self.status),
             Id::LearnCancel => self.controls.cancel_learning(&mut self.status),
@@ -946,6 +952,9 @@ impl Show {
             (LoadRequest::Directions(_), Some(Loaded::Directions { network, directions, .. })) => {
                 self.take_directions(&network, directions);
             }
+            (LoadRequest::Clusters(_), Some(Loaded::Clusters { network, clusters })) => {
+                self.take_clusters(&network, clusters);
+            }
             (LoadRequest::Track(_), Some(Loaded::Track { file, keys, .. })) => self.take_track(&file, keys),
             (LoadRequest::Armed(_), Some(Loaded::Preset { preset, number })) => self.armed(*preset, number),
             (LoadRequest::Effects { .. }, Some(Loaded::Effects { entries, compiled, problems, .. })) => {
@@ -982,6 +991,9 @@ impl Show {
         self.output.set_network(self.decks.generation(), program, fades);
         self.name_network();
         self.surround_scripts();
+        // The step that brings the network brings its clusters too, where steps wait for what they load.
+        self.forget_clusters();
+        self.ask_for_clusters();
         self.status.notice(format!("{} is ready", self.decks.network().name));
     }
 
@@ -1066,6 +1078,10 @@ impl Show {
                 error
             }
             LoadRequest::Directions(_) => format!("{error}; /dir moves nothing"),
+            LoadRequest::Clusters(_) => {
+                self.end_search();
+                format!("{error}; /bend/<n>/cluster chooses nothing")
+            }
             LoadRequest::Effects { .. } => format!("{error}; the effects stay as they are"),
         };
         self.status.fault(request.kind(), line);

@@ -6,9 +6,11 @@
 //! what an operation is in numbers. The engines apply it between two steps of their plans (`cpu/bend.rs`, `gpu/bend.rs`).
 //! Nothing here computes pictures or reads a clock.
 
+use std::ops::RangeInclusive;
+
 use super::plan::{BufferId, Op, Plan};
 use crate::latent::seed;
-pub use crate::params::{BendEdge as Edge, BendKind as Kind};
+pub use crate::params::{BendCluster as Cluster, BendEdge as Edge, BendKind as Kind};
 
 /// How many bends there are.
 pub const SLOTS: usize = crate::params::BENDS;
@@ -22,6 +24,57 @@ const MOST_SAMPLES: f32 = 16.0;
 const LEAST_ZOOM: f64 = 0.01;
 /// Normal numbers before they repeat: enough to see no pattern, and few enough to be made between two pictures.
 const NORMALS: usize = 1 << 18;
+/// Channels that can be told apart, from 0; no network that is known has as many in a layer.
+const MOST_CHANNELS: usize = 2048;
+
+/// A set of channels of a layer, by their numbers.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Channels([u64; MOST_CHANNELS / 64]);
+
+impl Channels {
+    /// The channels that a text names, by numbers and ranges such as `3, 8-12`; `None` if it is empty. Numbers that no layer has
+    /// are passed over.
+    ///
+    /// # Errors
+    /// One line that says what is wrong.
+    pub fn parse(text: &str) -> Result<Option<Channels>, String> {
+        let (mut channels, mut is_empty) = (Channels::default(), true);
+        for word in text.split([',', ' ']).filter(|word| !word.is_empty()) {
+            let (from, to) = word.split_once('-').unwrap_or((word, word));
+            let (Ok(from), Ok(to)) = (from.parse::<usize>(), to.parse::<usize>()) else {
+                return Err(format!("channels are numbers and ranges such as 3,8-12, got {word:?}"));
+            };
+            channels.insert(from.min(to)..=from.max(to));
+            is_empty = false;
+        }
+        Ok((!is_empty).then_some(channels))
+    }
+
+    pub fn insert(&mut self, channels: RangeInclusive<usize>) {
+        let last = (*channels.end()).min(MOST_CHANNELS - 1);
+        (*channels.start()..=last).for_each(|channel| self.0[channel / 64] |= 1 << (channel % 64));
+    }
+
+    pub fn has(&self, channel: usize) -> bool {
+        self.0.get(channel / 64).is_some_and(|some| some & (1 << (channel % 64)) != 0)
+    }
+}
+
+impl std::fmt::Debug for Channels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries((0..MOST_CHANNELS).filter(|channel| self.has(*channel))).finish()
+    }
+}
+
+/// What decides which channels are bent: as long as it stays, they are the same.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Choice {
+    layer: usize,
+    /// The bits of the share.
+    share: u32,
+    seed: u32,
+    among: Option<Channels>,
+}
 
 /// One bend.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,9 +89,11 @@ pub struct Bend {
     /// Of [`Kind::Feedback`], in a second.
     pub zoom: f32,
     pub edge: Edge,
-    /// Part of the channels that are bent, 0 to 1.
+    /// The channels that may be bent; `None` for all.
+    pub among: Option<Channels>,
+    /// Part of those that are bent, 0 to 1.
     pub share: f32,
-    /// Which channels those are, and the numbers of [`Kind::Noise`].
+    /// Which ones that part is, and the numbers of [`Kind::Noise`].
     pub seed: u32,
 }
 
@@ -46,7 +101,7 @@ impl Default for Bend {
     /// Off; all channels.
     fn default() -> Self {
         let (kind, edge) = Default::default();
-        Bend { kind, layer: 0, amount: 0.0, angle: 0.0, zoom: 1.0, edge, share: 1.0, seed: 0 }
+        Bend { kind, layer: 0, amount: 0.0, angle: 0.0, zoom: 1.0, edge, among: None, share: 1.0, seed: 0 }
     }
 }
 
@@ -147,16 +202,25 @@ impl Bend {
         })
     }
 
-    /// Marks the channels that are bent: `⌊share·C + ½⌋` of them, those with the smallest of C uniform numbers of numpy's legacy
-    /// generator. A larger share only adds channels. `order` is scratch memory.
+    /// What decides about [`Bend::choose`].
+    pub fn choice(&self) -> Choice {
+        Choice { layer: self.layer, share: self.share.to_bits(), seed: self.seed, among: self.among }
+    }
+
+    /// Marks the channels that are bent: `⌊share·n + ½⌋` of the n that may be, those with the smallest of C uniform numbers of
+    /// numpy's legacy generator, one for each channel. A larger share only adds channels. `order` is scratch memory.
     pub fn choose(&self, chosen: &mut [f32], order: &mut Vec<(f64, usize)>) {
-        let count = (f64::from(self.share.clamp(0.0, 1.0)) * chosen.len() as f64 + 0.5).floor() as usize;
-        if count >= chosen.len() {
-            return chosen.fill(1.0);
+        let is_among = |channel: usize| self.among.as_ref().is_none_or(|among| among.has(channel));
+        let most = (0..chosen.len()).filter(|channel| is_among(*channel)).count();
+        let count = (f64::from(self.share.clamp(0.0, 1.0)) * most as f64 + 0.5).floor() as usize;
+        if count >= most {
+            let marks = chosen.iter_mut().enumerate();
+            return marks.for_each(|(channel, chosen)| *chosen = f32::from(u8::from(is_among(channel))));
         }
         order.clear();
         let mut uniform = seed::uniform(self.seed);
-        order.extend((0..chosen.len()).map(|channel| (uniform(), channel)));
+        let numbered = (0..chosen.len()).map(|channel| (uniform(), channel));
+        order.extend(numbered.filter(|(_, channel)| is_among(*channel)));
         order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         chosen.fill(0.0);
         order[..count].iter().for_each(|(_, channel)| chosen[*channel] = 1.0);
@@ -326,5 +390,26 @@ mod tests {
         assert_eq!(of(&chosen(0.25)), [6, 7, 8, 10, 16, 18, 23, 27]);
         assert_eq!(of(&chosen(0.5)), [2, 6, 7, 8, 9, 10, 13, 16, 18, 19, 20, 22, 23, 26, 27, 28]);
         assert!(of(&chosen(0.0)).is_empty() && of(&chosen(1.0)).len() == 32);
+    }
+
+    #[test]
+    fn some_channels_are_chosen_by_their_numbers_and_a_share_of_those() {
+        let chosen = |text: &str, share| {
+            let (mut chosen, mut order) = (vec![0.5; 32], Vec::new());
+            Bend { among: Channels::parse(text).unwrap(), share, seed: 3, ..Bend::default() }
+                .choose(&mut chosen, &mut order);
+            (0..32).filter(|channel| chosen[*channel] == 1.0).collect::<Vec<_>>()
+        };
+        assert_eq!(chosen("7,28-30 , 5", 1.0), [5, 7, 28, 29, 30]);
+        assert_eq!(chosen("30-28", 1.0), [28, 29, 30]);
+        assert_eq!(chosen("30-99999999, 2050", 1.0), [30, 31], "there are no others");
+        // Those of half of all channels come first.
+        assert_eq!(chosen("3-8", 0.5), [6, 7, 8]);
+        assert_eq!(chosen("3-8", 0.0), [0; 0]);
+        assert_eq!(chosen(" , ", 1.0).len(), 32, "no numbers: all");
+        for wrong in ["a", "3-", "-3", "1-2-3", "1.5"] {
+            let line = Channels::parse(wrong).unwrap_err();
+            assert_eq!(line, format!("channels are numbers and ranges such as 3,8-12, got {wrong:?}"));
+        }
     }
 }

@@ -93,16 +93,7 @@ impl Track {
             return out.extend_from_slice(a);
         }
         match way {
-            Way::Linear => {
-                let t = ease.apply(part);
-                out.extend(a.iter().zip(b).map(|(a, b)| (f64::from(*a) + t * f64::from(b - a)) as f32));
-            }
-            Way::Spherical => {
-                let t = ease.apply(part);
-                for (a, b) in a.chunks_exact(centre.len().max(1)).zip(b.chunks_exact(centre.len().max(1))) {
-                    arc(a, b, t, centre, out);
-                }
-            }
+            Way::Linear | Way::Spherical => between(a, b, ease.apply(part), way, centre, out),
             Way::Spline => {
                 let (u, h) = (part, self.keys[key].length);
                 let (u2, u3) = (u * u, u * u * u);
@@ -144,6 +135,18 @@ impl Track {
     }
 }
 
+/// Writes the point at `t`, 0 to 1, from one point to another into `out`: on a straight line, or on arcs about `centre` `[w_dim]`. A curve
+/// needs more than two points: between these it is an arc.
+pub fn between(a: &[f32], b: &[f32], t: f64, way: Way, centre: &[f32], out: &mut Vec<f32>) {
+    out.clear();
+    if way == Way::Linear {
+        return out.extend(a.iter().zip(b).map(|(a, b)| (f64::from(*a) + t * f64::from(b - a)) as f32));
+    }
+    for (a, b) in a.chunks_exact(centre.len().max(1)).zip(b.chunks_exact(centre.len().max(1))) {
+        arc(a, b, t, centre, out);
+    }
+}
+
 /// Appends the point at `t` on the arc from a to b about `centre`: the direction turns, the distance goes evenly.
 pub fn arc(a: &[f32], b: &[f32], t: f64, centre: &[f32], out: &mut Vec<f32>) {
     let from = |x: &f32, c: &f32| f64::from(*x) - f64::from(*c);
@@ -165,6 +168,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::latent::seed::z_from_seed;
     use crate::network::checkpoint::Checkpoint;
 
     fn track(points: &[f32], lengths: &[f64]) -> Track {
@@ -180,11 +184,29 @@ mod tests {
         let network = crate::network::open(fixtures.join("sg2_32.safetensors")).unwrap();
         let track = track(&expected("keys.w"), &[1.0, 2.0, 1.0, 1.5]);
         assert_eq!(track.length(End::Loop), 5.5);
-        for (name, way) in [("linear", Way::Linear), ("spherical", Way::Spherical), ("spline", Way::Spline)] {
+        let mut zs = track.clone();
+        zs.keys.iter_mut().zip(10..).for_each(|(key, seed)| key.rows = z_from_seed(seed, network.mapping.z_dim));
+        for (name, way) in [
+            ("linear", Way::Linear),
+            ("smooth", Way::Linear),
+            ("spherical", Way::Spherical),
+            ("spline", Way::Spline),
+            ("z_spherical", Way::Spherical),
+        ] {
             let mut found = Vec::new();
             for time in [0.0, 0.5, 1.0, 1.7, 2.9, 3.5, 4.6, 5.4] {
-                let (place, mut point) = (track.place(time, End::Loop).unwrap(), Vec::new());
-                track.at(place, way, Ease::Linear, End::Loop, &network.mapping.w_avg, &mut point);
+                let (mut place, mut point) = (track.place(time, End::Loop).unwrap(), Vec::new());
+                if name == "smooth" {
+                    // The prototype's easing.
+                    place.part = place.part.powi(2) * (3.0 - 2.0 * place.part);
+                }
+                if name == "z_spherical" {
+                    // Of z, about 0, and then mapped.
+                    zs.at(place, way, Ease::Linear, End::Loop, &vec![0.0; network.mapping.z_dim], &mut point);
+                    point = network.mapping.map_many(1, |_, z, _| z.copy_from_slice(&point));
+                } else {
+                    track.at(place, way, Ease::Linear, End::Loop, &network.mapping.w_avg, &mut point);
+                }
                 found.extend(point);
             }
             let worst = found.iter().zip(expected(&format!("keys.{name}"))).map(|(a, b)| (a - b).abs());

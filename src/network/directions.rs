@@ -101,7 +101,8 @@ fn fill(mapping: &Mapping, seed: usize, z: &mut [f32], c: &mut Vec<f32>) {
     fill_class(mapping, seed, c);
 }
 
-fn fill_class(mapping: &Mapping, seed: usize, c: &mut Vec<f32>) {
+/// The label `[c_dim]` of a seed.
+pub(super) fn fill_class(mapping: &Mapping, seed: usize, c: &mut Vec<f32>) {
     c.clear();
     c.resize(mapping.c_dim, 0.0);
     if mapping.c_dim > 0 {

@@ -144,6 +144,18 @@ choices! {
         Wrap = "wrap",
     }
 
+    /// Which channels of a layer are bent: `/bend/<n>/cluster`.
+    BendCluster {
+        #[default]
+        All = "all",
+        /// The largest cluster.
+        A = "a",
+        B = "b",
+        C = "c",
+        D = "d",
+        E = "e",
+    }
+
     /// How a line goes from 0 to 1: `/walk/ease`.
     Ease {
         Linear = "linear",
@@ -349,6 +361,7 @@ mod tests {
         let followed = [TempoSource::Midi, TempoSource::Audio, TempoSource::Link, TempoSource::Timecode];
         check(&[&[TempoSource::Auto, TempoSource::Tap], &followed[..]].concat());
         check(&[BendEdge::Zero, BendEdge::Clamp, BendEdge::Wrap]);
+        check(&[BendCluster::All, BendCluster::A, BendCluster::B, BendCluster::C, BendCluster::D, BendCluster::E]);
         check(&[
             BendKind::Off,
             BendKind::Scale,

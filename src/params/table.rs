@@ -10,8 +10,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::Value;
 use super::choice::{
-    BendEdge, BendKind, Choice, Codec, Detail, Ease, Fit, Keep, Kernel, Layout, NoiseKind, Place, RecordWhat,
-    StyleSize, SwapFrom, TempoSource, TimeBase, TrackEnd, TrackTake, TrackWay, WalkKind, Zone,
+    BendCluster, BendEdge, BendKind, Choice, Codec, Detail, Ease, Fit, Keep, Kernel, Layout, NoiseKind, Place,
+    RecordWhat, StyleSize, SwapFrom, TempoSource, TimeBase, TrackEnd, TrackTake, TrackWay, WalkKind, Zone,
 };
 
 /// What a parameter holds.
@@ -313,7 +313,8 @@ parameters! {
     KeysAdd = D::trigger("/keys/add").remote(Remote::NoFiles).help("keep the latent of this moment as a key at the end of the track, and save the track");
     KeysRemove = D::text("/keys/remove", "").command().saving(NOW).remote(Remote::NoFiles).help("remove a key by its number, from 0; without one, the last");
     KeysMove = D::text("/keys/move", "").command().saving(NOW).remote(Remote::NoFiles).help("move a key in time: its number and the new time, such as 3 12.5; its neighbours stay where they are");
-    KeysGoto = D::text("/keys/goto", "").command().quantized().saving(NOW).help("go to a key, by its number from 0");
+    KeysGoto = D::text("/keys/goto", "").command().quantized().saving(NOW).help("go to a key, by its number from 0, in the time of /keys/glide");
+    KeysGlide = D::float("/keys/glide", 0.0, 60.0, 1.0).square().help("how long the way to the key of /keys/goto takes, in seconds or beats, with /keys/ease; 0 jumps");
     KeysFile = D::text("/keys/file", "").remote(Remote::Refused).help("file of the track, such as dusk-keys.toml beside the preset; /keys/add makes one");
     KeysTime = D::float("/keys/time", 0.0, 86_400.0, 0.0).stage().unlearnable().saving(Saving::ReadOnly).help("where on the track it is, in seconds or beats; writing it goes there");
     KeysScrub = D::float("/keys/scrub", 0.0, 1.0, 0.0).smooth(0.03).help("moves the place on the track by this part of its length, for knobs and modulators; at speed 0 it is the place");
@@ -477,14 +478,20 @@ static BEND_ROWS: LazyLock<Vec<Def>> = LazyLock::new(|| {
             D::float(address("zoom"), 0.25, 4.0, 1.0).unit("a second").smooth(0.08).help("zoom of feedback"),
             D::choice(address("edge"), BendEdge::WORDS, BendEdge::Zero as usize)
                 .help("what comes in from outside when a map moves: nothing, its border, or its other side"),
-            D::float(address("share"), 0.0, 1.0, 1.0).smooth(0.08).help("part of the layer's channels that is bent"),
+            D::float(address("share"), 0.0, 1.0, 1.0)
+                .smooth(0.08)
+                .help("part of the layer's channels that is bent, or of those that cluster or channels choose"),
             D::int(address("seed"), 0, 4_294_967_295, 0).help("which channels /bend/<n>/share takes, and the numbers of noise"),
+            D::choice(address("cluster"), BendCluster::WORDS, BendCluster::All as usize)
+                .help("bends only channels that draw in the same places: a is the layer's largest cluster of them, e the smallest"),
+            D::text(address("channels"), "")
+                .help("bends only these channels of the layer, such as 3,8-12; empty leaves it to /bend/<n>/cluster"),
         ]
     };
     (0..BENDS).flat_map(rows).collect()
 });
 /// Rows of a bend.
-pub const BEND_PARTS: usize = 8;
+pub const BEND_PARTS: usize = 10;
 /// The first row of a bend.
 const FIRST_BEND: usize = BUILT_IN.len() + DIR_KNOBS * DIR_PARTS;
 /// Number of permanent rows.
@@ -516,7 +523,7 @@ impl Id {
         std::array::from_fn(|part| Id((first + part) as u16))
     }
 
-    /// `/bend/<n>/kind`, `layer`, `amount`, `angle`, `zoom`, `edge`, `share` and `seed`.
+    /// `/bend/<n>/kind`, `layer`, `amount`, `angle`, `zoom`, `edge`, `share`, `seed`, `cluster` and `channels`.
     pub fn of_bend(n: usize) -> [Id; BEND_PARTS] {
         let first = FIRST_BEND + n.min(BENDS - 1) * BEND_PARTS;
         std::array::from_fn(|part| Id((first + part) as u16))
@@ -526,6 +533,11 @@ impl Id {
     pub fn bend(self) -> Option<usize> {
         let row = usize::from(self.0);
         (FIRST_BEND..PERMANENT).contains(&row).then(|| (row - FIRST_BEND) / BEND_PARTS)
+    }
+
+    /// Whether it is `/bend/<n>/channels`.
+    pub fn is_channels(self) -> bool {
+        self.bend().is_some_and(|n| Id::of_bend(n)[BEND_PARTS - 1] == self)
     }
 
     /// The built-in rows.

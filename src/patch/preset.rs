@@ -19,6 +19,7 @@ use super::palette;
 use super::{macros, modulators, slips, smooth};
 use crate::control::mapping::{MacroEntry, MappingError, MidiEntry, OscEntry};
 use crate::control::osc::{self, MAX_OUTS, Out};
+use crate::engine::bend::Channels;
 use crate::file::is_built_in;
 use crate::file::sources::{self, Sources};
 use crate::file::text::{self, TextError};
@@ -345,6 +346,7 @@ fn values(table: &dyn TableLike, base: &Path, check: &mut Checker) -> Vec<(Targe
         } else {
             let read = typed(target, item).and_then(|value| match value {
                 Value::Text(text) if target.id == Id::Palette => palette::of(&text, base).map(Value::Text),
+                Value::Text(text) if target.id.is_channels() => Channels::parse(&text).map(|_| Value::Text(text)),
                 value => Ok(value),
             });
             match read {

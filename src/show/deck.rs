@@ -10,7 +10,7 @@ use crate::latent::classes::Classes;
 use crate::latent::layers::{self, Layers, Zone, Zones};
 use crate::latent::mapping::{Mapping, Scratch};
 use crate::latent::seed::z_from_seed;
-use crate::latent::track::{Key, Track};
+use crate::latent::track::{Key, Track, between};
 use crate::latent::walk::{self, Walk};
 use crate::modulate::Ease;
 use crate::network::Network;
@@ -39,6 +39,9 @@ struct Keyed {
     is_over: bool,
     /// The point of this frame.
     point: Vec<f32>,
+    /// Where a glide to a key has begun, and where the track is meanwhile.
+    from: Vec<f32>,
+    aim: Vec<f32>,
     /// How much of it is seen: 0 the walk, 1 the track.
     share: f64,
 }
@@ -74,6 +77,15 @@ impl Keyed {
         let layered = are_layered.contains(&true).then(|| keys.clone());
         (Keyed { keys, layered, are_layered, ..Keyed::default() }, problem)
     }
+}
+
+/// A place on the track.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Seek {
+    /// In its seconds or beats.
+    pub time: f64,
+    /// While it glides there: the part of the way that is done, eased.
+    pub glide: Option<f64>,
 }
 
 /// What brings in a network that arrives with its preset, in place of `/network/fade`.
@@ -136,7 +148,7 @@ impl Deck {
     }
 
     /// z with the player's offsets → w → ws `[num_ws, w_dim]`, truncated; some layers mixed with the second walk's.
-    fn ws(&mut self, p: &Params, time: f64, ws: &mut Vec<f32>) {
+    fn ws(&mut self, p: &Params, seek: Seek, ws: &mut Vec<f32>) {
         let mapping = &self.network.mapping;
         ws.clear();
         ws.extend_from_slice(self.walk.z());
@@ -147,7 +159,7 @@ impl Deck {
         let share = Ease::Smooth.apply(self.keyed.share) as f32;
         let is_layered = self.keyed.layered.is_some();
         if share > 0.0 {
-            self.keyed.place(p, time, mapping, self.classes.shares());
+            self.keyed.place(p, seek, mapping, self.classes.shares());
         }
         if share > 0.0 && !is_layered {
             blend(&mut self.w, &self.keyed.point, share);
@@ -193,8 +205,8 @@ impl Deck {
 }
 
 impl Keyed {
-    /// Finds the point at a time of the track.
-    fn place(&mut self, p: &Params, time: f64, mapping: &Mapping, shares: &[f32]) {
+    /// Finds the point at a place of the track.
+    fn place(&mut self, p: &Params, seek: Seek, mapping: &Mapping, shares: &[f32]) {
         let (way, ease, end) = (p.get_choice(Id::KeysWay), p.get_choice(Id::KeysEase), p.get_choice(Id::KeysEnd));
         if let Some(layered) = &mut self.layered {
             // Keys of w follow psi, those of ws are what they are.
@@ -205,8 +217,13 @@ impl Keyed {
             }
         }
         let track = self.layered.as_ref().unwrap_or(&self.keys);
-        if let Some(place) = track.place(time, end) {
+        if let Some(place) = track.place(seek.time, end) {
             track.at(place, way, ease, end, &mapping.w_avg, &mut self.point);
+        }
+        // Keys may have become those of layers on the way.
+        if let Some(part) = seek.glide.filter(|_| self.from.len() == self.point.len()) {
+            std::mem::swap(&mut self.point, &mut self.aim);
+            between(&self.from, &self.aim, part, way, &mapping.w_avg, &mut self.point);
         }
     }
 }
@@ -268,7 +285,7 @@ pub struct Decks {
     /// How long the next glide of the walk takes at least, in seconds.
     glide_secs: f64,
     /// Where on the track.
-    time: f64,
+    seek: Seek,
     /// Counts networks; a request says which it is for.
     generation: u64,
 }
@@ -276,7 +293,16 @@ pub struct Decks {
 impl Decks {
     pub fn new(network: Arc<Network>, params: &Params) -> Self {
         let a = Deck::new(network, params);
-        Decks { a, b: None, fade: 0.0, drives: None, by_hand: None, glide_secs: 0.0, time: 0.0, generation: 0 }
+        Decks {
+            a,
+            b: None,
+            fade: 0.0,
+            drives: None,
+            by_hand: None,
+            glide_secs: 0.0,
+            seek: Seek::default(),
+            generation: 0,
+        }
     }
 
     /// The same network at the start of its walks.
@@ -341,24 +367,35 @@ impl Decks {
             }
             // Where it is going: how far it has got depends on when the track was read.
             deck.classes.set(params.base(Id::Class), deck.network.mapping.c_dim, std::iter::empty());
-            let share = deck.keyed.share;
+            let (share, from) = (deck.keyed.share, std::mem::take(&mut deck.keyed.from));
+            let point = std::mem::take(&mut deck.keyed.point);
             (deck.keyed, problem) = Keyed::new(entries, &deck.network.mapping, &mut deck.classes);
+            (deck.keyed.from, deck.keyed.point) = (from, point);
             let is_played = params.get_choice::<WalkKind>(Id::WalkKind) == WalkKind::Keys && !entries.is_empty();
             deck.keyed.share = if at_once { f64::from(u8::from(is_played)) } else { share };
         }
         problem
     }
 
-    /// Where on the track the next picture is, in its seconds or beats.
-    pub fn seek(&mut self, time: f64) {
-        self.time = time;
+    /// Where on the track the next picture is.
+    pub fn seek(&mut self, seek: Seek) {
+        self.seek = seek;
+    }
+
+    /// A glide to a key begins where the track is now. False if it is not seen: then there is no way to go.
+    pub fn begin_glide(&mut self) -> bool {
+        for deck in std::iter::once(&mut self.a).chain(&mut self.b) {
+            deck.keyed.from.clone_from(&deck.keyed.point);
+        }
+        let keyed = &self.newest().keyed;
+        keyed.share > 0.0 && !keyed.point.is_empty()
     }
 
     /// The latent of the newest network now: w `[w_dim]` before truncation, and ws `[num_ws, w_dim]`.
     pub fn latent(&mut self, params: &Params) -> [Vec<f32>; 2] {
-        let (time, mut ws) = (self.time, Vec::new());
+        let (seek, mut ws) = (self.seek, Vec::new());
         let deck = self.b.as_mut().unwrap_or(&mut self.a);
-        deck.ws(params, time, &mut ws);
+        deck.ws(params, seek, &mut ws);
         [deck.w.clone(), ws]
     }
 
@@ -425,12 +462,12 @@ impl Decks {
         request.generation = self.generation;
         match &mut self.b {
             Some(b) => {
-                b.ws(params, self.time, &mut request.ws);
-                self.a.ws(params, self.time, &mut request.ws_before);
+                b.ws(params, self.seek, &mut request.ws);
+                self.a.ws(params, self.seek, &mut request.ws_before);
                 request.fade = self.fade as f32;
             }
             None => {
-                self.a.ws(params, self.time, &mut request.ws);
+                self.a.ws(params, self.seek, &mut request.ws);
                 request.ws_before.clear();
                 request.fade = 1.0;
             }

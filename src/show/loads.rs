@@ -90,7 +90,7 @@ impl Workers {
         match kind {
             Kind::Preset | Kind::Armed | Kind::Set | Kind::Keys | Kind::Track => &mut self.library,
             Kind::Effects => &mut self.effects,
-            Kind::Directions => &mut self.directions,
+            Kind::Directions | Kind::Clusters => &mut self.directions,
             Kind::Network | Kind::Style | Kind::Picture | Kind::Blend | Kind::Code => &mut self.loader,
         }
     }
@@ -141,6 +141,11 @@ impl Loads {
     /// Whether threads do the work.
     pub fn is_live(&self) -> bool {
         self.workers.is_some()
+    }
+
+    /// Whether it is a live show that is being built: its threads do not work yet.
+    pub fn is_starting(&self) -> bool {
+        self.context.is_live && self.workers.is_none() && self.recorded.is_none()
     }
 
     /// The number of this frame, from 1.
@@ -322,8 +327,8 @@ impl Loads {
         let result = outcome.map(|loaded| {
             loaded.map(|(identity, loaded)| {
                 file = Some(identity.file.clone());
-                // Directions come with their network, and start nothing.
-                if kind != Kind::Directions {
+                // They come with their network, and start nothing.
+                if !matches!(kind, Kind::Directions | Kind::Clusters) {
                     self.landings.push(Landing { kind, file: identity.file.clone(), frame: self.frame });
                 }
                 self.playing.retain(|playing| playing.kind != kind);

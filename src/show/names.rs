@@ -66,8 +66,13 @@ impl Show {
     fn bending(&self) -> Bending {
         let layers = self.params.meaning(Id::of_bend(0)[1]).map_or(0, |meaning| meaning.count);
         let is_there = |n: usize| self.params.base(Id::of_bend(n)[1]) < layers as f64;
+        Bending { by_engine: self.bends_by_engine(), layers, reached: std::array::from_fn(is_there) }
+    }
+
+    /// Whether the engine bends anything.
+    pub(super) fn bends_by_engine(&self) -> bool {
         let engine = self.output.engine().unwrap_or_else(|| self.engine.name());
-        Bending { by_engine: !engine.starts_with("torch"), layers, reached: std::array::from_fn(is_there) }
+        !engine.starts_with("torch")
     }
 
     /// A style network plays, or none: its styles have these names.

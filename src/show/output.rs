@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use super::bends;
 use super::effects::Effects;
 use super::live::{Drawn, Live};
 use super::slideshow::Slideshow;
@@ -14,6 +13,7 @@ use super::status::{About, Status};
 use crate::control::query::Viewer;
 use crate::effects::input::{Content, InputSettings, Moment};
 use crate::effects::style::{StyleLoop, StyleSettings};
+use crate::engine::bend::{Bend, Bends, SLOTS};
 use crate::engine::memo::{Memo, MemoError};
 use crate::engine::{Noise, NoiseMode, Program, Transform};
 use crate::image::Fit;
@@ -101,6 +101,7 @@ impl Tap for Uploads {
 /// The time of a request.
 #[derive(Clone, Copy)]
 pub struct Now<'a> {
+    pub bends: [Bend; SLOTS],
     /// Of the show.
     pub secs: f64,
     pub beat: f64,
@@ -457,7 +458,7 @@ impl Output {
             p.get(Id::TransformRotate),
             p.get(Id::TransformScale),
         );
-        request.bends = bends::of(p, self.bends_epoch);
+        request.bends = Bends { slots: now.bends, epoch: self.bends_epoch, secs: 0.0 };
         let amount = p.get(Id::InputAmount) as f32;
         let waits = matches!(self.maker, Maker::Offline(_));
         let (fade, serial, moments) = (slideshow.faded(), self.input_serial, now.moments);
@@ -661,7 +662,8 @@ mod tests {
         fn draw(&mut self, generation: u64, resolution: usize, is_frozen: bool) -> u64 {
             self.secs += 0.1;
             let (signals, picture) = (&Signals::default(), [resolution; 2]);
-            let now = Now { secs: self.secs, beat: 0.0, signals, picture, moments: Default::default() };
+            let (bends, moments) = Default::default();
+            let now = Now { bends, secs: self.secs, beat: 0.0, signals, picture, moments };
             let request = self.output.request(&self.params, &Slideshow::default(), &Effects::default(), now);
             (request.generation, request.ws, request.fade) = (generation, ws(resolution), 1.0);
             let showing = Showing { brightness: 1.0, fit: Fit::Contain, dt: 0.1 };

@@ -12,7 +12,7 @@ use super::loads::{From, LoadRequest, Named, PresetQuery};
 use crate::control::mapping::{ControlSpec, MidiEntry};
 use crate::control::{Source, Write};
 use crate::file;
-use crate::params::{Id, Params, Target, Value};
+use crate::params::{BENDS, Id, Params, Target, Value};
 use crate::patch::effects::EffectEntry;
 use crate::patch::folders::{HOME_VARIABLE, is_script};
 use crate::patch::library::Library;
@@ -208,6 +208,11 @@ impl Presets {
         let write = |target, value| Write { target, value, source: Source::Preset };
         let mut writes: Vec<Write> = Vec::new();
         for id in [Id::NetworkB, Id::StyleNetwork, Id::Input, Id::KeysFile, Id::KeysParams] {
+            if !preset.params.iter().any(|(target, _)| target.id == id) {
+                writes.push(write(id.into(), Value::Text(String::new())));
+            }
+        }
+        for id in (0..BENDS).flat_map(Id::of_bend).filter(|id| id.is_channels() && !params.text(*id).is_empty()) {
             if !preset.params.iter().any(|(target, _)| target.id == id) {
                 writes.push(write(id.into(), Value::Text(String::new())));
             }

@@ -180,7 +180,7 @@ impl Takes {
             Ok(Some(Loaded::Track { sources, .. })) => self.read_from(sources),
             Ok(Some(Loaded::Set(set))) => self.read_from(&set.sources),
             Ok(Some(Loaded::Keys(keys))) => self.read_from(&keys.sources),
-            Ok(Some(Loaded::Network { .. } | Loaded::Style(_) | Loaded::Blend(_))) => {}
+            Ok(Some(Loaded::Network { .. } | Loaded::Style(_) | Loaded::Blend(_) | Loaded::Clusters { .. })) => {}
         }
         // A camera is no file.
         let is_file = |file: &&Path| file.to_str().and_then(Source::parse).is_none();

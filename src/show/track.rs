@@ -7,16 +7,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Show;
+use super::deck::Seek;
 use super::loads::{Kind, LoadRequest};
 use super::status::About;
 use crate::file::is_built_in;
 use crate::latent::track::{Key, Track};
+use crate::modulate::Ease;
 use crate::params::{Id, KEY_LENGTHS, Params, Target, TimeBase, TrackEnd, TrackTake, Value, WalkKind};
 use crate::patch::locate::name_of;
 use crate::patch::track::{Job, KeyEntry, Latent, MOST, Saved, Saver, movable};
 
 /// How often `/keys/time` says where the show is, in seconds.
 const SHOWN_EVERY: f64 = 0.1;
+
+/// On the way to a key, in seconds or beats.
+#[derive(Clone, Copy, Debug)]
+struct Glide {
+    done: f64,
+    length: f64,
+}
 
 /// The track of a running show.
 #[derive(Default)]
@@ -28,6 +37,9 @@ pub(super) struct Keys {
     file: Option<PathBuf>,
     /// In seconds or beats from the first key.
     time: f64,
+    glide: Option<Glide>,
+    /// The numbers that the key of a glide moves, as they were when it began.
+    before: Vec<(Target, f64)>,
     /// `/keys/time` as it was last shown; another value was written by someone.
     shown: f64,
     since_secs: f64,
@@ -37,6 +49,11 @@ pub(super) struct Keys {
     pending: Option<Job>,
     /// Increases with every track that is gone to: what was written for another one is not this one's file.
     generation: u64,
+}
+
+/// Whether the track is what moves the picture.
+fn plays(params: &Params) -> bool {
+    params.get_choice::<WalkKind>(Id::WalkKind) == WalkKind::Keys
 }
 
 impl Keys {
@@ -54,15 +71,25 @@ impl Keys {
         self.entries = entries.into();
     }
 
-    /// Goes on by `dt` seconds; returns where that is on the track.
-    fn step(&mut self, dt: f64, params: &mut Params) -> f64 {
+    /// Goes on by `dt` seconds; returns where that is on the track. While it glides to a key, it stays there.
+    fn step(&mut self, dt: f64, params: &mut Params) -> Seek {
         let (end, length) = (params.get_choice::<TrackEnd>(Id::KeysEnd), self.length(params));
         let written = params.base(Id::KeysTime);
-        if written != self.shown {
+        let is_written = written != self.shown;
+        if is_written {
             (self.time, self.shown, self.since_secs) = (written, written, 0.0);
-        } else if params.get_choice::<WalkKind>(Id::WalkKind) == WalkKind::Keys {
-            let per_second = params.get_choice::<TimeBase>(Id::KeysSync).per_second(params.get(Id::Tempo));
-            self.time += dt * per_second * params.get(Id::KeysSpeed);
+        }
+        if is_written || !plays(params) {
+            self.glide = None;
+        } else {
+            let mut passed = dt * params.get_choice::<TimeBase>(Id::KeysSync).per_second(params.get(Id::Tempo));
+            if let Some(glide) = &mut self.glide {
+                glide.done += passed;
+                // What is left of this frame belongs to the track.
+                passed = (glide.done - glide.length).max(0.0);
+                self.glide = self.glide.filter(|glide| glide.done < glide.length);
+            }
+            self.time += passed * params.get(Id::KeysSpeed);
             self.since_secs += dt;
             self.time = match end {
                 _ if length <= 0.0 => 0.0,
@@ -74,7 +101,9 @@ impl Keys {
         if self.since_secs >= SHOWN_EVERY {
             self.show(params);
         }
-        self.time + params.get(Id::KeysScrub) * length
+        let ease = params.get_choice::<Ease>(Id::KeysEase);
+        let glide = self.glide.map(|glide| ease.apply(glide.done / glide.length));
+        Seek { time: self.time + params.get(Id::KeysScrub) * length, glide }
     }
 
     /// Shows where it is in `/keys/time`.
@@ -89,15 +118,28 @@ impl Keys {
         self.lengths.length(params.get_choice(Id::KeysEnd))
     }
 
-    /// The numbers that the keys move, where the track is now: those of the key before, on the way to those of the next.
-    fn values(&self, time: f64, params: &Params, mut write: impl FnMut(Target, f64)) {
-        let Some(place) = self.lengths.place(time, params.get_choice(Id::KeysEnd)) else { return };
-        let part = params.get_choice::<crate::modulate::Ease>(Id::KeysEase).apply(place.part);
+    /// The numbers that the keys move, where the track is now: those of the key before, on the way to those of the next. While it
+    /// glides to a key they are on their way from where they were.
+    fn values(&self, seek: Seek, params: &Params, mut write: impl FnMut(Target, f64)) {
+        let Some(place) = self.lengths.place(seek.time, params.get_choice(Id::KeysEnd)) else { return };
+        let part = params.get_choice::<Ease>(Id::KeysEase).apply(place.part);
         let [from, to] = [place.key, place.next].map(|key| &self.entries[key].params);
+        let find =
+            |list: &[(Target, f64)], target| list.iter().find(|(known, _)| *known == target).map(|(_, value)| *value);
         for (target, value) in from {
-            let next = to.iter().find(|(known, _)| known == target).map_or(*value, |(_, value)| *value);
-            write(*target, value + part * (next - value));
+            let value = value + part * (find(to, *target).unwrap_or(*value) - value);
+            let before = seek.glide.and_then(|glide| Some((find(&self.before, *target)?, glide)));
+            write(*target, before.map_or(value, |(before, glide)| before + glide * (value - before)));
         }
+    }
+
+    /// Goes to a key: with a glide of this length, if there is one.
+    fn go_to(&mut self, number: usize, glide: Option<f64>, params: &mut Params) {
+        self.time = self.lengths.time_of(number);
+        self.glide = glide.map(|length| Glide { done: 0.0, length });
+        self.before.clear();
+        self.before.extend(self.entries[number].params.iter().map(|(target, _)| (*target, params.base(*target))));
+        self.show(params);
     }
 }
 
@@ -111,7 +153,7 @@ impl Show {
         self.loads.cancel(Kind::Track);
         self.status.mended(Kind::Track);
         self.reread.follow(Id::KeysFile, None);
-        self.keys.file = None;
+        (self.keys.file, self.keys.glide) = (None, None);
         self.keys.generation += 1;
         self.play_track(Vec::new());
     }
@@ -127,7 +169,7 @@ impl Show {
             return;
         }
         if before.is_some_and(|before| before != file) {
-            self.keys.time = 0.0;
+            (self.keys.time, self.keys.glide) = (0.0, None);
             self.keys.show(&mut self.params);
         }
         self.play_track(entries);
@@ -215,12 +257,16 @@ impl Show {
         }
     }
 
-    /// Goes to a key.
+    /// Goes to a key: the picture glides there if the track is seen, and bends forget what they remember if it jumps.
     pub(super) fn go_to_key(&mut self) {
         match self.key_number(Id::KeysGoto) {
             Ok(number) => {
-                self.keys.time = self.keys.lengths.time_of(number);
-                self.keys.show(&mut self.params);
+                let length = self.params.get(Id::KeysGlide);
+                let glide = (length > 0.0 && plays(&self.params) && self.decks.begin_glide()).then_some(length);
+                self.keys.go_to(number, glide, &mut self.params);
+                if glide.is_none() {
+                    self.output.forget_bends();
+                }
             }
             Err(line) => self.status.refuse(&line),
         }
@@ -290,12 +336,12 @@ impl Show {
 
     /// Moves along the track, and writes it if it has changed. `dt` is 0 while the picture is frozen.
     pub(super) fn step_track(&mut self, dt: f64) {
-        let time = self.keys.step(dt, &mut self.params);
-        self.decks.seek(time);
-        if self.params.get_choice::<WalkKind>(Id::WalkKind) == WalkKind::Keys && dt > 0.0 {
+        let seek = self.keys.step(dt, &mut self.params);
+        self.decks.seek(seek);
+        if plays(&self.params) && dt > 0.0 {
             let params = &mut self.params;
             let mut moved = std::mem::take(&mut self.moved);
-            self.keys.values(time, params, |target, value| moved.push((target, value)));
+            self.keys.values(seek, params, |target, value| moved.push((target, value)));
             for (target, value) in moved.drain(..) {
                 // A row that has gone with its effect is passed over.
                 if params.write(target, &Value::Float(value)).is_ok() {

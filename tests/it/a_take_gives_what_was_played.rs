@@ -421,8 +421,11 @@ fn an_effect_that_was_copied_to_be_edited_is_in_the_take() {
     assert_eq!(row(&show), Some(0.25));
 }
 
+/// A bend of one cluster of channels.
+const BENT: &str = "\"/bend/0/kind\" = \"scale\"\n\"/bend/0/amount\" = 2\n\"/bend/0/cluster\" = \"a\"\n";
+
 #[test]
-fn keys_and_directions_of_other_tools_are_in_the_take() {
+fn keys_clusters_and_directions_of_other_tools_are_in_the_take() {
     let folder = Folder::new();
     let path = folder.join("show.take");
     let network = folder.join("net.safetensors");
@@ -430,15 +433,15 @@ fn keys_and_directions_of_other_tools_are_in_the_take() {
     std::fs::copy(fixture("latent/boundary.npy"), folder.join("boundary.npy")).expect("a copy");
     std::fs::write(folder.join("net-directions.toml"), "smile = \"boundary.npy\"\n").expect("it is written");
     let preset = format!(
-        "network = {network:?}\n[params]\n\"/walk/kind\" = \"keys\"\n\"/keys/file\" = \"a-keys.toml\"\n\"/dir/smile\" = 3\n\"/dir/0\" = 1\n"
+        "network = {network:?}\n[params]\n\"/walk/kind\" = \"keys\"\n\"/keys/file\" = \"a-keys.toml\"\n\"/dir/smile\" = 3\n\"/dir/0\" = 1\n{BENT}"
     );
     let setup = Rig::with(&[("a", &preset)]);
     let keys = "[[keys]]\nfile = \"projected_w.npz\"\nlength = 1\n[[keys]]\nseed = 5\nlength = 1\n";
     std::fs::write(setup.folder().join("a-keys.toml"), keys).expect("it is written");
     std::fs::copy(fixture("latent/projected_w.npz"), setup.folder().join("projected_w.npz")).expect("a copy");
     let mut rig = setup.network(network.to_str().expect("a name")).live().start();
-    rig.wait(&[], Show::has_directions);
-    assert_eq!(rig.status().notice, None);
+    // The clusters have come when their line has gone.
+    rig.wait(&[], |show| show.has_directions() && show.status().notice.is_none());
     rig.show.start_take(Some(path.clone()));
     let seen: Vec<_> = (0..12).map(|_| play(&mut rig, 0.1, &[])).collect();
     assert_ne!(seen[2].rgba, seen[11].rgba, "the track plays");

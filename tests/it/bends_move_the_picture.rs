@@ -2,6 +2,8 @@
 //! do nothing say why?
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::path::Path;
+
 use crate::common::fixture;
 use crate::common::rig::{Rig, number, text, write_by};
 use latent_jockey::control::Source;
@@ -55,14 +57,68 @@ fn knobs_choose_a_layer_by_its_number_or_name() {
     assert_eq!((show.notice(), show.pixels()), (String::new(), named));
 }
 
+const SCALED: &str = "\"/bend/0/kind\" = \"scale\"\n\"/bend/0/layer\" = 2\n\"/bend/0/amount\" = 3\n";
+
+/// The first picture of a preset with these bends.
+fn first(values: &str) -> Vec<u8> {
+    let mut show = rig(&format!("{SCALED}{values}"), "");
+    show.step(0.05, &[]);
+    assert_eq!(show.notice(), "", "{values}");
+    show.pixels()
+}
+
+#[test]
+fn channels_are_chosen_by_a_list_or_a_cluster() {
+    let all = first("");
+    let [list, cluster] = [first("\"/bend/0/channels\" = \"3,8-12\"\n"), first("\"/bend/0/cluster\" = \"b\"\n")];
+    assert!(list != all && cluster != all && list != cluster);
+    assert_eq!(first("\"/bend/0/channels\" = \"12 3, 8-11\"\n\"/bend/0/cluster\" = \"b\"\n"), list, "a list decides");
+    assert_eq!(first("\"/bend/0/channels\" = \"0-31\"\n"), all);
+    // In a file, while it plays, and gone with its preset.
+    let [.., channels] = Id::of_bend(0);
+    let mut show = rig(SCALED, "");
+    show.step(0.05, &[text(channels, "3,8-12")]);
+    assert_eq!(show.pixels(), list);
+    show.step(0.05, &[text(channels, "3,eight")]);
+    let line = "/bend/0/channels: channels are numbers and ranges such as 3,8-12, got \"eight\"";
+    assert_eq!((show.notice(), show.pixels()), (line.to_owned(), list));
+    assert_eq!(show.params().text(channels), "3,8-12");
+    show.step(0.05, &[text(Id::Preset, "a")]);
+    assert_eq!((show.params().text(channels), show.pixels()), ("", all));
+}
+
+#[test]
+fn a_mistake_in_a_list_is_told_with_its_line() {
+    let wrong = format!("[params]\n{SCALED}\"/bend/0/channels\" = \"3,eight\"\n");
+    let line = rig("", "").library().check_text(&wrong, Path::new("a.toml")).unwrap_err().to_string();
+    assert!(line.contains("a.toml:5:") && line.contains("numbers and ranges such as 3,8-12, got \"eight\""), "{line}");
+}
+
+#[test]
+fn live_a_cluster_is_looked_for_beside_the_show() {
+    let expected = first("\"/bend/0/cluster\" = \"b\"\n");
+    let network = fixture("sg2_32.safetensors");
+    let preset =
+        format!("network = {network:?}\n[params]\n\"/walk/kind\" = \"hold\"\n{SCALED}\"/bend/0/share\" = 0.5\n");
+    let mut show = Rig::with(&[("a", &preset)]).network(network.to_str().unwrap()).live().start();
+    show.wait(&[], |show| show.picture().is_some_and(|picture| !picture.rgba.is_empty()));
+    let [_, _, _, _, _, _, share, _, cluster, _] = Id::of_bend(0);
+    show.step(0.05, &[text(cluster, "b"), number(share, 1.0)]);
+    assert!(show.notice().starts_with("looking for clusters in the channels of sg2_32"), "{}", show.notice());
+    show.wait(&[], |show| show.picture().is_some_and(|picture| picture.rgba == expected));
+    assert_eq!(show.notice(), "");
+}
+
 #[cfg(feature = "luau")]
 #[test]
 fn live_code_bends() {
     let mut show = rig("", "");
-    let code = "bend[0].kind = 'scale' bend[0].layer = 2 bend[0].amount = 2";
+    let code =
+        "bend[0].kind = 'scale' bend[0].layer = 2 bend[0].amount = 2 bend[0].cluster = 'c' bend[0].channels = '1-9'";
     show.step(0.05, &[write_by(Source::Key, Id::Eval, Value::Text(code.to_owned()))]);
     show.step(5.0, &[]);
-    let [kind, layer, amount, ..] = Id::of_bend(0);
-    assert_eq!([kind, layer, amount].map(|id| show.params().base(id)), [1.0, 2.0, 2.0]);
+    let [kind, layer, amount, .., cluster, channels] = Id::of_bend(0);
+    assert_eq!([kind, layer, amount, cluster].map(|id| show.params().base(id)), [1.0, 2.0, 2.0, 3.0]);
+    assert_eq!(show.params().text(channels), "1-9");
     assert_ne!(show.pixels(), pictures(rig("", "")).remove(0));
 }

@@ -61,6 +61,48 @@ fn offline_it_passes_its_keys() {
 }
 
 #[test]
+fn it_glides_to_a_key_from_wherever_it_is() {
+    let setup = Rig::with(&[("a", PLAYS)]);
+    std::fs::write(setup.folder().join("a-keys.toml"), TRACK).unwrap();
+    let mut show = setup.start();
+    let (first, second) = (still(1, 0.5), still(2, 1.0));
+    show.step(0.0, &[number(Id::KeysTime, 2.0)]);
+    let between = settled(&mut show);
+    show.step(0.0, &[number(Id::KeysTime, 0.0)]);
+    assert_eq!(settled(&mut show), first);
+    show.step(0.0, &[number(Id::KeysGlide, 2.0), text(Id::KeysGoto, "1")]);
+    assert_eq!((show.pixels(), show.base(Id::KeysTime)), (first.clone(), 4.0));
+    show.step(1.0, &[]);
+    assert_eq!(
+        (show.pixels(), show.base(Id::NoiseGain)),
+        (between.clone(), 0.75),
+        "half the way, and of what it moves"
+    );
+    // Back from there: half of that is a quarter of all.
+    show.step(0.0, &[text(Id::KeysGoto, "0")]);
+    assert_eq!(show.pixels(), between);
+    show.step(1.0, &[]);
+    assert_eq!(show.base(Id::NoiseGain), 0.625);
+    show.step(1.0, &[]);
+    assert_eq!(show.pixels(), first);
+    // The track waits until it is there, and goes on.
+    show.step(0.0, &[number(Id::KeysSpeed, 1.0)]);
+    settled(&mut show);
+    show.step(0.0, &[number(Id::KeysSync, 1.0), number(Id::Tempo, 60.0), text(Id::KeysGoto, "1")]);
+    show.step(2.0, &[]);
+    assert_eq!((show.pixels(), show.base(Id::KeysTime)), (second.clone(), 4.0));
+    show.step(1.0, &[]);
+    assert!((show.base(Id::KeysTime) - 5.0).abs() < 0.02, "{}", show.base(Id::KeysTime));
+    // Another place on the track ends it, and so does no time at all.
+    show.step(0.0, &[number(Id::KeysSpeed, 0.0), text(Id::KeysGoto, "0")]);
+    show.step(0.5, &[number(Id::KeysTime, 4.0)]);
+    assert_eq!(settled(&mut show), second);
+    show.step(0.0, &[number(Id::KeysGlide, 0.0), text(Id::KeysGoto, "0")]);
+    show.step(1.0, &[]);
+    assert_eq!(show.pixels(), first);
+}
+
+#[test]
 fn what_a_player_keeps_is_saved_and_read_again() {
     let preset = "[params]\n\"/walk/kind\" = \"drift\"\n\"/keys/params\" = \"/psi\"\n";
     let mut show = Rig::with(&[("a", preset)]).live().start();

@@ -7,7 +7,7 @@ use pulp::{Simd, WithSimd};
 
 use super::memory::{Floats, Map};
 use super::{Frame, Slot};
-use crate::engine::bend::{self, Bend, Bends, Edge, Kind, Layer, SLOTS, Warp, Work};
+use crate::engine::bend::{self, Bend, Bends, Choice, Edge, Kind, Layer, SLOTS, Warp, Work};
 use crate::engine::memo::{Memo, MemoError};
 use crate::engine::plan::Plan;
 
@@ -24,8 +24,8 @@ struct Held {
     len: usize,
     /// Which channels are bent: 1 or 0 for each.
     chosen: Vec<f32>,
-    /// The layer, share and seed that `chosen` is for.
-    choice: Option<(usize, u32, u32)>,
+    /// What `chosen` is for.
+    choice: Option<Choice>,
 }
 
 /// The bends of a program.
@@ -74,7 +74,7 @@ impl Bender {
         let Some(work) = bend.work(layer, secs) else { return };
         let map = frame.map(layer.out.0);
         let held = &mut self.held[slot];
-        let choice = Some((bend.layer, bend.share.to_bits(), bend.seed));
+        let choice = Some(bend.choice());
         if held.choice != choice {
             held.choice = choice;
             held.chosen.resize(layer.channels, 0.0);

@@ -12,7 +12,7 @@ use super::device::{Device, unavailable};
 use super::program::{Mapped, frame_numbers};
 use super::shader::{self, Value};
 use crate::engine::EngineError;
-use crate::engine::bend::{self, Bend, Bends, Kind, Layer, SLOTS, Warp, Work};
+use crate::engine::bend::{self, Bend, Bends, Choice, Kind, Layer, SLOTS, Warp, Work};
 use crate::engine::memo::{Memo, MemoError};
 use crate::engine::plan::Plan;
 
@@ -48,8 +48,8 @@ struct Held {
     owner: Option<(Kind, usize, u32)>,
     memory: Option<(wgpu::Buffer, u64)>,
     chosen: Vec<f32>,
-    /// The layer, share and seed that `chosen` is for.
-    choice: Option<(usize, u32, u32)>,
+    /// What `chosen` is for.
+    choice: Option<Choice>,
     /// The layer whose buffers are bound.
     bound: Option<(usize, wgpu::BindGroup)>,
     /// The passes of this picture, as bits, and the workgroups of each.
@@ -232,7 +232,7 @@ impl Bender {
             }
             held.memory = Some(memory);
         }
-        let choice = Some((bend.layer, bend.share.to_bits(), bend.seed));
+        let choice = Some(bend.choice());
         if held.choice != choice {
             held.choice = choice;
             held.chosen.resize(layer.channels, 0.0);

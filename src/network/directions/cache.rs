@@ -2,44 +2,33 @@
 //! named by the hash of its file.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use sha2::{Digest, Sha256};
 
 use super::SEEDS;
-use crate::file;
 use crate::latent::directions::{Direction, Origin};
 use crate::network::Network;
+use crate::network::kept::Kept;
 
 /// Changes with every rule by which directions are found, ranked or signed.
 const RULES: u32 = 1;
-/// Largest network file that is hashed.
-const MOST_BYTES: u64 = 16 << 30;
 /// Largest file of directions.
 const MOST_CACHED: u64 = 1 << 20;
 /// Added to the numbers of style directions.
 const STYLE: f32 = 4096.0;
 
 /// Where the directions of a network are kept.
-pub struct Key(PathBuf);
+pub struct Key(Kept);
 
 impl Key {
     /// `None` for a network without a file, or where there is no cache folder.
     pub fn of(network: &Network) -> Option<Key> {
-        let folder = dirs::cache_dir()?.join("latent-jockey/directions");
-        Key::in_folder(&folder, network)
-    }
-
-    fn in_folder(folder: &Path, network: &Network) -> Option<Key> {
-        let bytes = file::read(&network.path, MOST_BYTES).ok()?;
-        let hash: String = Sha256::digest(&bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Some(Key(folder.join(format!("{hash}-{RULES}-{SEEDS}.safetensors"))))
+        Kept::of(network, "directions", &format!("{RULES}-{SEEDS}")).map(Key)
     }
 
     /// The directions, if they are there and whole.
     pub fn read(&self, w_dim: usize) -> Option<Vec<Direction>> {
-        let bytes = file::read(&self.0, MOST_CACHED).ok()?;
+        let bytes = self.0.read(MOST_CACHED)?;
         let tensors = SafeTensors::deserialize(&bytes).ok()?;
         let numbers = |name: &str| {
             let view = tensors.tensor(name).ok().filter(|view| view.dtype() == Dtype::F32)?;
@@ -64,14 +53,12 @@ impl Key {
         })
     }
 
-    /// Writes a temporary file, then renames it. A failure costs one line; they are found again next time.
+    /// A failure costs one line; they are found again next time.
     pub fn write(&self, directions: &[Direction]) {
-        if let Err(error) = self.try_write(directions) {
-            tracing::warn!("{}: {error}; the directions are found again at the next start", self.0.display());
-        }
+        self.0.write(|| Key::bytes(directions));
     }
 
-    fn try_write(&self, directions: &[Direction]) -> std::io::Result<()> {
+    fn bytes(directions: &[Direction]) -> std::io::Result<Vec<u8>> {
         let number = |origin: Origin| match origin {
             Origin::Principal(number) => number as f32,
             Origin::Style(number) => number as f32 + STYLE,
@@ -87,16 +74,14 @@ impl Key {
             TensorView::new(Dtype::F32, vec![directions.len(), width], bytes).map_err(std::io::Error::other)
         };
         let tensors = HashMap::from([("vectors", view(w_dim, &vectors)?), ("table", view(4, &table)?)]);
-        let whole = safetensors::serialize(tensors, None).map_err(std::io::Error::other)?;
-        let aside = self.0.with_extension(format!("{}.part", std::process::id()));
-        std::fs::create_dir_all(self.0.parent().unwrap_or(Path::new("")))?;
-        std::fs::write(&aside, whole)?;
-        std::fs::rename(&aside, &self.0)
+        safetensors::serialize(tensors, None).map_err(std::io::Error::other)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::network;
 
@@ -109,16 +94,17 @@ mod tests {
         let [first, copy] = ["sg2_32.safetensors", "copy.safetensors"].map(|name| folder.join(name));
         std::fs::copy(fixtures.join("sg2_32.safetensors"), &first).unwrap();
         std::fs::copy(&first, &copy).unwrap();
-        let key = |file: &Path| Key::in_folder(&folder, &network::open(file).unwrap()).unwrap();
+        let key =
+            |file: &Path| Key(Kept::in_folder(&folder, &network::open(file).unwrap(), "directions", "1").unwrap());
         let some = |origin| Direction { origin, vector: vec![0.5, -1.0], sigma: 0.25, effect: 3.0, change: 0.5 };
         let written = vec![some(Origin::Principal(3)), some(Origin::Style(1))];
         assert_eq!(key(&first).read(2), None);
         key(&first).write(&written);
         assert_eq!(key(&copy).read(2), Some(written), "it is the same network");
         assert_eq!(key(&first).read(3), None, "not of this network");
-        std::fs::write(&key(&first).0, b"broken").unwrap();
+        std::fs::write(key(&first).0.path(), b"broken").unwrap();
         assert_eq!(key(&first).read(2), None);
-        assert_ne!(key(&fixtures.join("sg2_32.pkl")).0, key(&first).0);
+        assert_ne!(key(&fixtures.join("sg2_32.pkl")).0.path(), key(&first).0.path());
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

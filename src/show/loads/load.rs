@@ -18,6 +18,7 @@ use crate::file::text::{self, TextError};
 use crate::footage::{Source, clip, live};
 use crate::image::{Fit, Image, file};
 use crate::network::blend::{Pair, Share};
+use crate::network::clusters::{self, Clusters};
 use crate::network::style_transfer::StyleNetwork;
 use crate::network::{self, Network, NetworkError};
 use crate::patch::directions;
@@ -53,6 +54,8 @@ pub enum Kind {
     Keys,
     /// The directions of the network that plays.
     Directions,
+    /// The clusters of its channels.
+    Clusters,
     /// A track of keys.
     Track,
     /// A blend of the network that plays with a second one.
@@ -62,7 +65,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const WORDS: [(Kind, &str); 12] = [
+    const WORDS: [(Kind, &str); 13] = [
         (Kind::Network, "network"),
         (Kind::Style, "style"),
         (Kind::Picture, "picture"),
@@ -72,6 +75,7 @@ impl Kind {
         (Kind::Set, "set"),
         (Kind::Keys, "keys"),
         (Kind::Directions, "directions"),
+        (Kind::Clusters, "clusters"),
         (Kind::Track, "track"),
         (Kind::Blend, "blend"),
         (Kind::Code, "code"),
@@ -170,6 +174,8 @@ pub enum LoadRequest {
     Track(Named),
     /// The directions of this network.
     Directions(Arc<Network>),
+    /// The clusters of its channels.
+    Clusters(Arc<Network>),
     /// A chain of effects from files, in order; each file is read again.
     Effects {
         entries: Vec<EffectEntry>,
@@ -190,6 +196,7 @@ impl LoadRequest {
             LoadRequest::Set(_) => Kind::Set,
             LoadRequest::Keys(_) => Kind::Keys,
             LoadRequest::Directions(_) => Kind::Directions,
+            LoadRequest::Clusters(_) => Kind::Clusters,
             LoadRequest::Track(_) => Kind::Track,
             LoadRequest::Effects { .. } => Kind::Effects,
         }
@@ -203,7 +210,8 @@ impl LoadRequest {
             (LoadRequest::Picture { slide: a, side: s }, LoadRequest::Picture { slide: b, side: t }) => {
                 (a, s) == (b, t)
             }
-            (LoadRequest::Directions(a), LoadRequest::Directions(b)) => Arc::ptr_eq(a, b),
+            (LoadRequest::Directions(a), LoadRequest::Directions(b))
+            | (LoadRequest::Clusters(a), LoadRequest::Clusters(b)) => Arc::ptr_eq(a, b),
             (LoadRequest::Preset(a), LoadRequest::Preset(b)) | (LoadRequest::Armed(a), LoadRequest::Armed(b)) => a == b,
             // Their files may have changed in between.
             _ => false,
@@ -238,7 +246,7 @@ impl LoadRequest {
                 From::Named(named) => Path::new(&named.name),
                 From::Playing(file) | From::Saved { file, .. } => file,
             },
-            LoadRequest::Directions(network) => &network.path,
+            LoadRequest::Directions(network) | LoadRequest::Clusters(network) => &network.path,
             LoadRequest::Blend(BlendRequest { second: Some(second), .. }) => Path::new(&second.named.name),
             LoadRequest::Blend(BlendRequest { network, .. }) => &network.path,
             LoadRequest::Effects { .. } => Path::new("effects"),
@@ -294,6 +302,10 @@ pub enum Loaded {
         directions: directions::Loaded,
         /// What the names were read from.
         sources: Sources,
+    },
+    Clusters {
+        network: Arc<Network>,
+        clusters: Arc<Clusters>,
     },
     Effects {
         /// As requested, with the newest text of each file.
@@ -543,6 +555,7 @@ impl Context {
                 let loaded = Loaded::Directions { network: network.clone(), directions, sources };
                 Ok(Some((Identity::of(&network.path, None), loaded)))
             }
+            LoadRequest::Clusters(network) => Ok(Some((Identity::of(&network.path, None), self.clusters(network)?))),
             LoadRequest::Track(named) => {
                 let file = named.base.join(expand(Path::new(&named.name)));
                 let (keys, sources) = sources::observe(|| track::read(&file, &self.library.tables().get()));
@@ -583,6 +596,13 @@ impl Context {
             program.draw(&Inputs { ws, ..Inputs::default() }, &mut picture).ok()?;
             Some(picture.data)
         })
+    }
+
+    /// Finds the clusters of a network's channels, as [`Context::directions`] draws.
+    fn clusters(&self, network: &Arc<Network>) -> Result<Loaded, LoadError> {
+        let found = clusters::of(network, || Ok(Box::new(Cpu::new(1).program(network.plan.clone())?)));
+        let found = found.map_err(|source| LoadError::Engine { file: network.path.clone(), source })?;
+        Ok(Loaded::Clusters { network: network.clone(), clusters: Arc::new(found) })
     }
 
     /// Opens a camera, a screen or a stream, unless it is playing.
@@ -676,6 +696,7 @@ impl Context {
                 let directions = sources::answer(&recorded.sources, || self.directions(network));
                 Loaded::Directions { network: network.clone(), directions, sources: Sources::default() }
             }
+            LoadRequest::Clusters(network) => self.clusters(network)?,
             LoadRequest::Track(_) => {
                 let keys = sources::answer(&recorded.sources, || track::read(&file, &self.library.tables().get()));
                 let keys = keys.map_err(|line| LoadError::Track { file: file.clone(), line })?;
