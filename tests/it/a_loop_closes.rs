@@ -1,12 +1,17 @@
 //! Does a rendering that is closed to a loop lead on from its last frame to its first, with walks that would not, and with noise?
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::sync::Arc;
+
 use crate::common::rig::Rig;
 use crate::common::{assert_close, engines, fixture};
 use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::engine::plan::{Op, Plan};
 use latent_jockey::engine::{Inputs, Noise, NoiseMode, Program};
 use latent_jockey::image::Image;
+use latent_jockey::latent::seed::fill_from_seed;
 use latent_jockey::network;
+use latent_jockey::network::checkpoint::Checkpoint;
 
 const FRAMES: usize = 24;
 const LEAD: usize = 6;
@@ -61,6 +66,39 @@ fn random_noise() {
     assert!(seam(&closed) <= 1.01, "{}", seam(&closed));
     let mean = |frames: &[Vec<u8>]| frames.windows(2).map(|pair| difference(&pair[0], &pair[1])).sum::<f64>();
     assert!(0.0 < mean(&closed) && mean(&closed) < mean(&open) / 2.0, "it moves evenly");
+}
+
+#[test]
+fn noise_on_the_way_round_is_the_prototypes() {
+    let expected = Checkpoint::open(&fixture("latent/mixing.safetensors")).unwrap();
+    let expected = |name: &str| expected.tensors[name].to_f32().unwrap();
+    let mut network = network::open(fixture("sg2_32.safetensors")).unwrap();
+    let (sin, cos) = (0.3 * std::f32::consts::TAU).sin_cos();
+    let mut plan = Plan::clone(&network.plan);
+    let layers = plan.steps.iter_mut().filter_map(|step| match &mut step.op {
+        Op::Synthesis(layer) => layer.noise.as_mut(),
+        _ => None,
+    });
+    for (number, noise) in layers.enumerate() {
+        let other = expected(&format!("loop_noise.{number}"));
+        noise.constant = Arc::new(noise.constant.iter().zip(other).map(|(a, b)| cos * a + sin * b).collect());
+    }
+    network.plan = Arc::new(plan);
+    let w = network.mapping.map_many(1, |_, z, _| fill_from_seed(0, z));
+    let (mut ws, mut picture) = (Vec::new(), Image::default());
+    network.mapping.truncate(&w, 0.7, usize::MAX, &mut ws);
+    let mut draw = |mut program: Box<dyn Program>| {
+        program.draw(&Inputs { ws: &ws, ..Inputs::default() }, &mut picture).unwrap();
+        picture.data.clone()
+    };
+    let expected = expected("loop_noise.image");
+    let found = draw(Box::new(Cpu::new(2).program(network.plan.clone()).unwrap()));
+    assert_close("cpu", &found, &expected, 2e-4, 2e-5);
+    for (precision, gpu) in engines() {
+        let limit = if precision == latent_jockey::engine::gpu::Precision::F32 { 2e-3 } else { 6e-2 };
+        let found = draw(Box::new(gpu.program(network.plan.clone()).unwrap()));
+        assert_close(&format!("{precision:?}"), &found, &expected, limit, limit / 10.0);
+    }
 }
 
 #[test]

@@ -115,11 +115,14 @@ fn blends_agree_with_the_prototype() {
 
 #[test]
 fn a_blend_plays_on_the_card_as_on_the_processor() {
-    let blend = blend_of([A, B], from(16, 1.0));
-    let expected = picture(&Cpu::new(2), &blend);
+    let expected = Checkpoint::open(&fixture("latent/mixing.safetensors")).unwrap();
+    let blends = cases().map(|(id, files, share)| (id, blend_of(files, share)));
     for (precision, gpu) in engines() {
-        let (max, mean) = if precision == Precision::F32 { LIMITS } else { (0.1, 0.02) };
-        assert_close(&format!("{precision:?}"), &picture(&gpu, &blend), &expected, max, mean);
+        let (max, mean) = if precision == Precision::F32 { (2e-3, 2e-4) } else { (0.1, 0.02) };
+        for (id, blend) in &blends {
+            let expected = expected.tensors[&format!("{id}.image")].to_f32().unwrap();
+            assert_close(&format!("{id} in {precision:?}"), &picture(&gpu, blend), &expected, max, mean);
+        }
     }
 }
 

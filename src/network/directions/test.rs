@@ -77,6 +77,26 @@ fn principal_and_style_directions_are_those_of_the_prototype() {
 }
 
 #[test]
+fn those_of_stylegan3_are_the_prototypes_too() {
+    let network = network::open(fixture("latent/sg3t_64.net.safetensors")).unwrap();
+    let expected = expected("latent/sg3t_64.safetensors");
+    let moments = moments(&network.mapping, SEEDS);
+    check("mean", &moments.mean(), &expected("pca.mean"), 1e-5);
+    let covariance = moments.covariance();
+    let styles = styles(&network);
+    assert_eq!(styles.len(), 15, "the input has none");
+    for (set, vectors, found) in
+        [("pca", "components", principal(&covariance, 8)), ("sefa_all", "vectors", of_styles(&styles, 8))]
+    {
+        let vector = |(_, vector): &(f64, nalgebra::DVector<f64>)| vector.iter().copied().collect::<Vec<f64>>();
+        let all: Vec<f64> = found.iter().flat_map(vector).collect();
+        check(set, &all, &expected(&format!("{set}.{vectors}")), 1e-4);
+        let strengths: Vec<f64> = found.iter().map(|(_, vector)| sigma(&covariance, vector)).collect();
+        check("its sigma", &strengths, &expected(&format!("{set}.sigma")), 1e-4);
+    }
+}
+
+#[test]
 fn directions_are_ranked_and_different() {
     let network = network::open(fixture("sg2_32.safetensors")).unwrap();
     let found = compute(&network);

@@ -1,21 +1,25 @@
-//! Do the pictures of a deck agree with the prototype's, from the parameters to the picture? `tests/fixtures/latent` has its
-//! numbers, computed in 64 bits.
+//! Do the pictures of a deck agree with the prototype's, from the parameters to the picture, on the processor and on the card?
+//! `tests/fixtures/latent` has its numbers, computed in 64 bits.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Decks, Leads};
 use crate::engine::cpu::Cpu;
+use crate::engine::gpu::{self, Device, Gpu, Precision};
 use crate::engine::{Inputs, Program};
 use crate::image::Image;
 use crate::latent::directions::{of_styles, principal, sigma};
+use crate::latent::mapping::Scratch;
+use crate::latent::seed::z_from_seed;
 use crate::network::checkpoint::Checkpoint;
 use crate::network::{self, Network, directions as found};
 use crate::params::{Id, Params, Target, Value};
 use crate::show::stage::Request;
 
-/// Of a sample in a picture, from the fixtures' description.
+/// Of a sample in a picture: on the processor from the fixtures' description, on the card in 32 and in 16 bits.
 const LIMIT: f32 = 2e-4;
+const ON_CARD: [(Precision, f32); 2] = [(Precision::F32, 2e-3), (Precision::F16, 6e-2)];
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -45,10 +49,10 @@ impl Expected {
     }
 }
 
-/// A deck that stands still, and its engine.
+/// A deck that stands still, and its engines with how exact they are.
 struct Rig {
     network: Arc<Network>,
-    program: Box<dyn Program>,
+    programs: Vec<(f32, Box<dyn Program>)>,
     params: Params,
     /// The step of the direction `/dir/0`, if any.
     step: Vec<f32>,
@@ -57,8 +61,15 @@ struct Rig {
 impl Rig {
     fn new(file: &str) -> Rig {
         let network = Arc::new(network::open(fixture(file)).unwrap());
-        let program = Box::new(Cpu::new(1).program(network.plan.clone()).unwrap());
-        let mut rig = Rig { network, program, params: Params::default(), step: Vec::new() };
+        let mut programs: Vec<(f32, Box<dyn Program>)> =
+            vec![(LIMIT, Box::new(Cpu::new(1).program(network.plan.clone()).unwrap()))];
+        for (precision, limit) in ON_CARD {
+            match Device::open(false).and_then(|device| Gpu::new(device, precision)) {
+                Ok(engine) => programs.push((limit, Box::new(engine.program(network.plan.clone()).unwrap()))),
+                Err(error) => gpu::skip_test(format!("{precision:?}: {error}")),
+            }
+        }
+        let mut rig = Rig { network, programs, params: Params::default(), step: Vec::new() };
         rig.reset();
         rig
     }
@@ -100,11 +111,19 @@ impl Rig {
 
     #[track_caller]
     fn expect(&mut self, what: &str, expected: &[f32]) {
-        let (ws, mut picture) = (self.ws(), Image::default());
-        self.program.draw(&Inputs { ws: &ws, ..Inputs::default() }, &mut picture).unwrap();
-        assert_eq!(picture.data.len(), expected.len(), "{what}");
-        let worst = picture.data.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(worst <= LIMIT && worst.is_finite(), "{what}: off by {worst:e}");
+        let ws = self.ws();
+        self.expect_of(&ws, what, expected);
+    }
+
+    #[track_caller]
+    fn expect_of(&mut self, ws: &[f32], what: &str, expected: &[f32]) {
+        let mut picture = Image::default();
+        for (limit, program) in &mut self.programs {
+            program.draw(&Inputs { ws, ..Inputs::default() }, &mut picture).unwrap();
+            assert_eq!(picture.data.len(), expected.len(), "{what}");
+            let worst = picture.data.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst <= *limit && worst.is_finite(), "{what} on {}: off by {worst:e}", program.engine());
+        }
     }
 }
 
@@ -183,6 +202,22 @@ fn directions() {
 }
 
 #[test]
+fn a_direction_of_stylegan3() {
+    let (mut rig, expected) = (Rig::new("latent/sg3t_64.net.safetensors"), Expected::open("sg3t_64"));
+    let case = expected.cases("direction")[0];
+    let number = |name: &str| case[name].as_f64().unwrap();
+    let covariance = found::moments(&rig.network.mapping, found::SEEDS).covariance();
+    let (_, unit) = &principal(&covariance, 8)[number("index") as usize];
+    let strength = sigma(&covariance, unit);
+    rig.step = unit.iter().map(|x| (x * strength) as f32).collect();
+    rig.set(Id::Dir, number("amount"));
+    let [from, to, _] = Id::of_direction(0);
+    rig.set(from, number("from"));
+    rig.set(to, number("to"));
+    rig.expect(&case["id"].to_string(), &expected.get(case["image"].as_str().unwrap()));
+}
+
+#[test]
 fn classes_blend_in_w() {
     let (mut rig, expected) = (Rig::new("sg2_32_cond.pkl"), Expected::open("mixing"));
     let case = expected.cases("class blending")[0];
@@ -194,6 +229,20 @@ fn classes_blend_in_w() {
     rig.set_member(Id::ClassMix, 0, 0.0);
     rig.set(Id::Class, 0.0);
     rig.expect("the class and one share", &expected.get("class_in_w.image"));
+}
+
+#[test]
+fn classes_blend_in_the_label_too() {
+    let (mut rig, expected) = (Rig::new("sg2_32_cond.pkl"), Expected::open("mixing"));
+    let case = expected.cases("class blending by the label vector (the other way; differs)")[0];
+    let label: Vec<f32> =
+        case["weights"].as_array().unwrap().iter().map(|share| share.as_f64().unwrap() as f32).collect();
+    let (mapping, mut w, mut ws) = (&rig.network.mapping, Vec::new(), Vec::new());
+    mapping.map(&z_from_seed(0, mapping.z_dim), &label, &mut w, &mut Scratch::default());
+    let worst = w.iter().zip(expected.get("class_label_w")).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst < 1e-5, "{worst:e}");
+    mapping.truncate(&w, 0.7, usize::MAX, &mut ws);
+    rig.expect_of(&ws, "the label", &expected.get("class_in_label.image"));
 }
 
 #[test]
