@@ -118,6 +118,7 @@ impl Kind {
         let mut files: Vec<PathBuf> = found.into_iter().filter(|path| self.is_one(path)).collect();
         if self == Kind::Preset {
             files.retain(|path| !super::set::is_set(path) && !super::key_file::is_keys(path));
+            files.retain(|path| !super::track::is_track(path) && !super::directions::is_names(path));
             // `drift.luau` beside `drift.toml` is a part of that preset.
             let presets: Vec<PathBuf> = files.iter().filter(|path| !is_script(path)).cloned().collect();
             files.retain(|path| !is_script(path) || !presets.contains(&path.with_extension("toml")));

@@ -312,6 +312,15 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_beside_a_preset_is_none() {
+        let beside = ["a-keys", "a-keys-2", "net-directions", "keys", "KEYS-keys"];
+        let folder = presets("beside", &[&["a", "keys-2", "two-keys-more"], &beside[..]].concat());
+        let library = Library::scan(&folder).unwrap();
+        assert_eq!(library.names(), ["a", "keys-2", "two-keys-more"]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
     fn ten_presets_and_more_are_in_the_order_of_people() {
         let names: Vec<String> = (1..=12).map(|i| format!("p{i}")).collect();
         let folder = presets("ten", &names.iter().map(String::as_str).collect::<Vec<_>>());

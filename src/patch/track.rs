@@ -61,6 +61,13 @@ pub struct KeyEntry {
     pub params: Vec<(Target, f64)>,
 }
 
+/// Whether a file is named like a track, so that it is no preset: `dusk-keys.toml`, or `dusk-keys-2.toml` where that was taken.
+pub fn is_track(file: &Path) -> bool {
+    let name = name_of(file).to_lowercase();
+    let name = name.rsplit_once('-').filter(|(_, n)| n.parse::<u32>().is_ok()).map_or(name.as_str(), |(name, _)| name);
+    name.ends_with("-keys")
+}
+
 /// Reads a track.
 ///
 /// # Errors
