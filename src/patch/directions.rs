@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table as Toml, Value};
 
 use super::locate::name_of;
+use crate::file::is_built_in;
 use crate::file::text::{self, TextError};
 use crate::latent::directions::{Direction, sigma};
 use crate::latent::layers::{Layers, Zone};
@@ -132,14 +133,23 @@ pub fn file_name(network: &Path) -> String {
     format!("{}-directions.toml", name_of(network))
 }
 
+/// Whether a file is named like one of names, so that it is no preset.
+pub fn is_names(file: &Path) -> bool {
+    name_of(file).to_lowercase().ends_with("-directions")
+}
+
 /// The names for the directions of a network: from the file beside it, else from the one in the working folder; none without
-/// a file.
+/// a file. For a network that ships, that in the working folder comes first: it is the player's.
 ///
 /// # Errors
 /// When a file is there and cannot be read, in one line.
 pub fn names(network: &Path) -> Result<Vec<Named>, String> {
     let name = file_name(network);
-    for path in [network.with_file_name(&name), PathBuf::from(&name)] {
+    let mut places = [network.with_file_name(&name), PathBuf::from(&name)];
+    if is_built_in(network) {
+        places.reverse();
+    }
+    for path in places {
         match text::read(&path) {
             Ok(text) => return parse(&text, &path),
             Err(TextError::Read(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -228,6 +238,18 @@ mod tests {
         assert_eq!((of("hair").zone, of("hair").layers), (Zone::Range, Layers { from: 4, to: 9 }));
         assert_eq!((of("pose").zone, of("pose").scale), (Zone::Form, -1.0));
         assert_eq!(of("age").row().address, "/dir/age");
+    }
+
+    #[test]
+    fn generators_that_ship_have_names() {
+        let ships = |name: &str| crate::file::is_file(Path::new(&format!("built-in:/networks/{name}.safetensors")));
+        for network in ["flowers128", "masters128", "nebulae256", "mandalas256"] {
+            // A package for a registry is without the large ones.
+            assert!(ships(network) || network.ends_with("256"), "{network}");
+            let names = names(Path::new(&format!("built-in:/networks/{network}.safetensors"))).unwrap();
+            let is_known = |named: &Named| matches!(named.from, From::Found(number) if number < directions::MOST);
+            assert!((names.len() > 3 || !ships(network)) && names.iter().all(is_known), "{network}");
+        }
     }
 
     #[test]
