@@ -67,7 +67,13 @@ pub fn compile(program: &dyn Program) -> Result<(), EngineError> {
 
 /// Every pass of the built-in effects, for compilation ahead of time.
 pub fn passes() -> impl Iterator<Item = &'static Pass> {
-    let own: [&[&Pass]; 5] =
-        [&blend::PASSES, &style::PASSES, &style::balance::PASSES, &style::clean::PASSES, &style::dark::PASSES];
+    let own: [&[&Pass]; 6] = [
+        &blend::PASSES,
+        &input::PASSES,
+        &style::PASSES,
+        &style::balance::PASSES,
+        &style::clean::PASSES,
+        &style::dark::PASSES,
+    ];
     own.into_iter().flatten().copied()
 }

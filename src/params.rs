@@ -15,8 +15,8 @@ mod value;
 
 pub(crate) use choice::words;
 pub use choice::{
-    BendCluster, BendEdge, BendKind, Choice, Codec, Detail, Ease, Keep, Kernel, Layout, NoiseKind, RecordWhat,
-    StyleSize, SwapFrom, TempoSource, TimeBase, TrackEnd, TrackTake, TrackWay, WalkKind, Zone,
+    BendCluster, BendEdge, BendKind, Choice, Codec, Detail, Ease, InputSize, Keep, Kernel, Layout, NoiseKind,
+    RecordWhat, StyleSize, SwapFrom, TempoSource, TimeBase, TrackEnd, TrackTake, TrackWay, WalkKind, Zone,
 };
 pub use meaning::{Meaning, number_of_word};
 pub use store::Params;

@@ -13,6 +13,7 @@ mod closing;
 mod controls;
 mod deck;
 mod directions;
+mod drift;
 mod effects;
 mod films;
 mod forget;
@@ -83,8 +84,10 @@ pub use controls::MapLine;
 use controls::{Controls, Taught, Verdict};
 use deck::{Decks, Leads};
 use directions::Directions;
+use drift::Drifts;
 use effects::Effects;
 use films::Films;
+pub use input::input_is_seen;
 use loads::{
     BlendRequest, Context, Kind, Landed, Landing, LoadError, LoadRequest, Loaded, Loads, Named, Place, Progress,
     Recorded,
@@ -111,9 +114,6 @@ pub use stage::Picture;
 use status::{About, Status};
 pub use status::{Summary, printable};
 use takes::Takes;
-
-/// Minimum side of a picture from a file, in pixels: the largest `/style/size`.
-const INPUT_SIDE: usize = 512;
 
 /// Longest `/eval/result`, in characters.
 const MAX_RESULT: usize = 8000;
@@ -216,6 +216,9 @@ pub struct Show {
     keys: track::Keys,
     slideshow: Slideshow,
     films: Films,
+    drifts: Drifts,
+    /// Whether the input covers most of the picture.
+    is_input_seen: bool,
     effects: Effects,
     output: Output,
     recording: Recording,
@@ -315,6 +318,8 @@ impl Show {
             keys: track::Keys::default(),
             slideshow: Slideshow::default(),
             films: Films::default(),
+            drifts: Drifts::default(),
+            is_input_seen: false,
             effects: Effects::default(),
             output: Output::new(program, screen),
             status: if recorded.is_some() { Status::repeating() } else { Status::new(mode == Mode::Offline) },
@@ -575,6 +580,7 @@ impl Show {
             signals: self.modulation.signals(),
             picture: self.decks.network().picture_size(),
             moments: self.films.moments(),
+            windows: self.drifts.windows(&self.params),
         };
         let request = self.output.request(&self.params, &self.slideshow, &self.effects, now);
         self.effects.remember(&request.chain_values);
@@ -734,7 +740,7 @@ impl Show {
                 Ok(palette) => self.output.set_palette(palette),
                 Err(line) => self.status.refuse(&format!("/palette: {line}")),
             },
-            Id::CaptionWords | Id::CaptionSeen => self.caption(),
+            Id::CaptionWords | Id::CaptionInput | Id::CaptionSeen => self.caption(),
             Id::FxAdd | Id::FxRemove | Id::FxOrder => self.change_effects(id),
             Id::MacroSet => self.set_macro(),
             Id::ModAdd => self.add_modulator(),
@@ -867,8 +873,7 @@ impl Show {
     }
 
     fn request_slide(&mut self, slide: Slide) {
-        // Large enough for the network's picture and for painting over it.
-        let side = self.decks.network().img_resolution.max(INPUT_SIDE);
+        let side = slide.size.pixels(self.decks.network().img_resolution);
         self.loads.request(LoadRequest::Picture { slide, side });
     }
 
@@ -938,11 +943,11 @@ impl Show {
                 self.name_styles(style.style_names());
                 self.output.set_style(Some(style));
             }
-            (LoadRequest::Picture { slide, .. }, Some(Loaded::Picture { content, count, left_out })) => {
-                if let Some(line) = left_out {
+            (LoadRequest::Picture { slide, .. }, Some(Loaded::Picture { content, count, words, notice })) => {
+                if let Some(line) = notice {
                     self.status.notice(format!("{}: {line}", slide.place.name));
                 }
-                self.input_landed(slide, content, count);
+                self.input_landed(slide, content, count, words);
             }
             (LoadRequest::Preset(query), Some(Loaded::Preset { preset, number })) => {
                 self.go_to_preset(&query, *preset, number);
@@ -1655,11 +1660,11 @@ impl Show {
         self.output.tap(Box::new(tap));
     }
 
-    /// What is written over the picture: the player's own words, or else what the captioner sees.
+    /// What is written over the picture: the player's own words, or else what is said of the input or of the network's picture.
     fn caption(&mut self) {
         let own = self.params.text(Id::CaptionWords);
-        let words = if own.trim().is_empty() { self.params.text(Id::CaptionSeen) } else { own };
-        self.output.set_words(words);
+        let seen = if self.is_input_seen { Id::CaptionInput } else { Id::CaptionSeen };
+        self.output.set_words(if own.trim().is_empty() { self.params.text(seen) } else { own });
     }
 
     /// Connects devices. From now on the show answers clients, and keeps the devices alive.

@@ -42,6 +42,13 @@ pub struct Row {
     pub is_guess: bool,
 }
 
+impl Row {
+    /// The caption as an audience sees it: a guess has a question mark.
+    pub fn shown(&self) -> String {
+        format!("{}{}", self.caption, if self.is_guess { "?" } else { "" })
+    }
+}
+
 /// A table and its file.
 #[derive(Debug)]
 pub struct Table {

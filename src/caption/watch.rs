@@ -1,4 +1,5 @@
-//! Captions for the picture that plays: `/caption/seen`, while somebody shows it and has no words of their own.
+//! Captions for the picture that plays: `/caption/seen`, while somebody shows it, has no words of their own, and sees more of the
+//! network than of the input.
 //!
 //! [`Watch`] decides in each frame whether it is time to look; [`Looker`] gets the network's picture then, and hands it over
 //! without waiting. Live the thread `captions` puts it into words, at the lowest priority, and sends an event like any device:
@@ -14,7 +15,7 @@ use super::Captioner;
 use crate::control::{Counts, Event, EventSender, Listener, Snapshot, Source, Write};
 use crate::params::{Id, Params, Value};
 use crate::process::become_idle_thread;
-use crate::show::{Picture, Shown, Tap};
+use crate::show::{Picture, Shown, Tap, input_is_seen};
 
 /// Whether a picture is wanted: shared by what decides and what gets it.
 type Wanted = Arc<AtomicBool>;
@@ -29,7 +30,8 @@ pub struct Watch {
 impl Watch {
     /// `dt` seconds later.
     pub fn step(&mut self, params: &Params, dt: f64) {
-        let is_on = params.bool(Id::CaptionShow) && params.text(Id::CaptionWords).trim().is_empty();
+        let has_other_words = !params.text(Id::CaptionWords).trim().is_empty() || input_is_seen(params);
+        let is_on = params.bool(Id::CaptionShow) && !has_other_words;
         self.left = if is_on { self.left - dt } else { 0.0 };
         if is_on && self.left <= 0.0 {
             self.left += params.get(Id::CaptionEvery).max(self.left.abs());

@@ -6,7 +6,7 @@ use anyhow::{Context, bail, ensure};
 use image::RgbImage;
 
 use super::EngineOptions;
-use super::slides::{Captions, Page, ShowOptions, page};
+use super::slides::{Captions, Plays, Said, ShowOptions, Shows, picture_name, show_file};
 use crate::explore::favourites::{FILE, Favourite, read};
 use crate::explore::studio::Studio;
 use crate::network;
@@ -29,9 +29,9 @@ pub struct Options {
     /// Seconds from one to the next, in the preset
     #[arg(long, default_value_t = 4.0, value_name = "SECONDS", value_parser = parse_length)]
     length: f64,
-    /// Write a slide show in one file
-    #[arg(long, value_name = "FILE.html", value_parser = page())]
-    slides: Option<PathBuf>,
+    /// Write a slide show: a page (.html), or a preset that plays the pictures (.toml); both, if it is given twice
+    #[arg(long, value_name = "FILE", value_parser = show_file())]
+    slides: Vec<PathBuf>,
     /// Write a PNG of each into this folder
     #[arg(long, value_name = "FOLDER", value_parser = super::path())]
     pngs: Option<PathBuf>,
@@ -61,11 +61,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(preset) = &options.preset {
         write_preset(options, preset, &stars)?;
     }
-    if options.slides.is_none() && options.pngs.is_none() {
+    if options.slides.is_empty() && options.pngs.is_none() {
         return Ok(());
     }
     let name = name_of(&options.file);
-    let mut page = options.slides.as_deref().map(|out| Page::begin(out, &options.show, &name)).transpose()?;
+    let plays = Plays::Network(stars[0].network.clone());
+    let mut shows = Shows::begin(&options.slides, &options.show, &name, &plays)?;
     let mut captions = Captions::new(&options.show);
     if let Some(folder) = &options.pngs {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
@@ -79,22 +80,20 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         };
         let picture = draw(options, studio, star)?;
         let network = name_of(Path::new(&star.network));
-        if let Some(page) = &mut page {
-            let note = format!("{network}, seed {}", star.seed);
-            let words = bar.suspend(|| captions.of(&picture, &note));
-            page.add(&picture, &words)?;
+        let file = picture_name(number + 1, &network, star.seed);
+        if !options.slides.is_empty() {
+            let caption = bar.suspend(|| captions.of(&picture));
+            let said = Said { caption, row: None, note: format!("{network}, seed {}", star.seed) };
+            shows.add(&picture, &said, Path::new(&file))?;
         }
         if let Some(folder) = &options.pngs {
-            let png = folder.join(format!("{:03}-{network}-seed{:04}.png", number + 1, star.seed));
+            let png = folder.join(&file);
             picture.save(&png).with_context(|| format!("cannot write {}", png.display()))?;
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
-    if let (Some(page), Some(out)) = (page, &options.slides) {
-        page.end()?;
-        say!("{}: {} pictures", out.display(), stars.len());
-    }
+    shows.end()?;
     if let Some(folder) = &options.pngs {
         say!("{}: {} pictures", folder.display(), stars.len());
     }

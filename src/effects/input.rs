@@ -1,17 +1,40 @@
 //! Pictures and videos, mixed with the network's picture.
 //!
-//! [`Input`] holds the current picture and the previous one, which it fades from; either may move. It allocates only when a
-//! size changes. Files are read elsewhere: on the loader's thread, or by the threads of a [`Footage`].
+//! [`Input`] holds the current picture and the previous one, which it fades from; either may move, and of a still one a window
+//! may be seen that drifts. It allocates only when a size changes. Files are read elsewhere: on the loader's thread, or by the
+//! threads of a [`Footage`].
+
+use std::borrow::Cow;
 
 use super::blend::Blend;
 use super::{Effect, Time, Values};
 use crate::engine::EngineError;
 use crate::engine::canvas::Canvas;
 use crate::engine::memo::{Memo, MemoError};
+use crate::engine::pass::{Pass, Threads, Work};
 use crate::engine::surface::Surface;
 use crate::footage::Footage;
 use crate::image::Image;
 use crate::image::convert::float_from_byte;
+use crate::image::resample::{Window, windowed};
+
+/// A window of a picture, enlarged to the whole.
+static DRIFT: Pass = Pass {
+    name: Cow::Borrowed("drift"),
+    wgsl: Cow::Borrowed(include_str!("../../shaders/effects/drift.wgsl")),
+    reads: 1,
+    uniforms: &["count", "width", "height", "left", "top", "size"],
+    threads: Threads::Numbers,
+    twin: Some(drift),
+};
+
+pub static PASSES: [&Pass; 1] = [&DRIFT];
+
+fn drift(work: &mut Work) {
+    let window = Window { left: work.float(3), top: work.float(4), size: work.float(5) };
+    let [picture, ..] = work.reads;
+    windowed(picture, window, work.scratch, work.to);
+}
 
 /// Where something that moves is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +56,8 @@ pub struct InputSettings {
     pub serial: u64,
     /// Of the newest picture and of the previous one, if they move.
     pub moments: [Moment; 2],
+    /// What is seen of the newest picture and of the previous one, if they are still.
+    pub windows: [Window; 2],
     /// Whether exactly these pictures are waited for: offline.
     pub waits: bool,
 }
@@ -59,6 +84,10 @@ pub struct Shown {
     footage: Option<Footage>,
     /// The number of the picture in `surface`.
     frame: Option<u64>,
+    /// The window of this moment.
+    drifted: Surface,
+    /// Whether it is a mix that stays as it was seen.
+    is_held: bool,
 }
 
 impl From<Content> for Shown {
@@ -89,12 +118,45 @@ impl Shown {
         memo.bool(&mut has_frame)?;
         memo.u64(&mut frame)?;
         shown.frame = has_frame.then_some(frame);
+        memo.bool(&mut shown.is_held)?;
         let mut moves = shown.footage.is_some();
         memo.bool(&mut moves)?;
         if !moves {
             shown.footage = None;
         }
         Ok(())
+    }
+
+    /// Whether all of it is seen, whatever the window.
+    fn is_whole(&self, window: Window) -> bool {
+        let [_, height, width] = self.surface.shape();
+        self.footage.is_some() || self.is_held || !window.enlarges(height, width)
+    }
+
+    /// What is seen of it.
+    fn seen(&mut self, canvas: &mut dyn Canvas, window: Window) -> Result<&mut Surface, EngineError> {
+        if self.is_whole(window) {
+            return Ok(&mut self.surface);
+        }
+        let shape = self.surface.shape();
+        canvas.shape(&mut self.drifted, shape)?;
+        let [count, width, height] = [shape.iter().product(), shape[2], shape[1]].map(|n| n as u32);
+        let [left, top, size] = [window.left, window.top, window.size].map(f32::to_bits);
+        let uniforms = [count, width, height, left, top, size];
+        canvas.run(&DRIFT, &uniforms, &mut [&mut self.surface], &mut self.drifted)?;
+        Ok(&mut self.drifted)
+    }
+
+    /// Stays as it was seen last.
+    fn hold(&mut self, window: Window, [half_done, whole]: &mut [Image; 2]) {
+        // It came from a file, so it is in memory too.
+        if !self.is_whole(window)
+            && let Ok(image) = self.surface.image_mut()
+        {
+            windowed(image, window, half_done, whole);
+            image.data.copy_from_slice(&whole.data);
+        }
+        (self.footage, self.is_held) = (None, true);
     }
 
     /// Brings the picture of this moment.
@@ -128,9 +190,11 @@ pub struct Input {
     /// The visible share of the previous picture when the newest arrived.
     before_share: f32,
     serial: u64,
-    /// The fade of the last mix.
+    /// The fade of the last mix, and its windows.
     faded: f32,
+    windows: [Window; 2],
     blend: Blend,
+    scratch: [Image; 2],
 }
 
 impl Input {
@@ -149,16 +213,18 @@ impl Input {
     /// its share; the rest is the network's.
     fn hold(&mut self) -> f32 {
         let (new, old) = (self.faded, (1.0 - self.faded) * self.before_share);
+        let (windows, scratch) = (self.windows, &mut self.scratch);
         match (&mut self.now, &mut self.before) {
             (Some(now), Some(before))
                 if now.is_seen() && now.surface.shape() == before.surface.shape() && new + old > 0.0 =>
             {
                 let (a, b) = (new / (new + old), old / (new + old));
+                now.hold(windows[0], scratch);
+                before.hold(windows[1], scratch);
                 // Both came from files, so they are in memory too.
                 if let (Ok(now), Ok(before)) = (now.surface.image_mut(), before.surface.bring()) {
                     now.data.iter_mut().zip(&before.data).for_each(|(now, before)| *now = a * *now + b * before);
                 }
-                now.footage = None;
                 new + old
             }
             // Different size: cut.
@@ -167,6 +233,10 @@ impl Input {
             // What has no picture yet was not seen.
             _ => {
                 self.now = self.before.take();
+                // Its place in the request is another's from now on.
+                if let Some(now) = self.now.as_mut().filter(|now| now.footage.is_none()) {
+                    now.hold(windows[1], scratch);
+                }
                 old
             }
         }
@@ -184,6 +254,14 @@ impl Input {
     /// Notes a picture that is shown with these settings.
     fn note(&mut self, settings: &InputSettings) {
         self.faded = if settings.serial < self.serial { 0.0 } else { settings.fade };
+        self.windows = self.windows_of(settings);
+    }
+
+    /// What is seen of the newest picture and of the previous one.
+    fn windows_of(&self, settings: &InputSettings) -> [Window; 2] {
+        let [newest, before] = settings.windows;
+        // What was the newest for an older request is the previous one by now.
+        if settings.serial < self.serial { [Window::WHOLE, newest] } else { [newest, before] }
     }
 
     /// Notes a picture that is not made. What moves is brought all the same: a fade may stop in the middle.
@@ -203,6 +281,11 @@ impl Input {
         Shown::memo(&mut self.before, memo)?;
         memo.f32(&mut self.before_share)?;
         memo.f32(&mut self.faded)?;
+        for window in &mut self.windows {
+            memo.f32(&mut window.left)?;
+            memo.f32(&mut window.top)?;
+            memo.f32(&mut window.size)?;
+        }
         memo.u64(&mut self.serial)
     }
 
@@ -258,7 +341,10 @@ impl Effect for Input {
         let mut nothing = [Shown::default(), Shown::default()];
         let [a, b] = &mut nothing;
         let (now, before) = (self.now.as_mut().unwrap_or(a), self.before.as_mut().unwrap_or(b));
-        let parts = [(&mut now.surface, shares[0]), (&mut before.surface, shares[1]), (frame, rest)];
+        // What has no share need not be enlarged.
+        let windows = [0, 1].map(|at| if shares[at] > 0.0 { self.windows[at] } else { Window::WHOLE });
+        let (now, before) = (now.seen(canvas, windows[0])?, before.seen(canvas, windows[1])?);
+        let parts = [(now, shares[0]), (before, shares[1]), (frame, rest)];
         self.blend.sum(canvas, parts, [3, height, width], out)?;
         Ok(true)
     }
@@ -367,6 +453,32 @@ mod test {
         input.change(None, 3);
         let held = InputSettings { fade: 0.0, serial: 3, moments: [at(1); 2], ..settings };
         assert_eq!(red(&mut input, held), 0.5);
+    }
+
+    #[test]
+    fn a_still_picture_drifts_and_stays_where_it_was_when_it_is_held() {
+        let mut ramp = plain(3, 16, 0.0);
+        ramp.data.iter_mut().enumerate().for_each(|(i, v)| *v = (i % 16) as f32 / 16.0);
+        let mut input = Input::default();
+        input.change(Some(ramp.into()), 1);
+        let part = Window { left: 0.5, top: 0.25, size: 0.5 };
+        let settings =
+            InputSettings { amount: 1.0, fade: 1.0, serial: 1, windows: [part, Window::WHOLE], ..Default::default() };
+        // Pixel 2 of 16 lies a sixteenth plus a sixty-fourth to the right of the window's corner.
+        let expected = (16.0 * (0.5 + 2.5 / 16.0 * 0.5) - 0.5) / 16.0;
+        let seen = |input: &mut Input, settings| mix(input, 3, settings).data[50];
+        assert!((seen(&mut input, settings) - expected).abs() < 1e-5, "{}", seen(&mut input, settings));
+        // An older request is for what is the previous one by now.
+        input.change(Some(plain(3, 16, 0.0).into()), 2);
+        assert!((seen(&mut input, settings) - expected).abs() < 1e-5);
+        let fading = InputSettings { serial: 2, fade: 0.5, windows: [Window::WHOLE, part], ..settings };
+        assert!((seen(&mut input, fading) - expected / 2.0).abs() < 1e-5);
+        // In the middle of the fade the mix is held, wherever the windows go.
+        input.change(Some(plain(3, 16, 0.0).into()), 3);
+        for windows in [[Window::WHOLE; 2], [part; 2]] {
+            let held = InputSettings { serial: 3, fade: 0.0, windows, ..settings };
+            assert!((seen(&mut input, held) - expected / 2.0).abs() < 1e-5, "{windows:?}");
+        }
     }
 
     #[test]

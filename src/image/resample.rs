@@ -1,4 +1,4 @@
-//! Resizing and moving pictures: filters to another size, bilinear under a small motion.
+//! Resizing and moving pictures: filters to another size, bilinear under a small motion, cubic for a part that fills the whole.
 //!
 //! Plain maths on `[C, H, W]` pictures. [`Resizer`] keeps its tables and allocates only when the sizes change.
 
@@ -312,6 +312,90 @@ fn mirrored(at: f32, side: usize) -> f32 {
     folded.min(2.0 * last - folded).clamp(0.0, last)
 }
 
+/// A square part of a picture, as parts of its width and height.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Window {
+    /// Its corner, from 0 to 1 − `size`.
+    pub left: f32,
+    pub top: f32,
+    /// Above 0 and at most 1.
+    pub size: f32,
+}
+
+impl Default for Window {
+    fn default() -> Window {
+        Window::WHOLE
+    }
+}
+
+impl Window {
+    /// The whole picture.
+    pub const WHOLE: Window = Window { left: 0.0, top: 0.0, size: 1.0 };
+
+    /// Whether it shows less than a picture of this size. Cubic filters need four pixels along each side.
+    pub fn enlarges(&self, height: usize, width: usize) -> bool {
+        self.size < 1.0 && height >= 4 && width >= 4
+    }
+
+    /// Where output pixel `at` of `side` comes from along an axis: the first of four neighbours, and their Catmull-Rom
+    /// weights. Beyond the edges the last pixel is repeated.
+    fn taps(&self, first: f32, at: usize, side: usize) -> (usize, [f32; 4]) {
+        let place = (first + (at as f32 + 0.5) / side as f32 * self.size) * side as f32 - 0.5;
+        let below = place.floor();
+        let t = place - below;
+        let own = [
+            ((-0.5 * t + 1.0) * t - 0.5) * t,
+            (1.5 * t - 2.5) * t * t + 1.0,
+            ((-1.5 * t + 2.0) * t + 0.5) * t,
+            (0.5 * t - 0.5) * t * t,
+        ];
+        let last = side as i64 - 1;
+        let start = (below as i64 - 1).clamp(0, last - 3);
+        let mut weights = [0.0; 4];
+        for (i, weight) in (below as i64 - 1..).zip(own) {
+            weights[(i.clamp(0, last) - start).clamp(0, 3) as usize] += weight;
+        }
+        (start as usize, weights)
+    }
+}
+
+/// Columns whose weights are computed at once.
+const COLUMNS: usize = 64;
+
+/// Enlarges a window of `from` into `to` of the same shape, by the Catmull-Rom cubic. `half_done` is enlarged downwards only.
+pub fn windowed(from: &Image, window: Window, half_done: &mut Image, to: &mut Image) {
+    let (height, width) = (from.height, from.width);
+    to.reshape(from.channels, height, width);
+    if !window.enlarges(height, width) {
+        to.data.copy_from_slice(&from.data);
+        return;
+    }
+    half_done.reshape(from.channels, height, width);
+    let planes = from.data.chunks_exact(height * width).zip(half_done.data.chunks_exact_mut(height * width));
+    for (plane, half) in planes {
+        for (y, row) in half.chunks_exact_mut(width).enumerate() {
+            let (start, weights) = window.taps(window.top, y, height);
+            row.fill(0.0);
+            for (weight, from) in weights.iter().zip(plane[start * width..].chunks_exact(width)) {
+                row.iter_mut().zip(from).for_each(|(to, from)| *to += weight * from);
+            }
+        }
+    }
+    let mut taps = [(0, [0.0; 4]); COLUMNS];
+    for first in (0..width).step_by(COLUMNS) {
+        let count = COLUMNS.min(width - first);
+        for (x, taps) in (first..).zip(&mut taps[..count]) {
+            *taps = window.taps(window.left, x, width);
+        }
+        let rows = half_done.data.chunks_exact(width).zip(to.data.chunks_exact_mut(width));
+        for (half, row) in rows {
+            for (to, (start, weights)) in row[first..][..count].iter_mut().zip(&taps) {
+                *to = weights.iter().zip(&half[*start..]).map(|(weight, from)| weight * from).sum();
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod test {
     use super::*;
@@ -374,6 +458,27 @@ mod test {
         assert!((out.data[4 * 9 + 8] - image.data[4 * 9 + 6]).abs() < 1e-4, "enlarged");
         moved(&image, Motion { turn: std::f32::consts::FRAC_PI_2, ..Motion::STILL }, &mut out);
         assert!((out.data[8 * 9 + 4] - image.data[4 * 9 + 8]).abs() < 1e-3, "clockwise: what was right is below");
+    }
+
+    #[test]
+    fn a_window_fills_the_picture() {
+        let image = ramp(16, 16);
+        let (mut half, mut out) = (Image::default(), Image::default());
+        windowed(&image, Window::WHOLE, &mut half, &mut out);
+        assert_eq!(out, image);
+        // A ramp stays one: the cubic gives straight lines back, two pixels from the edges.
+        let window = Window { left: 0.25, top: 0.125, size: 0.5 };
+        windowed(&image, window, &mut half, &mut out);
+        for (x, y) in [(0, 0), (5, 9), (15, 15)] {
+            let place = |first: f32, at: usize| 16.0 * (first + (at as f32 + 0.5) / 16.0 * 0.5) - 0.5;
+            let expected = place(0.25, x) + 10.0 * place(0.125, y);
+            assert!((out.data[y * 16 + x] - expected).abs() < 1e-3, "{x}, {y}: {}", out.data[y * 16 + x]);
+        }
+        // Flat pictures stay flat up to the edges, however many columns there are.
+        let mut flat = Image::new(3, 5, 200);
+        flat.data.fill(0.75);
+        windowed(&flat, Window { left: 0.3, top: 0.0, size: 0.7 }, &mut half, &mut out);
+        assert!(out.data.len() == 3000 && out.data.iter().all(|v| (v - 0.75).abs() < 1e-6));
     }
 
     #[test]

@@ -215,6 +215,16 @@ choices! {
         S512 = "512",
     }
 
+    /// The side of the square that pictures of `/input` are fitted into: `/input/size`.
+    InputSize {
+        /// The network's, and at least 512.
+        #[default]
+        Auto = "auto",
+        S512 = "512",
+        S1024 = "1024",
+        S2048 = "2048",
+    }
+
     /// The side of the maps from which the second network plays: `/network/swap`.
     SwapFrom {
         /// It plays everywhere.
@@ -326,6 +336,19 @@ impl SwapFrom {
     }
 }
 
+impl InputSize {
+    /// In pixels; `auto` with a network of this size.
+    pub fn pixels(self, network: usize) -> usize {
+        match self {
+            // Large enough for the network's picture, and for the largest painting over it.
+            InputSize::Auto => network.max(512),
+            InputSize::S512 => 512,
+            InputSize::S1024 => 1024,
+            InputSize::S2048 => 2048,
+        }
+    }
+}
+
 impl StyleSize {
     pub fn pixels(self) -> usize {
         match self {
@@ -403,6 +426,8 @@ mod tests {
         let sizes = [StyleSize::S128, StyleSize::S192, StyleSize::S256, StyleSize::S384, StyleSize::S512];
         check(&sizes);
         assert!(sizes.iter().zip(StyleSize::WORDS).all(|(size, word)| size.pixels().to_string() == *word));
+        check(&[InputSize::Auto, InputSize::S512, InputSize::S1024, InputSize::S2048]);
+        assert_eq!([256, 1024].map(|network| InputSize::Auto.pixels(network)), [512, 1024]);
         let swaps = SwapFrom::WORDS.iter().enumerate().map(|(i, word)| (SwapFrom::from_index(i).pixels(), word));
         swaps.for_each(|(pixels, word)| assert_eq!(pixels, word.parse().ok()));
     }

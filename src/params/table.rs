@@ -10,8 +10,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::Value;
 use super::choice::{
-    BendCluster, BendEdge, BendKind, Choice, Codec, Detail, Ease, Fit, Keep, Kernel, Layout, NoiseKind, Place,
-    RecordWhat, StyleSize, SwapFrom, TempoSource, TimeBase, TrackEnd, TrackTake, TrackWay, WalkKind, Zone,
+    BendCluster, BendEdge, BendKind, Choice, Codec, Detail, Ease, Fit, InputSize, Keep, Kernel, Layout, NoiseKind,
+    Place, RecordWhat, StyleSize, SwapFrom, TempoSource, TimeBase, TrackEnd, TrackTake, TrackWay, WalkKind, Zone,
 };
 
 /// What a parameter holds.
@@ -346,11 +346,13 @@ parameters! {
     Input = D::text("/input", "").help("picture (PNG, JPEG, WebP), video, or folder of them: a name or a path; or camera, screen, or the address of a stream; empty plays the network alone");
     InputAmount = D::float("/input/amount", 0.0, 1.0, 1.0).smooth(0.15).help("mix of the network's picture (0) and the input (1)");
     InputFit = D::choice("/input/fit", Fit::WORDS, Fit::Cover as usize).help("how the input fills the network's square: whole with black bars, cropped, or whole with mirrored edges");
+    InputSize = D::choice("/input/size", InputSize::WORDS, InputSize::Auto as usize).unit("px").help("side of the square that the input is fitted into; auto is the network's, and at least 512");
     InputNext = D::trigger("/input/next").help("next picture or clip of the folder; reloads a single picture");
     InputPrev = D::trigger("/input/prev").help("previous picture or clip of the folder");
     InputEvery = D::float("/input/every", 0.0, 600.0, 0.0).square().help("advance every N seconds or beats; 0 disables");
     InputSync = D::choice("/input/sync", TimeBase::WORDS, TimeBase::Seconds as usize).help("whether /input/every counts seconds or beats");
     InputFade = D::float("/input/fade", 0.0, 20.0, 1.0).unit("s").help("crossfade from one picture to the next; 0 cuts");
+    InputDrift = D::float("/input/drift", 0.0, 0.5, 0.0).smooth(0.3).help("how far still pictures zoom and move slowly while they are seen, as a part of their width; 0 leaves them at rest");
     InputTime = D::float("/input/time", 0.0, 86_400.0, 0.0).unit("s").stage().unlearnable().saving(Saving::ReadOnly).help("where the clip is; writing it goes there");
     InputScrub = D::float("/input/scrub", 0.0, 1.0, 0.0).smooth(0.03).help("moves the place in the clip by this part of its length, for knobs and modulators; at speed 0 it is the place");
     InputSpeed = D::float("/input/speed", -8.0, 8.0, 1.0).smooth(0.05).help("speed of the clip: negative plays backward, 0 stops");
@@ -413,8 +415,9 @@ parameters! {
     FitSectors = D::int("/fit/sectors", 2, 32, 6).help("number of sectors of /fit kaleidoscope");
     FitTurn = D::float("/fit/turn", -1.0, 1.0, 0.0).unit("turns").smooth(0.08).help("rotates the sectors of /fit kaleidoscope");
     FlashLimit = D::boolean("/flash/limit", true).stage().saving(Saving::ReadOnly).help("for photosensitive people: damps the picture where it would flash more than three times a second");
-    CaptionShow = D::boolean("/caption/show", false).stage().saving(Saving::ReadOnly).help("words over the picture, for the audience: what the captioner sees in it, or your own");
+    CaptionShow = D::boolean("/caption/show", false).stage().saving(Saving::ReadOnly).help("words over the picture, for the audience: your own, those of the input, or what the captioner sees in the network's picture");
     CaptionWords = D::text("/caption/words", "").stage().saving(Saving::ReadOnly).help("your own words for /caption/show; empty leaves it to the captioner");
+    CaptionInput = D::text("/caption/input", "").stage().unlearnable().saving(Saving::ReadOnly).help("what captions.csv, beside a picture of /input, says of it: shown by /caption/show while /input/amount is above a half; a question mark says that it is a guess");
     CaptionSeen = D::text("/caption/seen", "").stage().unlearnable().saving(Saving::ReadOnly).help("what the captioner sees in the network's picture, while /caption/show is on and /caption/words is empty; a question mark says that it is unsure");
     CaptionEvery = D::float("/caption/every", 0.5, 120.0, 5.0).square().unit("s").stage().saving(Saving::ReadOnly).help("how often the captioner looks");
     CaptionSize = D::float("/caption/size", 0.02, 0.25, 0.06).stage().saving(Saving::ReadOnly).help("height of a line, as a part of the picture's height; long words are set smaller");

@@ -56,6 +56,9 @@ pub struct Landed {
     /// How many pictures a folder has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<usize>,
+    /// What is said of a picture.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub words: String,
     /// Why it could not be played.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

@@ -1,19 +1,29 @@
-//! The input's part of the show: what has landed for it, and how it moves and fades.
+//! The input's part of the show: what has landed for it, how it moves and fades, and what is said of it.
 
 use super::Show;
 use super::films::Passed;
 use super::loads::{Arrived, Kind};
 use super::slideshow::Slide;
 use crate::effects::input::Content;
+use crate::params::{Id, Params};
+
+/// Whether the input covers most of the picture: then its words are shown, and the captioner, who sees the network's picture only,
+/// says nothing.
+pub fn input_is_seen(params: &Params) -> bool {
+    params.get(Id::InputAmount) > 0.5 && !params.text(Id::Input).trim().is_empty()
+}
 
 impl Show {
-    /// Something has come for the input, one of `count` in its folder.
-    pub(super) fn input_landed(&mut self, slide: Slide, content: Arrived, count: usize) {
+    /// Something has come for the input, one of `count` in its folder, and what is said of it.
+    pub(super) fn input_landed(&mut self, slide: Slide, content: Arrived, count: usize, words: String) {
         let goes_on = self.slideshow.is_playing(&slide);
-        let name = slide.place.name.clone();
-        self.slideshow.landed(slide, count, !matches!(content, Arrived::Same));
+        let (name, number) = (slide.place.name.clone(), slide.index);
+        self.slideshow.landed(slide, count, words, !matches!(content, Arrived::Same));
         match content {
-            Arrived::New(content) => self.play_input(Some(content), goes_on),
+            Arrived::New(content) => {
+                self.play_input(Some(content), goes_on);
+                self.drifts.play(number, goes_on);
+            }
             Arrived::Same => {}
             Arrived::Gone => {
                 self.status.notice(format!("{name} was live: what it showed is not in the take"));
@@ -26,6 +36,9 @@ impl Show {
     pub(super) fn play_input(&mut self, content: Option<Content>, goes_on: bool) {
         let beat = self.controls.clock().beat();
         self.films.play(content.as_ref(), goes_on, &mut self.params, beat);
+        if content.is_none() {
+            self.drifts.play(0, false);
+        }
         self.output.set_input(content);
     }
 
@@ -38,5 +51,20 @@ impl Show {
         let states = [self.loads.wants(Kind::Picture), self.output.is_offline()];
         self.films.step(Passed { dt, beat }, faded, &mut self.params, states);
         self.films.tell(&mut self.status);
+        self.drifts.step(dt, &self.params);
+        self.caption_input();
+    }
+
+    /// Shows what is said of the input: another picture's words from the middle of the fade on.
+    fn caption_input(&mut self) {
+        let is_seen = input_is_seen(&self.params);
+        let was_seen = std::mem::replace(&mut self.is_input_seen, is_seen);
+        let news = self.slideshow.new_words();
+        if let Some(words) = news {
+            self.params.set_text(Id::CaptionInput, words);
+        }
+        if news.is_some() || is_seen != was_seen {
+            self.caption();
+        }
     }
 }

@@ -390,6 +390,7 @@ mod tests {
     use crate::engine::plan::Plan;
     use crate::engine::{Engine, EngineError, Program};
     use crate::image::Fit;
+    use crate::params::InputSize;
     use crate::patch::library::Library;
     use crate::show::slideshow::Slide;
 
@@ -421,7 +422,10 @@ mod tests {
     }
 
     fn picture(name: &str, index: i64) -> LoadRequest {
-        LoadRequest::Picture { slide: Slide { place: named(name), index, fit: Fit::Cover }, side: 16 }
+        LoadRequest::Picture {
+            slide: Slide { place: named(name), index, fit: Fit::Cover, size: InputSize::Auto },
+            side: 16,
+        }
     }
 
     fn preset(name: &str) -> LoadRequest {

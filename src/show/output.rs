@@ -17,6 +17,7 @@ use crate::engine::bend::{Bend, Bends, SLOTS};
 use crate::engine::memo::{Memo, MemoError};
 use crate::engine::{Noise, NoiseMode, Program, Transform};
 use crate::image::Fit;
+use crate::image::resample::Window;
 use crate::image::words::Look;
 use crate::modulate::Signals;
 use crate::network::style_transfer::StyleNetwork;
@@ -110,6 +111,8 @@ pub struct Now<'a> {
     pub picture: [usize; 2],
     /// Where the inputs are that move: the newest and the previous one.
     pub moments: [Moment; 2],
+    /// What is seen of those that are still.
+    pub windows: [Window; 2],
 }
 
 /// Where the pictures are made.
@@ -461,8 +464,9 @@ impl Output {
         request.bends = Bends { slots: now.bends, epoch: self.bends_epoch, secs: 0.0 };
         let amount = p.get(Id::InputAmount) as f32;
         let waits = matches!(self.maker, Maker::Offline(_));
-        let (fade, serial, moments) = (slideshow.faded(), self.input_serial, now.moments);
-        request.input = InputSettings { amount, fade, serial, moments, waits };
+        let (fade, serial) = (slideshow.faded(), self.input_serial);
+        let (moments, windows) = (now.moments, now.windows);
+        request.input = InputSettings { amount, fade, serial, moments, windows, waits };
         // Without painting, its knobs change no picture.
         request.style = if self.style.is_some() { StyleSettings::from_params(p) } else { StyleSettings::default() };
         request.style_serial = self.style_serial;
@@ -662,8 +666,8 @@ mod tests {
         fn draw(&mut self, generation: u64, resolution: usize, is_frozen: bool) -> u64 {
             self.secs += 0.1;
             let (signals, picture) = (&Signals::default(), [resolution; 2]);
-            let (bends, moments) = Default::default();
-            let now = Now { bends, secs: self.secs, beat: 0.0, signals, picture, moments };
+            let (bends, moments, windows) = Default::default();
+            let now = Now { bends, secs: self.secs, beat: 0.0, signals, picture, moments, windows };
             let request = self.output.request(&self.params, &Slideshow::default(), &Effects::default(), now);
             (request.generation, request.ws, request.fade) = (generation, ws(resolution), 1.0);
             let showing = Showing { brightness: 1.0, fit: Fit::Contain, dt: 0.1 };

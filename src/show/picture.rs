@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::caption::table as captions;
 use crate::file;
 use crate::footage::FootageError;
 use crate::image::file::{ENDINGS, FileError};
@@ -41,7 +42,7 @@ pub fn pictures_of(place: &Path) -> Result<Vec<PathBuf>, PictureError> {
 /// The files of a folder that are not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
-    /// How many files there are in all.
+    /// How many files there are in all, without a table of captions.
     all: usize,
     /// How many are left out, by extension in lower case.
     counts: BTreeMap<String, usize>,
@@ -51,7 +52,8 @@ impl LeftOut {
     /// Looks through a folder; `None` if nothing is left out.
     pub fn of(folder: &Path) -> Option<LeftOut> {
         let (mut all, mut counts) = (0, BTreeMap::new());
-        for file in file::list(folder).ok()?.into_iter().filter(|path| file::is_file(path)) {
+        let is_table = |path: &Path| path.file_name().is_some_and(|name| name == captions::NAME);
+        for file in file::list(folder).ok()?.into_iter().filter(|path| file::is_file(path) && !is_table(path)) {
             all += 1;
             let ending = file.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
             if !Kind::Picture.ends(&file) {
@@ -107,7 +109,7 @@ mod tests {
         std::fs::remove_dir_all(&folder).unwrap();
         std::fs::create_dir_all(&folder).unwrap();
         assert_eq!(LeftOut::of(&folder), None);
-        for file in ["a.heic", "b.HEIC", "c.tif", "d"] {
+        for file in ["a.heic", "b.HEIC", "c.tif", "d", captions::NAME] {
             std::fs::write(folder.join(file), "").unwrap();
         }
         let empty = pictures_of(&folder).unwrap_err().to_string();

@@ -1,10 +1,10 @@
-//! Which picture of `/input` is playing, when the next one is due, and how far it has faded in.
+//! Which picture of `/input` is playing, when the next one is due, how far it has faded in, and what is said of it.
 //!
 //! Just counting: nothing here reads a file or a clock.
 
 use super::loads::Named;
 use crate::image::Fit;
-use crate::params::{Id, Params, TimeBase};
+use crate::params::{Id, InputSize, Params, TimeBase};
 
 /// A requested or playing picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,7 @@ pub struct Slide {
     /// Index in the folder; it keeps counting past both ends.
     pub index: i64,
     pub fit: Fit,
+    pub size: InputSize,
 }
 
 /// The pictures of a running show.
@@ -29,13 +30,18 @@ pub struct Slideshow {
     since: f64,
     /// From the previous picture (0) to this one (1).
     fade: f64,
+    /// What is said of the last loaded slide, and of the one before.
+    words: [String; 2],
+    /// Which of them was told last; `None` if both are news.
+    told: Option<usize>,
 }
 
 impl Slideshow {
     /// Goes to the first picture of a file or folder.
     pub fn go_to(&mut self, place: Named, params: &Params) -> Slide {
         self.since = 0.0;
-        self.wanted.insert(Slide { place, index: 0, fit: params.get_choice(Id::InputFit) }).clone()
+        let (fit, size) = shape(params);
+        self.wanted.insert(Slide { place, index: 0, fit, size }).clone()
     }
 
     /// The name as written, or "" if nothing is playing.
@@ -60,18 +66,19 @@ impl Slideshow {
     pub fn stop(&mut self) -> bool {
         self.fade = 0.0;
         self.playing = None;
+        self.say(String::new());
         self.wanted.take().is_some()
     }
 
-    /// Advances by `dt` seconds. Returns what to load now: the next picture if it is due, or the same one if its fit has
-    /// changed.
+    /// Advances by `dt` seconds. Returns what to load now: the next picture if it is due, or the same one if its fit or size
+    /// has changed.
     pub fn step(&mut self, dt: f64, params: &Params) -> Option<Slide> {
         let units = dt * params.get_choice::<TimeBase>(Id::InputSync).per_second(params.get(Id::Tempo));
-        self.advance(units, params.get(Id::InputEvery), params.get_choice(Id::InputFit))
+        self.advance(units, params.get(Id::InputEvery), shape(params))
     }
 
     /// Advances by `units` seconds or beats; a picture stays for `every` of them, with 0 forever.
-    fn advance(&mut self, units: f64, every: f64, fit: Fit) -> Option<Slide> {
+    fn advance(&mut self, units: f64, every: f64, shape: (Fit, InputSize)) -> Option<Slide> {
         let wanted = self.wanted.as_mut()?;
         self.since += units;
         let is_due = every > 0.0 && self.since >= every && self.count > 1;
@@ -80,8 +87,8 @@ impl Slideshow {
             self.since %= every;
             wanted.index = wanted.index.wrapping_add(1);
         }
-        let is_changed = is_due || wanted.fit != fit;
-        wanted.fit = fit;
+        let is_changed = is_due || (wanted.fit, wanted.size) != shape;
+        (wanted.fit, wanted.size) = shape;
         is_changed.then(|| wanted.clone())
     }
 
@@ -96,12 +103,27 @@ impl Slideshow {
         self.fade as f32
     }
 
-    /// A picture, one of `count`, has arrived; if it `is_new`, it fades in from now on.
-    pub fn landed(&mut self, slide: Slide, count: usize, is_new: bool) {
+    /// A picture, one of `count`, has arrived, of which this is said; if it `is_new`, it fades in from now on.
+    pub fn landed(&mut self, slide: Slide, count: usize, words: String, is_new: bool) {
         (self.count, self.playing) = (count, Some(slide));
         if is_new {
             self.fade = 0.0;
+            self.say(words);
+        } else {
+            (self.words[0], self.told) = (words, None);
         }
+    }
+
+    fn say(&mut self, words: String) {
+        let [now, before] = &mut self.words;
+        *before = std::mem::replace(now, words);
+        self.told = None;
+    }
+
+    /// What is said of the picture that is more than half seen, if that is news.
+    pub fn new_words(&mut self) -> Option<&str> {
+        let at = usize::from(self.fade < 0.5);
+        (self.told.replace(at) != Some(at)).then(|| self.words[at].as_str())
     }
 
     /// This slide cannot be played: returns to the old place, or skips to the next picture. A newer request stays.
@@ -118,9 +140,16 @@ impl Slideshow {
     }
 }
 
+/// How pictures are fitted into which square.
+fn shape(params: &Params) -> (Fit, InputSize) {
+    (params.get_choice(Id::InputFit), params.get_choice(Id::InputSize))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SHAPE: (Fit, InputSize) = (Fit::Cover, InputSize::Auto);
 
     fn named(name: &str) -> Named {
         Named { name: name.to_owned(), may_be_path: true, base: "".into() }
@@ -130,7 +159,7 @@ mod tests {
         let mut slide = show.go_to(named(place), &Params::default());
         slide.fit = Fit::Cover;
         show.wanted = Some(slide.clone());
-        show.landed(slide, count, true);
+        show.landed(slide, count, format!("words of {place}"), true);
     }
 
     fn index(slide: Option<Slide>) -> Option<i64> {
@@ -141,12 +170,15 @@ mod tests {
     fn pictures_advance_when_they_are_due() {
         let mut show = Slideshow::default();
         played(&mut show, "folder", 3);
-        let mut step = |units| index(show.advance(units, 4.0, Fit::Cover));
+        let mut step = |units| index(show.advance(units, 4.0, SHAPE));
         assert_eq!([step(3.0), step(0.5), step(0.5), step(3.9), step(0.1)], [None, None, Some(1), None, Some(2)]);
         assert_eq!(step(41.0), Some(3), "one step, however late");
         assert_eq!(index(show.step_by(-5)), Some(-2));
-        assert_eq!(index(show.advance(1.0, 0.0, Fit::Mirror)), Some(-2), "fitted otherwise");
-        assert_eq!(index(show.advance(99.0, 0.0, Fit::Mirror)), None, "0 stays");
+        let large = (Fit::Mirror, InputSize::S1024);
+        for shape in [(Fit::Mirror, InputSize::Auto), large] {
+            assert_eq!(index(show.advance(1.0, 0.0, shape)), Some(-2), "fitted otherwise");
+        }
+        assert_eq!(index(show.advance(99.0, 0.0, large)), None, "0 stays");
     }
 
     #[test]
@@ -158,7 +190,15 @@ mod tests {
         params.write(Id::InputFade.into(), &crate::params::Value::Float(2.0)).unwrap();
         params.settle();
         show.fade(0.5, &params);
-        assert_eq!(show.faded(), 0.25);
+        assert_eq!((show.faded(), show.new_words()), (0.25, Some("")), "nothing was there before");
+        show.fade(0.4, &params);
+        assert_eq!(show.new_words(), None);
+        show.fade(0.2, &params);
+        assert_eq!(show.new_words(), Some("words of a"));
+        assert_eq!(show.new_words(), None);
+        played(&mut show, "b", 1);
+        assert_eq!(show.new_words(), Some("words of a"));
+        assert_eq!(show.new_words(), None);
         params.write(Id::InputFade.into(), &crate::params::Value::Float(0.0)).unwrap();
         params.settle();
         show.fade(0.1, &params);
@@ -181,7 +221,7 @@ mod tests {
         // The folder of the current picture: nothing fades, and the next one is its second.
         let folder = show.go_to(named("folder"), &Params::default());
         show.settle();
-        show.landed(folder, 3, false);
+        show.landed(folder, 3, String::new(), false);
         assert_eq!((show.faded(), index(show.step_by(1))), (1.0, Some(1)));
         // A failure after something else was requested changes nothing.
         show.go_to(named("better"), &Params::default());

@@ -168,8 +168,9 @@ impl Takes {
         match result {
             Err(line) => landed.error = Some(line.to_owned()),
             Ok(None) => landed.same = true,
-            Ok(Some(Loaded::Picture { content, count, .. })) => {
+            Ok(Some(Loaded::Picture { content, count, words, .. })) => {
                 (landed.count, landed.same) = (Some(*count), matches!(content, Arrived::Same));
+                landed.words.clone_from(words);
             }
             Ok(Some(Loaded::Preset { preset, number })) => {
                 landed.number = *number;

@@ -17,7 +17,7 @@ use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::gpu::{Device, Gpu, GpuCanvas, Precision};
 use latent_jockey::engine::surface::Surface;
 use latent_jockey::image::Image;
-use latent_jockey::image::resample::Motion;
+use latent_jockey::image::resample::{Motion, Window};
 use latent_jockey::latent::seed::z_from_seed;
 use latent_jockey::network::style_transfer::StyleNetwork;
 
@@ -111,12 +111,18 @@ fn fades_of_all_sizes_and_colours_agree() {
 
 #[test]
 fn pictures_from_files_enter_alike() {
-    for (amount, fade) in [(1.0, 1.0), (0.4, 1.0), (0.7, 0.25), (1.0, 0.5)] {
+    let whole = [Window::WHOLE; 2];
+    let parts = [Window { left: 0.0, top: 0.2, size: 0.7 }, Window { left: 0.11, top: 0.0, size: 0.89 }];
+    let mixes = [(1.0, 1.0), (0.4, 1.0), (0.7, 0.25), (1.0, 0.5)];
+    // Neighbours of noise lie far apart: a little of the place is much of the number.
+    for ((amount, fade), (windows, tolerance)) in
+        mixes.into_iter().flat_map(|mix| [(whole, 3e-6), (parts, 3e-5)].map(|windows| (mix, windows)))
+    {
         for channels in [1, 3] {
-            let what = format!("{amount}, {fade}, {channels} colours");
-            compare(&what, 3e-6, &[noise(5, channels, 32, 32)], &|canvas, surfaces, to| {
+            let what = format!("{amount}, {fade}, {channels} colours, {windows:?}");
+            compare(&what, tolerance, &[noise(5, channels, 32, 32)], &|canvas, surfaces, to| {
                 let mut input = Input::default();
-                let settings = InputSettings { amount, fade: 1.0, serial: 1, ..InputSettings::default() };
+                let settings = InputSettings { amount, fade: 1.0, serial: 1, windows, ..InputSettings::default() };
                 let mut mix = |input: &mut Input, settings| {
                     let values = Values { input: settings, ..Values::default() };
                     let mixed = input.process(canvas, &mut surfaces[0], to, &values, Time::default());

@@ -8,6 +8,7 @@ mod a_broken_safetensors_file_gets_a_clear_message;
 mod a_browser_opens_and_writes_no_files;
 mod a_converted_network_gives_the_same_picture;
 mod a_flood_costs_only_its_sender;
+mod a_folder_plays_as_a_slide_show;
 mod a_loop_closes;
 mod a_mistake_can_be_mended_while_playing;
 mod a_mistake_never_stops_the_show;

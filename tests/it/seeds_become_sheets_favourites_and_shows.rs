@@ -88,7 +88,10 @@ fn seeds_are_sorted_starred_and_become_a_walk_a_show_and_pictures() {
     let like = folder.list("like.csv");
     assert!(like[0].0 == 7 && like[0].1.abs() < 1e-4 && like[1].1 > like[0].1, "{like:?}");
 
-    folder.done(&["favourites", "--engine", "cpu", "--preset", "odd.toml", "--slides", "odd.html", "--pngs", "odd"]);
+    let slides = ["--slides", "odd.html", "--slides", "odd-show.toml"];
+    let walk = ["favourites", "--engine", "cpu", "--preset", "odd.toml", "--pngs", "odd"];
+    folder.done(&[&walk[..], &slides].concat());
+    assert!(folder.text("odd-show.toml").contains("\"/input\" = \"./odd-show-slides\""));
     let keys = track::read(&folder.0.join("odd-keys.toml"), Table::built_in()).expect("a track");
     assert_eq!(keys.len(), 3);
     assert!(keys.iter().all(|key| matches!(&key.at, Latent::Ws(ws) if ws.len() > 1)), "{keys:?}");
@@ -146,6 +149,45 @@ fn a_folder_and_seeds_become_slide_shows() {
     folder.done(&["slides", &network(), "--engine", "cpu", "--seeds", "1-3", "--out", "seeds.html", "--no-captions"]);
     let page = folder.text("seeds.html");
     assert!(page.contains("<small>sg2_32, seed 2</small>") && page.matches("<figure").count() == 3, "{page}");
+    // The same shows as presets: pictures of one's own where they are, with what they lack in captions, and drawn ones beside it.
+    folder.done(&["slides", "in", "--out", "both.html", "--out", "own.toml", "--stay", "3"]);
+    let table = folder.text("in/captions.csv");
+    assert!(
+        table.contains("a.png,\"mine, <all> mine\",\n") && table.contains("b.png,a photo of galia melon"),
+        "{table}"
+    );
+    assert_eq!(folder.text("both.html").matches("<figure").count(), 2);
+    folder.done(&[
+        "slides",
+        &network(),
+        "--engine",
+        "cpu",
+        "--seeds",
+        "9,1-3",
+        "--out",
+        "deep/show.toml",
+        "--beats",
+        "8",
+    ]);
+    let drawn = fs::read_dir(folder.0.join("deep/show-slides")).expect("pictures").count();
+    assert_eq!(drawn, 5, "four pictures and a table");
+    let preset = folder.text("deep/show.toml");
+    assert!(preset.contains("\"/input/every\" = 8.0") && preset.contains("\"/input/sync\" = \"beats\""), "{preset}");
+    for (preset, picture) in [("own.toml", "in/a.png"), ("deep/show.toml", "deep/show-slides/001-sg2_32-seed0009.png")]
+    {
+        let size = ["--engine", "cpu", "--seconds", "0.1", "--fps", "10", "--size", "512x512", "--out", "played"];
+        folder.done(&[&["render", preset][..], &size].concat());
+        let played = image::open(folder.0.join("played/frame_000001.png")).expect("a frame").into_rgb8();
+        let picture = image::open(folder.0.join(picture)).expect("a picture").into_rgb8();
+        // Without what the caption may cover.
+        let small = |of: &image::RgbImage| image::imageops::thumbnail(of, 16, 16).into_raw()[..3 * 16 * 10].to_vec();
+        let (played, picture) = (small(&played), small(&picture));
+        let far = played.iter().zip(&picture).map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>() / 480;
+        assert!(far < 12, "{preset}: {far} of 255");
+        fs::remove_dir_all(folder.0.join("played")).expect("removed");
+    }
+    let again = folder.run(&["slides", "in", "--out", "own.toml"]);
+    assert!(!again.status.success() && told(&again).contains("is there already"), "{}", told(&again));
     // A broken picture costs one line, and the others are shown.
     fs::write(folder.0.join("in/c.png"), b"no picture").expect("a file");
     let output = folder.run(&["slides", "in", "--out", "rest.html", "--no-captions"]);
@@ -155,7 +197,10 @@ fn a_folder_and_seeds_become_slide_shows() {
         (&["slides", "in", "--out", "a.htm", "--seeds", "1"][..], "belongs to a network"),
         (&["slides", "flowers128", "--out", "a.html"], "--seeds with a network"),
         (&["slides", "nowhere", "--out", "a.html"], "no folder nowhere"),
-        (&["slides", "in", "--out", "a.pdf"], "ends in .html"),
+        (&["slides", "in", "--out", "a.pdf"], "ends in .html or .toml"),
+        (&["slides", "in", "--out", "a.toml", "--stay", "700"], "at most 600 seconds"),
+        (&["slides", "in", "--out", "a.html", "--beats", "1"], "beats from 4"),
+        (&["slides", "in", "--out", "a.html", "--out", "b.html"], "one page and one preset"),
         (&["slides", "in", "--out", "a.html", "--stay", "0.1"], "seconds from 2"),
         (&["explore", "flowers128", "--sort", "artifacts"], "--sheet"),
     ] {

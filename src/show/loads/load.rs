@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Recorded;
+use crate::caption::table::{self as captions, Row, Table, TableError};
 use crate::effects;
 use crate::effects::input::Content;
 use crate::effects::style::{StyleLoop, StyleSettings};
@@ -282,8 +283,10 @@ pub enum Loaded {
     Picture {
         content: Arrived,
         count: usize,
-        /// Of a folder's first picture: which files are not read.
-        left_out: Option<String>,
+        /// What `captions.csv` beside it says of it; empty for nothing.
+        words: String,
+        /// With a folder's first picture: which files are not read, and what is wrong with the captions.
+        notice: Option<String>,
     },
     Preset {
         preset: Box<Preset>,
@@ -541,7 +544,13 @@ impl Context {
                     true => Arrived::Same,
                     false => Arrived::New(content(&pictures[at], *side, slide.fit)?),
                 };
-                Ok(Some((identity, Loaded::Picture { content, count: pictures.len(), left_out })))
+                let (words, wrong) = match words_of(&pictures[at]) {
+                    Ok(words) => (words, None),
+                    Err(error) => (String::new(), Some(error.to_string())),
+                };
+                let lines = [left_out, wrong.filter(|_| slide.index == 0)];
+                let notice = lines.into_iter().flatten().reduce(|a, b| format!("{a}; {b}"));
+                Ok(Some((identity, Loaded::Picture { content, count: pictures.len(), words, notice })))
             }
             LoadRequest::Effects { entries, base } => {
                 let (mut loaded, read) = sources::observe(|| self.effects(entries, base));
@@ -619,7 +628,7 @@ impl Context {
             true => Arrived::Same,
             false => Arrived::New(Content::Moving(live::open(source, side, slide.fit).map_err(PictureError::from)?)),
         };
-        Ok(Some((identity, Loaded::Picture { content, count: 1, left_out: None })))
+        Ok(Some((identity, Loaded::Picture { content, count: 1, words: String::new(), notice: None })))
     }
 
     /// Reads and compiles a chain. An effect whose file is broken keeps its last good version.
@@ -677,7 +686,8 @@ impl Context {
                     None => Arrived::New(content(place, *side, slide.fit)?),
                 };
                 let count = landed.count.unwrap_or(1);
-                return Ok(Some((identity, Loaded::Picture { content, count, left_out: None })));
+                let words = landed.words.clone();
+                return Ok(Some((identity, Loaded::Picture { content, count, words, notice: None })));
             }
             _ if landed.same => return Ok(None),
             LoadRequest::Network(_) => {
@@ -768,6 +778,13 @@ impl Context {
         std::panic::catch_unwind(loading)
             .unwrap_or_else(|panic| Err(LoadError::Panicked { name: request.label(), panic: panic_message(&*panic) }))
     }
+}
+
+/// What `captions.csv` beside a picture says of it, with a question mark if that is a guess; empty for nothing.
+fn words_of(picture: &Path) -> Result<String, TableError> {
+    let table = picture.parent().map(|folder| Table::open(&folder.join(captions::NAME))).transpose()?;
+    let row = table.as_ref().and_then(|table| table.get(picture)).filter(|row| !row.caption.trim().is_empty());
+    Ok(row.map_or_else(String::new, Row::shown))
 }
 
 /// Reads a picture, or opens a video, for a square of `side` pixels.
