@@ -20,33 +20,32 @@ fn program(network: &Network) -> Box<dyn Program> {
     Torch::new(Some("cpu"), None).expect("libtorch has a processor").prepare(network.plan.clone()).expect("plays")
 }
 
-/// Of every family that has one w or more: along a direction of ws, a weighted sum of the picture changes as they say.
+/// Of every family: along itself, the gradient of a weighted sum of the picture is as steep as it is long.
 #[test]
 fn of_every_family() {
-    for name in ["sg2_32.safetensors", "sg2_32_resnet.pkl", "sg3t_32_cond.pkl", "sg3r_32.pkl"] {
+    for name in ["sg2_32.safetensors", "sg2_32_resnet.pkl", "sg3t_32_cond.pkl", "sg3r_32.pkl", "pgan_fastgan_128.pkl"] {
         let network = open(name);
         let mut program = program(&network);
-        let count = network.plan.num_ws * network.plan.w_dim;
-        let numbers = z_from_seed(3, 2 * count);
-        let (start, direction) = numbers.split_at(count);
+        let start = z_from_seed(3, network.plan.num_ws * network.plan.w_dim);
         let weights = |picture: &Image| {
             let mut weights = picture.clone();
             weights.data.iter_mut().enumerate().for_each(|(i, x)| *x = (i as f32 * 0.37).sin());
             weights
         };
         let mut gradient = Vec::new();
-        let inputs = Inputs { ws: start, ..Inputs::default() };
+        let inputs = Inputs { ws: &start, ..Inputs::default() };
         assert!(program.pull_back(&inputs, &mut |picture| weights(picture), &mut gradient).expect("runs"), "{name}");
-        let mut value = |step: f32| {
-            let ws: Vec<f32> = start.iter().zip(direction).map(|(w, by)| w + step * by).collect();
+        let length = gradient.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        let mut value = |step: f64| {
+            let ws: Vec<f32> = start.iter().zip(&gradient).map(|(w, by)| w + (step / length) as f32 * by).collect();
             let mut picture = Image::default();
             program.draw(&Inputs { ws: &ws, ..Inputs::default() }, &mut picture).expect("runs");
             let by = weights(&picture);
             picture.data.iter().zip(&by.data).map(|(x, by)| f64::from(*x) * f64::from(*by)).sum::<f64>()
         };
-        let slope: f64 = gradient.iter().zip(direction).map(|(a, b)| f64::from(a * b)).sum();
-        let measured = (value(5e-3) - value(-5e-3)) / 1e-2;
-        assert!((slope - measured).abs() < 0.02 * measured.abs(), "{name}: {slope}, measured {measured}");
+        let step = 0.2 / length;
+        let measured = (value(step) - value(-step)) / (2.0 * step);
+        assert!((length - measured).abs() < 0.05 * length, "{name}: {length}, measured {measured}");
     }
 }
 
