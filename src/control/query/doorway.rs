@@ -26,7 +26,7 @@ impl Doorway {
         Doorway { page, port, events, counts: Arc::default() }
     }
 
-    /// Opens the explorer `with` the system's browser, on the thread `browser`. What goes wrong is one line, with the address.
+    /// Opens the explorer `with` the system's browser, on the thread `browser`. One line says the address, and what goes wrong.
     pub fn open(&self, with: impl FnOnce(&str) -> std::io::Result<()> + Send + 'static) {
         let Some(page) = self.page else {
             let address = explorer(SocketAddr::from(([127, 0, 0, 1], self.port)));
@@ -34,9 +34,11 @@ impl Doorway {
         };
         let (address, doorway) = (explorer(page), self.clone());
         let open = move || {
-            if let Err(error) = with(&address) {
-                doorway.say(format!("cannot open a browser ({error}): the explorer is at {address}"));
-            }
+            doorway.say(match with(&address) {
+                // A browser on another desktop is not seen.
+                Ok(()) => format!("the explorer: {address}"),
+                Err(error) => format!("cannot open a browser ({error}): the explorer is at {address}"),
+            });
         };
         if let Err(error) = std::thread::Builder::new().name("browser".to_owned()).spawn(open) {
             self.say(format!("cannot open a browser ({error}): the explorer is at {}", explorer(page)));
@@ -75,11 +77,13 @@ mod tests {
             ("192.168.1.7:9000", "http://192.168.1.7:9000/#explore"),
             ("[fe80::1]:9000", "http://[fe80::1]:9000/#explore"),
         ] {
-            let (sender, _events) = queue();
+            let (sender, events) = queue();
             let (opened, seen) = channel();
             let doorway = Doorway::new(page.parse().ok(), 1, sender);
             doorway.open(move |address| opened.send(address.to_owned()).map_err(std::io::Error::other));
             assert_eq!(seen.recv_timeout(PATIENCE).as_deref(), Ok(expected));
+            let said = events.recv_timeout(PATIENCE);
+            assert!(matches!(&said, Ok(Event::Notice(line)) if line.ends_with(expected)), "{said:?}");
         }
     }
 
