@@ -24,7 +24,8 @@ const PLATE_HERE: Color32 = Color32::from_rgba_premultiplied(30, 35, 46, 250);
 const PLATE_WRONG: Color32 = Color32::from_rgba_premultiplied(104, 16, 14, 250);
 const WRONG: Color32 = Color32::from_rgb(255, 206, 198);
 const RIGHT: Color32 = Color32::from_rgb(158, 222, 170);
-const FLASH: Color32 = Color32::from_rgba_premultiplied(255, 196, 104, 250);
+/// Behind lines that are evaluated, for a moment: they can be read on it.
+const FLASH: Color32 = Color32::from_rgba_premultiplied(110, 70, 14, 250);
 
 fn colour(kind: Kind) -> Color32 {
     match kind {

@@ -63,13 +63,14 @@ impl Notes {
         self.version += u64::from(self.notes.len() != count);
     }
 
-    /// Follows an edit: notes below it move with their lines. Those within stay where they are.
+    /// Follows an edit: notes below it move with their lines, those within stay where they are, and those of lines that were
+    /// taken away go with them.
     pub fn follow(&mut self, old: &str, new: &str) {
         if self.notes.is_empty() {
             return;
         }
         let edit = Edit::between(old, new);
-        self.notes.iter_mut().for_each(|note| note.line = edit.moved(note.line));
+        self.notes.retain_mut(|note| edit.moved(note.line).map(|line| note.line = line).is_some());
         self.version += 1;
     }
 }
@@ -92,9 +93,13 @@ impl Edit {
         Edit { same_at_end: ends.take_while(same).count(), before, after }
     }
 
-    fn moved(&self, line: usize) -> usize {
+    /// Where a line is now; `None` if it was taken away.
+    fn moved(&self, line: usize) -> Option<usize> {
         let from_end = self.before.saturating_sub(line);
-        if from_end <= self.same_at_end { self.after - from_end } else { line.min(self.after - 1) }
+        if from_end <= self.same_at_end {
+            return Some(self.after - from_end);
+        }
+        (line + self.same_at_end < self.after).then_some(line)
     }
 }
 
@@ -126,9 +131,9 @@ mod tests {
         notes.follow("a\nnew\nbb\nc\nd", "a\nnew\nbb\nc\nd\ne");
         assert_eq!(lines(&notes), [2, 4], "below");
         notes.follow("a\nnew\nbb\nc\nd\ne", "c\nd\ne");
-        assert_eq!(lines(&notes), [2, 1], "lines above taken away");
-        notes.follow("c\nd\ne", "");
-        assert_eq!(lines(&notes), [0, 0], "everything");
+        assert_eq!(lines(&notes), [1], "a line is taken away with its note, and lines above the other");
+        notes.follow("c\nd\ne", "c\ne");
+        assert_eq!(lines(&notes), [0; 0], "the line of the last");
     }
 
     #[test]
