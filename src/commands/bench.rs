@@ -2,6 +2,7 @@
 
 mod effects;
 mod engines;
+mod latent;
 mod layers;
 mod painting;
 mod recording;
@@ -52,6 +53,9 @@ pub struct Options {
     /// Only measure what recording costs: the first preset, with and without it in turn
     #[arg(long, conflicts_with_all = ["random", "effects", "audio", "style"])]
     record: bool,
+    /// Only measure what directions, mixing and bends cost a frame, beside none, in turn
+    #[arg(long, conflicts_with_all = ["random", "effects", "audio", "record", "style"])]
+    latent: bool,
     /// What computes the pictures: auto, cpu, gpu, torch; or all, which compares these three in one table
     #[arg(long, value_parser = compared, default_value = "auto", value_name = "ENGINE")]
     engine: Compared,
@@ -98,6 +102,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if options.record {
         preset.network = options.network.as_deref().map(locate::network).transpose()?.or(preset.network);
         return recording::cost(preset, library, options);
+    }
+    if options.latent {
+        let network = options.network.as_deref().map(locate::network).transpose()?.or(preset.network);
+        let Some(network) = network else {
+            anyhow::bail!("the first preset names no network; give one with --network")
+        };
+        return latent::cost(network, library, options);
     }
     preset.network = options.network.as_deref().map(locate::network).transpose()?.or(preset.network);
     let open = |engine: &dyn Engine| -> anyhow::Result<Network> {
