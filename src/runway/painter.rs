@@ -10,7 +10,7 @@ use image::imageops::{FilterType, resize};
 
 use super::picture;
 use super::query::{Ask, PictureField, QueryError};
-use crate::caption::Captioner;
+use crate::caption::{Caption, Captioner};
 use crate::effects::style::{StyleLoop, StyleSettings};
 use crate::engine::cpu::Cpu;
 use crate::engine::{Engine, Inputs, Program};
@@ -40,7 +40,7 @@ pub struct Painter {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     Picture(RgbImage),
-    Text(String),
+    Caption(Caption),
 }
 
 impl Painter {
@@ -66,7 +66,7 @@ impl Painter {
             Some(captioner) => captioner,
             none => none.insert(Captioner::open(None).map_err(|error| QueryError::Failed(error.to_string()))?),
         };
-        Ok(Answer::Text(captioner.caption(&given).text))
+        Ok(Answer::Caption(captioner.caption(&given)))
     }
 
     fn draw(&mut self, ask: &Ask, models: &Models) -> Result<RgbImage, QueryError> {
@@ -267,7 +267,7 @@ mod tests {
         let json = format!("{{\"image\":\"{}\"}}", picture::encode(&picture).unwrap());
         let ask = Ask::from_object(json.as_bytes(), Some(crate::runway::Model::Captioner)).unwrap();
         let answer = Painter::new(1).answer(&ask, &models()).unwrap();
-        assert!(matches!(&answer, Answer::Text(text) if text.starts_with("an emoji of ")), "{answer:?}");
+        assert!(matches!(&answer, Answer::Caption(caption) if caption.text.starts_with("an emoji of ")), "{answer:?}");
     }
 
     #[test]

@@ -126,7 +126,6 @@ impl Ask {
         let (first, also) = match self {
             Ask::Generate { .. } => ("image", None),
             Ask::Paint { field, .. } => ("image", field.also),
-            // DenseCap and im2txt called it so.
             Ask::Caption { .. } => ("caption", None),
         };
         std::iter::once(first).chain(also)

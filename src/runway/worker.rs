@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use super::painter::{Answer, Painter};
 use super::query::{Ask, Model, QueryError, info};
 use super::{packet, picture};
+use crate::caption::Caption;
 use crate::control::Counts;
 use crate::process;
 use crate::show::ModelsView;
@@ -24,6 +25,8 @@ use crate::thread::panic_message;
 
 /// Most queries that wait.
 const MOST_WAITING: usize = 16;
+/// What a captioner has said before the first query.
+const NO_CAPTION: &str = r#"{"caption":"","results":[]}"#;
 /// After so long without a query, the networks' memory is given back.
 const REST: Duration = Duration::from_secs(60);
 
@@ -50,7 +53,9 @@ impl Board {
 
     /// The answer to `/data`.
     pub fn last(&self) -> Arc<str> {
-        self.data.borrow().clone().unwrap_or_else(|| "{}".into())
+        // Sketches for im2txt look into the list at once.
+        let nothing = if self.model == Some(Model::Captioner) { NO_CAPTION } else { "{}" };
+        self.data.borrow().clone().unwrap_or_else(|| nothing.into())
     }
 
     /// The answer to `/error`.
@@ -235,7 +240,12 @@ fn draw(painter: &mut Painter, board: &Board, form: Form, json: &[u8]) -> Result
             // Base64 needs no escaping.
             format!("\"{uri}\"")
         }
-        Answer::Text(text) => packet::ascii(&json!(text).to_string()).into_owned(),
+        // DenseCap called it `caption`; im2txt, for p5.js, had a list.
+        Answer::Caption(Caption { text, log_probability, .. }) => {
+            let results = [json!({ "caption": text, "probability": log_probability.exp() })];
+            let said = json!({ "caption": text, "results": results });
+            return Ok(packet::ascii(&said.to_string()).into());
+        }
     };
     let fields: Vec<String> = ask.outputs().map(|name| format!("\"{name}\":{value}")).collect();
     Ok(format!("{{{}}}", fields.join(",")).into())
@@ -251,9 +261,13 @@ mod tests {
     type Reply = oneshot::Receiver<Result<Arc<str>, QueryError>>;
 
     fn board() -> Arc<Board> {
+        board_of(None)
+    }
+
+    fn board_of(model: Option<Model>) -> Arc<Board> {
         let network = Arc::new(stylegan2::random(16, 128, 8, 8, 0));
         let models = Models { network, style: None, settings: StyleSettings::default(), class: 0.0 };
-        Arc::new(Board::new(None, ModelsView::new(models)))
+        Arc::new(Board::new(model, ModelsView::new(models)))
     }
 
     fn job(board: &Arc<Board>, form: Form, json: &str) -> (Job, Reply) {
@@ -292,6 +306,22 @@ mod tests {
         drop(last);
         queue.close();
         assert!(queue.pop().is_none());
+    }
+
+    #[test]
+    fn a_caption_is_said_as_both_kinds_of_model_did() {
+        let worker = Worker::start(1, false, Arc::default()).unwrap();
+        let board = board_of(Some(Model::Captioner));
+        let read = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
+        assert_eq!(read(&board.last()), json!({ "caption": "", "results": [] }));
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/caption/heart.png");
+        let heart = picture::encode(&crate::image::file::read(&file).unwrap().into_rgb8()).unwrap();
+        let query = json!({ "image": heart }).to_string();
+        let said = push(worker.queue(), &board, Form::Object, &query).unwrap().blocking_recv().unwrap().unwrap();
+        let said = read(&said);
+        let caption = said["caption"].as_str().unwrap();
+        assert!(caption.starts_with("an emoji of ") && said["results"][0]["caption"] == caption, "{said}");
+        assert!(said["results"][0]["probability"].as_f64().is_some_and(|p| p > 0.0 && p <= 1.0), "{said}");
     }
 
     #[test]
