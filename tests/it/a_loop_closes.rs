@@ -9,7 +9,7 @@ use latent_jockey::engine::cpu::Cpu;
 use latent_jockey::engine::plan::{Op, Plan};
 use latent_jockey::engine::{Inputs, Noise, NoiseMode, Program};
 use latent_jockey::image::Image;
-use latent_jockey::latent::seed::fill_from_seed;
+use latent_jockey::latent::seed::{fill_from_seed, z_from_seed};
 use latent_jockey::network;
 use latent_jockey::network::checkpoint::Checkpoint;
 
@@ -66,6 +66,21 @@ fn random_noise() {
     assert!(seam(&closed) <= 1.01, "{}", seam(&closed));
     let mean = |frames: &[Vec<u8>]| frames.windows(2).map(|pair| difference(&pair[0], &pair[1])).sum::<f64>();
     assert!(0.0 < mean(&closed) && mean(&closed) < mean(&open) / 2.0, "it moves evenly");
+}
+
+#[test]
+fn w_on_the_way_round_are_the_prototypes() {
+    let checkpoint = Checkpoint::open(&fixture("latent/mixing.safetensors")).unwrap();
+    let expected = checkpoint.tensors["loop_w"].to_f32().unwrap();
+    let mapping = network::open(fixture("sg2_32.safetensors")).unwrap().mapping;
+    let [a, b] = [20, 21].map(|seed| z_from_seed(seed, mapping.z_dim));
+    for (turn, expected) in expected.chunks_exact(expected.len() / 8).enumerate() {
+        let (sin, cos) = (turn as f32 / 8.0 * std::f32::consts::TAU).sin_cos();
+        let w = mapping.map_many(1, |_, z, _| {
+            z.iter_mut().zip(a.iter().zip(&b)).for_each(|(z, (a, b))| *z = cos * a + sin * b);
+        });
+        assert_close(&format!("{turn} eighths"), &w, expected, 2e-4, 2e-5);
+    }
 }
 
 #[test]
