@@ -6,6 +6,8 @@
 
 use image::RgbImage;
 
+use crate::image::resample::spread;
+
 /// Pixels on a side.
 pub const SIDE: usize = 160;
 
@@ -36,20 +38,9 @@ pub fn pulled_back(by: &[f32], height: usize, width: usize) -> Vec<f32> {
     }
     let (left, top) = ((width - side) / 2, (height - side) / 2);
     let taps = taps(side);
-    let mut wide = vec![0.0; side * SIDE];
+    let lines = || taps.iter().map(|(from, weights)| (*from, weights.as_slice()));
     for (by, out) in by.chunks_exact(SIDE * SIDE).zip(out.chunks_exact_mut(height * width)) {
-        wide.fill(0.0);
-        for ((from, weights), row) in taps.iter().zip(by.chunks_exact(SIDE)) {
-            for (weight, to) in weights.iter().zip(wide[from * SIDE..].chunks_exact_mut(SIDE)) {
-                to.iter_mut().zip(row).for_each(|(to, by)| *to += *weight as f32 * by);
-            }
-        }
-        for (row, out) in wide.chunks_exact(SIDE).zip(out.chunks_exact_mut(width).skip(top)) {
-            for ((from, weights), by) in taps.iter().zip(row) {
-                let to = out[left + from..].iter_mut();
-                to.zip(weights).for_each(|(to, weight)| *to += *weight as f32 * by);
-            }
-        }
+        spread(by, lines(), lines(), width, &mut out[top * width + left..]);
     }
     out
 }

@@ -120,7 +120,7 @@ impl Taps {
     }
 
     /// For each output sample: its first input sample, and the weights from there.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &[f32])> {
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &[f32])> + Clone {
         self.starts.iter().copied().zip(self.weights.chunks_exact(self.count))
     }
 
@@ -212,22 +212,34 @@ pub fn pulled_back(by: &Image, height: usize, width: usize) -> Image {
     let (mut vertical, mut horizontal) = (Taps::default(), Taps::default());
     vertical.set(height, height as f64, by.height, &CATMULL_ROM);
     horizontal.set(width, width as f64, by.width, &CATMULL_ROM);
-    let mut wide = vec![0.0; height * by.width];
     let planes = by.data.chunks_exact(by.height * by.width);
     for (plane, out) in planes.zip(out.data.chunks_exact_mut(height * width)) {
-        wide.fill(0.0);
-        for ((start, weights), row) in vertical.iter().zip(plane.chunks_exact(by.width)) {
-            for (weight, to) in weights.iter().zip(wide[start * by.width..].chunks_exact_mut(by.width)) {
-                to.iter_mut().zip(row).for_each(|(to, by)| *to += weight * by);
-            }
-        }
-        for (row, out) in wide.chunks_exact(by.width).zip(out.chunks_exact_mut(width)) {
-            for ((start, weights), by) in horizontal.iter().zip(row) {
-                out[start..].iter_mut().zip(weights).for_each(|(to, weight)| *to += weight * by);
-            }
-        }
+        spread(plane, vertical.iter(), horizontal.iter(), width, out);
     }
     out
+}
+
+/// The transpose of a filter along both axes: adds `by`, `[rows, columns]`, to rows of `width` numbers. `vertical` has for each row
+/// the first row that it was made from, and the weights from there; `horizontal` the same for columns. Allocates.
+pub fn spread<'a, T: Real + 'a>(
+    by: &[f32],
+    vertical: impl Iterator<Item = (usize, &'a [T])>,
+    horizontal: impl Iterator<Item = (usize, &'a [T])> + Clone,
+    width: usize,
+    out: &mut [f32],
+) {
+    let columns = horizontal.clone().count();
+    let mut wide = vec![0.0; out.len().div_ceil(width) * columns];
+    for ((start, weights), row) in vertical.zip(by.chunks_exact(columns)) {
+        for (weight, to) in weights.iter().zip(wide[start * columns..].chunks_exact_mut(columns)) {
+            to.iter_mut().zip(row).for_each(|(to, by)| *to += weight.single() * by);
+        }
+    }
+    for (row, out) in wide.chunks_exact(columns).zip(out.chunks_mut(width)) {
+        for ((start, weights), by) in horizontal.clone().zip(row) {
+            out[start..].iter_mut().zip(weights).for_each(|(to, weight)| *to += weight.single() * by);
+        }
+    }
 }
 
 /// A small motion of the picture about its centre.

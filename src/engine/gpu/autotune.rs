@@ -75,7 +75,7 @@ pub fn of_plan(gpu: &Gpu, plan: &Plan, budget: Option<Duration>) -> Choice {
         Autotune::Measured(cache) => cache,
     };
     let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut session = Session {
+    let mut measuring = Measuring {
         gpu,
         cache: &mut cache,
         right: Vec::new(),
@@ -89,15 +89,15 @@ pub fn of_plan(gpu: &Gpu, plan: &Plan, budget: Option<Duration>) -> Choice {
     order.sort_by_key(|at| std::cmp::Reverse(plan.step_macs(&plan.steps[*at])));
     let mut variants = vec![None; plan.steps.len()];
     for at in order {
-        variants[at] = session.variant(plan, &plan.steps[at]);
+        variants[at] = measuring.variant(plan, &plan.steps[at]);
     }
-    let is_complete = session.is_complete;
+    let is_complete = measuring.is_complete;
     cache.save();
     Choice { variants, is_complete }
 }
 
 /// The measurements of one network.
-struct Session<'a> {
+struct Measuring<'a> {
     gpu: &'a Gpu,
     cache: &'a mut Cache,
     /// Variants that agreed with the plain kernel, and those that did not.
@@ -109,7 +109,7 @@ struct Session<'a> {
     is_complete: bool,
 }
 
-impl Session<'_> {
+impl Measuring<'_> {
     fn variant(&mut self, plan: &Plan, step: &Step) -> Option<Variant> {
         let layer = Layer::of(plan, &step.op)?;
         let plain = layer.plain(plan);
