@@ -143,9 +143,20 @@ impl Library {
     /// The number by which [`Library::named`] finds a preset; `None` if there is none.
     pub fn number(&self, file: &Path) -> Option<usize> {
         let list = self.files();
-        let position = list.iter().position(|listed| listed == file)? + 1;
-        let numbers = [numbered(&name_of(file)).0, Some(position)];
-        numbers.into_iter().flatten().find(|number| self.by_number(&list, *number).as_deref() == Some(file))
+        let position = list.iter().position(|listed| listed == file)?;
+        self.number_at(&list, position)
+    }
+
+    /// The names of the list, each with its [`Library::number`].
+    pub fn numbered_names(&self) -> Vec<(String, Option<usize>)> {
+        let list = self.files();
+        list.iter().enumerate().map(|(at, file)| (name_of(file), self.number_at(&list, at))).collect()
+    }
+
+    fn number_at(&self, list: &[PathBuf], position: usize) -> Option<usize> {
+        let file = list.get(position)?;
+        let numbers = [numbered(&name_of(file)).0, Some(position + 1)];
+        numbers.into_iter().flatten().find(|number| self.by_number(list, *number).as_ref() == Some(file))
     }
 
     /// The file for a name or a number as in [`Library::named`], or for a path: for what the player types.
@@ -343,6 +354,8 @@ mod tests {
         assert_eq!(found, expected.map(|name| name.map(str::to_owned)));
         let numbers: Vec<_> = library.files().iter().map(|file| library.number(file)).collect();
         assert_eq!(numbers, [Some(1), Some(2), Some(4), Some(10), Some(5)]);
+        let (names, with_names): (Vec<_>, Vec<_>) = library.numbered_names().into_iter().unzip();
+        assert_eq!((names, with_names), (library.names(), numbers));
         fs::remove_dir_all(folder).unwrap();
     }
 

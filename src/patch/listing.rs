@@ -30,7 +30,8 @@ impl Listing {
         let networks = self.library.folders().files(Kind::Network);
         let (style, plain): (Vec<_>, Vec<_>) = networks.iter().partition(|file| self.is_style(file));
         let names = |files: Vec<&PathBuf>| files.into_iter().map(|file| name_of(file)).collect();
-        Names { presets: self.library.names(), networks: names(plain), style_networks: names(style) }
+        let (presets, numbers) = self.library.numbered_names().into_iter().unzip();
+        Names { presets, numbers, networks: names(plain), style_networks: names(style) }
     }
 
     fn is_style(&self, path: &Path) -> bool {
@@ -63,6 +64,7 @@ mod tests {
         let listing = Listing::new(Library::scan(&folder).unwrap());
         let names = listing.names();
         assert_eq!(names.presets, ["1-ink", "2-amber"]);
+        assert_eq!(names.numbers, [Some(1), Some(2)]);
         assert_eq!(names.style_networks, ["multistyle26", "painters8"]);
         assert!(names.networks.contains(&"flowers128".to_owned()) && !names.networks.contains(&"painters8".to_owned()));
         // A file that changes is looked at again.

@@ -60,7 +60,12 @@ impl Stage {
             let look_ups = look_ups.clone();
             Arc::new(move || {
                 look_ups.fetch_add(1, Ordering::Relaxed);
-                Names { presets: vec!["1-ink".to_owned()], networks: vec!["a".to_owned()], ..Names::default() }
+                Names {
+                    presets: vec!["1-ink".to_owned(), "dusk".to_owned()],
+                    numbers: vec![Some(1), None],
+                    networks: vec!["a".to_owned()],
+                    ..Names::default()
+                }
             })
         };
         let options = Options {
@@ -281,7 +286,9 @@ fn names_are_looked_up_rarely() {
     let stage = Stage::new();
     for _ in 0..5 {
         let (status, names) = stage.get("/?NAMES");
-        assert_eq!((status, names), (200, json!({ "PRESETS": ["1-ink"], "NETWORKS": ["a"], "STYLE_NETWORKS": [] })));
+        let presets =
+            json!({ "PRESETS": ["1-ink", "dusk"], "NUMBERS": [1, null], "NETWORKS": ["a"], "STYLE_NETWORKS": [] });
+        assert_eq!((status, names), (200, presets));
     }
     // An answer is used again for two seconds; a slow machine may take longer for all five.
     assert!((1..5).contains(&stage.look_ups.load(Ordering::Relaxed)));

@@ -13,6 +13,8 @@ const FRESH: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
     pub presets: Vec<String>,
+    /// The number by which `/preset` finds each of them, if there is one.
+    pub numbers: Vec<Option<usize>>,
     /// Those that make pictures.
     pub networks: Vec<String>,
     /// Those that paint over pictures.
@@ -21,7 +23,8 @@ pub struct Names {
 
 impl Names {
     fn json(&self) -> Json {
-        json!({ "PRESETS": self.presets, "NETWORKS": self.networks, "STYLE_NETWORKS": self.style_networks })
+        let Names { presets, numbers, networks, style_networks } = self;
+        json!({ "PRESETS": presets, "NUMBERS": numbers, "NETWORKS": networks, "STYLE_NETWORKS": style_networks })
     }
 }
 

@@ -126,7 +126,7 @@ const text = address => String(latest.get(address)?.[0] ?? '');
 const KINDS = {
   presets: {
     title: 'Presets', needs: ['/preset'],
-    tiles: () => names.PRESETS.map(name => ({ name, label: label(name), picture: path('preset', name), act: () => fire('/preset', 's', [name]) })),
+    tiles: () => names.PRESETS.map((name, i) => ({ name, number: names.NUMBERS[i] ?? '', label: label(name), picture: path('preset', name), act: () => fire('/preset', 's', [name]) })),
     isOn: tile => same(tile.name, text('/preset')),
     isWaiting: tile => playing.WAITING.some(([address, name]) => address === '/preset' && same(name, tile.name)),
   },
@@ -159,6 +159,8 @@ function drawTiles() {
     tiled = key;
     $('tiles').replaceChildren(...all.map(tile => {
       const element = make('button', { className: 'tile', onclick: tile.act, title: tile.label }, make('span', { textContent: soft(tile.label) }));
+      // Keys and `/preset` choose it by this.
+      if (tile.number) element.append(make('b', { textContent: tile.number }));
       element.tile = tile;
       thumbnail(tile.picture, element);
       return element;

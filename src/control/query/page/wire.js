@@ -53,7 +53,7 @@ let tree = null;                 // as OSCQuery has it
 const nodes = new Map();         // address -> its node
 const latest = new Map();        // address -> its newest values
 const playing = { STYLES: [], TEMPO_FROM: '', WAITING: [], NOTICES: [], ERRORS: [] };
-let names = { PRESETS: [], NETWORKS: [], STYLE_NETWORKS: [] };
+let names = { PRESETS: [], NUMBERS: [], NETWORKS: [], STYLE_NETWORKS: [] };
 /* Each part of the page has one: address -> (values) => shows them. */
 const shows = { head: new Map(), play: new Map(), list: new Map() };
 /* What the parts do when something has come. */
