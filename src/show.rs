@@ -63,6 +63,7 @@ use crate::effects::style::StyleSettings;
 use crate::engine::Engine;
 use crate::engine::gpu::Device as Graphics;
 pub use crate::image::Fit;
+use crate::image::words;
 use crate::latent::directions::Direction;
 use crate::modulate::Time;
 use crate::network::Network;
@@ -70,7 +71,7 @@ use crate::params::{DIR_KNOBS, Def, Id, Kind as ParamKind, Params, Scope, TableE
 use crate::patch::directions as directions_of;
 use crate::patch::effects::EffectEntry;
 use crate::patch::library::Library;
-use crate::patch::locate::{LocateError, expand};
+use crate::patch::locate::{LocateError, expand, shown};
 use crate::patch::modulators::Edits;
 use crate::patch::preset::{Preset, PresetError};
 use crate::patch::saver::{Origin, Saved};
@@ -441,15 +442,15 @@ impl Show {
         match told {
             Some(Told::Started(path)) => {
                 self.status.mended(About::Take);
-                self.status.notice(format!("the take {} begins", path.display()));
+                self.status.notice(format!("the take {} begins", shown(&path)));
             }
             Some(Told::Stopped { path, bytes }) => {
-                self.status.notice(format!("the take {} is complete: {} kB", path.display(), bytes.div_ceil(1000)));
+                self.status.notice(format!("the take {} is complete: {} kB", shown(&path), bytes.div_ceil(1000)));
             }
             Some(Told::Failed(line) | Told::Still(Err(line))) => self.status.error(About::Take, line),
             Some(Told::Still(Ok(path))) => {
                 self.status.mended(About::Take);
-                self.status.notice(format!("saved {}", path.display()));
+                self.status.notice(format!("saved {}", shown(&path)));
             }
             None => {}
         }
@@ -1450,7 +1451,7 @@ impl Show {
         match saved.result {
             Ok(written) => {
                 self.status.mended(About::Saving);
-                let path = written.preset.path.display();
+                let path = shown(&written.preset.path);
                 match saved.origin {
                     Origin::Copy(_) => self.status.notice(format!("saved as a preset of your own: {path}")),
                     _ if saved.whole => self.status.notice(format!("saved {path}")),
@@ -1495,6 +1496,11 @@ impl Show {
     /// How a picture that has not the output's size fills it.
     pub fn fit(&self) -> Fit {
         self.output.picture().map_or(self.layout(), |picture| self.output.fit(picture, self.layout()))
+    }
+
+    /// Where words stand over the picture, for the audience; `None` while there are none.
+    pub fn words_at(&self) -> Option<words::Place> {
+        self.output.words_at(&self.params)
     }
 
     fn layout(&self) -> Fit {
@@ -1587,6 +1593,11 @@ impl Show {
         let (network, style) = (self.decks.network().clone(), self.output.style_network().cloned());
         let (settings, class) = (StyleSettings::from_params(&self.params), self.params.get(Id::Class));
         self.models.get_or_insert_with(|| ModelsView::new(Models { network, style, settings, class })).clone()
+    }
+
+    /// The parameters that live code moves, whatever their kind; each once.
+    pub fn coded(&self) -> impl Iterator<Item = Target> + '_ {
+        self.scripts.coded()
     }
 
     /// The names of the styles that play.

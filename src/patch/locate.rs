@@ -92,6 +92,16 @@ pub fn expand(path: &Path) -> PathBuf {
     }
 }
 
+/// A path as people are told it, so that they find the file: in full, with `~` for their home folder as [`expand`] reads it.
+pub fn shown(path: &Path) -> String {
+    if file::is_built_in(path) {
+        return path.display().to_string();
+    }
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let own = dirs::home_dir().and_then(|home| Some(Path::new("~").join(whole.strip_prefix(home).ok()?)));
+    own.unwrap_or(whole).display().to_string()
+}
+
 fn strip_scheme(text: &str) -> Option<&str> {
     let (scheme, rest) = text.split_at_checked("file://".len())?;
     scheme.eq_ignore_ascii_case("file://").then_some(rest)
@@ -221,6 +231,17 @@ mod tests {
         assert_eq!(from(Path::new("/elsewhere"), &written), Ok(folder.join("my net.pt")));
         assert_eq!(network_of(&Folders::default(), Path::new(&written)), Ok(folder.join("my net.pt")));
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_path_is_shown_in_full_and_can_be_typed() {
+        let (home, here) = (dirs::home_dir().unwrap(), std::env::current_dir().unwrap());
+        assert_eq!(shown(&home.join("a b/c.mp4")), Path::new("~").join("a b/c.mp4").display().to_string());
+        assert_eq!(expand(Path::new(&shown(Path::new("snapshot.png")))), here.join("snapshot.png"));
+        assert!(
+            Path::new(&shown(Path::new("snapshot.png"))).parent().is_some_and(|folder| !folder.as_os_str().is_empty())
+        );
+        assert_eq!(shown(Path::new("built-in:/1-vortex.toml")), "built-in:/1-vortex.toml");
     }
 
     #[test]

@@ -33,6 +33,11 @@ impl Show {
         self.morph.armed().is_some() || self.morph.by_hand(&self.params).is_some()
     }
 
+    /// What went wrong, until it works again or was read; the newest at the end.
+    pub fn errors(&self) -> &[String] {
+        self.status.faults()
+    }
+
     /// What cannot be played was read: its line disappears. False if there was none.
     pub fn dismiss(&mut self) -> bool {
         self.status.dismiss()

@@ -18,7 +18,7 @@ use crate::engine::memo::{Memo, MemoError};
 use crate::engine::{Noise, NoiseMode, Program, Transform};
 use crate::image::Fit;
 use crate::image::resample::Window;
-use crate::image::words::Look;
+use crate::image::words::{Look, Place};
 use crate::modulate::Signals;
 use crate::network::style_transfer::StyleNetwork;
 use crate::params::{Detail, Id, NoiseKind, Params};
@@ -343,6 +343,11 @@ impl Output {
         self.change(Change::Words(words.into()));
     }
 
+    /// Where words are written over the picture; `None` while there are none.
+    pub fn words_at(&self, params: &Params) -> Option<Place> {
+        (self.has_words && params.bool(Id::CaptionShow)).then(|| params.get_choice(Id::CaptionPlace))
+    }
+
     /// The output's width and height in pixels; 0 for the picture's own.
     pub fn size(&self) -> [u32; 2] {
         self.size
@@ -453,6 +458,7 @@ impl Output {
             NoiseKind::Random => NoiseMode::Random { seed: p.int(Id::NoiseSeed) as u64 ^ (self.pictures_asked << 32) },
             NoiseKind::None => NoiseMode::None,
         };
+        let words_at = self.words_at(p);
         let request = &mut self.request;
         request.noise = Noise { mode, gain: p.get(Id::NoiseGain) as f32 };
         request.transform = Transform::new(
@@ -490,12 +496,9 @@ impl Output {
         let is_plain = effects.is_empty() && scaling.is_plain([width, height]);
         request.scaling = if is_plain { Scaling::default() } else { scaling };
         request.palette_serial = self.palette_serial;
-        request.words = match self.has_words && p.bool(Id::CaptionShow) {
-            true => {
-                let (size, place) = (p.get(Id::CaptionSize) as f32, p.get_choice(Id::CaptionPlace));
-                Look { serial: self.words_serial, size, place }
-            }
-            false => Look::default(),
+        request.words = match words_at {
+            Some(place) => Look { serial: self.words_serial, size: p.get(Id::CaptionSize) as f32, place },
+            None => Look::default(),
         };
         request.chain = self.chain_serial;
         effects.fill(p, now.signals, &mut request.chain_values);

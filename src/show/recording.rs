@@ -14,6 +14,7 @@ use crate::audio::history::History;
 use crate::image;
 use crate::params::{Codec, Id, Params, RecordWhat};
 use crate::patch::locate;
+use crate::record::Summary;
 use crate::record::names::{self, Beside};
 use crate::record::recorder::{FrameSender, Look, Order, Part, Recorder};
 use crate::record::stream::{self, Streamer, Target};
@@ -273,11 +274,17 @@ impl Recording {
         self.running.iter().for_each(Recorder::stop);
         let all = self.running.drain(..).chain(self.ended.drain(..));
         let line = |mut recorder: Recorder| match recorder.end() {
-            Ok(summary) => format!("recorded {summary}"),
+            Ok(summary) => recorded(summary),
             Err(error) => format!("the recording has ended: {error}"),
         };
         all.map(line).collect()
     }
+}
+
+/// What was recorded, and where it is.
+fn recorded(summary: Summary) -> String {
+    let path = PathBuf::from(locate::shown(&summary.path));
+    format!("recorded {}", Summary { path, ..summary })
 }
 
 /// Tells what there is to say about a recording; whether it has ended.
@@ -286,7 +293,7 @@ fn has_ended(recorder: &mut Recorder, failed: &str, status: &mut Status) -> bool
         status.notice(note);
     }
     match recorder.poll() {
-        Some(Ok(summary)) => status.notice(format!("recorded {summary}")),
+        Some(Ok(summary)) => status.notice(recorded(summary)),
         Some(Err(error)) => status.error(About::Recording, format!("the recording has ended: {error}{failed}")),
         None => return false,
     }

@@ -270,6 +270,11 @@ impl Scripts {
         params.bind(values);
     }
 
+    /// The parameters that are bound, each once.
+    pub fn coded(&self) -> impl Iterator<Item = Target> + '_ {
+        self.machine.iter().flat_map(Machine::coded)
+    }
+
     /// Moves what was written since the last call to `writes`; names of styles only once their network has come.
     pub fn take_writes(&mut self, writes: &mut Vec<(Target, Value)>, style_is_coming: bool) {
         if !style_is_coming {

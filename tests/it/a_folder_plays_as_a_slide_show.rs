@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use latent_jockey::caption::watch;
 use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::image::words::Place;
 use latent_jockey::params::{Id, Value};
 use latent_jockey::patch::library::Library;
 use latent_jockey::record::take::Take;
@@ -56,10 +57,12 @@ fn captions_follow_the_pictures() {
         [at(0), at(8), at(9), at(16), at(17)],
         [("one", true), ("one", true), ("two?", true), ("two?", true), ("", false)]
     );
+    assert_eq!(rig.show.words_at(), None);
     // With more of the network than of the input, its captions are not shown.
     rig.show.step(0.0, &[bang(Id::InputNext), number(Id::InputFade, 0.0)]);
     rig.show.step(0.1, &[]);
     assert_eq!((said(&rig.show), brightest(&rig.pixels())), ("one", 255));
+    assert_eq!(rig.show.words_at(), Some(Place::Bottom), "who draws over the picture keeps away from them");
     (0..20).for_each(|_| rig.show.step(0.1, &[number(Id::InputAmount, 0.3)]));
     assert!(!input_is_seen(rig.show.params()) && brightest(&rig.pixels()) < 255);
     rig.show.step(0.1, &[write(Id::CaptionWords, Value::Text("my own".to_owned()))]);

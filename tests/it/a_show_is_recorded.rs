@@ -11,6 +11,7 @@ use std::process::Command;
 use crate::common::rig::{Folder, Rig, bang, number, text, write, write_by};
 use latent_jockey::control::Source;
 use latent_jockey::params::{Id, Value};
+use latent_jockey::patch::locate::shown;
 use latent_jockey::record::take::Take;
 use latent_jockey::show::Show;
 
@@ -85,7 +86,7 @@ fn a_show_is_recorded() {
         let frames = frames.unwrap_or_else(|| panic!("{told}"));
         assert!((50..100).contains(&frames), "{told}");
         let file = folder.join(written);
-        assert!(told.starts_with(&format!("recorded {}: ", file.display())) && told.contains(" dropped"), "{told}");
+        assert!(told.starts_with(&format!("recorded {}: ", shown(&file))) && told.contains(" dropped"), "{told}");
         assert_eq!(probe(&file), format!("{expected},{frames}"), "{name}");
         assert!(show.status().recording.is_none());
     }

@@ -88,6 +88,10 @@ impl Machine {
         self.script.step(frame).values()
     }
 
+    pub fn coded(&self) -> impl Iterator<Item = Target> + '_ {
+        self.script.bindings().iter().map(|binding| binding.target)
+    }
+
     pub fn take_writes(&mut self, writes: &mut Vec<(Target, Value)>) {
         writes.extend(self.script.drain_writes());
     }
