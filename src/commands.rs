@@ -31,6 +31,7 @@ pub mod generate;
 pub mod inspect;
 pub mod keys;
 pub mod man;
+mod overwrite;
 pub mod params;
 pub mod play;
 pub mod project;

@@ -32,6 +32,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use codec::Encoder;
 use frames::{Kind, PictureFolder};
 use half::f16;
 use jpegs::JpegVideo;
@@ -131,7 +132,7 @@ impl Sink {
         renamed: Option<String>,
     ) -> Result<(Self, Option<String>), RecordError> {
         let (sink, remark) = if codec::is_folder(settings.codec) {
-            let kind = if settings.codec == Codec::Exr { Kind::Exr } else { Kind::Png };
+            let kind = Kind::of(settings.codec);
             let (folder, remark) = PictureFolder::create(out, kind, settings.width, settings.height)?;
             (Sink::Pictures(folder), remark)
         } else {
@@ -249,6 +250,21 @@ impl Sink {
             Sink::Pictures(folder) => Ok(folder.finish()),
             Sink::Jpegs(video) => Ok(video.finish()),
         }
+    }
+}
+
+/// Where a rendering to `out` goes: a video, or the folder of its pictures and their kind. Without ffmpeg, a video is a folder.
+///
+/// # Errors
+/// When `out` has the ending of something else.
+pub fn destination(out: &Path, codec: Codec) -> Result<(PathBuf, Option<Kind>), RecordError> {
+    let (out, codec, _) = codec::plan(out, codec)?;
+    if codec::is_folder(codec) {
+        return Ok((out, Some(Kind::of(codec))));
+    }
+    match Encoder::for_codec(OsStr::new(video::FFMPEG), codec) {
+        Err(VideoError::NoFfmpeg) => Ok((beside(&out), Some(Kind::Png))),
+        _ => Ok((out, None)),
     }
 }
 

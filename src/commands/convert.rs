@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 
+use super::overwrite::Overwrite;
 use crate::engine::score::Discriminator;
 use crate::network::canonical::{self, Precision};
 use crate::network::checkpoint::{Checkpoint, TensorRef};
@@ -28,16 +29,15 @@ pub struct Options {
     /// Store weights as 16-bit floats: half the size, nearly the same picture
     #[arg(long)]
     half: bool,
-    /// Replace OUT if it exists
-    #[arg(long)]
-    overwrite: bool,
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let Options { network, out, half, overwrite } = options;
     let precision = if *half { Precision::Half } else { Precision::Full };
     let file = locate::network(network)?;
-    convert(&file, out, precision, *overwrite)?;
+    convert(&file, out, precision, overwrite.is_on())?;
     let [before, after] = [&file, out].map(|file| crate::file::state(file).bytes());
     let started = Instant::now();
     check(&Checkpoint::open(out)?)?;

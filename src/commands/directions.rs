@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use image::{RgbaImage, imageops};
 
 use super::EngineOptions;
+use super::overwrite::Overwrite;
 use crate::engine::cpu::Cpu;
 use crate::engine::{Inputs, Program};
 use crate::image::Image;
@@ -32,18 +33,23 @@ const SIDE: u32 = 160;
 pub struct Options {
     /// The network: a file, or the name of one that ships or is yours
     network: PathBuf,
-    /// Folder for NAME-directions.png and NAME-directions.toml
+    /// Folder for NAME-directions.png and NAME-directions.toml; names that are there stay
     #[arg(long, value_name = "FOLDER", default_value = ".", hide_default_value = true, value_parser = super::path())]
     out: PathBuf,
     /// The seed of the picture that is moved
     #[arg(long, default_value_t = 0)]
     seed: u32,
     #[command(flatten)]
+    overwrite: Overwrite,
+    #[command(flatten)]
     engine: EngineOptions,
 }
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let file = locate::network(&options.network)?;
+    let names = options.out.join(file_name(&file));
+    let sheet = names.with_extension("png");
+    options.overwrite.check([&sheet])?;
     let network = network::open(&file)?;
     // By the engine that a show finds them with, so that their order is the same.
     let mut exact = Cpu::default().program(network.plan.clone())?;
@@ -72,8 +78,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         }
     }
     bar.finish_and_clear();
-    let names = options.out.join(file_name(&file));
-    let sheet = names.with_extension("png");
     sheet::rows_of(&pictures, AMOUNTS.len() as u32)
         .save(&sheet)
         .with_context(|| format!("cannot write {}", sheet.display()))?;

@@ -8,6 +8,7 @@ use image::RgbImage;
 
 use super::caption::CaptionerOptions;
 use super::generate::parse_seeds;
+use super::overwrite::Overwrite;
 use super::{EngineOptions, check_class};
 use crate::caption::Captioner;
 use crate::explore::directions;
@@ -93,6 +94,8 @@ pub struct Options {
     #[arg(long, default_value = FILE, value_name = "FILE.toml", value_parser = super::path())]
     favourites: PathBuf,
     #[command(flatten)]
+    overwrite: Overwrite,
+    #[command(flatten)]
     captioner: CaptionerOptions,
     #[command(flatten)]
     engine: EngineOptions,
@@ -170,6 +173,8 @@ fn write_sheet(options: &Options, out: &Path) -> anyhow::Result<()> {
         None => (0..options.count).collect(),
     };
     ensure!(seeds.len() <= MOST as usize, "--seeds: at most {MOST} pictures on a sheet, got {}", seeds.len());
+    let list = out.with_extension("csv");
+    options.overwrite.check([out, &list])?;
     let (mut studio, settings) = open(options)?;
 
     let mut small = Small::new(options.side, seeds.len());
@@ -203,7 +208,6 @@ fn write_sheet(options: &Options, out: &Path) -> anyhow::Result<()> {
     bar.finish_and_clear();
     let page = sheet::contact_sheet(&pictures);
     page.save(out).with_context(|| format!("cannot write {}", out.display()))?;
-    let list = out.with_extension("csv");
     write_list(&list, &items, options.sort).with_context(|| format!("cannot write {}", list.display()))?;
     say!("{}: {} pictures, row by row as in {}", out.display(), items.len(), list.display());
     if let Some(count) = options.star {

@@ -58,6 +58,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         "{file}: no favourites{}",
         options.network.as_deref().map_or(String::new(), |n| format!(" of {n}"))
     );
+    let png = |folder: &Path, number: usize, star: &Favourite| {
+        folder.join(picture_name(number + 1, &name_of(Path::new(&star.network)), star.seed))
+    };
+    // All is said before anything is written.
+    options.show.overwrite.check(&options.slides)?;
+    if let Some(folder) = &options.pngs {
+        options.show.overwrite.check(stars.iter().enumerate().map(|(number, star)| png(folder, number, star)))?;
+    }
     if let Some(preset) = &options.preset {
         write_preset(options, preset, &stars)?;
     }
@@ -87,7 +95,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             shows.add(&picture, &said, Path::new(&file))?;
         }
         if let Some(folder) = &options.pngs {
-            let png = folder.join(&file);
+            let png = png(folder, number, star);
             picture.save(&png).with_context(|| format!("cannot write {}", png.display()))?;
         }
         bar.inc(1);
@@ -125,7 +133,7 @@ fn draw(options: &Options, studio: &mut Studio, star: &Favourite) -> anyhow::Res
     Ok(studio.draw(&rows(options, star, size)?.concat())?)
 }
 
-/// Writes a preset and its track. Neither may be there.
+/// Writes a preset and its track.
 fn write_preset(options: &Options, preset: &Path, stars: &[Favourite]) -> anyhow::Result<()> {
     let first = &stars[0].network;
     if let Some(other) = stars.iter().find(|star| star.network != *first) {
@@ -143,9 +151,7 @@ fn write_preset(options: &Options, preset: &Path, stars: &[Favourite]) -> anyhow
     );
     let name = name_of(preset);
     let keys_file = preset.with_file_name(format!("{name}-keys.toml"));
-    for file in [preset, &keys_file] {
-        ensure!(!file.exists(), "{} is there already: choose another name", file.display());
-    }
+    options.show.overwrite.check([preset, &keys_file])?;
     let network = network::open(&locate::network(Path::new(first))?)?;
     let size = [network.mapping.num_ws, network.mapping.w_dim];
     let key = |star: &Favourite| -> anyhow::Result<KeyEntry> {

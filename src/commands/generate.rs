@@ -7,6 +7,7 @@ use image::RgbaImage;
 use safetensors::SafeTensors;
 
 use super::EngineOptions;
+use super::overwrite::Overwrite;
 use crate::engine::score::Discriminator;
 use crate::engine::{Inputs, Noise, NoiseMode, Program};
 use crate::image::Image;
@@ -56,6 +57,8 @@ pub struct Options {
     #[arg(long)]
     score: bool,
     #[command(flatten)]
+    overwrite: Overwrite,
+    #[command(flatten)]
     engine: EngineOptions,
 }
 
@@ -72,6 +75,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     super::check_class(options.class, &network)?;
     let judge = if options.score { Some(judge(&file, &network)?) } else { None };
     let latents = latents(options, &network)?;
+    let names = latents.iter().map(|(name, _)| format!("{name}.png")).chain(["sheet.png".to_owned()]);
+    let names = names.chain(options.score.then(|| "scores.tsv".to_owned()));
+    options.overwrite.check(names.map(|name| options.out.join(name)))?;
     let mut program = engine.prepare(network.plan.clone())?;
     std::fs::create_dir_all(&options.out)
         .with_context(|| format!("cannot make the folder {}", options.out.display()))?;

@@ -8,6 +8,7 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
+use super::overwrite::Overwrite;
 use crate::patch::folders::{HOME_VARIABLE, PRESETS_VARIABLE};
 
 #[derive(Debug, clap::Args)]
@@ -15,6 +16,8 @@ pub struct Options {
     /// Write the pages of all commands into this folder, instead of printing the first one
     #[arg(long, value_name = "DIR", value_parser = super::path())]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 /// Prints the first page, or writes all of them; `program` is the whole command line.
@@ -27,6 +30,10 @@ pub fn run(options: &Options, program: Command) -> anyhow::Result<()> {
         pages.first().into_iter().for_each(|page| report!("{}", page.text.trim_end()));
         return Ok(());
     };
+    // Pages of another version are the command's own.
+    let is_own = |file: &PathBuf| std::fs::read_to_string(file).is_ok_and(|text| text.contains(".TH latent-jockey"));
+    let files = pages.iter().map(|page| folder.join(format!("{}.1", page.name)));
+    options.overwrite.check(files.filter(|file| !is_own(file)))?;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     for page in &pages {
         let file = folder.join(format!("{}.1", page.name));

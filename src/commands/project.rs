@@ -9,6 +9,7 @@ use safetensors::{Dtype, tensor::TensorView};
 
 use super::EngineOptions;
 use super::caption::CaptionerOptions;
+use super::overwrite::Overwrite;
 use crate::image::Image;
 use crate::image::convert::{image_from_rgba8, rgb8_from_image};
 use crate::image::file;
@@ -34,6 +35,8 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(64..=1_000_000))]
     pictures: u32,
     #[command(flatten)]
+    overwrite: Overwrite,
+    #[command(flatten)]
     engine: EngineOptions,
     #[command(flatten)]
     captioner: CaptionerOptions,
@@ -47,6 +50,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         "--out: expected FILE.safetensors, got {}",
         out.display()
     );
+    let beside = out.with_file_name(format!("{}-found.png", name_of(&out)));
+    options.overwrite.check([&out, &beside])?;
     let captioner = options.captioner.open()?;
     let file = locate::network(&options.network)?;
     let network = network::open(&file)?;
@@ -69,7 +74,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     bar.finish_and_clear();
 
     write(&out, &found, network.mapping.num_ws, &name_of(&file))?;
-    let beside = out.with_file_name(format!("{}-found.png", name_of(&out)));
     side_by_side(&photo, &picture).save(&beside).with_context(|| format!("cannot write {}", beside.display()))?;
     tell(&found);
     say!("{}: the latent; in a track of keys, file = {:?} plays it", out.display(), file_name(&out));

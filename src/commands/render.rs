@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, bail, ensure};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use super::overwrite::Overwrite;
 use crate::audio::Gain;
 use crate::caption::watch;
 use crate::control::Event;
@@ -81,6 +82,8 @@ pub struct Options {
     /// only that
     #[arg(long, value_name = "S", value_parser = parse_interval)]
     checkpoint_every: Option<f64>,
+    #[command(flatten)]
+    overwrite: Overwrite,
     #[command(flatten)]
     overrides: super::Overrides,
 }
@@ -165,6 +168,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         bail!("{name} is for takes (.take), and {} is a preset", options.preset);
     }
     let out = options.out.as_deref().context("--out is missing")?;
+    options.overwrite.check_rendering(out, options.codec(), false)?;
     let audio = options.audio.as_deref();
     let mut playback = audio.map(|track| Playback::open(track, options.audio_gain.unwrap_or_default())).transpose()?;
     let seconds = match (options.seconds, &playback) {

@@ -11,6 +11,7 @@ use image::RgbImage;
 
 use super::caption::{CaptionerOptions, pictures};
 use super::generate::parse_seeds;
+use super::overwrite::Overwrite;
 use super::{EngineOptions, check_class};
 use crate::caption::table::{NAME, Row, Table};
 use crate::caption::{Caption, Captioner};
@@ -64,6 +65,8 @@ pub(super) struct ShowOptions {
     /// Let the captioner say nothing
     #[arg(long)]
     no_captions: bool,
+    #[command(flatten)]
+    pub(super) overwrite: Overwrite,
     #[command(flatten)]
     captioner: CaptionerOptions,
 }
@@ -159,7 +162,7 @@ impl<'a> Shows<'a> {
     /// Begins them under this title; a preset plays `plays`.
     ///
     /// # Errors
-    /// When one of them cannot be written, or there are two of a kind. A preset and its pictures may not be there.
+    /// When one of them cannot be written or is there already, or there are two of a kind.
     pub(super) fn begin(
         outs: &'a [PathBuf],
         options: &'a ShowOptions,
@@ -168,7 +171,7 @@ impl<'a> Shows<'a> {
     ) -> anyhow::Result<Shows<'a>> {
         let count = |is_kind: fn(&Path) -> bool| outs.iter().filter(|out| is_kind(out)).count();
         ensure!(count(is_page) <= 1 && count(is_preset) <= 1, "expected one page and one preset at most");
-        // The preset first: it may refuse, and a page replaces what is there.
+        options.overwrite.check(outs)?;
         let preset =
             outs.iter().find(|out| is_preset(out)).map(|out| Playing::begin(out, options, plays)).transpose()?;
         let page = outs.iter().find(|out| is_page(out)).map(|out| Page::begin(out, options, title)).transpose()?;

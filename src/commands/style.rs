@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, bail, ensure};
 use image::RgbaImage;
 
+use super::overwrite::Overwrite;
 use crate::effects::style::{Keep, StyleLoop, StyleSettings};
 use crate::engine::cpu::Cpu;
 use crate::footage::clip::is_clip;
@@ -39,7 +40,7 @@ pub struct Options {
     /// Number of passes
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     passes: u32,
-    /// Output folder
+    /// Output folder; one with passes of the same command is gone on with
     #[arg(long, value_name = "DIR", value_parser = super::path())]
     out: PathBuf,
     /// The style network: a file, or the name of one that ships or is yours
@@ -75,6 +76,8 @@ pub struct Options {
     /// Frames per second of the video; 0 for no video
     #[arg(long, default_value_t = 12.0)]
     fps: f64,
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 /// # Errors
@@ -178,7 +181,7 @@ impl Run<'_> {
         let (height, width) = self.settings.working_size(original.height, original.width);
         Resizer::default().resize(&original, height, width, &mut content);
         std::fs::create_dir_all(self.out).with_context(|| format!("cannot make the folder {}", self.out.display()))?;
-        let mut journal = Journal::open(self.out, &self.command(&original))?;
+        let mut journal = Journal::open(self.out, &self.command(&original), self.options.overwrite)?;
         let bar = super::progress(self.options.passes.into());
         bar.set_message(self.picture.file_name().unwrap_or_default().to_string_lossy().into_owned());
         let mut last = match journal.painting(height, width) {

@@ -10,6 +10,7 @@ use std::sync::mpsc;
 
 use anyhow::Context;
 
+use super::overwrite::Overwrite;
 use crate::file::built_in;
 use crate::network::style_transfer::StyleNetwork;
 use crate::patch::folders::{Folders, Kind};
@@ -27,13 +28,15 @@ pub struct Options {
     /// Of what ships, draw only what has this in its name (repeatable)
     #[arg(long, value_name = "NAME", requires = "out")]
     only: Vec<String>,
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 /// # Errors
 /// When a file cannot be written, or something that ships cannot be drawn.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     match &options.out {
-        Some(out) => draw_shipped(out, &options.only),
+        Some(out) => draw_shipped(out, options),
         None => serve(),
     }
 }
@@ -81,16 +84,17 @@ fn serve() -> anyhow::Result<()> {
 }
 
 /// Draws everything that ships.
-fn draw_shipped(out: &Path, only: &[String]) -> anyhow::Result<()> {
+fn draw_shipped(out: &Path, options: &Options) -> anyhow::Result<()> {
     let library = Library::new(Folders::default());
     let mut artist = Artist::new(library.clone());
-    for (place, request) in shipped(&library)? {
-        let name = place.display().to_string();
-        if !only.is_empty() && !only.iter().any(|part| name.contains(part.as_str())) {
-            continue;
-        }
-        let jpeg = artist.draw(&request).with_context(|| name.clone())?;
-        let file = out.join(format!("{name}.{ENDING}"));
+    let mut all = shipped(&library)?;
+    let is_meant = |name: &str| options.only.is_empty() || options.only.iter().any(|part| name.contains(part.as_str()));
+    all.retain(|(place, _)| is_meant(&place.display().to_string()));
+    let file_of = |place: &Path| out.join(format!("{}.{ENDING}", place.display()));
+    options.overwrite.check(all.iter().map(|(place, _)| file_of(place)))?;
+    for (place, request) in all {
+        let jpeg = artist.draw(&request).with_context(|| place.display().to_string())?;
+        let file = file_of(&place);
         std::fs::create_dir_all(file.parent().unwrap_or(out))
             .and_then(|()| std::fs::write(&file, &jpeg))
             .with_context(|| format!("cannot write {}", file.display()))?;

@@ -10,6 +10,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
 use super::{Pixels, RecordError, Summary, check_frame, exr};
+use crate::params::Codec;
 
 /// What each picture is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// That of a folder's codec.
+    pub fn of(codec: Codec) -> Kind {
+        if codec == Codec::Exr { Kind::Exr } else { Kind::Png }
+    }
+
     fn ending(self) -> &'static str {
         match self {
             Kind::Png => "png",
@@ -58,9 +64,7 @@ impl PictureFolder {
             return Err(wrong(std::io::Error::new(std::io::ErrorKind::InvalidInput, reason)));
         }
         fs::create_dir_all(folder).map_err(wrong)?;
-        let listing = fs::read_dir(folder).map_err(wrong)?;
-        let before =
-            listing.flatten().filter_map(|entry| number(&entry.file_name().to_string_lossy(), kind)).max().unwrap_or(0);
+        let before = last(folder, kind).map_err(wrong)?;
         let remark = (before > 0).then(|| {
             format!(
                 "{} holds frames up to {before} from an earlier recording, which will be overwritten",
@@ -168,6 +172,15 @@ fn encode(png: &mut Vec<u8>, rgb: &[u8], width: u32, height: u32) -> std::io::Re
             image::ImageError::IoError(error) => error,
             other => std::io::Error::other(other),
         })
+}
+
+/// The highest number of a frame in a folder; 0 if it has none.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn last(folder: &Path, kind: Kind) -> std::io::Result<u64> {
+    let names = fs::read_dir(folder)?.flatten().map(|entry| entry.file_name());
+    Ok(names.filter_map(|name| number(&name.to_string_lossy(), kind)).max().unwrap_or(0))
 }
 
 /// The number of a frame's file.

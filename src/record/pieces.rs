@@ -183,6 +183,11 @@ impl Pieces {
         at(number.saturating_sub(1))..at(number)
     }
 
+    /// Whether some of them may be there: of this rendering, or of one with other settings.
+    pub fn is_begun(&self) -> bool {
+        self.folder.join(DESCRIPTION).is_file()
+    }
+
     /// Says whose pieces these are, or finds that they are of the same rendering. With `again`, begins anew. Returns a
     /// remark, if a folder holds frames of an earlier recording.
     ///
@@ -216,7 +221,7 @@ impl Pieces {
 
     /// The folder of pictures, and a remark if it holds some.
     fn pictures(&self) -> Result<(PictureFolder, Option<String>), PiecesError> {
-        let kind = if self.codec == Codec::Exr { Kind::Exr } else { Kind::Png };
+        let kind = Kind::of(self.codec);
         Ok(PictureFolder::create(&self.out, kind, self.description.width, self.description.height)?)
     }
 

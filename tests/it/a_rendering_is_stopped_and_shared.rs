@@ -167,6 +167,10 @@ fn parts_give_the_whole() {
     done(render(&take, Some(&shared), &["--join"]));
     assert!(bytes(&shared) == bytes(&whole), "joined from parts, the video has other bytes");
     assert!(!parts.exists());
+    // A video that is there is not replaced by accident.
+    let error = refused(render(&take, Some(&shared), &["--part", "1/3"]));
+    assert!(error.contains("shared.mp4 already exists; --overwrite replaces it"), "{error}");
+    assert!(!parts.exists() && bytes(&shared) == bytes(&whole), "nothing was begun");
     let error = refused(render(&take, Some(&shared), &["--join"]));
     assert!(error.contains("there is nothing to join"), "{error}");
 }

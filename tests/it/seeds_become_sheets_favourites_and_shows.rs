@@ -132,8 +132,24 @@ fn seeds_are_sorted_starred_and_become_a_walk_a_show_and_pictures() {
     let walked = image::open(folder.0.join("walk/frame_000001.png")).expect("a frame").into_rgb8();
     assert_eq!(walked, pixels(&own), "the walk begins elsewhere");
     // What is there is not replaced.
-    let again = folder.run(&["favourites", "--preset", "odd.toml"]);
-    assert!(!again.status.success() && told(&again).contains("is there already"), "{}", told(&again));
+    let all: [&[&str]; 5] = [
+        &["favourites", "--preset", "odd.toml"],
+        &["favourites", "--slides", "odd.html"],
+        &["favourites", "--pngs", "odd"],
+        &["explore", &network, "--count", "24", "--sheet", "like.png"],
+        &["generate", &network, "--seeds", &strange[0].0.to_string(), "--out", "own"],
+    ];
+    for words in all {
+        let again = folder.run(words);
+        let said = told(&again);
+        assert!(
+            !again.status.success() && said.contains("already exists; --overwrite replaces it"),
+            "{words:?}: {said}"
+        );
+    }
+    let keys = folder.text("odd-keys.toml");
+    folder.done(&["favourites", "--preset", "odd.toml", "--length", "2", "--overwrite"]);
+    assert!(folder.text("odd-keys.toml") != keys, "its keys last shorter");
 }
 
 #[test]
@@ -186,8 +202,28 @@ fn a_folder_and_seeds_become_slide_shows() {
         assert!(far < 12, "{preset}: {far} of 255");
         fs::remove_dir_all(folder.0.join("played")).expect("removed");
     }
-    let again = folder.run(&["slides", "in", "--out", "own.toml"]);
-    assert!(!again.status.success() && told(&again).contains("is there already"), "{}", told(&again));
+    for out in ["own.toml", "both.html"] {
+        let again = folder.run(&["slides", "in", "--out", out]);
+        assert!(!again.status.success() && told(&again).contains("already exists; --overwrite"), "{}", told(&again));
+    }
+    // Drawn pictures are replaced with their preset; a picture of one's own among them is not.
+    let seeds = ["slides", &network(), "--engine", "cpu", "--seeds", "5", "--no-captions", "--out", "deep/show.toml"];
+    let again = folder.run(&seeds);
+    assert!(!again.status.success() && told(&again).contains("show.toml already exists"), "{}", told(&again));
+    let replaced = [&seeds[..], &["--overwrite"]].concat();
+    fs::write(folder.0.join("deep/show-slides/mine.png"), b"mine").expect("a file");
+    let again = folder.run(&replaced);
+    assert!(!again.status.success() && told(&again).contains("mine.png is no picture of a slide"), "{}", told(&again));
+    fs::remove_file(folder.0.join("deep/show-slides/mine.png")).expect("removed");
+    folder.done(&replaced);
+    assert!(folder.0.join("deep/show-slides/001-sg2_32-seed0005.png").is_file());
+    assert!(!folder.0.join("deep/show-slides/001-sg2_32-seed0009.png").exists(), "the old pictures are gone");
+    // Upright pictures are not cropped.
+    fs::create_dir(folder.0.join("tall")).expect("a folder");
+    image::RgbImage::new(40, 80).save(folder.0.join("tall/a.png")).expect("a picture");
+    folder.done(&["slides", "tall", "--out", "tall.toml", "--no-captions"]);
+    let preset = folder.text("tall.toml");
+    assert!(preset.contains("\"/input/fit\" = \"mirror\"") && !preset.contains("\"/fit\""), "{preset}");
     // A broken picture costs one line, and the others are shown.
     fs::write(folder.0.join("in/c.png"), b"no picture").expect("a file");
     let output = folder.run(&["slides", "in", "--out", "rest.html", "--no-captions"]);

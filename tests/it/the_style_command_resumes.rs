@@ -124,6 +124,16 @@ fn more_passes_resume_and_a_broken_journal_starts_over() {
     assert_same(&folder.at("more"), &folder.at("whole"));
     let told = refused(folder.command("more", &["--passes", "5", "--keep", "0.5"]));
     assert!(told.contains("passes of another command") && told.contains("more"), "{told}");
+    done(folder.command("more", &["--passes", "2", "--fps", "0", "--keep", "0.5", "--overwrite"]));
+    done(folder.command("other", &["--passes", "2", "--fps", "0", "--keep", "0.5"]));
+    let pass = "pass_0002.png";
+    assert!(fs::read(folder.at("more").join(pass)).ok() == fs::read(folder.at("other").join(pass)).ok());
+    // Files of somebody else.
+    fs::create_dir(folder.at("mine")).expect("a folder");
+    fs::write(folder.at("mine/sheet.png"), "mine").expect("a file");
+    let told = refused(folder.command("mine", &["--passes", "2", "--fps", "0"]));
+    assert!(told.contains("sheet.png already exists; --overwrite replaces it"), "{told}");
+    assert_eq!(files(&folder.at("mine")).len(), 1, "nothing was begun");
 }
 
 #[test]

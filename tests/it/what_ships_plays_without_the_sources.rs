@@ -61,6 +61,14 @@ fn what_ships_plays_from_an_empty_folder_and_own_files_win() {
     let render = |what: &str, out: &str| format!("render {what} --engine cpu --seconds 0.1 --fps 10 --out {out}");
     installed.plays(&render("1", "ships"));
     assert!(frames("ships").is_some());
+    // What is there stays, unless it may go.
+    let (said, success) = installed.said(&render("7", "ships"));
+    assert!(!success && said.contains("ships already holds frames up to 1; --overwrite replaces them"), "{said}");
+    let first = frames("ships");
+    installed.plays(&(render("7", "ships") + " --overwrite"));
+    assert!(frames("ships") != first);
+    installed.plays(&(render("1", "ships") + " --overwrite"));
+    assert!(frames("ships") == first, "the same command gives the same picture");
     // With its pictures.
     installed.plays(&render("7", "gallery"));
     // `doctor` says where it looks, in order.

@@ -34,6 +34,9 @@ use crate::show::{Mode, Show};
 /// What a show remembers is kept so often while a video is rendered, so that little is drawn again if that is stopped.
 const KEEP_EVERY: Duration = Duration::from_secs(30);
 
+/// Addresses in one line about those that are gone.
+const GONE: usize = 8;
+
 /// The size at which a take was played when it began.
 fn size_of(take: &Take) -> Option<[u32; 2]> {
     let sizes = take.frames[..=take.start].iter().rev().filter_map(|frame| frame.more.as_ref()?.size);
@@ -57,8 +60,13 @@ fn refuse_what_is_in_the_take(options: &Options) -> anyhow::Result<()> {
 
 /// Joins what was rendered before, without rendering anything.
 pub(super) fn join(out: &Path, options: &Options) -> anyhow::Result<()> {
-    let summary = Pieces::find(out, options.codec())?.join()?;
-    say!("{summary}");
+    put_together(&Pieces::find(out, options.codec())?, options)
+}
+
+/// Joins the pieces, unless there is a file by now that they would replace.
+fn put_together(pieces: &Pieces, options: &Options) -> anyhow::Result<()> {
+    options.overwrite.check([pieces.out()])?;
+    say!("{}", pieces.join()?);
     Ok(())
 }
 
@@ -75,6 +83,13 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     let own = env!("CARGO_PKG_VERSION");
     if take.header.program != own {
         warn!("{named} was played with version {}; this is {own}, whose pictures may differ", take.header.program);
+    }
+    let gone: Vec<&str> = take.unknown().into_iter().collect();
+    if !gone.is_empty() {
+        let (first, more) = gone.split_at(gone.len().min(GONE));
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        let first = first.join(", ");
+        warn!("{named} plays {first}{more}, which this version does not have: what it moved stays where it is");
     }
     let times = times(&take);
     let last = times.last().copied().unwrap_or_default();
@@ -136,6 +151,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
         ..Description::default()
     };
     let (pieces, remark) = Pieces::plan(out, options.codec(), description)?;
+    // Said before hours of work.
+    options.overwrite.check_rendering(out, options.codec(), pieces.is_begun())?;
     remark.iter().for_each(|remark| warn!("{remark}"));
     pieces.claim(options.restart)?.iter().for_each(|remark| warn!("{remark}"));
     let mut lead = lead;
@@ -258,7 +275,7 @@ impl Job<'_> {
                     pieces.out().display()
                 );
             }
-            None => say!("{}", pieces.join()?),
+            None => put_together(pieces, self.options)?,
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, ensure};
 use image::RgbImage;
 
-use super::{Said, ShowOptions};
+use super::{Overwrite, Said, ShowOptions};
 use crate::caption::table::{NAME, Table};
 use crate::patch::locate::name_of;
 use crate::patch::track;
@@ -20,7 +20,7 @@ const UNSEEN: &str = "flowers128";
 const DRIFT: f64 = 0.15;
 /// Longest time that `/input/every` counts.
 const LONGEST: f64 = 600.0;
-/// A picture is wide if its width is more than this many heights.
+/// A picture is wide if its width is more than this many heights, and upright if its height is more than this many widths.
 const WIDE: f64 = 1.2;
 
 /// What a preset plays.
@@ -43,6 +43,7 @@ pub struct Playing<'a> {
     table: Table,
     count: usize,
     wide: usize,
+    upright: usize,
     has_words: bool,
     /// Longest side of a picture, in pixels.
     longest: u32,
@@ -56,19 +57,19 @@ impl<'a> Playing<'a> {
             out.display(),
             options.stay
         );
-        ensure!(!out.exists(), "{} is there already: choose another name", out.display());
         let (network, folder, part) = match plays {
             Plays::Folder(folder) => (UNSEEN.to_owned(), folder.clone(), None),
             Plays::Network(network) => {
                 let folder = out.with_file_name(format!("{}-slides", name_of(out)));
-                ensure!(!folder.exists(), "{} is there already: choose another name", folder.display());
+                check_folder(&folder, options.overwrite)?;
                 let part = out.with_file_name(format!("{}-slides.{}.part", name_of(out), std::process::id()));
                 fs::create_dir_all(&part).with_context(|| format!("cannot make the folder {}", part.display()))?;
                 (network.clone(), folder, Some(part))
             }
         };
         let table = Table::open(&part.as_ref().unwrap_or(&folder).join(NAME))?;
-        Ok(Playing { options, out, network, folder, part, table, count: 0, wide: 0, has_words: false, longest: 0 })
+        let (count, wide, upright, longest, has_words) = (0, 0, 0, 0, false);
+        Ok(Playing { options, out, network, folder, part, table, count, wide, upright, has_words, longest })
     }
 
     pub fn add(&mut self, picture: &RgbImage, said: &Said, file: &Path) -> anyhow::Result<()> {
@@ -85,7 +86,9 @@ impl<'a> Playing<'a> {
         }
         let (width, height) = picture.dimensions();
         self.count += 1;
-        self.wide += usize::from(f64::from(width) > WIDE * f64::from(height));
+        let [across, high] = [width, height].map(f64::from);
+        self.wide += usize::from(across > WIDE * high);
+        self.upright += usize::from(high > WIDE * across);
         self.has_words |= !said.words().caption.is_empty();
         self.longest = self.longest.max(width).max(height);
         Ok(())
@@ -97,7 +100,11 @@ impl<'a> Playing<'a> {
         // Where files that are open cannot be moved.
         drop(table);
         if let Some(part) = part {
-            fs::rename(&part, &folder).with_context(|| format!("cannot write {}", folder.display()))?;
+            let wrong = || format!("cannot write {}", folder.display());
+            if folder.is_dir() {
+                fs::remove_dir_all(&folder).with_context(wrong)?;
+            }
+            fs::rename(&part, &folder).with_context(wrong)?;
         }
         track::write(out, &text).with_context(|| format!("cannot write {}", out.display()))?;
         say!("{}: plays {count} pictures of {}", out.display(), folder.display());
@@ -134,6 +141,9 @@ impl<'a> Playing<'a> {
             lines.push("# Wide pictures are seen whole on a wide screen.".to_owned());
             lines.push("\"/input/fit\" = \"mirror\"".to_owned());
             lines.push("\"/fit\" = \"cover\"".to_owned());
+        } else if 2 * self.upright > self.count {
+            lines.push("# Upright pictures are seen whole.".to_owned());
+            lines.push("\"/input/fit\" = \"mirror\"".to_owned());
         }
         if self.has_words {
             lines.push("\"/caption/show\" = true".to_owned());
@@ -157,6 +167,23 @@ impl<'a> Playing<'a> {
         });
         Ok(format!("./{}", parts.collect::<Vec<_>>().join("/")))
     }
+}
+
+/// Checks that a folder of drawn pictures may be replaced: it holds nothing that this command has not made.
+fn check_folder(folder: &Path, overwrite: Overwrite) -> anyhow::Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    ensure!(overwrite.is_on(), "{} already exists; --overwrite replaces it", folder.display());
+    let is_own = |file: &Path| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        name == NAME || (name.contains("-seed") && name.ends_with(".png"))
+    };
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let other = entries.flatten().map(|entry| entry.path()).find(|file| !is_own(file));
+    let other = other.map(|file| file.display().to_string());
+    ensure!(other.is_none(), "{} is no picture of a slide show: choose another name", other.unwrap_or_default());
+    Ok(())
 }
 
 fn counted(pictures: usize) -> String {

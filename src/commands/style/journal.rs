@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 
 use super::measure::Measured;
-use super::plot;
+use super::{Overwrite, plot};
 use crate::image::Image;
+
+/// Files that runs leave.
+const FILES: [&str; 5] = ["pass_0000.png", "passes.csv", "passes.svg", "passes.mp4", "sheet.png"];
 
 /// Size of the header in bytes: the pass, its height and its width.
 const HEADER: usize = 12;
@@ -27,17 +30,25 @@ impl Journal {
     /// Reads what an earlier run of the same command left in `folder`. `command` describes everything that the passes depend on.
     ///
     /// # Errors
-    /// When the folder holds the passes of another command.
-    pub fn open(folder: &Path, command: &str) -> anyhow::Result<Journal> {
+    /// When the folder holds the passes of another command, and they may not be replaced.
+    pub fn open(folder: &Path, command: &str, overwrite: Overwrite) -> anyhow::Result<Journal> {
         let mut journal =
             Journal { folder: folder.to_owned(), command: command.to_owned(), rows: Vec::new(), painting: None };
-        let Ok(bytes) = fs::read(journal.file()) else { return Ok(journal) };
+        let Ok(bytes) = fs::read(journal.file()) else {
+            overwrite.check(FILES.map(|name| folder.join(name)))?;
+            journal.claim()?;
+            return Ok(journal);
+        };
         let Some((found, state)) = split(&bytes) else { return Ok(journal) };
-        ensure!(
-            found == command,
-            "{} holds the passes of another command ({found}); use another folder, or remove it",
-            folder.display()
-        );
+        if found != command {
+            ensure!(
+                overwrite.is_on(),
+                "{} holds the passes of another command ({found}); use another folder, or --overwrite",
+                folder.display()
+            );
+            journal.claim()?;
+            return Ok(journal);
+        }
         let Some((pass, painting)) = painting(state) else { return Ok(journal) };
         let table = fs::read_to_string(folder.join("passes.csv")).unwrap_or_default();
         let rows: Vec<Measured> = table.lines().filter_map(plot::parse).take_while(|row| row.pass <= pass).collect();
@@ -49,6 +60,11 @@ impl Journal {
 
     fn file(&self) -> PathBuf {
         self.folder.join("resume.bin")
+    }
+
+    /// Says whose passes will be in the folder, so that they are known again if this run ends before the first is kept.
+    fn claim(&self) -> anyhow::Result<()> {
+        replace(&self.file(), format!("{}\n", self.command).as_bytes())
     }
 
     /// Number of finished passes.

@@ -1,6 +1,6 @@
 //! Reading a take: lines become frames. A last line that was cut off is left out, so that a take plays after a power cut.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use super::event::read_float;
 use super::{ENDING, FORMAT, FileUsed, Header, Landed, Line, News};
 use crate::file;
 use crate::file::sources::{Query, Sources};
+use crate::params::Table;
 use crate::record::snapshot;
 
 /// The largest take that is read, in bytes: days of playing.
@@ -284,6 +285,18 @@ impl Take {
         all
     }
 
+    /// The addresses that it writes to and that this program does not have: what they have moved does not move any more. Rows of
+    /// effects, modulators and named directions come and go, so they are not told.
+    pub fn unknown(&self) -> BTreeSet<&str> {
+        let table = Table::built_in();
+        let comes_and_goes =
+            |address: &str| ["/fx/", "/dir/", "/mod/"].iter().any(|family| address.starts_with(family));
+        let more = self.frames.iter().filter_map(|frame| frame.more.as_deref()).chain([&self.prelude]);
+        let addresses = more.flat_map(|more| &more.events).filter_map(|event| event.as_array()?.first()?.as_str());
+        let gone = addresses.filter(|address| address.starts_with('/') && table.resolve(address).is_none());
+        gone.filter(|address| !comes_and_goes(address)).collect()
+    }
+
     /// Its length in seconds, without what leads up to it.
     pub fn secs(&self) -> f64 {
         self.frames[self.start..].iter().map(|frame| frame.dt).sum()
@@ -467,6 +480,16 @@ mod tests {
         let more = take.frames[2].more.as_ref().unwrap();
         assert_eq!((more.events.len(), more.size), (1, Some([4, 5])));
         assert!(take.frames[3].more.is_none() && (take.secs() - 0.06).abs() < 1e-12);
+    }
+
+    #[test]
+    fn addresses_that_are_gone_are_named_once() {
+        let take = parse(concat!(
+            "{\"on\":[[\"/psi\",0.5],[\"/old/knob\",1],[\"/fx/echo/mix\",0.1],[\"audio.bass\",0.5]],\"dt\":[1000]}\n",
+            "{\"on\":[[\"/old/knob\",2],[\"/dir/age\",1],[\"/z/3\",0.5],[\"key\",\"x\"]],\"dt\":[1000]}\n"
+        ))
+        .unwrap();
+        assert_eq!(take.unknown().into_iter().collect::<Vec<_>>(), ["/old/knob"]);
     }
 
     #[test]
