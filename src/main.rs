@@ -12,10 +12,17 @@ use latent_jockey::show::printable;
 
 /// An instrument for playing generative networks on stage.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(version, about, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(
+    after_help = "Without a command it plays the first preset, and takes the options of `play`, such as --fullscreen."
+)]
+// `play --help` lists them.
+#[command(mut_args(|option| option.hide(true)))]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    settings: Box<play::Settings>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -69,13 +76,13 @@ enum Command {
 
 fn main() -> ExitCode {
     quiet_drivers();
-    let command = Cli::parse().command;
+    let Cli { command, settings } = Cli::parse();
     // `play` sets up logging itself: the window brings its own.
     if !matches!(command, None | Some(Command::Play(_))) {
         commands::log();
     }
     let result = match command {
-        None => play::run(&play::Options::default()),
+        None => play::play(None, &settings),
         Some(Command::Play(options)) => play::run(&options),
         Some(Command::Render(options)) => render::run(&options),
         Some(Command::Generate(options)) => generate::run(&options),
@@ -147,6 +154,38 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    fn parse(words: &str) -> Result<Cli, String> {
+        let words = std::iter::once("latent-jockey").chain(words.split_whitespace());
+        Cli::try_parse_from(words).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_a_command_it_plays_with_the_options_of_play() {
+        for words in ["", "--fullscreen", "--fullscreen 1 --audio default --seed 7", "--headless --seconds 2"] {
+            let cli = parse(words).unwrap_or_else(|error| panic!("{words}: {error}"));
+            let found = format!("{:?}", cli.settings);
+            let Some(Command::Play(play)) = parse(&format!("play {words}")).unwrap().command else { panic!("{words}") };
+            assert!(cli.command.is_none() && format!("{play:?}").contains(&found), "{words}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_word_or_option_gets_its_suggestion() {
+        for (words, told) in [
+            ("rendr", "'render'"),
+            ("exlore flowers128", "'explore'"),
+            ("--fulscreen", "'--fullscreen'"),
+            ("play --fulscreen", "'--fullscreen'"),
+            ("--headless render 1", "'render'"),
+            ("--audio-silent", "--audio <"),
+        ] {
+            let error = parse(words).err().unwrap_or_else(|| panic!("{words} is accepted"));
+            assert!(error.contains(told), "{words}: {error}");
+        }
+        let help = Cli::command().render_long_help().to_string();
+        assert!(help.contains("options of `play`") && !help.contains("--headless"), "{help}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub use choice::{
     BendCluster, BendEdge, BendKind, Choice, Codec, Detail, Ease, InputSize, Keep, Kernel, Layout, NoiseKind,
     RecordWhat, StyleSize, SwapFrom, TempoSource, TimeBase, TrackEnd, TrackTake, TrackWay, WalkKind, Zone,
 };
-pub use meaning::{Meaning, number_of_word};
+pub use meaning::{Meaning, number_of_word, told_names};
 pub use store::Params;
 pub use table::{
     BENDS, CLASS_KNOBS, Curve, DIR_KNOBS, DIR_RANGE, Def, Id, KEY_LENGTHS, Kind, MAX_DIM, MAX_LAYERS, Members, Remote,

@@ -768,7 +768,7 @@ impl Show {
     }
 
     fn start_recording(&mut self) {
-        let orders = recording::orders(&self.params, &self.presets.playing().name);
+        let orders = recording::orders(&self.params, &self.presets.playing().name, self.takes.path());
         self.recording.start(orders, &mut self.output, &mut self.status);
     }
 

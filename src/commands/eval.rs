@@ -1,6 +1,9 @@
 //! `eval`: sends live code to a running instrument, and prints what came of it. For editors.
+//!
+//! On a terminal it also says which instrument that was; an editor shows what is printed, and asked for no more.
 
-use std::io::Read;
+use std::fmt;
+use std::io::{IsTerminal, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,10 +44,32 @@ pub struct Options {
 /// How long the answer may take. Code that waits for its beat is answered when it has been evaluated.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What came of it, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Where the instrument is.
+    pub at: SocketAddr,
+    /// The name of the preset that plays there.
+    pub preset: String,
+    /// `12 ok`, what was printed on further lines; or `12 drift.luau:3: message`. Empty if nothing was evaluated.
+    pub answer: String,
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, which plays {}", self.at, self.preset)
+    }
+}
+
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let tell = |reply: &Reply| {
+        if std::io::stderr().is_terminal() {
+            warn!("{reply}");
+        }
+    };
     if options.undo {
-        return runtime.block_on(undo(options.to));
+        tell(&waiting(options.to, undo(options.to))?);
+        return Ok(());
     }
     let (text, own_name) = code(&options.code)?;
     let name = options.file.clone().or(own_name).unwrap_or_else(|| "live".to_owned());
@@ -56,10 +81,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     let code = format!("{head}\n{text}");
     ensure!(code.len() < MAX_CODE - 64, "{} bytes of code; at most {} are sent", code.len(), MAX_CODE - 64);
-    let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, send(options.to, code)).await });
-    let answer = answer.with_context(|| format!("no answer from {} within {PATIENCE:?}", options.to))??;
-    // `12 ok`, what was printed on further lines; or `12 drift.luau:3: message`.
-    let result = answer.split_once(' ').map_or(answer.as_str(), |(_, result)| result);
+    let reply = evaluate(options.to, code)?;
+    tell(&reply);
+    let result = reply.answer.split_once(' ').map_or(reply.answer.as_str(), |(_, result)| result);
     match result.strip_prefix("ok") {
         Some(output) => {
             output.lines().filter(|line| !line.is_empty()).for_each(|line| say!("{line}"));
@@ -67,6 +91,21 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         }
         None => bail!("{result}"),
     }
+}
+
+/// Evaluates code in the instrument whose page is at `to`. Its first line may say where it comes from: `--@ drift.luau:12 bar`.
+///
+/// # Errors
+/// When no instrument answers there. What is wrong with the code is in the answer.
+pub fn evaluate(to: SocketAddr, code: String) -> anyhow::Result<Reply> {
+    waiting(to, send(to, code))
+}
+
+/// Waits for an answer, but not for ever.
+fn waiting(to: SocketAddr, answer: impl Future<Output = anyhow::Result<Reply>>) -> anyhow::Result<Reply> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, answer).await });
+    answer.with_context(|| format!("no answer from {to} within {PATIENCE:?}"))?
 }
 
 /// The code, and the name of its file.
@@ -93,38 +132,48 @@ async fn connect(to: SocketAddr) -> anyhow::Result<Socket> {
     Ok(socket)
 }
 
-async fn undo(to: SocketAddr) -> anyhow::Result<()> {
-    let mut socket = connect(to).await?;
-    let message = OscMessage { addr: Id::EvalUndo.def().address.to_owned(), args: Vec::new() };
-    socket.send(Message::binary(rosc::encoder::encode(&OscPacket::Message(message))?)).await?;
-    socket.close(None).await.context("closing the connection")
+async fn undo(at: SocketAddr) -> anyhow::Result<Reply> {
+    let mut socket = connect(at).await?;
+    let preset = listen(&mut socket, Id::Preset).await?;
+    socket.send(written(Id::EvalUndo, Vec::new())?).await?;
+    socket.close(None).await.context("closing the connection")?;
+    Ok(Reply { at, preset, answer: String::new() })
 }
 
-/// Sends the code; returns `/eval/result` as it is after that.
-async fn send(to: SocketAddr, code: String) -> anyhow::Result<String> {
-    let mut socket = connect(to).await?;
-    let result = Id::EvalResult.def().address;
-    let listen = serde_json::json!({ "COMMAND": "LISTEN", "DATA": result }).to_string();
-    socket.send(Message::text(listen)).await?;
-    // The answer to that is the result of the last evaluation.
-    let before = next(&mut socket, result).await?;
-    let message = OscMessage { addr: Id::Eval.def().address.to_owned(), args: vec![OscType::String(code)] };
-    let bytes = rosc::encoder::encode(&OscPacket::Message(message)).context("the code as a message")?;
-    socket.send(Message::binary(bytes)).await?;
+/// Sends the code; the answer is `/eval/result` as it is after that.
+async fn send(at: SocketAddr, code: String) -> anyhow::Result<Reply> {
+    let mut socket = connect(at).await?;
+    let preset = listen(&mut socket, Id::Preset).await?;
+    // That of the last evaluation.
+    let before = listen(&mut socket, Id::EvalResult).await?;
+    socket.send(written(Id::Eval, vec![OscType::String(code)])?).await?;
     loop {
-        let answer = next(&mut socket, result).await?;
+        let answer = next(&mut socket, Id::EvalResult).await?;
         if answer != before {
-            return Ok(answer);
+            return Ok(Reply { at, preset, answer });
         }
     }
 }
 
-/// The next value of an address.
-async fn next(socket: &mut Socket, address: &str) -> anyhow::Result<String> {
+fn written(id: Id, args: Vec<OscType>) -> anyhow::Result<Message> {
+    let message = OscMessage { addr: id.def().address.to_owned(), args };
+    let bytes = rosc::encoder::encode(&OscPacket::Message(message)).context("the code as a message")?;
+    Ok(Message::binary(bytes))
+}
+
+/// The value of a parameter now; its next ones are sent too.
+async fn listen(socket: &mut Socket, id: Id) -> anyhow::Result<String> {
+    let listen = serde_json::json!({ "COMMAND": "LISTEN", "DATA": id.def().address }).to_string();
+    socket.send(Message::text(listen)).await?;
+    next(socket, id).await
+}
+
+/// The next value of a parameter.
+async fn next(socket: &mut Socket, id: Id) -> anyhow::Result<String> {
     while let Some(message) = socket.next().await {
         let Message::Binary(bytes) = message? else { continue };
         let Ok((_, OscPacket::Message(message))) = rosc::decoder::decode_udp(&bytes) else { continue };
-        if message.addr == address
+        if message.addr == id.def().address
             && let Some(OscType::String(text)) = message.args.into_iter().next()
         {
             return Ok(text);

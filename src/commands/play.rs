@@ -30,9 +30,9 @@ use crate::patch::library::Library;
 use crate::patch::listing::Listing;
 use crate::patch::locate;
 use crate::patch::set::{self, Set};
-use crate::record::share;
 use crate::record::stream::Target;
 use crate::record::take::Take;
+use crate::record::{codec, names, share};
 use crate::runway::{self, Door, RunwayServer};
 use crate::show::{Devices, Mode, Show, Uploads, whole_micros};
 use crate::thread::beside_a_show;
@@ -47,6 +47,13 @@ pub struct Options {
     /// play along; or a snapshot (.png), which leads to its picture
     #[arg(value_name = "PRESET|TAKE|PNG")]
     preset: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// All but what plays first: the program takes these without the word `play`, too.
+#[derive(Debug, clap::Args)]
+pub struct Settings {
     #[command(flatten)]
     overrides: super::Overrides,
     /// Play a set list: its name or file. Without a preset, its first entry plays
@@ -165,18 +172,6 @@ pub struct Options {
     seconds: Option<f64>,
 }
 
-impl Default for Options {
-    /// The defaults of the command line.
-    fn default() -> Self {
-        #[derive(clap::Parser)]
-        struct Bare {
-            #[command(flatten)]
-            options: Options,
-        }
-        <Bare as clap::Parser>::parse_from(["latent-jockey"]).options
-    }
-}
-
 /// The host and port at which another program can reach us; if we are open to the network, another machine.
 fn page_host(local: SocketAddr) -> String {
     if local.ip().is_loopback() {
@@ -209,12 +204,17 @@ fn until<T, E>(end: Instant, mut start: impl FnMut() -> Result<T, E>) -> Result<
 }
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
+    play(options.preset.as_deref(), &options.settings)
+}
+
+/// Plays this preset, take or snapshot; without one, the first preset.
+pub fn play(named: Option<&str>, options: &Settings) -> anyhow::Result<()> {
     if options.headless || cfg!(not(feature = "window")) {
         super::log();
     }
     let set = options.set.as_deref().map(read_set).transpose()?;
     let first = set.as_ref().map(|set| set.entries[0].file.to_string_lossy().into_owned());
-    let preset = options.preset.as_deref().or(first.as_deref());
+    let preset = named.or(first.as_deref());
     let has_window = has_window(options);
     let file = preset.map(|named| locate::expand(Path::new(named)));
     let led = file.filter(|file| Take::is_named(file) || Take::is_in_picture(file));
@@ -347,11 +347,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     devices.plug(lights);
     show.connect(devices);
     show.set_output_size([options.size.0, options.size.1]);
-    if let Some(path) = &options.take {
-        show.start_take(Some(path.clone()));
+    let (record, take) = files(options)?;
+    if take.is_some() {
+        show.start_take(take);
     }
     let keys = key_file::find(show.library().folders()).filter(|_| led.is_none());
-    let first = first_writes(options, keys)?;
+    let first = first_writes(options, keys, record)?;
     if has_window {
         return open(show, device, events, options, (first, thumbnails, doorway));
     }
@@ -369,14 +370,20 @@ fn read_set(named: &str) -> anyhow::Result<Set> {
 }
 
 /// Pictures of the network that plays, for the page.
-fn explorer(options: &Options, show: &mut Show) -> Arc<dyn Explorer> {
+fn explorer(options: &Settings, show: &mut Show) -> Arc<dyn Explorer> {
     let (models, threads) = (show.models(), beside_a_show(show.machinery().0.name()));
     let given = beside::Options::new(move || models.get().network, threads, show.library().folders().clone());
     Arc::new(Beside::new(beside::Options { favourites: options.favourites.clone(), ..given }))
 }
 
 /// Answers sketches for Runway's app.
-fn answer_sketches(options: &Options, deadline: Instant, show: &mut Show, devices: &mut Devices, events: &EventSender) {
+fn answer_sketches(
+    options: &Settings,
+    deadline: Instant,
+    show: &mut Show,
+    devices: &mut Devices,
+    events: &EventSender,
+) {
     let models = show.models();
     let threads = beside_a_show(show.machinery().0.name());
     let started = until(deadline, || {
@@ -423,12 +430,12 @@ fn listen_to_timecode(word: &str, show: &mut Show, devices: &mut Devices, events
 
 /// Joins the session of this network, if this build can.
 #[cfg(feature = "link")]
-fn join_session(options: &Options, _: &mut Show, devices: &mut Devices, events: &EventSender) {
+fn join_session(options: &Settings, _: &mut Show, devices: &mut Devices, events: &EventSender) {
     devices.plug(LinkSession::join(options.link_start_stop, events.clone(), Arc::default()));
 }
 
 #[cfg(not(feature = "link"))]
-fn join_session(_: &Options, show: &mut Show, _: &mut Devices, _: &EventSender) {
+fn join_session(_: &Settings, show: &mut Show, _: &mut Devices, _: &EventSender) {
     warn!("{}", control::session::ABSENT);
     show.notice(control::session::ABSENT.to_owned());
 }
@@ -441,7 +448,7 @@ fn parse_offset(text: &str) -> Result<f64, String> {
 }
 
 /// What `/share` gets. What cannot be sent with is said at once: on the HUD it is one line of several.
-fn shares(options: &Options) -> anyhow::Result<String> {
+fn shares(options: &Settings) -> anyhow::Result<String> {
     let shares = options.share.join(", ");
     let targets = share::Target::parse_all(&shares).map_err(|line| anyhow::anyhow!("--share: {line}"))?;
     for target in targets {
@@ -452,8 +459,23 @@ fn shares(options: &Options) -> anyhow::Result<String> {
     Ok(shares)
 }
 
+/// Where the recording and the take go. If the take has the recording's name, they also have the same number.
+fn files(options: &Settings) -> anyhow::Result<(Option<PathBuf>, Option<PathBuf>)> {
+    let record = options.record.as_deref().map(std::path::absolute).transpose()?;
+    let (Some(file), Some(take)) = (&record, &options.take) else { return Ok((record, options.take.clone())) };
+    let codec = options.record_codec.as_deref().and_then(Codec::from_word).unwrap_or(Codec::Auto);
+    let is_both = options.record_what.as_deref().and_then(RecordWhat::from_word) == Some(RecordWhat::Both);
+    // A file that cannot be is reported when the recording begins.
+    let planned = codec::plan(file, codec).map_or_else(|_| file.clone(), |(planned, ..)| planned);
+    Ok(match names::pair(&planned, take, is_both) {
+        Some((numbered, take)) if numbered != planned => (Some(numbered), Some(take)),
+        Some((_, take)) => (record, Some(take)),
+        None => (record, Some(take.clone())),
+    })
+}
+
 /// What options write into parameters.
-fn first_writes(options: &Options, keys: Option<PathBuf>) -> anyhow::Result<Vec<Event>> {
+fn first_writes(options: &Settings, keys: Option<PathBuf>, record: Option<PathBuf>) -> anyhow::Result<Vec<Event>> {
     if let Some(fps) = options.record_fps {
         anyhow::ensure!((1.0..=240.0).contains(&fps), "--record-fps takes 1 to 240, got {fps}");
     }
@@ -461,12 +483,11 @@ fn first_writes(options: &Options, keys: Option<PathBuf>) -> anyhow::Result<Vec<
         Target::parse(address).map_err(|line| anyhow::anyhow!("--stream: {line}"))?;
     }
     let shares = shares(options)?;
-    let file = options.record.as_deref().map(std::path::absolute).transpose()?;
     let values = [
         (Id::Keys, keys.map(|file| Value::Text(file.display().to_string()))),
         (Id::Set, options.set.clone().map(Value::Text)),
         (Id::AudioOffset, options.audio_offset.map(Value::Float)),
-        (Id::RecordFile, file.map(|file| Value::Text(file.display().to_string()))),
+        (Id::RecordFile, record.map(|file| Value::Text(file.display().to_string()))),
         (Id::RecordCodec, options.record_codec.clone().map(Value::Text)),
         (Id::RecordWhat, options.record_what.clone().map(Value::Text)),
         (Id::RecordFps, options.record_fps.map(Value::Float)),
@@ -483,13 +504,13 @@ fn first_writes(options: &Options, keys: Option<PathBuf>) -> anyhow::Result<Vec<
 
 /// Whether there will be a window. Says why not if one was expected.
 #[cfg(feature = "window")]
-fn has_window(options: &Options) -> bool {
+fn has_window(options: &Settings) -> bool {
     let display = if options.headless { return false } else { crate::app::display_available() };
     display.inspect_err(|why| warn!("{why}; playing headless")).is_ok()
 }
 
 #[cfg(not(feature = "window"))]
-fn has_window(options: &Options) -> bool {
+fn has_window(options: &Settings) -> bool {
     if !options.headless {
         warn!("this build has no window (feature `window`); playing headless");
     }
@@ -501,7 +522,7 @@ fn open(
     show: Show,
     device: Option<Arc<Device>>,
     events: Events,
-    options: &Options,
+    options: &Settings,
     (first, thumbnails, doorway): (Vec<Event>, Thumbnails, Doorway),
 ) -> anyhow::Result<()> {
     let window = crate::app::Options {
@@ -523,7 +544,7 @@ fn open(
     show: Show,
     _: Option<Arc<Device>>,
     events: Events,
-    options: &Options,
+    options: &Settings,
     _: (Vec<Event>, Thumbnails, Doorway),
 ) -> anyhow::Result<()> {
     headless(show, &events, options.seconds)

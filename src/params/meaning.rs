@@ -4,7 +4,10 @@
 
 use std::sync::Arc;
 
-use super::{Def, Id, Kind};
+use super::{Def, Id, Kind, nearest_of};
+
+/// Most names in a message.
+const MAX_NAMED: usize = 6;
 
 /// The values of one number, from 0.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +17,8 @@ pub struct Meaning {
     pub count: usize,
     /// Their names in order; empty when they have none.
     pub words: Arc<[String]>,
+    /// The network that gives them these names, as messages call it.
+    pub of: Arc<str>,
 }
 
 impl Meaning {
@@ -42,6 +47,17 @@ impl Meaning {
     }
 }
 
+/// Names for a message about a word that is none of them: the most similar one first, and how many are left out.
+pub fn told_names(words: &[String], word: &str) -> String {
+    let near = nearest_of(word, words.iter().map(String::as_str));
+    let others = words.iter().map(String::as_str).filter(|known| Some(*known) != near);
+    let told: Vec<&str> = near.into_iter().chain(others).take(MAX_NAMED).collect();
+    match words.len() - told.len() {
+        0 => told.join(", "),
+        more => format!("{} and {more} more", told.join(", ")),
+    }
+}
+
 /// As [`Meaning::number`], among these names.
 pub fn number_of_word(words: &[String], word: &str) -> Option<usize> {
     let word = word.trim().to_lowercase();
@@ -56,14 +72,18 @@ pub fn number_of_word(words: &[String], word: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
+    fn meaning(id: Id, count: usize) -> Meaning {
+        Meaning { id, count, words: Arc::new([]), of: Arc::default() }
+    }
+
     #[test]
     fn a_range_follows_the_network_and_is_never_empty() {
-        let range = |count| Meaning { id: Id::StyleA, count, words: Arc::new([]) }.limit(Id::StyleA.def()).range();
+        let range = |count| meaning(Id::StyleA, count).limit(Id::StyleA.def()).range();
         assert_eq!(
             [range(26), range(8), range(1), range(0), range(1000)],
             [25.0, 7.0, 255.0, 255.0, 255.0].map(|max| (0.0, max))
         );
-        let class = Meaning { id: Id::Class, count: 10, words: Arc::new([]) }.limit(Id::Class.def());
+        let class = meaning(Id::Class, 10).limit(Id::Class.def());
         assert_eq!(class.range(), (0.0, 9.0));
     }
 
@@ -72,5 +92,12 @@ mod tests {
         let words = ["starry", "van-gogh-Starry-Night", "kiss"].map(str::to_owned);
         let found = ["Starry", "night", "KISS ", "", "scream"].map(|word| number_of_word(&words, word));
         assert_eq!(found, [Some(0), Some(1), Some(2), None, None]);
+    }
+
+    #[test]
+    fn a_message_names_the_most_similar_and_counts_the_rest() {
+        let words: Vec<String> = (0..8).map(|i| format!("style-{i}")).collect();
+        assert_eq!(told_names(&words[..2], "scream"), "style-0, style-1");
+        assert_eq!(told_names(&words, "stile-7"), "style-7, style-0, style-1, style-2, style-3, style-4 and 2 more");
     }
 }

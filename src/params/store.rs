@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::value::{Value, WriteError, Written};
-use super::{Choice, Def, Id, Kind, MAX_DIM, Meaning, Table, TableError, Target, nearest_of};
+use super::{Choice, Def, Id, Kind, MAX_DIM, Meaning, Table, TableError, Target, told_names};
 
 /// One number of the running show.
 #[derive(Clone, Copy, Debug)]
@@ -104,14 +104,20 @@ impl Params {
         }
     }
 
-    /// Sets what the networks that play make of a number: how many values it has, and their names. With 0 it is as in the
-    /// table.
-    pub fn set_meaning(&mut self, id: Id, count: usize, words: Arc<[String]>) {
-        let new = Some(Meaning { id, count, words }).filter(|_| count > 0);
+    /// Sets what the networks that play make of a number: how many values it has, their names, and whose they are. With 0
+    /// values it is as in the table.
+    pub fn set_meaning(&mut self, meaning: Meaning) {
+        let id = meaning.id;
+        let new = Some(meaning).filter(|new| new.count > 0);
         if self.meaning(id) != new.as_ref() {
             let others = self.meanings.iter().filter(|known| known.id != id).cloned();
             self.meanings = others.chain(new).collect();
         }
+    }
+
+    /// A number is as in the table.
+    pub fn clear_meaning(&mut self, id: Id) {
+        self.set_meaning(Meaning { id, count: 0, words: Arc::default(), of: Arc::default() });
     }
 
     /// Moves a number to its last value and gives that this name alone: for a copy that is written to a file, where the name
@@ -121,7 +127,7 @@ impl Params {
         let last = usize::try_from(max).unwrap_or(0);
         let mut words = vec![String::new(); last];
         words.push(word.to_owned());
-        self.set_meaning(id, last + 1, words.into());
+        self.set_meaning(Meaning { id, count: last + 1, words: words.into(), of: Arc::default() });
         let written = self.write(id.into(), &Value::Int(max));
         debug_assert!(written.is_ok(), "the last value is in range");
     }
@@ -147,16 +153,16 @@ impl Params {
         meaning.number(word).map(|number| number as f64)
     }
 
-    /// What a number takes, and the nearest name.
-    fn expects(&self, id: Id, value: &Value) -> String {
+    /// What a number takes; for a word, also the names that the network gives its values.
+    pub fn expects(&self, id: Id, value: &Value) -> String {
         let expects = self.def(id).expects();
-        let words = self.meaning(id).map(|meaning| &*meaning.words).filter(|words| !words.is_empty());
-        match (words, value) {
-            (Some(words), Value::Text(word)) => {
-                let near = nearest_of(word, words.iter().map(String::as_str)).unwrap_or(&words[0]);
-                format!("{expects} or a name such as {near}")
+        let Value::Text(word) = value else { return expects };
+        match self.meaning(id).filter(|meaning| !meaning.words.is_empty()) {
+            Some(Meaning { words, of, .. }) => format!("{expects} or a name of {of} ({})", told_names(words, word)),
+            None if matches!(id, Id::StyleA | Id::StyleB) => {
+                format!("{expects} (a name needs a style network: none plays)")
             }
-            _ => expects,
+            None => expects,
         }
     }
 
@@ -704,11 +710,15 @@ mod tests {
     fn numbers_go_by_the_names_that_the_network_gives_them() {
         let mut params = Params::default();
         let text = |word: &str| Value::Text(word.to_owned());
-        assert!(params.write(Id::StyleA.into(), &text("kiss")).is_err(), "no network");
+        let error = params.write(Id::StyleA.into(), &text("kiss")).unwrap_err().to_string();
+        let none =
+            "/style/a takes a whole number from 0 to 255 (a name needs a style network: none plays), got \"kiss\"";
+        assert_eq!(error, none);
         let words: Arc<[String]> = ["van-gogh-starry-night", "klimt-the-kiss", "wave"].map(str::to_owned).into();
-        params.set_meaning(Id::StyleA, 3, words.clone());
+        let meaning = Meaning { id: Id::StyleA, count: 3, words, of: "painters3".into() };
+        params.set_meaning(meaning.clone());
         let known = params.meanings().clone();
-        params.set_meaning(Id::StyleA, 3, words);
+        params.set_meaning(meaning);
         assert!(Arc::ptr_eq(&known, params.meanings()));
         for (value, number, travel) in [
             (text("kiss"), 1.0, 0.5),
@@ -720,8 +730,9 @@ mod tests {
             assert_eq!((params.base(Id::StyleA), params.travel(Id::StyleA)), (number, travel), "{value:?}");
         }
         let error = params.write(Id::StyleA.into(), &text("wafe")).unwrap_err().to_string();
-        assert_eq!(error, "/style/a takes a whole number from 0 to 2 or a name such as wave, got \"wafe\"");
-        params.set_meaning(Id::StyleA, 0, Arc::new([]));
+        let takes = "a whole number from 0 to 2 or a name of painters3 (wave, van-gogh-starry-night, klimt-the-kiss)";
+        assert_eq!(error, format!("/style/a takes {takes}, got \"wafe\""));
+        params.clear_meaning(Id::StyleA);
         assert_eq!(params.def(Id::StyleA), *Id::StyleA.def());
     }
 

@@ -46,6 +46,8 @@ pub enum SaveError {
          small letters count as one"
     )]
     Alike { name: String, known: String },
+    #[error("the preset {name} is not saved, by a mistake in this program: {message}")]
+    Panicked { name: String, message: String },
 }
 
 /// What to save.
@@ -487,6 +489,7 @@ fn write_aside(aside: &Path, bytes: &[u8], old: &Path) -> std::io::Result<()> {
 mod tests {
     use super::super::locate::test_folder;
     use super::*;
+    use crate::params::Meaning;
 
     fn resolve(address: &str) -> Option<Target> {
         Table::built_in().resolve(address)
@@ -522,7 +525,8 @@ mod tests {
     fn styles_are_saved_by_name_as_the_file_spells_it() {
         let mut params = params(&[("/style/a", Value::Int(1)), ("/style/b", Value::Int(2))]);
         for id in [Id::StyleA, Id::StyleB] {
-            params.set_meaning(id, 3, ["candy", "starry-night", "kiss"].map(str::to_owned).into());
+            let words = ["candy", "starry-night", "kiss"].map(str::to_owned).into();
+            params.set_meaning(Meaning { id, count: 3, words, of: "painters3".into() });
         }
         let lines = |old: &str| over_with(&format!("[params]\n{old}"), &params);
         assert_eq!(lines(""), "[params]\n\"/style/a\" = \"starry-night\"\n\"/style/b\" = \"kiss\"\n");
@@ -531,8 +535,8 @@ mod tests {
         let other = "\"/style/a\" = \"candy\" # other\n\"/style/b\" = 0\n";
         let changed = "\"/style/a\" = \"starry-night\" # other\n\"/style/b\" = \"kiss\"\n";
         assert_eq!(lines(other), format!("[params]\n{changed}"));
-        params.set_meaning(Id::StyleA, 0, Default::default());
-        params.set_meaning(Id::StyleB, 0, Default::default());
+        params.clear_meaning(Id::StyleA);
+        params.clear_meaning(Id::StyleB);
         let without = over_with("[params]\n\"/style/a\" = \"candy\"\n", &params);
         assert_eq!(without, "[params]\n\"/style/a\" = 1\n\"/style/b\" = 2\n");
         params.name_last(Id::StyleA, "wave");

@@ -21,7 +21,7 @@ use mlua::{Function, Lua, Table as LuaTable, Value as Lu};
 
 use crate::modulate::expr::Frame;
 use crate::modulate::{Bindings, SignalId, Signals, Time};
-use crate::params::{Id, Kind, Members, Params, Table, Target, Value, nearest_of, number_of_word};
+use crate::params::{Id, Kind, Members, Params, Table, Target, Value, nearest_of, number_of_word, told_names};
 pub use api::FUNCTIONS;
 use sandbox::Budget;
 use session::{Change, Session};
@@ -110,14 +110,21 @@ impl Surroundings {
         }
     }
 
-    /// The nearest word that a parameter knows.
+    /// The nearest word that a parameter knows; of styles, all that there are.
     fn hint(&self, target: Target, word: &str) -> String {
         let near = match target.id.def().kind {
             Kind::Choice { options, .. } => nearest_of(word, options.iter().copied()),
             _ if is_style(target) => nearest_of(word, self.styles.iter().map(String::as_str)),
             _ => None,
         };
-        near.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default()
+        let near = near.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+        match is_style(target) && !self.styles.is_empty() {
+            true => {
+                let join = if near.is_empty() { ";" } else { "" };
+                format!("{near}{join} {} has {}", self.styles_of, told_names(&self.styles, word))
+            }
+            false => near,
+        }
     }
 
     /// How many members of a family the network uses.
@@ -311,6 +318,8 @@ pub struct Script {
     /// By the handlers' ids.
     heard: Vec<(u64, Argument)>,
     undo: Vec<Undo>,
+    /// The last evaluation changed something, so that it can be taken back.
+    is_noted: bool,
     writes: Vec<(Target, Value)>,
     output: Vec<String>,
     faults: Vec<ScriptError>,
@@ -377,6 +386,7 @@ impl Script {
             maps_version: 0,
             heard: Vec::new(),
             undo: Vec::new(),
+            is_noted: false,
             writes: Vec::new(),
             output: Vec::new(),
             faults: Vec::new(),
@@ -401,6 +411,7 @@ impl Script {
             return Err(ScriptError { file: chunk.file.to_owned(), line: None, message });
         }
         self.budget.refill();
+        self.is_noted = false;
         // Lines are those of the file.
         let text = format!("{}{}", "\n".repeat(chunk.line.saturating_sub(1) as usize), chunk.text);
         let name = format!("={}", chunk.file);
@@ -410,22 +421,26 @@ impl Script {
             let code = lua.load(text.as_str()).set_name(name).set_mode(ChunkMode::Text);
             code.set_compiler(compiler).set_environment(env).call::<()>(())
         })?;
-        let undo = self.snapshot(&changes, vars, params);
+        // Code that only asks, such as `help()`, leaves nothing to take back. A whole file may end what plays.
+        self.is_noted = !changes.is_empty() || !vars.is_empty() || (chunk.is_whole && !self.is_idle());
+        let undo = self.is_noted.then(|| self.snapshot(&changes, vars, params));
         let start = match chunk.is_whole {
             true => *self.starts.entry(chunk.file.to_owned()).or_insert(time.beat),
             false => time.beat,
         };
         let is_first = start == time.beat;
         self.commit(changes, Some((chunk, start, is_first)), time.beat);
-        if self.undo.len() == MAX_UNDO {
-            self.undo.remove(0);
+        if let Some(undo) = undo {
+            if self.undo.len() == MAX_UNDO {
+                self.undo.remove(0);
+            }
+            self.undo.push(undo);
         }
-        self.undo.push(undo);
         Ok(())
     }
 
-    /// Takes back the last evaluation: bindings, handlers, mappings, variables and the values that it wrote. Contents of
-    /// tables stay. False if there is nothing to take back.
+    /// Takes back the last evaluation that changed anything: bindings, handlers, mappings, variables and the values that it
+    /// wrote. Contents of tables stay. False if there is nothing to take back.
     pub fn undo(&mut self) -> bool {
         let Some(undo) = self.undo.pop() else { return false };
         self.bindings.keep(|binding| undo.bindings.iter().any(|kept| kept.target == binding.target));
@@ -443,7 +458,7 @@ impl Script {
 
     /// The last evaluation is undone together with the one before it, as a number that is dragged evaluates its line often.
     pub fn join_undo(&mut self) {
-        if self.undo.len() > 1 {
+        if self.undo.len() > 1 && std::mem::take(&mut self.is_noted) {
             self.undo.pop();
         }
     }

@@ -9,19 +9,23 @@ use super::codec::ENDINGS;
 use super::take;
 
 /// The parts of a recording.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Beside {
     /// A take.
     pub take: bool,
     /// The network's picture, as a file of its own.
     pub network: bool,
+    /// The take that is written already, or about to be: the recording may have its name.
+    pub running: Option<PathBuf>,
 }
 
 impl Beside {
     /// A name for the recording that leaves all files alone that are there: `path`, or with a number.
-    pub fn fresh(self, path: &Path) -> PathBuf {
+    pub fn fresh(&self, path: &Path) -> PathBuf {
+        let is_own = |take: &Path| self.running.as_deref().is_some_and(|running| is_same(running, take));
+        let may_have_take = |take: &Path| !self.take || is_own(take) || is_free(take);
         let is_whole = |path: &Path| {
-            is_free(path) && (!self.take || is_free(&take_of(path))) && (!self.network || is_free(&network_of(path)))
+            is_free(path) && may_have_take(&take_of(path)) && (!self.network || is_free(&network_of(path)))
         };
         if is_whole(path) {
             return path.to_owned();
@@ -35,6 +39,24 @@ impl Beside {
 /// A path that does not exist yet: `x.mp4`, otherwise `x-2.mp4` and so on.
 pub fn fresh(path: &Path) -> PathBuf {
     Beside::default().fresh(path)
+}
+
+/// The names of a recording and a take that begin together: if the take is to lie [beside](take_of) the recording, both get
+/// the same number; otherwise they have nothing to do with each other, and `None` is returned.
+pub fn pair(recording: &Path, take: &Path, network: bool) -> Option<(PathBuf, PathBuf)> {
+    let take = if take.extension().is_none() { take.with_extension(take::ENDING) } else { take.to_owned() };
+    if !is_same(&take_of(recording), &take) {
+        return None;
+    }
+    let recording = Beside { take: true, network, running: None }.fresh(recording);
+    let take = take_of(&recording);
+    Some((recording, take))
+}
+
+/// Whether two paths name one place, which need not exist.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let [a, b] = [a, b].map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+    a == b
 }
 
 /// The take beside a recording.
@@ -89,10 +111,32 @@ mod tests {
         for beside in [&take, &network] {
             std::fs::write(beside, "").unwrap();
         }
-        let with = |take, network| Beside { take, network }.fresh(&file);
+        let with = |take, network| Beside { take, network, running: None }.fresh(&file);
         assert_eq!(with(true, false), folder.join("a b-4.mp4"));
         assert_eq!(with(false, true), folder.join("a b-3.mp4"));
         assert_eq!(with(true, true), folder.join("a b-5.mp4"));
+        // A take that runs already is its own.
+        let own = Beside { take: true, network: false, running: Some(take) };
+        assert_eq!(own.fresh(&file), folder.join("a b-3.mp4"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_recording_and_a_take_of_one_name_get_one_number() {
+        let folder = std::env::temp_dir().join(format!("latent-jockey-pair-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let at = |name: &str| folder.join(name);
+        let paired = |recording: &str, take: &str| pair(&at(recording), &at(take), false);
+        for take in ["x.take", "x"] {
+            assert_eq!(paired("x.mp4", take), Some((at("x.mp4"), at("x.take"))), "{take}");
+            assert_eq!(paired("x", take), Some((at("x"), at("x.take"))), "{take}: a folder of pictures");
+        }
+        assert_eq!((paired("x.mp4", "y.take"), paired("x.mp4", "x.log")), (None, None));
+        // Either of them is there from before.
+        for old in ["x.take", "x-2.mp4"] {
+            std::fs::write(at(old), "").unwrap();
+        }
+        assert_eq!(paired("x.mp4", "x.take"), Some((at("x-3.mp4"), at("x-3.take"))));
         std::fs::remove_dir_all(folder).unwrap();
     }
 

@@ -2,6 +2,7 @@
 //! with them. One that does nothing says so once when it is touched.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Show;
@@ -12,7 +13,8 @@ use crate::control::query::{Bending, Dims};
 use crate::control::{Source, Write};
 use crate::engine::bend;
 use crate::network;
-use crate::params::{BENDS, Id, Params, Value};
+use crate::params::{BENDS, Id, Meaning, Params, Value};
+use crate::patch::locate::name_of;
 
 /// What was said about parameters that do nothing.
 #[derive(Default)]
@@ -77,9 +79,10 @@ impl Show {
 
     /// A style network plays, or none: its styles have these names.
     pub(super) fn name_styles(&mut self, names: Vec<String>) {
-        let words: Arc<[String]> = names.as_slice().into();
+        let (words, of): (Arc<[String]>, Arc<str>) =
+            (names.as_slice().into(), name_of(Path::new(self.style_network())).into());
         for id in [Id::StyleA, Id::StyleB] {
-            self.params.set_meaning(id, words.len(), words.clone());
+            self.params.set_meaning(Meaning { id, count: words.len(), words: words.clone(), of: of.clone() });
         }
         let network = if names.is_empty() { "" } else { self.params.text(Id::StyleNetwork) };
         self.scripts.set_styles(names, network);
@@ -88,10 +91,13 @@ impl Show {
     /// Another network plays: its classes and layers have its names.
     pub(super) fn name_classes(&mut self) {
         let network = self.decks.network();
-        self.params.set_meaning(Id::Class, network.mapping.c_dim, network.class_names.as_slice().into());
+        let of: Arc<str> = name_of(&network.path).into();
+        let (count, words) = (network.mapping.c_dim, network.class_names.as_slice().into());
+        self.params.set_meaning(Meaning { id: Id::Class, count, words, of: of.clone() });
         let names: Arc<[String]> = bend::layers(&network.plan).into_iter().map(|layer| layer.name).collect();
         for n in 0..BENDS {
-            self.params.set_meaning(Id::of_bend(n)[1], names.len(), names.clone());
+            let (id, words) = (Id::of_bend(n)[1], names.clone());
+            self.params.set_meaning(Meaning { id, count: names.len(), words, of: of.clone() });
         }
     }
 
@@ -156,7 +162,7 @@ pub(super) fn saved<'a>(settled: Cow<'a, Params>, style_is_coming: bool, scripts
     }
     let mut params = settled;
     for id in [Id::StyleA, Id::StyleB] {
-        params.to_mut().set_meaning(id, 0, Arc::default());
+        params.to_mut().clear_meaning(id);
     }
     for (target, word) in scripts.awaited() {
         params.to_mut().name_last(target.id, word);

@@ -300,18 +300,20 @@ fn has_ended(recorder: &mut Recorder, failed: &str, status: &mut Status) -> bool
     true
 }
 
-/// The next recording, by the parameters: one file, or two. Without `/record/file` it is called `name`.
+/// The next recording, by the parameters: one file, or two. Without `/record/file` it is called `name`. It may have the
+/// name of the take that is `running`.
 ///
 /// # Errors
 /// One line, when `/record/size` is no size.
-pub fn orders(params: &Params, name: &str) -> Result<Vec<Order>, String> {
+pub fn orders(params: &Params, name: &str, running: Option<&Path>) -> Result<Vec<Order>, String> {
     let what = params.get_choice::<RecordWhat>(Id::RecordWhat);
     let parts: &[Part] = match what {
         RecordWhat::Output => &[Part::Output],
         RecordWhat::Network => &[Part::Network],
         RecordWhat::Both => &[Part::Output, Part::Network],
     };
-    let beside = Beside { take: params.bool(Id::RecordTake), network: what == RecordWhat::Both };
+    let running = running.map(Path::to_owned);
+    let beside = Beside { take: params.bool(Id::RecordTake), network: what == RecordWhat::Both, running };
     let size = size(params)?;
     let order = |part: &Part| Order {
         file: locate::expand(Path::new(params.text(Id::RecordFile).trim())),
@@ -322,7 +324,7 @@ pub fn orders(params: &Params, name: &str) -> Result<Vec<Order>, String> {
         size: size.filter(|_| what != RecordWhat::Both || *part == Part::Output),
         sound: None,
         part: *part,
-        beside,
+        beside: beside.clone(),
     };
     Ok(parts.iter().map(order).collect())
 }
@@ -344,32 +346,35 @@ mod tests {
     #[test]
     fn the_next_recording_follows_the_parameters() {
         let mut params = Params::default();
-        let plain = &orders(&params, "a preset").unwrap()[0];
+        let plain = &orders(&params, "a preset", Some(Path::new("a.take"))).unwrap()[0];
         assert_eq!((plain.file.as_os_str().len(), plain.name.as_str()), (0, "a preset"));
         assert_eq!((plain.codec, plain.fps, plain.size), (Codec::Auto, 30.0, None));
-        assert_eq!((plain.part, plain.beside), (Part::Output, Beside { take: true, network: false }));
+        assert_eq!(
+            (plain.part, plain.beside.clone()),
+            (Part::Output, Beside { take: true, network: false, running: Some("a.take".into()) })
+        );
         let set = |params: &mut Params, id: Id, value: &str| {
             params.write(id.into(), &Value::Text(value.to_owned())).unwrap();
         };
         for (id, value) in [(Id::RecordFile, "/a/b.mov"), (Id::RecordCodec, "hap"), (Id::RecordSize, "1920 x 1080")] {
             set(&mut params, id, value);
         }
-        let own = &orders(&params, "").unwrap()[0];
+        let own = &orders(&params, "", None).unwrap()[0];
         assert_eq!((own.file.as_path(), own.codec), (Path::new("/a/b.mov"), Codec::Hap));
         assert_eq!(own.size, Some([1920, 1080]));
         set(&mut params, Id::RecordWhat, "both");
         params.write(Id::RecordTake.into(), &Value::Bool(false)).unwrap();
-        let both = orders(&params, "").unwrap();
+        let both = orders(&params, "", None).unwrap();
         assert_eq!(both.iter().map(|order| order.part).collect::<Vec<_>>(), [Part::Output, Part::Network]);
         assert_eq!(both.iter().map(|order| order.size).collect::<Vec<_>>(), [Some([1920, 1080]), None]);
-        assert!(both.iter().all(|order| order.beside == Beside { take: false, network: true }));
+        assert!(both.iter().all(|order| order.beside == Beside { take: false, network: true, running: None }));
         set(&mut params, Id::RecordWhat, "network");
-        let network = orders(&params, "").unwrap();
+        let network = orders(&params, "", None).unwrap();
         assert_eq!((network.len(), network[0].size), (1, Some([1920, 1080])));
         assert!(network[0].part == Part::Network && !network[0].beside.network);
         for wrong in ["1920", "1920x", "8x8", "-1x20", "20000x20000"] {
             set(&mut params, Id::RecordSize, wrong);
-            assert!(orders(&params, "").unwrap_err().contains(wrong), "{wrong}");
+            assert!(orders(&params, "", None).unwrap_err().contains(wrong), "{wrong}");
         }
     }
 }

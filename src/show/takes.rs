@@ -77,8 +77,9 @@ pub(super) struct Takes {
     since_secs: f64,
     /// The take that is being written, and for how long.
     taking: Option<(PathBuf, f64)>,
-    /// Whether one was asked for that the thread has not begun yet.
+    /// Whether one was asked for that the thread has not begun yet, and by which name.
     is_asked: bool,
+    asked: Option<PathBuf>,
     size: [u32; 2],
     /// What is heard, and where the log says it is by now, in seconds.
     track: Option<(PathBuf, Arc<History>)>,
@@ -137,6 +138,11 @@ impl Takes {
     /// The path of the take that is being written, and its length in seconds.
     pub fn taking(&self) -> Option<(&Path, f64)> {
         self.taking.as_ref().map(|(path, secs)| (path.as_path(), *secs))
+    }
+
+    /// The take that is being written, or is about to be, if it is known by now.
+    pub fn path(&self) -> Option<&Path> {
+        self.asked.as_deref().filter(|_| self.is_asked).or(self.taking().map(|(path, _)| path))
     }
 
     /// Whether a take is being written, or is about to be.
@@ -476,6 +482,7 @@ impl Takes {
 
     /// Starts a take with the next frame. False where nothing is noted.
     pub fn start_take(&mut self, path: Option<PathBuf>) -> bool {
+        self.asked.clone_from(&path);
         self.is_asked = self.order(Note::Start(path));
         self.is_asked
     }

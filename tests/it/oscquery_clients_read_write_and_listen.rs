@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::common::rig::PATIENCE;
+use latent_jockey::commands::eval::evaluate;
 use latent_jockey::control::Snapshot;
 use latent_jockey::control::mapping::{Mapping, OscEntry};
 use latent_jockey::control::osc::feeds::Feeds;
@@ -540,4 +541,19 @@ fn osc_over_tcp_is_sent_to_udp() {
     let port = stage.server.local_addr().port();
     let expected = format!("on port {port}, which is for browsers and OSCQuery: send it to UDP port 9000");
     assert!(line.starts_with("OSC over TCP from 127.0.0.1:") && line.ends_with(&expected), "{line}");
+}
+
+#[test]
+fn code_from_the_command_line_says_which_instrument_it_has_reached() {
+    let mut stage = Stage::new();
+    stage.params.set_text(Id::Preset, "3-tides");
+    stage.step();
+    let at = stage.server.local_addr();
+    let asked = std::thread::spawn(move || evaluate(at, "--@ live:1\nprint(psi())".to_owned()));
+    stage.until("the code", |stage| stage.params.text(Id::Eval).contains("print"));
+    stage.params.set_text(Id::EvalResult, "1 ok\n0.7");
+    stage.until("the answer", |_| asked.is_finished());
+    let reply = asked.join().expect("no panic").expect("an answer");
+    assert_eq!(reply.to_string(), format!("{at}, which plays 3-tides"));
+    assert_eq!(reply.answer, "1 ok\n0.7");
 }

@@ -235,7 +235,7 @@ fn json_of(argument: &OscType) -> Json {
 mod test {
     use super::super::board::test::board_of;
     use super::*;
-    use crate::params::{Params, Table, Value};
+    use crate::params::{Meaning, Params, Table, Value};
 
     #[test]
     fn every_parameter_is_in_the_tree() {
@@ -262,7 +262,7 @@ mod test {
     fn the_networks_are_in_the_tree() {
         let mut params = Params::default();
         let words = ["starry", "kiss", "wave"].map(str::to_owned);
-        params.set_meaning(Id::StyleA, 3, words.into());
+        params.set_meaning(Meaning { id: Id::StyleA, count: 3, words: words.into(), of: "painters3".into() });
         let board = board_of(&params, vec![OscEntry::plain("/1/style".to_owned(), Id::StyleA.into())]);
         let at = |address: &str| node(&board, address).unwrap();
         assert_eq!(at("/style/a")["NAMES"], json!(["starry", "kiss", "wave"]));

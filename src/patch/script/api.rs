@@ -574,8 +574,11 @@ fn set(lua: &Lua, target: Target, member: i64, name: &str, value: &Lu) -> mlua::
                 if number.is_none() && is_style(target) && with(lua, |session| session.awaits_styles())? {
                     return write(lua, target, Value::Text(text));
                 }
-                let number = number.ok_or_else(|| wrong(&format!("{text:?}")))?;
-                write(lua, target, Value::Float(number))
+                if let Some(number) = number {
+                    return write(lua, target, Value::Float(number));
+                }
+                let takes = with(lua, |session| session.expects(target.id, &text))?;
+                Err(error_at(lua, &format!("{name} takes {takes}; got {text:?}")))
             }
             _ => bind_or_write(lua, target, name, &operand(lua, value, name)?),
         },

@@ -126,6 +126,12 @@ impl Session {
         !matches!(name, Some(Value::Text(name)) if name == self.surroundings.styles_of)
     }
 
+    /// What a parameter takes, where a word is none of its names.
+    pub fn expects(&self, id: Id, word: &str) -> String {
+        let word = Value::Text(word.to_owned());
+        self.params.as_ref().map_or_else(|| id.def().expects(), |params| params.expects(id, &word))
+    }
+
     /// The number that a target has now.
     pub fn number(&self, target: Target) -> f64 {
         match self.slot(target) {

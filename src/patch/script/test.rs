@@ -243,7 +243,7 @@ fn mistakes_name_file_line_and_the_nearest_name() {
         ),
         (
             "style.a = names('inc fog')",
-            "live:1: style.a: the pattern has the word \"inc\", which is not a number here; did you mean \"ink\"?",
+            "live:1: style.a: the pattern has the word \"inc\", which is not a number here; did you mean \"ink\"? painters has ink, starry night, fog",
         ),
         ("psi = function() end", "live:1: psi is a parameter and takes a number or a signal; got a function"),
         ("function seed() end", "live:1: seed is a parameter and takes a number or a signal; got a function"),
@@ -395,9 +395,32 @@ fn undo_takes_back_the_evaluation() {
     assert_eq!((rig.script.bindings().len(), rig.word("/walk/kind").as_str()), (1, "drift"));
     assert_eq!((rig.params.base(Id::Psi), rig.script.maps().len()), (0.7, 0));
     rig.ok("assert(x == 1)");
-    assert!(rig.script.undo() && rig.script.undo() && !rig.script.undo());
+    assert!(rig.script.undo() && !rig.script.undo(), "what only asks is no step");
     rig.ok("assert(x == nil)");
     assert!(rig.script.is_idle());
+}
+
+#[test]
+fn code_that_only_asks_leaves_nothing_to_undo() {
+    let mut rig = Rig::new();
+    rig.ok("psi = 0.3");
+    for asks in ["help()", "help('walk')", "print(psi())", "local a = psi() * 2", ""] {
+        rig.ok(asks);
+    }
+    rig.file("-- nothing yet").unwrap();
+    assert!(rig.script.undo());
+    rig.apply();
+    assert_eq!(rig.params.base(Id::Psi), 0.7);
+    assert!(!rig.script.undo(), "the others were answers");
+    // A file that has lost a line ends what the line played.
+    rig.file("psi = sine(8)").unwrap();
+    rig.file("").unwrap();
+    assert!(rig.script.is_idle() && rig.script.undo() && !rig.script.is_idle());
+    // An answer joins nothing.
+    rig.ok("psi = 0.4");
+    rig.ok("help()");
+    rig.script.join_undo();
+    assert!(rig.script.undo() && rig.script.undo() && !rig.script.undo());
 }
 
 #[test]
