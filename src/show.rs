@@ -82,7 +82,7 @@ use crate::screen::{Layout, Screen, Workshop, palette};
 use bends::Bends;
 use closing::Closing;
 pub use controls::MapLine;
-use controls::{Controls, Taught, Verdict};
+use controls::{Controls, HELD, Taught, Verdict};
 use deck::{Decks, Leads};
 use directions::Directions;
 use drift::Drifts;
@@ -529,11 +529,7 @@ impl Show {
     fn land(&mut self) {
         // Before directions, which take longer.
         self.ask_for_clusters();
-        // Offline they come in the step that needs them, in a take when they came then.
-        let at_once = self.loads.is_live() || self.loads.recorded().is_some();
-        if self.directions.wants(self.decks.own_network(), &self.params, at_once) {
-            self.loads.request(LoadRequest::Directions(self.decks.own_network().clone()));
-        }
+        self.ask_for_directions();
         while let Some(news) = self.presets.poll() {
             match news {
                 News::Changed(result) => {
@@ -635,6 +631,9 @@ impl Show {
             Verdict::Write => self.write_now(write),
             Verdict::Hold => self.prepare(write),
             Verdict::Drop => {}
+            Verdict::Full => {
+                self.status.refuse(&format!("{} is dropped: {HELD} changes wait for their beat already", write.target));
+            }
         }
     }
 

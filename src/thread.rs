@@ -1,11 +1,18 @@
-//! What threads share: [`Slot`], in which only the newest item is kept, [`panic_message`], and how many may draw beside a show.
+//! What threads share: [`Slot`], in which only the newest item is kept, [`panic_message`], how many may draw beside a show, and
+//! [`free`], which gives back memory.
 //!
 //! The show puts requests into a slot and takes pictures out of another; neither side ever waits for the other while
 //! holding a lock. What was not taken in time is replaced, and the replacement is counted.
 
 use std::any::Any;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+
+use crossbeam_channel::{Sender, bounded};
+
+/// Things that wait to be freed.
+const FREED: usize = 64;
 
 /// How many threads draw for others beside a show on this engine: half of the processor's if the show plays on the
 /// card, otherwise a quarter. libtorch may be on either.
@@ -80,6 +87,41 @@ impl<T> Slot<T> {
     }
 }
 
+/// Frees something on the thread `free`: giving back hundreds of megabytes takes longer than a frame. Never waits: if too much is
+/// being freed already, this is freed here.
+pub fn free(thing: impl Send + 'static) {
+    if let Some(things) = things() {
+        let _ = things.try_send(Box::new(thing));
+    }
+}
+
+/// Waits until everything that was given to [`free`] before is freed: at the end of a show, whose devices end too.
+pub fn finish_freeing() {
+    let (done, is_done) = bounded::<()>(0);
+    if things().is_some_and(|things| things.send(Box::new(done)).is_ok()) {
+        // Fails as soon as the other end is freed.
+        let _ = is_done.recv();
+    }
+}
+
+/// Where things go that are to be freed; `None` if the system refuses the thread.
+fn things() -> Option<&'static Sender<Box<dyn Send>>> {
+    static THINGS: OnceLock<Option<Sender<Box<dyn Send>>>> = OnceLock::new();
+    let start = || {
+        let (sender, things) = bounded::<Box<dyn Send>>(FREED);
+        let work = move || {
+            for thing in things {
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(thing))) {
+                    tracing::error!("freeing memory: {}", panic_message(&*panic));
+                }
+            }
+        };
+        let started = std::thread::Builder::new().name("free".to_owned()).spawn(work);
+        started.inspect_err(|error| tracing::warn!("cannot start the thread free: {error}")).ok().map(|_| sender)
+    };
+    THINGS.get_or_init(start).as_ref()
+}
+
 /// The first line of a panic's message.
 pub fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
@@ -89,6 +131,25 @@ pub fn panic_message(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn things_are_freed_elsewhere() {
+        /// Tells on which thread it is freed.
+        struct Probe(std::sync::mpsc::Sender<Option<String>>, bool);
+        impl Drop for Probe {
+            fn drop(&mut self) {
+                let _ = self.0.send(std::thread::current().name().map(str::to_owned));
+                assert!(!self.1, "out of luck");
+            }
+        }
+        let (sender, freed) = std::sync::mpsc::channel();
+        // One that panics ends nothing.
+        for panics in [true, false] {
+            free(Probe(sender.clone(), panics));
+        }
+        finish_freeing();
+        assert_eq!(freed.try_iter().collect::<Vec<_>>(), [Some("free".to_owned()), Some("free".to_owned())]);
+    }
 
     #[test]
     fn a_panic_becomes_one_line() {

@@ -2,6 +2,8 @@
 
 // For each pixel, white light, and the share of the picture that it covers.
 @group(0) @binding(0) var words: texture_2d<f32>;
+// How much of them is seen, 0 to 1.
+@group(0) @binding(1) var<uniform> opacity: f32;
 
 struct Corner {
     @builtin(position) position: vec4f,
@@ -18,5 +20,5 @@ fn fragment(corner: Corner) -> @location(0) vec4f {
     let size = textureDimensions(words);
     let at = min(vec2u(corner.uv * vec2f(size)), size - 1u);
     let pixel = textureLoad(words, at, 0);
-    return vec4f(pixel.rrr, pixel.g);
+    return vec4f(pixel.rrr, pixel.g) * opacity;
 }

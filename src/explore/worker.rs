@@ -1,8 +1,9 @@
 //! The thread `explore`: draws the pictures that a page shows, and looks at those that it wants sorted.
 //!
 //! Pictures come first: they are what somebody looks at. A page asks for a few at a time, and goes away from those that it has
-//! scrolled past, which are then left out. A full queue drops the oldest, whose page asks again. Of orders the **latest value wins**: it is worked on while no picture waits. Beside a show it has the lowest priority
-//! and few threads, works only while somebody asks, and gives back after a minute what it has opened.
+//! scrolled past, which are then left out. A full queue drops the oldest, whose page asks again. Orders are worked on in turns
+//! while no picture waits: each page has its own. Beside a show it has the lowest priority and few threads, works only while
+//! somebody asks, and gives back after a minute what it has opened.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::Cursor;
@@ -33,6 +34,8 @@ use crate::thread::panic_message;
 const MOST_WAITING: usize = 256;
 /// Pictures that are looked at before those that wait are drawn.
 const SLICE: usize = 8;
+/// Orders that are kept, for as many pages.
+const MOST_ORDERS: usize = 8;
 /// Surveys that are kept in memory, some megabytes each.
 const MOST_SURVEYS: usize = 4;
 const QUALITY: u8 = 90;
@@ -107,13 +110,23 @@ enum Star {
     },
 }
 
+/// An order, and how far it is.
+struct Sorting {
+    ask: OrderAsk,
+    progress: Progress,
+    /// When somebody asked about it last.
+    asked: Instant,
+    /// When it was worked on last.
+    turn: u64,
+}
+
 #[derive(Default)]
 struct Waiting {
     pictures: VecDeque<Picture>,
     stars: VecDeque<Star>,
-    order: Option<(OrderAsk, Progress)>,
-    /// When somebody asked about the order.
-    asked: Option<Instant>,
+    orders: Vec<Sorting>,
+    /// Counts turns.
+    turn: u64,
     directions: Option<Arc<Vec<Direction>>>,
     /// Changes with the network's file; `None` until that has been read.
     id: watch::Sender<Option<Arc<str>>>,
@@ -156,6 +169,21 @@ pub struct Worker {
 /// Gives the thread work. Clones share it.
 #[derive(Clone)]
 pub struct Queue(Shared);
+
+impl Waiting {
+    /// The order whose turn it is, among those that somebody asks about; alone, also the last one that was asked for.
+    fn next_order(&mut self, pace: Pace) -> Option<OrderAsk> {
+        let newest = self.orders.iter().map(|order| order.asked).max().filter(|_| pace == Pace::Alone);
+        let is_wanted = |order: &&mut Sorting| {
+            matches!(order.progress, Progress::Looked { .. })
+                && (order.asked.elapsed() < PATIENCE || Some(order.asked) == newest)
+        };
+        let order = self.orders.iter_mut().filter(is_wanted).min_by_key(|order| order.turn)?;
+        self.turn += 1;
+        order.turn = self.turn;
+        Some(order.ask.clone())
+    }
+}
 
 fn lock(shared: &Shared) -> MutexGuard<'_, Waiting> {
     shared.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -203,19 +231,26 @@ impl Queue {
         answer
     }
 
-    /// How far an order is; one that is new takes the place of the last.
+    /// How far an order is. One that is new begins; of too many, it takes the place of that which nobody has asked about for
+    /// the longest time.
     pub fn order(&self, ask: &OrderAsk) -> Progress {
         let mut waiting = lock(&self.0);
-        waiting.asked = Some(Instant::now());
         self.0.1.notify_one();
-        match &waiting.order {
-            Some((own, progress)) if own == ask => progress.clone(),
-            _ => {
-                let begun = Progress::Looked { looked: 0, of: ask.count as usize };
-                waiting.order = Some((ask.clone(), begun.clone()));
-                begun
-            }
+        let asked = Instant::now();
+        if let Some(known) = waiting.orders.iter_mut().find(|known| known.ask == *ask) {
+            known.asked = asked;
+            return known.progress.clone();
         }
+        // What has failed is tried again after something else was asked for.
+        waiting.orders.retain(|known| !matches!(known.progress, Progress::Failed(_)));
+        if waiting.orders.len() >= MOST_ORDERS
+            && let Some(oldest) = (0..waiting.orders.len()).min_by_key(|i| waiting.orders[*i].asked)
+        {
+            waiting.orders.remove(oldest);
+        }
+        let progress = Progress::Looked { looked: 0, of: ask.count as usize };
+        waiting.orders.push(Sorting { ask: ask.clone(), progress: progress.clone(), asked, turn: 0 });
+        progress
     }
 
     /// Changes with the network's file, which may have to be read first. `None` if the worker ends meanwhile.
@@ -328,11 +363,8 @@ impl Desk {
                 }
                 return Work::Picture(picture);
             }
-            let is_asked = self.pace == Pace::Alone || waiting.asked.is_some_and(|at| at.elapsed() < PATIENCE);
-            if let Some((ask, Progress::Looked { .. })) = &waiting.order
-                && is_asked
-            {
-                return Work::Order(ask.clone());
+            if let Some(ask) = waiting.next_order(self.pace) {
+                return Work::Order(ask);
             }
             let is_open = self.studio.is_some() || self.eyes.is_some();
             if self.pace == Pace::Alone || !is_open {
@@ -371,12 +403,9 @@ impl Desk {
                 Work::Order(ask) => {
                     let progress =
                         caught(|| self.sorted(&ask)).unwrap_or_else(|error| Progress::Failed(error.to_string()));
-                    let mut waiting = lock(&self.shared);
-                    // It may want another one by now.
-                    if let Some((own, to)) = &mut waiting.order
-                        && *own == ask
-                    {
-                        *to = progress;
+                    // It may be forgotten by now.
+                    if let Some(own) = lock(&self.shared).orders.iter_mut().find(|own| own.ask == ask) {
+                        own.progress = progress;
                     }
                 }
             }
@@ -514,4 +543,43 @@ fn jpeg(picture: &RgbImage, longest: u32) -> Result<Vec<u8>, Refused> {
     let mut bytes = Cursor::new(Vec::new());
     reduced.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, QUALITY)).map_err(failed)?;
     Ok(bytes.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(count: u32) -> OrderAsk {
+        OrderAsk { order: Order::Artifacts, count, settings: Settings { psi: 1.0, class: 0.0 }, like: Vec::new() }
+    }
+
+    #[test]
+    fn two_pages_have_their_orders_in_turns() {
+        let queue = Queue(Shared::default());
+        let begun = |of| Progress::Looked { looked: 0, of };
+        assert_eq!([queue.order(&ask(5)), queue.order(&ask(7))], [begun(5), begun(7)]);
+        let next = || lock(&queue.0).next_order(Pace::Beside { threads: 1, yields: false }).map(|ask| ask.count);
+        let turns: Vec<Option<u32>> = (0..4).map(|_| next()).collect();
+        assert_eq!(turns, [Some(5), Some(7), Some(5), Some(7)]);
+        let sorted = Progress::Sorted(Arc::new(vec![3, 1, 2]));
+        lock(&queue.0).orders[0].progress = sorted.clone();
+        assert_eq!([queue.order(&ask(7)), queue.order(&ask(5))], [begun(7), sorted], "neither has disturbed the other");
+        assert_eq!([next(), next()], [Some(7); 2]);
+    }
+
+    #[test]
+    fn of_many_orders_those_stay_that_are_asked_about() {
+        let queue = Queue(Shared::default());
+        for count in 1..=MOST_ORDERS as u32 {
+            queue.order(&ask(count));
+        }
+        lock(&queue.0).orders[1].progress = Progress::Failed("no eyes".to_owned());
+        assert_eq!(queue.order(&ask(2)), Progress::Failed("no eyes".to_owned()), "it is not tried again at once");
+        queue.order(&ask(1));
+        // What has failed makes room, then the one that nobody has asked about for longest.
+        queue.order(&ask(100));
+        queue.order(&ask(101));
+        let counts: Vec<u32> = lock(&queue.0).orders.iter().map(|order| order.ask.count).collect();
+        assert_eq!(counts, [1, 4, 5, 6, 7, 8, 100, 101]);
+    }
 }

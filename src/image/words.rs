@@ -49,12 +49,14 @@ pub struct Look {
     /// Height of a line, as a share of the picture's height.
     pub size: f32,
     pub place: Place,
+    /// From 0, at which nothing is seen, to 1.
+    pub opacity: f32,
 }
 
 impl Look {
     /// Whether anything is seen.
     pub fn is_shown(&self) -> bool {
-        self.serial > 0
+        self.serial > 0 && self.opacity > 0.0
     }
 }
 
@@ -66,6 +68,16 @@ pub struct Block {
     pub size: [u32; 2],
     /// For each pixel, row by row, white light that is added, and the share of the picture that it covers: 0 to 255 for 0 to 1.
     pub pixels: Vec<[u8; 2]>,
+}
+
+/// A block to lay over a picture.
+#[derive(Clone, Copy, Debug)]
+pub struct Laid<'a> {
+    pub block: &'a Block,
+    /// Changes with the block.
+    pub serial: u64,
+    /// From 0 to 1.
+    pub opacity: f32,
 }
 
 /// Sets words anew only when they, their look or the picture's size change.
@@ -85,17 +97,20 @@ impl Typesetter {
         std::mem::replace(&mut self.words, words)
     }
 
-    /// The block for a picture of this width and height, and its number, which changes with it; `None` for none.
-    pub fn set(&mut self, look: &Look, size: [u32; 2]) -> Option<(&Block, u64)> {
+    /// The block for a picture of this width and height; `None` for none.
+    pub fn set(&mut self, look: &Look, size: [u32; 2]) -> Option<Laid<'_>> {
         if !look.is_shown() {
             return None;
         }
-        if self.made != Some((*look, size)) {
+        // While they fade, their pixels stay.
+        let form = (Look { opacity: 1.0, ..*look }, size);
+        if self.made != Some(form) {
             self.block = set(&self.words, look, size);
             self.serial += 1;
-            self.made = Some((*look, size));
+            self.made = Some(form);
         }
-        Some((&self.block, self.serial)).filter(|(block, _)| !block.pixels.is_empty())
+        let laid = Laid { block: &self.block, serial: self.serial, opacity: look.opacity.min(1.0) };
+        Some(laid).filter(|laid| !laid.block.pixels.is_empty())
     }
 }
 
@@ -238,8 +253,8 @@ fn draw(font: &FontRef, line: f32, lines: &[String], place: Place, [wide, high]:
 }
 
 impl Block {
-    /// Lays it over a picture of 8-bit sRGB-encoded RGBA, in linear light.
-    pub fn over(&self, rgba: &mut [u8], width: u32) {
+    /// Lays it over a picture of 8-bit sRGB-encoded RGBA, in linear light; all of it with an `opacity` of 1.
+    pub fn over(&self, rgba: &mut [u8], width: u32, opacity: f32) {
         let light = linear_table();
         let rows = self.pixels.chunks_exact(self.size[0].max(1) as usize);
         for (row, words) in (self.at[1] as usize..).zip(rows) {
@@ -249,7 +264,7 @@ impl Block {
                 if *cover == 0 {
                     continue;
                 }
-                let [white, cover] = [white, cover].map(|byte| f32::from(*byte) / 255.0);
+                let [white, cover] = [white, cover].map(|byte| f32::from(*byte) / 255.0 * opacity);
                 for byte in &mut pixel[..3] {
                     *byte = encoded(light[usize::from(*byte)] * (1.0 - cover) + white);
                 }
@@ -272,7 +287,7 @@ mod tests {
                         with a table below it and nothing else at all in the whole of the picture";
 
     fn look(place: Place) -> Look {
-        Look { serial: 1, size: 0.06, place }
+        Look { serial: 1, size: 0.06, place, opacity: 1.0 }
     }
 
     #[test]
@@ -287,7 +302,7 @@ mod tests {
             for under in [0, 90, 188, 255] {
                 let block = set(LONG, &look(Place::Bottom), size);
                 let mut rgba = vec![under; 4 * (size[0] * size[1]) as usize];
-                block.over(&mut rgba, size[0]);
+                block.over(&mut rgba, size[0], 1.0);
                 let at = |x: u32, y: u32| rgba[4 * ((block.at[1] + y) * size[0] + block.at[0] + x) as usize];
                 let (width, height) = (block.size[0] as usize, block.size[1] as usize);
                 let white = block.pixels.iter().position(|[white, _]| *white == 255).expect("ink");
@@ -321,7 +336,7 @@ mod tests {
                 let block = set(words, &look(place), size);
                 assert!(block.at[0] + block.size[0] <= size[0] && block.at[1] + block.size[1] <= size[1], "{block:?}");
                 assert!(block.pixels.iter().any(|[white, _]| *white > 200), "{size:?} {place:?}");
-                block.over(&mut vec![0; 4 * (size[0] * size[1]) as usize], size[0]);
+                block.over(&mut vec![0; 4 * (size[0] * size[1]) as usize], size[0], 1.0);
             }
         }
         let [top, bottom] = [Place::Top, Place::Bottom].map(|place| set("a", &look(place), [1280, 720]).at[1]);
@@ -333,9 +348,23 @@ mod tests {
     fn words_are_set_once() {
         let mut setter = Typesetter::default();
         setter.say("one".into());
-        let first = setter.set(&look(Place::Top), [640, 360]).map(|(_, serial)| serial);
-        assert_eq!(setter.set(&look(Place::Top), [640, 360]).map(|(_, serial)| serial), first);
-        assert_ne!(setter.set(&look(Place::Bottom), [640, 360]).map(|(_, serial)| serial), first);
-        assert!(setter.set(&Look::default(), [640, 360]).is_none());
+        let mut serial = |look: &Look| setter.set(look, [640, 360]).map(|laid| (laid.serial, laid.opacity));
+        let top = look(Place::Top);
+        assert_eq!([serial(&top), serial(&top)], [Some((1, 1.0)); 2]);
+        assert_eq!(serial(&Look { opacity: 0.25, ..top }), Some((1, 0.25)), "only as much of it is seen");
+        assert_eq!(serial(&look(Place::Bottom)), Some((2, 1.0)));
+        assert_eq!([serial(&Look { opacity: 0.0, ..top }), serial(&Look::default())], [None; 2]);
+    }
+
+    #[test]
+    fn words_fade_in_linear_light() {
+        let block = set("O", &look(Place::Middle), [64, 64]);
+        let brightest = |opacity: f32| {
+            let mut rgba = vec![0; 4 * 64 * 64];
+            block.over(&mut rgba, 64, opacity);
+            rgba.into_iter().max()
+        };
+        // Half of white's light is 188 in sRGB.
+        assert_eq!([0.0, 0.5, 1.0].map(brightest), [Some(0), Some(188), Some(255)]);
     }
 }

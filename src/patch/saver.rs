@@ -1,9 +1,10 @@
 //! Presets are written on the thread `save` while the show continues.
 //!
-//! Jobs run in order and none is dropped; their results are polled. The thread ends with its [`Saver`], after the remaining
-//! jobs.
+//! Jobs run in order and none is dropped; their results are polled. One that panics is an error like any other. The thread ends
+//! with its [`Saver`], after the remaining jobs.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -17,6 +18,7 @@ use super::modulators::Edits;
 use super::save::{Base, SaveError, Saving, Written};
 use crate::control::mapping::MidiEntry;
 use crate::params::{Params, Table};
+use crate::thread::panic_message;
 
 /// Maximum number of waiting jobs.
 const JOBS: usize = 16;
@@ -143,6 +145,15 @@ fn taken(library: &Library, path: &Path) -> Option<SaveError> {
     Some(if known == name { SaveError::Exists { name } } else { SaveError::Alike { name, known } })
 }
 
+/// Runs a job. If it panics, that is what came of it: files are replaced whole, so none is half written, and the next job runs.
+fn contained(job: Job, run: fn(Job) -> Saved) -> Saved {
+    let (name, origin, whole) = (name_of(&job.path), job.origin.clone(), job.params.is_some());
+    catch_unwind(AssertUnwindSafe(|| run(job))).unwrap_or_else(|panic| {
+        let message = panic_message(&*panic);
+        Saved { result: Err(SaveError::Panicked { name, message }), origin, number: None, whole }
+    })
+}
+
 /// The thread `save`.
 pub struct Saver {
     jobs: Option<Sender<Job>>,
@@ -155,11 +166,15 @@ impl Saver {
     /// # Errors
     /// When the thread cannot be started.
     pub fn start() -> std::io::Result<Self> {
+        Saver::start_with(Job::run)
+    }
+
+    fn start_with(run: fn(Job) -> Saved) -> std::io::Result<Self> {
         let (jobs, todo) = bounded::<Job>(JOBS);
         let (done, results) = bounded(JOBS);
         let thread = std::thread::Builder::new().name("save".to_owned()).spawn(move || {
             for job in todo {
-                let _ = done.try_send(job.run());
+                let _ = done.try_send(contained(job, run));
             }
         })?;
         Ok(Saver { jobs: Some(jobs), results, waiting: 0, thread: Some(thread) })
@@ -208,10 +223,14 @@ mod tests {
 
     /// Saves psi = `psi` into the preset `file` as a show would that has read it.
     fn save(library: &Library, file: &Path, own: &Path, copies: &Copies, psi: f64) -> Saved {
+        job(library, file, own, copies, psi).run()
+    }
+
+    fn job(library: &Library, file: &Path, own: &Path, copies: &Copies, psi: f64) -> Job {
         let mut params = Params::default();
         params.write(Id::Psi.into(), &Value::Float(psi)).unwrap();
         let base = Base { text: fs::read_to_string(file).ok().map(Arc::from), is_older: false };
-        let job = Job {
+        Job {
             table: params.table().clone(),
             path: file.to_owned(),
             origin: Origin::Itself,
@@ -224,8 +243,37 @@ mod tests {
             base,
             own: Some(own.join(file.file_name().unwrap())),
             copies: copies.clone(),
+        }
+    }
+
+    #[test]
+    fn a_job_that_panics_is_one_line_and_the_next_is_saved() {
+        let folder = test_folder("panics", &["a.toml", "b.toml"]);
+        let library = Library::new(Folders::of_show(&folder));
+        let mut saver = Saver::start_with(|job| {
+            assert!(!job.path.ends_with("a.toml"), "out of luck");
+            job.run()
+        })
+        .unwrap();
+        for name in ["a.toml", "b.toml"] {
+            assert!(saver.save(job(&library, &folder.join(name), &folder, &Copies::default(), 0.25)));
+        }
+        let mut next = || {
+            let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+            loop {
+                if let Some(saved) = saver.poll() {
+                    return saved;
+                }
+                assert!(std::time::Instant::now() < end, "nothing came of it");
+                std::thread::yield_now();
+            }
         };
-        job.run()
+        let error = next().result.unwrap_err().to_string();
+        assert_eq!(error, "the preset a is not saved, by a mistake in this program: out of luck");
+        assert_eq!(path(&next()), folder.join("b.toml"));
+        assert!(!saver.is_busy());
+        drop(saver);
+        fs::remove_dir_all(folder).unwrap();
     }
 
     fn path(saved: &Saved) -> &Path {

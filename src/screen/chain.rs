@@ -21,7 +21,7 @@ use super::words::Words;
 use crate::engine::EngineError;
 use crate::engine::gpu::{Device, GpuImage, GpuTexture, Mapped, Ring, unavailable, wait};
 use crate::engine::surface::{Surface, Texture};
-use crate::image::words::Block;
+use crate::image::words::Laid;
 
 /// How many effects a chain may have.
 pub const MOST_LINKS: usize = 40;
@@ -190,7 +190,7 @@ impl Screen {
     }
 
     /// Words over the pictures from the next one on; `None` for none. The number changes with the block.
-    pub fn lay_words(&mut self, words: Option<(&Block, u64)>) {
+    pub fn lay_words(&mut self, words: Option<Laid>) {
         self.over.lay(&self.device, words);
     }
 

@@ -3,13 +3,16 @@
 
 use super::compiled::{FORMAT, draw_pipeline};
 use crate::engine::gpu::Device;
-use crate::image::words::Block;
+use crate::image::words::Laid as Set;
 
 const WORDS: &str = include_str!("../../shaders/screen/words.wgsl");
 
 /// What lays words over textures.
 pub struct Words {
     layout: wgpu::BindGroupLayout,
+    /// How much of them is seen, 0 to 1, and what the device has of that.
+    opacity: wgpu::Buffer,
+    sent: f32,
     /// For bytes, and for linear light.
     over: [wgpu::RenderPipeline; 2],
     laid: Option<Laid>,
@@ -33,16 +36,34 @@ impl Words {
         });
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some("words"),
-            entries: &[wgpu::BindGroupLayoutEntry {
-                binding: 0,
-                visibility: wgpu::ShaderStages::FRAGMENT,
-                ty: wgpu::BindingType::Texture {
-                    sample_type: wgpu::TextureSampleType::Float { filterable: false },
-                    view_dimension: wgpu::TextureViewDimension::D2,
-                    multisampled: false,
+            entries: &[
+                wgpu::BindGroupLayoutEntry {
+                    binding: 0,
+                    visibility: wgpu::ShaderStages::FRAGMENT,
+                    ty: wgpu::BindingType::Texture {
+                        sample_type: wgpu::TextureSampleType::Float { filterable: false },
+                        view_dimension: wgpu::TextureViewDimension::D2,
+                        multisampled: false,
+                    },
+                    count: None,
                 },
-                count: None,
-            }],
+                wgpu::BindGroupLayoutEntry {
+                    binding: 1,
+                    visibility: wgpu::ShaderStages::FRAGMENT,
+                    ty: wgpu::BindingType::Buffer {
+                        ty: wgpu::BufferBindingType::Uniform,
+                        has_dynamic_offset: false,
+                        min_binding_size: None,
+                    },
+                    count: None,
+                },
+            ],
+        });
+        let opacity = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("words"),
+            size: 4,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
         });
         let whole = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some("words"),
@@ -53,15 +74,19 @@ impl Words {
         let over = [wgpu::TextureFormat::Rgba8UnormSrgb, FORMAT].map(|format| {
             draw_pipeline(device, "words", &whole, (&module, "vertex", "fragment"), (format, blend), &[])
         });
-        Words { layout, over, laid: None }
+        Words { layout, opacity, sent: 0.0, over, laid: None }
     }
 
     /// Shows this block from the next picture on, or none. Sends it only if it is another one.
-    pub fn lay(&mut self, device: &Device, words: Option<(&Block, u64)>) {
-        let Some((block, serial)) = words else {
+    pub fn lay(&mut self, device: &Device, words: Option<Set>) {
+        let Some(Set { block, serial, opacity }) = words else {
             self.laid = None;
             return;
         };
+        if opacity != self.sent {
+            device.queue.write_buffer(&self.opacity, 0, &opacity.to_ne_bytes());
+            self.sent = opacity;
+        }
         if self.laid.as_ref().is_some_and(|laid| laid.serial == serial) {
             return;
         }
@@ -87,7 +112,10 @@ impl Words {
         let group = device.wgpu.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("words"),
             layout: &self.layout,
-            entries: &[wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::TextureView(&view) }],
+            entries: &[
+                wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::TextureView(&view) },
+                wgpu::BindGroupEntry { binding: 1, resource: self.opacity.as_entire_binding() },
+            ],
         });
         self.laid = Some(Laid { serial, at: block.at, size: block.size, group });
     }

@@ -3,7 +3,7 @@
 //! Clusters are looked for when a bend chooses one, beside the show ([`LoadRequest::Clusters`]); offline the step waits for them.
 //! Until they are known, that bend goes on with the channels that it had.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::Show;
 use super::loads::{Kind as Load, LoadRequest};
@@ -17,7 +17,7 @@ use crate::params::{Id, Params, Value};
 #[derive(Default)]
 pub(super) struct Bends {
     /// The network whose clusters have been asked for.
-    asked: Option<Arc<Network>>,
+    asked: Weak<Network>,
     /// Those, once they have been found.
     clusters: Option<Arc<Clusters>>,
     /// What was said when they were asked for.
@@ -102,12 +102,12 @@ impl Show {
     /// Asks for the clusters of the network that plays, once, if a bend chooses one.
     pub(super) fn ask_for_clusters(&mut self) {
         // A show that is about to play live starts without them.
-        let may_ask = self.bends.asked.is_none() && !self.loads.is_starting();
+        let may_ask = self.bends.asked.strong_count() == 0 && !self.loads.is_starting();
         if !may_ask || !wants_clusters(&self.params) || !self.bends_by_engine() {
             return;
         }
         let network = self.decks.own_network().clone();
-        self.bends.asked = Some(network.clone());
+        self.bends.asked = Arc::downgrade(&network);
         if !bend::layers(&network.plan).is_empty() {
             let line = format!("looking for clusters in the channels of {}", network.name);
             self.status.notice(line.clone());
@@ -118,7 +118,7 @@ impl Show {
 
     /// The clusters of a network have been found.
     pub(super) fn take_clusters(&mut self, network: &Arc<Network>, clusters: Arc<Clusters>) {
-        if self.bends.asked.as_ref().is_some_and(|asked| Arc::ptr_eq(asked, network)) {
+        if std::ptr::eq(self.bends.asked.as_ptr(), Arc::as_ptr(network)) {
             self.bends.clusters = Some(clusters);
             self.end_search();
         }

@@ -20,7 +20,7 @@ use crate::control::osc::Out;
 use crate::control::{Event, Source, Write, keys};
 use crate::params::{Id, Kind, Params, Remote, Table, Target};
 use held::Held;
-pub use held::Verdict;
+pub use held::{HELD, Verdict};
 use learning::Learning;
 pub use learning::Taught;
 use repeats::Repeats;

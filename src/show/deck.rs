@@ -16,6 +16,7 @@ use crate::modulate::Ease;
 use crate::network::Network;
 use crate::params::{CLASS_KNOBS, Id, MAX_LAYERS, Params, Target, TimeBase, WalkKind};
 use crate::patch::track::{KeyEntry, Latent};
+use crate::thread::free;
 
 /// Where the knobs of directions lead.
 #[derive(Clone, Debug, Default)]
@@ -339,20 +340,25 @@ impl Decks {
     pub fn change(&mut self, network: Arc<Network>, params: &Params, fades: bool) {
         let deck = Deck::new(network, params);
         if let Some(b) = self.b.take() {
-            self.a = b;
+            self.play_alone(b);
         }
         if fades {
             self.b = Some(deck);
         } else {
-            self.a = deck;
+            self.play_alone(deck);
         }
         self.fade = 0.0;
         self.generation += 1;
     }
 
+    /// Deck A's network goes, with all its memory.
+    fn play_alone(&mut self, deck: Deck) {
+        free(std::mem::replace(&mut self.a, deck));
+    }
+
     /// Plays another blend of the newest network from the next request. Walks, directions and fades go on.
     pub fn exchange(&mut self, network: Arc<Network>) {
-        self.b.as_mut().unwrap_or(&mut self.a).network = network;
+        free(std::mem::replace(&mut self.b.as_mut().unwrap_or(&mut self.a).network, network));
         self.generation += 1;
     }
 
@@ -453,7 +459,7 @@ impl Decks {
             None => after(params.get(Id::NetworkFade)),
         };
         let Some(b) = self.b.take_if(|_| self.fade >= 1.0) else { return false };
-        self.a = b;
+        self.play_alone(b);
         true
     }
 
@@ -533,6 +539,17 @@ mod tests {
         }
         decks.follow(None);
         assert!(decks.step(0.1, &params), "it is there");
+    }
+
+    #[test]
+    fn a_network_that_has_gone_is_freed_elsewhere() {
+        let params = Params::default();
+        let first = network(16);
+        let gone = Arc::downgrade(&first);
+        let mut decks = Decks::new(first, &params);
+        decks.change(network(8), &params, false);
+        crate::thread::finish_freeing();
+        assert_eq!(gone.strong_count(), 0);
     }
 
     #[test]

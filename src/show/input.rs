@@ -55,7 +55,7 @@ impl Show {
         self.caption_input();
     }
 
-    /// Shows what is said of the input: another picture's words from the middle of the fade on.
+    /// Shows what is said of the input: the last picture's words go, and from the middle of the fade on the next one's come.
     fn caption_input(&mut self) {
         let is_seen = input_is_seen(&self.params);
         let was_seen = std::mem::replace(&mut self.is_input_seen, is_seen);
@@ -66,5 +66,9 @@ impl Show {
         if news.is_some() || is_seen != was_seen {
             self.caption();
         }
+        // Words of one's own stay.
+        let is_own = !self.params.text(Id::CaptionWords).trim().is_empty();
+        let seen = if is_seen && !is_own { self.slideshow.words_seen() } else { 1.0 };
+        self.output.fade_words(seen);
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::stage::{Change, Picture, Request, Stage, Used};
-use crate::thread::{Slot, panic_message};
+use crate::thread::{Slot, finish_freeing, free, panic_message};
 
 /// How many pictures can be drawn between two frames of the show.
 const DRAWN: usize = 256;
@@ -74,8 +74,10 @@ impl Live {
 
     /// The newest picture, if one was finished since the last call.
     pub fn newest(&mut self, drawn: &mut Drawn) -> bool {
-        // What the engine no longer needs is freed here, not on its thread.
-        while self.used.try_recv().is_ok() {}
+        // What the engine no longer needs is freed neither on its thread nor here: a network may have hundreds of megabytes.
+        while let Ok(used) = self.used.try_recv() {
+            free(used);
+        }
         self.results.drawn.take(drawn)
     }
 
@@ -119,6 +121,7 @@ impl Drop for Live {
             // A panic of the engine has already been reported.
             let _ = thread.join();
         }
+        finish_freeing();
     }
 }
 

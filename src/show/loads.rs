@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::file::sources::Sources;
 use crate::patch::preset::Preset;
 use crate::record::take;
+use crate::thread::free;
 pub use load::{
     Arrived, BlendRequest, Context, From, Kind, LoadError, LoadRequest, Loaded, Named, Place, PresetQuery, Progress,
     Second,
@@ -182,7 +183,7 @@ impl Loads {
         let kind = request.kind();
         let same = self.entries.iter().position(|entry| entry.request.is_same(&request));
         let entry = same.map(|i| self.entries.remove(i));
-        self.entries.retain(|entry| entry.is_prepared || entry.request.kind() != kind);
+        self.cancel(kind);
         self.count += 1;
         let mut entry = entry.unwrap_or(Entry {
             number: self.count,
@@ -208,7 +209,7 @@ impl Loads {
             if self.entries.iter().filter(|entry| is_ahead(entry)).count() >= MOST_PREPARED
                 && let Some(oldest) = self.entries.iter().position(is_ahead)
             {
-                self.entries.remove(oldest);
+                free(self.entries.remove(oldest));
             }
             self.entries.push(Entry {
                 number: self.count,
@@ -234,7 +235,7 @@ impl Loads {
 
     /// Drops what was prepared but not requested.
     pub fn forget_prepared(&mut self) {
-        self.entries.retain(|entry| !entry.is_prepared);
+        self.drop_entries(|entry| entry.is_prepared);
     }
 
     /// Whether something of this kind is requested and has not arrived.
@@ -244,7 +245,12 @@ impl Loads {
 
     /// Drops requests of this kind.
     pub fn cancel(&mut self, kind: Kind) {
-        self.entries.retain(|entry| entry.is_prepared || entry.request.kind() != kind);
+        self.drop_entries(|entry| !entry.is_prepared && entry.request.kind() == kind);
+    }
+
+    /// What they have loaded may be large.
+    fn drop_entries(&mut self, are_over: impl Fn(&Entry) -> bool) {
+        self.entries.extract_if(.., |entry| are_over(entry)).for_each(free);
     }
 
     /// Notes that nothing of this kind is playing, and drops requests.
@@ -346,7 +352,10 @@ impl Loads {
             let number = match &result {
                 Ok((number, _)) | Err(number) => *number,
             };
-            let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) else { continue };
+            let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) else {
+                free(result);
+                continue;
+            };
             let name = entry.request.label();
             entry.state =
                 State::Ready(result.map_or_else(|_| Err(LoadError::NoThread { name }), |(_, outcome)| outcome));

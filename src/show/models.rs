@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::effects::style::StyleSettings;
 use crate::network::Network;
 use crate::network::style_transfer::StyleNetwork;
+use crate::thread::free;
 
 /// What plays.
 #[derive(Clone, Debug)]
@@ -36,10 +37,10 @@ impl ModelsView {
     pub fn put(&self, network: &Arc<Network>, style: Option<&Arc<StyleNetwork>>, settings: StyleSettings, class: f64) {
         let Ok(mut models) = self.0.try_lock() else { return };
         if !Arc::ptr_eq(&models.network, network) {
-            models.network = network.clone();
+            free(std::mem::replace(&mut models.network, network.clone()));
         }
         if models.style.as_ref().map(Arc::as_ptr) != style.map(Arc::as_ptr) {
-            models.style = style.cloned();
+            free(std::mem::replace(&mut models.style, style.cloned()));
         }
         (models.settings, models.class) = (settings, class);
     }

@@ -149,6 +149,8 @@ pub struct Output {
     /// Counts what is written over the picture, and whether that is anything.
     words_serial: u64,
     has_words: bool,
+    /// How much of them is seen, 0 to 1.
+    words_seen: f32,
     /// Counts what makes bends forget.
     bends_epoch: u32,
     /// Width and height of the output in pixels; 0 for the picture's own.
@@ -185,6 +187,7 @@ impl Output {
             palette_serial: 0,
             words_serial: 0,
             has_words: false,
+            words_seen: 1.0,
             bends_epoch: 0,
             size: [0; 2],
             is_moving: false,
@@ -348,6 +351,11 @@ impl Output {
         (self.has_words && params.bool(Id::CaptionShow)).then(|| params.get_choice(Id::CaptionPlace))
     }
 
+    /// How much of the words is seen from the next picture on, 0 to 1.
+    pub fn fade_words(&mut self, seen: f32) {
+        self.words_seen = seen;
+    }
+
     /// The output's width and height in pixels; 0 for the picture's own.
     pub fn size(&self) -> [u32; 2] {
         self.size
@@ -497,7 +505,10 @@ impl Output {
         request.scaling = if is_plain { Scaling::default() } else { scaling };
         request.palette_serial = self.palette_serial;
         request.words = match words_at {
-            Some(place) => Look { serial: self.words_serial, size: p.get(Id::CaptionSize) as f32, place },
+            Some(place) => {
+                let (size, opacity) = (p.get(Id::CaptionSize) as f32, self.words_seen);
+                Look { serial: self.words_serial, size, place, opacity }
+            }
             None => Look::default(),
         };
         request.chain = self.chain_serial;

@@ -23,6 +23,9 @@ use crate::patch::saver::{Copies, Job, Origin, Saved, Saver};
 use crate::patch::watch::Watch;
 use learned::Learned;
 
+/// What presets say about words over the picture.
+const CAPTIONS: [Id; 5] = [Id::CaptionShow, Id::CaptionWords, Id::CaptionEvery, Id::CaptionSize, Id::CaptionPlace];
+
 /// A requested preset that has not arrived.
 struct Pending {
     query: PresetQuery,
@@ -217,6 +220,11 @@ impl Presets {
                 writes.push(write(id.into(), Value::Text(String::new())));
             }
         }
+        // Words over the picture are the stage's, but those that the last preset has asked for go with it.
+        let asked =
+            self.playing.params.iter().map(|(target, _)| *target).filter(|target| CAPTIONS.contains(&target.id));
+        let asked = asked.filter(|target| !preset.params.iter().any(|(kept, _)| kept == target));
+        writes.extend(asked.filter_map(|target| Some(write(target, target.id.def().default_value()?))));
         let palette = Id::Palette.def().default_value();
         writes.extend(
             palette

@@ -172,7 +172,10 @@ impl Scripts {
         let piece = Piece::read(code);
         if piece.every > 0.0 {
             if self.waiting.len() == MAX_WAITING {
-                self.waiting.pop_front();
+                let Piece { file, line, .. } = piece;
+                return Some(Err(format!(
+                    "{file}:{line}: dropped: {MAX_WAITING} pieces of code wait for their beat already"
+                )));
             }
             self.waiting.push_back(piece);
             return None;

@@ -24,6 +24,8 @@ pub struct Slideshow {
     wanted: Option<Slide>,
     /// The last loaded slide.
     playing: Option<Slide>,
+    /// Whether what is wanted is on its way.
+    is_coming: bool,
     /// Number of pictures to step through.
     count: usize,
     /// Seconds or beats since the last step.
@@ -39,7 +41,7 @@ pub struct Slideshow {
 impl Slideshow {
     /// Goes to the first picture of a file or folder.
     pub fn go_to(&mut self, place: Named, params: &Params) -> Slide {
-        self.since = 0.0;
+        (self.since, self.is_coming) = (0.0, true);
         let (fit, size) = shape(params);
         self.wanted.insert(Slide { place, index: 0, fit, size }).clone()
     }
@@ -53,6 +55,7 @@ impl Slideshow {
     pub fn step_by(&mut self, by: i64) -> Option<Slide> {
         self.since = 0.0;
         let wanted = self.wanted.as_mut()?;
+        self.is_coming = true;
         wanted.index = wanted.index.wrapping_add(by);
         Some(wanted.clone())
     }
@@ -64,7 +67,7 @@ impl Slideshow {
 
     /// Stops. False if nothing was playing.
     pub fn stop(&mut self) -> bool {
-        self.fade = 0.0;
+        (self.fade, self.is_coming) = (0.0, false);
         self.playing = None;
         self.say(String::new());
         self.wanted.take().is_some()
@@ -77,11 +80,12 @@ impl Slideshow {
         self.advance(units, params.get(Id::InputEvery), shape(params))
     }
 
-    /// Advances by `units` seconds or beats; a picture stays for `every` of them, with 0 forever.
+    /// Advances by `units` seconds or beats; a picture stays for `every` of them, with 0 forever. While one is on its way, the
+    /// next is not due: where loading takes longer than a picture stays, all of them would supersede one another.
     fn advance(&mut self, units: f64, every: f64, shape: (Fit, InputSize)) -> Option<Slide> {
         let wanted = self.wanted.as_mut()?;
         self.since += units;
-        let is_due = every > 0.0 && self.since >= every && self.count > 1;
+        let is_due = every > 0.0 && self.since >= every && self.count > 1 && !self.is_coming;
         if is_due {
             // Missed steps are not made up for.
             self.since %= every;
@@ -89,6 +93,7 @@ impl Slideshow {
         }
         let is_changed = is_due || (wanted.fit, wanted.size) != shape;
         (wanted.fit, wanted.size) = shape;
+        self.is_coming |= is_changed;
         is_changed.then(|| wanted.clone())
     }
 
@@ -105,6 +110,7 @@ impl Slideshow {
 
     /// A picture, one of `count`, has arrived, of which this is said; if it `is_new`, it fades in from now on.
     pub fn landed(&mut self, slide: Slide, count: usize, words: String, is_new: bool) {
+        self.is_coming &= self.wanted.as_ref() != Some(&slide);
         (self.count, self.playing) = (count, Some(slide));
         if is_new {
             self.fade = 0.0;
@@ -112,6 +118,11 @@ impl Slideshow {
         } else {
             (self.words[0], self.told) = (words, None);
         }
+    }
+
+    /// How much of the words is seen, 0 to 1: they go and come with their picture, unless the last one had the same.
+    pub fn words_seen(&self) -> f32 {
+        if self.words[0] == self.words[1] { 1.0 } else { (2.0 * self.fade as f32 - 1.0).abs() }
     }
 
     fn say(&mut self, words: String) {
@@ -129,6 +140,7 @@ impl Slideshow {
     /// This slide cannot be played: returns to the old place, or skips to the next picture. A newer request stays.
     pub fn failed(&mut self, failed: &Slide) {
         let is_newest = self.wanted.as_ref() == Some(failed);
+        self.is_coming &= !is_newest;
         if is_newest && self.playing.as_ref().map(|playing| &playing.place) != Some(&failed.place) {
             self.wanted.clone_from(&self.playing);
         }
@@ -170,7 +182,12 @@ mod tests {
     fn pictures_advance_when_they_are_due() {
         let mut show = Slideshow::default();
         played(&mut show, "folder", 3);
-        let mut step = |units| index(show.advance(units, 4.0, SHAPE));
+        // What is loaded at once.
+        let mut step = |units| {
+            let slide = show.advance(units, 4.0, SHAPE)?;
+            show.landed(slide.clone(), 3, String::new(), true);
+            Some(slide.index)
+        };
         assert_eq!([step(3.0), step(0.5), step(0.5), step(3.9), step(0.1)], [None, None, Some(1), None, Some(2)]);
         assert_eq!(step(41.0), Some(3), "one step, however late");
         assert_eq!(index(show.step_by(-5)), Some(-2));
@@ -179,6 +196,28 @@ mod tests {
             assert_eq!(index(show.advance(1.0, 0.0, shape)), Some(-2), "fitted otherwise");
         }
         assert_eq!(index(show.advance(99.0, 0.0, large)), None, "0 stays");
+    }
+
+    #[test]
+    fn a_picture_that_is_on_its_way_is_shown_before_the_next_is_due() {
+        let mut show = Slideshow::default();
+        played(&mut show, "folder", 3);
+        let second = show.advance(4.0, 4.0, SHAPE).unwrap();
+        assert_eq!(second.index, 1);
+        // It takes as long as two and a half pictures stay.
+        let waits = [3.9, 0.2, 4.0, 1.9].map(|units| index(show.advance(units, 4.0, SHAPE)));
+        assert_eq!(waits, [None; 4]);
+        show.landed(second, 3, String::new(), true);
+        let third = show.advance(0.1, 4.0, SHAPE).unwrap();
+        assert_eq!(third.index, 2);
+        // One that cannot be read is not waited for; a hand does not wait either.
+        show.failed(&third);
+        assert_eq!(index(show.advance(4.0, 4.0, SHAPE)), Some(3));
+        assert_eq!(index(show.step_by(1)), Some(4));
+        // The old one lands late: the newest is still on its way.
+        let old = Slide { index: 3, ..third };
+        show.landed(old, 3, String::new(), true);
+        assert_eq!(index(show.advance(40.0, 4.0, SHAPE)), None);
     }
 
     #[test]
@@ -191,12 +230,15 @@ mod tests {
         params.settle();
         show.fade(0.5, &params);
         assert_eq!((show.faded(), show.new_words()), (0.25, Some("")), "nothing was there before");
+        assert_eq!(show.words_seen(), 0.5);
         show.fade(0.4, &params);
         assert_eq!(show.new_words(), None);
         show.fade(0.2, &params);
         assert_eq!(show.new_words(), Some("words of a"));
+        assert!((show.words_seen() - 0.1).abs() < 1e-6, "they come with the picture");
         assert_eq!(show.new_words(), None);
         played(&mut show, "b", 1);
+        assert_eq!(show.words_seen(), 1.0, "those of the last picture go from now on");
         assert_eq!(show.new_words(), Some("words of a"));
         assert_eq!(show.new_words(), None);
         params.write(Id::InputFade.into(), &crate::params::Value::Float(0.0)).unwrap();

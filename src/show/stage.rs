@@ -606,8 +606,8 @@ impl Stage {
             picture.is_for_light = is_for_light;
             picture.light.clear();
             rgba8_from_image(image, &mut picture.rgba);
-            if let Some((words, _)) = words {
-                words.over(&mut picture.rgba, picture.width);
+            if let Some(words) = words {
+                words.block.over(&mut picture.rgba, picture.width, words.opacity);
             }
         }))
     }

@@ -51,11 +51,11 @@ fn captions_follow_the_pictures() {
         rig.show.step(dt, &[]);
         seen.push((said(&rig.show).to_owned(), brightest(&rig.pixels()) == 255));
     }
-    // The second comes after two seconds and is half there in the next frame.
+    // The second comes after two seconds and is half there in the next frame. Its words fade with it.
     let at = |frame: usize| (seen[frame].0.as_str(), seen[frame].1);
     assert_eq!(
-        [at(0), at(8), at(9), at(16), at(17)],
-        [("one", true), ("one", true), ("two?", true), ("two?", true), ("", false)]
+        [at(0), at(7), at(8), at(9), at(12), at(15), at(17)],
+        [("one", true), ("one", true), ("one", false), ("two?", false), ("two?", true), ("two?", true), ("", false)]
     );
     assert_eq!(rig.show.words_at(), None);
     // With more of the network than of the input, its captions are not shown.
@@ -92,6 +92,26 @@ fn still_pictures_drift_and_stand_still_without_it() {
 }
 
 #[test]
+fn captions_go_with_the_preset_that_has_asked_for_them() {
+    let setup = Rig::with(&[("a", SHOW), ("b", "[params]\n\"/seed\" = 7\n"), ("c", "")]);
+    fs::create_dir(setup.folder().join("slides")).expect("a folder");
+    image::RgbImage::new(60, 60).save(setup.folder().join("slides/a.png")).expect("a picture");
+    let mut rig = setup.start();
+    let go = |rig: &mut Rig, preset: f64, events: &[_]| {
+        rig.show.step(0.1, &[&[number(Id::Preset, preset)], events].concat());
+        rig.show.step(0.1, &[]);
+        rig.show.params().bool(Id::CaptionShow)
+    };
+    rig.show.step(0.1, &[]);
+    assert!(rig.show.params().bool(Id::CaptionShow));
+    assert!(!go(&mut rig, 2.0, &[]), "they have gone with the slide show");
+    // A hand's stay, also one that is quicker than the preset.
+    rig.show.step(0.1, &[write(Id::CaptionShow, Value::Bool(true))]);
+    assert!(go(&mut rig, 3.0, &[]) && go(&mut rig, 1.0, &[]));
+    assert!(go(&mut rig, 2.0, &[write(Id::CaptionShow, Value::Bool(true))]));
+}
+
+#[test]
 fn a_size_can_be_chosen() {
     let mut rig = with_pictures(SHOW).start();
     rig.show.step(0.0, &[]);
@@ -114,7 +134,9 @@ fn broken_captions_are_one_line_and_the_pictures_play() {
 
 #[test]
 fn a_take_has_the_captions_of_its_time() {
-    let still = SHOW.replace("/input/every\" = 2", "/input/every\" = 0");
+    // Words that fade are seen at once here.
+    let still =
+        SHOW.replace("/input/every\" = 2", "/input/every\" = 0").replace("/input/fade\" = 1", "/input/fade\" = 0");
     let mut rig = with_pictures(&still).live().start();
     let folder = Folder::new();
     let file = folder.join("slides.take");

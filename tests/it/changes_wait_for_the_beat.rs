@@ -30,6 +30,15 @@ fn frames_until(show: &mut Show, seed: f64) -> usize {
 }
 
 #[test]
+fn what_cannot_wait_any_more_is_one_line() {
+    let mut show = show();
+    show.step(1.0 / FPS, &vec![write(Id::SeedNext, Value::Nothing); 66]);
+    assert_eq!(show.notice(), "/seed/next is dropped: 64 changes wait for their beat already");
+    assert_eq!((show.status().refused, show.params().base(Id::Seed)), (2, 1.0));
+    frames_until(&mut show, 65.0);
+}
+
+#[test]
 fn seeds_and_presets_wait_for_the_fourth_beat() {
     let mut show = show();
     show.step(1.0 / FPS, &[write(Id::Seed, Value::Int(77)), write(Id::Seed, Value::Int(78))]);

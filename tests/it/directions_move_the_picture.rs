@@ -55,6 +55,19 @@ fn live_they_come_after_the_network() {
 }
 
 #[test]
+fn a_live_show_begins_without_them() {
+    let mut show = setup("\"/dir/0\" = 2\n", NAMES).live().start();
+    assert!(!show.has_directions(), "it would have waited");
+    show.step(0.0, &[]);
+    assert_eq!(show.notice(), "/dir moves nothing yet: the directions of net are being found");
+    show.wait(&[], |show| show.has_directions() && show.picture().is_some_and(|picture| !picture.rgba.is_empty()));
+    show.step(0.0, &[]);
+    assert_eq!(show.notice(), "", "it is no longer true");
+    let moved = picture("\"/dir/0\" = 2\n");
+    show.wait(&[], |show| show.picture().is_some_and(|picture| picture.rgba == moved));
+}
+
+#[test]
 fn a_mistake_in_their_names_costs_one_line() {
     let mut show = setup("\"/dir/0\" = 2\n", "age = 99\n").start();
     show.step(0.1, &[]);

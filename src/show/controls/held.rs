@@ -7,7 +7,7 @@ use crate::control::{Source, Write};
 use crate::params::{Id, Kind, Params, Value};
 
 /// Maximum number of waiting changes.
-const HELD: usize = 64;
+pub const HELD: usize = 64;
 
 /// What to do with a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum Verdict {
     /// It waits for the beat; what it needs can be loaded in the meantime.
     Hold,
     Drop,
+    /// It cannot wait: [`HELD`] changes do already.
+    Full,
 }
 
 /// Writes waiting for the beat.
@@ -41,7 +43,7 @@ impl Held {
             self.writes.retain(|held| held.target != write.target);
         }
         if self.writes.len() >= HELD {
-            return Verdict::Drop;
+            return Verdict::Full;
         }
         self.writes.push(write.clone());
         Verdict::Hold
@@ -110,5 +112,8 @@ mod tests {
         held.judge(&write(Id::Seed, Value::Int(3)), &params);
         held.forget();
         assert!(held.is_empty() && held.line(0.0, 4.0).is_none());
+        let step = write(Id::SeedNext, Value::Nothing);
+        let verdicts: Vec<Verdict> = (0..=HELD).map(|_| held.judge(&step, &params)).collect();
+        assert!(verdicts[..HELD].iter().all(|verdict| *verdict == Verdict::Hold) && verdicts[HELD] == Verdict::Full);
     }
 }
