@@ -319,7 +319,9 @@ impl Loads {
             let landed = recorded.landed.pop_front()?;
             let is_it = |entry: &Entry| !entry.is_prepared && Some(entry.request.kind()) == Kind::of_word(&landed.kind);
             let Some(at) = self.entries.iter().position(is_it) else {
-                tracing::warn!("the take plays a {} that nothing asked for", landed.kind);
+                if Kind::of_word(&landed.kind).is_none_or(Kind::is_seen) {
+                    tracing::warn!("the take plays a {} that nothing asked for: the picture may differ", landed.kind);
+                }
                 continue;
             };
             let request = self.entries.remove(at).request;
@@ -334,7 +336,7 @@ impl Loads {
             loaded.map(|(identity, loaded)| {
                 file = Some(identity.file.clone());
                 // They come with their network, and start nothing.
-                if !matches!(kind, Kind::Directions | Kind::Clusters) {
+                if kind.is_seen() {
                     self.landings.push(Landing { kind, file: identity.file.clone(), frame: self.frame });
                 }
                 self.playing.retain(|playing| playing.kind != kind);

@@ -229,4 +229,13 @@ fn a_rendering_that_was_stopped_goes_on() {
         assert!(bytes(&once.join(&name)) == bytes(&twice.join(&name)), "{name} differs");
     }
     assert_eq!(std::fs::read_dir(&twice).expect("a folder").count(), 25, "and nothing else");
+
+    // What an older version could move, and this one cannot, is named; what it found out about networks is no matter.
+    let old = folder.join("old.take");
+    let lines = "{\"landed\":[{\"kind\":\"clusters\",\"file\":\"x\"}],\"on\":[[\"/old/knob\",1]],\"dt\":[1000]}\n";
+    let text = String::from_utf8(bytes(&take)).expect("text");
+    std::fs::write(&old, text + lines).expect("it is written");
+    let said = done(render(&old, Some(&folder.join("old")), &["--from", "9.9"]));
+    assert!(said.contains("old.take plays /old/knob, which this version does not have"), "{said}");
+    assert!(!said.contains("nothing asked for"), "{said}");
 }

@@ -87,6 +87,11 @@ impl Kind {
         Kind::WORDS.iter().find(|(kind, _)| *kind == self).map_or("", |(_, word)| word)
     }
 
+    /// Whether something of this kind is seen by itself when it lands. What is found out about a network comes with it.
+    pub fn is_seen(self) -> bool {
+        !matches!(self, Kind::Directions | Kind::Clusters)
+    }
+
     /// The kind with this word.
     pub fn of_word(word: &str) -> Option<Kind> {
         Kind::WORDS.iter().find(|(_, known)| *known == word).map(|(kind, _)| *kind)
@@ -553,7 +558,7 @@ impl Context {
                 Ok(Some((identity, Loaded::Picture { content, count: pictures.len(), words, notice })))
             }
             LoadRequest::Effects { entries, base } => {
-                let (mut loaded, read) = sources::observe(|| self.effects(entries, base));
+                let (mut loaded, read) = sources::observe(|| self.effects(entries, base, true));
                 if let Loaded::Effects { sources, .. } = &mut loaded {
                     *sources = read;
                 }
@@ -631,8 +636,9 @@ impl Context {
         Ok(Some((identity, Loaded::Picture { content, count: 1, words: String::new(), notice: None })))
     }
 
-    /// Reads and compiles a chain. An effect whose file is broken keeps its last good version.
-    fn effects(&self, requested: &[EffectEntry], base: &Path) -> Loaded {
+    /// Reads and compiles a chain. An effect whose file is broken keeps its last good version; where its mistake is, is logged if
+    /// it `is_news`. In a take it was broken then, too.
+    fn effects(&self, requested: &[EffectEntry], base: &Path, is_news: bool) -> Loaded {
         let (mut entries, mut compiled, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for entry in requested {
             let mut entry = entry.clone();
@@ -650,7 +656,9 @@ impl Context {
             match effects_of::load(&file) {
                 Ok(shader) => entry.shader = Some(shader),
                 Err(error) => {
-                    tracing::warn!("{}", error.block());
+                    if is_news {
+                        tracing::warn!("{}", error.block());
+                    }
                     problems.push(error.to_string());
                 }
             }
@@ -700,7 +708,7 @@ impl Context {
             }
             LoadRequest::Effects { entries, base } => {
                 let entries = found_last(entries, base, &recorded.sources);
-                sources::answer(&recorded.sources, || self.effects(&entries, base))
+                sources::answer(&recorded.sources, || self.effects(&entries, base, false))
             }
             LoadRequest::Directions(network) => {
                 let directions = sources::answer(&recorded.sources, || self.directions(network));
