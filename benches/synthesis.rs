@@ -1,13 +1,14 @@
 //! Milliseconds per picture of the cpu engine, synthesis only: `cargo bench --bench synthesis -- [RES BASE MAX [THREADS]]`.
 //!
 //! Weights are random, w differs from picture to picture, noise is const. `benches/stylegan2.py` measures the same in PyTorch,
-//! except that w stays the same there. Prints wall time (median, 5th and 95th percentile) and CPU time, which other
+//! except that w stays the same there. Each set of vector instructions is measured (PyTorch is held to AVX2 by
+//! `ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2`). Prints wall time (median, 5th and 95th percentile) and CPU time, which other
 //! programs on the machine disturb less.
 #![allow(clippy::print_stdout, reason = "printing is what a benchmark is for")]
 
 use std::time::{Duration, Instant};
 
-use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::engine::cpu::{Cpu, Isa};
 use latent_jockey::engine::{Inputs, Noise, Program};
 use latent_jockey::image::Image;
 use latent_jockey::latent::seed::z_from_seed;
@@ -23,9 +24,14 @@ fn main() {
     let one = [[numbers.first(), numbers.get(1), numbers.get(2)].map(|n| n.copied().unwrap_or(256))];
     let all = [[256, 4096, 128], [256, 8192, 256]];
     let configurations: &[[usize; 3]] = if numbers.len() >= 3 { &one } else { &all };
-    let cpu = Cpu::new(threads);
+    // All sets of vector instructions: on a machine with AVX-512 also AVX2, because most have no more.
+    let mut isas = Isa::available();
+    if isas.len() > 1 {
+        isas.pop();
+    }
+    let engines: Vec<Cpu> = isas.into_iter().map(|isa| Cpu::with_isa(threads, isa)).collect();
     for &[res, base, max] in configurations {
-        measure(&cpu, res, base, max);
+        engines.iter().for_each(|cpu| measure(cpu, res, base, max));
     }
 }
 

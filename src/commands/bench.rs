@@ -133,6 +133,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     picture_time(&network, &*engine, opened, options.seconds)?;
     if let Some(Ok(gpu)) = options.engine().gpu(Device::open) {
         layers::on_the_gpu(&network, &gpu, options.seconds)?;
+    } else if engine.name() == "cpu" {
+        layers::on_the_processor(&network)?;
     }
     if let Some(style) = &options.style {
         painting::alone(style, options.style_size.into(), &*engine, options.seconds)?;

@@ -23,6 +23,7 @@ mod torgb;
 mod winograd;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use epilogue::{Epilogue, RowEpilogue};
 use memory::{Floats, Map, Planes};
@@ -301,8 +302,26 @@ impl CpuProgram {
     }
 }
 
-impl Program for CpuProgram {
-    fn run(&mut self, inputs: &Inputs, out: &mut Surface) -> Result<(), EngineError> {
+impl CpuProgram {
+    /// Seconds of one picture: of the styles with the noise, and of each step by its name.
+    ///
+    /// # Errors
+    /// As [`Program::run`].
+    pub fn times(&mut self, inputs: &Inputs) -> Result<Vec<(String, f64)>, EngineError> {
+        let plan = self.plan.clone();
+        let mut times = Vec::with_capacity(1 + plan.steps.len());
+        let mut before = Instant::now();
+        self.steps(inputs, |step| {
+            let name = step.map_or("styles", |step| &plan.steps[step].name);
+            let now = Instant::now();
+            times.push((name.to_owned(), (now - before).as_secs_f64()));
+            before = now;
+        })?;
+        Ok(times)
+    }
+
+    /// Computes a picture in the slots. `done` is told when the styles are known, and after each step.
+    fn steps(&mut self, inputs: &Inputs, mut done: impl FnMut(Option<usize>)) -> Result<(), EngineError> {
         inputs.check(&self.plan)?;
         let pool = self.pool.clone();
         let turn = pool.turn();
@@ -312,6 +331,7 @@ impl Program for CpuProgram {
             NoiseMode::Loop { seed, turn: at } => self.make_noise(seed, Some(NoiseMode::shares(at)), &turn),
             NoiseMode::Const | NoiseMode::None => {}
         }
+        done(None);
         let frame = Frame {
             turn: &turn,
             isa: self.isa,
@@ -328,7 +348,15 @@ impl Program for CpuProgram {
             if let Some(bends) = bends {
                 self.bender.after(step, &frame, bends);
             }
+            done(Some(step));
         }
+        Ok(())
+    }
+}
+
+impl Program for CpuProgram {
+    fn run(&mut self, inputs: &Inputs, out: &mut Surface) -> Result<(), EngineError> {
+        self.steps(inputs, |_| {})?;
         if let Some(id) = self.plan.output {
             let buffer = self.plan.get(id);
             let out = out.write([buffer.channels, buffer.height, buffer.width]);

@@ -1,10 +1,11 @@
-//! Where the time of a picture goes on a graphics card, and how close that is to what the card can do.
+//! Where the time of a picture goes, layer by layer; on a graphics card also how close that is to what the card can do.
 
 use std::collections::HashMap;
 
 use super::{percentiles, run_for};
 use crate::engine::EngineError;
 use crate::engine::Inputs;
+use crate::engine::cpu::Cpu;
 use crate::engine::gpu::{Form, Gpu, GpuProgram, Kernel, Roofline, Spent, Variant};
 use crate::engine::plan::Op;
 use crate::latent::seed::z_from_seed;
@@ -81,6 +82,32 @@ pub fn on_the_gpu(network: &Network, gpu: &Gpu, seconds: f64) -> anyhow::Result<
         }
     }
     print(&layers, roofline);
+    Ok(())
+}
+
+/// Prints the time of each layer on the processor.
+pub fn on_the_processor(network: &Network) -> anyhow::Result<()> {
+    let cpu = Cpu::default();
+    let mut program = cpu.program(network.plan.clone())?;
+    report!("processor {} on {} threads", cpu.isa(), cpu.threads());
+    let ws = z_from_seed(85, network.plan.num_ws * network.plan.w_dim);
+    let mut layers: Vec<Layer> = Vec::new();
+    for _ in 0..=PICTURES {
+        let times = program.times(&Inputs { ws: &ws, ..Inputs::default() })?;
+        if layers.is_empty() {
+            let num = size_of::<f32>() as u64;
+            layers = times.into_iter().map(|(name, secs)| layer(network, name, secs, num, None)).collect();
+            continue;
+        }
+        for (layer, (_, secs)) in layers.iter_mut().zip(times) {
+            layer.secs = layer.secs.min(secs);
+        }
+    }
+    let whole: f64 = layers.iter().map(|layer| layer.secs).sum();
+    for Layer { name, secs, flops, .. } in &layers {
+        let (share, rate) = (secs / whole * 100.0, flops / secs / 1e9);
+        report!("layer     {name:<14} {:>9.3} ms ({share:>4.1}%)  {rate:>7.1} GFLOP/s", secs * 1e3);
+    }
     Ok(())
 }
 

@@ -5,20 +5,31 @@
 //! depend on how the rows are split into blocks or among threads.
 #![allow(clippy::needless_range_loop, reason = "plain indices become registers")]
 
+use std::sync::Arc;
+
 use pulp::Simd;
+use rayon::prelude::*;
 
 use super::memory::Floats;
-use super::simd::{fma, load, store};
+use super::simd::{fma, load, prefetch, store};
 
 /// Vectors of output channels that one pass over k computes.
 const PANEL: usize = 2;
 /// k is padded with zeros to a multiple of this.
 pub const K_STEP: usize = 4;
 
+/// Floats of a cache line.
+const LINE: usize = 16;
+/// How far ahead weights are asked for, in floats.
+const AHEAD: usize = 1024;
+
 /// A matrix `[taps, k, o]` in the order in which the kernel reads it: panels of two vectors of output channels, each with
 /// all taps and k. The last panel has one vector if their number is odd.
 pub struct Packed {
-    data: Floats,
+    /// Together with the other matrices of its layer.
+    data: Arc<Floats>,
+    /// Where this one starts in it.
+    start: usize,
     taps: usize,
     k: usize,
     lanes: usize,
@@ -33,26 +44,37 @@ impl Packed {
         k: usize,
         outputs: usize,
         lanes: usize,
-        value: impl Fn(usize, usize, usize) -> f32,
+        value: impl Fn(usize, usize, usize) -> f32 + Sync,
     ) -> Self {
+        let value = |_, tap, i, o| value(tap, i, o);
+        Packed::several(1, [taps, k, outputs], lanes, value).remove(0)
+    }
+
+    /// Packs `matrices` of `[taps, k, outputs]`, one after another in one piece of memory: `value(matrix, tap, k, o)`.
+    pub fn several(
+        matrices: usize,
+        [taps, k, outputs]: [usize; 3],
+        lanes: usize,
+        value: impl Fn(usize, usize, usize, usize) -> f32 + Sync,
+    ) -> Vec<Packed> {
         let (padded_k, vectors) = (k.next_multiple_of(K_STEP), outputs.div_ceil(lanes));
-        let mut data = Floats::new(taps * padded_k * vectors * lanes);
-        let mut packed = Packed { data: Floats::new(0), taps, k: padded_k, lanes, vectors };
-        let out = data.as_mut_slice();
-        for panel in 0..packed.panels() {
-            let (start, width) = (packed.panel_start(panel), packed.panel_vectors(panel) * lanes);
-            for tap in 0..taps {
-                for i in 0..k {
-                    let row = start + (tap * padded_k + i) * width;
-                    for lane in 0..width {
-                        let o = panel * PANEL * lanes + lane;
-                        out[row + lane] = if o < outputs { value(tap, i, o) } else { 0.0 };
-                    }
+        let (len, panel_len) = (taps * padded_k * vectors * lanes, taps * padded_k * PANEL * lanes);
+        let mut data = Floats::new(matrices * len);
+        let fill = |matrix: usize, panel: usize, out: &mut [f32]| {
+            for (row, out) in out.chunks_exact_mut(out.len() / (taps * padded_k)).enumerate() {
+                let (tap, i) = (row / padded_k, row % padded_k);
+                for (lane, out) in out.iter_mut().enumerate() {
+                    let o = panel * PANEL * lanes + lane;
+                    *out = if i < k && o < outputs { value(matrix, tap, i, o) } else { 0.0 };
                 }
             }
-        }
-        packed.data = data;
-        packed
+        };
+        data.as_mut_slice().par_chunks_exact_mut(len.max(1)).enumerate().for_each(|(matrix, out)| {
+            out.chunks_mut(panel_len).enumerate().for_each(|(panel, out)| fill(matrix, panel, out));
+        });
+        let data = Arc::new(data);
+        let packed = |matrix| Packed { data: data.clone(), start: matrix * len, taps, k: padded_k, lanes, vectors };
+        (0..matrices).map(packed).collect()
     }
 
     /// Number of panels.
@@ -71,7 +93,7 @@ impl Packed {
     }
 
     fn panel_start(&self, panel: usize) -> usize {
-        panel * PANEL * self.lanes * self.taps * self.k
+        self.start + panel * PANEL * self.lanes * self.taps * self.k
     }
 }
 
@@ -181,7 +203,12 @@ impl Product<'_> {
                     for u in 0..K_STEP {
                         let mut weights = [simd.splat_f32s(0.0); VECTORS];
                         for v in 0..VECTORS {
-                            weights[v] = load::<S>(b.add((u * VECTORS + v) * lanes));
+                            let at = b.add((u * VECTORS + v) * lanes);
+                            weights[v] = load::<S>(at);
+                            // Weights come from memory, once for each picture; the first rows wait for them.
+                            if v * lanes % LINE == 0 {
+                                prefetch(at.wrapping_add(AHEAD));
+                            }
                         }
                         for r in 0..ROWS {
                             let x = simd.splat_f32s(*rows[r].add(k + u));

@@ -1,4 +1,5 @@
 //! Colours: toRGB added to the picture so far, and the skip connection of the resnet architecture.
+#![allow(clippy::needless_range_loop, reason = "plain indices become registers")]
 
 use pulp::{Simd, WithSimd};
 
@@ -76,27 +77,54 @@ impl WithSimd for RgbRow<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let RgbRow { stage, input, picture, out, y } = self;
-        let (colours, width, padded) = (out.channels, out.width, input.padded);
+        let RgbRow { stage, picture, out, y, .. } = self;
+        let colours = out.channels;
         debug_assert!(colours <= MAX_COLOURS);
-        let plane = out.height * width;
-        for colour in 0..colours {
-            // SAFETY: only this task writes its row of the picture.
-            let row = unsafe { std::slice::from_raw_parts_mut(out.data.ptr().add(colour * plane + y * width), width) };
-            // SAFETY: inside the map and the weights.
-            unsafe {
-                let (from, weight) = (input.ptr(y as isize, 0), stage.scaled.ptr().add(colour * padded));
-                for (x, value) in row.iter_mut().enumerate() {
-                    let mut sum = simd.splat_f32s(0.0);
-                    for v in (0..padded).step_by(S::F32_LANES) {
-                        sum = fma(simd, load::<S>(from.add(x * padded + v)), load::<S>(weight.add(v)), sum);
-                    }
-                    let sum = simd.reduce_sum_f32s(sum) + stage.bias[colour];
-                    *value = sum.clamp(-stage.clamp, stage.clamp);
-                }
+        // SAFETY: the row is inside the map, and only this task writes its row of the picture.
+        unsafe {
+            match colours {
+                1 => self.colours::<S, 1>(simd),
+                2 => self.colours::<S, 2>(simd),
+                3 => self.colours::<S, 3>(simd),
+                _ => self.colours::<S, MAX_COLOURS>(simd),
             }
-            if let Some(picture) = picture {
-                add_upsampled(row, picture, colour, y, &stage.fir);
+        }
+        let Some(picture) = picture else { return };
+        for colour in 0..colours {
+            // SAFETY: as above.
+            let row = unsafe {
+                std::slice::from_raw_parts_mut(out.data.ptr().add((colour * out.height + y) * out.width), out.width)
+            };
+            add_upsampled(row, picture, colour, y, &stage.fir);
+        }
+    }
+}
+
+impl RgbRow<'_> {
+    /// The row's `C` colours, all in one pass over the map.
+    ///
+    /// # Safety
+    /// The row must be inside the map and the picture, which nobody else writes there.
+    #[inline(always)]
+    unsafe fn colours<S: Simd, const C: usize>(&self, simd: S) {
+        let RgbRow { stage, input, out, y, .. } = *self;
+        let (padded, plane) = (input.padded, out.height * out.width);
+        // SAFETY: inside the map, the weights and the picture, as the caller guarantees.
+        unsafe {
+            let (from, to) = (input.ptr(y as isize, 0), out.data.ptr().add(y * out.width));
+            for x in 0..out.width {
+                let mut sums = [simd.splat_f32s(0.0); C];
+                for v in (0..padded).step_by(S::F32_LANES) {
+                    let sample = load::<S>(from.add(x * padded + v));
+                    for colour in 0..C {
+                        let weight = load::<S>(stage.scaled.ptr().add(colour * padded + v));
+                        sums[colour] = fma(simd, sample, weight, sums[colour]);
+                    }
+                }
+                for colour in 0..C {
+                    let sum = simd.reduce_sum_f32s(sums[colour]) + stage.bias[colour];
+                    *to.add(colour * plane + x) = sum.clamp(-stage.clamp, stage.clamp);
+                }
             }
         }
     }

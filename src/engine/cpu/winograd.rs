@@ -41,6 +41,13 @@ pub const KERNEL_2: [[f64; 2]; 5] = [
     [0.0, 1.0],
 ];
 
+/// The weight of one of the 36 products of two axes with 3 taps, `G·kernel·Gᵀ`; the kernel is `[3, 3]`.
+fn weight_3(product: usize, kernel: &[f32]) -> f32 {
+    let (gy, gx) = (KERNEL_3[product / KERNEL_3.len()], KERNEL_3[product % KERNEL_3.len()]);
+    let row = |y: usize| (0..3).map(|x| gx[x] * f64::from(kernel[y * 3 + x])).sum::<f64>();
+    (0..3).map(|y| gy[y] * row(y)).sum::<f64>() as f32
+}
+
 /// The constants in registers.
 #[derive(Clone, Copy)]
 pub struct Points<S: Simd> {

@@ -4,13 +4,12 @@
 //! weights rarely, few enough to stay in the cache.
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::super::Frame;
 use super::super::memory::Floats;
 use super::super::product::{Packed, Product, Rows};
 use super::super::simd::{fma, load, store};
-use super::{KERNEL_3, Points, TILE};
+use super::{Points, TILE, weight_3};
 
 /// Products along one axis.
 const SIDE: usize = 6;
@@ -82,15 +81,8 @@ pub struct Ends<'a> {
 impl Full {
     /// `weight` is `[outputs, channels, 3, 3]`.
     pub fn new(weight: &[f32], channels: usize, outputs: usize, lanes: usize, sizes: Sizes) -> Full {
-        let pack = |product: usize| {
-            let (gy, gx) = (KERNEL_3[product / SIDE], KERNEL_3[product % SIDE]);
-            Packed::new(1, channels, outputs, lanes, |_, i, o| {
-                let w = &weight[(o * channels + i) * 9..][..9];
-                let row = |y: usize| (0..3).map(|x| gx[x] * f64::from(w[y * 3 + x])).sum::<f64>();
-                (0..3).map(|y| gy[y] * row(y)).sum::<f64>() as f32
-            })
-        };
-        Full { weights: (0..PRODUCTS).into_par_iter().map(pack).collect(), sizes }
+        let value = |product: usize, _, i: usize, o: usize| weight_3(product, &weight[(o * channels + i) * 9..][..9]);
+        Full { weights: Packed::several(PRODUCTS, [1, channels, outputs], lanes, value), sizes }
     }
 
     /// Convolves the whole map.

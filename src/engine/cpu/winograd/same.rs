@@ -1,7 +1,6 @@
 //! 3x3 convolutions that keep the size, in tiles of 4x4 pixels: 36 products instead of 144.
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::super::epilogue::{Epilogue, RowEpilogue};
 use super::super::memory::{Floats, Map};
@@ -9,7 +8,7 @@ use super::super::product::{Packed, Product, Rows};
 use super::super::simd::{load, store};
 use super::super::synthesis::Layer;
 use super::super::{Frame, Stage};
-use super::{KERNEL_3, Points, SHARED_WEIGHTS, TILE, Tiling};
+use super::{Points, SHARED_WEIGHTS, TILE, Tiling, weight_3};
 use crate::engine::plan::{Plan, SynthesisLayer};
 
 /// Products along one axis.
@@ -60,14 +59,8 @@ impl Same {
 
     pub fn new(plan: &Plan, op: &SynthesisLayer, layer: Layer, lanes: usize, threads: usize) -> Same {
         let (input, out) = (plan.get(op.input), plan.get(op.out));
-        let pack = |product: usize| {
-            let (gy, gx) = (KERNEL_3[product / SIDE], KERNEL_3[product % SIDE]);
-            Packed::new(1, input.channels, out.channels, lanes, |_, i, o| {
-                let w = &op.weight[(o * input.channels + i) * 9..][..9];
-                let row = |y: usize| (0..3).map(|x| gx[x] * f64::from(w[y * 3 + x])).sum::<f64>();
-                (0..3).map(|y| gy[y] * row(y)).sum::<f64>() as f32
-            })
-        };
+        let weight = |i: usize, o: usize| &op.weight[(o * input.channels + i) * 9..][..9];
+        let value = |product: usize, _, i: usize, o: usize| weight_3(product, weight(i, o));
         let (inputs, outputs) = (input.channels.next_multiple_of(lanes), out.channels.next_multiple_of(lanes));
         let mut tiling = Tiling::new(out.height, out.width, PRODUCTS * (inputs + outputs));
         let is_shared = PRODUCTS * inputs * outputs > SHARED_WEIGHTS || tiling.runs() < 8;
@@ -80,7 +73,7 @@ impl Same {
         Same {
             layer,
             epilogue: Epilogue::new(op, lanes),
-            weights: (0..PRODUCTS).into_par_iter().map(pack).collect(),
+            weights: Packed::several(PRODUCTS, [1, input.channels, out.channels], lanes, value),
             tiling,
             is_shared,
             scratch: (0..copies).map(|_| Scratch::new(tiles, inputs, outputs)).collect(),

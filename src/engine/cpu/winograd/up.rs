@@ -7,7 +7,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::super::epilogue::Epilogue;
 use super::super::memory::{Floats, Map};
@@ -109,10 +108,8 @@ impl Up {
     pub fn new(plan: &Plan, op: &SynthesisLayer, layer: Layer, lanes: usize, threads: usize) -> Up {
         let (input, out) = (plan.get(op.input), plan.get(op.out));
         let at = |o: usize, i: usize, y: usize, x: usize| op.weight[(o * input.channels + i) * 9 + y * 3 + x];
-        let pack = |product: usize| {
-            Packed::new(1, input.channels, out.channels, lanes, |_, i, o| {
-                transformed_weight(product, |y, x| f64::from(at(o, i, y, x))) as f32
-            })
+        let value = |product: usize, _, i: usize, o: usize| {
+            transformed_weight(product, |y, x| f64::from(at(o, i, y, x))) as f32
         };
         let edge = |taps: usize, kernel: fn(usize) -> (usize, usize)| {
             Packed::new(taps, input.channels, out.channels, lanes, |tap, i, o| at(o, i, kernel(tap).0, kernel(tap).1))
@@ -135,7 +132,7 @@ impl Up {
         Up {
             layer,
             epilogue: Epilogue::new(op, lanes),
-            weights: (0..PRODUCTS).into_par_iter().map(pack).collect(),
+            weights: Packed::several(PRODUCTS, [1, input.channels, out.channels], lanes, value),
             edges,
             fir: op.fir,
             tiling,
