@@ -20,6 +20,8 @@ mod recover;
 pub mod screens;
 mod stage;
 mod tiles;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only X11 needs it"))]
+mod unmanaged;
 mod windows;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -333,6 +335,7 @@ fn build(player: Player, card: Option<Arc<Device>>, options: Options, output: wi
                 (screens::follow, windows::keep_output).chain(),
                 windows::drop_drawings,
                 windows::hide_pointer,
+                unmanaged::fill_screens,
                 windows::quit_when_closed,
             ),
         )
