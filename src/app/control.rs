@@ -110,7 +110,8 @@ fn paint_all(ctx: &Context, player: &mut Player) -> Rect {
     } else if player.editor.is_shown() {
         editor::paint(ctx, area, &mut player.editor, show.params(), &mut player.pending);
     } else if player.panel.is_shown() {
-        let right = egui::pos2(area.max.x - area.width() * panel::WIDTH, area.min.y);
+        let width = area.width() * panel::width(player.stage.is_shown());
+        let right = egui::pos2(area.max.x - width, area.min.y);
         beside.max.x = right.x;
         panel::over(ctx, Rect::from_min_max(right, area.max), &mut player.panel, show, &mut player.pending);
         if player.panel.takes_editor() {

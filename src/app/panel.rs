@@ -123,8 +123,13 @@ impl Panel {
     }
 }
 
-/// The part of the picture's width that the panel takes.
-pub(super) const WIDTH: f32 = 0.5;
+/// Around a page, in heights of the text.
+const MARGIN: f32 = 0.8;
+
+/// The part of the picture's width that the panel takes: more beside the stage, where the picture is smaller.
+pub(super) fn width(is_beside_stage: bool) -> f32 {
+    if is_beside_stage { 0.58 } else { 0.5 }
+}
 
 /// Draws the panel over a part of the window.
 pub(super) fn over(ctx: &Context, half: Rect, panel: &mut Panel, show: &Show, events: &mut Vec<Event>) {
@@ -147,7 +152,7 @@ pub(super) fn show(ui: &mut Ui, panel: &mut Panel, show: &Show, events: &mut Vec
     ui.interact(area, ui.id().with("plate"), Sense::CLICK | Sense::DRAG);
     ui.painter().rect_filled(area, 0.0, look::PLATE);
     panel.grip.begin();
-    let inner = area.shrink(look.size * 0.8);
+    let inner = area.shrink(look.size * MARGIN);
     let before = panel.page;
     let bottom = tabs(ui, &mut panel.page, inner, &look);
     if panel.page == Page::Code {
@@ -180,12 +185,21 @@ pub(super) fn show(ui: &mut Ui, panel: &mut Panel, show: &Show, events: &mut Vec
     tracing::trace!(target: "panel", "{:?} {:.3} ms", panel.page, began.elapsed().as_secs_f64() * 1e3);
 }
 
-/// The row of tabs at the top; wraps where the panel is narrow. Returns where it ends.
+/// The room beside the name of each tab, in points, with which all stand in one line of `width` points.
+fn beside_names(look: &Look, width: f32) -> f32 {
+    let names: f32 = PAGES.iter().map(|(_, name)| look.width_of(name)).sum();
+    let count = PAGES.len() as f32;
+    let left = (width - names - look.gap() * (count - 1.0)) / count;
+    left.clamp(look.size * 0.5, look.size * 1.6).floor()
+}
+
+/// The row of tabs at the top; wraps where the panel is very narrow. Returns where it ends.
 fn tabs(ui: &Ui, page: &mut Page, area: Rect, look: &Look) -> f32 {
     let height = look.row();
+    let beside = beside_names(look, area.width());
     let mut at: Pos2 = area.min;
     for (of, name) in PAGES {
-        let width = look.width_of(name) + look.size * 1.6;
+        let width = look.width_of(name) + beside;
         if at.x + width > area.max.x && at.x > area.min.x {
             at = pos2(area.min.x, at.y + height + look.gap());
         }
@@ -201,4 +215,23 @@ fn tabs(ui: &Ui, page: &mut Page, area: Rect, look: &Look) -> f32 {
 /// What a hand on the panel writes: the same as a key.
 fn written(target: impl Into<Target>, value: Value) -> Event {
     Event::Write(Write { target: target.into(), value, source: Source::Key })
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn the_tabs_stand_in_one_line_also_beside_the_stage() {
+        let window = vec2(1280.0, 720.0);
+        let preview = crate::app::stage::Layout::of(Rect::from_min_size(Pos2::ZERO, window)).preview;
+        for (room, is_beside_stage) in [(window.x, false), (preview.width(), true)] {
+            let panel = room * width(is_beside_stage);
+            let look = Look::of(window, panel);
+            let inner = panel - 2.0 * MARGIN * look.size;
+            let tabs: f32 = PAGES.iter().map(|(_, name)| look.width_of(name) + beside_names(&look, inner)).sum();
+            assert!(tabs + look.gap() * (PAGES.len() - 1) as f32 <= inner, "{tabs} of {inner}");
+            assert!(look.size >= 12.0, "{}", look.size);
+        }
+    }
 }

@@ -154,8 +154,9 @@ pub(super) fn paint(
         ui.set_max_size(window.size());
         let mut frame = Frame { show, status, rate, events };
         if !stage.has_output {
+            // They touch: round corners would leave a star of the picture between them.
             for part in [layout.strip, layout.faders, layout.presets, layout.corner] {
-                ui.painter().rect_filled(part.expand(4.0), look::ROUND, super::hud::PANEL);
+                ui.painter().rect_filled(part.expand(GAP * 0.5), 0.0, super::hud::PANEL);
             }
         }
         strip::paint(ui, layout.strip, &mut stage.strip, &mut frame);

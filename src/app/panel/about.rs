@@ -1,14 +1,14 @@
 //! The foot of a page: what is known about what the pointer is over.
 
-use bevy_egui::egui::{Align2, Rect, Ui, pos2};
+use bevy_egui::egui::{Align2, Rect, Ui, pos2, vec2};
 
 use super::grip::Hand;
 use super::look::{LINE, Look};
 use crate::app::hud::{COOL, DIM, WARM};
 use crate::params::{Kind, Target};
 
-/// Lines at the foot.
-const LINES: f32 = 1.9;
+/// Lines at the foot: a title, and two of small text.
+const LINES: f32 = 2.1;
 
 /// Where the foot of a page is.
 pub(super) fn place(area: Rect, look: &Look) -> Rect {
@@ -19,27 +19,24 @@ pub(super) fn place(area: Rect, look: &Look) -> Rect {
 pub(super) fn show(ui: &Ui, rect: Rect, hint: &str, hand: &Hand<'_>) {
     let look = hand.look;
     ui.painter().hline(rect.x_range(), rect.min.y + look.gap() * 0.5, (1.0, LINE));
-    let (first, second) = rect.with_min_y(rect.min.y + look.gap()).split_top_bottom_at_fraction(0.5);
-    let paint = |title: &str, help: &str| {
+    let all = rect.with_min_y(rect.min.y + look.gap());
+    let (first, second) = all.split_top_bottom_at_y(all.min.y + look.size * 1.7);
+    let paint = |title: &str, help: &str, colour| {
         look.line(ui.painter(), first, Align2::LEFT_CENTER, title, COOL);
-        look.note(ui.painter(), second, Align2::LEFT_CENTER, help, DIM);
+        look.paragraph(ui.painter(), second, help, colour);
     };
     if let Some(target) = hand.learns {
         let line = format!("{target} waits for a control: move one · right click cancels");
-        paint(&line, target.id.def().help);
+        paint(&line, target.id.def().help, DIM);
     } else if let Some(said) = &hand.grip.said {
-        paint(&said.title, &said.help);
+        paint(&said.title, &said.help, DIM);
     } else if let Some(target) = hand.grip.over {
         match hand.show.applies(target.id) {
-            Ok(()) => paint(&facts(target, hand), target.id.def().help),
-            Err(reason) => {
-                look.line(ui.painter(), first, Align2::LEFT_CENTER, &facts(target, hand), COOL);
-                let why = format!("does nothing now: {reason}");
-                look.note(ui.painter(), second, Align2::LEFT_CENTER, &why, WARM);
-            }
+            Ok(()) => paint(&facts(target, hand), target.id.def().help, DIM),
+            Err(reason) => paint(&facts(target, hand), &format!("does nothing now: {reason}"), WARM),
         }
     } else {
-        look.note(ui.painter(), first, Align2::LEFT_CENTER, hint, DIM);
+        look.paragraph(ui.painter(), all.translate(vec2(0.0, look.gap())), hint, DIM);
     }
 }
 

@@ -104,6 +104,7 @@ pub(super) fn field<'t>(text: &'t mut String, id: Id, look: &Look) -> TextEdit<'
     TextEdit::singleline(text)
         .id(id)
         .font(look.font())
+        .vertical_align(Align::Center)
         .frame(frame.corner_radius(look.round()).stroke((1.0, super::look::LINE)))
 }
 

@@ -62,10 +62,25 @@ pub(super) fn show(ui: &mut Ui, page: &mut Latent, show: &Show, hand: &mut Hand<
     }
 }
 
-/// Draws rows of parameters above the foot of the page; returns where they begin.
+/// What stands above the rows has at least this height, in heights of the text.
+const LEAST: f32 = 22.0;
+
+/// How many of these heights, from the first, fit into `room`.
+fn fitting(heights: impl Iterator<Item = f32>, room: f32) -> usize {
+    let mut taken = 0.0;
+    let fits = |height: &f32| {
+        taken += height;
+        taken <= room
+    };
+    heights.take_while(fits).count()
+}
+
+/// Draws rows of parameters above the foot of the page, the first of them where there is no room for all; returns where they
+/// begin.
 fn rows(ui: &mut Ui, area: Rect, foot: Rect, ids: &[Id], hand: &mut Hand<'_>) -> f32 {
     let look = *hand.look;
     let height = |id: &Id| look.row() * row::lines(id.def(), area.width(), &look) as f32;
+    let ids = &ids[..fitting(ids.iter().map(height), foot.min.y - area.min.y - look.size * LEAST)];
     let top = foot.min.y - ids.iter().map(height).sum::<f32>();
     let mut y = top;
     for id in ids {
@@ -74,4 +89,17 @@ fn rows(ui: &mut Ui, area: Rect, foot: Rect, ids: &[Id], hand: &mut Hand<'_>) ->
         y = at.max.y;
     }
     top
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_rows_stay_where_there_is_no_room_for_all() {
+        let heights = [24.0, 48.0, 24.0];
+        for (room, expected) in [(96.0, 3), (95.0, 2), (72.0, 2), (30.0, 1), (0.0, 0), (-5.0, 0)] {
+            assert_eq!(fitting(heights.into_iter(), room), expected, "{room}");
+        }
+    }
 }

@@ -31,9 +31,13 @@ pub(super) const IDLE: f32 = 0.4;
 /// Lines of text in the window's height.
 const LINES: f32 = 56.0;
 /// Characters that a page needs in its width.
-const COLUMNS: f32 = 62.0;
+const COLUMNS: f32 = 66.0;
 /// A character of the monospace font is this wide, of its size.
 const CHARACTER: f32 = 0.602;
+
+/// Small text, as a part of the usual size; and from line to line, as a part of its own.
+const SMALL: f32 = 0.85;
+const LEADING: f32 = 1.2;
 
 /// The sizes of a frame.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +69,7 @@ impl Look {
     }
 
     pub fn small(&self) -> FontId {
-        mono(self.size * 0.85)
+        mono(self.size * SMALL)
     }
 
     /// How wide a text of one line is.
@@ -106,6 +110,13 @@ impl Look {
     /// As [`Look::line`], smaller.
     pub fn note(&self, painter: &Painter, rect: Rect, align: Align2, text: &str, colour: Color32) -> Rect {
         self.line_in(painter, rect, align, text, self.small(), colour)
+    }
+
+    /// Paints small text from the top left of `rect`, in as many lines as fit there.
+    pub fn paragraph(&self, painter: &Painter, rect: Rect, text: &str, colour: Color32) {
+        let mut job = LayoutJob::simple(text.to_owned(), self.small(), colour, rect.width().max(1.0));
+        job.wrap.max_rows = ((rect.height() / (self.size * SMALL * LEADING)) as usize).max(1);
+        painter.galley(rect.min, painter.layout_job(job), colour);
     }
 
     fn line_in(&self, painter: &Painter, rect: Rect, align: Align2, text: &str, font: FontId, colour: Color32) -> Rect {

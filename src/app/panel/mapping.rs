@@ -5,7 +5,7 @@ use bevy_egui::egui::{Align, Align2, Layout, Rect, ScrollArea, Sense, Ui, UiBuil
 
 use super::about;
 use super::grip::Hand;
-use super::look::{CARD, LINE, left_of, right_of};
+use super::look::{CARD, LINE, Look, left_of, right_of};
 use crate::app::hud::{COOL, DIM, PLAIN, WARM};
 use crate::params::{Id, Value};
 use crate::show::{MapLine, Show};
@@ -31,7 +31,14 @@ pub(super) fn show(ui: &mut Ui, page: &mut Mapping, show: &Show, hand: &mut Hand
     let foot = about::place(area, &look);
     let head = Rect::from_min_size(area.min, vec2(area.width(), look.row()));
     self::head(ui, head, hand);
-    let body = Rect::from_min_max(pos2(area.min.x, head.max.y + look.gap()), pos2(area.max.x, foot.min.y));
+    let titles = Rect::from_min_size(
+        pos2(area.min.x, head.max.y + look.gap()),
+        vec2(area.width() - look.size * 1.2, look.row()),
+    );
+    for (column, title) in columns(titles, &look).into_iter().zip(["control", "plays", "comes from"]) {
+        look.note(ui.painter(), column, Align2::LEFT_CENTER, title, DIM);
+    }
+    let body = Rect::from_min_max(pos2(area.min.x, titles.max.y), pos2(area.max.x, foot.min.y));
     let mut inner = ui.new_child(UiBuilder::new().max_rect(body).layout(Layout::top_down(Align::Min)));
     let scroll = ScrollArea::vertical().id_salt("map").auto_shrink(false);
     let scroll = scroll.scroll_source(ScrollSource::SCROLL_BAR | ScrollSource::MOUSE_WHEEL);
@@ -68,6 +75,13 @@ fn head(ui: &Ui, rect: Rect, hand: &mut Hand<'_>) {
     }
 }
 
+/// Where the control, what it plays, and the origin of a mapping stand in its line.
+fn columns(line: Rect, look: &Look) -> [Rect; 3] {
+    let text = line.shrink2(vec2(look.size * 0.5, 0.0));
+    let part = |from: f32, to: f32| left_of(right_of(text, text.width() * from), text.width() * (to - from));
+    [part(0.0, 0.33), part(0.35, 0.7), part(0.71, 0.91)]
+}
+
 /// One mapping. True when it is removed.
 fn line(ui: &Ui, rect: Rect, i: usize, line: &MapLine, hand: &mut Hand<'_>) -> bool {
     let look = *hand.look;
@@ -78,13 +92,12 @@ fn line(ui: &Ui, rect: Rect, i: usize, line: &MapLine, hand: &mut Hand<'_>) -> b
         hand.grip.say(format!("{} plays {}", line.control, line.to), &line.by);
     }
     ui.painter().hline(rect.x_range(), rect.max.y, (1.0, LINE.gamma_multiply(0.5)));
-    let text = rect.shrink2(vec2(look.size * 0.5, 0.0));
-    let column = |from: f32, to: f32| left_of(right_of(text, text.width() * from), text.width() * (to - from));
-    look.line(ui.painter(), column(0.0, 0.33), Align2::LEFT_CENTER, &line.control, WARM);
-    look.line(ui.painter(), column(0.35, 0.7), Align2::LEFT_CENTER, &line.to, PLAIN);
+    let [control, to, from] = columns(rect, &look);
+    look.line(ui.painter(), control, Align2::LEFT_CENTER, &line.control, WARM);
+    look.line(ui.painter(), to, Align2::LEFT_CENTER, &line.to, PLAIN);
     let own = line.removable.as_ref();
     let by = if own.is_some() { COOL } else { DIM };
-    look.note(ui.painter(), column(0.71, 0.91), Align2::LEFT_CENTER, &line.by, by);
+    look.note(ui.painter(), from, Align2::LEFT_CENTER, &line.by, by);
     let Some(spec) = own else { return false };
     let close = right_of(rect, rect.width() - look.size * 2.4).shrink(look.gap());
     let response = look.button(ui, close, id.with("remove"), "×", false);

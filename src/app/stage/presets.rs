@@ -15,9 +15,11 @@ use bevy_egui::egui::{
     scroll_area, vec2,
 };
 
-/// Height of a tile's picture, and of the name below it.
+/// Height of a tile's picture at most, and of the name below it.
 const PICTURE: f32 = 94.0;
 const NAME: f32 = 24.0;
+/// Width of a picture over its height.
+const SHAPE: f32 = 16.0 / 9.0;
 
 /// What the tiles remember.
 pub(super) struct Presets {
@@ -56,6 +58,12 @@ fn parts(name: &str) -> (&str, &str) {
     }
 }
 
+/// How wide a tile is, so that a whole number of them fills the row: none is cut off while the row rests.
+fn tile_width(row: f32) -> f32 {
+    let count = ((row + GAP) / (PICTURE * SHAPE + GAP)).ceil().max(1.0);
+    (row + GAP) / count - GAP
+}
+
 /// Paints the tiles and the corner beside them.
 pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, frame: &mut Frame) {
     state.names.follow(frame.show.library());
@@ -67,6 +75,7 @@ pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, 
         state.seen.clone_from(&playing);
     }
     let (mut chosen, mut armed) = (None, None);
+    let size = vec2(tile_width(area.width()), area.height().min(PICTURE + NAME));
     ui.scope_builder(UiBuilder::new().max_rect(area), |ui| {
         ui.spacing_mut().item_spacing = vec2(GAP, 0.0);
         ScrollArea::horizontal()
@@ -76,20 +85,20 @@ pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, 
             .show(ui, |ui| {
                 ui.horizontal(|ui| {
                     for name in state.names.get() {
-                        let size = vec2(PICTURE * 16.0 / 9.0, PICTURE + NAME);
                         let (rect, response) = ui.allocate_exact_size(size, Sense::click());
                         let is_playing = *name == playing;
                         if is_playing && follows {
-                            ui.scroll_to_rect(rect.expand2(vec2(160.0, 0.0)), None);
+                            ui.scroll_to_rect(rect.expand2(vec2(size.x + GAP, 0.0)), None);
                         }
                         if ui.is_rect_visible(rect) {
                             let is_waiting = waits == Some(name.as_str());
                             let picture = state.pictures.get(ui.ctx(), &Key::Preset(name.clone()));
                             tile(ui, rect, name, picture, (is_playing, is_waiting, response.hovered()));
                             if waits_for_hand.as_deref() == Some(name.as_str()) {
+                                let height = size.x / SHAPE;
                                 let line = Rect::from_min_max(
-                                    rect.left_top() + vec2(0.0, PICTURE - 5.0),
-                                    rect.right_top() + vec2(0.0, PICTURE),
+                                    rect.left_top() + vec2(0.0, height - 5.0),
+                                    rect.right_top() + vec2(0.0, height),
                                 );
                                 ui.painter().rect_filled(line, 2.0, COOL);
                             }
@@ -123,7 +132,7 @@ fn tile(
     (is_playing, is_waiting, is_hovered): (bool, bool, bool),
 ) {
     let painter = ui.painter();
-    let picture = Rect::from_min_size(rect.min, vec2(rect.width(), PICTURE));
+    let picture = Rect::from_min_size(rect.min, vec2(rect.width(), rect.width() / SHAPE));
     let (number, title) = parts(name);
     look::card(painter, picture, None, is_hovered);
     match thumbnail {
@@ -189,6 +198,16 @@ fn save(ui: &mut Ui, area: Rect, state: &mut Presets, frame: &mut Frame) {
 #[cfg(test)]
 mod test {
     use super::*;
+
+    #[test]
+    fn a_whole_number_of_tiles_fills_the_row() {
+        for row in [858.0, 1159.0, 640.0, 100.0] {
+            let width = tile_width(row);
+            let count = (row + GAP) / (width + GAP);
+            assert!((count - count.round()).abs() < 1e-3 && count >= 1.0, "{count} in {row}");
+            assert!(width <= PICTURE * SHAPE + 0.01 && width > 50.0, "{width} in {row}");
+        }
+    }
 
     #[test]
     fn a_presets_number_is_told_from_its_name() {

@@ -106,12 +106,13 @@ pub(super) fn show(ui: &mut Ui, page: &mut Seeds, area: Rect, show: &Show, hand:
 /// The buttons above the map: other seeds, and the one that plays.
 fn steps(ui: &Ui, page: &mut Seeds, rect: Rect, seed: u64, count: usize, hand: &mut Hand<'_>) {
     let look = *hand.look;
-    let mut at = rect.min.x;
+    let (mut at, mut number) = (rect.min.x, 0);
     let mut button = |text: &str| {
         let width = look.width_of(text) + look.size * 1.4;
         let place = left_of(rect.with_min_x(at), width);
         at += width + look.gap();
-        look.button(ui, place, ui.id().with(text), text, false).clicked()
+        number += 1;
+        look.button(ui, place, ui.id().with(("step", number)), text, false).clicked()
     };
     if button("◀ earlier") {
         page.from = page_from(page.from, -1, count);
@@ -119,14 +120,12 @@ fn steps(ui: &Ui, page: &mut Seeds, rect: Rect, seed: u64, count: usize, hand: &
     if button("later ▶") {
         page.from = page_from(page.from, 1, count);
     }
-    if button("to the one that plays") {
+    if button(&format!("show {seed}, which plays")) {
         page.from = page_from(seed.saturating_sub(count as u64 / 2), 0, count);
     }
     if button("restart") {
         hand.write(Id::WalkRestart, Value::Nothing);
     }
-    let rest = rect.with_min_x(at);
-    look.line(ui.painter(), rest, Align2::RIGHT_CENTER, &format!("plays {seed}"), WARM);
 }
 
 fn tiles(ui: &Ui, page: &mut Seeds, grid: &Grid, seed: u64, hand: &mut Hand<'_>) {
