@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bevy::prelude::*;
 use bevy::window::PrimaryWindow;
-use bevy_egui::egui::{Align2, Context, LayerId, Rect, vec2};
+use bevy_egui::egui::{Context, LayerId, Rect};
 use bevy_egui::{EguiContext, EguiContexts, EguiInput, PrimaryEguiContext, egui};
 
 use super::present::Preview;
@@ -106,9 +106,12 @@ fn paint_all(ctx: &Context, player: &mut Player) -> Rect {
     let painter = ctx.layer_painter(LayerId::background()).with_clip_rect(area);
     let mut beside = area;
     if player.list_shown {
-        list::paint(&painter, show.keys());
+        let keys = if player.editor.is_shown() { list::Shows::Editor } else { list::Shows::All };
+        list::paint(&painter, show.keys(), keys);
     } else if player.editor.is_shown() {
-        editor::paint(ctx, area, &mut player.editor, show.params(), &mut player.pending);
+        // What the editor says itself stands at the bottom, too.
+        beside.max.y = editor::paint(ctx, area, &mut player.editor, show.params(), &mut player.pending);
+        player.editor.relieve(&mut player.status);
     } else if player.panel.is_shown() {
         let width = area.width() * panel::width(player.stage.is_shown());
         let right = egui::pos2(area.max.x - width, area.min.y);
@@ -123,14 +126,18 @@ fn paint_all(ctx: &Context, player: &mut Player) -> Rect {
     } else if player.text == Text::All {
         hud::panel(&painter, show, &player.status, &player.rate);
     }
+    let stands = hud::Stands::beside(show.words_at(), player.text == Text::All);
     if hints {
-        let at = area.center_bottom() - vec2(0.0, 18.0);
-        // What needs attention stands above it.
-        beside.max.y = hud::saying(&painter, at, Align2::CENTER_BOTTOM, HINT_TEXT).min.y;
+        let hint = hud::saying(&painter, beside, stands, HINT_TEXT);
+        // What needs attention stands further from the edge.
+        match stands {
+            hud::Stands::Bottom | hud::Stands::Corner => beside.max.y = hint.min.y,
+            hud::Stands::Top => beside.min.y = hint.max.y,
+        }
     }
     if !player.list_shown && (player.text != Text::Nothing || player.stage.is_shown()) {
         let painter = painter.with_clip_rect(beside);
-        let errors = hud::notes(&painter, &player.status, show.keys().of_window("back"));
+        let errors = hud::notes(&painter, &player.status, show.keys().of_window("back"), stands);
         let pressed =
             ctx.input(|input| input.pointer.primary_pressed().then(|| input.pointer.interact_pos()).flatten());
         if errors.zip(pressed).is_some_and(|(errors, at)| errors.contains(at)) {
@@ -171,7 +178,7 @@ mod test {
 
     #[test]
     fn the_preview_is_placed_in_pixels() {
-        let rect = Rect::from_min_size(egui::pos2(8.0, 8.0), vec2(100.0, 50.0));
+        let rect = Rect::from_min_size(egui::pos2(8.0, 8.0), egui::vec2(100.0, 50.0));
         assert_eq!(pixels(rect, 1.5), [12, 12, 150, 75]);
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! It has one document for the playing patch and one for each effect of the chain. Evaluating sends an event like any other
 //! device ([`crate::params::Id::Eval`]); results come back as reports of the show. Files are read and written by
-//! [`Files`]'s thread. [`paint`] draws all this and handles its keys; [`look`] has the colours. Runs on the main thread.
+//! [`Files`]'s thread. [`paint`] draws all this and does what [`keys`] says; [`look`] has the colours. Runs on the main thread.
 
+pub(super) mod keys;
 mod look;
 mod output;
 mod paint;
@@ -25,12 +26,13 @@ use pictures::Playing;
 use super::keys::Chord;
 use super::tiles::Tiles;
 use crate::control::{Event, Source, Write};
-use crate::params::{Id, Value};
+use crate::params::{Id, Target, Value};
 use crate::patch::edit::complete::Offer;
 use crate::patch::edit::files::{Done, Files, Place, Saved};
-use crate::patch::edit::notes::{Notes, place};
+use crate::patch::edit::notes::{Note, Notes, place};
 use crate::patch::edit::{Language, Words, text};
-use crate::show::{Report, Show};
+use crate::patch::locate::shown;
+use crate::show::{Report, Show, Summary};
 
 /// How long what was evaluated lights up.
 const FLASH: Duration = Duration::from_millis(450);
@@ -136,6 +138,12 @@ pub(super) struct Editor {
     scrub: Option<Scrub>,
     /// The last galley, and where it was painted.
     painted: Option<(Arc<egui::Galley>, egui::Pos2)>,
+    /// The lines that were seen of it.
+    in_view: Range<usize>,
+    /// What live code moves.
+    coded: Vec<Target>,
+    /// What Escape asks the show for before it closes the editor.
+    before_closing: Option<Id>,
     /// Scrolls to the cursor in this frame.
     follows: bool,
     serials: u64,
@@ -159,6 +167,9 @@ impl Editor {
             line: None,
             scrub: None,
             painted: None,
+            coded: Vec::new(),
+            in_view: 0..0,
+            before_closing: None,
             follows: false,
             serials: 0,
             tiles,
@@ -220,11 +231,40 @@ impl Editor {
         self.typed.push_back(egui::Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers });
     }
 
-    /// Closes the names, or hides the editor.
-    fn escape(&mut self) {
-        if self.popup.take().is_none() {
-            self.hide();
+    /// Closes what lies on top: the names, then what the window says of errors and of learning, then the editor.
+    fn escape(&mut self, events: &mut Vec<Event>) {
+        if self.popup.take().is_some() {
+            return;
         }
+        match self.before_closing.take() {
+            Some(id) => events.push(written(id, Value::Nothing)),
+            None => self.hide(),
+        }
+    }
+
+    /// What is left to say of an error: nothing while it is in view below its line, only the place if it is elsewhere in what is
+    /// open, else all of it.
+    fn rest_of(&self, error: String) -> Option<String> {
+        let Some((file, _, message)) = place(&error) else { return Some(error) };
+        let Some(at) = self.documents.iter().position(|document| document.name == file) else { return Some(error) };
+        let is_it = |note: &&Note| note.is_error && message.starts_with(note.text.as_str());
+        let Some(note) = self.documents[at].notes.iter().find(is_it) else { return Some(error) };
+        let is_seen = at == self.current && self.in_view.contains(&note.line);
+        (!is_seen).then(|| format!("a mistake in {file}, line {}", note.line + 1))
+    }
+
+    /// Whether a line that code has printed is in view.
+    fn shows_printed(&self, printed: &str) -> bool {
+        let Some(document) = self.documents.get(self.current) else { return false };
+        let mut notes = document.notes.iter().filter(|note| !note.is_error && self.in_view.contains(&note.line));
+        notes.any(|note| note.text.lines().last() == Some(printed))
+    }
+
+    /// Takes away what the editor shows itself.
+    pub fn relieve(&self, status: &mut Summary) {
+        let notice = status.notice.take().filter(|line| !self.shows_printed(line));
+        status.notice = notice.and_then(|line| self.rest_of(line));
+        status.faults = std::mem::take(&mut status.faults).into_iter().filter_map(|line| self.rest_of(line)).collect();
     }
 
     /// Makes the text larger or smaller; by 0, as it was at first.
@@ -243,10 +283,17 @@ impl Editor {
         while let Some(done) = self.files.as_ref().and_then(Files::poll) {
             self.take_done(done, show);
         }
+        let has_error = self.is_shown && show.errors().iter().any(|line| self.rest_of(line.clone()).is_some());
+        self.before_closing = match has_error {
+            true => Some(Id::ErrorRead),
+            false => show.is_learning().then_some(Id::LearnCancel),
+        };
         if self.is_shown || show.params().bool(Id::EditorOutput) {
             self.words.set_table(show.params().table());
             self.words.set_styles(show.styles());
             self.playing.follow(show);
+            self.coded.clear();
+            self.coded.extend(show.coded());
             self.load_current();
         }
         self.flashes.retain(|flash| flash.since.elapsed() < FLASH);
@@ -407,7 +454,7 @@ impl Editor {
     }
 
     fn take_saved(&mut self, saved: Saved, show: &mut Show) {
-        let line = format!("saved {}", saved.file.display());
+        let line = format!("saved {}", shown(&saved.file));
         let Some(document) = self.documents.iter_mut().find(|document| document.place == saved.from) else { return };
         document.saved = saved.text.into();
         match (&saved.from, saved.preset) {
@@ -518,6 +565,48 @@ mod test {
         editor.follow_files(&[old]);
         assert_ne!(serials(&editor)[1], serial, "another file");
         assert_eq!(editor.current, 0);
+    }
+
+    #[test]
+    fn escape_closes_what_lies_on_top() {
+        let mut editor = editor("psi = 1");
+        (editor.is_shown, editor.before_closing) = (true, Some(Id::ErrorRead));
+        let offer = Offer { range: 0..3, items: Vec::new(), is_complete: false, is_preview: false };
+        editor.popup = Some(Popup { offer, chosen: None });
+        let mut events = Vec::new();
+        editor.escape(&mut events);
+        assert!(editor.popup.is_none() && editor.is_shown && events.is_empty(), "the names");
+        editor.escape(&mut events);
+        assert_eq!((editor.is_shown, &*events), (true, &[written(Id::ErrorRead, Value::Nothing)][..]), "an error");
+        editor.escape(&mut events);
+        assert_eq!((editor.is_shown, events.len()), (false, 1));
+    }
+
+    #[test]
+    fn what_the_editor_shows_is_not_said_again() {
+        let mut editor = editor("psi = 1\n\nseed = nil + 3\nprint(3)");
+        let report = |lines, result: Result<Vec<String>, &str>| Report {
+            file: "my drift.luau".to_owned(),
+            lines: Some(lines),
+            result: result.map_err(str::to_owned),
+        };
+        editor.take_report(&report(3..4, Err("my drift.luau:3: no")));
+        editor.take_report(&report(4..5, Ok(vec!["2".to_owned(), "3".to_owned()])));
+        let mut left = |in_view: Range<usize>, line: &str| {
+            editor.in_view = in_view;
+            let mut status =
+                Summary { notice: Some(line.to_owned()), faults: vec![line.to_owned()], ..Summary::default() };
+            editor.relieve(&mut status);
+            (status.notice, status.faults.pop())
+        };
+        let error = "my drift.luau:3: no (3 times)";
+        assert_eq!(left(0..4, error), (None, None));
+        let place = "a mistake in my drift.luau, line 3";
+        assert_eq!(left(0..2, error), (Some(place.to_owned()), Some(place.to_owned())), "scrolled away");
+        assert_eq!(left(0..4, "3").0, None, "it is printed below its line");
+        for other in ["my drift.luau:3: another", "other.luau:3: no", "no sound: gone", "2"] {
+            assert_eq!(left(0..4, other), (Some(other.to_owned()), Some(other.to_owned())));
+        }
     }
 
     #[test]

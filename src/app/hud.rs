@@ -4,11 +4,12 @@
 //! Painted by egui on the control window only; it takes no input and never covers the whole picture.
 
 use bevy_egui::egui::epaint::text::{LayoutJob, TextFormat};
-use bevy_egui::egui::{self, Align2, Color32, FontFamily, FontId, Painter, Pos2, Rect, Vec2};
+use bevy_egui::egui::{Align2, Color32, FontFamily, FontId, Painter, Pos2, Rect, Vec2};
 
 use super::meters::{self, meters};
 use super::stage::Rate;
 use crate::control::keys::Key;
+use crate::image::words::Place;
 use crate::params::{Id, Params, Target, TimeBase};
 use crate::show::{Show, Summary};
 
@@ -61,7 +62,7 @@ fn ports(ports: &[String]) -> String {
         [] => "none".to_owned(),
         [only] => only.clone(),
         [first, rest @ ..] => {
-            let more = format!(" +{}", rest.len());
+            let more = format!(" and {} more", rest.len());
             let room = COLUMNS - LABEL - more.len();
             format!("{}{more}", fitted(first, room.min(first.chars().count())))
         }
@@ -101,7 +102,7 @@ fn rows(status: &Summary, playing: &Playing, params: &Params, rate: &Rate) -> Ve
         row("preset", status.preset.clone()),
         row("network", status.network.clone()),
         row("seed", format!("{:<10}  psi {:>5.2}", params.int(Id::Seed), params.get(Id::Psi))),
-        row("walk", format!("{:<10}  {:>+5.2} {per}", params.choice(Id::WalkKind), params.get(Id::WalkSpeed))),
+        row("walk", format!("{:<10}  speed {:>+5.2} {per}", params.choice(Id::WalkKind), params.get(Id::WalkSpeed))),
     ];
     if !playing.styles.is_empty() {
         rows.push(row("style", styles(&playing.styles, params)));
@@ -183,12 +184,13 @@ pub(super) fn mono(size: f32) -> FontId {
     FontId::new(size, FontFamily::Monospace)
 }
 
-/// Paints the panel in the top left corner.
+/// Paints the panel in the top left corner, or at the bottom where words for the audience are at the top.
 pub(super) fn panel(painter: &Painter, show: &Show, status: &Summary, rate: &Rate) {
-    paint(painter, status, &rows(status, &Playing::of(show), show.params(), rate));
+    let anchor = if show.words_at() == Some(Place::Top) { Align2::LEFT_BOTTOM } else { Align2::LEFT_TOP };
+    paint(painter, status, &rows(status, &Playing::of(show), show.params(), rate), anchor);
 }
 
-fn paint(painter: &Painter, status: &Summary, rows: &[Row]) {
+fn paint(painter: &Painter, status: &Summary, rows: &[Row], anchor: Align2) {
     let screen = painter.clip_rect();
     let mut size = (screen.height() / 54.0).clamp(9.0, 20.0);
     let margin = Vec2::splat(size * 0.8);
@@ -198,8 +200,8 @@ fn paint(painter: &Painter, status: &Summary, rows: &[Row]) {
     size *= (room / wanted).min_elem().clamp(0.1, 1.0);
     let cell = character(painter, size);
 
-    let inner =
-        Rect::from_min_size(screen.min + margin * 2.0, Vec2::new(cell.x * COLUMNS as f32, cell.y * rows.len() as f32));
+    let size_of_text = Vec2::new(cell.x * COLUMNS as f32, cell.y * rows.len() as f32);
+    let inner = anchor.align_size_within_rect(size_of_text, screen.shrink2(margin * 2.0));
     painter.rect_filled(inner.expand2(margin), size * 0.6, PANEL);
     for (line, row) in rows.iter().enumerate() {
         let at = inner.min + Vec2::new(0.0, cell.y * line as f32);
@@ -263,19 +265,56 @@ fn faults(faults: &[String], key: Option<Key>) -> Vec<String> {
     lines
 }
 
-/// Paints what needs attention, at the bottom: what is wrong, the notice, loading and recording. `key` says that errors were
-/// read. Returns where the errors stand, to be clicked.
-pub(super) fn notes(painter: &Painter, status: &Summary, key: Option<Key>) -> Option<Rect> {
-    let mut bottom = painter.clip_rect().max.y - note_size(painter);
-    let mut clicked: Option<Rect> = None;
-    // From the bottom upwards: the newest error is on top of the others.
-    for line in faults(&status.faults, key).into_iter().rev() {
-        let area = note(painter, line, RED, &mut bottom);
-        clicked = Some(clicked.map_or(area, |known| known.union(area)));
+/// Where lines for the player stand: away from the words for the audience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stands {
+    /// In the middle, one above the other.
+    Bottom,
+    /// At the bottom right, beside the HUD.
+    Corner,
+    /// At the right, where the HUD and the editor leave room, one below the other.
+    Top,
+}
+
+impl Stands {
+    /// Beside words there, or none, and beside the HUD if it is shown.
+    pub fn beside(words: Option<Place>, has_hud: bool) -> Stands {
+        match words {
+            Some(Place::Bottom) => Stands::Top,
+            Some(Place::Top) if has_hud => Stands::Corner,
+            _ => Stands::Bottom,
+        }
     }
-    for (text, before, colour) in needs(status) {
-        if let Some(text) = text {
-            note(painter, format!("{before}{text}"), colour, &mut bottom);
+
+    /// The part of the width that a line may take.
+    fn widest(self) -> f32 {
+        if self == Stands::Bottom { 0.8 } else { 0.46 }
+    }
+}
+
+/// Paints what needs attention: what is wrong, the notice, loading and recording. `key` says that errors were read. Returns where
+/// the errors stand, to be clicked.
+pub(super) fn notes(painter: &Painter, status: &Summary, key: Option<Key>, stands: Stands) -> Option<Rect> {
+    let needs = needs(status).into_iter();
+    let needs = needs.filter_map(|(text, before, colour)| Some((format!("{before}{}", text.as_ref()?), colour, false)));
+    let faults = faults(&status.faults, key).into_iter().map(|line| (line, RED, true));
+    // From the top: the newest error is above the others.
+    let lines: Vec<_> = needs.rev().chain(faults).collect();
+    let (screen, size) = (painter.clip_rect(), note_size(painter));
+    let mut clicked: Option<Rect> = None;
+    let mut paint = |(text, colour, is_fault): (String, Color32, bool), edge: f32| {
+        let plate = note(painter, text, colour, stands, edge);
+        if is_fault {
+            clicked = Some(clicked.map_or(plate, |known| known.union(plate)));
+        }
+        plate
+    };
+    match stands {
+        Stands::Bottom | Stands::Corner => {
+            lines.into_iter().rev().fold(screen.max.y - size, |edge, line| paint(line, edge).min.y - size * 0.4);
+        }
+        Stands::Top => {
+            lines.into_iter().fold(screen.min.y + size, |edge, line| paint(line, edge).max.y + size * 0.4);
         }
     }
     clicked
@@ -285,23 +324,33 @@ fn note_size(painter: &Painter) -> f32 {
     (painter.clip_rect().height() / 50.0).clamp(12.0, 22.0)
 }
 
-/// Paints one line above `bottom`, which moves up; returns its plate.
-fn note(painter: &Painter, text: String, colour: Color32, bottom: &mut f32) -> Rect {
+/// Paints one line that ends at `edge`, or begins there at the top; returns its plate.
+fn note(painter: &Painter, text: String, colour: Color32, stands: Stands, edge: f32) -> Rect {
     let (screen, size) = (painter.clip_rect(), note_size(painter));
-    let mut job = LayoutJob::simple(text, mono(size), colour, screen.width() * 0.8);
+    let mut job = LayoutJob::simple(text, mono(size), colour, screen.width() * stands.widest());
     job.wrap.max_rows = 3;
-    job.halign = egui::Align::Center;
+    let pad = Vec2::new(size, size * 0.4);
+    let (anchor, at) = match stands {
+        Stands::Bottom => (Align2::CENTER_BOTTOM, Pos2::new(screen.center().x, edge - pad.y)),
+        Stands::Corner => (Align2::RIGHT_BOTTOM, Pos2::new(screen.max.x - size - pad.x, edge - pad.y)),
+        Stands::Top => (Align2::RIGHT_TOP, Pos2::new(screen.max.x - size - pad.x, edge + pad.y)),
+    };
+    job.halign = anchor.x();
     let galley = painter.layout_job(job);
-    let area = Align2::CENTER_BOTTOM.anchor_size(Pos2::new(screen.center().x, *bottom - size * 0.4), galley.size());
-    let plate = area.expand2(Vec2::new(size, size * 0.4));
+    let area = anchor.anchor_size(at, galley.size());
+    let plate = area.expand2(pad);
     painter.rect_filled(plate, size * 0.5, PANEL);
-    painter.galley(area.center_top(), galley, colour);
-    *bottom = area.min.y - size * 0.8;
+    painter.galley(Pos2::new(at.x, area.min.y), galley, colour);
     plate
 }
 
 /// Paints one short line on a plate, and returns that.
-pub(super) fn saying(painter: &Painter, at: Pos2, anchor: Align2, text: &str) -> Rect {
+pub(super) fn saying(painter: &Painter, area: Rect, stands: Stands, text: &str) -> Rect {
+    let (anchor, at) = match stands {
+        Stands::Bottom => (Align2::CENTER_BOTTOM, area.center_bottom() - Vec2::new(0.0, 18.0)),
+        Stands::Corner => (Align2::RIGHT_BOTTOM, area.right_bottom() - Vec2::new(28.0, 18.0)),
+        Stands::Top => (Align2::RIGHT_TOP, area.right_top() + Vec2::new(-28.0, 18.0)),
+    };
     let size = 14.0;
     let galley = painter.layout_no_wrap(text.to_owned(), FontId::new(size, FontFamily::Proportional), PLAIN);
     let area = anchor.anchor_size(at, galley.size());
@@ -313,6 +362,8 @@ pub(super) fn saying(painter: &Painter, at: Pos2, anchor: Align2, text: &str) ->
 
 #[cfg(test)]
 mod test {
+    use bevy_egui::egui::{Context, LayerId, RawInput};
+
     use super::*;
     use crate::control::DeviceStatus;
 
@@ -381,6 +432,31 @@ mod test {
     }
 
     #[test]
+    fn lines_for_the_player_stand_away_from_the_words_for_the_audience() {
+        for (words, has_hud, is_at_top, is_right) in [
+            (None, true, false, false),
+            (Some(Place::Bottom), false, true, true),
+            (Some(Place::Bottom), true, true, true),
+            (Some(Place::Middle), false, false, false),
+            (Some(Place::Top), false, false, false),
+            (Some(Place::Top), true, false, true),
+        ] {
+            let ctx = Context::default();
+            let screen = Rect::from_min_size(Pos2::ZERO, Vec2::new(1280.0, 720.0));
+            ctx.begin_pass(RawInput { screen_rect: Some(screen), ..RawInput::default() });
+            let painter = ctx.layer_painter(LayerId::background());
+            let faults = vec!["no sound ".repeat(40), "no room".to_owned()];
+            let status = Summary { notice: Some("saved".to_owned()), faults, ..Summary::default() };
+            let plates = notes(&painter, &status, None, Stands::beside(words, has_hud)).expect("two errors");
+            assert!(screen.contains_rect(plates), "{plates:?}");
+            assert_eq!(plates.center().y < 240.0, is_at_top, "{words:?}: {plates:?}");
+            assert_eq!(plates.center().y > 480.0, !is_at_top, "{words:?}: {plates:?}");
+            assert_eq!(plates.min.x > 640.0, is_right, "{words:?}: {plates:?}");
+            let _ = ctx.end_pass();
+        }
+    }
+
+    #[test]
     fn every_colour_can_be_read_over_a_white_picture() {
         // Light is mixed as light; contrast as in WCAG 2.1, which asks for 4.5.
         let linear = |byte: u8| {
@@ -409,8 +485,8 @@ mod test {
         assert_eq!(fitted("abc", 5), "abc  ");
         assert_eq!(fitted("abcdef", 5), "abcd…");
         assert_eq!(ports(&[]), "none");
-        assert_eq!(ports(&["one".into(), "two".into(), "three".into()]), "one +2");
-        assert!(ports(&status().devices[0].open).ends_with("… +1"));
+        assert_eq!(ports(&["one".into(), "two".into(), "three".into()]), "one and 2 more");
+        assert!(ports(&status().devices[0].open).ends_with("… and 1 more"));
         assert_eq!([count(12), count(99_999), count(100_000), count(u64::MAX)], ["12", "99999", "100k", "9999M"]);
     }
 }

@@ -71,7 +71,7 @@ impl Own {
 const TYPED: &str = "acdhkosuvwxyz./+=-0";
 
 /// Whether a key is neither typed nor a command of text, so that it does its work while text is written.
-fn is_heard_while_typing(key: Key) -> bool {
+pub(super) fn is_heard_while_typing(key: Key) -> bool {
     match key {
         Key::Escape | Key::Function(_) => true,
         Key::Ctrl(c) | Key::CtrlShift(c) => !TYPED.contains(c),

@@ -11,6 +11,8 @@ const CONTROL: usize = 22;
 const TO: usize = 24;
 const BY: usize = 14;
 const WIDTH: usize = CONTROL + TO + BY + 6;
+/// Lines above the first: the title, an empty one, what the columns are.
+const HEAD: usize = 3;
 /// Maximum columns, and lines per column.
 const COLUMNS: usize = 3;
 const LINES: usize = 40;
@@ -29,11 +31,17 @@ fn lines(map: &[MapLine]) -> Vec<(String, String)> {
     lines
 }
 
+/// What stands above the columns.
+fn heads() -> String {
+    format!("{}  {}  {}  ", fitted("control", CONTROL), fitted("plays", TO), fitted("comes from", BY))
+}
+
 /// Paints the list in the middle of the window, as large as fits.
 pub(super) fn paint(painter: &Painter, map: &[MapLine]) {
     let lines = lines(map);
     let columns = lines.len().div_ceil(LINES).max(1);
-    let rows = lines.len().div_ceil(columns) + 2;
+    let per_column = lines.len().div_ceil(columns).max(1);
+    let rows = per_column + HEAD;
     let screen = painter.clip_rect();
     let mut size = (screen.height() / 48.0).clamp(9.0, 20.0);
     let area = |cell: Vec2| Vec2::new(cell.x * (WIDTH * columns) as f32, cell.y * rows as f32);
@@ -43,8 +51,12 @@ pub(super) fn paint(painter: &Painter, map: &[MapLine]) {
     painter.rect_filled(inner.expand(size * 1.5), size * 0.8, PANEL);
     let title = "mapping   L learns   U undoes   M closes".to_owned();
     painter.galley(inner.min, painter.layout_no_wrap(title, mono(size), DIM), DIM);
+    for column in 0..columns {
+        let at = inner.min + Vec2::new(cell.x * (column * WIDTH) as f32, cell.y * (HEAD - 1) as f32);
+        painter.galley(at, painter.layout_no_wrap(heads(), mono(size), DIM), DIM);
+    }
     for (i, (control, rest)) in lines.iter().enumerate() {
-        let (column, row) = (i / (rows - 2), i % (rows - 2) + 2);
+        let (column, row) = (i / per_column, i % per_column + HEAD);
         let at = inner.min + Vec2::new(cell.x * (column * WIDTH) as f32, cell.y * row as f32);
         let mut job = LayoutJob::default();
         job.append(control, 0.0, TextFormat::simple(mono(size), WARM));
@@ -71,5 +83,9 @@ mod test {
         assert!(painted[0].0.chars().count() + painted[0].1.chars().count() == WIDTH);
         assert!(painted.last().is_some_and(|(text, _)| text.starts_with("and 181 more")));
         assert_eq!(lines(&map[..3]).len(), 3);
+        for (head, from) in [("control", 0), ("plays", CONTROL + 2), ("comes from", CONTROL + TO + 4)] {
+            assert_eq!(heads().find(head), Some(from), "above its column");
+        }
+        assert_eq!(heads().chars().count(), WIDTH);
     }
 }

@@ -1,10 +1,13 @@
 //! How code looks: colours, and the text laid out with room for notes below its lines.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 use std::sync::Arc;
 
 use bevy_egui::egui::epaint::text::{LayoutJob, TextFormat};
-use bevy_egui::egui::{Align, Color32, Context, FontId, Galley, Painter, Pos2, Rect, Shape, Stroke, Vec2, pos2, vec2};
+use bevy_egui::egui::{
+    Align, Color32, Context, FontId, Galley, Painter, Pos2, Rangef, Rect, Shape, Stroke, Vec2, pos2, vec2,
+};
 
 use super::Document;
 use crate::app::hud::{PLAIN, WARM, mono};
@@ -49,12 +52,23 @@ pub(super) struct Job {
     pub notes: Vec<(usize, Arc<Galley>)>,
 }
 
-/// A line that assigns to a parameter.
+/// A line that assigns to a parameter, to all members of a family, or, where both have the same name, to one or the other.
+#[derive(Debug, PartialEq)]
 pub(super) struct Assigned {
     pub line: usize,
-    /// The parameter, or a family of them.
-    pub to: Target,
-    pub is_family: bool,
+    pub to: Option<Target>,
+    pub family: Option<Id>,
+}
+
+impl Assigned {
+    /// What code moves of it: the parameter, or else the members of the family.
+    fn moved<'a>(&self, coded: &'a [Target]) -> impl Iterator<Item = &'a Target> + use<'a> {
+        let to = self.to.filter(|to| coded.contains(to));
+        let family = self.family.filter(|_| to.is_none());
+        let is_it = move |target: &&Target| to == Some(**target) || family == Some(target.id);
+        // Triggers and texts have no place between two ends.
+        coded.iter().filter(is_it).filter(|target| target.id.def().default_number().is_some())
+    }
 }
 
 /// A number that changes with what it is made from.
@@ -166,6 +180,12 @@ pub(super) fn rows(galley: &Galley, at: Pos2) -> impl Iterator<Item = (usize, bo
     })
 }
 
+/// The lines of the text that are seen between these heights; a note stands below its line.
+pub(super) fn lines_between(galley: &Galley, at: Pos2, heights: Rangef) -> Range<usize> {
+    let seen = rows(galley, at).filter(|(.., rect)| heights.contains(rect.center().y));
+    seen.fold(0..0, |lines, (line, ..)| if lines.is_empty() { line..line + 1 } else { lines.start..line + 1 })
+}
+
 /// The plates behind the code, and the notes.
 pub(super) fn plates(
     document: &Document,
@@ -220,10 +240,8 @@ pub(super) fn find_assigned(document: &mut Document, words: &Words) {
     }
     let found = document.text.lines().enumerate().filter_map(|(line, code)| {
         let name = text::assigned(code)?;
-        if let Some(family) = words.family(name) {
-            return Some(Assigned { line, to: family.into(), is_family: true });
-        }
-        Some(Assigned { line, to: words.target(name)?, is_family: false })
+        let (to, family) = (words.target(name), words.family(name));
+        (to.is_some() || family.is_some()).then_some(Assigned { line, to, family })
     });
     document.assigned = (key, found.collect());
 }
@@ -231,15 +249,15 @@ pub(super) fn find_assigned(document: &mut Document, words: &Words) {
 /// Most marks of a meter for a whole vector.
 const MARKS: usize = 16;
 
-/// Paints a meter beside each line whose parameter is bound: its range, and what plays now.
+/// Paints a meter beside each line whose parameter is `coded`, moved by live code: its range, and what plays now.
 pub(super) fn meters(
     document: &Document,
     (galley, at): (&Galley, Pos2),
     points: f32,
-    params: &Params,
+    (params, coded): (&Params, &[Target]),
     painter: &Painter,
 ) {
-    if document.assigned.1.is_empty() || params.bound().is_empty() {
+    if document.assigned.1.is_empty() || coded.is_empty() {
         return;
     }
     // Where the lines end; a line may be wrapped.
@@ -249,10 +267,7 @@ pub(super) fn meters(
         ends.push((line, rect));
     }
     for assigned in &document.assigned.1 {
-        let bound: Vec<Target> = match assigned.is_family {
-            true => params.bound().iter().filter(|target| target.id == assigned.to.id).take(MARKS).copied().collect(),
-            false => params.bound().iter().filter(|target| **target == assigned.to).copied().collect(),
-        };
+        let bound: Vec<Target> = assigned.moved(coded).take(MARKS).copied().collect();
         if let (Some((_, rect)), false) = (ends.iter().find(|(line, _)| *line == assigned.line), bound.is_empty()) {
             meter(&bound, pos2(rect.max.x, rect.min.y), points, params, painter);
         }
@@ -295,5 +310,28 @@ fn number(value: f64, id: Id) -> String {
         crate::params::Kind::Int { .. } => format!("{value:.0}"),
         _ if high - low > 20.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use crate::params::Table;
+
+    #[test]
+    fn a_line_has_a_meter_of_what_it_moves_also_where_a_family_has_the_same_name() {
+        let mut words = Words::default();
+        words.set_table(Table::built_in());
+        let of = |name: &str| Assigned { line: 0, to: words.target(name), family: words.family(name) };
+        let layer = |index| Target { id: Id::PsiLayer, index };
+        let moved = |name: &str, coded: &[Target]| of(name).moved(coded).copied().collect::<Vec<_>>();
+        let (psi, speed) = (Target::from(Id::Psi), Target::from(Id::WalkSpeed));
+        assert!(words.family("psi") == Some(Id::PsiLayer), "there is a psi for each layer, too");
+        assert_eq!(moved("psi", &[speed, psi]), [psi]);
+        assert_eq!(moved("psi", &[layer(1), psi, layer(2)]), [psi]);
+        assert_eq!(moved("psi", &[layer(1), speed, layer(2)]), [layer(1), layer(2)]);
+        assert_eq!(moved("psi[2]", &[layer(1), layer(2)]), [layer(2)]);
+        assert_eq!(moved("walk.speed", &[psi, speed]), [speed]);
+        assert!(moved("seed.next", &[Id::SeedNext.into()]).is_empty(), "a trigger has no place");
     }
 }

@@ -29,7 +29,7 @@ pub(in crate::app) fn paint(ctx: &Context, editor: &mut Editor, params: &Params)
     let here = text::line_of(&document.text, at);
     let glow = |line: usize| glow(&editor.flashes, document.serial, line);
     painter.extend(look::plates(document, Screen::Output, (&galley, from), points, Some(here), glow));
-    look::meters(document, (&galley, from), points, params, &painter);
+    look::meters(document, (&galley, from), points, (params, &editor.coded), &painter);
     painter.galley(from, galley, PLAIN);
     let line = cursor.translate(from.to_vec2());
     let foot = pos2(line.min.x, line.min.y + points * look::LINE_HEIGHT);

@@ -10,6 +10,7 @@ use bevy_egui::egui::{
     PointerButton, Rect, ScrollArea, Sense, Shape, Stroke, TextBuffer, TextEdit, Ui, pos2, vec2,
 };
 
+use super::keys::{self, Command};
 use super::look::{Screen, Size};
 use super::pictures::Pictures;
 use super::{Document, Editor, Popup, Scrub, glow, look, written};
@@ -28,18 +29,20 @@ const PICTURED: usize = 6;
 /// Longest value that is offered, in characters.
 const LONGEST_VALUE: usize = 24;
 
-/// Paints the editor over the picture in `screen`, a part of the window in points, and turns what is typed into events.
+/// Paints the editor over the picture in `screen`, a part of the window in points, and turns what is typed into events. Returns
+/// where free room ends at the bottom.
 pub(in crate::app) fn paint(
     ctx: &Context,
     screen: Rect,
     editor: &mut Editor,
     params: &Params,
     events: &mut Vec<Event>,
-) {
+) -> f32 {
     // Ctrl with plus and minus is the size of the text.
     ctx.options_mut(|options| options.zoom_with_keyboard = false);
     let points = editor.points(screen.height());
-    keys(ctx, editor, params, events);
+    take_keys(ctx, editor, params, events);
+    let mut bottom = screen.max.y;
     scrub(ctx, editor, events);
     let layer = Area::new(Id::new("editor")).order(Order::Middle).fixed_pos(screen.min).constrain(false);
     layer.show(ctx, |ui| {
@@ -49,10 +52,11 @@ pub(in crate::app) fn paint(
         tabs(ui, editor, points);
         field(ui, editor, params, points);
         if let Some((line, _)) = &editor.line {
-            saying(ui, line, points);
+            bottom = saying(ui, line, points).min.y;
         }
     });
     names(ctx, editor, points);
+    bottom
 }
 
 /// The id of a document's text field, which has its own cursor and undo.
@@ -87,7 +91,7 @@ fn type_over(ctx: &Context, editor: &mut Editor, range: Range<usize>, with: &str
 
 /// Handles what was typed, in its order: a slow frame may hold a whole line, with Enter in it. What only the text field knows
 /// (arrows, the clipboard, undo) is left to it; what comes after that waits for the next frame.
-fn keys(ctx: &Context, editor: &mut Editor, params: &Params, events: &mut Vec<Event>) {
+fn take_keys(ctx: &Context, editor: &mut Editor, params: &Params, events: &mut Vec<Event>) {
     // The keys come from elsewhere, each with what was held; of the text field's own only the clipboard is kept.
     ctx.input_mut(|input| input.events.retain(|event| !matches!(event, Input::Key { .. } | Input::Text(_))));
     while let Some(event) = editor.typed.pop_front() {
@@ -143,19 +147,10 @@ fn key(ctx: &Context, editor: &mut Editor, event: &Input, params: &Params, event
     if is_plain && !modifiers.shift && choose(ctx, editor, key) {
         return true;
     }
-    let (text, language, at) = (&editor.documents[editor.current].text, document_language(editor), selection.start);
-    let range = match (key, modifiers.command, modifiers.shift, modifiers.alt) {
-        (Key::Enter, true, true, _) => Some((0..text.len(), "file")),
-        (Key::Enter, true, false, _) if !selection.is_empty() => Some((text::whole_lines(text, selection.clone()), "")),
-        (Key::Enter, true, false, _) => text::block(text, at, language).map(|range| (range, "")),
-        (Key::Enter, false, _, true) => text::statement(text, at, language).map(|range| (range, "")),
-        _ => None,
-    };
-    if let Some((range, how)) = range {
-        editor.popup = None;
-        editor.evaluate(range, how, events);
-        return true;
+    if let Some(command) = keys::command(key, modifiers) {
+        return command != Command::Field && obey(ctx, editor, command, &selection, params, events);
     }
+    let (text, language, at) = (&editor.documents[editor.current].text, document_language(editor), selection.start);
     match key {
         Key::Enter if is_plain => {
             let new = format!("\n{}", text::indent_after(text, at, language));
@@ -171,24 +166,51 @@ fn key(ctx: &Context, editor: &mut Editor, event: &Input, params: &Params, event
                 offer_names(ctx, editor, params, false);
             }
         }
-        Key::Escape => editor.escape(),
-        Key::E if modifiers.command && !modifiers.shift => editor.hide(),
-        Key::Period if modifiers.command => {
+        _ => return !is_passed(event),
+    }
+    true
+}
+
+/// Does what a key of the editor's table says. False if there is nothing to do it with.
+fn obey(
+    ctx: &Context,
+    editor: &mut Editor,
+    command: Command,
+    selection: &Range<usize>,
+    params: &Params,
+    events: &mut Vec<Event>,
+) -> bool {
+    let count = editor.documents.len();
+    let (text, language, at) = (&editor.documents[editor.current].text, document_language(editor), selection.start);
+    let mut evaluate = |range: Option<Range<usize>>, how: &str, editor: &mut Editor| {
+        if let Some(range) = range {
+            editor.popup = None;
+            editor.evaluate(range, how, events);
+        }
+    };
+    match command {
+        Command::Whole => evaluate(Some(0..text.len()), "file", editor),
+        Command::Block if !selection.is_empty() => {
+            evaluate(Some(text::whole_lines(text, selection.clone())), "", editor)
+        }
+        Command::Block => evaluate(text::block(text, at, language), "", editor),
+        Command::Statement => evaluate(text::statement(text, at, language), "", editor),
+        Command::Hush => {
             events.push(written(Param::Hush, Value::Nothing));
             editor.say("hush: everything that live code plays has ended".to_owned());
         }
-        Key::U if modifiers.command => events.push(written(Param::EvalUndo, Value::Nothing)),
-        Key::S if modifiers.command => editor.save(),
-        Key::Space if modifiers.command => offer_names(ctx, editor, params, true),
-        Key::Slash if modifiers.command => comment(ctx, editor),
-        Key::PageDown if modifiers.command => open(editor, (editor.current + 1) % editor.documents.len()),
-        Key::PageUp if modifiers.command => {
-            open(editor, (editor.current + editor.documents.len() - 1) % editor.documents.len());
-        }
-        Key::Plus | Key::Equals if modifiers.command => editor.resize(1),
-        Key::Minus if modifiers.command => editor.resize(-1),
-        Key::Num0 if modifiers.command => editor.resize(0),
-        _ => return !is_passed(event),
+        Command::TakeBack => events.push(written(Param::EvalUndo, Value::Nothing)),
+        Command::Save => editor.save(),
+        Command::Comment => comment(ctx, editor),
+        Command::Names => offer_names(ctx, editor, params, true),
+        Command::Next => open(editor, (editor.current + 1) % count),
+        Command::Previous => open(editor, (editor.current + count - 1) % count),
+        Command::Larger => editor.resize(1),
+        Command::Smaller => editor.resize(-1),
+        Command::Usual => editor.resize(0),
+        Command::Hide => editor.hide(),
+        Command::Escape => editor.escape(events),
+        Command::Field => return false,
     }
     true
 }
@@ -348,7 +370,7 @@ fn tabs(ui: &mut Ui, editor: &mut Editor, points: f32) {
 fn field(ui: &mut Ui, editor: &mut Editor, params: &Params, points: f32) {
     let follows = std::mem::take(&mut editor.follows);
     let is_scrubbing = editor.scrub.is_some();
-    let Editor { documents, current, words, flashes, painted, .. } = editor;
+    let Editor { documents, current, words, flashes, painted, in_view, coded, .. } = editor;
     let Some(document) = documents.get_mut(*current) else { return };
     let id = id_of(document);
     let ctx = ui.ctx().clone();
@@ -399,11 +421,12 @@ fn field(ui: &mut Ui, editor: &mut Editor, params: &Params, points: f32) {
         let glow = |line: usize| glow(flashes, document.serial, line);
         ui.painter().set(below, Shape::Vec(look::plates(document, Screen::Player, (&galley, at), points, here, glow)));
         look::find_assigned(document, words);
-        look::meters(document, (&galley, at), points, params, ui.painter());
+        look::meters(document, (&galley, at), points, (params, coded), ui.painter());
         if let Some(cursor) = cursor.filter(|_| follows) {
             let rect = galley.pos_from_cursor(cursor).translate(at.to_vec2());
             ui.scroll_to_rect(rect.expand(points * 2.0), None);
         }
+        *in_view = look::lines_between(&galley, at, ui.clip_rect().y_range());
         // Room to scroll the last lines up.
         ui.add_space(height * 0.4);
         *painted = Some((galley, at));
@@ -419,14 +442,16 @@ fn field(ui: &mut Ui, editor: &mut Editor, params: &Params, points: f32) {
     }
 }
 
-/// A line of the editor's own, at the bottom left.
-fn saying(ui: &Ui, line: &str, points: f32) {
+/// A line of the editor's own, at the bottom left; returns its plate.
+fn saying(ui: &Ui, line: &str, points: f32) -> Rect {
     let painter = ui.painter();
     let screen = ui.max_rect();
     let galley = painter.layout(line.to_owned(), mono(points * 0.85), PLAIN, screen.width() * 0.6);
     let from = Align2::LEFT_BOTTOM.anchor_size(screen.left_bottom() + vec2(points * 1.5, -points), galley.size()).min;
-    painter.rect_filled(Rect::from_min_size(from, galley.size()).expand(points * 0.4), 0.0, look::PLATE);
+    let plate = Rect::from_min_size(from, galley.size()).expand(points * 0.4);
+    painter.rect_filled(plate, 0.0, look::PLATE);
     painter.galley(from, galley, PLAIN);
+    plate
 }
 
 /// The names that can be typed, below the cursor.
