@@ -16,6 +16,7 @@ use latent_jockey::show::printable;
 #[command(
     after_help = "Without a command it plays the first preset, and takes the options of `play`, such as --fullscreen."
 )]
+#[command(override_usage = "latent-jockey [OPTIONS OF play]\n       latent-jockey <COMMAND>")]
 // `play --help` lists them.
 #[command(mut_args(|option| option.hide(true)))]
 struct Cli {

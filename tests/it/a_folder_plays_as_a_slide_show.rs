@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use latent_jockey::caption::watch;
 use latent_jockey::engine::cpu::Cpu;
+use latent_jockey::engine::gpu::Device;
 use latent_jockey::image::words::Place;
 use latent_jockey::params::{Id, Value};
 use latent_jockey::patch::library::Library;
@@ -12,6 +13,7 @@ use latent_jockey::record::take::Take;
 use latent_jockey::show::{Show, input_is_seen};
 
 use crate::common::rig::{Folder, Rig, Setup, bang, number, write};
+use crate::common::skip_gpu;
 
 /// Pictures stay for two seconds and fade for one.
 const SHOW: &str = "[params]\n\"/input\" = \"./slides\"\n\"/input/every\" = 2\n\"/input/fade\" = 1\n\"/input/drift\" = 0.2\n\
@@ -89,6 +91,28 @@ fn still_pictures_drift_and_stand_still_without_it() {
         let furthest = mix.iter().zip(rig.pixels()).map(|(a, b)| a.abs_diff(b)).max();
         assert!(furthest.is_some_and(|furthest| furthest <= 3), "{furthest:?} of 255");
     }
+}
+
+#[test]
+fn captions_fade_on_a_device_as_in_memory() {
+    let device = match Device::open(false) {
+        Ok(device) => Arc::new(device),
+        Err(error) => return skip_gpu(error),
+    };
+    let still = SHOW.replace("drift\" = 0.2", "drift\" = 0");
+    let mut rig = with_pictures(&still).on_screen(device).start();
+    rig.show.set_output_size([128, 128]);
+    rig.show.step(0.0, &[]);
+    (0..7).for_each(|_| rig.show.step(0.25, &[]));
+    let whole = brightest(&rig.pixels());
+    // After two seconds the next one comes: a quarter of the fade, half of the words.
+    rig.show.step(0.25, &[]);
+    let half = brightest(&rig.pixels());
+    rig.show.step(0.25, &[]);
+    let none = brightest(&rig.pixels());
+    assert_eq!(whole, 255);
+    // Half of white's light is 188 in sRGB, and some of the picture's comes through.
+    assert!((188..=215).contains(&half) && none < 188, "{half} {none}");
 }
 
 #[test]

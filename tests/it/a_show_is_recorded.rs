@@ -130,6 +130,13 @@ fn a_take_that_runs_already_goes_on_and_none_is_written_if_none_is_wanted() {
     assert!(!show.is_taking());
     stop(&mut show);
     assert_eq!(std::fs::read_dir(&*folder).unwrap().count(), 3, "mine.take, a.mkv and b.mkv");
+    // A recording may have the name of the take that runs.
+    show.wait(&[text(Id::TakeStart, folder.join("c.take"))], |show| show.is_taking());
+    show.step(0.01, &[text(Id::RecordFile, folder.join("c.mkv")), write(Id::RecordTake, Value::Bool(true))]);
+    show.wait(&[bang(Id::RecordStart)], |show| show.is_recording());
+    play_until(&mut show, 1);
+    assert!(stop(&mut show).contains("c.mkv"), "{:?}", show.status());
+    assert!(show.is_taking() && folder.join("c.take").exists());
 }
 
 /// The first pixel of each frame.
