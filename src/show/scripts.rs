@@ -172,10 +172,7 @@ impl Scripts {
         let piece = Piece::read(code);
         if piece.every > 0.0 {
             if self.waiting.len() == MAX_WAITING {
-                let Piece { file, line, .. } = piece;
-                return Some(Err(format!(
-                    "{file}:{line}: dropped: {MAX_WAITING} pieces of code wait for their beat already"
-                )));
+                return Some(self.drop_piece(&piece));
             }
             self.waiting.push_back(piece);
             return None;
@@ -207,10 +204,24 @@ impl Scripts {
             }
             Ok(machine.take_output())
         });
+        self.report_on(piece, &result);
+        result
+    }
+
+    /// Too much waits for its beat already.
+    fn drop_piece(&mut self, piece: &Piece) -> Result<Vec<String>, String> {
+        self.count += 1;
+        let Piece { file, line, .. } = piece;
+        let waiting = format!("{MAX_WAITING} pieces of code wait for their beat already");
+        let result = Err(format!("{file}:{line}: this is dropped: {waiting}"));
+        self.report_on(piece, &result);
+        result
+    }
+
+    fn report_on(&mut self, piece: &Piece, result: &Result<Vec<String>, String>) {
         let end = piece.line + piece.text.trim_end_matches('\n').matches('\n').count() as u32 + 1;
         let lines = (!piece.is_whole).then_some(piece.line..end);
         self.report(Report { file: piece.file.clone(), lines, result: result.clone() });
-        result
     }
 
     fn report(&mut self, report: Report) {

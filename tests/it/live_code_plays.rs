@@ -129,6 +129,14 @@ fn code_waits_for_the_bar() {
     assert_eq!(rig.base(Id::WalkRadius), 1.0);
     rig.step(0.5, &[]);
     assert_eq!((rig.base(Id::WalkRadius), rig.status().pending), (0.5, None));
+    // What cannot wait any more says so; what waits is evaluated all the same.
+    let code = |i: u32| format!("--@ a.luau:{i} bar\nwalk.radius = {}", f64::from(i) / 64.0);
+    let waiting: Vec<Event> = (1..=17).map(|i| eval(Source::Osc, &code(i))).collect();
+    rig.step(0.1, &waiting);
+    let dropped = "a.luau:17: this is dropped: 16 pieces of code wait for their beat already";
+    assert!(rig.params().text(Id::EvalResult).ends_with(dropped), "{}", rig.params().text(Id::EvalResult));
+    (0..40).for_each(|_| rig.step(0.1, &[]));
+    assert_eq!(rig.base(Id::WalkRadius), 0.25);
 }
 
 #[test]
