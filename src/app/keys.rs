@@ -79,6 +79,9 @@ pub(super) fn is_heard_while_typing(key: Key) -> bool {
     }
 }
 
+/// Actions of the window that do nothing over the editor, which lies where they would show something.
+pub(super) const HIDDEN_BY_EDITOR: [&str; 2] = ["panel", "search"];
+
 /// The name of a key that was pressed, if it has one.
 fn named(key: &Logical, chord: Chord) -> Option<Key> {
     if let Logical::Character(c) = key {
@@ -321,6 +324,7 @@ mod test {
             }
         }
         assert!(window_words().count() > 12);
+        assert!(HIDDEN_BY_EDITOR.iter().all(|word| window_words().any(|known| known == *word)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use bevy_egui::egui::{Painter, Pos2, Rect, Vec2};
 
 use super::editor;
 use super::hud::{DIM, PANEL, PLAIN, WARM, character, fitted, mono};
-use super::keys::is_heard_while_typing;
+use super::keys::{HIDDEN_BY_EDITOR, is_heard_while_typing};
 use crate::control::keys::{Action, Binding, Does, Key, Keys};
 
 /// Columns of a key's action, after its name, and between the two halves of the list.
@@ -34,7 +34,8 @@ fn halves(keys: &Keys, shows: Shows) -> [(&'static str, Lines); 2] {
         }
         Shows::Editor => {
             let own = editor::keys::listed().map(|binding| (binding.name.to_owned(), binding.help.to_owned()));
-            let beside = of_show(keys, is_heard_while_typing).concat();
+            let is_idle = |key| keys.window(key).is_some_and(|word| HIDDEN_BY_EDITOR.contains(&word));
+            let beside = of_show(keys, |key| is_heard_while_typing(key) && !is_idle(key)).concat();
             [("in the editor", own.collect()), ("while you type", beside)]
         }
     }
@@ -131,6 +132,7 @@ mod test {
         for name in ["F1", "Escape", "Ctrl E", "Ctrl R", "F12"] {
             assert!(has(&beside, name), "{name}: {beside:?}");
         }
+        assert!(!has(&beside, "Ctrl P") && !has(&beside, "Ctrl F"), "the editor lies over the panel");
         assert!(
             !has(&beside, "N") && !has(&beside, "?") && !has(&beside, "Ctrl S"),
             "typed, or the editor's: {beside:?}"

@@ -98,7 +98,7 @@ pub(super) fn show(ui: &mut Ui, page: &mut Effects, show: &Show, hand: &mut Hand
     let rows = left_of(body, body.width() - side - look.size);
     if show.effects().is_empty() {
         let line = "no effects yet: click one at the right to add it";
-        look.line(ui.painter(), rows.with_max_y(rows.min.y + look.row()), Align2::LEFT_CENTER, line, DIM);
+        look.paragraph(ui.painter(), rows, line, DIM);
     }
     chain(ui, page, rows, show, hand);
     about::show(

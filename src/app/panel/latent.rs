@@ -63,7 +63,7 @@ pub(super) fn show(ui: &mut Ui, page: &mut Latent, show: &Show, hand: &mut Hand<
 }
 
 /// What stands above the rows has at least this height, in heights of the text.
-const LEAST: f32 = 22.0;
+const LEAST: f32 = 19.0;
 
 /// How many of these heights, from the first, fit into `room`.
 fn fitting(heights: impl Iterator<Item = f32>, room: f32) -> usize {

@@ -68,8 +68,7 @@ pub(super) fn show(ui: &mut Ui, page: &mut Style, show: &Show, hand: &mut Hand<'
     page.follow(show.style_network(), names.len());
     if names.is_empty() {
         let line = "nothing paints: write a style network's name below, such as painters8";
-        let at = tiles.with_max_y(tiles.min.y + look.row());
-        look.line(ui.painter(), at, Align2::LEFT_CENTER, line, DIM);
+        look.paragraph(ui.painter(), tiles, line, DIM);
     }
     self::tiles(ui, page, tiles, names, hand);
     for (i, id) in ROWS.into_iter().enumerate() {
