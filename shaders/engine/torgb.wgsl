@@ -1,4 +1,4 @@
-// toRGB added to the picture so far: [I, H, W] and [COLOURS, H/2, W/2] -> [COLOURS, H, W] in 32 bits.
+// toRGB added to the picture so far: [I, H, W] and [COLOURS, H/2, W/2] (or [COLOURS, H, W]) -> [COLOURS, H, W] in 32 bits.
 // Twin of src/engine/cpu/torgb.rs. A workgroup computes PIXELS pixels; its threads share the channels of each.
 //! import upsample
 
@@ -7,7 +7,7 @@
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read> styles: array<f32>;
-// [COLOURS, H/2, W/2], or any buffer if there is none
+// [COLOURS, H/2, W/2], [COLOURS, H, W] if it IS_AS_LARGE, or any buffer if there is none
 @group(0) @binding(4) var<storage, read> picture: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 
@@ -17,6 +17,7 @@ const W: u32 = 16u;
 const COLOURS: u32 = 3u;
 const STYLE: u32 = 0u;
 const HAS_PICTURE: bool = true;
+const IS_AS_LARGE: bool = false;
 const CLAMP: f32 = 256.0;
 const PIXELS: u32 = 64u;
 const SHARES: u32 = 256u / PIXELS;
@@ -60,7 +61,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let columns = pair_of(pixel % W);
     for (var colour = 0u; colour < COLOURS; colour++) {
         var value = clamp(sum[colour] + bias[colour], -CLAMP, CLAMP);
-        if (HAS_PICTURE) {
+        if (HAS_PICTURE && IS_AS_LARGE) {
+            value += picture[colour * (H * W) + pixel];
+        } else if (HAS_PICTURE) {
             let upper = columns.x * sample(colour, rows.first, columns.first)
                 + columns.y * sample(colour, rows.first, columns.first + 1);
             let lower = columns.x * sample(colour, rows.first + 1, columns.first)

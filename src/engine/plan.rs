@@ -12,6 +12,7 @@ mod check;
 mod filtered;
 mod gated;
 mod module;
+mod small;
 
 use std::sync::Arc;
 
@@ -136,11 +137,11 @@ pub struct SynthesisLayer {
 
 /// `out = clamp(weight·(s⊙x) + bias) + upsample(picture)`: a 1x1 convolution to colours on top of the picture so far.
 /// Up-sampling doubles the size by zero insertion, `fir` with gain 2 along each axis and padding 2 before, 1 after
-/// (upfirdn of the original code).
+/// (upfirdn of the original code). A picture that is as large as the output is added as it is.
 #[derive(Clone, Debug)]
 pub struct ToRgb {
     pub input: BufferId,
-    /// The picture of the previous block, half as large.
+    /// The picture of the previous block, half as large; or as large, in a plan that has stopped growing.
     pub picture: Option<BufferId>,
     pub out: BufferId,
     /// The factor 1/√C is multiplied in.

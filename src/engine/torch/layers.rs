@@ -158,7 +158,8 @@ impl Doubled {
 /// See [`plan::ToRgb`]. Pictures are 32-bit floats.
 pub struct ToRgb {
     input: BufferId,
-    picture: Option<(BufferId, Doubled)>,
+    /// The second is `None` if it is as large as the output.
+    picture: Option<(BufferId, Option<Doubled>)>,
     factors: Factors,
     /// `[colours, C]`
     weight: Tensor,
@@ -172,7 +173,8 @@ impl ToRgb {
         let (inputs, colours) = (plan.get(op.input).channels as i64, op.bias.len());
         let picture = match op.picture {
             None => None,
-            Some(id) => Some((id, Doubled::new(op.fir, colours, Form { kind: Kind::Float, ..form })?)),
+            Some(id) if plan.get(id).height == plan.get(op.out).height => Some((id, None)),
+            Some(id) => Some((id, Some(Doubled::new(op.fir, colours, Form { kind: Kind::Float, ..form })?))),
         };
         Ok(ToRgb {
             input: op.input,
@@ -194,7 +196,8 @@ impl Stage for ToRgb {
         conv::clamp(&mut colours, self.clamp)?;
         match &self.picture {
             None => Ok(colours),
-            Some((id, doubled)) => doubled.apply(frame.map(*id)?)?.f_add_(&colours),
+            Some((id, Some(doubled))) => doubled.apply(frame.map(*id)?)?.f_add_(&colours),
+            Some((id, None)) => frame.map(*id)?.f_add(&colours),
         }
     }
 }

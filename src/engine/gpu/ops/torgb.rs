@@ -15,6 +15,7 @@ pub fn lower(builder: &mut Builder, op: &Op, layer: &ToRgb) -> Result<(), Engine
     let styled = builder.style(op, &layer.style);
     let weight = builder.floats(&layer.weight)?;
     let bias = builder.floats(&layer.bias)?;
+    let is_as_large = layer.picture.is_some_and(|id| builder.plan.get(id).height == height);
     let pixels = [256, 128, 64, 32].into_iter().find(|p| height * width / p >= ENOUGH_GROUPS).unwrap_or(16);
     let mut constants = vec![
         ("I", Value::U(channels)),
@@ -23,6 +24,7 @@ pub fn lower(builder: &mut Builder, op: &Op, layer: &ToRgb) -> Result<(), Engine
         ("COLOURS", Value::U(layer.bias.len())),
         ("STYLE", Value::U(styled.style)),
         ("HAS_PICTURE", Value::B(layer.picture.is_some())),
+        ("IS_AS_LARGE", Value::B(is_as_large)),
         ("PIXELS", Value::U(pixels)),
         clamp(layer.clamp),
     ];
