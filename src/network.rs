@@ -19,6 +19,7 @@ pub mod pickle;
 mod pickled;
 pub mod projected;
 mod rosinality;
+pub mod rough;
 pub mod style_transfer;
 pub mod stylegan2;
 pub mod stylegan3;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use image::RgbImage;
@@ -11,6 +12,8 @@ use super::generate::parse_seeds;
 use super::overwrite::Overwrite;
 use super::{EngineOptions, check_class};
 use crate::caption::Captioner;
+use crate::engine::Engine;
+use crate::engine::plan::Plan;
 use crate::explore::directions;
 use crate::explore::favourites::{self, FILE, Favourite};
 use crate::explore::order::{Item, Order, sort, value};
@@ -21,7 +24,7 @@ use crate::explore::studio::{Settings, Studio, reduced};
 use crate::explore::survey::{Survey, USUAL, folder, see};
 use crate::explore::worker::{Pace, Tools, Worker};
 use crate::image::file;
-use crate::network;
+use crate::network::{self, Network};
 use crate::patch::locate;
 use crate::record::sheet;
 
@@ -114,28 +117,34 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
 }
 
-/// The network with what draws it, and what its pictures have in common.
-fn open(options: &Options) -> anyhow::Result<(Studio, Settings)> {
+/// The network, the engine that draws it, and what its pictures have in common.
+fn open(options: &Options) -> anyhow::Result<(Network, Arc<dyn Engine>, Settings)> {
     let file = locate::network(&options.network)?;
     let engine = options.engine.trusting(&file).build();
     let network = network::open_by(&*engine, &file)?;
     check_class(options.class, &network)?;
-    let program = engine.prepare(network.plan.clone())?;
     let settings = Settings { psi: options.psi, class: options.class.unwrap_or(0.0) };
-    Ok((Studio::new(network, program), settings))
+    Ok((network, engine, settings))
 }
 
 /// Serves the page until Ctrl-C.
 fn serve(options: &Options) -> anyhow::Result<()> {
     super::log();
-    let (studio, settings) = open(options)?;
-    let network = studio.network.clone();
+    let (network, engine, settings) = open(options)?;
+    let network = Arc::new(network);
+    // If the engine cannot draw it, that is known before the page is there.
+    let mut first = Some(engine.prepare(network.plan.clone())?);
+    let (whole, path) = (network.plan.clone(), network.path.clone());
+    let prepare = move |plan: Arc<Plan>| match first.take_if(|_| Arc::ptr_eq(&plan, &whole)) {
+        Some(program) => Ok(program),
+        None => engine.prepare(plan).map_err(|error| format!("{}: {error}", path.display())),
+    };
     let about = About::new(&network, settings, options.favourites.clone());
     let captioner = options.captioner.clone();
-    let (mut studio, named) = (Some(studio), named(options)?);
+    let named = named(options)?;
     let tools = Tools {
         network: network.clone(),
-        prepare: Box::new(move |_| studio.take().map(Studio::into_program).ok_or_else(|| "it is open".to_owned())),
+        prepare: Box::new(prepare),
         eyes: Box::new(move || captioner.open().map_err(|error| format!("{error:#}"))),
         favourites: options.favourites.clone(),
         named: Box::new(move || named.clone()),
@@ -175,7 +184,9 @@ fn write_sheet(options: &Options, out: &Path) -> anyhow::Result<()> {
     ensure!(seeds.len() <= MOST as usize, "--seeds: at most {MOST} pictures on a sheet, got {}", seeds.len());
     let list = out.with_extension("csv");
     options.overwrite.check([out, &list])?;
-    let (mut studio, settings) = open(options)?;
+    let (network, engine, settings) = open(options)?;
+    let program = engine.prepare(network.plan.clone())?;
+    let mut studio = Studio::new(network, program);
 
     let mut small = Small::new(options.side, seeds.len());
     let judged = match options.sort {

@@ -96,10 +96,11 @@ impl Beside {
 
     fn tools(&self, network: &Arc<Network>) -> Tools {
         let (engine, folders, file) = (self.options.engine.clone(), self.options.folders.clone(), network.path.clone());
+        let path = network.path.clone();
         Tools {
             network: network.clone(),
-            prepare: Box::new(move |network| {
-                engine().prepare(network.plan.clone()).map_err(|error| format!("{}: {error}", network.path.display()))
+            prepare: Box::new(move |plan| {
+                engine().prepare(plan).map_err(|error| format!("{}: {error}", path.display()))
             }),
             eyes: Box::new(|| Captioner::open(None).map_err(|error| error.to_string())),
             favourites: self.options.favourites.clone(),

@@ -6,6 +6,7 @@
 //! | `GET /explore.js`, `/explore.css` | what builds the explorer, in that page or another |
 //! | `GET /info` | the network, its classes and directions |
 //! | `GET /picture/ID?seed=3&psi=1` | a JPEG, which the browser keeps: `ID` changes with the network's file |
+//! | `GET /rough/ID?seeds=3,4&psi=1` | these, small and blurred but soon there, below one another as a JPEG |
 //! | `GET /order?sort=artifacts&count=500` | how many pictures have been looked at, or the seeds in order |
 //! | `GET /stars` | seed, psi and class of the network's favourites |
 //! | `POST /star?seeds=3,4&on=true` | adds favourites, or takes them back |
@@ -30,6 +31,8 @@ use crate::patch::locate::name_of;
 
 /// Most seeds that are starred at once.
 const MOST_STARS: usize = 500;
+/// Most rough pictures at once.
+const MOST_ROUGH: usize = 64;
 /// Most seeds of an order.
 const MOST_SORTED: u32 = 20_000;
 const JSON: &str = "application/json";
@@ -126,11 +129,17 @@ impl Site {
                 Err(Refusal(StatusCode::FORBIDDEN, line))
             }
             "star" => self.star(query).await,
-            _ => match path.strip_prefix("picture/") {
-                Some(id) if self.queue.id().await.as_deref() == Some(id) => self.picture(query).await,
+            _ => match path.split_once('/') {
+                Some(("picture", id)) if self.is_own(id).await => self.picture(query).await,
+                Some(("rough", id)) if self.is_own(id).await => self.rough(query).await,
                 _ => Err(Refusal(StatusCode::NOT_FOUND, format!("no page /{path}"))),
             },
         }
+    }
+
+    /// Whether this is the id of the network's file.
+    async fn is_own(&self, id: &str) -> bool {
+        self.queue.id().await.as_deref() == Some(id)
     }
 
     async fn info(&self) -> Result<Answer, Refusal> {
@@ -144,6 +153,8 @@ impl Site {
             "classes": about.classes, "width": about.width, "height": about.height,
             "favourites": about.favourites.display().to_string(),
             "is_complete": directions.is_some(), "directions": names,
+            // null until that is known
+            "rough": self.queue.has_rough(),
         });
         Ok(respond(StatusCode::OK, JSON, info.to_string()))
     }
@@ -167,6 +178,20 @@ impl Site {
         Ok(answer)
     }
 
+    /// They are drawn again rather than kept: that costs little, and soon the whole ones are there.
+    async fn rough(&self, query: &str) -> Result<Answer, Refusal> {
+        let asks = seeds(query, "seeds", MOST_ROUGH)?.into_iter().map(|seed| self.ask(query, seed));
+        let asks = asks.collect::<Result<_, _>>()?;
+        let none = |line: &str| Err(Refusal(StatusCode::NOT_FOUND, line.to_owned()));
+        match self.queue.has_rough() {
+            Some(true) => {}
+            Some(false) => return none("the network has no rough pictures"),
+            None => return none("whether the network has rough pictures is being found out"),
+        }
+        let strip = self.queue.rough(asks).await.map_err(ended)??;
+        Ok(respond(StatusCode::OK, "image/jpeg", strip))
+    }
+
     fn order(&self, query: &str) -> Result<Answer, Refusal> {
         let sort = field(query, "sort").unwrap_or("seed");
         let order = Order::from_str(sort, true).map_err(|_| wrong(format!("sort: no order {sort:?}")))?;
@@ -174,7 +199,7 @@ impl Site {
         if !(1..=MOST_SORTED).contains(&count) {
             return Err(wrong(format!("count: expected 1 to {MOST_SORTED}, found {count}")));
         }
-        let like = if order == Order::Like { seeds(query, "like")? } else { Vec::new() };
+        let like = if order == Order::Like { seeds(query, "like", MOST_STARS)? } else { Vec::new() };
         let answer = match self.queue.order(&OrderAsk { order, count, settings: self.settings(query)?, like }) {
             Progress::Looked { looked, of } => json!({ "looked": looked, "of": of, "seeds": null }),
             Progress::Sorted(seeds) => json!({ "seeds": *seeds }),
@@ -185,7 +210,8 @@ impl Site {
 
     async fn star(&self, query: &str) -> Result<Answer, Refusal> {
         let on = parsed(query, "on", Some(true))?;
-        let asks = seeds(query, "seeds")?.into_iter().map(|seed| self.ask(query, seed)).collect::<Result<_, _>>()?;
+        let asks = seeds(query, "seeds", MOST_STARS)?.into_iter().map(|seed| self.ask(query, seed));
+        let asks = asks.collect::<Result<_, _>>()?;
         let changed = self.queue.star(asks, on).await.map_err(ended)??;
         Ok(respond(StatusCode::OK, JSON, json!({ "changed": changed }).to_string()))
     }
@@ -273,11 +299,11 @@ fn parsed<T: std::str::FromStr>(query: &str, name: &str, default: Option<T>) -> 
 }
 
 /// Seeds, separated by commas, which a browser may have escaped.
-fn seeds(query: &str, name: &str) -> Result<Vec<u32>, Refusal> {
+fn seeds(query: &str, name: &str, most: usize) -> Result<Vec<u32>, Refusal> {
     let text = field(query, name).unwrap_or_default().replace("%2C", ",");
     let seeds: Result<Vec<u32>, _> = text.split(',').map(str::parse).collect();
-    let seeds = seeds.ok().filter(|seeds| seeds.len() <= MOST_STARS);
-    seeds.ok_or_else(|| wrong(format!("{name}: expected 1 to {MOST_STARS} seeds with commas between, found {text:?}")))
+    let seeds = seeds.ok().filter(|seeds| seeds.len() <= most);
+    seeds.ok_or_else(|| wrong(format!("{name}: expected 1 to {most} seeds with commas between, found {text:?}")))
 }
 
 #[cfg(test)]
@@ -287,11 +313,12 @@ mod tests {
     #[test]
     fn fields_are_read_or_named() {
         let query = "seeds=1%2C2,30&psi=0.7&empty=";
-        assert_eq!(seeds(query, "seeds").ok(), Some(vec![1, 2, 30]));
+        assert_eq!(seeds(query, "seeds", 3).ok(), Some(vec![1, 2, 30]));
+        assert_eq!(seeds(query, "seeds", 2).err().map(|refusal| refusal.0), Some(StatusCode::BAD_REQUEST));
         assert_eq!(parsed::<f32>(query, "psi", None).ok(), Some(0.7));
         assert_eq!(parsed(query, "count", Some(5)).ok(), Some(5));
         for name in ["empty", "none"] {
-            let line = seeds(query, name).err().map(|refusal| refusal.1).unwrap();
+            let line = seeds(query, name, 3).err().map(|refusal| refusal.1).unwrap();
             assert!(line.starts_with(name), "{line}");
             assert!(parsed::<u32>(query, name, None).err().is_some_and(|refusal| refusal.1.starts_with(name)));
         }

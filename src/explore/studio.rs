@@ -37,11 +37,6 @@ impl Studio {
         Studio { network: network.into(), program, scratch, class: Vec::new(), w: Vec::new(), image }
     }
 
-    /// What draws.
-    pub fn into_program(self) -> Box<dyn Program> {
-        self.program
-    }
-
     /// w `[w_dim]` of a seed before truncation, and its ws `[num_ws, w_dim]`.
     pub fn latent(&mut self, seed: u32, settings: &Settings) -> (Vec<f32>, Vec<f32>) {
         let mapping = &self.network.mapping;

@@ -41,9 +41,12 @@ fn hash(network: &Path) -> Option<String> {
     Some(Sha256::digest(&bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// The id of a file that cannot be read.
+pub const UNKNOWN: &str = "unknown";
+
 /// Changes with the network's file.
 pub fn id(network: &Network) -> String {
-    hash(&network.path).unwrap_or_else(|| "unknown".to_owned())
+    hash(&network.path).unwrap_or_else(|| UNKNOWN.to_owned())
 }
 
 /// What was seen in a picture.

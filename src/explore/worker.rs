@@ -1,9 +1,10 @@
 //! The thread `explore`: draws the pictures that a page shows, and looks at those that it wants sorted.
 //!
-//! Pictures come first: they are what somebody looks at. A page asks for a few at a time, and goes away from those that it has
-//! scrolled past, which are then left out. A full queue drops the oldest, whose page asks again. Orders are worked on in turns
-//! while no picture waits: each page has its own. Beside a show it has the lowest priority and few threads, works only while
-//! somebody asks, and gives back after a minute what it has opened.
+//! Pictures come first, and of these the rough ones: they are what somebody looks at. A page asks for a few at a time, and goes
+//! away from those that it has scrolled past, which are then left out. A full queue drops the oldest, whose page asks again. Orders
+//! are worked on in turns while no picture waits: each page has its own. Rough pictures are fitted while nothing else is to be
+//! done. Beside a show it has the lowest priority and few threads, works only while somebody asks, and gives back after a minute
+//! what it has opened.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::Cursor;
@@ -21,10 +22,12 @@ use super::directions::Direction;
 use super::favourites::{self, Favourite};
 use super::order::{Item, Order, sort, value};
 use super::realness::Realness;
+use super::rough::{self, Rough};
 use super::studio::{Settings, Studio};
 use super::survey::{self, Survey, USUAL, see};
 use crate::caption::Captioner;
 use crate::engine::Program;
+use crate::engine::plan::Plan;
 use crate::latent::layers::{Layers, add, mix};
 use crate::network::Network;
 use crate::process::become_idle_thread;
@@ -32,6 +35,8 @@ use crate::thread::panic_message;
 
 /// Most pictures that wait.
 const MOST_WAITING: usize = 256;
+/// Most batches of rough pictures that wait.
+const MOST_BATCHES: usize = 16;
 /// Pictures that are looked at before those that wait are drawn.
 const SLICE: usize = 8;
 /// Orders that are kept, for as many pages.
@@ -39,6 +44,11 @@ const MOST_ORDERS: usize = 8;
 /// Surveys that are kept in memory, some megabytes each.
 const MOST_SURVEYS: usize = 4;
 const QUALITY: u8 = 90;
+/// Rough pictures are fitted when nobody has wanted anything for so long: between the pictures of a page there are gaps, too.
+const LULL: Duration = Duration::from_millis(100);
+/// Where somebody scrolls without a pause, they are fitted after so many pictures, one step for every few of them.
+const WITHOUT_LULL: usize = 160;
+const FEW: usize = 4;
 /// Beside a show, after so long without work, memory is given back.
 const REST: Duration = Duration::from_secs(60);
 /// Beside a show, an order that nobody has asked about for so long is not worked on. Browsers let pages that are not seen ask
@@ -84,8 +94,8 @@ pub enum Refused {
     Failed(String),
 }
 
-/// Prepares a network.
-pub type Prepare = Box<dyn FnMut(&Network) -> Result<Box<dyn Program>, String> + Send>;
+/// Prepares the plan of the network, or of its rough pictures.
+pub type Prepare = Box<dyn FnMut(Arc<Plan>) -> Result<Box<dyn Program>, String> + Send>;
 /// Seed, psi and class of a favourite.
 pub type Starred = (u32, f32, f64);
 
@@ -94,6 +104,12 @@ type Reply<T> = oneshot::Sender<Result<T, Refused>>;
 struct Picture {
     ask: Ask,
     side: u32,
+    reply: Reply<Vec<u8>>,
+}
+
+/// Rough pictures, in one strip.
+struct Batch {
+    asks: Vec<Ask>,
     reply: Reply<Vec<u8>>,
 }
 
@@ -122,15 +138,25 @@ struct Sorting {
 
 #[derive(Default)]
 struct Waiting {
+    batches: VecDeque<Batch>,
     pictures: VecDeque<Picture>,
     stars: VecDeque<Star>,
     orders: Vec<Sorting>,
     /// Counts turns.
     turn: u64,
     directions: Option<Arc<Vec<Direction>>>,
+    /// Whether there are rough pictures, once that is known.
+    has_rough: Option<bool>,
     /// Changes with the network's file; `None` until that has been read.
     id: watch::Sender<Option<Arc<str>>>,
     is_closed: bool,
+}
+
+impl Waiting {
+    /// Whether nobody wants anything.
+    fn is_idle(&self) -> bool {
+        !self.is_closed && self.batches.is_empty() && self.pictures.is_empty() && self.stars.is_empty()
+    }
 }
 
 type Shared = Arc<(Mutex<Waiting>, Condvar)>;
@@ -138,14 +164,14 @@ type Shared = Arc<(Mutex<Waiting>, Condvar)>;
 /// What the worker works with. Everything is called on its thread, when it is first needed.
 pub struct Tools {
     pub network: Arc<Network>,
-    /// Prepares the network: before the first picture, and again after a rest.
+    /// Called before the first picture, the whole ones' and the rough ones', and again after a rest.
     pub prepare: Prepare,
     /// Where there are none, there are no orders by looks, with the reason.
     pub eyes: Box<dyn FnMut() -> Result<Captioner, String> + Send>,
     pub favourites: PathBuf,
     /// What favourites call the network.
     pub named: Box<dyn FnMut() -> String + Send>,
-    /// Where what was seen is kept.
+    /// Where what was seen and found out is kept.
     pub cache: Option<PathBuf>,
 }
 
@@ -203,6 +229,26 @@ impl Queue {
         waiting.pictures.push_back(Picture { ask, side, reply });
         self.0.1.notify_one();
         answer
+    }
+
+    /// Rough pictures of all of these below one another, as a JPEG; in the size of the network's, see [`Queue::has_rough`].
+    pub fn rough(&self, asks: Vec<Ask>) -> oneshot::Receiver<Result<Vec<u8>, Refused>> {
+        let (reply, answer) = oneshot::channel();
+        let mut waiting = lock(&self.0);
+        waiting.batches.retain(|batch| !batch.reply.is_closed());
+        if waiting.batches.len() >= MOST_BATCHES
+            && let Some(oldest) = waiting.batches.pop_front()
+        {
+            let _ = oldest.reply.send(Err(Refused::Busy));
+        }
+        waiting.batches.push_back(Batch { asks, reply });
+        self.0.1.notify_one();
+        answer
+    }
+
+    /// Whether the network has rough pictures; `None` until that is known.
+    pub fn has_rough(&self) -> Option<bool> {
+        lock(&self.0).has_rough
     }
 
     /// Adds favourites, or takes them back: how many these were.
@@ -295,8 +341,7 @@ impl Worker {
                     rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build().ok()
                 }
             };
-            let mut desk = Desk { tools, pace, studio: None, eyes: None, surveys: HashMap::new(), shared: own };
-            desk.work();
+            Desk::new(tools, pace, own).work();
             drop(pool);
         };
         let thread = std::thread::Builder::new().name("explore".to_owned()).spawn(run)?;
@@ -313,6 +358,7 @@ impl Worker {
     fn close(&self) {
         let mut waiting = lock(&self.shared);
         waiting.is_closed = true;
+        waiting.batches.clear();
         waiting.pictures.clear();
         waiting.stars.clear();
         drop(waiting);
@@ -330,9 +376,12 @@ impl Drop for Worker {
 }
 
 enum Work {
+    Batch(Batch),
     Picture(Picture),
     Star(Star),
     Order(OrderAsk),
+    /// One step of fitting rough pictures.
+    Fit,
     Rest,
     End,
 }
@@ -344,10 +393,40 @@ struct Desk {
     eyes: Option<Captioner>,
     /// By the bits of psi and class.
     surveys: HashMap<(u32, u64), Survey>,
+    rough: Rough,
+    /// Whole pictures that were drawn.
+    drawn: usize,
+    /// After how many of them rough pictures are fitted although others wait.
+    fit_after: usize,
+    /// Whether the last that was done was to fit.
+    is_fitting: bool,
     shared: Shared,
 }
 
 impl Desk {
+    fn new(tools: Tools, pace: Pace, shared: Shared) -> Desk {
+        let id = survey::id(&tools.network);
+        // What is found out about a file that cannot be told from another is not kept.
+        let cache = tools.cache.clone().filter(|_| id != survey::UNKNOWN);
+        let rough = Rough::new(tools.network.clone(), &id, cache);
+        let mut waiting = lock(&shared);
+        waiting.has_rough = rough.is_there();
+        waiting.id.send_replace(Some(id.into()));
+        drop(waiting);
+        Desk {
+            tools,
+            pace,
+            studio: None,
+            eyes: None,
+            surveys: HashMap::new(),
+            rough,
+            drawn: 0,
+            fit_after: WITHOUT_LULL,
+            is_fitting: false,
+            shared,
+        }
+    }
+
     fn next(&self) -> Work {
         let mut waiting = lock(&self.shared);
         loop {
@@ -357,6 +436,16 @@ impl Desk {
             if let Some(star) = waiting.stars.pop_front() {
                 return Work::Star(star);
             }
+            if let Some(batch) = waiting.batches.pop_front() {
+                if batch.reply.is_closed() {
+                    continue;
+                }
+                return Work::Batch(batch);
+            }
+            let may_fit = self.studio.is_some() && self.rough.is_there().is_none();
+            if may_fit && self.drawn >= self.fit_after {
+                return Work::Fit;
+            }
             if let Some(picture) = waiting.pictures.pop_front() {
                 if picture.reply.is_closed() {
                     continue;
@@ -365,6 +454,17 @@ impl Desk {
             }
             if let Some(ask) = waiting.next_order(self.pace) {
                 return Work::Order(ask);
+            }
+            if may_fit {
+                if self.is_fitting {
+                    return Work::Fit;
+                }
+                let (woken, lull) = self.shared.1.wait_timeout(waiting, LULL).unwrap_or_else(PoisonError::into_inner);
+                if lull.timed_out() && woken.is_idle() {
+                    return Work::Fit;
+                }
+                waiting = woken;
+                continue;
             }
             let is_open = self.studio.is_some() || self.eyes.is_some();
             if self.pace == Pace::Alone || !is_open {
@@ -380,15 +480,21 @@ impl Desk {
     }
 
     fn work(&mut self) {
-        let id = survey::id(&self.tools.network);
-        lock(&self.shared).id.send_replace(Some(id.into()));
         loop {
-            match self.next() {
+            let work = self.next();
+            self.is_fitting = matches!(work, Work::Fit);
+            match work {
                 Work::End => break,
+                Work::Batch(Batch { asks, reply }) => {
+                    let drawn =
+                        caught(|| self.sketch(&asks, || reply.is_closed()).and_then(|strip| jpeg(&strip, u32::MAX)));
+                    let _ = reply.send(drawn);
+                }
                 Work::Picture(Picture { ask, side, reply }) => {
                     let drawn = caught(|| self.draw(&ask).and_then(|picture| jpeg(&picture, side)));
                     let _ = reply.send(drawn);
                 }
+                Work::Fit => self.fit(),
                 Work::Star(Star::Set { asks, on, reply }) => {
                     let done = caught(|| self.star(&asks, on));
                     let _ = reply.send(done);
@@ -398,6 +504,7 @@ impl Desk {
                 }
                 Work::Rest => {
                     (self.studio, self.eyes) = (None, None);
+                    self.rough.rest();
                     self.surveys.drain().for_each(|(_, mut survey)| survey.keep());
                 }
                 Work::Order(ask) => {
@@ -437,7 +544,56 @@ impl Desk {
 
     fn draw(&mut self, ask: &Ask) -> Result<RgbImage, Refused> {
         let ws = self.ws(ask)?;
-        self.studio()?.draw(&ws).map_err(failed)
+        let picture = self.studio()?.draw(&ws).map_err(failed)?;
+        self.drawn += 1;
+        if ask.along.is_none() && ask.around.is_none() {
+            self.rough.note(ask.seed, &ask.settings, &picture);
+        }
+        Ok(picture)
+    }
+
+    /// Rough pictures of all of these below one another, unless nobody waits for them any more.
+    fn sketch(&mut self, asks: &[Ask], is_over: impl Fn() -> bool) -> Result<RgbImage, Refused> {
+        let none = || Refused::Failed("the network has no rough pictures".to_owned());
+        if self.rough.is_there() != Some(true) {
+            return Err(none());
+        }
+        let mut pictures = Vec::with_capacity(asks.len());
+        for ask in asks {
+            if is_over() {
+                return Err(Refused::Failed("nobody waits for it".to_owned()));
+            }
+            let ws = self.ws(ask)?;
+            match self.rough.draw(&ws, &mut *self.tools.prepare) {
+                Ok(Some(picture)) => pictures.push(picture),
+                Ok(None) => return Err(none()),
+                Err(error) => {
+                    self.without_rough(&error);
+                    return Err(Refused::Failed(error));
+                }
+            }
+        }
+        Ok(rough::strip(&pictures))
+    }
+
+    /// There are no rough pictures any more.
+    fn without_rough(&mut self, why: &str) {
+        tracing::warn!("{}: no rough pictures: {why}", self.tools.network.path.display());
+        self.rough.give_up();
+        lock(&self.shared).has_rough = Some(false);
+    }
+
+    /// Does one step of fitting rough pictures. If that fails, there are none.
+    fn fit(&mut self) {
+        self.fit_after = self.drawn.max(WITHOUT_LULL) + FEW;
+        let step = caught(|| {
+            let studio = opened(&mut self.studio, &mut self.tools)?;
+            self.rough.step(studio, &mut *self.tools.prepare).map_err(Refused::Failed)
+        });
+        match step {
+            Ok(()) => lock(&self.shared).has_rough = self.rough.is_there(),
+            Err(error) => self.without_rough(&error.to_string()),
+        }
     }
 
     fn stars(&mut self) -> Result<Vec<Starred>, Refused> {
@@ -485,7 +641,9 @@ impl Desk {
             let missing: Vec<u32> = all.filter(|seed| survey.get(*seed).is_none()).collect();
             if !missing.is_empty() {
                 let some = &missing[..missing.len().min(SLICE)];
-                survey.look(some, studio, &settings, eyes, |_, _| {}).map_err(failed)?;
+                let rough = &mut self.rough;
+                let drawn = |seed, picture: &RgbImage| rough.note(seed, &settings, picture);
+                survey.look(some, studio, &settings, eyes, drawn).map_err(failed)?;
                 return Ok(Progress::Looked { looked: of - missing.len() + some.len(), of });
             }
             survey.keep();
@@ -518,7 +676,7 @@ fn opened<'a>(studio: &'a mut Option<Studio>, tools: &mut Tools) -> Result<&'a m
     match studio {
         Some(studio) => Ok(studio),
         none => {
-            let program = (tools.prepare)(&tools.network).map_err(Refused::Failed)?;
+            let program = (tools.prepare)(tools.network.plan.clone()).map_err(Refused::Failed)?;
             Ok(none.insert(Studio::new(tools.network.clone(), program)))
         }
     }

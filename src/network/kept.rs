@@ -28,7 +28,12 @@ impl Kept {
     pub fn in_folder(folder: &Path, network: &Network, what: &'static str, rules: &str) -> Option<Kept> {
         let bytes = file::read(&network.path, MOST_BYTES).ok()?;
         let hash: String = Sha256::digest(&bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Some(Kept { path: folder.join(format!("{hash}-{rules}.safetensors")), what })
+        Some(Kept::named(folder, &hash, what, rules))
+    }
+
+    /// As [`Kept::in_folder`], where the beginning of the file's hash is known.
+    pub fn named(folder: &Path, hash: &str, what: &'static str, rules: &str) -> Kept {
+        Kept { path: folder.join(format!("{hash}-{rules}.safetensors")), what }
     }
 
     #[cfg(test)]

@@ -4,11 +4,15 @@
 pub mod heard;
 pub mod rig;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use latent_jockey::engine::gpu::{Device, Gpu, Precision};
+use latent_jockey::explore::survey;
+use latent_jockey::image::Image;
+use latent_jockey::latent::seed::z_from_seed;
 use latent_jockey::network::checkpoint::Checkpoint;
+use latent_jockey::network::{self, rough};
 
 /// A file in tests/fixtures.
 pub fn fixture(name: &str) -> PathBuf {
@@ -93,4 +97,17 @@ pub fn skip_ffmpeg() -> bool {
         eprintln!("skipped (video, number {}): no {tool}", COUNT.fetch_add(1, Ordering::Relaxed) + 1);
     }
     missing.is_some()
+}
+
+/// Says in the folder of a cache how good rough pictures of a network are, in their own colours.
+pub fn keep_rough_pictures(network: &Path, folder: &Path, r2: f64) {
+    let network = network::open(network).expect("opens");
+    let small = rough::plan(&network.plan).expect("it has a small plan");
+    let channels = small.picture().expect("a picture").channels;
+    let data = z_from_seed(1, channels * 64).iter().map(|x| x.clamp(-1.0, 1.0)).collect();
+    let colours = Image { channels, height: 8, width: 8, data };
+    let mut fit = rough::Fit::new(channels);
+    fit.add(&colours, &colours.data);
+    let mixture = fit.mixture().expect("weights");
+    rough::keep(folder, &survey::id(&network), &rough::Found { mixture, r2 });
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -16,16 +17,16 @@ use latent_jockey::engine::{Engine, EngineError, Inputs, Program};
 use latent_jockey::explore::beside::{Beside, Options};
 use latent_jockey::explore::favourites;
 use latent_jockey::explore::studio::Settings;
-use latent_jockey::explore::worker::{Ask, Pace, Tools, Worker};
-use latent_jockey::network::{self, Network};
+use latent_jockey::explore::worker::{Ask, Pace, Refused, Tools, Worker};
+use latent_jockey::network;
 use latent_jockey::params::{Id, Value};
 use latent_jockey::record::take::Take;
 use rosc::{OscMessage, OscPacket, OscType};
 use serde_json::Value as Json;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use crate::common::fixture;
 use crate::common::rig::{Folder, PATIENCE, Rig, bang, number, text};
+use crate::common::{fixture, keep_rough_pictures};
 
 /// The explorer's engine: it says where it draws, and stops while its gate is shut.
 #[derive(Default)]
@@ -33,6 +34,8 @@ struct Gate {
     prepared: AtomicUsize,
     drawn: AtomicUsize,
     threads: Mutex<Vec<String>>,
+    /// Of what was drawn.
+    heights: Mutex<Vec<usize>>,
     is_shut: Mutex<bool>,
     opened: Condvar,
 }
@@ -65,15 +68,17 @@ impl Engine for Gated {
 
     fn prepare(&self, plan: Arc<Plan>) -> Result<Box<dyn Program>, EngineError> {
         self.0.prepared.fetch_add(1, Ordering::SeqCst);
-        Ok(Box::new(GatedProgram(Cpu::new(1).prepare(plan)?, self.0.clone())))
+        let height = plan.picture().map_or(0, |picture| picture.height);
+        Ok(Box::new(GatedProgram(Cpu::new(1).prepare(plan)?, height, self.0.clone())))
     }
 }
 
-struct GatedProgram(Box<dyn Program>, Arc<Gate>);
+struct GatedProgram(Box<dyn Program>, usize, Arc<Gate>);
 
 impl Program for GatedProgram {
     fn run(&mut self, inputs: &Inputs, out: &mut Surface) -> Result<(), EngineError> {
-        self.1.pass();
+        self.2.heights.lock().expect("unharmed").push(self.1);
+        self.2.pass();
         self.0.run(inputs, out)
     }
 
@@ -316,35 +321,97 @@ fn stars_are_kept_from_this_machine_and_strangers_are_refused() {
     assert!(stage.gate.threads.lock().expect("unharmed").iter().all(|name| name == "explore"));
 }
 
-#[test]
-fn what_nobody_waits_for_is_not_drawn() {
-    let gate = Arc::<Gate>::default();
+/// A worker that draws a fixture behind the gate.
+fn worker(file: &str, gate: &Arc<Gate>, cache: Option<PathBuf>) -> Worker {
     let engine = Gated(gate.clone());
-    let prepare = move |network: &Network| engine.prepare(network.plan.clone()).map_err(|error| error.to_string());
     let tools = Tools {
-        network: Arc::new(network::open(fixture("sg2_16_p2.pkl")).expect("a network")),
-        prepare: Box::new(prepare),
+        network: Arc::new(network::open(fixture(file)).expect("a network")),
+        prepare: Box::new(move |plan| engine.prepare(plan).map_err(|error| error.to_string())),
         eyes: Box::new(|| Err("none".to_owned())),
         favourites: "none.toml".into(),
         named: Box::new(String::new),
-        cache: None,
+        cache,
     };
-    let worker = Worker::start(tools, Pace::Beside { threads: 1, yields: false }, None).expect("a thread");
-    let settings = Settings { psi: 1.0, class: 0.0 };
-    let picture = |seed| worker.queue().picture(Ask { seed, settings, along: None, around: None }, 64);
-    gate.shut(true);
-    let first = picture(0);
+    Worker::start(tools, Pace::Beside { threads: 1, yields: false }, None).expect("a thread")
+}
+
+/// Waits for what other threads do.
+#[track_caller]
+fn wait(mut done: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
-    while gate.drawn() == 0 {
-        assert!(Instant::now() < end, "nothing is drawn");
+    while !done() {
+        assert!(Instant::now() < end, "waited in vain");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+fn ask(seed: u32) -> Ask {
+    Ask { seed, settings: Settings { psi: 1.0, class: 0.0 }, along: None, around: None }
+}
+
+#[test]
+fn what_nobody_waits_for_is_not_drawn() {
+    let gate = Arc::<Gate>::default();
+    let worker = worker("sg2_16_p2.pkl", &gate, None);
+    let picture = |seed| worker.queue().picture(ask(seed), 64);
+    gate.shut(true);
+    let first = picture(0);
+    wait(|| gate.drawn() > 0);
     // Scrolled past.
     (1..20).for_each(|seed| drop(picture(seed)));
     gate.shut(false);
     assert!(first.blocking_recv().expect("an answer").is_ok());
     assert!(picture(20).blocking_recv().expect("an answer").is_ok());
     assert_eq!(gate.drawn(), 2);
+}
+
+#[test]
+fn rough_pictures_come_first_for_those_who_wait() {
+    let (folder, gate) = (Folder::new(), Arc::<Gate>::default());
+    keep_rough_pictures(&fixture("sg2_32_cond.pkl"), &folder, 0.9);
+    let worker = worker("sg2_32_cond.pkl", &gate, Some(folder.to_path_buf()));
+    let queue = worker.queue();
+    let rough = |seeds: std::ops::Range<u32>| queue.rough(seeds.map(ask).collect());
+    assert!(queue.picture(ask(0), 64).blocking_recv().expect("an answer").is_ok());
+    assert_eq!(queue.has_rough(), Some(true));
+    let before = gate.drawn();
+    gate.shut(true);
+    let wholes = [queue.picture(ask(100), 64), queue.picture(ask(101), 64)];
+    wait(|| gate.drawn() > before);
+    // Scrolled past.
+    (0..5).for_each(|batch| drop(rough(10 * batch..10 * batch + 10)));
+    let strip = rough(102..105);
+    gate.shut(false);
+    let strip = strip.blocking_recv().expect("an answer").expect("a strip");
+    assert_eq!(image::load_from_memory(&strip).expect("a picture").into_rgb8().dimensions(), (16, 3 * 16));
+    for whole in wholes {
+        assert!(whole.blocking_recv().expect("an answer").is_ok());
+    }
+    assert_eq!(gate.heights.lock().expect("unharmed")[before..], [32, 16, 16, 16, 32]);
+}
+
+#[test]
+fn whether_there_are_rough_pictures_is_found_out_while_nobody_waits() {
+    let gate = Arc::<Gate>::default();
+    let worker = worker("sg2_32_cond.pkl", &gate, None);
+    let queue = worker.queue();
+    let rough = queue.rough(vec![ask(0)]).blocking_recv().expect("an answer");
+    assert!(rough.is_err() && queue.has_rough().is_none(), "that is not known yet");
+    assert!(queue.picture(ask(0), 64).blocking_recv().expect("an answer").is_ok());
+    wait(|| queue.has_rough().is_some());
+    // Of the 32 whole ones, one had been drawn before.
+    assert_eq!(gate.drawn(), 32 + 32);
+}
+
+#[test]
+fn a_network_whose_rough_pictures_are_bad_has_none() {
+    let (folder, gate) = (Folder::new(), Arc::<Gate>::default());
+    keep_rough_pictures(&fixture("sg2_32_cond.pkl"), &folder, 0.3);
+    let worker = worker("sg2_32_cond.pkl", &gate, Some(folder.to_path_buf()));
+    let queue = worker.queue();
+    let rough = queue.rough(vec![ask(0)]).blocking_recv().expect("an answer");
+    assert_eq!(rough, Err(Refused::Failed("the network has no rough pictures".to_owned())));
+    assert_eq!(queue.has_rough(), Some(false));
 }
 
 /// The parameters that the page's script writes are there, and are what it takes them for.

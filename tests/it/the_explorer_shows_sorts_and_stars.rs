@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use latent_jockey::explore::favourites;
 use serde_json::Value as Json;
 
-use crate::common::fixture;
+use crate::common::{fixture, keep_rough_pictures};
 
 /// How long an answer may take, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -26,6 +26,7 @@ impl Explorer {
         let folder = std::env::temp_dir().join(format!("latent-jockey-explorer-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("a folder");
+        keep_rough_pictures(&fixture("sg2_32_cond.pkl"), &folder.join("cache/latent-jockey/explore"), 0.9);
         let mut command = Command::new(env!("CARGO_BIN_EXE_latent-jockey"));
         command.args(["explore", "--engine", "cpu", "--port", "0"]).arg(fixture("sg2_32_cond.pkl"));
         command.current_dir(&folder).env("XDG_CACHE_HOME", folder.join("cache")).stdout(Stdio::piped());
@@ -118,6 +119,23 @@ fn a_page_gets_pictures_orders_and_stars_and_other_pages_nothing() {
     assert!(far <= Some(4), "{far:?}");
     assert_eq!(picture("seed=3&psi=1&side=16").1.dimensions(), (16, 16));
 
+    // Rough ones.
+    assert_eq!(info["rough"], true, "{info}");
+    let (status, head, strip) = explorer.ask("GET", &format!("/rough/{id}?seeds=3%2C4,5&psi=1"), "");
+    assert!(status == 200 && head.contains("image/jpeg") && head.contains("no-store"), "{head}");
+    let strip = image::load_from_memory(&strip).expect("a picture").into_rgb8();
+    assert_eq!(strip.dimensions(), (16, 3 * 16));
+    let of = |query: &str| {
+        let (status, _, strip) = explorer.ask("GET", &format!("/rough/{id}?{query}"), "");
+        assert_eq!(status, 200, "{query}: {}", String::from_utf8_lossy(&strip));
+        image::load_from_memory(&strip).expect("a picture").into_rgb8()
+    };
+    let three = of("seeds=3&psi=1");
+    for other in ["seeds=4&psi=1", "seeds=3&psi=0.2", "seeds=3&psi=1&class=1", "seeds=3&psi=1&around=9&radius=0.5"] {
+        assert_ne!(of(other), three, "{other}");
+    }
+    assert_eq!(of("seeds=3&psi=1&around=9&radius=1"), three);
+
     let mut by_average = explorer.order("sort=average&count=12&psi=1");
     let likest = explorer.order("sort=like&like=7&count=12&psi=1");
     assert_eq!((likest.len(), likest[0]), (12, 7), "{likest:?}");
@@ -143,6 +161,11 @@ fn a_page_gets_pictures_orders_and_stars_and_other_pages_nothing() {
         (format!("/picture/{id}?seed=1&class=99"), 400),
         (format!("/picture/{id}?seed=1&psi=nan"), 400),
         ("/picture/other?seed=1".to_owned(), 404),
+        (format!("/rough/{id}?psi=1"), 400),
+        (format!("/rough/{id}?seeds=1,-2"), 400),
+        (format!("/rough/{id}?seeds={}", ["7"; 65].join(",")), 400),
+        (format!("/rough/{id}?seeds=1&class=99"), 400),
+        ("/rough/other?seeds=1".to_owned(), 404),
         ("/order?sort=beauty".to_owned(), 400),
         ("/order?sort=like&count=4".to_owned(), 400),
         ("/order?sort=seed&count=999999999".to_owned(), 400),

@@ -98,6 +98,14 @@ fn every_map_agrees_with_the_cpu_at_every_shape_of_tile() {
 }
 
 #[test]
+fn rough_pictures_are_those_of_the_cpu() {
+    for file in ["sg2_32.safetensors", "pgan_fastgan_128_cond.pkl"] {
+        let plan = network::open(fixture(file)).expect("opens").plan;
+        check_plan(&Arc::new(network::rough::plan(&plan).expect("it has a small plan")), Noise::default());
+    }
+}
+
+#[test]
 fn random_noise_is_the_noise_of_the_cpu() {
     let plan = network::stylegan2::random(16, 256, 16, 32, 1).plan;
     check_plan(&plan, Noise { mode: NoiseMode::None, gain: 1.0 });

@@ -10,7 +10,7 @@ use latent_jockey::engine::torch::Torch;
 use latent_jockey::engine::{Engine, Inputs, Noise, NoiseMode, Program, Transform};
 use latent_jockey::image::Image;
 use latent_jockey::latent::seed::z_from_seed;
-use latent_jockey::network::{self, stylegan2, stylegan3};
+use latent_jockey::network::{self, rough, stylegan2, stylegan3};
 
 fn torch() -> Torch {
     Torch::new(Some("cpu"), None).expect("libtorch has a processor")
@@ -49,6 +49,9 @@ fn maps_of_stylegan2_where_weights_are_scaled_and_where_maps_are() {
     for (resolution, base, max) in [(64, 1024, 40), (16, 340, 21), (8, 2048, 128)] {
         check_plan(&stylegan2::random(resolution, base, max, 48, 3).plan, Noise::default());
     }
+    // Where maps stop growing, too.
+    let small = rough::plan(&stylegan2::random(64, 1024, 40, 48, 3).plan).expect("it has a small plan");
+    check_plan(&Arc::new(small), Noise::default());
 }
 
 #[test]

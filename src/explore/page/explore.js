@@ -12,7 +12,7 @@
  */
 function explorer(root, host = {}) {
   const { base = '', named = () => {}, begin = () => ({}), play = null, refusal = () => '', follows = false } = host;
-  const BATCH = 60, AT_ONCE = 4, MOST_TRIES = 12;
+  const BATCH = 60, AT_ONCE = 4, MOST_TRIES = 12, SOON = 60, MOST_ROUGH = 24, GLANCE = 120;
   const touches = matchMedia('(hover: none)').matches;
   root.classList.add('explorer');
   root.innerHTML = `
@@ -69,36 +69,97 @@ function explorer(root, host = {}) {
   const near = new Set(), loading = new Set();
   const seen = new IntersectionObserver(changes => {
     for (const { target, isIntersecting } of changes) {
-      if (isIntersecting) near.add(target); else { near.delete(target); cancel(target); [target.tries, target.due] = [0, 0]; }
+      if (isIntersecting) { near.add(target); target.since = performance.now(); continue; }
+      near.delete(target);
+      cancel(target);
+      smooth(target);
+      [target.tries, target.due] = [0, 0];
     }
+    if (sketched && !sketched.figures.some(isBare)) sketched.abort.abort();
     next();
   }, { root: pictures, rootMargin: '300px' });
   function next() {
     if (!isLooked || !info) return;
     const now = performance.now();
-    const wanting = [...near].filter(figure => !figure.isLoaded && !loading.has(figure) && figure.due <= now);
+    const wanting = [...near].filter(figure => !figure.isLoaded);
     const box = pictures.getBoundingClientRect();
     const far = figure => { const { top, bottom } = figure.getBoundingClientRect(); return Math.max(0, box.top - bottom, top - box.bottom); };
     wanting.sort((a, b) => far(a) - far(b) || a.dataset.index - b.dataset.index);
-    for (const figure of wanting.slice(0, AT_ONCE - loading.size)) {
+    const bare = wanting.filter(isBare);
+    // The rough ones first, all of them; but what the browser has kept is sooner there than these.
+    const isRoughFirst = info.rough && now >= rest && bare.some(figure => now >= figure.since + SOON);
+    const due = isRoughFirst ? [] : wanting.filter(figure => !loading.has(figure) && figure.due <= now);
+    for (const figure of due.slice(0, AT_ONCE - loading.size)) {
       loading.add(figure);
       figure.querySelector('img').src = of(figure.dataset.seed, 256) + (figure.tries ? `&try=${figure.tries}` : '');
     }
+    sketch(bare, now);
   }
   /** Nobody waits for this picture any more. */
   function cancel(figure) {
     if (!loading.delete(figure)) return;
     figure.querySelector('img').removeAttribute('src');
   }
+
+  /* ---- rough pictures, until the whole ones are there: many at once, and none of what the browser has kept ---- */
+  /** What is being drawn roughly: the figures, and how to leave it; how long one took, in milliseconds; when to ask again. */
+  let sketched = null, each = 15, rest = 0, waking = 0;
+  const isBare = figure => near.has(figure) && !figure.isLoaded && !figure.rough;
+  async function sketch(bare, now) {
+    if (!info.rough || sketched || !bare.length) return;
+    // What was kept is there sooner.
+    const due = bare.filter(figure => now >= figure.since + SOON);
+    if (!due.length || now < rest) {
+      clearTimeout(waking);
+      waking = setTimeout(next, Math.max(rest - now, due.length ? 0 : SOON));
+      return;
+    }
+    const figures = due.slice(0, Math.max(2, Math.min(MOST_ROUGH, Math.round(GLANCE / each))));
+    const own = sketched = { figures, abort: new AbortController() };
+    try {
+      const seeds = figures.map(figure => figure.dataset.seed);
+      const answer = await fetch(`${base}rough/${info.id}?seeds=${seeds}&${common()}`, { signal: own.abort.signal });
+      if (answer.status === 404) info.rough = false;
+      if (!answer.ok) throw new Error(await answer.text());
+      const strip = await createImageBitmap(await answer.blob());
+      each = (performance.now() - now) / figures.length;
+      const height = strip.height / figures.length;
+      figures.forEach((figure, index) => { if (isBare(figure)) roughen(figure, strip, height, index); });
+      strip.close();
+    } catch (error) {
+      // The whole ones come anyway.
+      if (error.name !== 'AbortError') rest = performance.now() + 1000;
+    }
+    sketched = null;
+    next();
+  }
+  function roughen(figure, strip, height, index) {
+    const canvas = figure.rough = document.createElement('canvas');
+    [canvas.width, canvas.height] = [strip.width, height];
+    canvas.getContext('2d').drawImage(strip, 0, -index * height);
+    figure.prepend(canvas);
+  }
+  function smooth(figure) {
+    figure.rough?.remove();
+    figure.rough = null;
+  }
   function tile(index) {
     const seed = list ? list[index] : index;
     const figure = document.createElement('figure'), img = new Image(), caption = document.createElement('figcaption'), star = document.createElement('button');
     figure.tabIndex = 0;
     Object.assign(figure.dataset, { index, seed });
-    Object.assign(figure, { tries: 0, due: 0, isLoaded: false });
+    Object.assign(figure, { tries: 0, due: 0, since: 0, isLoaded: false, rough: null });
     img.alt = `seed ${seed}`;
     img.draggable = false;
-    img.onload = () => { loading.delete(figure); figure.isLoaded = true; next(); };
+    img.onload = async () => {
+      loading.delete(figure);
+      figure.isLoaded = true;
+      next();
+      // In place of the rough one, without a gap.
+      await img.decode().catch(() => {});
+      figure.classList.add('whole');
+      requestAnimationFrame(() => smooth(figure));
+    };
     img.onerror = () => {
       if (!loading.delete(figure)) return;
       // A busy server is asked again.
@@ -140,6 +201,7 @@ function explorer(root, host = {}) {
     seen.disconnect();
     near.clear();
     for (const figure of [...loading]) cancel(figure);
+    sketched?.abort.abort();
     grid.replaceChildren();
     shown = here = anchor = 0;
     chosen.clear();
@@ -331,16 +393,17 @@ function explorer(root, host = {}) {
       load();
     }
     if (isOther || isComplete) showDirections();
+    next();
   }
-  /** Asks about the network, again and again while it may become another one or its directions are being found. */
+  /** Asks about the network, again and again while it may become another one or something about it is being found out. */
   let asking = null;
   async function ask() {
     if (asking) return asking;
     asking = (async () => {
       while (isLooked) {
         try { await meet(await get('info')); } catch (error) { say(error.message); await pause(1000); continue; }
-        if (!follows && info.is_complete) break;
-        await pause(follows ? 1500 : 3000);
+        if (!follows && info.is_complete && info.rough !== null) break;
+        await pause(1500);
       }
       asking = null;
     })();
@@ -354,6 +417,7 @@ function explorer(root, host = {}) {
     if (!isLooked) {
       clearTimeout(poll);
       for (const figure of [...loading]) cancel(figure);
+      sketched?.abort.abort();
       return;
     }
     ask();
