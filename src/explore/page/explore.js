@@ -12,7 +12,7 @@
  */
 function explorer(root, host = {}) {
   const { base = '', named = () => {}, begin = () => ({}), play = null, refusal = () => '', follows = false } = host;
-  const BATCH = 60, AT_ONCE = 4, MOST_TRIES = 12, SOON = 60, MOST_ROUGH = 24, GLANCE = 120;
+  const BATCH = 60, AT_ONCE = 4, MOST_TRIES = 12, SOON = 60, MOST_ROUGH = 24, GLANCE = 250, PATIENCE = 1000;
   const touches = matchMedia('(hover: none)').matches;
   root.classList.add('explorer');
   root.innerHTML = `
@@ -86,10 +86,11 @@ function explorer(root, host = {}) {
     const far = figure => { const { top, bottom } = figure.getBoundingClientRect(); return Math.max(0, box.top - bottom, top - box.bottom); };
     wanting.sort((a, b) => far(a) - far(b) || a.dataset.index - b.dataset.index);
     const bare = wanting.filter(isBare);
-    // The rough ones first, all of them; but what the browser has kept is sooner there than these.
-    const isRoughFirst = info.rough && now >= rest && bare.some(figure => now >= figure.since + SOON);
-    const due = isRoughFirst ? [] : wanting.filter(figure => !loading.has(figure) && figure.due <= now);
+    // A tile's rough picture first, then its whole one, while others get rough ones; but not for what is there soon anyway.
+    const isRoughFirst = isSlow(bare) && now >= rest && bare.some(figure => now >= figure.since + SOON);
+    const due = wanting.filter(figure => !loading.has(figure) && figure.due <= now && (figure.rough || !isRoughFirst));
     for (const figure of due.slice(0, AT_ONCE - loading.size)) {
+      if (!loading.size) came = now;
       loading.add(figure);
       figure.querySelector('img').src = of(figure.dataset.seed, 256) + (figure.tries ? `&try=${figure.tries}` : '');
     }
@@ -104,10 +105,13 @@ function explorer(root, host = {}) {
   /* ---- rough pictures, until the whole ones are there: many at once, and none of what the browser has kept ---- */
   /** What is being drawn roughly: the figures, and how to leave it; how long one took, in milliseconds; when to ask again. */
   let sketched = null, each = 15, rest = 0, waking = 0;
+  /** Milliseconds from one whole picture to the next, while they are waited for; when the last one came. */
+  let pace = 0, came = 0;
+  const isSlow = bare => info.rough && pace * bare.length > PATIENCE;
   const isBare = figure => near.has(figure) && !figure.isLoaded && !figure.rough;
   async function sketch(bare, now) {
-    if (!info.rough || sketched || !bare.length) return;
-    // What was kept is there sooner.
+    if (sketched || !isSlow(bare)) return;
+    // What the browser has kept is sooner there.
     const due = bare.filter(figure => now >= figure.since + SOON);
     if (!due.length || now < rest) {
       clearTimeout(waking);
@@ -153,6 +157,8 @@ function explorer(root, host = {}) {
     img.draggable = false;
     img.onload = async () => {
       loading.delete(figure);
+      const now = performance.now();
+      [pace, came] = [pace + (now - came - pace) / 8, now];
       figure.isLoaded = true;
       next();
       // In place of the rough one, without a gap.
