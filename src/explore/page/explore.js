@@ -12,7 +12,7 @@
  */
 function explorer(root, host = {}) {
   const { base = '', named = () => {}, begin = () => ({}), play = null, refusal = () => '', follows = false } = host;
-  const BATCH = 60, AT_ONCE = 4, MOST_TRIES = 12, SOON = 60, MOST_ROUGH = 24, GLANCE = 250, PATIENCE = 1000;
+  const BATCH = 60, AT_ONCE = 4, MOST_TRIES = 12, SOON = 60, MOST_ROUGH = 24, GLANCE = 250, PATIENCE = 10000;
   const touches = matchMedia('(hover: none)').matches;
   root.classList.add('explorer');
   root.innerHTML = `
@@ -86,9 +86,9 @@ function explorer(root, host = {}) {
     const far = figure => { const { top, bottom } = figure.getBoundingClientRect(); return Math.max(0, box.top - bottom, top - box.bottom); };
     wanting.sort((a, b) => far(a) - far(b) || a.dataset.index - b.dataset.index);
     const bare = wanting.filter(isBare);
-    // A tile's rough picture first, then its whole one, while others get rough ones; but not for what is there soon anyway.
+    // All the rough ones first, where whole ones take long; but what the browser has kept is sooner there.
     const isRoughFirst = isSlow(bare) && now >= rest && bare.some(figure => now >= figure.since + SOON);
-    const due = wanting.filter(figure => !loading.has(figure) && figure.due <= now && (figure.rough || !isRoughFirst));
+    const due = isRoughFirst ? [] : wanting.filter(figure => !loading.has(figure) && figure.due <= now);
     for (const figure of due.slice(0, AT_ONCE - loading.size)) {
       if (!loading.size) came = now;
       loading.add(figure);
