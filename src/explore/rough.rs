@@ -198,15 +198,28 @@ mod tests {
     use crate::engine::cpu::Cpu;
     use crate::network;
 
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("latent-jockey-explore-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        folder
+    }
+
+    fn fixture(file: &str) -> Arc<Network> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(file);
+        Arc::new(network::open(path).unwrap())
+    }
+
+    /// What draws whole pictures, and what prepares plans.
+    fn begin(network: &Arc<Network>) -> (Studio, Box<Prepare>) {
+        let engine = Cpu::new(2);
+        let studio = Studio::new(network.clone(), engine.prepare(network.plan.clone()).unwrap());
+        (studio, Box::new(move |plan| engine.prepare(plan).map_err(|error| error.to_string())))
+    }
+
     #[test]
     fn rough_pictures_are_fitted_once_and_kept() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sg2_32_cond.pkl");
-        let folder = std::env::temp_dir().join(format!("latent-jockey-explore-rough-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        let network = Arc::new(network::open(path).unwrap());
-        let engine = Cpu::new(2);
-        let mut studio = Studio::new(network.clone(), engine.prepare(network.plan.clone()).unwrap());
-        let mut prepare = move |plan| engine.prepare(plan).map_err(|error| error.to_string());
+        let (folder, network) = (folder("rough"), fixture("sg2_32_cond.pkl"));
+        let (mut studio, mut prepare) = begin(&network);
         let start = || Rough::new(network.clone(), "id", Some(folder.clone()));
         let mut rough = start();
         assert_eq!(rough.is_there(), None);
@@ -259,13 +272,8 @@ mod tests {
 
     #[test]
     fn where_they_are_bad_there_are_none() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sg2_32_cond.pkl");
-        let folder = std::env::temp_dir().join(format!("latent-jockey-explore-rough-bad-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        let network = Arc::new(network::open(path).unwrap());
-        let engine = Cpu::new(2);
-        let mut studio = Studio::new(network.clone(), engine.prepare(network.plan.clone()).unwrap());
-        let mut prepare = move |plan| engine.prepare(plan).map_err(|error| error.to_string());
+        let (folder, network) = (folder("rough-bad"), fixture("sg2_32_cond.pkl"));
+        let (mut studio, mut prepare) = begin(&network);
         let mut rough = Rough::new(network.clone(), "id", Some(folder.clone()));
         // Pictures that have nothing to do with their maps.
         for seed in 0..FITTED + JUDGED {
@@ -284,8 +292,6 @@ mod tests {
         assert_eq!(Rough::new(network, "id", Some(folder.clone())).is_there(), Some(false));
         std::fs::remove_dir_all(folder).unwrap();
         // Too small to be cut.
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sg2_16_p2.pkl");
-        let small = Arc::new(network::open(path).unwrap());
-        assert_eq!(Rough::new(small, "id", None).is_there(), Some(false));
+        assert_eq!(Rough::new(fixture("sg2_16_p2.pkl"), "id", None).is_there(), Some(false));
     }
 }

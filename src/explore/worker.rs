@@ -101,16 +101,35 @@ pub type Starred = (u32, f32, f64);
 
 type Reply<T> = oneshot::Sender<Result<T, Refused>>;
 
-struct Picture {
-    ask: Ask,
-    side: u32,
+/// A JPEG that a page waits for.
+struct Wanted<T> {
+    what: T,
     reply: Reply<Vec<u8>>,
 }
 
+/// A picture, and its longer side in pixels.
+type Picture = Wanted<(Ask, u32)>;
 /// Rough pictures, in one strip.
-struct Batch {
-    asks: Vec<Ask>,
-    reply: Reply<Vec<u8>>,
+type Batch = Wanted<Vec<Ask>>;
+
+impl<T> Wanted<T> {
+    /// Queues it. Those that nobody waits for any more go, and so does the oldest of `most`.
+    fn push(queue: &mut VecDeque<Self>, most: usize, what: T) -> oneshot::Receiver<Result<Vec<u8>, Refused>> {
+        let (reply, answer) = oneshot::channel();
+        queue.retain(|wanted| !wanted.reply.is_closed());
+        if queue.len() >= most
+            && let Some(oldest) = queue.pop_front()
+        {
+            let _ = oldest.reply.send(Err(Refused::Busy));
+        }
+        queue.push_back(Wanted { what, reply });
+        answer
+    }
+
+    /// The oldest that somebody waits for.
+    fn pop(queue: &mut VecDeque<Self>) -> Option<Self> {
+        std::iter::from_fn(|| queue.pop_front()).find(|wanted| !wanted.reply.is_closed())
+    }
 }
 
 /// Something to do with the favourites.
@@ -218,30 +237,14 @@ fn lock(shared: &Shared) -> MutexGuard<'_, Waiting> {
 impl Queue {
     /// A JPEG of at most `side` pixels on its longer side.
     pub fn picture(&self, ask: Ask, side: u32) -> oneshot::Receiver<Result<Vec<u8>, Refused>> {
-        let (reply, answer) = oneshot::channel();
-        let mut waiting = lock(&self.0);
-        waiting.pictures.retain(|picture| !picture.reply.is_closed());
-        if waiting.pictures.len() >= MOST_WAITING
-            && let Some(oldest) = waiting.pictures.pop_front()
-        {
-            let _ = oldest.reply.send(Err(Refused::Busy));
-        }
-        waiting.pictures.push_back(Picture { ask, side, reply });
+        let answer = Wanted::push(&mut lock(&self.0).pictures, MOST_WAITING, (ask, side));
         self.0.1.notify_one();
         answer
     }
 
     /// Rough pictures of all of these below one another, as a JPEG; in the size of the network's, see [`Queue::has_rough`].
     pub fn rough(&self, asks: Vec<Ask>) -> oneshot::Receiver<Result<Vec<u8>, Refused>> {
-        let (reply, answer) = oneshot::channel();
-        let mut waiting = lock(&self.0);
-        waiting.batches.retain(|batch| !batch.reply.is_closed());
-        if waiting.batches.len() >= MOST_BATCHES
-            && let Some(oldest) = waiting.batches.pop_front()
-        {
-            let _ = oldest.reply.send(Err(Refused::Busy));
-        }
-        waiting.batches.push_back(Batch { asks, reply });
+        let answer = Wanted::push(&mut lock(&self.0).batches, MOST_BATCHES, asks);
         self.0.1.notify_one();
         answer
     }
@@ -436,20 +439,14 @@ impl Desk {
             if let Some(star) = waiting.stars.pop_front() {
                 return Work::Star(star);
             }
-            if let Some(batch) = waiting.batches.pop_front() {
-                if batch.reply.is_closed() {
-                    continue;
-                }
+            if let Some(batch) = Wanted::pop(&mut waiting.batches) {
                 return Work::Batch(batch);
             }
             let may_fit = self.studio.is_some() && self.rough.is_there().is_none();
             if may_fit && self.drawn >= self.fit_after {
                 return Work::Fit;
             }
-            if let Some(picture) = waiting.pictures.pop_front() {
-                if picture.reply.is_closed() {
-                    continue;
-                }
+            if let Some(picture) = Wanted::pop(&mut waiting.pictures) {
                 return Work::Picture(picture);
             }
             if let Some(ask) = waiting.next_order(self.pace) {
@@ -485,12 +482,12 @@ impl Desk {
             self.is_fitting = matches!(work, Work::Fit);
             match work {
                 Work::End => break,
-                Work::Batch(Batch { asks, reply }) => {
+                Work::Batch(Wanted { what: asks, reply }) => {
                     let drawn =
                         caught(|| self.sketch(&asks, || reply.is_closed()).and_then(|strip| jpeg(&strip, u32::MAX)));
                     let _ = reply.send(drawn);
                 }
-                Work::Picture(Picture { ask, side, reply }) => {
+                Work::Picture(Wanted { what: (ask, side), reply }) => {
                     let drawn = caught(|| self.draw(&ask).and_then(|picture| jpeg(&picture, side)));
                     let _ = reply.send(drawn);
                 }
