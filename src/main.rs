@@ -1,8 +1,10 @@
 //! The command line: options, logging, and the one place that prints an error and exits.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 use latent_jockey::commands::{
     self, bench, caption, completions, convert, directions, doctor, eval, explore, favourites, generate, inspect, keys,
@@ -77,7 +79,7 @@ enum Command {
 
 fn main() -> ExitCode {
     quiet_drivers();
-    let Cli { command, settings } = Cli::parse();
+    let Cli { command, settings } = parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     // `play` sets up logging itself: the window brings its own.
     if !matches!(command, None | Some(Command::Play(_))) {
         commands::log();
@@ -114,6 +116,22 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+/// Parses the command line. Whoever names a preset without the word `play` is told the whole line.
+fn parse(words: impl IntoIterator<Item = OsString>) -> clap::error::Result<Cli> {
+    Cli::try_parse_from(words).map_err(|mut error| {
+        let line = match error.get(ContextKind::InvalidSubcommand) {
+            Some(ContextValue::String(word)) if error.kind() == ErrorKind::InvalidSubcommand => play::line(word),
+            _ => None,
+        };
+        if let Some(line) = line {
+            error.remove(ContextKind::SuggestedSubcommand);
+            let tip = format!("to play it: latent-jockey {line}").into();
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+        }
+        error
+    })
 }
 
 /// Mesa's device-select layer asks Wayland, and prints an error each time if nobody is logged in.
@@ -159,7 +177,7 @@ mod tests {
 
     fn parse(words: &str) -> Result<Cli, String> {
         let words = std::iter::once("latent-jockey").chain(words.split_whitespace());
-        Cli::try_parse_from(words).map_err(|error| error.to_string())
+        super::parse(words.map(OsString::from)).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -181,6 +199,10 @@ mod tests {
             ("play --fulscreen", "'--fullscreen'"),
             ("--headless render 1", "'render'"),
             ("--audio-silent", "--audio <"),
+            ("9", "play it: latent-jockey play 9\n"),
+            ("Vortex --fullscreen", "play it: latent-jockey play Vortex\n"),
+            ("Cargo.toml", "play it: latent-jockey play Cargo.toml\n"),
+            ("flowers128", "play it: latent-jockey play --network flowers128\n"),
         ] {
             let error = parse(words).err().unwrap_or_else(|| panic!("{words} is accepted"));
             assert!(error.contains(told), "{words}: {error}");

@@ -434,7 +434,7 @@ impl Show {
             self.snapshots.drew(serial, drawn);
         }
         self.recording.step_take(&mut self.takes);
-        let told = self.takes.end(dt).filter(|told| !self.recording.hears(told));
+        let told = self.takes.end(dt).filter(|told| !self.recording.hears(told, &mut self.status));
         if self.snapshots.is_due(dt, self.params.get(Id::SnapshotEvery)) {
             self.want_snapshot(None);
         }
@@ -444,9 +444,7 @@ impl Show {
                 self.status.mended(About::Take);
                 self.status.notice(format!("the take {} begins", shown(&path)));
             }
-            Some(Told::Stopped { path, bytes }) => {
-                self.status.notice(format!("the take {} is complete: {} kB", shown(&path), bytes.div_ceil(1000)));
-            }
+            Some(Told::Stopped { path, bytes }) => self.status.notice(recording::complete(&path, bytes)),
             Some(Told::Failed(line) | Told::Still(Err(line))) => self.status.error(About::Take, line),
             Some(Told::Still(Ok(path))) => {
                 self.status.mended(About::Take);
@@ -1550,6 +1548,11 @@ impl Show {
 
     pub fn network(&self) -> &Network {
         self.decks.network()
+    }
+
+    /// The latent that plays: the network, w `[w_dim]` before truncation, and ws `[num_ws, w_dim]`.
+    pub fn latent(&mut self) -> (Arc<Network>, [Vec<f32>; 2]) {
+        (self.decks.own_network().clone(), self.decks.latent(&self.params))
     }
 
     /// Whether the directions of the network have been found: until then, `/dir` moves nothing.

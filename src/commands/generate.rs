@@ -119,19 +119,15 @@ fn judge(file: &Path, network: &Network) -> anyhow::Result<Discriminator> {
     let Some(judge) = Discriminator::open(file)? else {
         bail!("{}: --score needs a discriminator, and this file has none of a known kind", file.display());
     };
-    let (found, expected) =
-        ((judge.img_resolution, judge.img_channels), (network.img_resolution, network.img_channels));
     ensure!(
-        found == expected
-            && network.picture_size() == [judge.img_resolution; 2]
-            && (judge.c_dim == 0 || judge.c_dim == network.mapping.c_dim),
+        judge.fits(network),
         "{}: the discriminator takes {1} x {1}, {2} channels, {3} classes; the network paints {4} x {4}, {5}, {6}",
         file.display(),
-        found.0,
-        found.1,
+        judge.img_resolution,
+        judge.img_channels,
         judge.c_dim,
-        expected.0,
-        expected.1,
+        network.img_resolution,
+        network.img_channels,
         network.mapping.c_dim
     );
     Ok(judge)

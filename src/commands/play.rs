@@ -51,6 +51,15 @@ pub struct Options {
     settings: Settings,
 }
 
+/// The command that plays what somebody named, if it is a preset, a file or a network.
+pub fn line(named: &str) -> Option<String> {
+    let is_preset = Library::open().is_ok_and(|library| library.find(named).is_ok());
+    if is_preset || locate::expand(Path::new(named)).is_file() {
+        return Some(format!("play {named}"));
+    }
+    locate::network(Path::new(named)).is_ok().then(|| format!("play --network {named}"))
+}
+
 /// All but what plays first: the program takes these without the word `play`, too.
 #[derive(Debug, clap::Args)]
 pub struct Settings {

@@ -1,6 +1,6 @@
 //! `render`: a preset or a take as a video or a folder of pictures, offline and reproducible.
 
-mod frames;
+pub(super) mod frames;
 mod lead;
 mod take;
 

@@ -11,15 +11,15 @@ use hyper::StatusCode;
 
 use super::directions;
 use super::site::{About, Request, Site, refusal};
-use super::studio::Settings;
+use super::studio::{Settings, Shown};
 use super::worker::{Pace, Tools, Worker};
 use crate::caption::Captioner;
 use crate::control::query::{Answering, Explorer, Wish};
 use crate::engine::Engine;
 use crate::engine::cpu::Cpu;
 use crate::network::Network;
-use crate::patch::folders::{Folders, Kind};
-use crate::patch::locate::name_of;
+use crate::patch::folders::Folders;
+use crate::patch::locate::called;
 
 /// What the explorer is given.
 pub struct Options {
@@ -99,18 +99,13 @@ impl Beside {
         let path = network.path.clone();
         Tools {
             network: network.clone(),
+            shown: Shown::Seeds,
             prepare: Box::new(move |plan| {
                 engine().prepare(plan).map_err(|error| format!("{}: {error}", path.display()))
             }),
             eyes: Box::new(|| Captioner::open(None).map_err(|error| error.to_string())),
             favourites: self.options.favourites.clone(),
-            named: Box::new(move || {
-                let name = name_of(&file);
-                match folders.named(Kind::Network, &name) {
-                    Ok(known) if known == file => name,
-                    _ => std::path::absolute(&file).unwrap_or_else(|_| file.clone()).to_string_lossy().into_owned(),
-                }
-            }),
+            named: Box::new(move || called(&folders, &file)),
             cache: self.options.cache.clone(),
         }
     }

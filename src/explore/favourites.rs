@@ -73,7 +73,8 @@ impl Favourite {
         }
     }
 
-    fn is_same(&self, other: &Favourite) -> bool {
+    /// Whether it is the same picture.
+    pub fn is_same(&self, other: &Favourite) -> bool {
         // Rounding in the file, or another engine's, is no other picture.
         let is_near =
             |a: &Vec<f32>, b: &Vec<f32>| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3);

@@ -1,6 +1,5 @@
 //! In which order pictures are shown. Pure.
 
-use super::realness::Realness;
 use super::survey::Look;
 
 /// What pictures are sorted by.
@@ -9,9 +8,9 @@ pub enum Order {
     /// By their seeds
     #[default]
     Seed,
-    /// The strangest first: those farthest from what the network usually makes
+    /// The strangest first: the least real to the file's discriminator, or those farthest from what the network usually makes
     Artifacts,
-    /// The most usual first
+    /// The most usual first: the other way round
     Usual,
     /// From the network's average picture outwards
     Average,
@@ -32,20 +31,13 @@ pub struct Item {
 /// Chroma in Oklab below which a mean colour counts as grey.
 const GREY: f32 = 0.02;
 
-/// What a picture is sorted by. `w` is before truncation, `centre` the network's mean w, `liked` the features that others
-/// should resemble.
-pub fn value(
-    order: Order,
-    look: Option<&Look>,
-    usual: Option<&Realness>,
-    [w, centre]: [&[f32]; 2],
-    liked: &[f32],
-) -> f32 {
-    let strangeness = || look.zip(usual).map_or(0.0, |(look, usual)| usual.distance(look.features()));
+/// What a picture is sorted by. `strange` grows with how strange it is, `w` is before truncation, `centre` the network's mean
+/// w, `liked` the features that others should resemble.
+pub fn value(order: Order, look: Option<&Look>, strange: Option<f32>, [w, centre]: [&[f32]; 2], liked: &[f32]) -> f32 {
     match order {
         Order::Seed => 0.0,
-        Order::Artifacts => -strangeness(),
-        Order::Usual => strangeness(),
+        Order::Artifacts => -strange.unwrap_or_default(),
+        Order::Usual => strange.unwrap_or_default(),
         Order::Average => w.iter().zip(centre).map(|(w, c)| (w - c) * (w - c)).sum::<f32>().sqrt(),
         Order::Colour => look.map_or(f32::INFINITY, |look| match look.colour() {
             [lightness, chroma, _] if chroma < GREY => 1.0 + lightness,

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `GET /` | a page of its own |
 //! | `GET /explore.js`, `/explore.css` | what builds the explorer, in that page or another |
-//! | `GET /info` | the network, its classes and directions |
+//! | `GET /info` | the network, its classes and directions; the times, where pictures are not seeds but moments |
 //! | `GET /picture/ID?seed=3&psi=1` | a JPEG, which the browser keeps: `ID` changes with the network's file |
 //! | `GET /rough/ID?seeds=3,4&psi=1` | these, small and blurred but soon there, below one another as a JPEG |
 //! | `GET /order?sort=artifacts&count=500` | how many pictures have been looked at, or the seeds in order |
@@ -23,7 +23,7 @@ use serde_json::json;
 
 use super::directions::Direction;
 use super::order::Order;
-use super::studio::Settings;
+use super::studio::{Moment, Settings};
 use super::worker::{Ask, OrderAsk, Progress, Queue, Refused};
 use crate::control::web::{Answer, respond};
 use crate::network::Network;
@@ -48,6 +48,8 @@ pub struct About {
     pub width: usize,
     pub height: usize,
     pub favourites: PathBuf,
+    /// The times of the moments that are shown; `None` for seeds.
+    pub times: Option<Vec<String>>,
 }
 
 impl About {
@@ -59,7 +61,15 @@ impl About {
             names => names.to_vec(),
         };
         let network = name_of(&network.path);
-        About { network, psi: settings.psi, class: settings.class, classes, width, height, favourites }
+        let Settings { psi, class } = settings;
+        About { network, psi, class, classes, width, height, favourites, times: None }
+    }
+
+    /// The page shows these moments of what is called `name`, with nothing to choose but a direction.
+    pub fn of_moments(network: &Network, name: String, moments: &[Moment], favourites: PathBuf) -> About {
+        let times = moments.iter().map(Moment::time).collect();
+        let about = About::new(network, Settings { psi: 1.0, class: 0.0 }, favourites);
+        About { network: name, classes: Vec::new(), times: Some(times), ..about }
     }
 }
 
@@ -152,6 +162,8 @@ impl Site {
             "network": about.network, "id": &*id, "psi": number(about.psi), "class": about.class,
             "classes": about.classes, "width": about.width, "height": about.height,
             "favourites": about.favourites.display().to_string(),
+            // null for seeds
+            "times": about.times,
             "is_complete": directions.is_some(), "directions": names,
             // null until that is known
             "rough": self.queue.has_rough(),
@@ -200,6 +212,7 @@ impl Site {
             return Err(wrong(format!("count: expected 1 to {MOST_SORTED}, found {count}")));
         }
         let like = if order == Order::Like { seeds(query, "like", MOST_STARS)? } else { Vec::new() };
+        like.iter().try_for_each(|seed| self.ask(query, *seed).map(drop))?;
         let answer = match self.queue.order(&OrderAsk { order, count, settings: self.settings(query)?, like }) {
             Progress::Looked { looked, of } => json!({ "looked": looked, "of": of, "seeds": null }),
             Progress::Sorted(seeds) => json!({ "seeds": *seeds }),
@@ -229,6 +242,11 @@ impl Site {
     }
 
     fn ask(&self, query: &str, seed: u32) -> Result<Ask, Refusal> {
+        if let Some(times) = &self.about.times
+            && seed as usize >= times.len()
+        {
+            return Err(wrong(format!("expected one of {} pictures, found {seed}", times.len())));
+        }
         let within = |name: &str, value: f32, most: f32| {
             (value.abs() <= most)
                 .then_some(value)

@@ -1,10 +1,11 @@
-//! Draws pictures of a network, one after another.
+//! Draws pictures of a network, one after another: of seeds, or of moments of something that was played.
 
 use std::sync::Arc;
 
 use image::RgbImage;
 use image::imageops::thumbnail;
 
+use crate::engine::score::Discriminator;
 use crate::engine::{EngineError, Inputs, Program};
 use crate::image::Image;
 use crate::image::convert::rgb8_from_image;
@@ -19,6 +20,68 @@ pub struct Settings {
     pub psi: f32,
     /// Class of a conditional network; fractions blend two.
     pub class: f64,
+}
+
+/// A moment of a take or a walk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moment {
+    /// Since its beginning.
+    pub secs: f64,
+    /// What was played.
+    pub seed: u32,
+    pub settings: Settings,
+    /// `[w_dim]` before truncation.
+    pub w: Vec<f32>,
+    /// `[num_ws, w_dim]`
+    pub ws: Vec<f32>,
+}
+
+impl Moment {
+    /// Its time, as 1:05 or 1:05.5.
+    pub fn time(&self) -> String {
+        let tenths = (self.secs.max(0.0) * 10.0).round() as u64;
+        let (minutes, secs, tenths) = (tenths / 600, tenths / 10 % 60, tenths % 10);
+        if tenths == 0 { format!("{minutes}:{secs:02}") } else { format!("{minutes}:{secs:02}.{tenths}") }
+    }
+}
+
+/// What the pictures of an explorer are.
+#[derive(Clone, Debug)]
+pub enum Shown {
+    /// Picture n is that of seed n.
+    Seeds,
+    Moments(Arc<[Moment]>),
+}
+
+impl Shown {
+    /// How many pictures there are.
+    pub fn count(&self) -> u32 {
+        match self {
+            Shown::Seeds => u32::MAX,
+            Shown::Moments(moments) => moments.len() as u32,
+        }
+    }
+
+    /// The moment of picture n; `None` for seeds.
+    pub fn moment(&self, n: u32) -> Option<&Moment> {
+        match self {
+            Shown::Seeds => None,
+            Shown::Moments(moments) => moments.get(n as usize),
+        }
+    }
+
+    /// w `[w_dim]` before truncation, and ws `[num_ws, w_dim]`, of picture n.
+    pub fn latent(&self, n: u32, studio: &mut Studio, settings: &Settings) -> (Vec<f32>, Vec<f32>) {
+        match self.moment(n) {
+            Some(moment) => (moment.w.clone(), moment.ws.clone()),
+            None => studio.latent(n, settings),
+        }
+    }
+
+    /// The class of picture n.
+    pub fn class(&self, n: u32, settings: &Settings) -> f64 {
+        self.moment(n).map_or(settings.class, |moment| moment.settings.class)
+    }
 }
 
 /// A network with what draws it. Pictures have their constant noise, so the same seed gives the same picture.
@@ -68,6 +131,16 @@ impl Studio {
     pub fn draw(&mut self, ws: &[f32]) -> Result<RgbImage, EngineError> {
         self.program.draw(&Inputs { ws, ..Inputs::default() }, &mut self.image)?;
         Ok(rgb8_from_image(&self.image))
+    }
+
+    /// How real the discriminator judges the picture of these ws to be, in this class; `None` if it does not fit the network.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn score(&mut self, judge: &Discriminator, ws: &[f32], class: f64) -> Result<Option<f32>, EngineError> {
+        self.program.draw(&Inputs { ws, ..Inputs::default() }, &mut self.image)?;
+        blend_classes(class, judge.c_dim, &mut self.class);
+        Ok(judge.score(&self.image, &self.class))
     }
 
     /// The picture of a seed.

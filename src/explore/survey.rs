@@ -1,5 +1,6 @@
-//! Looks at many seeds of a network: draws each, and keeps what the captioner's eyes see and its mean colour. What was seen
-//! is kept in `latent-jockey/explore` in the cache folder, in a file for each network and settings.
+//! Looks at many pictures of a network, and keeps what the captioner's eyes see in each, its mean colour, and how real a
+//! discriminator judges it to be. What was seen of seeds is kept in `latent-jockey/explore` in the cache folder, in a file for each
+//! network and settings.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,6 @@ use sha2::{Digest, Sha256};
 use super::studio::{Settings, Studio};
 use crate::caption::Captioner;
 use crate::caption::features::CHANNELS;
-use crate::engine::EngineError;
 use crate::file;
 use crate::image::convert::linear_table;
 use crate::network::Network;
@@ -75,9 +75,12 @@ impl Look {
     }
 }
 
-/// What was seen of a network with these settings.
+/// What was seen of a network with these settings, by the number of the picture.
+#[derive(Default)]
 pub struct Survey {
     looks: BTreeMap<u32, Look>,
+    /// See [`Discriminator::score`](crate::engine::score::Discriminator::score).
+    scores: BTreeMap<u32, f32>,
     /// `None` where there is no cache folder, or no file that could be told from another.
     file: Option<PathBuf>,
     is_new: bool,
@@ -95,36 +98,48 @@ impl Survey {
             let hash = hash(&studio.network.path)?;
             Some(folder.join(format!("{hash}-{RULES}-{:?}-{:?}.safetensors", settings.psi, settings.class)))
         });
-        let looks = file.as_deref().and_then(read).unwrap_or_default();
-        Survey { looks, file, is_new: false }
+        let (looks, scores) = file.as_deref().and_then(read).unwrap_or_default();
+        Survey { looks, scores, file, is_new: false }
     }
 
-    /// Looks at the seeds that have not been looked at. `drawn` is shown each picture that is drawn for it.
+    /// Looks at those pictures that have not been looked at; `draw` draws one.
     ///
     /// # Errors
-    /// When the engine fails.
-    pub fn look(
+    /// When `draw` fails.
+    pub fn look<E>(
         &mut self,
-        seeds: &[u32],
-        studio: &mut Studio,
-        settings: &Settings,
+        numbers: &[u32],
         eyes: &Captioner,
-        mut drawn: impl FnMut(u32, &RgbImage),
-    ) -> Result<(), EngineError> {
-        let missing: Vec<u32> = seeds.iter().copied().filter(|seed| !self.looks.contains_key(seed)).collect();
-        for seeds in missing.chunks(AT_ONCE) {
-            let mut pictures = Vec::with_capacity(seeds.len());
-            for seed in seeds {
-                let picture = studio.of_seed(*seed, settings)?;
-                drawn(*seed, &picture);
-                pictures.push((*seed, picture));
-            }
+        mut draw: impl FnMut(u32) -> Result<RgbImage, E>,
+    ) -> Result<(), E> {
+        let missing: Vec<u32> = numbers.iter().copied().filter(|number| !self.looks.contains_key(number)).collect();
+        for numbers in missing.chunks(AT_ONCE) {
+            let draw = |number: &u32| Ok((*number, draw(*number)?));
+            let pictures: Vec<(u32, RgbImage)> = numbers.iter().map(draw).collect::<Result<_, E>>()?;
             let looks: Vec<(u32, Look)> =
-                pictures.par_iter().map(|(seed, picture)| (*seed, see(eyes, picture))).collect();
+                pictures.par_iter().map(|(number, picture)| (*number, see(eyes, picture))).collect();
             self.looks.extend(looks);
             self.is_new = true;
         }
         Ok(())
+    }
+
+    /// Scores those pictures that have no score; `score` draws and scores one.
+    ///
+    /// # Errors
+    /// When `score` fails.
+    pub fn judge<E>(&mut self, numbers: &[u32], mut score: impl FnMut(u32) -> Result<f32, E>) -> Result<(), E> {
+        for number in numbers {
+            if !self.scores.contains_key(number) {
+                self.scores.insert(*number, score(*number)?);
+                self.is_new = true;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn score(&self, number: u32) -> Option<f32> {
+        self.scores.get(&number).copied()
     }
 
     pub fn get(&self, seed: u32) -> Option<&Look> {
@@ -134,7 +149,7 @@ impl Survey {
     /// Keeps what was seen for the next time. A failure costs one line.
     pub fn keep(&mut self) {
         let Some(file) = self.file.as_deref().filter(|_| self.is_new) else { return };
-        if let Err(error) = write(file, &self.looks) {
+        if let Err(error) = write(file, &self.looks, &self.scores) {
             tracing::warn!("{}: {error}; the pictures will be looked at again", file.display());
         }
         self.is_new = false;
@@ -154,30 +169,45 @@ pub fn see(eyes: &Captioner, picture: &RgbImage) -> Look {
     Look { numbers }
 }
 
-fn read(file: &Path) -> Option<BTreeMap<u32, Look>> {
-    let bytes = file::read(file, (MOST_KEPT * (NUMBERS + 1) * 4 + (1 << 16)) as u64).ok()?;
+type Known = (BTreeMap<u32, Look>, BTreeMap<u32, f32>);
+
+/// What is in a file; `None` if anything in it is broken.
+fn read(file: &Path) -> Option<Known> {
+    let bytes = file::read(file, (MOST_KEPT * (NUMBERS + 3) * 4 + (1 << 16)) as u64).ok()?;
     let tensors = SafeTensors::deserialize(&bytes).ok()?;
-    let (seeds, looks) = (tensors.tensor("seeds").ok()?, tensors.tensor("looks").ok()?);
-    if (seeds.dtype(), looks.dtype()) != (Dtype::U32, Dtype::F32) {
-        return None;
-    }
-    let seeds: Vec<u32> = seeds.data().as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
-    let numbers: Vec<f32> = looks.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-    let is_whole = numbers.len() == seeds.len() * NUMBERS && numbers.iter().all(|x| x.is_finite());
-    let looks = numbers.chunks_exact(NUMBERS).map(|numbers| Look { numbers: numbers.to_vec() });
-    is_whole.then(|| seeds.into_iter().zip(looks).collect())
+    let seeds = |name: &str| {
+        let view = tensors.tensor(name).ok().filter(|view| view.dtype() == Dtype::U32)?;
+        Some(view.data().as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect::<Vec<u32>>())
+    };
+    let numbers = |name: &str, length: usize| {
+        let view = tensors.tensor(name).ok().filter(|view| view.dtype() == Dtype::F32)?;
+        let numbers: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        (numbers.len() == length && numbers.iter().all(|x| x.is_finite())).then_some(numbers)
+    };
+    let seen = seeds("seeds")?;
+    let looks = numbers("looks", seen.len() * NUMBERS)?;
+    let looks = looks.chunks_exact(NUMBERS).map(|numbers| Look { numbers: numbers.to_vec() });
+    // Of most networks there are none.
+    let scored = seeds("scored").unwrap_or_default();
+    let scores = if scored.is_empty() { Vec::new() } else { numbers("scores", scored.len())? };
+    Some((seen.into_iter().zip(looks).collect(), scored.into_iter().zip(scores).collect()))
 }
 
 /// Writes a temporary file, then renames it. The first [`MOST_KEPT`] seeds are kept.
-fn write(file: &Path, looks: &BTreeMap<u32, Look>) -> std::io::Result<()> {
+fn write(file: &Path, looks: &BTreeMap<u32, Look>, scores: &BTreeMap<u32, f32>) -> std::io::Result<()> {
     let kept = || looks.iter().take(MOST_KEPT);
     let seeds: Vec<u8> = kept().flat_map(|(seed, _)| seed.to_le_bytes()).collect();
     let numbers: Vec<u8> = kept().flat_map(|(_, look)| look.numbers.iter().flat_map(|x| x.to_le_bytes())).collect();
+    let judged = || scores.iter().filter(|(_, score)| score.is_finite()).take(MOST_KEPT);
+    let scored: Vec<u8> = judged().flat_map(|(seed, _)| seed.to_le_bytes()).collect();
+    let marks: Vec<u8> = judged().flat_map(|(_, score)| score.to_le_bytes()).collect();
     let count = kept().count();
     let view = |dtype, shape, bytes| TensorView::new(dtype, shape, bytes).map_err(std::io::Error::other);
     let tensors = HashMap::from([
         ("seeds", view(Dtype::U32, vec![count], &seeds)?),
         ("looks", view(Dtype::F32, vec![count, NUMBERS], &numbers)?),
+        ("scored", view(Dtype::U32, vec![scored.len() / 4], &scored)?),
+        ("scores", view(Dtype::F32, vec![marks.len() / 4], &marks)?),
     ]);
     let whole = safetensors::serialize(tensors, None).map_err(std::io::Error::other)?;
     let aside = file.with_extension(format!("{}.part", std::process::id()));
@@ -205,16 +235,24 @@ mod tests {
         let settings = Settings { psi: 1.0, class: 0.0 };
         let look = |survey: &mut Survey, studio: &mut Studio, seeds: &[u32]| {
             let mut drawn = Vec::new();
-            survey.look(seeds, studio, &settings, &eyes, |seed, _| drawn.push(seed)).unwrap();
+            let draw = |seed| {
+                drawn.push(seed);
+                studio.of_seed(seed, &settings)
+            };
+            survey.look(seeds, &eyes, draw).unwrap();
             drawn
         };
         let mut survey = Survey::in_folder(Some(&folder), &studio, &settings);
         assert_eq!(look(&mut survey, &mut studio, &[3, 1]), [3, 1]);
         let seen = survey.get(3).cloned();
+        let judge = |seed| if seed == 5 { Ok(-1.5) } else { Err(seed) };
+        assert_eq!(survey.judge(&[5, 6], judge), Err(6));
         survey.keep();
         let mut again = Survey::in_folder(Some(&folder), &studio, &settings);
         assert_eq!(look(&mut again, &mut studio, &[1, 2, 3]), [2]);
         assert_eq!(again.get(3).cloned(), seen);
+        assert_eq!(again.judge(&[5], |_| Err("scored again")), Ok(()));
+        assert_eq!((again.score(5), again.score(6)), (Some(-1.5), None));
         assert_ne!(again.get(2), again.get(3));
         // Other settings are other pictures, and a broken file is none.
         let other = Settings { psi: 0.5, ..settings };

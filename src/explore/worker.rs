@@ -7,6 +7,7 @@
 //! what it has opened.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -23,11 +24,12 @@ use super::favourites::{self, Favourite};
 use super::order::{Item, Order, sort, value};
 use super::realness::Realness;
 use super::rough::{self, Rough};
-use super::studio::{Settings, Studio};
-use super::survey::{self, Survey, USUAL, see};
+use super::studio::{Moment, Settings, Shown, Studio};
+use super::survey::{self, Survey, USUAL};
 use crate::caption::Captioner;
 use crate::engine::Program;
 use crate::engine::plan::Plan;
+use crate::engine::score::Discriminator;
 use crate::latent::layers::{Layers, add, mix};
 use crate::network::Network;
 use crate::process::become_idle_thread;
@@ -37,8 +39,9 @@ use crate::thread::panic_message;
 const MOST_WAITING: usize = 256;
 /// Most batches of rough pictures that wait.
 const MOST_BATCHES: usize = 16;
-/// Pictures that are looked at before those that wait are drawn.
+/// Pictures that are looked at, or scored, before those that wait are drawn.
 const SLICE: usize = 8;
+const SCORED: usize = 1;
 /// Orders that are kept, for as many pages.
 const MOST_ORDERS: usize = 8;
 /// Surveys that are kept in memory, some megabytes each.
@@ -58,6 +61,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What a picture is made from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ask {
+    /// Its number: the seed, or which moment it is.
     pub seed: u32,
     pub settings: Settings,
     /// A direction and how many steps along it.
@@ -70,10 +74,10 @@ pub struct Ask {
 #[derive(Clone, Debug, PartialEq)]
 pub struct OrderAsk {
     pub order: Order,
-    /// Seeds, from 0.
+    /// Pictures, from 0.
     pub count: u32,
     pub settings: Settings,
-    /// Seeds that others should resemble.
+    /// Pictures that others should resemble.
     pub like: Vec<u32>,
 }
 
@@ -166,7 +170,7 @@ struct Waiting {
     directions: Option<Arc<Vec<Direction>>>,
     /// Whether there are rough pictures, once that is known.
     has_rough: Option<bool>,
-    /// Changes with the network's file; `None` until that has been read.
+    /// Changes with the network's file and the moments; `None` until that has been read.
     id: watch::Sender<Option<Arc<str>>>,
     is_closed: bool,
 }
@@ -183,6 +187,7 @@ type Shared = Arc<(Mutex<Waiting>, Condvar)>;
 /// What the worker works with. Everything is called on its thread, when it is first needed.
 pub struct Tools {
     pub network: Arc<Network>,
+    pub shown: Shown,
     /// Called before the first picture, the whole ones' and the rough ones', and again after a rest.
     pub prepare: Prepare,
     /// Where there are none, there are no orders by looks, with the reason.
@@ -394,8 +399,12 @@ struct Desk {
     pace: Pace,
     studio: Option<Studio>,
     eyes: Option<Captioner>,
-    /// By the bits of psi and class.
+    /// The network's discriminator, if its file holds one: once that is known.
+    judge: Option<Option<Discriminator>>,
+    /// Of seeds, by the bits of psi and class.
     surveys: HashMap<(u32, u64), Survey>,
+    /// Of moments.
+    moments: Survey,
     rough: Rough,
     /// Whole pictures that were drawn.
     drawn: usize,
@@ -412,6 +421,10 @@ impl Desk {
         // What is found out about a file that cannot be told from another is not kept.
         let cache = tools.cache.clone().filter(|_| id != survey::UNKNOWN);
         let rough = Rough::new(tools.network.clone(), &id, cache);
+        let id = match &tools.shown {
+            Shown::Seeds => id,
+            Shown::Moments(moments) => format!("{id}-{:016x}", fingerprint(moments)),
+        };
         let mut waiting = lock(&shared);
         waiting.has_rough = rough.is_there();
         waiting.id.send_replace(Some(id.into()));
@@ -421,7 +434,9 @@ impl Desk {
             pace,
             studio: None,
             eyes: None,
+            judge: None,
             surveys: HashMap::new(),
+            moments: Survey::default(),
             rough,
             drawn: 0,
             fit_after: WITHOUT_LULL,
@@ -500,7 +515,7 @@ impl Desk {
                     let _ = reply.send(caught(|| self.stars()));
                 }
                 Work::Rest => {
-                    (self.studio, self.eyes) = (None, None);
+                    (self.studio, self.eyes, self.judge) = (None, None, None);
                     self.rough.rest();
                     self.surveys.drain().for_each(|(_, mut survey)| survey.keep());
                 }
@@ -524,8 +539,9 @@ impl Desk {
     /// ws of what is asked for.
     fn ws(&mut self, ask: &Ask) -> Result<Vec<f32>, Refused> {
         let directions = lock(&self.shared).directions.clone();
+        let shown = self.tools.shown.clone();
         let studio = self.studio()?;
-        let (_, mut ws) = studio.latent(ask.seed, &ask.settings);
+        let (_, mut ws) = shown.latent(ask.seed, studio, &ask.settings);
         if let Some((centre, radius)) = ask.around {
             let (_, other) = studio.latent(centre, &ask.settings);
             let all = Layers { from: 0, to: usize::MAX };
@@ -543,7 +559,7 @@ impl Desk {
         let ws = self.ws(ask)?;
         let picture = self.studio()?.draw(&ws).map_err(failed)?;
         self.drawn += 1;
-        if ask.along.is_none() && ask.around.is_none() {
+        if ask.along.is_none() && ask.around.is_none() && self.tools.shown.moment(ask.seed).is_none() {
             self.rough.note(ask.seed, &ask.settings, &picture);
         }
         Ok(picture)
@@ -597,72 +613,155 @@ impl Desk {
         let stars = favourites::read(&self.tools.favourites).map_err(failed)?;
         let named = (self.tools.named)();
         let own = stars.iter().filter(|star| star.network == named);
-        Ok(own.map(|star| (star.seed, star.psi, star.class)).collect())
+        let Shown::Moments(moments) = &self.tools.shown else {
+            return Ok(own.map(|star| (star.seed, star.psi, star.class)).collect());
+        };
+        let w_dim = self.tools.network.mapping.w_dim;
+        let is_starred = |n: u32| {
+            let star = moments.get(n as usize).map(|Moment { seed, settings, ws, .. }| {
+                Favourite::new(&named, *seed, [f64::from(settings.psi), settings.class], ws, w_dim)
+            });
+            star.is_some_and(|star| own.clone().any(|own| own.is_same(&star)))
+        };
+        let starred = (0..moments.len() as u32).filter(|n| is_starred(*n)).map(|n| (n, 1.0, 0.0)).collect();
+        Ok(starred)
     }
 
     fn star(&mut self, asks: &[Ask], on: bool) -> Result<usize, Refused> {
         let (named, w_dim) = ((self.tools.named)(), self.tools.network.mapping.w_dim);
         let star = |ask: &Ask| {
-            let Settings { psi, class } = ask.settings;
-            Ok(Favourite::new(&named, ask.seed, [f64::from(psi), class], &self.ws(ask)?, w_dim))
+            let moment = self.tools.shown.moment(ask.seed);
+            let (seed, Settings { psi, class }) = moment.map_or((ask.seed, ask.settings), |m| (m.seed, m.settings));
+            Ok(Favourite::new(&named, seed, [f64::from(psi), class], &self.ws(ask)?, w_dim))
         };
         let stars: Vec<Favourite> = asks.iter().map(star).collect::<Result<_, Refused>>()?;
         let file = &self.tools.favourites;
         if on { favourites::add(file, &stars) } else { favourites::remove(file, &stars) }.map_err(failed)
     }
 
-    /// Looks at a few more pictures, or sorts them.
-    fn sorted(&mut self, ask: &OrderAsk) -> Result<Progress, Refused> {
-        let OrderAsk { order, count, settings, .. } = *ask;
-        let seeds: Vec<u32> = (0..count).collect();
-        let studio = opened(&mut self.studio, &mut self.tools)?;
-        let looks = !matches!(order, Order::Seed | Order::Average);
-        let mut usual = None;
-        let mut liked = Vec::new();
+    /// What was seen with these settings.
+    fn survey(&mut self, shown: &Shown, settings: &Settings) -> Result<&mut Survey, Refused> {
+        if let Shown::Moments(_) = shown {
+            return Ok(&mut self.moments);
+        }
         let key = (settings.psi.to_bits(), settings.class.to_bits());
-        if looks {
+        if !self.surveys.contains_key(&key) && self.surveys.len() >= MOST_SURVEYS {
+            self.surveys.drain().for_each(|(_, mut survey)| survey.keep());
+        }
+        let studio = opened(&mut self.studio, &mut self.tools)?;
+        let cache = self.tools.cache.as_deref();
+        Ok(self.surveys.entry(key).or_insert_with(|| Survey::in_folder(cache, studio, settings)))
+    }
+
+    /// Draws these, and looks at them.
+    fn look(&mut self, shown: &Shown, numbers: &[u32], settings: &Settings) -> Result<(), Refused> {
+        let mut survey = std::mem::take(self.survey(shown, settings)?);
+        let mut look = || {
             let eyes = match &mut self.eyes {
                 Some(eyes) => eyes,
                 none => none.insert((self.tools.eyes)().map_err(Refused::Failed)?),
             };
-            if !self.surveys.contains_key(&key) {
-                if self.surveys.len() >= MOST_SURVEYS {
-                    self.surveys.drain().for_each(|(_, mut survey)| survey.keep());
+            let (studio, rough) = (opened(&mut self.studio, &mut self.tools)?, &mut self.rough);
+            survey.look(numbers, eyes, |n| {
+                let (_, ws) = shown.latent(n, studio, settings);
+                let picture = studio.draw(&ws).map_err(failed)?;
+                if shown.moment(n).is_none() {
+                    rough.note(n, settings, &picture);
                 }
-                self.surveys.insert(key, Survey::in_folder(self.tools.cache.as_deref(), studio, &settings));
+                Ok(picture)
+            })
+        };
+        let looked = look();
+        *self.survey(shown, settings)? = survey;
+        looked
+    }
+
+    /// Draws these, and scores them.
+    fn score(&mut self, shown: &Shown, numbers: &[u32], settings: &Settings) -> Result<(), Refused> {
+        let mut survey = std::mem::take(self.survey(shown, settings)?);
+        let (studio, judge) = (opened(&mut self.studio, &mut self.tools)?, self.judge.iter().flatten().next());
+        let scored = survey.judge(numbers, |n| {
+            let (_, ws) = shown.latent(n, studio, settings);
+            let score = judge.map(|judge| studio.score(judge, &ws, shown.class(n, settings))).transpose();
+            let none = || Refused::Failed("the discriminator cannot score its pictures".to_owned());
+            score.map_err(failed)?.flatten().ok_or_else(none)
+        });
+        *self.survey(shown, settings)? = survey;
+        scored
+    }
+
+    /// Whether the network's file holds a discriminator that fits.
+    fn has_judge(&mut self) -> bool {
+        let network = &self.tools.network;
+        self.judge.get_or_insert_with(|| Discriminator::of(network)).is_some()
+    }
+
+    /// Looks at a few more pictures, or sorts them.
+    fn sorted(&mut self, ask: &OrderAsk) -> Result<Progress, Refused> {
+        let OrderAsk { order, count, settings, .. } = *ask;
+        let shown = self.tools.shown.clone();
+        let numbers: Vec<u32> = (0..count.min(shown.count())).collect();
+        let is_by_usual = matches!(order, Order::Artifacts | Order::Usual);
+        let is_judged = is_by_usual && self.has_judge();
+        // What has to be seen before.
+        let mut wanted = match order {
+            Order::Seed | Order::Average => Vec::new(),
+            _ => vec![(shown.clone(), numbers.clone())],
+        };
+        if is_by_usual && !is_judged {
+            // What is usual is what seeds show.
+            match &shown {
+                Shown::Seeds => wanted = vec![(Shown::Seeds, (0..count.max(USUAL)).collect())],
+                Shown::Moments(_) => wanted.push((Shown::Seeds, (0..USUAL).collect())),
             }
-            let survey = self.surveys.entry(key).or_insert_with(|| Survey::in_folder(None, studio, &settings));
-            let is_by_usual = matches!(order, Order::Artifacts | Order::Usual);
-            let all = 0..if is_by_usual { count.max(USUAL) } else { count };
-            let of = all.len();
-            let missing: Vec<u32> = all.filter(|seed| survey.get(*seed).is_none()).collect();
+        }
+        let of = wanted.iter().map(|(_, numbers)| numbers.len()).sum();
+        let mut seen = 0;
+        for (shown, numbers) in &wanted {
+            let survey = self.survey(shown, &settings)?;
+            let is_missing = |n: &u32| if is_judged { survey.score(*n).is_none() } else { survey.get(*n).is_none() };
+            let missing: Vec<u32> = numbers.iter().copied().filter(is_missing).collect();
+            seen += numbers.len() - missing.len();
             if !missing.is_empty() {
-                let some = &missing[..missing.len().min(SLICE)];
-                let rough = &mut self.rough;
-                let drawn = |seed, picture: &RgbImage| rough.note(seed, &settings, picture);
-                survey.look(some, studio, &settings, eyes, drawn).map_err(failed)?;
-                return Ok(Progress::Looked { looked: of - missing.len() + some.len(), of });
+                let some = &missing[..missing.len().min(if is_judged { SCORED } else { SLICE })];
+                if is_judged {
+                    self.score(shown, some, &settings)?;
+                } else {
+                    self.look(shown, some, &settings)?;
+                }
+                return Ok(Progress::Looked { looked: seen + some.len(), of });
             }
             survey.keep();
-            if is_by_usual {
-                let looks: Vec<&[f32]> = (0..USUAL).filter_map(|seed| Some(survey.get(seed)?.features())).collect();
-                let none = || Refused::Failed("all pictures of the network look the same".to_owned());
-                usual = Some(Realness::of(looks.into_iter()).ok_or_else(none)?);
-            }
-            for seed in &ask.like {
-                let picture = studio.of_seed(*seed, &settings).map_err(failed)?;
-                let look = see(eyes, &picture);
+        }
+        let mut usual = None;
+        if is_by_usual && !is_judged {
+            let survey = self.survey(&Shown::Seeds, &settings)?;
+            let looks: Vec<&[f32]> = (0..USUAL).filter_map(|seed| Some(survey.get(seed)?.features())).collect();
+            let none = || Refused::Failed("all pictures of the network look the same".to_owned());
+            usual = Some(Realness::of(looks.into_iter()).ok_or_else(none)?);
+        }
+        let mut liked = Vec::new();
+        if order == Order::Like {
+            self.look(&shown, &ask.like, &settings)?;
+            let survey = self.survey(&shown, &settings)?;
+            for look in ask.like.iter().filter_map(|n| survey.get(*n)) {
                 liked.resize(look.features().len(), 0.0);
                 liked.iter_mut().zip(look.features()).for_each(|(sum, x): (&mut f32, _)| *sum += x);
             }
         }
+        let studio = opened(&mut self.studio, &mut self.tools)?;
         let centre = studio.centre(&settings);
-        let mut items = Vec::with_capacity(seeds.len());
-        for seed in seeds {
-            let (w, _) = studio.latent(seed, &settings);
-            let look = self.surveys.get(&key).and_then(|survey| survey.get(seed));
-            items.push(Item { seed, value: value(order, look, usual.as_ref(), [&w, &centre], &liked) });
-        }
+        let latents: Vec<Vec<f32>> = numbers.iter().map(|n| shown.latent(*n, studio, &settings).0).collect();
+        let survey = self.survey(&shown, &settings)?;
+        let strange = |n: u32| match &usual {
+            Some(usual) => Some(usual.distance(survey.get(n)?.features())),
+            None => Some(-survey.score(n)?),
+        };
+        let item = |(n, w): (u32, Vec<f32>)| {
+            let strange = if is_by_usual { strange(n) } else { None };
+            Item { seed: n, value: value(order, survey.get(n), strange, [&w, &centre], &liked) }
+        };
+        let mut items: Vec<Item> = numbers.into_iter().zip(latents).map(item).collect();
         sort(&mut items);
         Ok(Progress::Sorted(Arc::new(items.into_iter().map(|item| item.seed).collect())))
     }
@@ -677,6 +776,15 @@ fn opened<'a>(studio: &'a mut Option<Studio>, tools: &mut Tools) -> Result<&'a m
             Ok(none.insert(Studio::new(tools.network.clone(), program)))
         }
     }
+}
+
+/// Changes with what the pictures of the moments are.
+fn fingerprint(moments: &[Moment]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for moment in moments {
+        moment.ws.iter().for_each(|x| x.to_bits().hash(&mut hasher));
+    }
+    hasher.finish()
 }
 
 fn failed(error: impl std::fmt::Display) -> Refused {

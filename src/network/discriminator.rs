@@ -5,10 +5,10 @@
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 use std::path::Path;
 
-use super::NetworkError;
 use super::checkpoint::{Attribute, Checkpoint, Tensors};
 use super::stylegan2::fir;
 use super::stylegan2::mapping::fully_connected;
+use super::{Network, NetworkError};
 use crate::engine::score::{Activation, Block, ClassMapping, Conv, Discriminator};
 
 /// Maximum channels of a map; known discriminators have 512.
@@ -26,6 +26,19 @@ impl Discriminator {
             Some(checkpoint) => Discriminator::lower(&checkpoint).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The discriminator in the network's file, if it scores what the network paints. A broken one costs one line.
+    pub fn of(network: &Network) -> Option<Discriminator> {
+        let opened = Discriminator::open(&network.path).inspect_err(|error| tracing::warn!("{error}"));
+        opened.ok().flatten().filter(|judge| judge.fits(network))
+    }
+
+    /// Whether it scores what this network paints.
+    pub fn fits(&self, network: &Network) -> bool {
+        self.img_channels == network.img_channels
+            && network.picture_size() == [self.img_resolution; 2]
+            && (self.c_dim == 0 || self.c_dim == network.mapping.c_dim)
     }
 
     /// Reads the tensors of a discriminator.

@@ -24,41 +24,46 @@ use crate::image::convert::{byte_from_float, float_from_byte};
 
 /// Colours of a rough picture that is seen, whatever the network has.
 const COLOURS: usize = 3;
-/// The longer side of a rough picture: a quarter of the whole, if that lies between.
+/// The longer side of a rough picture: at most a quarter of the whole, if that lies between.
 const SIDES: [usize; 2] = [16, 64];
-/// Most of the whole's multiplications that it may cost; its share of the time is about the same.
+/// Of the whole's multiplications, which is about its share of the time: what is cheap, and the most that the smallest one may
+/// cost where none is.
+const CHEAP: f64 = 0.1;
 const MOST_COST: f64 = 0.3;
 /// Of the mean variance of the colours: what keeps the mixture small where they never vary.
 const RIDGE: f64 = 1e-6;
 /// Least R² with which rough pictures are shown.
 pub const LEAST: f64 = 0.5;
 /// Changes with every rule above.
-const RULES: u32 = 1;
+const RULES: u32 = 2;
 /// Largest file.
 const MOST_KEPT: u64 = 1 << 16;
 
-/// The plan of a network's rough pictures: as large as a size allows that is about a quarter of the whole, and as long as that is
-/// cheap. `None` for a network in which nothing small comes early, or that cannot be computed at another size.
+/// The plan of a network's rough pictures: the largest cheap one, or else the smallest one. `None` for a network in which nothing
+/// small comes early, or that cannot be computed at another size.
 pub fn plan(whole: &Plan) -> Option<Plan> {
     let Buffer { height, width, .. } = *whole.picture()?;
     let longer = height.max(width);
     let largest = (longer / 4).clamp(SIDES[0], SIDES[1]);
     let shrinks = (1..usize::BITS).map(|times| 1usize << times).take_while(|shrink| longer / shrink >= SIDES[0]);
     let fits = |shrink: &usize| longer / shrink <= largest && [height, width].iter().all(|n| n % shrink == 0);
-    let most = MOST_COST * whole.macs() as f64;
-    shrinks.filter(fits).find_map(|shrink| {
-        let size = [height / shrink, width / shrink];
-        let is_last = |(_, op): &(usize, &Op)| {
-            let out = whole.get(op.out());
-            matches!(op, Op::Synthesis(_)) && [out.height, out.width] == size
-        };
-        let steps = whole.steps.iter().map(|step| &step.op).enumerate().filter(is_last).map(|(at, _)| at);
-        let steps: Vec<usize> = steps.collect();
-        steps.into_iter().rev().find_map(|last| {
-            let small = whole.small(last)?;
-            let picture = small.picture()?;
-            ((small.macs() as f64) <= most && [picture.height, picture.width] == size).then_some(small)
-        })
+    let sizes: Vec<[usize; 2]> = shrinks.filter(fits).map(|shrink| [height / shrink, width / shrink]).collect();
+    let cheap = sizes.iter().find_map(|size| plan_of(whole, *size, CHEAP));
+    cheap.or_else(|| plan_of(whole, *sizes.last()?, MOST_COST))
+}
+
+/// The plan that stops growing at this size, height and width, as late as this share of the whole's multiplications allows.
+fn plan_of(whole: &Plan, size: [usize; 2], cost: f64) -> Option<Plan> {
+    let is_last = |op: &Op| {
+        let out = whole.get(op.out());
+        matches!(op, Op::Synthesis(_)) && [out.height, out.width] == size
+    };
+    let steps = whole.steps.iter().enumerate().rev().filter(|(_, step)| is_last(&step.op));
+    steps.map(|(last, _)| last).find_map(|last| {
+        let small = whole.small(last)?;
+        let picture = small.picture()?;
+        let is_cheap = small.macs() as f64 <= cost * whole.macs() as f64;
+        (is_cheap && [picture.height, picture.width] == size).then_some(small)
     })
 }
 
@@ -276,6 +281,7 @@ mod tests {
             ("presets/networks/nebulae256.safetensors", [16, 16]),
             ("tests/fixtures/sg2_32_cond.pkl", [16, 16]),
             ("tests/fixtures/pgan_fastgan_128_cond.pkl", [32, 32]),
+            ("tests/fixtures/fastgan_1024.pth", [64, 64]),
         ] {
             // The registry's package is without the large ones.
             let Ok(network) = network::open(root(file)) else { continue };
@@ -290,8 +296,13 @@ mod tests {
             let network = network::open(root("tests/fixtures").join(file)).unwrap();
             assert!(plan(&network.plan).is_none(), "{file}");
         }
-        let large = network::stylegan2::random(1024, 32768, 512, 16, 0);
-        assert_eq!(plan(&large.plan).and_then(|small| small.picture().map(|picture| picture.height)), Some(64));
+        // The larger a network is, the larger are its cheap pictures.
+        for (size, expected) in [(64, 16), (256, 16), (1024, 32)] {
+            let whole = network::stylegan2::random(size, 32768, 512, 16, 0).plan;
+            let small = plan(&whole).unwrap();
+            assert_eq!(small.picture().map(|picture| picture.height), Some(expected), "{size}");
+            assert!((small.macs() as f64) < CHEAP * whole.macs() as f64 || size == 64, "{size}");
+        }
         assert!(plan(&stylegan3::random(stylegan3::Config::T, 64, 1024, 32, 16).plan).is_none());
     }
 

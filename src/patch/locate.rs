@@ -92,6 +92,15 @@ pub fn expand(path: &Path) -> PathBuf {
     }
 }
 
+/// What files call a network: its name, if that leads to its file from everywhere, or else the whole path.
+pub fn called(folders: &Folders, network: &Path) -> String {
+    let name = name_of(network);
+    match folders.named(Kind::Network, &name) {
+        Ok(known) if known == network => name,
+        _ => std::path::absolute(network).unwrap_or_else(|_| network.to_owned()).to_string_lossy().into_owned(),
+    }
+}
+
 /// A path as people are told it, so that they find the file: in full, with `~` for their home folder as [`expand`] reads it.
 pub fn shown(path: &Path) -> String {
     if file::is_built_in(path) {

@@ -531,10 +531,22 @@ mod tests {
         assert!(!out.exists());
     }
 
+    /// Writes a program that can be run at once.
+    ///
+    /// A shell writes it: what this process has open for writing, a child that another test starts at that moment holds
+    /// open until it runs, and a program that anybody has open for writing is "text file busy".
+    #[cfg(unix)]
+    fn write_program(path: &Path, script: &str) {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", r#"cat > "$0" && chmod +x "$0""#]).arg(path).stdin(Stdio::piped());
+        let mut shell = shell.spawn().unwrap();
+        shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        assert!(shell.wait().unwrap().success());
+    }
+
     /// A fake ffmpeg that has `encoders`, of which `broken` fail; encoding writes `bytes` bytes and exits with `code`.
     #[cfg(unix)]
     fn fake(name: &str, encoders: &str, broken: &str, bytes: usize, code: u8) -> (PathBuf, PathBuf) {
-        use std::os::unix::fs::PermissionsExt;
         let folder = std::env::temp_dir().join(format!("latent-jockey-fake-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let program = folder.join("ffmpeg");
@@ -551,8 +563,7 @@ esac
 "#,
             log = folder.join("log").display()
         );
-        fs::write(&program, script).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&program, &script);
         (folder, program)
     }
 
@@ -614,7 +625,6 @@ esac
     /// An ffmpeg that may write so many kibibytes, if there is one here.
     #[cfg(unix)]
     fn limited(folder: &Path, kibibytes: u32) -> Option<PathBuf> {
-        use std::os::unix::fs::PermissionsExt;
         if Command::new(FFMPEG).arg("-version").output().is_err() {
             println!("skipped: no ffmpeg");
             return None;
@@ -623,8 +633,7 @@ esac
         let program = folder.join("ffmpeg");
         // In blocks of 512 bytes. The signal would end it without a word, a full disk does not.
         let script = format!("#!/bin/sh\ntrap '' XFSZ\nulimit -f {}\nexec ffmpeg \"$@\"\n", kibibytes * 2);
-        fs::write(&program, script).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&program, &script);
         Some(program)
     }
 

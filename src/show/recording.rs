@@ -56,8 +56,22 @@ enum OwnTake {
     },
     Asked,
     Running(PathBuf),
-    /// The recording was stopped.
-    Ends,
+    /// The recording was stopped, and so will be its take.
+    Ends {
+        /// Whether a recording has begun since, whose take begins after this one.
+        next: bool,
+    },
+    /// It was stopped.
+    Ending {
+        next: bool,
+    },
+}
+
+impl OwnTake {
+    /// What follows a take that has ended.
+    fn after(next: bool) -> OwnTake {
+        if next { OwnTake::Wanted { replaces: false } } else { OwnTake::None }
+    }
 }
 
 /// The running recording, and those whose files are being finished.
@@ -85,8 +99,11 @@ impl Recording {
 
     /// Another show goes on, with another log: a running recording gets a second take, from here on.
     pub fn take_over(&mut self) {
-        if matches!(self.take, OwnTake::Asked | OwnTake::Running(_)) {
-            self.take = OwnTake::Wanted { replaces: false };
+        match self.take {
+            OwnTake::Asked | OwnTake::Running(_) => self.take = OwnTake::Wanted { replaces: false },
+            // The old log ends with its show.
+            OwnTake::Ends { next } | OwnTake::Ending { next } => self.take = OwnTake::after(next),
+            OwnTake::None | OwnTake::Wanted { .. } => {}
         }
     }
 
@@ -108,8 +125,13 @@ impl Recording {
                 (self.running, self.since_line) = (recorders, STATUS_EVERY_SECS);
                 self.write_line();
                 if has_take {
-                    let replaces = matches!(self.take, OwnTake::Asked | OwnTake::Running(_));
-                    self.take = OwnTake::Wanted { replaces };
+                    match &mut self.take {
+                        OwnTake::Ends { next } | OwnTake::Ending { next } => *next = true,
+                        take => {
+                            let replaces = matches!(take, OwnTake::Asked | OwnTake::Running(_));
+                            *take = OwnTake::Wanted { replaces };
+                        }
+                    }
                 }
                 status.mended(About::Recording);
                 status.notice("recording".to_owned());
@@ -143,10 +165,14 @@ impl Recording {
         }
         self.running.iter().for_each(Recorder::stop);
         self.ended.append(&mut self.running);
-        self.take = match self.take {
-            OwnTake::None | OwnTake::Wanted { replaces: false } => OwnTake::None,
-            _ => OwnTake::Ends,
-        };
+        match &mut self.take {
+            OwnTake::None => {}
+            OwnTake::Wanted { replaces: false } => self.take = OwnTake::None,
+            OwnTake::Ends { next } | OwnTake::Ending { next } => *next = false,
+            OwnTake::Wanted { replaces: true } | OwnTake::Asked | OwnTake::Running(_) => {
+                self.take = OwnTake::Ends { next: false };
+            }
+        }
         status.notice("finishing the recording".to_owned());
     }
 
@@ -159,16 +185,15 @@ impl Recording {
                 let is_asked = is_free && takes.start_take(Some(names::take_of(name)));
                 self.take = if is_asked { OwnTake::Asked } else { OwnTake::None };
             }
-            OwnTake::Ends => {
-                takes.stop_take();
-                self.take = OwnTake::None;
+            OwnTake::Ends { next } => {
+                self.take = if takes.stop_take() { OwnTake::Ending { next } } else { OwnTake::None };
             }
             _ => {}
         }
     }
 
     /// Follows what the thread tells about takes. Whether nobody needs to hear it, as it belongs to the recording.
-    pub fn hears(&mut self, told: &Told) -> bool {
+    pub fn hears(&mut self, told: &Told, status: &mut Status) -> bool {
         match (told, &self.take) {
             (Told::Started(path), OwnTake::Asked) => {
                 self.take = OwnTake::Running(path.clone());
@@ -181,6 +206,15 @@ impl Recording {
             (Told::Stopped { .. } | Told::Failed(_), OwnTake::Asked | OwnTake::Running(_)) => {
                 self.take = OwnTake::None;
                 false
+            }
+            // It was stopped before it had begun.
+            (Told::Started(_), OwnTake::Ending { .. }) => true,
+            (Told::Stopped { .. } | Told::Failed(_), OwnTake::Ending { next }) => {
+                self.take = OwnTake::after(*next);
+                // What is shown is that the recording is there, and the take has its name.
+                let Told::Stopped { path, bytes } = told else { return false };
+                status.log(&complete(path, *bytes));
+                true
             }
             _ => false,
         }
@@ -268,7 +302,7 @@ impl Recording {
     /// Ends all recordings and waits for their files; a line for each.
     pub fn end(&mut self) -> Vec<String> {
         if matches!(self.take, OwnTake::Asked | OwnTake::Running(_)) {
-            self.take = OwnTake::Ends;
+            self.take = OwnTake::Ends { next: false };
         }
         // All end at once, then each is waited for.
         self.running.iter().for_each(Recorder::stop);
@@ -279,6 +313,11 @@ impl Recording {
         };
         all.map(line).collect()
     }
+}
+
+/// The line about a take that has ended.
+pub(super) fn complete(path: &Path, bytes: u64) -> String {
+    format!("the take {} is complete: {} kB", locate::shown(path), bytes.div_ceil(1000))
 }
 
 /// What was recorded, and where it is.

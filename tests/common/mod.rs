@@ -1,6 +1,7 @@
 //! Fixtures: networks with the numbers that the original code computed from them, and the available gpu engines.
 #![allow(dead_code, reason = "every test takes what it needs")]
 
+pub mod explorer;
 pub mod heard;
 pub mod rig;
 

@@ -139,6 +139,30 @@ fn a_take_that_runs_already_goes_on_and_none_is_written_if_none_is_wanted() {
     assert!(show.is_taking() && folder.join("c.take").exists());
 }
 
+#[test]
+fn a_recording_that_follows_at_once_has_a_take_of_its_own() {
+    if skipped() {
+        return;
+    }
+    let folder = Folder::new();
+    let mut show = live([32, 32]);
+    show.step(0.01, &[text(Id::RecordFile, folder.join("x.mkv")), bang(Id::RecordStart)]);
+    for _ in 0..2 {
+        play_until(&mut show, 1);
+        show.step(0.01, &[bang(Id::RecordStop), bang(Id::RecordStart)]);
+    }
+    play_until(&mut show, 1);
+    assert!(stop(&mut show).contains("x-3.mkv"));
+    show.wait(&[], |show| !show.is_taking());
+    drop(show);
+    for name in ["x.take", "x-2.take", "x-3.take"] {
+        let take = Take::read(&folder.join(name)).unwrap();
+        let played: f64 = take.frames[take.start..].iter().map(|frame| frame.dt).sum();
+        assert!((0.5..2.5).contains(&played), "{name}: {played} s");
+    }
+    assert_eq!(std::fs::read_dir(&*folder).unwrap().count(), 6);
+}
+
 /// The first pixel of each frame.
 fn first_pixels(file: &Path) -> Vec<[u8; 3]> {
     let output = Command::new("ffmpeg")

@@ -73,6 +73,7 @@ mod style_networks_on_the_cpu_agree_with_pytorch;
 mod style_networks_on_the_gpu_agree_with_pytorch_and_the_cpu;
 mod stylegan2_on_the_cpu_agrees_with_pytorch;
 mod stylegan3_on_the_gpu_agrees_with_pytorch_and_the_cpu;
+mod takes_and_walks_are_browsed;
 mod the_docs_are_true;
 mod the_explorer_belongs_to_the_show;
 mod the_explorer_shows_sorts_and_stars;

@@ -16,7 +16,7 @@ use latent_jockey::engine::surface::Surface;
 use latent_jockey::engine::{Engine, EngineError, Inputs, Program};
 use latent_jockey::explore::beside::{Beside, Options};
 use latent_jockey::explore::favourites;
-use latent_jockey::explore::studio::Settings;
+use latent_jockey::explore::studio::{Settings, Shown};
 use latent_jockey::explore::worker::{Ask, Pace, Refused, Tools, Worker};
 use latent_jockey::network;
 use latent_jockey::params::{Id, Value};
@@ -326,6 +326,7 @@ fn worker(file: &str, gate: &Arc<Gate>, cache: Option<PathBuf>) -> Worker {
     let engine = Gated(gate.clone());
     let tools = Tools {
         network: Arc::new(network::open(fixture(file)).expect("a network")),
+        shown: Shown::Seeds,
         prepare: Box::new(move |plan| engine.prepare(plan).map_err(|error| error.to_string())),
         eyes: Box::new(|| Err("none".to_owned())),
         favourites: "none.toml".into(),

@@ -1,88 +1,18 @@
 //! Does the explorer's page get pictures, orders and stars, and does nobody else?
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use latent_jockey::explore::favourites;
-use serde_json::Value as Json;
 
+use crate::common::explorer::Explorer;
+use crate::common::rig::Folder;
 use crate::common::{fixture, keep_rough_pictures};
-
-/// How long an answer may take, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-struct Explorer {
-    child: Child,
-    folder: PathBuf,
-    /// `127.0.0.1:PORT`
-    host: String,
-}
-
-impl Explorer {
-    fn start() -> Explorer {
-        let folder = std::env::temp_dir().join(format!("latent-jockey-explorer-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).expect("a folder");
-        keep_rough_pictures(&fixture("sg2_32_cond.pkl"), &folder.join("cache/latent-jockey/explore"), 0.9);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_latent-jockey"));
-        command.args(["explore", "--engine", "cpu", "--port", "0"]).arg(fixture("sg2_32_cond.pkl"));
-        command.current_dir(&folder).env("XDG_CACHE_HOME", folder.join("cache")).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("it runs");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
-        let host = line.strip_prefix("http://").and_then(|rest| rest.split(' ').next()).expect(&line).to_owned();
-        Explorer { child, folder, host }
-    }
-
-    /// Status, headers and body of an answer.
-    fn ask(&self, method: &str, path: &str, headers: &str) -> (u16, String, Vec<u8>) {
-        let mut stream = TcpStream::connect(&self.host).expect("a connection");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-        let host = if headers.contains("Host:") { String::new() } else { format!("Host: {}\r\n", self.host) };
-        write!(stream, "{method} {path} HTTP/1.1\r\n{host}{headers}Connection: close\r\n\r\n").expect("sent");
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("an answer");
-        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("the end of the headers");
-        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        (status, head.to_lowercase(), answer[end + 4..].to_vec())
-    }
-
-    fn json(&self, method: &str, path: &str) -> Json {
-        let (status, _, body) = self.ask(method, path, "");
-        assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
-        serde_json::from_slice(&body).expect("JSON")
-    }
-
-    /// The seeds in order, once all have been looked at.
-    fn order(&self, query: &str) -> Vec<u64> {
-        let begun = Instant::now();
-        loop {
-            let answer = self.json("GET", &format!("/order?{query}"));
-            if let Some(seeds) = answer["seeds"].as_array() {
-                return seeds.iter().filter_map(Json::as_u64).collect();
-            }
-            assert!(answer["looked"].as_u64() <= answer["of"].as_u64(), "{answer}");
-            assert!(begun.elapsed() < PATIENCE, "{query}: {answer}");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Explorer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
 
 #[test]
 fn a_page_gets_pictures_orders_and_stars_and_other_pages_nothing() {
-    let explorer = Explorer::start();
+    let (folder, network) = (Folder::new(), fixture("sg2_32_cond.pkl"));
+    keep_rough_pictures(&network, &folder.join("cache/latent-jockey/explore"), 0.9);
+    let explorer = Explorer::start(&folder, &[&network.display().to_string()]);
     for (path, kind) in [
         ("/", "text/html"),
         ("/alone.js", "text/javascript"),
@@ -147,7 +77,7 @@ fn a_page_gets_pictures_orders_and_stars_and_other_pages_nothing() {
     let star = |query: &str| explorer.json("POST", &format!("/star?{query}"))["changed"].as_u64();
     assert_eq!(star("seeds=3,5&psi=1&on=true"), Some(2));
     assert_eq!(star("seeds=5&psi=1&on=true"), Some(0));
-    let file = explorer.folder.join("favourites.toml");
+    let file = folder.join("favourites.toml");
     let seeds = || favourites::read(&file).expect("favourites").iter().map(|star| star.seed).collect::<Vec<u32>>();
     assert_eq!(seeds(), [3, 5]);
     assert_eq!(stars(), Some(2));
@@ -179,4 +109,41 @@ fn a_page_gets_pictures_orders_and_stars_and_other_pages_nothing() {
         assert_eq!(status("GET", "/info", headers), 403, "{headers}");
     }
     assert_eq!(seeds(), [5]);
+}
+
+#[test]
+fn the_least_real_are_first_where_the_file_holds_a_discriminator() {
+    let folder = Folder::new();
+    let network = fixture("sg2_32_cond.pkl").display().to_string();
+    let run = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_latent-jockey"));
+        command.current_dir(&*folder).env("XDG_CACHE_HOME", folder.join("cache")).args(words);
+        let output = command.args(["--engine", "cpu", "--psi", "1", "--class", "1"]).output().expect("it runs");
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&["generate", &network, "--seeds", "0-11", "--score", "--out", "own"]);
+    let scores = std::fs::read_to_string(folder.join("own/scores.tsv")).expect("scores");
+    let row = |line: &str| {
+        let (score, picture) = line.split_once('\t')?;
+        Some((picture.strip_prefix("seed")?.strip_suffix(".png")?.parse().ok()?, score.parse::<f32>().ok()?))
+    };
+    let mut expected: Vec<(u64, f32)> = scores.lines().skip(1).filter_map(row).collect();
+    expected.reverse();
+    assert!(expected.len() == 12 && expected[0].1 < expected[11].1, "{expected:?}");
+    let seeds: Vec<u64> = expected.iter().map(|(seed, _)| *seed).collect();
+
+    let explorer = Explorer::start(&folder, &[&network]);
+    assert_eq!(explorer.order("sort=artifacts&count=12&psi=1&class=1"), seeds);
+    let usual: Vec<u64> = seeds.iter().rev().copied().collect();
+    assert_eq!(explorer.order("sort=usual&count=12&psi=1&class=1"), usual);
+    drop(explorer);
+
+    run(&["explore", &network, "--count", "12", "--sort", "usual", "--sheet", "s.png"]);
+    let list = std::fs::read_to_string(folder.join("s.csv")).expect("a list");
+    assert_eq!(list.lines().next(), Some("place,seed,score"));
+    for (line, (seed, score)) in list.lines().skip(1).zip(expected.iter().rev()) {
+        let cells: Vec<&str> = line.split(',').collect();
+        assert_eq!(cells[1], seed.to_string(), "{list}");
+        assert!((cells[2].parse::<f32>().expect("a score") - score).abs() < 1e-3, "{line}: {score}");
+    }
 }

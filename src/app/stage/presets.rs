@@ -7,7 +7,7 @@ use crate::app::hud::{COOL, DIM, PLAIN, WARM};
 use crate::app::lister::Lister;
 use crate::app::tiles::Tiles;
 use crate::params::{Id as Param, Value};
-use crate::patch::library::Library;
+use crate::patch::library::numbered;
 use crate::thumbnail::Key;
 use bevy_egui::egui::epaint::RectShape;
 use bevy_egui::egui::{
@@ -24,7 +24,8 @@ const SHAPE: f32 = 16.0 / 9.0;
 /// What the tiles remember.
 pub(super) struct Presets {
     pictures: Tiles,
-    names: Lister<Vec<String>>,
+    /// The names, and the number of each, if it has one.
+    listed: Lister<(Vec<String>, Vec<Option<usize>>)>,
     /// What is typed into the field for a name.
     typed: String,
     /// The preset that was in view last, as the one that plays.
@@ -36,7 +37,7 @@ impl Presets {
     pub fn new(pictures: Tiles) -> Self {
         Presets {
             pictures,
-            names: Lister::new("presets", Library::names),
+            listed: Lister::new("presets", |library| library.numbered_names().into_iter().unzip()),
             typed: String::new(),
             seen: String::new(),
             cross: cross::Cross::default(),
@@ -49,12 +50,12 @@ pub(super) fn name_field() -> Id {
     Id::new("stage save as")
 }
 
-/// The number of a preset's name, and the rest of it: `7-gallery`.
-fn parts(name: &str) -> (&str, &str) {
-    let digits = name.len() - name.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    match name[digits..].strip_prefix('-') {
-        Some(rest) if digits > 0 && !rest.is_empty() => (&name[..digits], rest),
-        _ => ("", name),
+/// What stands below a tile: the number by which the preset is found, and its name without one.
+fn title(name: &str, number: Option<usize>) -> String {
+    let title = numbered(name).1;
+    match number.map(|number| number.to_string()) {
+        Some(number) if number != title => format!("{number}  {title}"),
+        _ => title.to_owned(),
     }
 }
 
@@ -66,11 +67,12 @@ fn tile_width(row: f32) -> f32 {
 
 /// Paints the tiles and the corner beside them.
 pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, frame: &mut Frame) {
-    state.names.follow(frame.show.library());
+    state.listed.follow(frame.show.library());
+    let (names, numbers) = state.listed.get();
     let playing = frame.show.preset_listed();
-    let waits = frame.show.waiting_preset(state.names.get());
+    let waits = frame.show.waiting_preset(names);
     let waits_for_hand = frame.show.armed_listed();
-    let follows = state.seen != playing && state.names.get().contains(&playing);
+    let follows = state.seen != playing && names.contains(&playing);
     if follows {
         state.seen.clone_from(&playing);
     }
@@ -84,7 +86,7 @@ pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, 
             .scroll_source(scroll_area::ScrollSource::ALL)
             .show(ui, |ui| {
                 ui.horizontal(|ui| {
-                    for name in state.names.get() {
+                    for (name, number) in names.iter().zip(numbers) {
                         let (rect, response) = ui.allocate_exact_size(size, Sense::click());
                         let is_playing = *name == playing;
                         if is_playing && follows {
@@ -93,7 +95,7 @@ pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, 
                         if ui.is_rect_visible(rect) {
                             let is_waiting = waits == Some(name.as_str());
                             let picture = state.pictures.get(ui.ctx(), &Key::Preset(name.clone()));
-                            tile(ui, rect, name, picture, (is_playing, is_waiting, response.hovered()));
+                            tile(ui, rect, (name, *number), picture, (is_playing, is_waiting, response.hovered()));
                             if waits_for_hand.as_deref() == Some(name.as_str()) {
                                 let height = size.x / SHAPE;
                                 let line = Rect::from_min_max(
@@ -127,13 +129,12 @@ pub(super) fn paint(ui: &mut Ui, area: Rect, corner: Rect, state: &mut Presets, 
 fn tile(
     ui: &Ui,
     rect: Rect,
-    name: &str,
+    (name, number): (&str, Option<usize>),
     thumbnail: Option<(TextureId, Vec2)>,
     (is_playing, is_waiting, is_hovered): (bool, bool, bool),
 ) {
     let painter = ui.painter();
     let picture = Rect::from_min_size(rect.min, vec2(rect.width(), rect.width() / SHAPE));
-    let (number, title) = parts(name);
     look::card(painter, picture, None, is_hovered);
     match thumbnail {
         Some((texture, _)) => {
@@ -141,7 +142,10 @@ fn tile(
             let tint = if is_hovered { Color32::WHITE } else { Color32::from_gray(216) };
             painter.add(RectShape::filled(picture, look::ROUND, tint).with_texture(texture, whole));
         }
-        None => look::line(painter, picture.center(), Align2::CENTER_CENTER, number, 30.0, look::EDGE, picture.width()),
+        None => {
+            let number = number.map(|number| number.to_string()).unwrap_or_default();
+            look::line(painter, picture.center(), Align2::CENTER_CENTER, &number, 30.0, look::EDGE, picture.width());
+        }
     }
     let frame = if is_playing {
         Some(WARM)
@@ -156,8 +160,7 @@ fn tile(
     }
     let colour = if is_playing { WARM } else { PLAIN };
     let at = pos2(rect.center().x, picture.max.y + 4.0);
-    let text = if number.is_empty() { title.to_owned() } else { format!("{number}  {title}") };
-    look::line(painter, at, Align2::CENTER_TOP, &text, 13.5, colour, rect.width());
+    look::line(painter, at, Align2::CENTER_TOP, &title(name, number), 13.5, colour, rect.width());
 }
 
 /// A name for a new preset, and the button that saves.
@@ -210,15 +213,17 @@ mod test {
     }
 
     #[test]
-    fn a_presets_number_is_told_from_its_name() {
-        for (name, expected) in [
-            ("7-gallery", ("7", "gallery")),
-            ("24-rose-window", ("24", "rose-window")),
-            ("my set", ("", "my set")),
-            ("2001", ("", "2001")),
-            ("3-", ("", "3-")),
+    fn a_tile_says_by_which_number_its_preset_is_found() {
+        for (name, number, expected) in [
+            ("7-gallery", Some(7), "7  gallery"),
+            // One of the player's own has that number.
+            ("7-gallery", None, "gallery"),
+            ("my set", Some(31), "31  my set"),
+            ("2001", Some(2001), "2001"),
+            ("2001", Some(4), "4  2001"),
+            ("3-", None, "3-"),
         ] {
-            assert_eq!(parts(name), expected, "{name}");
+            assert_eq!(title(name, number), expected, "{name}, {number:?}");
         }
     }
 }

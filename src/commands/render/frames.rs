@@ -4,7 +4,7 @@ use crate::record::take::Take;
 
 /// The frames of a video: number `first` and those after it, before `end`, each at its number divided by the frame rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Part {
+pub(in crate::commands) struct Part {
     pub first: u64,
     pub end: u64,
 }
@@ -21,7 +21,7 @@ impl Part {
 }
 
 /// A take's frames, and those of the video.
-pub(super) struct Frames {
+pub(in crate::commands) struct Frames {
     /// The times of the take's frames in seconds; the one with which it begins is at 0.
     pub times: Vec<f64>,
     /// For each frame of the video, the take's frame that is nearest in time.
@@ -31,7 +31,7 @@ pub(super) struct Frames {
 }
 
 /// The times of a take's frames in seconds; the one with which it begins is at 0.
-pub(super) fn times(take: &Take) -> Vec<f64> {
+pub(in crate::commands) fn times(take: &Take) -> Vec<f64> {
     let mut now = 0.0;
     let times: Vec<f64> = take
         .frames

@@ -12,7 +12,7 @@
  */
 function explorer(root, host = {}) {
   const { base = '', named = () => {}, begin = () => ({}), play = null, refusal = () => '', follows = false } = host;
-  const BATCH = 60, AT_ONCE = 4, MOST_TRIES = 12, SOON = 60, MOST_ROUGH = 24, GLANCE = 250, PATIENCE = 10000;
+  const BATCH = 60, AT_ONCE = 4, MOST_TRIES = 12, SOON = 60, MOST_ROUGH = 24, GLANCE = 250, PATIENCE = 10000, STILL = 150;
   const touches = matchMedia('(hover: none)').matches;
   root.classList.add('explorer');
   root.innerHTML = `
@@ -56,6 +56,8 @@ function explorer(root, host = {}) {
     return query;
   };
   const of = (seed, side) => `${base}picture/${info.id}?seed=${seed}&side=${side}&${common()}`;
+  /** What a picture is called: it is that of a seed, or of a moment of what was played. */
+  const title = seed => info.times ? `at ${info.times[seed]}` : `seed ${seed}`;
   const starKey = seed => isPlain() ? `${seed} ${number('psi')} ${hasClasses() ? number('class') : 0}` : `${seed} ${common()}`;
   async function get(path, options) {
     const answer = await fetch(base + path, options);
@@ -78,13 +80,28 @@ function explorer(root, host = {}) {
     if (sketched && !sketched.figures.some(isBare)) sketched.abort.abort();
     next();
   }, { root: pictures, rootMargin: '300px' });
+  /** How fast it scrolls down, in pixels a millisecond; where it was, and when. */
+  let speed = 0, place = 0, moved = 0;
+  pictures.addEventListener('scroll', () => {
+    const now = performance.now(), gone = Math.max(1, now - moved), by = (pictures.scrollTop - place) / gone;
+    speed = gone < STILL ? speed + (by - speed) / 4 : 0;
+    [place, moved] = [pictures.scrollTop, now];
+  }, { passive: true });
+  /** Sorts figures: first those that will be seen when they are there, in so many milliseconds, and of these the ones that stay longest. */
+  function sort(figures, soon) {
+    const now = performance.now(), box = pictures.getBoundingClientRect(), by = now - moved < STILL ? speed * soon : 0;
+    const far = figure => {
+      const { top, bottom } = figure.getBoundingClientRect();
+      return Math.max(0, box.top - bottom + by, top - box.bottom - by);
+    };
+    const way = by > 0 ? -1 : 1;
+    const places = new Map(figures.map(figure => [figure, far(figure)]));
+    return figures.sort((a, b) => places.get(a) - places.get(b) || way * (a.dataset.index - b.dataset.index));
+  }
   function next() {
     if (!isLooked || !info) return;
     const now = performance.now();
-    const wanting = [...near].filter(figure => !figure.isLoaded);
-    const box = pictures.getBoundingClientRect();
-    const far = figure => { const { top, bottom } = figure.getBoundingClientRect(); return Math.max(0, box.top - bottom, top - box.bottom); };
-    wanting.sort((a, b) => far(a) - far(b) || a.dataset.index - b.dataset.index);
+    const wanting = sort([...near].filter(figure => !figure.isLoaded), AT_ONCE * pace);
     const bare = wanting.filter(isBare);
     // All the rough ones first, where whole ones take long; but what the browser has kept is sooner there.
     const isRoughFirst = isSlow(bare) && now >= rest && bare.some(figure => now >= figure.since + SOON);
@@ -112,7 +129,7 @@ function explorer(root, host = {}) {
   async function sketch(bare, now) {
     if (sketched || !isSlow(bare)) return;
     // What the browser has kept is sooner there.
-    const due = bare.filter(figure => now >= figure.since + SOON);
+    const due = sort(bare.filter(figure => now >= figure.since + SOON), GLANCE);
     if (!due.length || now < rest) {
       clearTimeout(waking);
       waking = setTimeout(next, Math.max(rest - now, due.length ? 0 : SOON));
@@ -153,7 +170,7 @@ function explorer(root, host = {}) {
     figure.tabIndex = 0;
     Object.assign(figure.dataset, { index, seed });
     Object.assign(figure, { tries: 0, due: 0, since: 0, isLoaded: false, rough: null });
-    img.alt = `seed ${seed}`;
+    img.alt = title(seed);
     img.draggable = false;
     img.onload = async () => {
       loading.delete(figure);
@@ -177,18 +194,18 @@ function explorer(root, host = {}) {
       setTimeout(next, ms + 10);
       next();
     };
-    caption.textContent = seed;
+    caption.textContent = info.times ? info.times[seed] : seed;
     star.className = 'mark';
     star.tabIndex = -1;
     star.title = 'star (S)';
-    star.ariaLabel = `star seed ${seed}`;
+    star.ariaLabel = `star ${title(seed)}`;
     figure.append(img, caption, star);
     figure.classList.toggle('star', stars.has(starKey(seed)));
     figure.classList.toggle('plays', seed === playing);
     seen.observe(figure);
     return figure;
   }
-  const total = () => list ? list.length : 4294967296;
+  const total = () => list ? list.length : info.times ? info.times.length : 4294967296;
   function more() {
     const to = Math.min(shown + BATCH, total());
     const some = document.createDocumentFragment();
@@ -218,7 +235,7 @@ function explorer(root, host = {}) {
   }
   function tell() {
     const selected = chosen.size ? `${chosen.size} chosen · ` : '';
-    say(`${selected}${list ? `${list.length} pictures` : 'all seeds'} · ${stars.size} ${stars.size === 1 ? 'star' : 'stars'} in ${info.favourites}`);
+    say(`${selected}${list || info.times ? `${total()} pictures` : 'all seeds'} · ${stars.size} ${stars.size === 1 ? 'star' : 'stars'} in ${info.favourites}`);
   }
 
   /** Shows the grid in the order that is asked for, when the server has looked at the pictures. */
@@ -233,9 +250,9 @@ function explorer(root, host = {}) {
     if (!isPlain()) $('sort').value = 'seed';
     for (const option of $('sort').options) option.disabled = option.value !== 'seed' && (!isPlain() || option.value === 'like' && !liked);
     const sort = $('sort').value;
-    $('of').hidden = sort === 'seed';
+    $('of').hidden = sort === 'seed' || info.times !== null;
     if (sort === 'seed') return fill(null);
-    const query = `order?sort=${sort}&count=${$('count').value}&like=${sort === 'like' ? liked : ''}&${common()}`;
+    const query = `order?sort=${sort}&count=${info.times?.length ?? $('count').value}&like=${sort === 'like' ? liked : ''}&${common()}`;
     try {
       const order = await get(query);
       if (own !== turn) return;
@@ -272,7 +289,7 @@ function explorer(root, host = {}) {
   function enlarge() {
     const seed = seedAt(here), source = of(seed, 4096), image = dialog.querySelector('img');
     if (image.getAttribute('src') !== source) image.src = source;
-    dialog.querySelector('p').textContent = `${info.network}, seed ${seed}${stars.has(starKey(seed)) ? ' ★' : ''}`;
+    dialog.querySelector('p').textContent = `${info.network}, ${title(seed)}${stars.has(starKey(seed)) ? ' ★' : ''}`;
     if (!dialog.open) dialog.showModal();
   }
   const large = () => { if (dialog.open) dialog.close(); else enlarge(); };
@@ -310,7 +327,7 @@ function explorer(root, host = {}) {
     $('sort').value = 'like';
     load();
   }
-  function surround() { around = seedsOf()[0]; $('dir').value = ''; load(); }
+  function surround() { if (info.times) return say('surroundings are those of seeds'); around = seedsOf()[0]; $('dir').value = ''; load(); }
   function plainly() { if (dialog.open) dialog.close(); else clear(); }
 
   const columns = () => getComputedStyle(grid).gridTemplateColumns.split(' ').length;
@@ -390,6 +407,8 @@ function explorer(root, host = {}) {
       $('class').value = Math.round(cls);
       if ($('class').selectedIndex < 0 && hasClasses()) $('class').selectedIndex = 0;
       $('classes').hidden = !hasClasses();
+      $('psi').closest('label').hidden = info.times !== null;
+      $('sort').options[0].text = info.times ? 'by time' : 'by seed';
       $('dir').value = '';
       [around, liked] = [null, ''];
       $('sort').value = 'seed';
