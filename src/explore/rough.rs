@@ -59,6 +59,13 @@ struct Fitting {
     judged: Option<(Mixture, Judge)>,
 }
 
+impl Fitting {
+    /// The seed of the next step.
+    fn next(&self) -> u32 {
+        (self.fit.pictures() + self.judged.as_ref().map_or(0, |(_, judge)| judge.pictures())) as u32
+    }
+}
+
 impl Rough {
     /// What was found before is kept in the folder `cache`.
     pub fn new(network: Arc<Network>, id: &str, cache: Option<PathBuf>) -> Rough {
@@ -87,6 +94,11 @@ impl Rough {
         }
     }
 
+    /// Whether the whole picture that the next step needs has been drawn.
+    pub fn is_ready(&self) -> bool {
+        matches!(&self.state, State::Fitting(fitting) if fitting.wholes.contains_key(&fitting.next()))
+    }
+
     /// Remembers the whole picture of a seed, if it is of use.
     pub fn note(&mut self, seed: u32, settings: &Settings, picture: &RgbImage) {
         let own = self.settings(seed);
@@ -110,7 +122,7 @@ impl Rough {
     /// When the engine fails.
     pub fn step(&mut self, studio: &mut Studio, prepare: &mut Prepare) -> Result<(), String> {
         let State::Fitting(fitting) = &self.state else { return Ok(()) };
-        let seed = (fitting.fit.pictures() + fitting.judged.as_ref().map_or(0, |(_, judge)| judge.pictures())) as u32;
+        let seed = fitting.next();
         let settings = self.settings(seed);
         let (_, ws) = studio.latent(seed, &settings);
         let State::Fitting(fitting) = &mut self.state else { return Ok(()) };

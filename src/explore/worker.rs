@@ -52,6 +52,8 @@ const LULL: Duration = Duration::from_millis(100);
 /// Where somebody scrolls without a pause, they are fitted after so many pictures, one step for every few of them.
 const WITHOUT_LULL: usize = 160;
 const FEW: usize = 4;
+/// Where a whole picture takes longer, they are fitted as soon as those that are needed have been drawn: that costs little beside it.
+const SLOW: Duration = Duration::from_millis(100);
 /// Beside a show, after so long without work, memory is given back.
 const REST: Duration = Duration::from_secs(60);
 /// Beside a show, an order that nobody has asked about for so long is not worked on. Browsers let pages that are not seen ask
@@ -406,8 +408,9 @@ struct Desk {
     /// Of moments.
     moments: Survey,
     rough: Rough,
-    /// Whole pictures that were drawn.
+    /// Whole pictures that were drawn, and whether the last one took long.
     drawn: usize,
+    is_slow: bool,
     /// After how many of them rough pictures are fitted although others wait.
     fit_after: usize,
     /// Whether the last that was done was to fit.
@@ -439,6 +442,7 @@ impl Desk {
             moments: Survey::default(),
             rough,
             drawn: 0,
+            is_slow: false,
             fit_after: WITHOUT_LULL,
             is_fitting: false,
             shared,
@@ -458,7 +462,7 @@ impl Desk {
                 return Work::Batch(batch);
             }
             let may_fit = self.studio.is_some() && self.rough.is_there().is_none();
-            if may_fit && self.drawn >= self.fit_after {
+            if may_fit && (self.drawn >= self.fit_after || self.is_slow && self.rough.is_ready()) {
                 return Work::Fit;
             }
             if let Some(picture) = Wanted::pop(&mut waiting.pictures) {
@@ -557,7 +561,9 @@ impl Desk {
 
     fn draw(&mut self, ask: &Ask) -> Result<RgbImage, Refused> {
         let ws = self.ws(ask)?;
+        let begun = Instant::now();
         let picture = self.studio()?.draw(&ws).map_err(failed)?;
+        self.is_slow = begun.elapsed() > SLOW;
         self.drawn += 1;
         if ask.along.is_none() && ask.around.is_none() && self.tools.shown.moment(ask.seed).is_none() {
             self.rough.note(ask.seed, &ask.settings, &picture);

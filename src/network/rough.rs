@@ -289,7 +289,7 @@ mod tests {
             let picture = small.picture().unwrap();
             assert_eq!([picture.height, picture.width], size, "{file}");
             let cost = small.macs() as f64 / network.plan.macs() as f64;
-            assert!((0.05..=MOST_COST).contains(&cost), "{file}: {cost}");
+            assert!((0.01..=MOST_COST).contains(&cost), "{file}: {cost}");
         }
         // Too small, and of other architectures.
         for file in ["sg2_16_p2.pkl", "sg2_32_resnet.pkl", "sg3r_32.pkl"] {
@@ -297,11 +297,11 @@ mod tests {
             assert!(plan(&network.plan).is_none(), "{file}");
         }
         // The larger a network is, the larger are its cheap pictures.
-        for (size, expected) in [(64, 16), (256, 16), (1024, 32)] {
+        for (size, expected) in [(64, 16), (256, 32), (1024, 32)] {
             let whole = network::stylegan2::random(size, 32768, 512, 16, 0).plan;
             let small = plan(&whole).unwrap();
             assert_eq!(small.picture().map(|picture| picture.height), Some(expected), "{size}");
-            assert!((small.macs() as f64) < CHEAP * whole.macs() as f64 || size == 64, "{size}");
+            assert!((small.macs() as f64) < CHEAP * whole.macs() as f64, "{size}");
         }
         assert!(plan(&stylegan3::random(stylegan3::Config::T, 64, 1024, 32, 16).plan).is_none());
     }

@@ -38,6 +38,8 @@ struct Gate {
     heights: Mutex<Vec<usize>>,
     is_shut: Mutex<bool>,
     opened: Condvar,
+    /// How long whole pictures take beside their drawing.
+    takes: Mutex<Duration>,
 }
 
 impl Gate {
@@ -79,6 +81,10 @@ impl Program for GatedProgram {
     fn run(&mut self, inputs: &Inputs, out: &mut Surface) -> Result<(), EngineError> {
         self.2.heights.lock().expect("unharmed").push(self.1);
         self.2.pass();
+        if self.1 > 16 {
+            let takes = *self.2.takes.lock().expect("unharmed");
+            std::thread::sleep(takes);
+        }
         self.0.run(inputs, out)
     }
 
@@ -402,6 +408,21 @@ fn whether_there_are_rough_pictures_is_found_out_while_nobody_waits() {
     wait(|| queue.has_rough().is_some());
     // Of the 32 whole ones, one had been drawn before.
     assert_eq!(gate.drawn(), 32 + 32);
+}
+
+#[test]
+fn of_a_slow_network_it_is_found_out_from_the_first_pictures() {
+    let gate = Arc::<Gate>::default();
+    *gate.takes.lock().expect("unharmed") = Duration::from_millis(110);
+    let worker = worker("sg2_32.safetensors", &gate, None);
+    let queue = worker.queue();
+    let pictures: Vec<_> = (0..36).map(|seed| queue.picture(ask(seed), 64)).collect();
+    for picture in pictures {
+        assert!(picture.blocking_recv().expect("an answer").is_ok());
+    }
+    assert!(queue.has_rough().is_some(), "pictures have waited all the time");
+    let heights = gate.heights.lock().expect("unharmed");
+    assert_eq!((heights.iter().filter(|height| **height == 32).count(), heights.len()), (36, 36 + 32));
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Source {
     /// What the player means: a take, a preset's file, or the name of a preset where no network has it. `None` for a network.
     pub fn of(named: &Path) -> Option<Source> {
         let path = locate::expand(named);
-        if Take::is_named(&path) || Take::is_in_picture(&path) {
+        if Take::is_named(&path) {
             return Some(Source::Take(path));
         }
         let text = named.to_str()?;

@@ -12,7 +12,9 @@
  */
 function explorer(root, host = {}) {
   const { base = '', named = () => {}, begin = () => ({}), play = null, refusal = () => '', follows = false } = host;
-  const BATCH = 60, AT_ONCE = 4, MOST_TRIES = 12, SOON = 60, MOST_ROUGH = 24, GLANCE = 250, PATIENCE = 10000, STILL = 150;
+  const BATCH = 60, AT_ONCE = 4, MOST_TRIES = 12, SOON = 60, MOST_ROUGH = 24, GLANCE = 250, IN_FLIGHT = 2, STILL = 150;
+  /** Whole pictures that take longer, in milliseconds, come after rough ones: all that are seen together, at rest and while it scrolls. */
+  const PATIENCE = 3000, HASTE = 500;
   const touches = matchMedia('(hover: none)').matches;
   root.classList.add('explorer');
   root.innerHTML = `
@@ -77,7 +79,7 @@ function explorer(root, host = {}) {
       smooth(target);
       [target.tries, target.due] = [0, 0];
     }
-    if (sketched && !sketched.figures.some(isBare)) sketched.abort.abort();
+    leaveSketches(batch => !batch.figures.some(isBare));
     next();
   }, { root: pictures, rootMargin: '300px' });
   /** How fast it scrolls down, in pixels a millisecond; where it was, and when. */
@@ -89,7 +91,7 @@ function explorer(root, host = {}) {
   }, { passive: true });
   /** Sorts figures: first those that will be seen when they are there, in so many milliseconds, and of these the ones that stay longest. */
   function sort(figures, soon) {
-    const now = performance.now(), box = pictures.getBoundingClientRect(), by = now - moved < STILL ? speed * soon : 0;
+    const box = pictures.getBoundingClientRect(), by = scrolls() ? speed * soon : 0;
     const far = figure => {
       const { top, bottom } = figure.getBoundingClientRect();
       return Math.max(0, box.top - bottom + by, top - box.bottom - by);
@@ -120,30 +122,38 @@ function explorer(root, host = {}) {
   }
 
   /* ---- rough pictures, until the whole ones are there: many at once, and none of what the browser has kept ---- */
-  /** What is being drawn roughly: the figures, and how to leave it; how long one took, in milliseconds; when to ask again. */
-  let sketched = null, each = 15, rest = 0, waking = 0;
+  /** What is being drawn roughly: the figures, and how to leave it. */
+  const sketching = new Set();
+  /** How long one takes, in milliseconds; when the last ones came; when to ask again. */
+  let each = 15, last = 0, rest = 0, waking = 0;
   /** Milliseconds from one whole picture to the next, while they are waited for; when the last one came. */
   let pace = 0, came = 0;
-  const isSlow = bare => info.rough && pace * bare.length > PATIENCE;
+  const scrolls = () => performance.now() - moved < STILL;
+  const isSlow = bare => info.rough && pace * bare.length > (scrolls() ? HASTE : PATIENCE);
   const isBare = figure => near.has(figure) && !figure.isLoaded && !figure.rough;
   async function sketch(bare, now) {
-    if (sketched || !isSlow(bare)) return;
+    if (sketching.size >= IN_FLIGHT || !isSlow(bare)) return;
     // What the browser has kept is sooner there.
-    const due = sort(bare.filter(figure => now >= figure.since + SOON), GLANCE);
+    const asked = new Set([...sketching].flatMap(batch => batch.figures));
+    const due = sort(bare.filter(figure => now >= figure.since + SOON && !asked.has(figure)), GLANCE);
     if (!due.length || now < rest) {
       clearTimeout(waking);
       waking = setTimeout(next, Math.max(rest - now, due.length ? 0 : SOON));
       return;
     }
     const figures = due.slice(0, Math.max(2, Math.min(MOST_ROUGH, Math.round(GLANCE / each))));
-    const own = sketched = { figures, abort: new AbortController() };
+    const own = { figures, abort: new AbortController() };
+    sketching.add(own);
+    // Another one is asked for at once, so that the server always has one.
+    next();
     try {
       const seeds = figures.map(figure => figure.dataset.seed);
       const answer = await fetch(`${base}rough/${info.id}?seeds=${seeds}&${common()}`, { signal: own.abort.signal });
       if (answer.status === 404) info.rough = false;
       if (!answer.ok) throw new Error(await answer.text());
       const strip = await createImageBitmap(await answer.blob());
-      each = (performance.now() - now) / figures.length;
+      each += ((performance.now() - Math.max(now, last)) / figures.length - each) / 2;
+      last = performance.now();
       const height = strip.height / figures.length;
       figures.forEach((figure, index) => { if (isBare(figure)) roughen(figure, strip, height, index); });
       strip.close();
@@ -151,8 +161,11 @@ function explorer(root, host = {}) {
       // The whole ones come anyway.
       if (error.name !== 'AbortError') rest = performance.now() + 1000;
     }
-    sketched = null;
+    sketching.delete(own);
     next();
+  }
+  function leaveSketches(isOver) {
+    for (const batch of sketching) if (isOver(batch)) batch.abort.abort();
   }
   function roughen(figure, strip, height, index) {
     const canvas = figure.rough = document.createElement('canvas');
@@ -224,7 +237,7 @@ function explorer(root, host = {}) {
     seen.disconnect();
     near.clear();
     for (const figure of [...loading]) cancel(figure);
-    sketched?.abort.abort();
+    leaveSketches(() => true);
     grid.replaceChildren();
     shown = here = anchor = 0;
     chosen.clear();
@@ -442,7 +455,7 @@ function explorer(root, host = {}) {
     if (!isLooked) {
       clearTimeout(poll);
       for (const figure of [...loading]) cancel(figure);
-      sketched?.abort.abort();
+      leaveSketches(() => true);
       return;
     }
     ask();
