@@ -31,6 +31,7 @@ use crate::network::{self, Network};
 use crate::patch::folders::Folders;
 use crate::patch::locate;
 use crate::record::sheet;
+use crate::show::Mode;
 use moments::{Moments, Source, moments};
 
 /// The page's port.
@@ -175,9 +176,11 @@ fn open(options: &Options) -> anyhow::Result<Opened> {
     if let Some((name, _)) = given.iter().find(|(_, is_given)| *is_given) {
         bail!("{name} is for networks, and {subject} shows what was set while it was played");
     }
-    let engine = options.engine.build();
+    // Effects are compiled with it, though none is seen.
+    let (engine, screen) = options.engine.build_with_screen(Mode::Offline);
     let every = options.every.unwrap_or(EVERY);
-    let Moments { network, moments, others } = moments(&source, engine.clone(), every, options.seconds)?;
+    let played = moments(&source, (engine.clone(), screen), every, options.seconds)?;
+    let Moments { network, moments, others } = played;
     if others > 0 {
         let all = others + moments.len();
         warn!("{subject}: {others} of {all} pictures are of other networks than {}, and left out", network.name);

@@ -89,6 +89,10 @@ fn the_walk_of_a_preset_is_what_it_renders() {
     );
     let (_, rows) = sheet(&folder, "l");
     assert_eq!(rows[1][1..3], ["0.000", "3"]);
+    // With effects, which are not seen.
+    fs::write(folder.join("bloom.toml"), format!("{}\n[[effects]]\nfx = \"bloom\"\n", preset())).expect("a preset");
+    done(&folder, "explore bloom.toml --engine cpu --every 0.5 --seconds 2 --side 32 --sheet b.png");
+    assert_eq!(sheet(&folder, "b").0, pictures);
     for (words, told) in [
         ("explore walk.toml --psi 0.7", "--psi is for networks"),
         ("explore walk.toml --sheet x.png --count 4", "--count is for networks"),

@@ -7,6 +7,7 @@ use anyhow::{bail, ensure};
 
 use super::super::render::frames::{Frames, Part, times};
 use crate::engine::Engine;
+use crate::engine::gpu::Device;
 use crate::explore::studio::{Moment, Settings};
 use crate::network::Network;
 use crate::params::Id;
@@ -66,17 +67,18 @@ pub(super) struct Moments {
 }
 
 /// The moments of the source, one every so many seconds, for so many seconds at most; of a take, all of it if nobody says how
-/// many. If several networks were played, those of the one with the most moments.
+/// many. If several networks were played, those of the one with the most moments. What goes wrong while it is played costs a line.
 ///
 /// # Errors
 /// When it cannot be played, and when there would be too many of them.
 pub(super) fn moments(
     source: &Source,
-    engine: Arc<dyn Engine>,
+    (engine, screen): (Arc<dyn Engine>, Option<Arc<Device>>),
     every: f64,
     seconds: Option<f64>,
 ) -> anyhow::Result<Moments> {
     let mut noted = Noted::default();
+    let show;
     match source {
         Source::Take(path) => {
             let take = Take::read(path)?;
@@ -87,24 +89,23 @@ pub(super) fn moments(
             // The same pictures as in a video of so many frames per second.
             let frames = Frames::new(&take, times, part, 1.0 / every, false);
             let shown: Vec<usize> = frames.shown.iter().map(|i| frames.last_drawn(*i).unwrap_or(*i)).collect();
-            let mut show = Show::of_take(&take, take.locate()?, Library::open()?, engine, None)?;
+            let mut played = Show::of_take(&take, take.locate()?, Library::open()?, engine, screen)?;
             for (i, frame) in take.frames.iter().enumerate().take(shown.last().map_or(0, |last| last + 1)) {
                 if frame.is_drawn {
-                    show.pass_over(frame);
+                    played.pass_over(frame);
                 } else {
-                    show.repeat(frame, false);
+                    played.repeat(frame, false);
                 }
-                check(&show)?;
                 for n in (0..shown.len()).filter(|n| shown[*n] == i) {
-                    noted.note(&mut show, n as f64 * every);
+                    noted.note(&mut played, n as f64 * every);
                 }
             }
+            show = played;
         }
         Source::Walk(name) => {
             let (library, preset) = super::super::presets(Some(name))?;
-            let options =
-                Options { library, preset, network: None, seed: None, engine, screen: None, mode: Mode::Offline };
-            let mut show = Show::new(options)?;
+            let options = Options { library, preset, network: None, seed: None, engine, screen, mode: Mode::Offline };
+            let mut played = Show::new(options)?;
             let seconds = seconds.unwrap_or(SECS);
             let count = (seconds / every + SLACK).floor() as u64 + 1;
             check_count(count)?;
@@ -113,26 +114,22 @@ pub(super) fn moments(
                 let until = (n as f64 * every / STEP).round() as u64;
                 while steps <= until {
                     let dt = if steps == 0 { 0.0 } else { STEP };
-                    show.pass_over(&Frame { dt, is_drawn: true, more: None });
-                    check(&show)?;
+                    played.pass_over(&Frame { dt, is_drawn: true, more: None });
                     steps += 1;
                 }
-                noted.note(&mut show, n as f64 * every);
+                noted.note(&mut played, n as f64 * every);
             }
+            show = played;
         }
+    }
+    if let Some(failure) = show.failure() {
+        warn!("{}: {failure}", source.name());
     }
     let all: usize = noted.by_network.iter().map(|(_, moments)| moments.len()).sum();
     let longest = noted.by_network.into_iter().rev().max_by_key(|(_, moments)| moments.len());
     let Some((network, moments)) = longest else { bail!("{}: nothing is played there", source.name()) };
     let others = all - moments.len();
     Ok(Moments { network, moments, others })
-}
-
-fn check(show: &Show) -> anyhow::Result<()> {
-    match show.failure() {
-        Some(failure) => bail!("{failure}"),
-        None => Ok(()),
-    }
 }
 
 fn check_count(count: u64) -> anyhow::Result<()> {
