@@ -90,7 +90,7 @@ fn the_walk_of_a_preset_is_what_it_renders() {
     let (_, rows) = sheet(&folder, "l");
     assert_eq!(rows[1][1..3], ["0.000", "3"]);
     // With effects, which are not seen.
-    fs::write(folder.join("bloom.toml"), format!("{}\n[[effects]]\nfx = \"bloom\"\n", preset())).expect("a preset");
+    fs::write(folder.join("bloom.toml"), format!("{}\n[[effects]]\nshader = \"bloom\"\n", preset())).expect("a preset");
     done(&folder, "explore bloom.toml --engine cpu --every 0.5 --seconds 2 --side 32 --sheet b.png");
     assert_eq!(sheet(&folder, "b").0, pictures);
     for (words, told) in [
