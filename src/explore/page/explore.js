@@ -422,6 +422,7 @@ function explorer(root, host = {}) {
       $('classes').hidden = !hasClasses();
       $('psi').closest('label').hidden = info.times !== null;
       $('sort').options[0].text = info.times ? 'by time' : 'by seed';
+      grid.classList.toggle('timed', info.times !== null);
       $('dir').value = '';
       [around, liked] = [null, ''];
       $('sort').value = 'seed';
