@@ -76,7 +76,7 @@ pub struct Options {
     /// What they are sorted by
     #[arg(long, requires = "sheet", value_enum, default_value_t)]
     sort: Order,
-    /// For --sort like: seeds of this network, or a picture
+    /// For --sort like: seeds of this network, of a take or a preset too, or a picture
     #[arg(long, requires = "sheet", value_name = "SEEDS|FILE")]
     like: Option<String>,
     /// Only the first N of the order
@@ -97,7 +97,7 @@ pub struct Options {
         value_parser = clap::value_parser!(u32).range(16..=1024)
     )]
     side: u32,
-    /// Seeds that tell what is usual, for --sort artifacts and usual
+    /// Seeds that tell what is usual, for --sort artifacts and usual where the network's file holds no discriminator
     #[arg(
         long,
         requires = "sheet",
@@ -164,7 +164,7 @@ fn open(options: &Options) -> anyhow::Result<Opened> {
         let network = Arc::new(network::open_by(&*engine, &file)?);
         check_class(options.class, &network)?;
         let settings = Settings { psi: options.psi.unwrap_or(PSI), class: options.class.unwrap_or(0.0) };
-        let (name, named) = (locate::name_of(&file), locate::called(&Folders::here()?, &file));
+        let (name, named) = (locate::name_of(&file), named(options)?);
         return Ok(Opened { network, engine, settings, shown: Shown::Seeds, name, named });
     };
     let given = [
@@ -187,7 +187,15 @@ fn open(options: &Options) -> anyhow::Result<Opened> {
     }
     let (shown, name) = (Shown::Moments(moments.into()), locate::name_of(&options.subject));
     let named = locate::called(&Folders::here()?, &network.path);
-    Ok(Opened { network, engine, settings: Settings { psi: PSI, class: 0.0 }, shown, name, named })
+    let settings = shown.settings(&Settings { psi: PSI, class: 0.0 });
+    Ok(Opened { network, engine, settings, shown, name, named })
+}
+
+/// What favourites call the network: a name leads to it from everywhere, a path only if it is whole.
+fn named(options: &Options) -> anyhow::Result<String> {
+    let named = locate::expand(&options.subject);
+    let named = if named.is_file() { std::path::absolute(&named)? } else { named };
+    Ok(named.to_string_lossy().into_owned())
 }
 
 /// Serves the page until Ctrl-C.
@@ -330,7 +338,7 @@ impl Pictures<'_> {
             Shown::Moments(_) => Survey::default(),
         };
         if is_by_usual && let Some(judge) = Discriminator::of(&studio.network) {
-            let bar = super::progress(numbers.len() as u64);
+            let bar = super::progress(numbers.iter().filter(|n| survey.score(**n).is_none()).count() as u64);
             let scored = survey.judge(numbers, |n| {
                 bar.inc(1);
                 let (_, ws) = shown.latent(n, studio, settings);

@@ -53,11 +53,12 @@ pub struct Options {
 
 /// The command that plays what somebody named, if it is a preset, a file or a network.
 pub fn line(named: &str) -> Option<String> {
+    let word = if named.contains(char::is_whitespace) { format!("\"{named}\"") } else { named.to_owned() };
     let is_preset = Library::open().is_ok_and(|library| library.find(named).is_ok());
     if is_preset || locate::expand(Path::new(named)).is_file() {
-        return Some(format!("play {named}"));
+        return Some(format!("play {word}"));
     }
-    locate::network(Path::new(named)).is_ok().then(|| format!("play --network {named}"))
+    locate::network(Path::new(named)).is_ok().then(|| format!("play --network {word}"))
 }
 
 /// All but what plays first: the program takes these without the word `play`, too.

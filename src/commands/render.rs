@@ -4,6 +4,8 @@ pub(super) mod frames;
 mod lead;
 mod take;
 
+pub(super) use take::warn_of;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 

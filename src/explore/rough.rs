@@ -1,4 +1,4 @@
-//! Rough pictures for the explorer: found out about while nobody waits, then drawn before the whole ones.
+//! Rough pictures for the explorer: found out about while nobody waits, or beside slow whole ones, then drawn before these.
 //!
 //! The first [`FITTED`] seeds of a network are fitted, and the next [`JUDGED`] judge. Most of these pictures have been drawn anyway, for
 //! the first page: their reduced copies are kept until then. One step is one picture, so that nobody waits for long. What was

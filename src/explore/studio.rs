@@ -37,11 +37,12 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Its time, as 1:05 or 1:05.5.
+    /// Its time, as 1:05 or 1:05.25.
     pub fn time(&self) -> String {
-        let tenths = (self.secs.max(0.0) * 10.0).round() as u64;
-        let (minutes, secs, tenths) = (tenths / 600, tenths / 10 % 60, tenths % 10);
-        if tenths == 0 { format!("{minutes}:{secs:02}") } else { format!("{minutes}:{secs:02}.{tenths}") }
+        let hundredths = (self.secs.max(0.0) * 100.0).round() as u64;
+        let (minutes, secs, rest) = (hundredths / 6000, hundredths / 100 % 60, hundredths % 100);
+        let whole = format!("{minutes}:{secs:02}");
+        if rest == 0 { whole } else { format!("{whole}.{rest:02}").trim_end_matches('0').to_owned() }
     }
 }
 
@@ -75,6 +76,14 @@ impl Shown {
         match self.moment(n) {
             Some(moment) => (moment.w.clone(), moment.ws.clone()),
             None => studio.latent(n, settings),
+        }
+    }
+
+    /// What seeds have in common that are compared with the pictures: of moments, the class of the first one, untruncated.
+    pub fn settings(&self, settings: &Settings) -> Settings {
+        match self.moment(0) {
+            Some(moment) => Settings { psi: 1.0, class: moment.settings.class },
+            None => *settings,
         }
     }
 

@@ -171,7 +171,7 @@ pub fn see(eyes: &Captioner, picture: &RgbImage) -> Look {
 
 type Known = (BTreeMap<u32, Look>, BTreeMap<u32, f32>);
 
-/// What is in a file; `None` if anything in it is broken.
+/// What is in a file; `None` if it is broken. Broken scores are none.
 fn read(file: &Path) -> Option<Known> {
     let bytes = file::read(file, (MOST_KEPT * (NUMBERS + 3) * 4 + (1 << 16)) as u64).ok()?;
     let tensors = SafeTensors::deserialize(&bytes).ok()?;
@@ -189,7 +189,7 @@ fn read(file: &Path) -> Option<Known> {
     let looks = looks.chunks_exact(NUMBERS).map(|numbers| Look { numbers: numbers.to_vec() });
     // Of most networks there are none.
     let scored = seeds("scored").unwrap_or_default();
-    let scores = if scored.is_empty() { Vec::new() } else { numbers("scores", scored.len())? };
+    let scores = numbers("scores", scored.len()).unwrap_or_default();
     Some((seen.into_iter().zip(looks).collect(), scored.into_iter().zip(scores).collect()))
 }
 

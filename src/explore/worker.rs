@@ -3,14 +3,14 @@
 //! Pictures come first, and of these the rough ones: they are what somebody looks at. A page asks for a few at a time, and goes
 //! away from those that it has scrolled past, which are then left out. A full queue drops the oldest, whose page asks again. Orders
 //! are worked on in turns while no picture waits: each page has its own. Rough pictures are fitted while nothing else is to be
-//! done. Beside a show it has the lowest priority and few threads, works only while somebody asks, and gives back after a minute
+//! done, or beside slow whole ones. Beside a show it has the lowest priority and few threads, works only while somebody asks, and gives back after a minute
 //! what it has opened.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -39,9 +39,10 @@ use crate::thread::panic_message;
 const MOST_WAITING: usize = 256;
 /// Most batches of rough pictures that wait.
 const MOST_BATCHES: usize = 16;
-/// Pictures that are looked at, or scored, before those that wait are drawn.
+/// Pictures that are looked at before those that wait are drawn.
 const SLICE: usize = 8;
-const SCORED: usize = 1;
+/// Pictures that are scored before: each takes longer.
+const SCORED_AT_ONCE: usize = 1;
 /// Orders that are kept, for as many pages.
 const MOST_ORDERS: usize = 8;
 /// Surveys that are kept in memory, some megabytes each.
@@ -396,6 +397,32 @@ enum Work {
     End,
 }
 
+/// What was seen.
+#[derive(Default)]
+struct Surveys {
+    /// Of seeds, by the bits of psi and class.
+    seeds: HashMap<(u32, u64), Survey>,
+    moments: Survey,
+}
+
+impl Surveys {
+    fn of(&mut self, shown: &Shown, settings: &Settings, studio: &Studio, cache: Option<&Path>) -> &mut Survey {
+        if let Shown::Moments(_) = shown {
+            return &mut self.moments;
+        }
+        let key = (settings.psi.to_bits(), settings.class.to_bits());
+        if !self.seeds.contains_key(&key) && self.seeds.len() >= MOST_SURVEYS {
+            self.rest();
+        }
+        self.seeds.entry(key).or_insert_with(|| Survey::in_folder(cache, studio, settings))
+    }
+
+    /// Gives back the memory of what is kept in the cache folder.
+    fn rest(&mut self) {
+        self.seeds.drain().for_each(|(_, mut survey)| survey.keep());
+    }
+}
+
 struct Desk {
     tools: Tools,
     pace: Pace,
@@ -403,10 +430,7 @@ struct Desk {
     eyes: Option<Captioner>,
     /// The network's discriminator, if its file holds one: once that is known.
     judge: Option<Option<Discriminator>>,
-    /// Of seeds, by the bits of psi and class.
-    surveys: HashMap<(u32, u64), Survey>,
-    /// Of moments.
-    moments: Survey,
+    surveys: Surveys,
     rough: Rough,
     /// Whole pictures that were drawn, and whether the last one took long.
     drawn: usize,
@@ -438,8 +462,7 @@ impl Desk {
             studio: None,
             eyes: None,
             judge: None,
-            surveys: HashMap::new(),
-            moments: Survey::default(),
+            surveys: Surveys::default(),
             rough,
             drawn: 0,
             is_slow: false,
@@ -521,7 +544,7 @@ impl Desk {
                 Work::Rest => {
                     (self.studio, self.eyes, self.judge) = (None, None, None);
                     self.rough.rest();
-                    self.surveys.drain().for_each(|(_, mut survey)| survey.keep());
+                    self.surveys.rest();
                 }
                 Work::Order(ask) => {
                     let progress =
@@ -533,7 +556,7 @@ impl Desk {
                 }
             }
         }
-        self.surveys.values_mut().for_each(Survey::keep);
+        self.surveys.rest();
     }
 
     fn studio(&mut self) -> Result<&mut Studio, Refused> {
@@ -647,53 +670,38 @@ impl Desk {
 
     /// What was seen with these settings.
     fn survey(&mut self, shown: &Shown, settings: &Settings) -> Result<&mut Survey, Refused> {
-        if let Shown::Moments(_) = shown {
-            return Ok(&mut self.moments);
-        }
-        let key = (settings.psi.to_bits(), settings.class.to_bits());
-        if !self.surveys.contains_key(&key) && self.surveys.len() >= MOST_SURVEYS {
-            self.surveys.drain().for_each(|(_, mut survey)| survey.keep());
-        }
         let studio = opened(&mut self.studio, &mut self.tools)?;
-        let cache = self.tools.cache.as_deref();
-        Ok(self.surveys.entry(key).or_insert_with(|| Survey::in_folder(cache, studio, settings)))
+        Ok(self.surveys.of(shown, settings, studio, self.tools.cache.as_deref()))
     }
 
     /// Draws these, and looks at them.
     fn look(&mut self, shown: &Shown, numbers: &[u32], settings: &Settings) -> Result<(), Refused> {
-        let mut survey = std::mem::take(self.survey(shown, settings)?);
-        let mut look = || {
-            let eyes = match &mut self.eyes {
-                Some(eyes) => eyes,
-                none => none.insert((self.tools.eyes)().map_err(Refused::Failed)?),
-            };
-            let (studio, rough) = (opened(&mut self.studio, &mut self.tools)?, &mut self.rough);
-            survey.look(numbers, eyes, |n| {
-                let (_, ws) = shown.latent(n, studio, settings);
-                let picture = studio.draw(&ws).map_err(failed)?;
-                if shown.moment(n).is_none() {
-                    rough.note(n, settings, &picture);
-                }
-                Ok(picture)
-            })
+        let eyes = match &mut self.eyes {
+            Some(eyes) => eyes,
+            none => none.insert((self.tools.eyes)().map_err(Refused::Failed)?),
         };
-        let looked = look();
-        *self.survey(shown, settings)? = survey;
-        looked
+        let (studio, rough) = (opened(&mut self.studio, &mut self.tools)?, &mut self.rough);
+        let survey = self.surveys.of(shown, settings, studio, self.tools.cache.as_deref());
+        survey.look(numbers, eyes, |n| {
+            let (_, ws) = shown.latent(n, studio, settings);
+            let picture = studio.draw(&ws).map_err(failed)?;
+            if shown.moment(n).is_none() {
+                rough.note(n, settings, &picture);
+            }
+            Ok(picture)
+        })
     }
 
     /// Draws these, and scores them.
     fn score(&mut self, shown: &Shown, numbers: &[u32], settings: &Settings) -> Result<(), Refused> {
-        let mut survey = std::mem::take(self.survey(shown, settings)?);
         let (studio, judge) = (opened(&mut self.studio, &mut self.tools)?, self.judge.iter().flatten().next());
-        let scored = survey.judge(numbers, |n| {
+        let survey = self.surveys.of(shown, settings, studio, self.tools.cache.as_deref());
+        survey.judge(numbers, |n| {
             let (_, ws) = shown.latent(n, studio, settings);
             let score = judge.map(|judge| studio.score(judge, &ws, shown.class(n, settings))).transpose();
             let none = || Refused::Failed("the discriminator cannot score its pictures".to_owned());
             score.map_err(failed)?.flatten().ok_or_else(none)
-        });
-        *self.survey(shown, settings)? = survey;
-        scored
+        })
     }
 
     /// Whether the network's file holds a discriminator that fits.
@@ -704,8 +712,9 @@ impl Desk {
 
     /// Looks at a few more pictures, or sorts them.
     fn sorted(&mut self, ask: &OrderAsk) -> Result<Progress, Refused> {
-        let OrderAsk { order, count, settings, .. } = *ask;
+        let OrderAsk { order, count, .. } = *ask;
         let shown = self.tools.shown.clone();
+        let settings = shown.settings(&ask.settings);
         let numbers: Vec<u32> = (0..count.min(shown.count())).collect();
         let is_by_usual = matches!(order, Order::Artifacts | Order::Usual);
         let is_judged = is_by_usual && self.has_judge();
@@ -729,7 +738,7 @@ impl Desk {
             let missing: Vec<u32> = numbers.iter().copied().filter(is_missing).collect();
             seen += numbers.len() - missing.len();
             if !missing.is_empty() {
-                let some = &missing[..missing.len().min(if is_judged { SCORED } else { SLICE })];
+                let some = &missing[..missing.len().min(if is_judged { SCORED_AT_ONCE } else { SLICE })];
                 if is_judged {
                     self.score(shown, some, &settings)?;
                 } else {

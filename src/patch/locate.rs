@@ -92,12 +92,13 @@ pub fn expand(path: &Path) -> PathBuf {
     }
 }
 
-/// What files call a network: its name, if that leads to its file from everywhere, or else the whole path.
+/// What files call a network: its name, if that leads to its file in these folders, or else the whole path.
 pub fn called(folders: &Folders, network: &Path) -> String {
+    let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let name = name_of(network);
     match folders.named(Kind::Network, &name) {
-        Ok(known) if known == network => name,
-        _ => std::path::absolute(network).unwrap_or_else(|_| network.to_owned()).to_string_lossy().into_owned(),
+        Ok(known) if known == network || whole(&known) == whole(network) => name,
+        _ => whole(network).to_string_lossy().into_owned(),
     }
 }
 

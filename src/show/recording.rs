@@ -52,17 +52,19 @@ enum OwnTake {
     None,
     /// It begins once the recording has a name; it may replace that of a recording which has failed.
     Wanted {
-        replaces: bool,
+        replaces: Option<PathBuf>,
     },
-    Asked,
+    Asked(PathBuf),
     Running(PathBuf),
     /// The recording was stopped, and so will be its take.
     Ends {
+        own: PathBuf,
         /// Whether a recording has begun since, whose take begins after this one.
         next: bool,
     },
     /// It was stopped.
     Ending {
+        own: PathBuf,
         next: bool,
     },
 }
@@ -70,7 +72,7 @@ enum OwnTake {
 impl OwnTake {
     /// What follows a take that has ended.
     fn after(next: bool) -> OwnTake {
-        if next { OwnTake::Wanted { replaces: false } } else { OwnTake::None }
+        if next { OwnTake::Wanted { replaces: None } } else { OwnTake::None }
     }
 }
 
@@ -99,12 +101,12 @@ impl Recording {
 
     /// Another show goes on, with another log: a running recording gets a second take, from here on.
     pub fn take_over(&mut self) {
-        match self.take {
-            OwnTake::Asked | OwnTake::Running(_) => self.take = OwnTake::Wanted { replaces: false },
+        self.take = match std::mem::take(&mut self.take) {
+            OwnTake::Asked(_) | OwnTake::Running(_) => OwnTake::Wanted { replaces: None },
             // The old log ends with its show.
-            OwnTake::Ends { next } | OwnTake::Ending { next } => self.take = OwnTake::after(next),
-            OwnTake::None | OwnTake::Wanted { .. } => {}
-        }
+            OwnTake::Ends { next, .. } | OwnTake::Ending { next, .. } => OwnTake::after(next),
+            other => other,
+        };
     }
 
     pub fn is_running(&self) -> bool {
@@ -126,11 +128,11 @@ impl Recording {
                 self.write_line();
                 if has_take {
                     match &mut self.take {
-                        OwnTake::Ends { next } | OwnTake::Ending { next } => *next = true,
-                        take => {
-                            let replaces = matches!(take, OwnTake::Asked | OwnTake::Running(_));
-                            *take = OwnTake::Wanted { replaces };
+                        OwnTake::Ends { next, .. } | OwnTake::Ending { next, .. } => *next = true,
+                        OwnTake::Asked(own) | OwnTake::Running(own) => {
+                            self.take = OwnTake::Wanted { replaces: Some(std::mem::take(own)) };
                         }
+                        OwnTake::None | OwnTake::Wanted { .. } => self.take = OwnTake::Wanted { replaces: None },
                     }
                 }
                 status.mended(About::Recording);
@@ -165,37 +167,48 @@ impl Recording {
         }
         self.running.iter().for_each(Recorder::stop);
         self.ended.append(&mut self.running);
-        match &mut self.take {
-            OwnTake::None => {}
-            OwnTake::Wanted { replaces: false } => self.take = OwnTake::None,
-            OwnTake::Ends { next } | OwnTake::Ending { next } => *next = false,
-            OwnTake::Wanted { replaces: true } | OwnTake::Asked | OwnTake::Running(_) => {
-                self.take = OwnTake::Ends { next: false };
-            }
-        }
+        self.end_take();
         status.notice("finishing the recording".to_owned());
+    }
+
+    /// The take of the recording that has been stopped ends, and none follows.
+    fn end_take(&mut self) {
+        self.take = match std::mem::take(&mut self.take) {
+            OwnTake::Wanted { replaces: Some(own) }
+            | OwnTake::Asked(own)
+            | OwnTake::Running(own)
+            | OwnTake::Ends { own, .. } => OwnTake::Ends { own, next: false },
+            OwnTake::Ending { own, .. } => OwnTake::Ending { own, next: false },
+            OwnTake::None | OwnTake::Wanted { replaces: None } => OwnTake::None,
+        };
     }
 
     /// Begins and ends the take of a recording. A take that somebody else has begun goes on.
     pub fn step_take(&mut self, takes: &mut Takes) {
-        match self.take {
+        match &self.take {
             OwnTake::Wanted { replaces } => {
                 let Some(name) = self.running.first().and_then(Recorder::name) else { return };
-                let is_free = replaces || !takes.is_busy();
-                let is_asked = is_free && takes.start_take(Some(names::take_of(name)));
-                self.take = if is_asked { OwnTake::Asked } else { OwnTake::None };
+                let own = names::take_of(name);
+                let is_free = replaces.is_some() || !takes.is_busy();
+                let is_asked = is_free && takes.start_take(Some(own.clone()));
+                self.take = if is_asked { OwnTake::Asked(own) } else { OwnTake::None };
             }
-            OwnTake::Ends { next } => {
-                self.take = if takes.stop_take() { OwnTake::Ending { next } } else { OwnTake::None };
+            OwnTake::Ends { own, next } => {
+                // What somebody else has begun meanwhile has ended it, and goes on.
+                let is_own = takes.path() == Some(own.as_path());
+                self.take = match is_own && takes.stop_take() {
+                    true => OwnTake::Ending { own: own.clone(), next: *next },
+                    false => OwnTake::after(*next),
+                };
             }
             _ => {}
         }
     }
 
-    /// Follows what the thread tells about takes. Whether nobody needs to hear it, as it belongs to the recording.
+    /// Follows what the thread tells about takes. True for what is the recording's affair: what there is to say about it is said.
     pub fn hears(&mut self, told: &Told, status: &mut Status) -> bool {
         match (told, &self.take) {
-            (Told::Started(path), OwnTake::Asked) => {
+            (Told::Started(path), OwnTake::Asked(_)) => {
                 self.take = OwnTake::Running(path.clone());
                 true
             }
@@ -203,18 +216,24 @@ impl Recording {
                 self.take = OwnTake::None;
                 false
             }
-            (Told::Stopped { .. } | Told::Failed(_), OwnTake::Asked | OwnTake::Running(_)) => {
+            (Told::Stopped { .. } | Told::Failed(_), OwnTake::Asked(_) | OwnTake::Running(_)) => {
                 self.take = OwnTake::None;
                 false
             }
             // It was stopped before it had begun.
-            (Told::Started(_), OwnTake::Ending { .. }) => true,
-            (Told::Stopped { .. } | Told::Failed(_), OwnTake::Ending { next }) => {
+            (Told::Started(path), OwnTake::Ending { own, .. }) => path == own,
+            (Told::Stopped { path, bytes }, OwnTake::Ending { own, next }) => {
+                let is_own = path == own;
                 self.take = OwnTake::after(*next);
-                // What is shown is that the recording is there, and the take has its name.
-                let Told::Stopped { path, bytes } = told else { return false };
-                status.log(&complete(path, *bytes));
-                true
+                if is_own {
+                    // What is shown is that the recording is there, and the take has its name.
+                    status.log(&complete(path, *bytes));
+                }
+                is_own
+            }
+            (Told::Failed(_), OwnTake::Ending { next, .. }) => {
+                self.take = OwnTake::after(*next);
+                false
             }
             _ => false,
         }
@@ -301,9 +320,7 @@ impl Recording {
 
     /// Ends all recordings and waits for their files; a line for each.
     pub fn end(&mut self) -> Vec<String> {
-        if matches!(self.take, OwnTake::Asked | OwnTake::Running(_)) {
-            self.take = OwnTake::Ends { next: false };
-        }
+        self.end_take();
         // All end at once, then each is waited for.
         self.running.iter().for_each(Recorder::stop);
         let all = self.running.drain(..).chain(self.ended.drain(..));

@@ -417,7 +417,8 @@ impl Takes {
             self.hand_waiting();
         }
         let told = self.recorder.as_ref()?.told()?;
-        self.is_asked &= matches!(told, Told::Still(_));
+        // One that ends may be another one than that which was asked for.
+        self.is_asked &= matches!(told, Told::Still(_) | Told::Stopped { .. });
         match &told {
             Told::Started(path) => self.taking = Some((path.clone(), 0.0)),
             Told::Stopped { .. } | Told::Failed(_) => self.taking = None,

@@ -61,7 +61,7 @@ fn frame(folder: &Path, number: usize) -> RgbImage {
 fn the_walk_of_a_preset_is_what_it_renders() {
     let folder = Folder::new();
     fs::write(folder.join("walk.toml"), preset()).expect("a preset");
-    done(&folder, "explore walk.toml --engine cpu --every 0.5 --seconds 2 --side 32 --sheet s.png --star 2");
+    done(&folder, "explore walk.toml --engine cpu --every 0.5 --seconds 2.5 --side 32 --sheet s.png --star 2");
     done(&folder, "render walk.toml --engine cpu --seconds 2.1 --size 32x32 --out frames");
     let (pictures, rows) = sheet(&folder, "s");
     assert_eq!(rows[0], ["place", "seconds", "seed"]);
@@ -91,7 +91,7 @@ fn the_walk_of_a_preset_is_what_it_renders() {
     assert_eq!(rows[1][1..3], ["0.000", "3"]);
     // With effects, which are not seen.
     fs::write(folder.join("bloom.toml"), format!("{}\n[[effects]]\nshader = \"bloom\"\n", preset())).expect("a preset");
-    done(&folder, "explore bloom.toml --engine cpu --every 0.5 --seconds 2 --side 32 --sheet b.png");
+    done(&folder, "explore bloom.toml --engine cpu --every 0.5 --seconds 2.5 --side 32 --sheet b.png");
     assert_eq!(sheet(&folder, "b").0, pictures);
     for (words, told) in [
         ("explore walk.toml --psi 0.7", "--psi is for networks"),
@@ -130,7 +130,7 @@ fn a_take_is_browsed_as_it_is_rendered() {
     let page = Explorer::start(&folder, &["evening.take", "--every", "0.25"]);
     let info = page.json("GET", "/info");
     let times = info["times"].as_array().expect("times");
-    assert_eq!((times.len(), &times[1], &times[4]), (pictures.len(), &"0:00.3".into(), &"0:01".into()));
+    assert_eq!((times.len(), &times[1], &times[4]), (pictures.len(), &"0:00.25".into(), &"0:01".into()));
     assert_eq!((&info["network"], &info["classes"]), (&"evening".into(), &serde_json::json!([])));
     let id = info["id"].as_str().expect("an id");
     let (status, _, jpeg) = page.ask("GET", &format!("/picture/{id}?seed=4&psi=1"), "");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{bail, ensure};
 
 use super::super::render::frames::{Frames, Part, times};
+use super::super::render::warn_of;
 use crate::engine::Engine;
 use crate::engine::gpu::Device;
 use crate::explore::studio::{Moment, Settings};
@@ -78,10 +79,10 @@ pub(super) fn moments(
     seconds: Option<f64>,
 ) -> anyhow::Result<Moments> {
     let mut noted = Noted::default();
-    let show;
-    match source {
+    let show = match source {
         Source::Take(path) => {
             let take = Take::read(path)?;
+            warn_of(&take, &source.name());
             let times = times(&take);
             let last = times.last().copied().unwrap_or_default();
             let part = Part::new(None, seconds, last, 1.0 / every);
@@ -90,24 +91,26 @@ pub(super) fn moments(
             let frames = Frames::new(&take, times, part, 1.0 / every, false);
             let shown: Vec<usize> = frames.shown.iter().map(|i| frames.last_drawn(*i).unwrap_or(*i)).collect();
             let mut played = Show::of_take(&take, take.locate()?, Library::open()?, engine, screen)?;
+            let mut n = 0;
             for (i, frame) in take.frames.iter().enumerate().take(shown.last().map_or(0, |last| last + 1)) {
                 if frame.is_drawn {
                     played.pass_over(frame);
                 } else {
                     played.repeat(frame, false);
                 }
-                for n in (0..shown.len()).filter(|n| shown[*n] == i) {
+                while shown.get(n) == Some(&i) {
                     noted.note(&mut played, n as f64 * every);
+                    n += 1;
                 }
             }
-            show = played;
+            played
         }
         Source::Walk(name) => {
             let (library, preset) = super::super::presets(Some(name))?;
             let options = Options { library, preset, network: None, seed: None, engine, screen, mode: Mode::Offline };
             let mut played = Show::new(options)?;
             let seconds = seconds.unwrap_or(SECS);
-            let count = (seconds / every + SLACK).floor() as u64 + 1;
+            let count = (seconds / every - SLACK).ceil().max(1.0) as u64;
             check_count(count)?;
             let mut steps = 0;
             for n in 0..count {
@@ -119,9 +122,9 @@ pub(super) fn moments(
                 }
                 noted.note(&mut played, n as f64 * every);
             }
-            show = played;
+            played
         }
-    }
+    };
     if let Some(failure) = show.failure() {
         warn!("{}: {failure}", source.name());
     }

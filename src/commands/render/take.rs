@@ -70,15 +70,10 @@ fn put_together(pieces: &Pieces, options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn run(options: &Options) -> anyhow::Result<()> {
-    let named = &options.preset;
-    refuse_what_is_in_the_take(options)?;
-    if options.join {
-        return join(options.out.as_deref().context("--join needs --out")?, options);
-    }
-    let take = Take::read(&locate::expand(Path::new(named)))?;
+/// Says what is odd about a take.
+pub(in crate::commands) fn warn_of(take: &Take, named: &str) {
     if take.is_cut {
-        warn!("{named}: the last line was cut off; rendering what is there");
+        warn!("{named}: the last line was cut off; what is there is played");
     }
     let own = env!("CARGO_PKG_VERSION");
     if take.header.program != own {
@@ -91,6 +86,16 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
         let first = first.join(", ");
         warn!("{named} plays {first}{more}, which this version does not have: what it moved stays where it is");
     }
+}
+
+pub(super) fn run(options: &Options) -> anyhow::Result<()> {
+    let named = &options.preset;
+    refuse_what_is_in_the_take(options)?;
+    if options.join {
+        return join(options.out.as_deref().context("--join needs --out")?, options);
+    }
+    let take = Take::read(&locate::expand(Path::new(named)))?;
+    warn_of(&take, named);
     let times = times(&take);
     let last = times.last().copied().unwrap_or_default();
     let part = Part::new(options.from, options.to, last, options.fps);

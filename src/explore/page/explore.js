@@ -90,7 +90,7 @@ function explorer(root, host = {}) {
     [place, moved] = [pictures.scrollTop, now];
   }, { passive: true });
   /** Sorts figures: first those that will be seen when they are there, in so many milliseconds, and of these the ones that stay longest. */
-  function sort(figures, soon) {
+  function bySight(figures, soon) {
     const box = pictures.getBoundingClientRect(), by = scrolls() ? speed * soon : 0;
     const far = figure => {
       const { top, bottom } = figure.getBoundingClientRect();
@@ -103,17 +103,17 @@ function explorer(root, host = {}) {
   function next() {
     if (!isLooked || !info) return;
     const now = performance.now();
-    const wanting = sort([...near].filter(figure => !figure.isLoaded), AT_ONCE * pace);
+    const wanting = bySight([...near].filter(figure => !figure.isLoaded), AT_ONCE * pace);
     const bare = wanting.filter(isBare);
     // All the rough ones first, where whole ones take long; but what the browser has kept is sooner there.
-    const isRoughFirst = isSlow(bare) && now >= rest && bare.some(figure => now >= figure.since + SOON);
+    const slow = isSlow(bare), isRoughFirst = slow && now >= rest && bare.some(figure => now >= figure.since + SOON);
     const due = isRoughFirst ? [] : wanting.filter(figure => !loading.has(figure) && figure.due <= now);
     for (const figure of due.slice(0, AT_ONCE - loading.size)) {
       if (!loading.size) came = now;
       loading.add(figure);
       figure.querySelector('img').src = of(figure.dataset.seed, 256) + (figure.tries ? `&try=${figure.tries}` : '');
     }
-    sketch(bare, now);
+    if (slow) sketch(bare, now);
   }
   /** Nobody waits for this picture any more. */
   function cancel(figure) {
@@ -132,12 +132,14 @@ function explorer(root, host = {}) {
   const isSlow = bare => info.rough && pace * bare.length > (scrolls() ? HASTE : PATIENCE);
   const isBare = figure => near.has(figure) && !figure.isLoaded && !figure.rough;
   async function sketch(bare, now) {
-    if (sketching.size >= IN_FLIGHT || !isSlow(bare)) return;
+    if (sketching.size >= IN_FLIGHT) return;
     // What the browser has kept is sooner there.
     const asked = new Set([...sketching].flatMap(batch => batch.figures));
-    const due = sort(bare.filter(figure => now >= figure.since + SOON && !asked.has(figure)), GLANCE);
+    const due = bySight(bare.filter(figure => now >= figure.since + SOON && !asked.has(figure)), GLANCE);
     if (!due.length || now < rest) {
       clearTimeout(waking);
+      // Those that are on their way call it again.
+      if (sketching.size && now >= rest) return;
       waking = setTimeout(next, Math.max(rest - now, due.length ? 0 : SOON));
       return;
     }
