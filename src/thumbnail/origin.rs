@@ -124,7 +124,7 @@ fn of_preset(file: &Path, library: &Library, compared: &mut Compared) -> Result<
     let mut is_shipped = true;
     for (path, text) in &preset.sources.texts {
         contents.add(text.as_bytes());
-        is_shipped &= is_as_shipped(if Kind::Effect.ends(path) { Kind::Effect } else { Kind::Preset }, path);
+        is_shipped &= is_as_shipped(kind_of(path), path);
     }
     for network in networks(&preset, library.folders()) {
         contents.add_file(&network);
@@ -156,6 +156,15 @@ fn shipped(place: &Path) -> PathBuf {
     file.push(".");
     file.push(ENDING);
     file.into()
+}
+
+/// The kind of a text that a preset was read from. The names of directions lie beside their network.
+fn kind_of(text: &Path) -> Kind {
+    match text.parent() {
+        _ if Kind::Effect.ends(text) => Kind::Effect,
+        Some(folder) if folder.ends_with(Kind::Network.folder()) => Kind::Network,
+        _ => Kind::Preset,
+    }
 }
 
 /// Whether a file has the contents of the one of this name that ships.
@@ -295,6 +304,21 @@ mod tests {
         fs::write(folder.join("fx/lib/relief.wgsl"), "// another\n").unwrap();
         assert_eq!(origin(&key).shipped, None);
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn in_the_sources_all_presets_have_the_pictures_that_ship() {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets");
+        let library = Library::new(Folders::default().with_own(&sources));
+        let mut compared = Compared::default();
+        for file in library.files() {
+            let key = Key::Preset(stem(&file).to_string_lossy().into_owned());
+            let origin = Origin::of(&key, &library, &mut compared).unwrap();
+            // The registry's package is without the large networks.
+            let is_whole = sources.join("networks/nebulae256.safetensors").exists();
+            assert!(origin.shipped.is_some() || !is_whole, "{}", file.display());
+            assert!(file.starts_with(&sources) || !is_whole, "{}", file.display());
+        }
     }
 
     #[test]
