@@ -139,14 +139,20 @@ fn a_take_is_browsed_as_it_is_rendered() {
     let far = |picture: &RgbImage| -> u64 {
         shown.as_raw().iter().zip(picture.as_raw()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum()
     };
-    let nearest = (0..pictures.len()).min_by_key(|n| far(&pictures[*n]));
-    assert_eq!(nearest, Some(4));
+    // On a busy machine some moments show the same picture.
+    let nearest = (0..pictures.len()).min_by_key(|n| far(&pictures[*n])).expect("pictures");
+    assert_eq!(pictures[nearest], pictures[4], "moment {nearest}");
     assert_eq!(page.ask("GET", &format!("/picture/{id}?seed={}&psi=1", pictures.len()), "").0, 400);
     let sorted = page.order(&format!("sort=average&count={}&psi=1", pictures.len() + 5));
     assert_eq!(sorted.len(), pictures.len());
-    assert_eq!(page.order(&format!("sort=like&like=5&count={}&psi=1", pictures.len()))[0], 5);
-    assert_eq!(page.json("POST", "/star?seeds=2,5&on=true&psi=1")["changed"], 2);
-    assert_eq!(page.json("GET", "/stars"), serde_json::json!([[2, 1.0, 0.0], [5, 1.0, 0.0]]));
+    let likest = page.order(&format!("sort=like&like=5&count={}&psi=1", pictures.len()))[0] as usize;
+    assert_eq!(pictures[likest], pictures[5], "moment {likest}");
+    // The first and the last are of different seeds.
+    let last = pictures.len() - 1;
+    assert_eq!(page.json("POST", &format!("/star?seeds=0,{last}&on=true&psi=1"))["changed"], 2);
+    let starred = page.json("GET", "/stars");
+    let has = |n: usize| starred.as_array().expect("stars").contains(&serde_json::json!([n, 1.0, 0.0]));
+    assert!(has(0) && has(last), "{starred}");
     let stars = favourites::read(&folder.join("favourites.toml")).expect("favourites");
-    assert_eq!(stars.iter().map(|star| star.seed.to_string()).collect::<Vec<_>>(), [seeds[2], seeds[5]]);
+    assert_eq!(stars.iter().map(|star| star.seed.to_string()).collect::<Vec<_>>(), [seeds[0], seeds[last]]);
 }

@@ -89,7 +89,10 @@ pub(super) fn moments(
             check_count(part.end)?;
             // The same pictures as in a video of so many frames per second.
             let frames = Frames::new(&take, times, part, 1.0 / every, false);
-            let shown: Vec<usize> = frames.shown.iter().map(|i| frames.last_drawn(*i).unwrap_or(*i)).collect();
+            // Before the first picture, a video shows that one.
+            let first = frames.drawn.iter().position(|is_drawn| *is_drawn);
+            let shown = frames.shown.iter().map(|i| frames.last_drawn(*i).or(first).unwrap_or(*i));
+            let shown: Vec<usize> = shown.collect();
             let mut played = Show::of_take(&take, take.locate()?, Library::open()?, engine, screen)?;
             let mut n = 0;
             for (i, frame) in take.frames.iter().enumerate().take(shown.last().map_or(0, |last| last + 1)) {
