@@ -12,6 +12,7 @@ use image::RgbImage;
 use super::caption::CaptionerOptions;
 use super::generate::parse_seeds;
 use super::overwrite::Overwrite;
+use super::render::parse_interval;
 use super::{EngineOptions, check_class};
 use crate::caption::Captioner;
 use crate::engine::plan::Plan;
@@ -51,10 +52,10 @@ pub struct Options {
     #[arg(value_name = "NETWORK|TAKE|PRESET")]
     subject: PathBuf,
     /// Of a take or a preset: a picture every so many seconds [default: 1]
-    #[arg(long, value_name = "S", value_parser = secs)]
+    #[arg(long, value_name = "S", value_parser = parse_interval)]
     every: Option<f64>,
     /// Of a take or a preset: this much of it, in seconds [default: the whole take, 60 s of a preset]
-    #[arg(long, value_name = "S", value_parser = secs)]
+    #[arg(long, value_name = "S", value_parser = parse_interval)]
     seconds: Option<f64>,
     /// Write a contact sheet instead of serving a page; FILE.csv beside it says which seed is where
     #[arg(long, value_name = "FILE.png", value_parser = super::path())]
@@ -118,12 +119,6 @@ pub struct Options {
     captioner: CaptionerOptions,
     #[command(flatten)]
     engine: EngineOptions,
-}
-
-/// Seconds, at least a hundredth.
-fn secs(text: &str) -> Result<f64, String> {
-    let secs = text.trim().parse().ok().filter(|secs: &f64| (0.01..=86_400.0).contains(secs));
-    secs.ok_or_else(|| format!("expected 0.01 to 86400 seconds, got {text:?}"))
 }
 
 /// A psi that the page takes, too.

@@ -127,7 +127,7 @@ fn parse_part(text: &str) -> Result<(u64, u64), String> {
 }
 
 /// Seconds, at least a hundredth.
-fn parse_interval(text: &str) -> Result<f64, String> {
+pub(super) fn parse_interval(text: &str) -> Result<f64, String> {
     let secs = text.trim().parse().ok().filter(|secs: &f64| (0.01..=86_400.0).contains(secs));
     secs.ok_or_else(|| format!("expected 0.01 to 86400 seconds, got {text:?}"))
 }

@@ -3,8 +3,8 @@
 //! Pictures come first, and of these the rough ones: they are what somebody looks at. A page asks for a few at a time, and goes
 //! away from those that it has scrolled past, which are then left out. A full queue drops the oldest, whose page asks again. Orders
 //! are worked on in turns while no picture waits: each page has its own. Rough pictures are fitted while nothing else is to be
-//! done, or beside slow whole ones. Beside a show it has the lowest priority and few threads, works only while somebody asks, and gives back after a minute
-//! what it has opened.
+//! done, or beside slow whole ones. Beside a show it has the lowest priority and few threads, works only while somebody asks, and
+//! gives back after a minute what it has opened.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
